@@ -1,0 +1,1 @@
+"""Mirrors of images: registries, mappings, jobs and the engine that copies."""

@@ -1,0 +1,36 @@
+"""The rows: what is mirrored, who asked, what happened. One file a concern."""
+
+from mirrors.models.accounting import DecisionCount, ImageUse
+from mirrors.models.filter import Filter
+from mirrors.models.hosts import BlobLocation, HostBudget
+from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess
+from mirrors.models.mirror_job import ErrorClass, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
+from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
+from mirrors.models.revision import Revision
+
+__all__ = [
+    "Access",
+    "AttemptOutcome",
+    "BlobLocation",
+    "DecisionCount",
+    "ErrorClass",
+    "Existence",
+    "Filter",
+    "HostBudget",
+    "ImageMapping",
+    "ImageUse",
+    "JobProgress",
+    "JobStatus",
+    "ManagedBy",
+    "MappingAccess",
+    "MirrorAttempt",
+    "MirrorJob",
+    "MirrorRequest",
+    "Priority",
+    "Registry",
+    "RegistryKind",
+    "RegistryRole",
+    "Revision",
+    "Trigger",
+]

@@ -1,0 +1,50 @@
+"""Who uses which image, and what was decided: counted by webhook processes, flushed in batches."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from mirrors.models.image_mapping import ImageMapping
+
+
+class ImageUse(models.Model):
+    """A workload that was admitted with an image; ``last_seen_at`` is written at most once an hour."""
+
+    mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="uses", db_index=False)
+    namespace = models.CharField(max_length=63)
+    workload_kind = models.CharField(max_length=63, blank=True)
+    workload = models.CharField(max_length=253, blank=True)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mapping", "namespace", "workload_kind", "workload"], name="image_use_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.workload}"
+
+
+class DecisionCount(models.Model):
+    """Images decided on in an hour, by namespace, source host, decision and reason."""
+
+    hour = models.DateTimeField()
+    namespace = models.CharField(max_length=63)
+    source_host = models.CharField(max_length=260)
+    decision = models.CharField(max_length=10)
+    reason = models.CharField(max_length=30)
+    images = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "namespace", "source_host", "decision", "reason"], name="decision_count_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.images} × {self.decision}: {self.reason}"

@@ -1,0 +1,48 @@
+"""Filters: JMESPath queries that keep images from being mirrored and swapped."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Case, Q, Value, When
+
+from mirrors.filters import InvalidFilterError, compile_filter
+from mirrors.models.registry import ManagedBy
+from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
+
+
+class FilterQuerySet(RevisionedQuerySet["Filter"]):
+    def in_force(self) -> FilterQuerySet:
+        """Enabled ones as they are evaluated: the configuration file's first, then by position."""
+        file_first = Case(When(managed_by=ManagedBy.CONFIG, then=Value(0)), default=Value(1))
+        return self.filter(enabled=True).order_by(file_first, "position", "id")
+
+
+def validate_jmespath(expression: str) -> None:
+    try:
+        compile_filter("filter", expression)
+    except InvalidFilterError as error:
+        raise ValidationError(str(error)) from error
+
+
+class Filter(RevisionedModel):
+    """A query on ``{obj, container}``; where it gives true the image is left alone."""
+
+    name = models.CharField(max_length=200)
+    jmespath = models.TextField(max_length=4096, verbose_name="JMESPath", validators=[validate_jmespath])
+    position = models.IntegerField(default=0, help_text="Lower ones are asked first.")
+    enabled = models.BooleanField(default=True)
+    managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = FilterQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["managed_by", "name"], name="filter_name_unique"),
+            models.CheckConstraint(condition=Q(managed_by__in=ManagedBy.values), name="filter_managed_by_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,99 @@
+"""Mappings: which source image lives where in a target registry, and what is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models.registry import Registry
+from mirrors.models.revision import RevisionedModel
+
+REFERENCE_LENGTH = 800
+"""Characters of the longest reference: host 260, repository 255, tag 128, digest 136, separators."""
+
+DIGEST_LENGTH = 136
+
+
+class Existence(models.TextChoices):
+    """What is known of an image at its target. Unknown is never taken for absent."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Access(models.TextChoices):
+    """How the source of an image can be read."""
+
+    UNKNOWN = "unknown"
+    ANONYMOUS = "anonymous"
+    CONFIGURED = "configured", "configured log-in"
+    SECRETS = "secrets", "pull secrets of namespaces"
+
+
+class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
+    def record(self, **fields: Any) -> int:
+        """Update, and let every webhook process see it with its next poll."""
+        return self.update(changed_at=Now(), **fields)
+
+
+class ImageMapping(models.Model):
+    """A source image and its place in one target registry. Its copy state is its last job's."""
+
+    source = models.CharField(max_length=REFERENCE_LENGTH, help_text="Canonical reference.")
+    target_registry = models.ForeignKey(Registry, on_delete=models.PROTECT, related_name="mappings")
+    target = models.CharField(max_length=REFERENCE_LENGTH)
+    source_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
+    target_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
+    platforms = models.JSONField(default=list, blank=True)
+    size_bytes = models.BigIntegerField(null=True, blank=True)
+    existence = models.CharField(max_length=10, choices=Existence, default=Existence.UNKNOWN)
+    verified_at = models.DateTimeField(null=True, blank=True, help_text="When the target last answered for it.")
+    source_checked_at = models.DateTimeField(null=True, blank=True, help_text="When both digests were last compared.")
+    access = models.CharField(max_length=12, choices=Access, default=Access.UNKNOWN)
+    paused = models.BooleanField(default=False, help_text="Neither mirrored nor swapped while set.")
+    last_job = models.ForeignKey(
+        "mirrors.MirrorJob", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    last_seen_at = models.DateTimeField(db_default=Now())
+    changed_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = ImageMappingQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["target_registry", "source"], name="mapping_source_unique"),
+            models.UniqueConstraint(fields=["target_registry", "target"], name="mapping_target_unique"),
+            models.CheckConstraint(condition=Q(existence__in=Existence.values), name="mapping_existence_known"),
+            models.CheckConstraint(condition=Q(access__in=Access.values), name="mapping_access_known"),
+        ]
+        indexes = [
+            models.Index(fields=["changed_at", "id"], name="mapping_changed"),
+            models.Index(fields=["last_seen_at", "id"], name="mapping_last_seen"),
+            models.Index(fields=["id"], condition=~Q(existence="present"), name="mapping_not_present"),
+        ]
+
+    def __str__(self) -> str:
+        return self.source
+
+
+class MappingAccess(RevisionedModel):
+    """Whether a namespace's own credentials have been shown to read the source of a mapping."""
+
+    mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="accesses")
+    namespace = models.CharField(max_length=63)
+    granted = models.BooleanField()
+    checked_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "mapping accesses"
+        constraints = [
+            models.UniqueConstraint(fields=["mapping", "namespace"], name="mapping_access_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}: {'granted' if self.granted else 'not granted'}"

@@ -1,0 +1,152 @@
+"""Jobs: one order to copy an image, its state, and who asked for it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from mirrors.models.image_mapping import ImageMapping
+
+
+class JobStatus(models.TextChoices):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Priority(models.IntegerChoices):
+    """How urgent a job is; lower starts first."""
+
+    FORCE = 0
+    IMMEDIATE = 10
+    OPERATOR = 20
+    DELAYED = 30
+    REFRESH = 40
+
+
+class Trigger(models.TextChoices):
+    """What asked for a job."""
+
+    ADMISSION = "admission"
+    OPERATOR = "operator"
+    RETRY = "retry"
+    REFRESH = "refresh"
+
+
+class ErrorClass(models.TextChoices):
+    """Why a copy failed, as logs, metrics, API and pages name it; the engine's codes and our own."""
+
+    NONE = "", "none"
+    NOT_FOUND = "not-found"
+    DENIED = "denied"
+    UNAUTHORIZED = "unauthorized"
+    RATE_LIMITED = "rate-limited"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    BAD_DIGEST = "bad-digest"
+    UNSUPPORTED = "unsupported"
+    INVALID = "invalid"
+    TOO_LARGE = "too-large"
+    ADDRESS_REFUSED = "address-refused"
+    TLS = "tls"
+    TAG_IMMUTABLE = "tag-immutable"
+    CONFLICT = "conflict"
+    CREDENTIAL = "credential"
+    WORKER_LOST = "worker-lost"
+    INTERNAL = "internal"
+
+
+class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
+    """Predicates on the database's own clock."""
+
+    def live(self) -> MirrorJobQuerySet:
+        return self.filter(status__in=MirrorJob.ACTIVE)
+
+    def due(self) -> MirrorJobQuerySet:
+        """What a worker may claim now: pending ones whose time has come, and abandoned ones with attempts left."""
+        pending = Q(status=JobStatus.PENDING, available_at__lte=Now())
+        abandoned = Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)
+        return self.filter(pending | abandoned, attempts__lt=F("max_attempts"))
+
+    def expired(self) -> MirrorJobQuerySet:
+        return self.filter(status=JobStatus.RUNNING, lease_expires_at__lte=Now())
+
+
+class MirrorJob(models.Model):
+    """One order to copy. Terminal states never change; a retry is a new job."""
+
+    ACTIVE: ClassVar[frozenset[str]] = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
+    TERMINAL: ClassVar[frozenset[str]] = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+    mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="jobs", db_index=False)
+    status = models.CharField(max_length=10, choices=JobStatus, default=JobStatus.PENDING)
+    priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.DELAYED)
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.ADMISSION)
+    requested_by = models.CharField(max_length=255, blank=True, help_text="The person or service account.")
+    namespace = models.CharField(max_length=63, blank=True, help_text="Whose turn it is when workers are busy.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    max_attempts = models.PositiveSmallIntegerField(default=5)
+    claims = models.PositiveIntegerField(default=0, help_text="How often a worker took it, hand-backs included.")
+    available_at = models.DateTimeField(db_default=Now())
+    lease_token = models.UUIDField(null=True, blank=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    error_class = models.CharField(max_length=20, choices=ErrorClass, blank=True, default="")
+    error_message = models.TextField(blank=True)
+    retry_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries", db_index=False
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = MirrorJobQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["mapping"], condition=Q(status__in=["pending", "running"]), name="job_one_live_a_mapping"
+            ),
+            models.CheckConstraint(condition=Q(status__in=JobStatus.values), name="job_status_known"),
+            models.CheckConstraint(condition=Q(attempts__lte=F("max_attempts")), name="job_attempts_within_max"),
+            models.CheckConstraint(
+                condition=Q(status="running", lease_token__isnull=False, lease_expires_at__isnull=False)
+                | (~Q(status="running") & Q(lease_token__isnull=True, lease_expires_at__isnull=True)),
+                name="job_running_holds_lease",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["priority", "available_at", "id"], condition=Q(status="pending"), name="job_pending"),
+            models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="job_running"),
+            models.Index(fields=["mapping", "-id"], name="job_of_mapping"),
+            models.Index(fields=["status", "error_class", "-id"], name="job_by_status"),
+            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="job_finished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"job {self.pk}"
+
+
+class MirrorRequest(models.Model):
+    """Who asked for a job, and the names of the pull secrets that may read its source."""
+
+    job = models.ForeignKey(MirrorJob, on_delete=models.CASCADE, related_name="requests", db_index=False)
+    namespace = models.CharField(max_length=63, blank=True)
+    service_account = models.CharField(max_length=253, blank=True)
+    secret_names = models.CharField(max_length=2000, blank=True, help_text="Comma-separated, sorted.")
+    workload = models.CharField(max_length=253, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["job", "namespace", "service_account", "secret_names"], name="request_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.workload}"

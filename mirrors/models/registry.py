@@ -1,0 +1,69 @@
+"""Registries that images come from and go to."""
+
+from __future__ import annotations
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from mirrors.models.revision import RevisionedModel
+
+HOST = RegexValidator(
+    r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$",
+    "Write a registry host, in lower case and without a scheme: registry.example.com or registry.example.com:5000.",
+)
+CREDENTIAL_REFERENCE = RegexValidator(
+    r"^(env:SWAPPER_CRED_[A-Z0-9_]+|file:[A-Za-z0-9][A-Za-z0-9._-]*)$",
+    "Name where the password is: env:SWAPPER_CRED_NAME (an environment variable of the worker) "
+    "or file:NAME (a file in the credentials directory). A password itself is never stored here.",
+)
+
+
+class RegistryRole(models.TextChoices):
+    SOURCE = "source"
+    TARGET = "target"
+
+
+class RegistryKind(models.TextChoices):
+    AWS = "aws", "Amazon ECR"
+    GCP = "gcp", "Google Artifact Registry"
+    OCI = "oci", "OCI registry"
+
+
+class ManagedBy(models.TextChoices):
+    CONFIG = "config", "configuration file"
+    OPERATOR = "operator"
+
+
+class Registry(RevisionedModel):
+    """A registry, and by which reference its log-in is found; never the log-in itself."""
+
+    name = models.CharField(max_length=200)
+    role = models.CharField(max_length=10, choices=RegistryRole, default=RegistryRole.SOURCE)
+    kind = models.CharField(max_length=10, choices=RegistryKind, default=RegistryKind.OCI)
+    endpoint = models.CharField(max_length=260, validators=[HOST], help_text="Host, with its port if it has one.")
+    prefix = models.CharField(max_length=255, blank=True, help_text="Path in front of every repository at a target.")
+    username = models.CharField(max_length=255, blank=True)
+    credential_ref = models.CharField(
+        max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credential reference"
+    )
+    insecure = models.BooleanField(default=False, help_text="Talk plain HTTP to this host.")
+    ca_file = models.CharField(
+        max_length=512, blank=True, help_text="Certificate authorities (PEM file) beside the system's."
+    )
+    settings = models.JSONField(default=dict, blank=True)
+    managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "registries"
+        constraints = [
+            models.UniqueConstraint(fields=["role", "endpoint", "prefix"], name="registry_endpoint_unique"),
+            models.CheckConstraint(condition=Q(role__in=RegistryRole.values), name="registry_role_known"),
+            models.CheckConstraint(condition=Q(kind__in=RegistryKind.values), name="registry_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or "/".join(filter(None, (self.endpoint, self.prefix)))

@@ -1,0 +1,72 @@
+"""Revision numbers of the small tables, so that readers see every edit and every deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+from django.db.models import F
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Revision(models.Model):
+    """How often a small table has changed; raised in the transaction of the change."""
+
+    table = models.CharField(max_length=64, primary_key=True)
+    number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.table} #{self.number}"
+
+    @classmethod
+    def bump(cls, model: type[models.Model]) -> None:
+        table = model._meta.db_table
+        cls.objects.bulk_create([cls(table=table)], ignore_conflicts=True)
+        cls.objects.filter(table=table).update(number=F("number") + 1)
+
+
+class RevisionedQuerySet(models.QuerySet[M]):
+    """A query set whose bulk changes raise the revision of its table."""
+
+    def update(self, **kwargs: Any) -> int:
+        with transaction.atomic():
+            Revision.bump(self.model)
+            return super().update(**kwargs)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            Revision.bump(self.model)
+            return super().delete()
+
+    def bulk_create(self, objs: Iterable[M], *args: Any, **kwargs: Any) -> list[M]:
+        with transaction.atomic():
+            Revision.bump(self.model)
+            return super().bulk_create(objs, *args, **kwargs)
+
+
+class RevisionedModel(models.Model):
+    """A row of a small table that running processes hold in memory."""
+
+    objects = RevisionedQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        with transaction.atomic():
+            Revision.bump(type(self))
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            Revision.bump(type(self))
+            return super().delete(*args, **kwargs)
+
+
+def numbers(tables: Sequence[type[models.Model]]) -> dict[str, int]:
+    """Revision number by table name; a table that never changed counts as 0."""
+    names = [model._meta.db_table for model in tables]
+    found = dict(Revision.objects.filter(table__in=names).values_list("table", "number"))
+    return {name: found.get(name, 0) for name in names}

@@ -1,0 +1,20 @@
+"""Writes that webhook, jobs, API and pages share; each owns its side effects."""
+
+from mirrors.services.jobs import JobStateError, cancel_job, retry_job
+from mirrors.services.mirroring import MirrorOrder, OrderOutcome, request_mirror, request_mirrors
+from mirrors.services.recording import DecisionKey, UseKey, record_decisions, record_existence, record_uses
+
+__all__ = [
+    "DecisionKey",
+    "JobStateError",
+    "MirrorOrder",
+    "OrderOutcome",
+    "UseKey",
+    "cancel_job",
+    "record_decisions",
+    "record_existence",
+    "record_uses",
+    "request_mirror",
+    "request_mirrors",
+    "retry_job",
+]

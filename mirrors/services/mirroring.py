@@ -1,0 +1,157 @@
+"""Orders to mirror an image: mapping, job, who asked, and a wake-up, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, ExpressionWrapper, DateTimeField, OuterRef, Subquery
+from django.db.models.functions import Now
+
+from mirrors.models import ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.wakeup import wake_workers
+
+REST_AFTER_FAILURE = timedelta(minutes=10)
+"""How long pods that ask for an image whose last copy failed for good start no new copy of it."""
+
+UNATTENDED = frozenset({Trigger.ADMISSION, Trigger.REFRESH})
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorOrder:
+    """One image that somebody wants at the target. References are canonical."""
+
+    source: str
+    target: str
+    trigger: str = Trigger.ADMISSION
+    priority: int = Priority.DELAYED
+    requested_by: str = ""
+    namespace: str = ""
+    service_account: str = ""
+    secret_names: tuple[str, ...] = ()
+    workload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderOutcome:
+    """What became of an order: the live job, or why there is none."""
+
+    source: str
+    mapping_id: int | None = None
+    job_id: int | None = None
+    problem: str = ""
+    """``target-name-taken``, ``paused``, ``failed-recently``, or empty."""
+
+
+def request_mirror(*, target_registry_id: int, order: MirrorOrder) -> OrderOutcome:
+    """Mirror one image; while a job of it is live, its outcome names that job."""
+    return request_mirrors(target_registry_id=target_registry_id, orders=[order])[0]
+
+
+def request_mirrors(*, target_registry_id: int, orders: Sequence[MirrorOrder]) -> list[OrderOutcome]:
+    """Mirror images, in one transaction for all of them; outcomes stand in the order of ``orders``.
+
+    Safe from any number of processes at once: one live job a mapping is held by the database.
+    """
+    with transaction.atomic():
+        mappings = _mappings(target_registry_id, orders)
+        wanted = {order.source: order for order in orders if order.source in mappings}
+        resting = _resting([mappings[s].id for s, o in wanted.items() if o.trigger in UNATTENDED])
+        startable = {s: o for s, o in wanted.items() if not mappings[s].paused and mappings[s].id not in resting}
+        jobs = _live_jobs(startable, mappings)
+        _note_requests(orders, mappings, jobs)
+        if jobs:
+            wake_workers()
+    return [_outcome(order, mappings, jobs) for order in orders]
+
+
+def _mappings(registry_id: int, orders: Sequence[MirrorOrder]) -> dict[str, ImageMapping]:
+    """Mapping by source; a source whose target name another source owns is missing."""
+    targets = {order.source: order.target for order in orders}
+    # Sorted, because two transactions that insert the same rows in different orders deadlock.
+    rows = [
+        ImageMapping(target_registry_id=registry_id, source=source, target=targets[source])
+        for source in sorted(targets)
+    ]
+    ImageMapping.objects.bulk_create(rows, ignore_conflicts=True)
+    found = ImageMapping.objects.filter(target_registry_id=registry_id, source__in=targets)
+    return {mapping.source: mapping for mapping in found}
+
+
+def _resting(mapping_ids: Sequence[int]) -> set[int]:
+    """Mappings whose last job ended badly a short time ago."""
+    recent = MirrorJob.objects.filter(
+        mapping=OuterRef("pk"),
+        pk=OuterRef("last_job"),
+        status__in=[JobStatus.FAILED, JobStatus.CANCELLED],
+        finished_at__gt=ExpressionWrapper(Now() - REST_AFTER_FAILURE, output_field=DateTimeField()),
+    )
+    return set(ImageMapping.objects.filter(Exists(recent), id__in=mapping_ids).values_list("id", flat=True))
+
+
+def _live_jobs(orders: dict[str, MirrorOrder], mappings: dict[str, ImageMapping]) -> dict[str, MirrorJob]:
+    """The live job of each order's mapping, made where there was none, raised where it was less urgent."""
+    missing = dict(orders)
+    jobs: dict[str, MirrorJob] = {}
+    # A job can end between the insert that it stopped and the look for it: then insert once more.
+    for _ in range(3):
+        if not missing:
+            break
+        by_mapping = {mappings[source].id: source for source in missing}
+        MirrorJob.objects.bulk_create(
+            [_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())],
+            ignore_conflicts=True,
+        )
+        for job in MirrorJob.objects.live().filter(mapping__in=by_mapping).order_by("mapping_id"):
+            jobs[by_mapping[job.mapping_id]] = job
+            missing.pop(by_mapping[job.mapping_id])
+    for source, job in jobs.items():
+        if job.priority > orders[source].priority:
+            MirrorJob.objects.live().filter(id=job.id).update(priority=orders[source].priority)
+    stale = [job.mapping_id for source, job in jobs.items() if mappings[source].last_job_id != job.id]
+    live = MirrorJob.objects.live().filter(mapping=OuterRef("pk")).values("id")[:1]
+    ImageMapping.objects.filter(id__in=stale).record(last_job_id=Subquery(live))
+    return jobs
+
+
+def _new_job(mapping_id: int, order: MirrorOrder) -> MirrorJob:
+    return MirrorJob(
+        mapping_id=mapping_id,
+        priority=order.priority,
+        trigger=order.trigger,
+        requested_by=order.requested_by,
+        namespace=order.namespace,
+    )
+
+
+def _note_requests(
+    orders: Sequence[MirrorOrder], mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
+) -> None:
+    """Who asked; a second namespace's request adds its secrets' names to the live job."""
+    rows = [
+        MirrorRequest(
+            job_id=jobs[order.source].id,
+            namespace=order.namespace,
+            service_account=order.service_account,
+            secret_names=",".join(sorted(order.secret_names)),
+            workload=order.workload,
+        )
+        for order in orders
+        if order.source in jobs
+    ]
+    rows.sort(key=lambda row: (row.job_id, row.namespace, row.service_account, row.secret_names))
+    MirrorRequest.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _outcome(
+    order: MirrorOrder, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
+) -> OrderOutcome:
+    mapping = mappings.get(order.source)
+    if mapping is None:
+        return OrderOutcome(order.source, problem="target-name-taken")
+    job = jobs.get(order.source)
+    if job is not None:
+        return OrderOutcome(order.source, mapping.id, job.id)
+    return OrderOutcome(order.source, mapping.id, problem="paused" if mapping.paused else "failed-recently")

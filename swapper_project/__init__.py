@@ -1,0 +1,1 @@
+"""The Django project: settings, configuration file, process environment, HTTP entry points."""

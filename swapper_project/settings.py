@@ -1,0 +1,162 @@
+"""Django settings, drawn from the process environment. One code base, three roles.
+
+``SWAPPER_ROLE`` selects applications, middleware and URLs: ``webhook`` (no sessions, users or admin), ``web``
+(admin and API), ``worker`` (the queue), ``all`` for management commands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from swapper_project import env, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+try:
+    ENVIRONMENT = env.read()
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from error
+
+ROLE = ENVIRONMENT.role
+WEBHOOK = ROLE == "webhook"
+DEBUG = ENVIRONMENT.debug
+
+# The webhook signs nothing, so it needs no key; django-q2 and sessions do.
+SECRET_KEY = ENVIRONMENT.secret_key or ("the-webhook-signs-nothing" if WEBHOOK else "")
+# Request hosts of the webhook are chosen by the API server (Service name, cluster IP), and nothing is built from them.
+ALLOWED_HOSTS = ["*"] if WEBHOOK else [*ENVIRONMENT.allowed_hosts, "127.0.0.1", "localhost", "[::1]"]
+
+_EXTERNAL = urlsplit(ENVIRONMENT.external_url)
+if _EXTERNAL.hostname and not WEBHOOK:
+    ALLOWED_HOSTS.append(_EXTERNAL.hostname)
+    CSRF_TRUSTED_ORIGINS = [f"{_EXTERNAL.scheme}://{_EXTERNAL.netloc}"]
+
+_HTTPS = _EXTERNAL.scheme == "https"
+SECURE_SSL_REDIRECT = _HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+SECURE_HSTS_PRELOAD = _HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+APPEND_SLASH = not WEBHOOK
+
+_OURS = ["django_q", "mirrors", "webhook"]
+_ADMIN = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+INSTALLED_APPS = _OURS if WEBHOOK else [*_ADMIN, *_OURS]
+MIDDLEWARE = (
+    []
+    if WEBHOOK
+    else [
+        "django.middleware.security.SecurityMiddleware",
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ]
+)
+ROOT_URLCONF = "webhook.urls" if WEBHOOK else "swapper_project.urls"
+WSGI_APPLICATION = "swapper_project.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [] if WEBHOOK else ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [] if WEBHOOK else ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+if WEBHOOK:
+    REST_FRAMEWORK |= {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
+
+DATABASES = {"default": dj_database_url.parse(ENVIRONMENT.database_url, conn_max_age=60, conn_health_checks=True)}
+_DATABASE = DATABASES["default"]
+_OPTIONS: dict[str, Any] = _DATABASE.setdefault("OPTIONS", {})
+if _DATABASE["ENGINE"].endswith("sqlite3"):
+    _OPTIONS |= {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 2 if WEBHOOK else 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
+else:
+    # Milliseconds; a host that answers nothing must not hold a thread.
+    _OPTIONS |= {
+        "connect_timeout": 2,
+        "tcp_user_timeout": 5_000,
+        "options": f"-c statement_timeout={2_000 if WEBHOOK else 60_000} -c lock_timeout={2_000 if WEBHOOK else 10_000}",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASE_ROUTERS: list[str] = []
+
+# A task is a wake-up, not a job: it drains what is due (mirrors.jobs). Seconds.
+Q_CLUSTER = {
+    "name": "mirrors",
+    "orm": "default",
+    "broker_class": "mirrors.jobs.broker.OrderedBroker",
+    "workers": 2,
+    "queue_limit": 1,
+    "bulk": 1,
+    "timeout": 6 * 3600,
+    "retry": 24 * 3600,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "poll": 0.5,
+    "recycle": 50,
+    "max_rss": 1_000_000,
+    "save_limit": 50,
+    "catch_up": False,
+    "label": "Queue",
+}
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = ENVIRONMENT.data_dir / "static"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+# The admission view bounds the body itself (4 MiB) and must be the one to answer.
+DATA_UPLOAD_MAX_MEMORY_SIZE = None if WEBHOOK else 2_621_440
+
+LOGGING_CONFIG = None
+logs.configure()
