@@ -234,7 +234,6 @@ def test_two_sources_never_share_a_target() -> None:
         "ghcr.io/docker.io/library/nginx",
         "reg.example/5000/app",
         "reg.example:5000/app",
-        "reg.example_5000/app",
         "reg.example:500/app",
         "[::1]/app",
         "[::1:80]/app",
