@@ -1,0 +1,247 @@
+"""Filters: JMESPath expressions over ``{obj, container}``, evaluated within a budget of steps.
+
+A review comes from anyone who may create a pod, and JMESPath has expressions whose cost doubles with every term; so
+each node visited is a step, and functions and comparisons are charged by the size of what they touch.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jmespath import exceptions
+from jmespath.functions import Functions
+from jmespath.parser import Parser
+from jmespath.visitor import TreeInterpreter
+
+FILTER_BUDGET = 20_000
+REVIEW_BUDGET = 100_000
+MAX_EXPRESSION = 8192
+MAX_NESTING = 150
+
+# These look into the elements of their arguments, the others at most at each element.
+_DEEP_FUNCTIONS = frozenset({"contains", "join", "max", "min", "sort", "to_string"})
+_CHARACTERS_A_STEP = 64
+
+
+class InvalidFilterError(ValueError):
+    """The expression can't be evaluated, whatever the pod; the message names the place in one line."""
+
+
+class FilterEvaluationError(Exception):
+    """This filter gave no answer for this pod; it is to be skipped."""
+
+
+class ReviewBudgetError(Exception):
+    """The review's filters have used up the steps of the whole review."""
+
+
+class _OutOfStepsError(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class ReviewBudget:
+    """The steps that are left to all filters of one review together."""
+
+    remaining: int = REVIEW_BUDGET
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFilter:
+    """A filter ready to run; immutable, so threads may share it."""
+
+    name: str
+    expression: str
+    _tree: Any = field(repr=False, compare=False)
+
+    def matches(self, data: Mapping[str, object], budget: ReviewBudget) -> bool:
+        """Whether the filter says true.
+
+        Raises :class:`FilterEvaluationError` when it fails, gives no boolean or takes more than ``FILTER_BUDGET``
+        steps, and :class:`ReviewBudgetError` when ``budget`` does not suffice.
+        """
+        limit = min(FILTER_BUDGET, budget.remaining)
+        interpreter = _Interpreter(limit)
+        try:
+            answer = interpreter.visit(self._tree, data)
+        except _OutOfStepsError:
+            if limit < FILTER_BUDGET:
+                raise ReviewBudgetError(
+                    f"filter {self.name}: the filters of this review took more than {REVIEW_BUDGET} steps"
+                ) from None
+            raise FilterEvaluationError(f"filter {self.name} took more than {FILTER_BUDGET} steps") from None
+        except RecursionError:
+            raise FilterEvaluationError(f"filter {self.name}: the pod is nested too deeply for it") from None
+        except Exception as error:
+            raise FilterEvaluationError(f"filter {self.name}: {_explain(error)}") from None
+        finally:
+            budget.remaining -= limit - max(0, interpreter.left)
+        if answer is True or answer is False:
+            return answer
+        raise FilterEvaluationError(f"filter {self.name} gave {_kind(answer)}, neither true nor false")
+
+
+def compile_filter(name: str, expression: str) -> CompiledFilter:
+    """Parse and check a filter; raises :class:`InvalidFilterError` with a one-line message."""
+    if len(expression) > MAX_EXPRESSION:
+        raise InvalidFilterError(f"the expression has {len(expression)} characters; {MAX_EXPRESSION} are allowed")
+    if not expression.strip():
+        raise InvalidFilterError("the expression is empty")
+    try:
+        tree = _Parser().parse(expression).parsed
+    except RecursionError:
+        raise InvalidFilterError(_TOO_DEEP) from None
+    except exceptions.IncompleteExpressionError:
+        raise InvalidFilterError(f"it ends too early, after {_excerpt(expression, len(expression))}") from None
+    except exceptions.ParseError as error:
+        raise InvalidFilterError(_place(expression, error)) from None
+    except (exceptions.JMESPathError, ValueError, LookupError) as error:
+        raise InvalidFilterError(f"no JMESPath: {type(error).__name__}") from None
+    _check(tree)
+    return CompiledFilter(name, expression, tree)
+
+
+_TOO_DEEP = (
+    f"it is nested more than {MAX_NESTING} levels deep (a chain of && or || counts); split it into several filters"
+)
+
+
+class _Parser(Parser):
+    """Keeps its trees to itself: those of the module-wide cache are shared with whoever else uses jmespath."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._CACHE: dict[str, object] = {}
+
+
+class _Interpreter(TreeInterpreter):
+    """Evaluates once, counting down from ``left``; made anew for each evaluation, hence the bare constructor."""
+
+    _functions = Functions()
+    _dict_cls = dict
+    _handlers: dict[str, Any] = {}
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def visit(self, node: Any, value: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise _OutOfStepsError
+        return self._handlers[node["type"]](self, node, value)
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        name = node["value"]
+        arguments = [self.visit(child, value) for child in node["children"]]
+        for argument in arguments:
+            if isinstance(argument, str):
+                self._charge(len(argument) // _CHARACTERS_A_STEP)
+            elif isinstance(argument, list | dict):
+                if name in _DEEP_FUNCTIONS:
+                    self._charge_whole(argument)
+                else:
+                    self._charge(len(argument))
+        if name == "join" and isinstance(arguments[0], str) and isinstance(arguments[1], list):
+            self._charge(len(arguments[0]) * len(arguments[1]) // _CHARACTERS_A_STEP)
+        return self._functions.call_function(name, arguments)
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        left, right = (self.visit(child, value) for child in node["children"])
+        # Python looks at the lengths first, so only equal ones are compared at length.
+        if isinstance(left, list | dict) and isinstance(right, list | dict) and len(left) == len(right):
+            self._charge_whole(left)
+        if node["value"] not in ("eq", "ne") and not (_has_order(left) and _has_order(right)):
+            return None
+        return self.COMPARATOR_FUNC[node["value"]](left, right)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        base = self.visit(node["children"][0], value)
+        if not isinstance(base, list):
+            return None
+        self._charge(sum(len(element) if isinstance(element, list) else 1 for element in base))
+        merged: list[Any] = []
+        for element in base:
+            if isinstance(element, list):
+                merged.extend(element)
+            else:
+                merged.append(element)
+        return merged
+
+    def _charge(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise _OutOfStepsError
+
+    def _charge_whole(self, value: object) -> None:
+        waiting = [value]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, str):
+                self._charge(1 + len(item) // _CHARACTERS_A_STEP)
+            elif isinstance(item, list | dict):
+                self._charge(1 + len(item))
+                waiting.extend(item.values() if isinstance(item, dict) else item)
+            else:
+                self._charge(1)
+
+
+_Interpreter._handlers = {
+    name.removeprefix("visit_"): getattr(_Interpreter, name) for name in dir(_Interpreter) if name.startswith("visit_")
+}
+
+
+def _has_order(value: object) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
+
+
+def _check(tree: Any) -> None:
+    """Refuse what would fail on every pod: unknown functions, wrong numbers of arguments, deep nesting."""
+    waiting = [(tree, 1)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > MAX_NESTING:
+            raise InvalidFilterError(_TOO_DEEP)
+        if node["type"] == "function_expression":
+            _check_call(node["value"], len(node["children"]))
+        waiting.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
+
+
+def _check_call(name: str, given: int) -> None:
+    table: Mapping[str, Any] = Functions.FUNCTION_TABLE
+    if name not in table:
+        near = difflib.get_close_matches(name, table, 1)
+        raise InvalidFilterError(f"there is no function {name}()" + (f"; did you mean {near[0]}()?" if near else ""))
+    signature = table[name]["signature"]
+    variadic = bool(signature and signature[-1].get("variadic"))
+    if given < len(signature) or (given > len(signature) and not variadic):
+        least = "at least " if variadic else ""
+        raise InvalidFilterError(f"{name}() takes {least}{len(signature)} arguments, not {given}")
+
+
+def _place(expression: str, error: exceptions.ParseError) -> str:
+    position = error.lex_position
+    reason = error.message if isinstance(error, exceptions.LexerError) else error.msg
+    reason = " ".join(reason.split()).removesuffix(".")
+    return f"{reason} at character {position + 1}, after {_excerpt(expression, position)}"
+
+
+def _excerpt(expression: str, end: int) -> str:
+    return repr(f"{'…' if end > 30 else ''}{expression[max(0, end - 30) : end]}") if end else "its beginning"
+
+
+def _explain(error: Exception) -> str:
+    """The error without values of the pod, which may be secrets."""
+    if isinstance(error, exceptions.JMESPathTypeError):
+        wanted = " or ".join(error.expected_types)
+        return f"{error.function_name}() got {error.actual_type} where it takes {wanted}"
+    return f"the evaluation failed ({type(error).__name__})"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    kinds = {str: "a string", list: "a list", dict: "an object", int: "a number", float: "a number"}
+    return kinds.get(type(value), "something else")
