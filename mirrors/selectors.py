@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import models
+from django.db.models import Q
 
 from mirrors.known import KnownMapping
 from mirrors.models import Filter, ImageMapping, ManagedBy, MirrorJob, Registry, RegistryRole
@@ -30,16 +31,29 @@ _KNOWN_FIELDS = (
 )
 
 
-def known_mappings(*, target_registry_id: int, sources: Collection[str]) -> dict[str, KnownMapping]:
-    """What is known of each of ``sources`` (canonical references); unknown ones are left out."""
-    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in=sources)
-    return {known.source: known for known in _known(rows)}
+def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> dict[str, KnownMapping]:
+    """What is known of images, asked for by ``{source: target}`` (canonical references); unknown ones are left out.
+
+    Where another source owns the target's name, its mapping stands in for the asked one.
+    """
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
+    found = list(_known(rows.filter(Q(source__in=targets) | Q(target__in=targets.values()))))
+    owners = {known.target: known for known in found}
+    known = {source: owners[target] for source, target in targets.items() if target in owners}
+    return known | {row.source: row for row in found if row.source in targets}
 
 
-def changed_mappings(*, target_registry_id: int, since: datetime) -> list[KnownMapping]:
-    """Mappings changed at or after ``since`` (database clock), oldest first, at most ``CHANGES_LIMIT``."""
-    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, changed_at__gte=since)
-    return list(_known(rows.order_by("changed_at", "id")[:CHANGES_LIMIT]))
+def changed_mappings(*, target_registry_id: int, since: datetime | None) -> tuple[list[KnownMapping], datetime | None]:
+    """Mappings changed at or after ``since`` (database clock), oldest first, and the time of the newest of them.
+
+    At most ``CHANGES_LIMIT`` of them. Without ``since`` nothing but the newest time: where a new reader begins.
+    """
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
+    if since is None:
+        return [], rows.order_by("-changed_at").values_list("changed_at", flat=True).first()
+    changed = rows.filter(changed_at__gte=since).order_by("changed_at", "id")[:CHANGES_LIMIT]
+    times = list(changed.values_list("changed_at", flat=True))
+    return list(_known(changed)), times[-1] if times else None
 
 
 def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
@@ -94,10 +108,5 @@ def target_registry_id(*, endpoint: str, prefix: str) -> int | None:
     )
 
 
-def change_watermark() -> datetime | None:
-    """``changed_at`` of the newest change, where a reader that starts now begins."""
-    return ImageMapping.objects.aggregate(newest=models.Max("changed_at"))["newest"]
-
-
-OVERLAP = timedelta(seconds=5)
-"""How far behind the watermark changes are read again: rows are not committed in the order of their time."""
+CHANGES_OVERLAP = timedelta(seconds=5)
+"""How far behind the newest change readers look again: rows are not committed in the order of their time."""

@@ -26,8 +26,8 @@ ROLE = ENVIRONMENT.role
 WEBHOOK = ROLE == "webhook"
 DEBUG = ENVIRONMENT.debug
 
-# The webhook signs nothing, so it needs no key; django-q2 and sessions do.
-SECRET_KEY = ENVIRONMENT.secret_key or ("the-webhook-signs-nothing" if WEBHOOK else "")
+# No default: Django stops the start where it is needed and missing. It also signs wake-ups of the queue.
+SECRET_KEY = ENVIRONMENT.secret_key or ""
 # Request hosts of the webhook are chosen by the API server (Service name, cluster IP), and nothing is built from them.
 ALLOWED_HOSTS = ["*"] if WEBHOOK else [*ENVIRONMENT.allowed_hosts, "127.0.0.1", "localhost", "[::1]"]
 
@@ -110,10 +110,11 @@ if _DATABASE["ENGINE"].endswith("sqlite3"):
     }
 else:
     # Milliseconds; a host that answers nothing must not hold a thread.
+    _STATEMENT, _LOCK = (2_000, 2_000) if WEBHOOK else (60_000, 10_000)
     _OPTIONS |= {
         "connect_timeout": 2,
         "tcp_user_timeout": 5_000,
-        "options": f"-c statement_timeout={2_000 if WEBHOOK else 60_000} -c lock_timeout={2_000 if WEBHOOK else 10_000}",
+        "options": f"-c statement_timeout={_STATEMENT} -c lock_timeout={_LOCK}",
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_ROUTERS: list[str] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, ExpressionWrapper, DateTimeField, OuterRef, Subquery
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.functions import Now
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
@@ -57,7 +57,9 @@ def request_mirrors(*, target_registry_id: int, orders: Sequence[MirrorOrder]) -
     """
     with transaction.atomic():
         mappings = _mappings(target_registry_id, orders)
-        wanted = {order.source: order for order in orders if order.source in mappings}
+        # Of several orders of one image the most urgent stands last, and so counts.
+        urgent_last = sorted(orders, key=lambda order: -order.priority)
+        wanted = {order.source: order for order in urgent_last if order.source in mappings}
         resting = _resting([mappings[s].id for s, o in wanted.items() if o.trigger in UNATTENDED])
         startable = {s: o for s, o in wanted.items() if not mappings[s].paused and mappings[s].id not in resting}
         jobs = _live_jobs(startable, mappings)
@@ -145,9 +147,7 @@ def _note_requests(
     MirrorRequest.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _outcome(
-    order: MirrorOrder, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
-) -> OrderOutcome:
+def _outcome(order: MirrorOrder, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]) -> OrderOutcome:
     mapping = mappings.get(order.source)
     if mapping is None:
         return OrderOutcome(order.source, problem="target-name-taken")

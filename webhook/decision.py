@@ -1,0 +1,188 @@
+"""Where it is decided whether an image is kept or swapped, and why. Pure: no database, no network, no clock.
+
+``classify`` looks at the image and the configuration alone and either decides or names the target;
+``settle`` decides the rest from what is known of that target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from mirrors.filters import CompiledFilter, FilterEvaluationError, ReviewBudget, ReviewBudgetError
+from mirrors.images import ImageRef, InvalidReferenceError, TargetName
+from webhook.admission import ImageSlot
+from webhook.reasons import Reason
+
+PLACEHOLDERS: Final = frozenset({"auto"})
+"""Istio writes this where its injector fills in the proxy's image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says, as decisions read it."""
+
+    target: TargetName
+    filters: tuple[CompiledFilter, ...] = ()
+    swap_policy: str = "exists"
+    copy_policy: str = "delayed"
+    private_images: str = "guard"
+    respects_opt_out: bool = True
+    dry_run: bool = False
+    switched_off: bool = False
+    annotate: bool = True
+    refresh_age: float = 86_400.0
+    allows_source: Callable[[str], bool] = lambda host: True
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome for one image. ``target`` is set as soon as it has a name at the target registry.
+
+    ``would`` is the reason it would have had, where dry run or the kill switch stands in the way of a swap.
+    """
+
+    slot: ImageSlot
+    reason: Reason
+    swap: bool = False
+    source: ImageRef | None = None
+    target: ImageRef | None = None
+    filter: str = ""
+    would: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of a target image when a decision is due."""
+
+    existence: str = "unknown"
+    access: str = "unknown"
+    granted: bool = False
+    stale: bool = False
+    copied: bool = False
+    obstacle: Reason | None = None
+    """Something that rules a swap out: name taken, paused, tampered."""
+    busy: bool = False
+
+
+def classify(
+    slot: ImageSlot,
+    *,
+    policy: Policy,
+    pod: dict[str, Any],
+    opted_out: bool,
+    budget: ReviewBudget,
+    on_filter_error: Callable[[str, Exception], None],
+) -> Decision:
+    """Decide what the image and the configuration alone decide.
+
+    A decision that comes back with reason ``unknown`` and a target is open: ``settle`` ends it.
+    """
+    if not slot.changed:
+        return Decision(slot, Reason.UNCHANGED)
+    if slot.image in PLACEHOLDERS:
+        return Decision(slot, Reason.PLACEHOLDER)
+    try:
+        source = ImageRef.parse(slot.image)
+    except InvalidReferenceError:
+        return Decision(slot, Reason.INVALID_REFERENCE)
+    if policy.target.contains(source):
+        return Decision(slot, Reason.ALREADY_AT_TARGET, source=source, target=source)
+    if opted_out and policy.respects_opt_out:
+        return Decision(slot, Reason.OPTED_OUT, source=source)
+    try:
+        matched = _matching_filter(slot, policy, pod, budget, on_filter_error)
+    except ReviewBudgetError:
+        return Decision(slot, Reason.FILTER_BUDGET, source=source)
+    if matched is not None:
+        return Decision(slot, Reason.FILTERED, source=source, filter=matched)
+    if not policy.allows_source(source.registry):
+        return Decision(slot, Reason.SOURCE_NOT_ALLOWED, source=source)
+    return Decision(slot, Reason.UNKNOWN, source=source, target=policy.target.retarget(source))
+
+
+def _matching_filter(
+    slot: ImageSlot,
+    policy: Policy,
+    pod: dict[str, Any],
+    budget: ReviewBudget,
+    on_filter_error: Callable[[str, Exception], None],
+) -> str | None:
+    """Name of the first filter that matches. One that fails is skipped; those after it still run."""
+    data = {"obj": pod, "container": slot.container}
+    for compiled in policy.filters:
+        try:
+            if compiled.matches(data, budget):
+                return compiled.name
+        except FilterEvaluationError as error:
+            on_filter_error(compiled.name, error)
+    return None
+
+
+def is_open(decision: Decision) -> bool:
+    """Whether ``settle`` has still to decide it."""
+    return decision.reason is Reason.UNKNOWN and decision.target is not None
+
+
+def settle(decision: Decision, known: Knowledge, policy: Policy) -> Decision:
+    """Decide an open decision from what is known of its target."""
+    reason, swap = _verdict(known, policy)
+    if swap and policy.switched_off:
+        return replace(decision, reason=Reason.SWITCHED_OFF, would=reason)
+    if policy.dry_run and (swap or reason is Reason.ABSENT):
+        return replace(decision, reason=Reason.DRY_RUN, would=reason)
+    return replace(decision, reason=reason, swap=swap)
+
+
+def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
+    if known.obstacle is not None:
+        return known.obstacle, False
+    barred = _access_obstacle(known, policy)
+    if policy.swap_policy == "always":
+        # Unknown provenance is swapped and checked in the background; what is known to be private stays guarded.
+        return (barred, False) if barred is Reason.ACCESS_DENIED else (Reason.POLICY_ALWAYS, True)
+    if known.existence == "present":
+        if barred is not None:
+            return barred, False
+        if known.copied:
+            return Reason.COPIED, True
+        return (Reason.PRESENT_STALE if known.stale else Reason.PRESENT), True
+    if known.busy:
+        return Reason.BUSY, False
+    return (Reason.ABSENT if known.existence == "absent" else Reason.UNKNOWN), False
+
+
+def _access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
+    """What the credential boundary has against a swap into this namespace."""
+    if policy.private_images == "mirror" or known.granted or known.access in {"anonymous", "configured"}:
+        return None
+    return Reason.ACCESS_DENIED if known.access == "secrets" else Reason.ACCESS_UNKNOWN
+
+
+def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:
+    """Whether a decision is a cause to mirror its image now: not there, or not known how it may be read."""
+    if decision.target is None or policy.dry_run or policy.copy_policy == "none" or known.obstacle is not None:
+        return False
+    unchecked = known.access == "unknown" and policy.private_images != "mirror"
+    return known.existence != "present" or unchecked
+
+
+def wants_refresh(decision: Decision, *, seconds_since_check: float, policy: Policy) -> bool:
+    """Whether the source of a swapped mutable tag is due to be compared with the target again."""
+    if not decision.swap or decision.source is None or decision.source.digest or policy.copy_policy == "none":
+        return False
+    age = min(ALWAYS_REFRESH_AGE, policy.refresh_age) if decision.slot.pull_policy == "Always" else policy.refresh_age
+    return seconds_since_check >= age
+
+
+ALWAYS_REFRESH_AGE: Final = 60.0
+"""Seconds between comparisons of an image that its pods pull always."""
+
+
+def swapped_reference(image: str, target: TargetName) -> str:
+    """What a pod's image string becomes when it is swapped; empty where it is no reference."""
+    try:
+        return str(target.retarget(ImageRef.parse(image)))
+    except InvalidReferenceError:
+        return ""

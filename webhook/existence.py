@@ -1,0 +1,140 @@
+"""What registries say when asked: one HEAD an image at a time, shared by all who wait, and a breaker a host.
+
+Three answers: present, absent, unknown (network, authentication, 5xx). Unknown is never taken for absent.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from mirrors.images import ImageRef
+from mirrors.oci import Descriptor, RegistryAccess, RegistryError
+from webhook.memory import BoundedMap
+
+log = structlog.get_logger(__name__)
+
+HEAD_TIMEOUT: Final = 1.5
+THREADS: Final = 16
+REMEMBERED: Final = {"present": 60.0, "absent": 5.0, "unknown": 1.0}
+"""Seconds for which an answer is given again without asking."""
+
+BREAKER_ANSWERS: Final = 5
+BREAKER_WINDOW: Final = 10.0
+BREAKER_REST: Final = 30.0
+AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited"})
+
+Head = Callable[[ImageRef, RegistryAccess, float], Descriptor | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``state`` is present, absent or unknown; ``away`` says that nobody was there to answer. ``at`` is monotonic."""
+
+    state: str
+    digest: str = ""
+    away: bool = False
+    at: float = 0.0
+
+
+class Breaker:
+    """Opens for a host that gave five unknown answers in ten seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures: dict[str, deque[float]] = {}
+        self._open_until: dict[str, float] = {}
+
+    def is_open(self, host: str) -> bool:
+        with self._lock:
+            return self._open_until.get(host, 0.0) > time.monotonic()
+
+    def note(self, host: str, state: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if state != "unknown":
+                self._failures.pop(host, None)
+                self._open_until.pop(host, None)
+                return
+            failures = self._failures.setdefault(host, deque(maxlen=BREAKER_ANSWERS))
+            failures.append(now)
+            if len(failures) == BREAKER_ANSWERS and now - failures[0] <= BREAKER_WINDOW:
+                self._open_until[host] = now + BREAKER_REST
+                log.warning("A registry does not answer; it is not asked for a while", host=host, seconds=BREAKER_REST)
+            # Source hosts are chosen by pod authors, so this dictionary must not grow with them.
+            if len(self._failures) > 1_000:
+                self._failures.pop(next(iter(self._failures)))
+
+
+class Existence:
+    """Asks registries, each image once at a time."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="existence")
+        self._under_way: dict[tuple[ImageRef, bool], Future[Answer]] = {}
+        self._answers: BoundedMap[tuple[ImageRef, bool], Answer] = BoundedMap(20_000)
+        self.breaker = Breaker()
+
+    def ask(self, ref: ImageRef, access: RegistryAccess) -> Future[Answer]:
+        """A future of the registry's answer; at once where it was asked a short time ago, or rests."""
+        key = (ref, bool(access.credentials))
+        remembered = self._answers.get(key)
+        if remembered is not None and time.monotonic() - remembered.at < REMEMBERED[remembered.state]:
+            return _done(remembered)
+        with self._lock:
+            future = self._under_way.get(key)
+            if future is None:
+                if self.breaker.is_open(ref.registry):
+                    return _done(Answer("unknown", away=True))
+                future = self._under_way[key] = self._pool.submit(self._answer, key, access)
+            return future
+
+    def forget(self, ref: ImageRef) -> None:
+        """Let the next question go to the registry: the image has just been copied there."""
+        for logged_in in (True, False):
+            self._answers.pop((ref, logged_in))
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _answer(self, key: tuple[ImageRef, bool], access: RegistryAccess) -> Answer:
+        ref = key[0]
+        try:
+            answer = self._look(ref, access)
+            self._answers.put(key, answer)
+            return answer
+        finally:
+            with self._lock:
+                self._under_way.pop(key, None)
+
+    def _look(self, ref: ImageRef, access: RegistryAccess) -> Answer:
+        if self.breaker.is_open(ref.registry):
+            return Answer("unknown", away=True, at=time.monotonic())
+        try:
+            descriptor = self._head(ref, access, HEAD_TIMEOUT)
+        except RegistryError as error:
+            log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
+            answer = Answer("unknown", away=error.code in AWAY, at=time.monotonic())
+        except Exception:
+            log.exception("Asking a registry failed", image=str(ref))
+            answer = Answer("unknown", at=time.monotonic())
+        else:
+            state = "present" if descriptor else "absent"
+            answer = Answer(state, descriptor.digest if descriptor else "", at=time.monotonic())
+        self.breaker.note(ref.registry, answer.state)
+        return answer
+
+
+def _done(answer: Answer) -> Future[Answer]:
+    future: Future[Answer] = Future()
+    future.set_result(answer)
+    return future

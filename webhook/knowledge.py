@@ -1,0 +1,181 @@
+"""What is known of the images of one review: from memory, else asked for, within the review's deadline.
+
+A review whose images are all in memory waits for nothing. At most half of a process's threads may wait; the rest
+are answered at once with what there is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from mirrors.known import KnownMapping
+from webhook.decision import Decision, Knowledge
+from webhook.existence import HEAD_TIMEOUT, Answer, Existence
+from webhook.reasons import Reason
+from webhook.snapshot import Snapshot
+from webhook.store import Row, Store, StoreUnavailableError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one review may do. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
+
+    deadline: float
+    may_ask: bool = True
+    may_write: bool = True
+
+    def left(self, at_most: float = 60.0) -> float:
+        return max(0.0, min(self.deadline - time.monotonic(), at_most))
+
+
+class Knowing:
+    """Gathers knowledge; one instance a process."""
+
+    def __init__(self, *, store: Store, existence: Existence, places: int) -> None:
+        self._store = store
+        self._existence = existence
+        self._places = threading.BoundedSemaphore(places)
+
+    def try_wait(self) -> bool:
+        """Take a place among those who wait; give it back with ``end_wait``."""
+        return self._places.acquire(blocking=False)
+
+    def end_wait(self) -> None:
+        self._places.release()
+
+    def gather(self, decisions: Iterable[Decision], snapshot: Snapshot, terms: Terms) -> dict[str, Knowledge]:
+        """Knowledge by canonical source, for open decisions."""
+        wanted = {str(decision.source): decision for decision in decisions}
+        rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
+        known = {source: self._from_row(source, rows.get(source), snapshot) for source in wanted}
+        uncertain = [source for source in wanted if self._is_uncertain(rows.get(source), known[source], snapshot)]
+        if uncertain and terms.may_ask:
+            if not self.try_wait():
+                return {s: replace(k, busy=True) if s in uncertain else k for s, k in known.items()}
+            try:
+                known |= self._asked({source: wanted[source] for source in uncertain}, rows, snapshot, terms)
+            finally:
+                self.end_wait()
+        for source, knowledge in known.items():
+            if knowledge.stale and terms.may_ask and terms.may_write:
+                self._verify_later(wanted[source], snapshot)
+        return known
+
+    def seconds_since_check(self, source: str) -> float:
+        """How long ago the source was last compared with its target; 0 where nothing is known of it."""
+        row = self._store.row(source)
+        if row is None or row.known is None or row.known.job_is_live:
+            return 0.0
+        return time.time() - row.known.source_checked_at
+
+    def _from_row(self, source: str, row: Row | None, snapshot: Snapshot) -> Knowledge:
+        known = row.known if row else None
+        if known is None:
+            return Knowledge()
+        obstacle = Reason.TARGET_NAME_TAKEN if known.source != source else Reason.PAUSED if known.paused else None
+        age = time.time() - known.verified_at
+        return Knowledge(
+            existence=known.existence,
+            access=known.access,
+            stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, source),
+            obstacle=obstacle,
+        )
+
+    def _is_uncertain(self, row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
+        """Whether there is cause to ask before deciding."""
+        if row is None:
+            return True
+        if known.obstacle is not None or snapshot.policy.swap_policy == "always":
+            return False
+        return known.existence != "present" or _is_too_old(row.known, snapshot)
+
+    def _asked(
+        self, wanted: Mapping[str, Decision], rows: dict[str, Row], snapshot: Snapshot, terms: Terms
+    ) -> dict[str, Knowledge]:
+        """Ask the database for what is not in memory, then the registries for what it does not tell."""
+        missing = {source: str(decision.target) for source, decision in wanted.items() if source not in rows}
+        if missing:
+            found = await_result(self._store.lookup(missing), terms.left(HEAD_TIMEOUT)) or {}
+            rows |= {source: Row(found.get(source)) for source in missing}
+        known = {source: self._from_row(source, rows[source], snapshot) for source in wanted}
+        open_ = [s for s, k in known.items() if self._is_uncertain(rows[s], k, snapshot)]
+        heads = {source: self._head(wanted[source], snapshot) for source in open_}
+        probes = {source: self._probe(wanted[source], known[source], snapshot) for source in open_}
+        until = replace(terms, deadline=min(terms.deadline, time.monotonic() + HEAD_TIMEOUT))
+        for source in open_:
+            answer = await_result(heads[source], until.left()) if heads[source] else None
+            known[source] = self._with_answer(source, known[source], rows[source], answer, snapshot, terms)
+            if known[source].existence == "present" and (probe := probes[source]) is not None:
+                seen = await_result(probe, until.left())
+                if seen is not None and seen.state == "present":
+                    known[source] = replace(known[source], access="anonymous")
+        return known
+
+    def _head(self, decision: Decision, snapshot: Snapshot) -> Future[Answer] | None:
+        if snapshot.target_access is None or decision.target is None:
+            return None
+        return self._existence.ask(decision.target, snapshot.target_access)
+
+    def _probe(self, decision: Decision, known: Knowledge, snapshot: Snapshot) -> Future[Answer] | None:
+        """Whether anybody may read the source, where that is not known and counts."""
+        if known.access != "unknown" or snapshot.policy.private_images == "mirror" or decision.source is None:
+            return None
+        access = snapshot.sources.access_for(decision.source)
+        return self._existence.ask(decision.source, replace(access, credentials=()))
+
+    def _with_answer(
+        self, source: str, known: Knowledge, row: Row, answer: Answer | None, snapshot: Snapshot, terms: Terms
+    ) -> Knowledge:
+        if answer is None or answer.state == "unknown":
+            # Nobody there to ask: what was known before stands, as long as it was known to be there.
+            if known.existence == "present" and not (answer is None or answer.away):
+                return replace(known, existence="unknown", stale=False)
+            return known if known.existence == "present" else replace(known, existence="unknown")
+        if terms.may_write and row.known is not None and (answer.state != known.existence or known.stale):
+            self._store.noticed.existence(source, answer.state, answer.digest)
+        return replace(known, existence=answer.state, stale=False)
+
+    def _verify_later(self, decision: Decision, snapshot: Snapshot) -> None:
+        """Start one HEAD that nobody waits for; its answer reaches all processes through the database."""
+        future = self._head(decision, snapshot)
+        if future is None:
+            return
+        source = str(decision.source)
+
+        def note(done: Future[Answer]) -> None:
+            if done.cancelled() or done.exception() is not None:
+                return
+            answer = done.result()
+            if answer.state != "unknown":
+                self._store.noticed.existence(source, answer.state, answer.digest)
+                self._store.set_existence(source, answer.state)
+
+        future.add_done_callback(note)
+
+
+def await_result(future: Future[T] | None, timeout: float) -> T | None:
+    """The result, or None where it does not come in time or the other side is away."""
+    if future is None:
+        return None
+    try:
+        return future.result(timeout)
+    except (FutureTimeoutError, StoreUnavailableError):
+        return None
+
+
+def _is_too_old(known: KnownMapping | None, snapshot: Snapshot) -> bool:
+    return known is None or time.time() - known.verified_at > snapshot.config.existence.max_stale
+
+
+def _jittered(seconds: float, source: str) -> float:
+    """Spread over ±10 %, so that images verified together are not verified together again."""
+    return seconds * (0.9 + 0.2 * (zlib.crc32(source.encode()) % 1_000) / 1_000)

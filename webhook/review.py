@@ -1,0 +1,233 @@
+"""One review from request to answer: look at the images, learn what is known, decide, order copies, patch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+import structlog
+
+from mirrors.filters import ReviewBudget
+from mirrors.models import Priority, Trigger
+from mirrors.services import DecisionKey, MirrorOrder, OrderOutcome, UseKey
+from swapper_project import metrics
+from webhook import admission, decision, patch
+from webhook.admission import AdmissionRequest, ImageSlot
+from webhook.decision import Decision, Knowledge
+from webhook.existence import Existence
+from webhook.knowledge import Knowing, Terms, await_result
+from webhook.memory import BoundedMap
+from webhook.reasons import Reason
+from webhook.snapshot import Snapshot, Snapshots
+from webhook.store import Store
+from webhook.workloads import workload_of
+
+log = structlog.get_logger(__name__)
+
+PRIORITY = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
+ORDER_AGAIN_AFTER = 5.0
+"""Seconds in which one process orders the same copy for the same requester once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a review came to."""
+
+    decisions: Sequence[Decision]
+    patch: list[patch.Operation]
+    warnings: list[str]
+
+
+class Reviewer:
+    """Decides reviews; one instance a process."""
+
+    def __init__(self, *, snapshots: Snapshots, store: Store, existence: Existence, knowing: Knowing) -> None:
+        self._snapshots = snapshots
+        self._store = store
+        self._existence = existence
+        self._knowing = knowing
+        self._ordered: BoundedMap[MirrorOrder, float] = BoundedMap(20_000)
+
+    def review(self, request: AdmissionRequest, terms: Terms) -> Outcome:
+        snapshot = self._snapshots.current
+        slots = admission.image_slots(request)
+        if not slots:
+            return Outcome([], [], [])
+        decisions = self._decide(request, slots, snapshot, terms)
+        operations = patch.operations(
+            decisions,
+            pod=request.obj,
+            annotate=snapshot.policy.annotate,
+            originals=_still_true(request, slots, snapshot),
+        )
+        if terms.may_write:
+            self._note(request, decisions)
+        return Outcome(decisions, operations, _warnings(decisions))
+
+    def _decide(
+        self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
+    ) -> list[Decision]:
+        classified = self._classify(request, slots, snapshot)
+        open_ = [d for d in classified if decision.is_open(d)]
+        known = self._knowing.gather(open_, snapshot, terms)
+        orders = self._orders(request, open_, known, snapshot) if terms.may_write and terms.may_ask else {}
+        if orders and snapshot.waits_for_copies:
+            known |= self._wait_for_copies(orders, known, snapshot, terms)
+        elif orders:
+            self._order(orders)
+        settled = [
+            decision.settle(d, known[str(d.source)], snapshot.policy) if decision.is_open(d) else d for d in classified
+        ]
+        if terms.may_write and terms.may_ask:
+            self._refresh(request, settled, snapshot)
+        return settled
+
+    def _classify(self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot) -> list[Decision]:
+        pod = admission.filter_view(request)
+        opted_out = admission.opted_out(request.obj)
+        budget = ReviewBudget()
+
+        def on_filter_error(name: str, error: Exception) -> None:
+            metrics.FILTER_ERRORS.labels(name).inc()
+            log.warning("A filter failed on this image and is skipped", filter=name, error=str(error), uid=request.uid)
+
+        return [
+            decision.classify(
+                slot,
+                policy=snapshot.policy,
+                pod=pod,
+                opted_out=opted_out,
+                budget=budget,
+                on_filter_error=on_filter_error,
+            )
+            for slot in slots
+        ]
+
+    def _orders(
+        self,
+        request: AdmissionRequest,
+        open_: Sequence[Decision],
+        known: dict[str, Knowledge],
+        snapshot: Snapshot,
+    ) -> dict[str, MirrorOrder]:
+        """Copies that are due, by canonical source."""
+        priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
+        return {
+            str(d.source): _order_for(d, request, priority, Trigger.ADMISSION)
+            for d in open_
+            if decision.wants_copy(d, known[str(d.source)], snapshot.policy)
+        }
+
+    def _order(self, orders: dict[str, MirrorOrder]) -> None:
+        """Queue copies without waiting for them."""
+        now = time.monotonic()
+        due = [o for o in orders.values() if now - (self._ordered.get(o) or 0.0) > ORDER_AGAIN_AFTER]
+        for order in due:
+            self._ordered.put(order, now)
+        if due:
+            self._store.order(due)
+
+    def _wait_for_copies(
+        self, orders: dict[str, MirrorOrder], known: dict[str, Knowledge], snapshot: Snapshot, terms: Terms
+    ) -> dict[str, Knowledge]:
+        """Order copies and wait for all of them at once; what is copied in time is known as such."""
+        if not self._knowing.try_wait():
+            self._order({s: replace(o, priority=Priority.DELAYED) for s, o in orders.items()})
+            return {s: replace(known[s], busy=True) for s in orders}
+        try:
+            outcomes = await_result(self._store.order(list(orders.values())), terms.left()) or []
+            waits: dict[str, Future[str]] = {
+                outcome.source: self._store.wait_job(outcome.job_id) for outcome in outcomes if outcome.job_id
+            }
+            ended = {source: await_result(wait, terms.left()) for source, wait in waits.items()}
+            copied = {s: orders[s].target for s, status in ended.items() if status == "succeeded"}
+            rows = await_result(self._store.lookup(copied), terms.left()) or {} if copied else {}
+        finally:
+            self._knowing.end_wait()
+        learnt = {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
+        for source, row in rows.items():
+            learnt[source] = replace(known[source], existence=row.existence, access=row.access, copied=True)
+        return learnt
+
+    def _refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
+        """Have mutable tags compared with their source where that is due."""
+        due = {
+            str(d.source): _order_for(d, request, Priority.REFRESH, Trigger.REFRESH)
+            for d in settled
+            if d.swap
+            and decision.wants_refresh(
+                d, seconds_since_check=self._knowing.seconds_since_check(str(d.source)), policy=snapshot.policy
+            )
+        }
+        if due:
+            self._order(due)
+
+    def _note(self, request: AdmissionRequest, decisions: Sequence[Decision]) -> None:
+        """Count decisions and uses for the dashboard; written by the store's thread later."""
+        namespace = request.namespace[:63]
+        workload = workload_of(request.obj)
+        hour = DecisionKey.this_hour()
+        for d in decisions:
+            metrics.IMAGES.labels("swap" if d.swap else "keep", d.reason.value).inc()
+            host = d.source.registry if d.source else ""
+            self._store.noticed.decision(
+                DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value)
+            )
+            row = self._store.row(str(d.source)) if d.target is not None else None
+            if row is not None and row.known is not None:
+                self._store.noticed.use(UseKey(row.known.mapping_id, namespace, *workload))
+
+
+def _order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: str) -> MirrorOrder:
+    spec = request.obj.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    account = spec.get("serviceAccountName")
+    secrets = spec.get("imagePullSecrets")
+    names = {s.get("name") for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
+    kind, name = workload_of(request.obj)
+    return MirrorOrder(
+        source=str(d.source),
+        target=str(d.target),
+        trigger=trigger,
+        priority=priority,
+        namespace=request.namespace[:63],
+        service_account=account[:253] if isinstance(account, str) else "",
+        secret_names=tuple(sorted(n for n in names if isinstance(n, str) and 0 < len(n) <= 253))[:7],
+        workload=f"{kind}/{name}"[:253] if name else "",
+    )
+
+
+def _obstacle(outcome: OrderOutcome) -> Reason | None:
+    known = {"target-name-taken": Reason.TARGET_NAME_TAKEN, "paused": Reason.PAUSED}
+    return known.get(outcome.problem)
+
+
+def _still_true(request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot) -> dict[str, str]:
+    """Entries of an earlier pass whose containers still run what they map to."""
+    earlier = patch.earlier_originals(request.obj)
+    if not earlier:
+        return {}
+    target = snapshot.policy.target
+    kept: dict[str, str] = {}
+    for slot in slots:
+        original = earlier.get(slot.name)
+        if original is not None and decision.swapped_reference(original, target) == slot.image:
+            kept[slot.name] = original
+    return kept
+
+
+WARNED = {
+    Reason.ERROR: "an error inside the webhook; see its log",
+    Reason.TARGET_NAME_TAKEN: "its name at the target registry belongs to another source; rename one of them",
+}
+
+
+def _warnings(decisions: Sequence[Decision]) -> list[str]:
+    """Lines that a person at kubectl sees, for what they can act on."""
+    return [
+        f"k8s-image-swapper: {d.slot.image[:120]} was left as it is: {WARNED[d.reason]}"
+        for d in decisions
+        if d.reason in WARNED
+    ]

@@ -1,0 +1,75 @@
+"""What a webhook process holds for as long as it lives: snapshot, store, registries' answers. Made after the fork."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from functools import cache
+from typing import Final
+
+from django.conf import settings
+from swapper_project.config import ConfigSource
+
+from mirrors.images import ImageRef
+from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
+from swapper_project.env import Environment
+from webhook.existence import Existence
+from webhook.knowledge import Knowing
+from webhook.review import Reviewer
+from webhook.snapshot import Snapshots
+from webhook.store import Store
+
+THREADS: Final = 32
+"""Request threads of a webhook process; half of them may wait."""
+
+
+class Runtime:
+    """The parts, wired. ``start`` begins the threads, ``stop`` flushes and ends them."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        source = ConfigSource(environment.config, environment.config_overrides)
+        self.snapshots = Snapshots(source=source, environment=environment)
+        config = self.snapshots.current.config
+        # Few blobs threads: this process asks with HEADs and copies nothing.
+        self._engine = Engine(EngineSettings(images=1, blobs=1, trusted_ca=config.trusted_ca))
+        self.store = Store(target=self.snapshots.target, on_rows=self.snapshots.take_rows)
+        self.existence = Existence(self._head)
+        knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
+        self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, existence=self.existence, knowing=knowing)
+
+    def start(self) -> None:
+        self.snapshots.start()
+        self.store.start()
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        self.snapshots.stop()
+        self.store.stop()
+        self.existence.close()
+        self._engine.close()
+
+    def budget(self) -> float:
+        """Seconds that a review may take."""
+        snapshot = self.snapshots.current
+        base = snapshot.config.image_copy_deadline if snapshot.waits_for_copies else 2.0
+        return max(0.2, min(base, self.environment.webhook_timeout - 1.0))
+
+    def _head(self, ref: ImageRef, access: RegistryAccess, timeout: float) -> Descriptor | None:
+        return self._engine.head(ref, access, timeout=timeout)
+
+
+_LOCK = threading.Lock()
+
+
+@cache
+def _make() -> Runtime:
+    runtime = Runtime(settings.ENVIRONMENT)
+    runtime.start()
+    return runtime
+
+
+def runtime() -> Runtime:
+    """This process's runtime, made at the first call."""
+    with _LOCK:
+        return _make()

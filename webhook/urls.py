@@ -1,0 +1,19 @@
+"""URLs of the webhook role. Paths are exact: nothing is redirected."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from swapper_project import metrics
+from webhook import views
+
+urlpatterns = [
+    path("", views.RootView.as_view()),
+    path("webhook", views.AdmissionView.as_view()),
+    path("webhook/<str:token>", views.AdmissionView.as_view()),
+    path("livez", views.livez),
+    path("readyz", views.readyz),
+    path("metrics", metrics.view),
+]
+handler404 = views.not_found
+handler500 = views.server_error

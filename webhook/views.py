@@ -1,0 +1,189 @@
+"""The HTTP edge of the webhook: read, have it decided, answer. Always answers, and allows whatever happens inside."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import Any, Final
+
+import orjson
+import structlog
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from swapper_project import metrics
+from webhook import admission
+from webhook.admission import AdmissionRequest, ReviewError
+from webhook.knowledge import Terms
+from webhook.review import Outcome
+from webhook.runtime import Runtime, runtime
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY: Final = 4 * 1024 * 1024
+ANSWER_MARGIN: Final = 0.05
+"""Seconds kept back from the budget for writing the answer."""
+
+
+class TooLargeError(APIException):
+    status_code = 413
+    default_detail = "The body is over 4 MiB: no AdmissionReview of a Kubernetes API server is."
+
+
+def read_review(request: HttpRequest) -> AdmissionRequest:
+    """The review in a request's body of at most 4 MiB, whatever content type it claims; raises APIException."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if not declared.isdigit():
+        raise ParseError("The Content-Length is not a number.")
+    if int(declared) > MAX_BODY:
+        raise TooLargeError
+    chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    # Django takes a body without Content-Length for an empty one; the server below it does not.
+    body = request.META["wsgi.input"].read(MAX_BODY + 1) if chunked else request.read(int(declared))
+    if len(body) > MAX_BODY:
+        raise TooLargeError
+    try:
+        return admission.parse(body)
+    except ReviewError as error:
+        raise ParseError(str(error)) from error
+
+
+class AnswerRenderer(BaseRenderer):
+    """JSON by orjson."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return orjson.dumps(data, default=str)
+
+
+class OnlyJson(BaseContentNegotiation):
+    """Answers JSON to everybody, whatever Accept says."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return None
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class AdmissionView(APIView):
+    """``POST`` an AdmissionReview, get it answered. ``GET`` answers 200, which older charts probe."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = ()
+    renderer_classes = (AnswerRenderer,)
+    content_negotiation_class = OnlyJson
+
+    def post(self, request: Request, token: str = "") -> Response:
+        arrived = time.monotonic()
+        review = read_review(request._request)
+        try:
+            live = runtime()
+            terms = _terms(live, review, token, arrived)
+            outcome = live.reviewer.review(review, terms)
+            self._tell(review, outcome, arrived)
+            return Response(admission.answer(review, patch=outcome.patch, warnings=outcome.warnings))
+        except Exception:
+            return self._unchanged(review)
+
+    @staticmethod
+    def _tell(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
+        seconds = time.monotonic() - arrived
+        metrics.ADMISSIONS.labels(_operation(review), "patched" if outcome.patch else "unchanged").inc()
+        metrics.ADMISSION_SECONDS.observe(seconds)
+        log.info(
+            "Admitted",
+            uid=review.uid,
+            kind="Pod",
+            operation=review.operation,
+            namespace=review.namespace,
+            name=review.name,
+            milliseconds=round(seconds * 1000, 1),
+            images=[
+                {
+                    "source-image": d.slot.image,
+                    "target-image": str(d.target) if d.swap else None,
+                    "reason": d.reason.value,
+                    **({"filter": d.filter} if d.filter else {}),
+                    **({"would": d.would.value} if d.would else {}),
+                }
+                for d in outcome.decisions
+            ],
+        )
+
+    @staticmethod
+    def _unchanged(review: AdmissionRequest) -> Response:
+        """Whatever went wrong inside must not keep a pod from running."""
+        log.exception("The review could not be decided; the pod is admitted unchanged", uid=review.uid)
+        metrics.ADMISSIONS.labels(_operation(review), "error").inc()
+        message = (
+            "k8s-image-swapper: an error inside the webhook; the images were left as they are. "
+            f"Its log has the reason under uid {review.uid[:64]}."
+        )
+        if _denies_on_error():
+            return Response(admission.answer(review, denied=message))
+        return Response(admission.answer(review, warnings=[message]))
+
+
+class RootView(AdmissionView):
+    """The same at ``/``, where ``GET`` is a probe."""
+
+    def get(self, request: Request) -> Response:
+        return Response({"status": "ok"})
+
+
+def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float) -> Terms:
+    expected = live.environment.webhook_token or ""
+    trusted = not expected or hmac.compare_digest(token.encode(), expected.encode())
+    return Terms(
+        deadline=arrived + live.budget() - ANSWER_MARGIN,
+        may_ask=trusted,
+        may_write=trusted and not review.dry_run,
+    )
+
+
+def _denies_on_error() -> bool:
+    try:
+        return runtime().snapshots.current.config.on_error == "deny"
+    except Exception:
+        return False
+
+
+def _operation(review: AdmissionRequest) -> str:
+    return review.operation if review.operation in {"CREATE", "UPDATE", "DELETE", "CONNECT"} else "OTHER"
+
+
+def livez(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Ready as soon as the configuration is loaded; the database is never looked at."""
+    try:
+        runtime()
+    except Exception as error:
+        log.error("Not ready", error=str(error))
+        return HttpResponse("the configuration is not loaded: see the log\n", status=503, content_type="text/plain")
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _json_error(404, "There is nothing here. Reviews go to /webhook.")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _json_error(500, "An error inside the webhook; its log has the reason.")
+
+
+def _json_error(status: int, detail: str) -> HttpResponse:
+    return HttpResponse(orjson.dumps({"detail": detail}), status=status, content_type="application/json")
