@@ -1,0 +1,5 @@
+"""The admin: every row registered and searchable, with retry and cancel on jobs."""
+
+from mirrors.admin import configured, jobs, mappings, observed
+
+__all__ = ["configured", "jobs", "mappings", "observed"]

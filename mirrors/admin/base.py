@@ -1,0 +1,63 @@
+"""What all our admin pages share: no count of all rows, no editing of what the system writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django.contrib import admin
+from django.db import models
+from django.http import HttpRequest
+
+from mirrors.models import ManagedBy
+
+M = TypeVar("M", bound=models.Model)
+P = TypeVar("P", bound=models.Model)
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin
+    TabularInline = admin.TabularInline
+else:
+    # Django's classes take type arguments in their stubs alone.
+    class ModelAdmin(Generic[M], admin.ModelAdmin):
+        pass
+
+    class TabularInline(Generic[M, P], admin.TabularInline):
+        pass
+
+
+class PlainAdmin(ModelAdmin[M]):
+    """Lists that stay quick: full counts are left out."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class ReadOnlyAdmin(PlainAdmin[M]):
+    """Rows that only the system writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+
+class ConfiguredAdmin(PlainAdmin[M]):
+    """Rows that operators edit, beside those of the configuration file, which are shown read-only."""
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return not _from_file(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return not _from_file(obj) and super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """No bulk deletion: it would take the configuration file's rows too."""
+        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+
+
+def _from_file(obj: models.Model | None) -> bool:
+    return obj is not None and getattr(obj, "managed_by", "") == ManagedBy.CONFIG

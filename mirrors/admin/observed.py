@@ -1,0 +1,36 @@
+"""Admin of what the system has observed: hosts, blobs, decisions, revisions."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.models import BlobLocation, DecisionCount, HostBudget, Revision
+
+
+@admin.register(HostBudget)
+class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
+    list_display = ["host", "credential", "operation", "resting_until", "remaining"]
+    search_fields = ["host"]
+
+
+@admin.register(BlobLocation)
+class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
+    list_display = ["digest", "repository", "registry", "seen_at"]
+    list_select_related = ["registry"]
+    search_fields = ["digest", "repository"]
+    ordering = ["-id"]
+
+
+@admin.register(DecisionCount)
+class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
+    list_display = ["hour", "namespace", "source_host", "decision", "reason", "images"]
+    list_filter = ["decision", "reason"]
+    search_fields = ["namespace", "source_host"]
+    ordering = ["-id"]
+
+
+@admin.register(Revision)
+class RevisionAdmin(ReadOnlyAdmin[Revision]):
+    list_display = ["table", "number"]
+    search_fields = ["table"]

@@ -1,0 +1,147 @@
+"""``manage.py up``: the whole system on one machine, in one log."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandParser
+
+from swapper_project import config as configuration
+from swapper_project import configured, logs
+from swapper_project.certificates import ensure_self_signed, write_private
+from swapper_project.config import Config
+from swapper_project.supervisor import Program, Supervisor, gunicorn, manage
+
+FLAGS = {
+    "dry_run": "dryRun",
+    "log_level": "logLevel",
+    "log_format": "logFormat",
+    "listen_address": "listenAddress",
+    "tls_cert_file": "tlsCertFile",
+    "tls_key_file": "tlsKeyFile",
+    "image_swap_policy": "imageSwapPolicy",
+    "image_copy_policy": "imageCopyPolicy",
+    "image_copy_deadline": "imageCopyDeadline",
+}
+
+
+class Command(BaseCommand):
+    help = "Run webhook, web (admin) and worker on this machine, with their database, until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--config", help="configuration file; default: .k8s-image-swapper.yaml in $HOME, then here")
+        parser.add_argument(
+            "--dry-run", nargs="?", const=True, type=_boolean, help="decide, but change nothing (default: true)"
+        )
+        parser.add_argument("--log-level", help="trace, debug, info, warn, error (default: info)")
+        parser.add_argument("--log-format", help="json or console (default: json)")
+        parser.add_argument("--listen-address", help="where the webhook listens (default: :8443)")
+        parser.add_argument("--tls-cert-file", help="the webhook's certificate; default: a self-signed one")
+        parser.add_argument("--tls-key-file", help="the certificate's key")
+        parser.add_argument("--image-swap-policy", help="always or exists (default: exists)")
+        parser.add_argument("--image-copy-policy", help="delayed, immediate, force or none (default: delayed)")
+        parser.add_argument("--image-copy-deadline", help="how long a review may wait for copies (default: 8s)")
+        parser.add_argument("--web-address", default="127.0.0.1:8000", help="where the admin listens")
+        parser.add_argument("--data-dir", type=Path, help="database, keys and certificate live here")
+        parser.add_argument("--no-tls", action="store_true", help="serve the webhook over plain HTTP")
+
+    def handle(self, **options: Any) -> None:
+        overrides = {key: options[flag] for flag, key in FLAGS.items() if options[flag] is not None}
+        path = configuration.find(options["config"] or _text(settings.ENVIRONMENT.config))
+        if path is None:
+            configured.stop(configured.MISSING)
+        try:
+            config = configuration.load(path, overrides)
+        except configuration.ConfigError as error:
+            configured.stop(str(error))
+        logs.configure(config.log_level, config.log_format)
+        data_dir = (options["data_dir"] or settings.ENVIRONMENT.data_dir).resolve()
+        common = _common_environment(path, overrides, data_dir, config)
+        self._prepare(common, data_dir)
+        webhook = _webhook_environment(config, data_dir, no_tls=options["no_tls"])
+        self._tell(config, webhook, options["web_address"], data_dir)
+        programs = [
+            Program("webhook", gunicorn(), {**common, **webhook}),
+            Program("web", gunicorn(), {**common, **_web_environment(options["web_address"])}),
+            Program("worker", manage("worker"), {**common, "SWAPPER_ROLE": "worker"}),
+        ]
+        supervisor = Supervisor(programs)
+        supervisor.start()
+        sys.exit(supervisor.run())
+
+    def _prepare(self, common: dict[str, str], data_dir: Path) -> None:
+        password_file = data_dir / "admin-password"
+        ended = subprocess.run(
+            manage("prepare", "--admin-password-file", str(password_file)), env=_with_environ(common), check=False
+        )
+        if ended.returncode:
+            sys.exit(ended.returncode)
+
+    def _tell(self, config: Config, webhook: dict[str, str], web_address: str, data_dir: Path) -> None:
+        scheme = "https" if webhook.get("SWAPPER_TLS_CERT_FILE") else "http"
+        self.stdout.write(f"webhook    {scheme}://{webhook['SWAPPER_BIND']}/webhook")
+        self.stdout.write(f"admin      http://{web_address}/  user admin, password in {data_dir / 'admin-password'}")
+        self.stdout.write(f"target     {'/'.join(filter(None, (config.target.name.endpoint, config.target.name.prefix)))}")
+        if config.dry_run:
+            self.stdout.write("dry run    YES: every decision is computed and nothing is swapped or copied.")
+            self.stdout.write("           Set dryRun: false in the configuration file (or --dry-run=false) to swap.")
+        self.stdout.flush()
+
+
+def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path, config: Config) -> dict[str, str]:
+    """What all processes are told; makes the data directory and the secret key where they are missing."""
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    environment = {
+        "SWAPPER_CONFIG": str(path.resolve()),
+        "SWAPPER_CONFIG_OVERRIDES": json.dumps(overrides),
+        "SWAPPER_DATA_DIR": str(data_dir),
+    }
+    if settings.ENVIRONMENT.secret_key is None:
+        key_file = data_dir / "secret-key"
+        if not key_file.exists():
+            write_private(key_file, f"{secrets.token_urlsafe(48)}\n".encode())
+        environment["SWAPPER_SECRET_KEY_FILE"] = str(key_file)
+    return environment
+
+
+def _webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict[str, str]:
+    host, _, port = config.listen_address.rpartition(":")
+    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host or '0.0.0.0'}:{port}"}  # noqa: S104
+    if no_tls:
+        return environment
+    if config.tls_cert_file and config.tls_key_file:
+        files = (Path(config.tls_cert_file), Path(config.tls_key_file))
+    else:
+        names = ["localhost", "127.0.0.1", "::1", *([host] if host not in {"", "127.0.0.1", "0.0.0.0"} else [])]  # noqa: S104
+        files = ensure_self_signed(data_dir, names=names)
+    return environment | {"SWAPPER_TLS_CERT_FILE": str(files[0]), "SWAPPER_TLS_KEY_FILE": str(files[1])}
+
+
+def _web_environment(address: str) -> dict[str, str]:
+    host = address.rpartition(":")[0].strip("[]")
+    hosts = [*settings.ENVIRONMENT.allowed_hosts, host or "*"]
+    return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": address, "SWAPPER_ALLOWED_HOSTS": ",".join(hosts)}
+
+
+def _with_environ(extra: dict[str, str]) -> dict[str, str]:
+    import os
+
+    return {**os.environ, **extra}
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None

@@ -1,0 +1,116 @@
+"""Which addresses may be talked to. Source hosts are chosen by whoever writes a pod, so this is a security boundary."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from dataclasses import dataclass
+
+from mirrors.oci.errors import RegistryError
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Metadata and host agents of clouds that live outside the link-local range.
+_METADATA = frozenset(
+    ipaddress.ip_address(text) for text in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254")
+)
+_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+_MAX_LOOKUPS = 64
+_lookups = threading.BoundedSemaphore(_MAX_LOOKUPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One resolved address, ready to be connected to."""
+
+    family: socket.AddressFamily
+    sockaddr: tuple[str, int] | tuple[str, int, int, int]
+    is_private: bool
+
+
+def resolve(host: str, port: int, *, private_allowed: bool, timeout: float) -> list[Address]:
+    """All addresses of `host`, each one checked. Raises RegistryError: `address-refused` if any may not be used,
+    `timeout`, or `unavailable` when the name does not resolve."""
+    addresses = []
+    for family, sockaddr in _look_up(absolute_name(host, private_allowed=private_allowed), host, port, timeout):
+        ip = ipaddress.ip_address(str(sockaddr[0]).partition("%")[0])
+        addresses.append(Address(family, sockaddr, is_private=_check(ip, host, private_allowed=private_allowed)))
+    return addresses
+
+
+def absolute_name(host: str, *, private_allowed: bool) -> str:
+    """The name as the resolver gets it: with a trailing dot no search domain can answer, so that a Service `ghcr` in a
+    namespace `io` is never taken for ghcr.io. A configured single label (`registry`, `localhost`) is meant to be local."""
+    if _is_literal(host) or (private_allowed and "." not in host):
+        return host
+    return host.rstrip(".") + "."
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
+    """Whether the address is private; raises RegistryError when it is one that may not be used."""
+    inner = _unwrap(ip)
+    never = inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner in _METADATA
+    loopback_or_private = inner.is_loopback or inner.is_private or not inner.is_global or inner.is_reserved
+    if never or (loopback_or_private and not private_allowed):
+        raise RegistryError(
+            "address-refused",
+            f"{host} resolves to an address that is not public; if this registry is yours, configure it",
+            host=host,
+        )
+    return loopback_or_private
+
+
+def _unwrap(ip: IPAddress) -> IPAddress:
+    """The IPv4 address that an IPv6 one stands for (mapped, 6to4, NAT64), else the address itself."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if any(ip in network for network in _NAT64):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+Found = list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]]
+
+
+def _look_up(name: str, host: str, port: int, timeout: float) -> Found:
+    """getaddrinfo, given up after `timeout`: it cannot be interrupted, so it runs on a thread that is left behind."""
+    if _is_literal(name):
+        return _getaddrinfo(name, host, port)
+    if not _lookups.acquire(timeout=timeout):
+        raise RegistryError("timeout", f"too many name look-ups are under way to resolve {host}", host=host)
+    outcome: list[Found | RegistryError] = []
+
+    def run() -> None:
+        try:
+            outcome.append(_getaddrinfo(name, host, port))
+        except RegistryError as error:
+            outcome.append(error)
+        finally:
+            _lookups.release()
+
+    thread = threading.Thread(target=run, name="oci-lookup", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not outcome:
+        raise RegistryError("timeout", f"the name {host} was not resolved in time", host=host)
+    if isinstance(outcome[0], RegistryError):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _getaddrinfo(name: str, host: str, port: int) -> Found:
+    try:
+        answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise RegistryError("unavailable", f"the name {host} does not resolve; check the registry's name", host=host) from None
+    found = [(family, sockaddr) for family, _, _, _, sockaddr in answers if family in (socket.AF_INET, socket.AF_INET6)]
+    return [(family, (str(addr[0]), int(addr[1]), *addr[2:])) for family, addr in found]  # type: ignore[misc]

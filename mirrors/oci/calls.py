@@ -1,0 +1,60 @@
+"""One caller's limits: the time it has, and whether it still wants the answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mirrors.oci.errors import CopyCancelledError, RegistryError
+
+POLL_SECONDS = 0.2
+
+
+class Call:
+    """Carried through every layer, so that each wait knows when to end. Thread-safe."""
+
+    def __init__(self, *, timeout: float | None = None, cancelled: Callable[[], bool] | None = None) -> None:
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self._asked = cancelled
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        self._event.set()
+
+    @property
+    def is_cancelled(self) -> bool:
+        if not self._event.is_set() and self._asked is not None and self._asked():
+            self._event.set()
+        return self._event.is_set()
+
+    def remaining(self, cap: float) -> float:
+        """Seconds left, at most `cap`, never negative."""
+        if self.deadline is None:
+            return cap
+        return max(0.0, min(cap, self.deadline - time.monotonic()))
+
+    def check(self, host: str) -> None:
+        """Raises CopyCancelledError, or RegistryError `timeout` when the time is up."""
+        if self.is_cancelled:
+            raise CopyCancelledError
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise RegistryError("timeout", f"{host} did not answer in time", host=host)
+
+    def sleep(self, seconds: float, host: str) -> None:
+        until = time.monotonic() + seconds
+        self.check(host)
+        while (left := until - time.monotonic()) > 0:
+            self._event.wait(self.remaining(min(left, POLL_SECONDS)))
+            self.check(host)
+
+    @contextmanager
+    def holding(self, lock: threading.Lock, host: str) -> Iterator[None]:
+        """The lock, waited for no longer than this call may last."""
+        while not lock.acquire(timeout=self.remaining(POLL_SECONDS)):
+            self.check(host)
+        try:
+            yield
+        finally:
+            lock.release()

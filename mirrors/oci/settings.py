@@ -1,0 +1,37 @@
+"""The engine's limits and time-outs, with the defaults that the design settled on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+MAX_MANIFEST_BYTES = 8 * MIB
+MAX_IMAGE_MANIFEST_BYTES = 64 * MIB
+MAX_IMAGE_MANIFESTS = 2_000
+MAX_IMAGE_BLOBS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Times are seconds, sizes bytes. `images` is how many callers copy at once; `blobs` the threads of the blob pool."""
+
+    images: int = 8
+    blobs: int = 16
+    max_image_bytes: int = 20 * GIB
+    requests_per_host: int = 12
+    requests_per_second: float | None = None
+    connect_timeout: float = 5.0
+    stall_timeout: float = 30.0
+    reply_timeout: float = 60.0
+    chunk_bytes: int = 256 * KIB
+    inline_wait: float = 60.0
+    trusted_ca: str | None = None
+    backoff_base: float = 0.5
+    backoff_cap: float = 15.0
+    retries: int = 5
+    upload_tries: int = 3
+    resume_progress_bytes: int = MIB
+    progress_interval: float = 0.5

@@ -1,0 +1,97 @@
+"""The gate in front of each registry: how many requests are in flight, and who has to wait after a 429."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mirrors.oci.calls import POLL_SECONDS, Call
+from mirrors.oci.errors import RegistryError
+
+MAX_IDLE_HOSTS = 512
+
+
+@dataclass(slots=True)
+class _Host:
+    in_flight: int = 0
+    bulk: int = 0
+    paused_until: float = 0.0
+    next_at: float = 0.0
+
+
+class Gate:
+    """Slots per host. Bulk work (blob bodies) never takes the last quarter, so HEADs and manifests always get through.
+
+    All slots of one `hold` are taken at once: two copies in opposite directions would otherwise each hold one side
+    and wait for the other for ever.
+    """
+
+    def __init__(self, limit: int, *, inline_wait: float, per_second: float | None = None) -> None:
+        self._limit = limit
+        self._bulk_limit = max(1, limit - max(1, limit // 4))
+        self._inline_wait = inline_wait
+        self._spacing = 1 / per_second if per_second else 0.0
+        self._hosts: dict[str, _Host] = {}
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, hosts: Sequence[str], call: Call, *, bulk: bool = False) -> Iterator[None]:
+        """Waits for one slot at each of `hosts` (the same host twice takes two). Raises RegistryError `rate-limited`
+        when a host rests for longer than is worth waiting for."""
+        limit = self._bulk_limit if bulk else self._limit
+        wanted = {host: min(count, limit) for host, count in Counter(hosts).items()}
+        with self._changed:
+            while not self._take(wanted, bulk):
+                self._changed.wait(call.remaining(self._nap(wanted, call)))
+                call.check(hosts[0])
+        try:
+            yield
+        finally:
+            with self._changed:
+                for host, count in wanted.items():
+                    self._give_back(host, count, bulk)
+                self._changed.notify_all()
+
+    def pause(self, host: str, seconds: float) -> None:
+        """Nobody talks to this host for so long."""
+        with self._changed:
+            state = self._hosts.setdefault(host, _Host())
+            state.paused_until = max(state.paused_until, time.monotonic() + seconds)
+
+    def _take(self, wanted: dict[str, int], bulk: bool) -> bool:
+        now = time.monotonic()
+        states = [(self._hosts.setdefault(host, _Host()), count) for host, count in wanted.items()]
+        for state, count in states:
+            full = state.in_flight + count > self._limit or (bulk and state.bulk + count > self._bulk_limit)
+            if full or now < state.paused_until or now < state.next_at:
+                return False
+        for state, count in states:
+            state.in_flight += count
+            state.bulk += count if bulk else 0
+            state.next_at = now + self._spacing * count
+        return True
+
+    def _nap(self, wanted: dict[str, int], call: Call) -> float:
+        """How long to wait before looking again; raises when a pause outlasts the caller's patience."""
+        now = time.monotonic()
+        nap = POLL_SECONDS
+        for host in wanted:
+            rest = self._hosts[host].paused_until - now
+            if rest > call.remaining(self._inline_wait):
+                raise RegistryError(
+                    "rate-limited", f"{host} asked us to wait {rest:.0f} s more", host=host, retry_after=rest
+                )
+            due = max(rest, self._hosts[host].next_at - now)
+            nap = min(nap, due) if due > 0 else nap
+        return nap
+
+    def _give_back(self, host: str, count: int, bulk: bool) -> None:
+        state = self._hosts[host]
+        state.in_flight -= count
+        state.bulk -= count if bulk else 0
+        if len(self._hosts) > MAX_IDLE_HOSTS and not state.in_flight and state.paused_until < time.monotonic():
+            del self._hosts[host]

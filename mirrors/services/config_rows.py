@@ -1,0 +1,82 @@
+"""The configuration file's registries and filters as rows, so that admin and API show all that is in force."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from mirrors.models import Filter, ManagedBy, Registry, RegistryRole, Revision
+from swapper_project.config import Config
+
+LOCK = "configuration"
+"""Row that whoever writes the file's rows holds, so that two starts don't mix theirs."""
+
+
+def sync_config(*, config: Config) -> Registry:
+    """Write the rows of the configuration file and return the target's.
+
+    Rows of operators are left alone. A registry that is in the file no longer is disabled, as mappings refer to it.
+    """
+    with transaction.atomic():
+        Revision.objects.bulk_create([Revision(table=LOCK)], ignore_conflicts=True)
+        Revision.objects.select_for_update().get(table=LOCK)
+        target = _sync_target(config)
+        _sync_sources(config)
+        _sync_filters(config)
+    return target
+
+
+def _sync_target(config: Config) -> Registry:
+    name = config.target.name
+    target, _ = Registry.objects.update_or_create(
+        role=RegistryRole.TARGET,
+        endpoint=name.endpoint,
+        prefix=name.prefix,
+        defaults={
+            "name": "/".join(filter(None, (name.endpoint, name.prefix))),
+            "kind": config.target.type,
+            "managed_by": ManagedBy.CONFIG,
+            "enabled": True,
+        },
+    )
+    stale = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).exclude(pk=target.pk)
+    if stale.exists():
+        stale.update(enabled=False)
+    return target
+
+
+def _sync_sources(config: Config) -> None:
+    kept = []
+    for entry in config.source.registries:
+        row, _ = Registry.objects.update_or_create(
+            role=RegistryRole.SOURCE,
+            endpoint=entry.endpoint,
+            prefix="",
+            defaults={
+                "name": entry.endpoint,
+                "kind": entry.type,
+                "username": entry.username or "",
+                "credential_ref": entry.credential_reference,
+                "insecure": entry.insecure,
+                "ca_file": entry.ca_file or "",
+                "managed_by": ManagedBy.CONFIG,
+                "enabled": True,
+            },
+        )
+        kept.append(row.pk)
+    gone = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.CONFIG, enabled=True)
+    if gone.exclude(pk__in=kept).exists():
+        gone.exclude(pk__in=kept).update(enabled=False)
+
+
+def _sync_filters(config: Config) -> None:
+    wanted = [(f"source.filters[{index}]", f.jmespath) for index, f in enumerate(config.source.filters)]
+    rows = Filter.objects.filter(managed_by=ManagedBy.CONFIG).order_by("position")
+    if list(rows.values_list("name", "jmespath")) == wanted:
+        return
+    rows.delete()
+    Filter.objects.bulk_create(
+        [
+            Filter(name=name, jmespath=expression, position=position, managed_by=ManagedBy.CONFIG)
+            for position, (name, expression) in enumerate(wanted)
+        ]
+    )

@@ -1,0 +1,106 @@
+"""The webhook's certificate: read again when its files change, and made where there is none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+import ssl
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+log = structlog.get_logger(__name__)
+
+VALID_FOR: Final = dt.timedelta(days=825)
+
+
+class ReloadingContext:
+    """A TLS context that follows its files. A torn or broken pair leaves the last good one in use."""
+
+    def __init__(self, cert_file: str, key_file: str) -> None:
+        self._files = (Path(cert_file), Path(key_file))
+        self._lock = threading.Lock()
+        self._seen = self._stamp()
+        self._context = self._load()
+
+    def current(self) -> ssl.SSLContext:
+        with self._lock:
+            stamp = self._stamp()
+            if stamp != self._seen:
+                self._seen = stamp
+                try:
+                    self._context = self._load()
+                    log.info("The certificate was read again", file=str(self._files[0]))
+                except (OSError, ssl.SSLError) as error:
+                    log.error("The new certificate cannot be used; the old one stays", error=str(error))
+            return self._context
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(*self._files)
+        return context
+
+    def _stamp(self) -> tuple[tuple[int, int], ...]:
+        try:
+            return tuple((s.st_mtime_ns, s.st_ino) for s in (file.stat() for file in self._files))
+        except OSError:
+            return ()
+
+
+def ensure_self_signed(directory: Path, *, names: Sequence[str]) -> tuple[Path, Path]:
+    """Certificate and key in ``directory``, made for ``names`` (host names and addresses) where they are missing."""
+    cert_file, key_file = directory / "webhook.crt", directory / "webhook.key"
+    if not (cert_file.exists() and key_file.exists()):
+        cert, key = self_signed(names)
+        directory.mkdir(parents=True, exist_ok=True)
+        write_private(key_file, key)
+        cert_file.write_bytes(cert)
+    return cert_file, key_file
+
+
+def self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
+    """A new certificate and its key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        # An hour back: clocks of a cluster differ.
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + VALID_FOR)
+        .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM), private
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone may read, never readable by others in between."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -1,0 +1,54 @@
+"""gunicorn's settings for webhook and web; the role and addresses come from the environment."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from swapper_project.certificates import ReloadingContext
+
+_role = os.environ.get("SWAPPER_ROLE", "web")
+
+bind = os.environ.get("SWAPPER_BIND", "127.0.0.1:8000")
+worker_class = "gthread"
+# One process of many threads: what is known is in memory once, and probes answer while reviews wait.
+workers = 1
+threads = 32 if _role == "webhook" else 8
+# The API server keeps connections; the default of 2 s would reset them under its hands.
+keepalive = 120
+timeout = 60
+graceful_timeout = 20
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+proc_name = f"swapper-{_role}"
+certfile = os.environ.get("SWAPPER_TLS_CERT_FILE") or None
+keyfile = os.environ.get("SWAPPER_TLS_KEY_FILE") or None
+
+_context = ReloadingContext(certfile, keyfile) if certfile and keyfile else None
+
+
+def ssl_context(conf: Any, default_ssl_context_factory: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """Called for each connection: a renewed certificate is used without a restart."""
+    return _context.current() if _context else default_ssl_context_factory()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Load the configuration at once, not with the first review; a broken one ends the process with its reason."""
+    if _role == "webhook":
+        from webhook.runtime import runtime
+
+        runtime()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write what the webhook has counted."""
+    if _role == "webhook":
+        from webhook.runtime import runtime
+
+        runtime().stop()

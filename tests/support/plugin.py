@@ -1,0 +1,53 @@
+"""Early pytest plugin: the environment that settings are read from, and the database server of the run.
+
+``SWAPPER_TEST_DATABASE=postgres`` runs the suite on a Postgres of its own; ``SWAPPER_TEST_DATABASE_URL`` names a
+server instead; otherwise it runs on SQLite files.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+MARK = "SWAPPER_TEST_RUN_DIR"
+
+
+def _prepare() -> None:
+    """Once a run: parallel workers inherit what the first process has set."""
+    if MARK in os.environ:
+        return
+    directory = Path(tempfile.mkdtemp(prefix="swapper-tests-"))
+    stack = ExitStack()
+    stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    for name in [name for name in os.environ if name.startswith("SWAPPER_") and not name.startswith("SWAPPER_TEST_")]:
+        del os.environ[name]
+    os.environ |= {
+        MARK: str(directory),
+        "SWAPPER_DATA_DIR": str(directory),
+        "SWAPPER_SECRET_KEY": "only-for-tests-of-this-run-0123456789-abcdefghijklmnopqrstuvwxyz",
+        "SWAPPER_DATABASE_URL": f"sqlite:///{directory}/default.sqlite3",
+    }
+    if url := os.environ.get("SWAPPER_TEST_DATABASE_URL"):
+        os.environ["SWAPPER_DATABASE_URL"] = url
+    elif os.environ.get("SWAPPER_TEST_DATABASE") == "postgres":
+        from tests.support.postgres import running_postgres
+
+        os.environ["SWAPPER_DATABASE_URL"] = stack.enter_context(running_postgres()) + "/postgres"
+    atexit.register(stack.close)
+
+
+_prepare()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what depends on the kind of database, so that it can be run on the other one too."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"db", "transactional_db", "database_url"} or item.get_closest_marker("django_db"):
+            item.add_marker("database")
