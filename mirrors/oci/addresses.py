@@ -41,7 +41,8 @@ def resolve(host: str, port: int, *, private_allowed: bool, timeout: float) -> l
 
 def absolute_name(host: str, *, private_allowed: bool) -> str:
     """The name as the resolver gets it: with a trailing dot no search domain can answer, so that a Service `ghcr` in a
-    namespace `io` is never taken for ghcr.io. A configured single label (`registry`, `localhost`) is meant to be local."""
+    namespace `io` is never taken for ghcr.io. A configured single label (`localhost`) is
+    meant to be local."""
     if _is_literal(host) or (private_allowed and "." not in host):
         return host
     return host.rstrip(".") + "."
@@ -111,6 +112,8 @@ def _getaddrinfo(name: str, host: str, port: int) -> Found:
     try:
         answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise RegistryError("unavailable", f"the name {host} does not resolve; check the registry's name", host=host) from None
+        raise RegistryError(
+            "unavailable", f"the name {host} does not resolve; check the registry's name", host=host
+        ) from None
     found = [(family, sockaddr) for family, _, _, _, sockaddr in answers if family in (socket.AF_INET, socket.AF_INET6)]
-    return [(family, (str(addr[0]), int(addr[1]), *addr[2:])) for family, addr in found]  # type: ignore[misc]
+    return [(family, (str(addr[0]), int(addr[1]), *addr[2:])) for family, addr in found]

@@ -13,19 +13,24 @@ POLL_SECONDS = 0.2
 
 
 class Call:
-    """Carried through every layer, so that each wait knows when to end. Thread-safe."""
+    """Carried through every layer, so that each wait knows when to end.
+
+    Thread-safe; `cancelled` itself is only called on the thread that made the call: it may use a database connection.
+    """
 
     def __init__(self, *, timeout: float | None = None, cancelled: Callable[[], bool] | None = None) -> None:
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self._asked = cancelled
         self._event = threading.Event()
+        self._thread = threading.get_ident()
 
     def cancel(self) -> None:
         self._event.set()
 
     @property
     def is_cancelled(self) -> bool:
-        if not self._event.is_set() and self._asked is not None and self._asked():
+        is_own_thread = threading.get_ident() == self._thread
+        if self._asked is not None and is_own_thread and not self._event.is_set() and self._asked():
             self._event.set()
         return self._event.is_set()
 

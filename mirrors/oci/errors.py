@@ -84,7 +84,7 @@ def is_retryable(status: int) -> bool:
 
 
 def oci_codes(body: bytes) -> list[str]:
-    """The `errors[].code` values of an OCI error reply. The messages beside them are the registry's and are left out."""
+    """The `errors[].code` values of an OCI error reply. The registry's own messages are left out."""
     try:
         errors = json.loads(body)["errors"]
         codes = [error["code"] for error in errors]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 
 KIB = 1024
@@ -16,7 +17,7 @@ MAX_IMAGE_BLOBS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Times are seconds, sizes bytes. `images` is how many callers copy at once; `blobs` the threads of the blob pool."""
+    """Times are seconds, sizes bytes. `images` is how many callers copy at once, `blobs` the threads of the pool."""
 
     images: int = 8
     blobs: int = 16
@@ -35,3 +36,8 @@ class EngineSettings:
     upload_tries: int = 3
     resume_progress_bytes: int = MIB
     progress_interval: float = 0.5
+
+    def backoff(self, attempt: int) -> float:
+        """Seconds to wait after try `attempt` (from 0): doubled each time, jittered so that clients do not march in step."""
+        pause: float = min(self.backoff_cap, self.backoff_base * 2**attempt)
+        return pause * random.uniform(0.5, 1.0)

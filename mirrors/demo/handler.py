@@ -1,0 +1,225 @@
+"""One connection to a throw-away registry: the routes of the distribution API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from mirrors.demo.registry import MemoryRegistry, _Server
+
+_ROUTE = re.compile(r"/v2/(?P<repository>.+?)/(?P<kind>manifests|blobs|tags)/(?P<rest>.+)")
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers requests until the client hangs up."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+    repository = ""
+    rest = ""
+    query: dict[str, list[str]]
+
+    @property
+    def registry(self) -> MemoryRegistry:
+        return self.server.registry
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Requests are not logged."""
+
+    def handle_request(self) -> None:
+        parts = urlsplit(self.path)
+        self.query = parse_qs(parts.query)
+        match = _ROUTE.fullmatch(parts.path)
+        self.repository, kind, self.rest = match.groups() if match else ("", "", "")
+        if self.registry.intercept(self):
+            return
+        if parts.path == "/token":
+            self._issue_token()
+        elif not self._is_allowed():
+            self._challenge()
+        elif parts.path == "/v2/":
+            self.answer(200, b"{}")
+        else:
+            self._route(kind)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_request
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        """Header names are written with underscores. The length is of `body`, also in the reply to a HEAD."""
+        self.send_response(status)
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in {"Content-Length": str(len(body)), **names}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def refuse(self, status: int, code: str, **headers: str) -> None:
+        """An error as the specification words it. A request's body that was not read ends the connection."""
+        if self.headers.get("Content-Length", "0") != "0" and status >= 400:
+            self.close_connection = True
+            headers["Connection"] = "close"
+        body = json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode()
+        self.answer(status, body, Content_Type="application/json", **headers)
+
+    def read_body(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+
+    def _route(self, kind: str) -> None:
+        routes: dict[tuple[str, str], Callable[[], None]] = {
+            ("manifests", "GET"): self._get_manifest,
+            ("manifests", "HEAD"): self._get_manifest,
+            ("manifests", "PUT"): self._put_manifest,
+            ("manifests", "DELETE"): self._delete_manifest,
+            ("tags", "GET"): self._list_tags,
+        }
+        uploads = {"POST": self._start_upload, "PATCH": self._patch_upload, "PUT": self._finish_upload}
+        uploads["DELETE"] = self._cancel_upload
+        if kind == "blobs" and self.rest.startswith("uploads/"):
+            action = uploads.get(self.command)
+        elif kind == "blobs":
+            action = self._get_blob if self.command in ("GET", "HEAD") else None
+        else:
+            action = routes.get((kind, self.command))
+        if action is None:
+            self.refuse(404, "UNSUPPORTED")
+        else:
+            action()
+
+    # Who may do what.
+
+    def _scope(self) -> str:
+        action = "pull" if self.command in ("GET", "HEAD") else "push"
+        return f"repository:{self.repository}:{action}"
+
+    def _is_allowed(self) -> bool:
+        gatekeeper = self.registry.gatekeeper
+        return gatekeeper is None or gatekeeper.is_allowed(self.headers.get("Authorization", ""), self._scope())
+
+    def _challenge(self) -> None:
+        assert self.registry.gatekeeper is not None
+        challenge = self.registry.gatekeeper.challenge(self.registry.host, self._scope())
+        self.refuse(401, "UNAUTHORIZED", WWW_Authenticate=challenge)
+
+    def _issue_token(self) -> None:
+        gatekeeper = self.registry.gatekeeper
+        token = gatekeeper and gatekeeper.issue(self.headers.get("Authorization", ""), self.query.get("scope", []))
+        if gatekeeper is None or token is None:
+            self.refuse(401, "UNAUTHORIZED")
+            return
+        body = json.dumps({"token": token, "expires_in": gatekeeper.lifetime}).encode()
+        self.answer(200, body, Content_Type="application/json")
+
+    # Manifests and tags.
+
+    def _get_manifest(self) -> None:
+        found = self.registry.storage.manifest(self.repository, self.rest)
+        if found is None:
+            self.refuse(404, "MANIFEST_UNKNOWN")
+            return
+        digest, media_type, raw = found
+        self.answer(200, raw, Content_Type=media_type, Docker_Content_Digest=digest)
+
+    def _put_manifest(self) -> None:
+        raw = self.read_body()
+        tag = None if self.rest.startswith("sha256:") else self.rest
+        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        if tag is None and digest != self.rest:
+            self.refuse(400, "DIGEST_INVALID")
+            return
+        media_type = self.headers.get("Content-Type", "")
+        self.registry.storage.add_manifest(self.repository, media_type, raw, tag)
+        location = f"/v2/{self.repository}/manifests/{digest}"
+        self.answer(201, Location=location, Docker_Content_Digest=digest)
+
+    def _delete_manifest(self) -> None:
+        storage = self.registry.storage
+        with storage.lock:
+            gone = storage.manifests.pop((self.repository, self.rest), None)
+            storage.tags = {
+                key: digest for key, digest in storage.tags.items() if (key[0], digest) in storage.manifests
+            }
+        self.answer(202) if gone else self.refuse(404, "MANIFEST_UNKNOWN")
+
+    def _list_tags(self) -> None:
+        tags = self.registry.storage.tag_names(self.repository)
+        body = json.dumps({"name": self.repository, "tags": tags}).encode()
+        self.answer(200, body, Content_Type="application/json")
+
+    # Blobs and uploads.
+
+    def _get_blob(self) -> None:
+        content = self.registry.storage.blob(self.repository, self.rest)
+        if content is None:
+            self.refuse(404, "BLOB_UNKNOWN")
+            return
+        headers = {"Content_Type": "application/octet-stream", "Docker_Content_Digest": self.rest}
+        asked = _RANGE.fullmatch(self.headers.get("Range", ""))
+        if asked is None or int(asked[1]) >= len(content):
+            self.answer(200, content, **headers)
+            return
+        first, last = int(asked[1]), int(asked[2] or len(content) - 1)
+        self.answer(206, content[first : last + 1], Content_Range=f"bytes {first}-{last}/{len(content)}", **headers)
+
+    def _start_upload(self) -> None:
+        self.read_body()
+        storage = self.registry.storage
+        mount, source = self.query.get("mount"), self.query.get("from")
+        if mount and source and storage.mount(self.repository, mount[0], source[0]):
+            location = f"/v2/{self.repository}/blobs/{mount[0]}"
+            self.answer(201, Location=location, Docker_Content_Digest=mount[0])
+        else:
+            self._upload_accepted(storage.start_upload())
+
+    def _upload_accepted(self, upload: str) -> None:
+        size = len(self.registry.storage.uploads[upload])
+        location = f"/v2/{self.repository}/blobs/uploads/{upload}?_state={upload[::-1]}"
+        self.answer(202, Location=location, Range=f"0-{max(0, size - 1)}", Docker_Upload_UUID=upload)
+
+    def _upload(self) -> str | None:
+        """The session, if it is known and its state was handed back untouched."""
+        upload = self.rest.removeprefix("uploads/")
+        is_known = upload in self.registry.storage.uploads and self.query.get("_state") == [upload[::-1]]
+        return upload if is_known else None
+
+    def _patch_upload(self) -> None:
+        upload = self._upload()
+        if upload is None:
+            self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+            return
+        self.registry.storage.uploads[upload] += self.read_body()
+        self._upload_accepted(upload)
+
+    def _finish_upload(self) -> None:
+        upload = self._upload()
+        if upload is None:
+            self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+            return
+        body = self.read_body()
+        if len(body) < int(self.headers.get("Content-Length", "0")):
+            self.close_connection = True
+            return
+        content = bytes(self.registry.storage.uploads[upload]) + body
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if self.query.get("digest") != [digest]:
+            self.refuse(400, "DIGEST_INVALID")
+            return
+        self.registry.storage.uploads.pop(upload)
+        self.registry.storage.add_blob(self.repository, content)
+        self.answer(201, Location=f"/v2/{self.repository}/blobs/{digest}", Docker_Content_Digest=digest)
+
+    def _cancel_upload(self) -> None:
+        upload = self._upload()
+        if upload is None:
+            self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
+            return
+        self.registry.storage.uploads.pop(upload)
+        self.answer(204)

@@ -1,0 +1,63 @@
+"""What a throw-away registry keeps, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Storage:
+    """Blobs are shared by all repositories and visible in those they were uploaded to or mounted into. Thread-safe."""
+
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    links: set[tuple[str, str]] = field(default_factory=set)
+    manifests: dict[tuple[str, str], tuple[str, bytes]] = field(default_factory=dict)
+    tags: dict[tuple[str, str], str] = field(default_factory=dict)
+    uploads: dict[str, bytearray] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def add_blob(self, repository: str, content: bytes) -> str:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        with self.lock:
+            self.blobs[digest] = content
+            self.links.add((repository, digest))
+        return digest
+
+    def add_manifest(self, repository: str, media_type: str, raw: bytes, tag: str | None = None) -> str:
+        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+        with self.lock:
+            self.manifests[repository, digest] = (media_type, raw)
+            if tag is not None:
+                self.tags[repository, tag] = digest
+        return digest
+
+    def blob(self, repository: str, digest: str) -> bytes | None:
+        with self.lock:
+            return self.blobs.get(digest) if (repository, digest) in self.links else None
+
+    def mount(self, repository: str, digest: str, source: str) -> bool:
+        with self.lock:
+            if self.blob(source, digest) is None:
+                return False
+            self.links.add((repository, digest))
+            return True
+
+    def manifest(self, repository: str, reference: str) -> tuple[str, str, bytes] | None:
+        """Digest, media type and bytes of what a tag or digest stands for."""
+        with self.lock:
+            digest = self.tags.get((repository, reference), reference)
+            found = self.manifests.get((repository, digest))
+            return None if found is None else (digest, *found)
+
+    def tag_names(self, repository: str) -> list[str]:
+        with self.lock:
+            return sorted(tag for name, tag in self.tags if name == repository)
+
+    def start_upload(self) -> str:
+        with self.lock:
+            upload = uuid.uuid4().hex
+            self.uploads[upload] = bytearray()
+            return upload

@@ -1,0 +1,69 @@
+"""One transfer per target repository and blob, however many images wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+
+from mirrors.oci.calls import Call
+from mirrors.oci.errors import CopyCancelledError
+from mirrors.oci.progress import Way
+
+BlobKey = tuple[str, str, str]
+"""Registry, repository, digest."""
+
+
+@dataclass(slots=True)
+class _Task:
+    future: Future[Way] = field(default_factory=Future)
+    waiting: list[Call] = field(default_factory=list)
+
+    def is_unwanted(self) -> bool:
+        return all(call.is_cancelled for call in self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """`is_owner`: the transfer was started for this caller, with its credentials. Another's failure is not ours."""
+
+    future: Future[Way]
+    is_owner: bool
+
+
+class BlobBoard:
+    """Thread-safe. A transfer stops when nobody waits for it any more, not when the first of its images is cancelled."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+        self._tasks: dict[BlobKey, _Task] = {}
+        self._lock = threading.Lock()
+
+    def join(self, key: BlobKey, call: Call, transfer: Callable[[Call], Way]) -> Ticket:
+        """Waits along with a transfer that is under way, else starts one: `transfer` runs on the pool."""
+        with self._lock:
+            task = self._tasks.get(key)
+            if task is not None and not task.is_unwanted():
+                task.waiting.append(call)
+                return Ticket(task.future, is_owner=False)
+            task = self._tasks[key] = _Task(waiting=[call])
+            self._pool.submit(self._run, key, task, transfer)
+            return Ticket(task.future, is_owner=True)
+
+    def _run(self, key: BlobKey, task: _Task, transfer: Callable[[Call], Way]) -> None:
+        try:
+            if task.is_unwanted():
+                raise CopyCancelledError
+            way = transfer(Call(cancelled=task.is_unwanted))
+        except BaseException as error:
+            self._forget(key, task)
+            task.future.set_exception(error)
+        else:
+            self._forget(key, task)
+            task.future.set_result(way)
+
+    def _forget(self, key: BlobKey, task: _Task) -> None:
+        with self._lock:
+            if self._tasks.get(key) is task:
+                del self._tasks[key]

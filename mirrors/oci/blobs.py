@@ -1,0 +1,92 @@
+"""One blob from source to target, streamed: never on disk or whole in memory, never complete before it is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mirrors.oci.client import RegistryClient, Upload
+from mirrors.oci.download import Download, SourceError
+from mirrors.oci.errors import RegistryError
+from mirrors.oci.manifests import Descriptor
+from mirrors.oci.progress import Way
+from mirrors.oci.sender import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class BlobCopy:
+    """`mount_from` are repositories of the target registry that may have the blob. `on_bytes` hears of each chunk sent,
+    and of a negative count when an upload starts again."""
+
+    wire: Wire
+    source: RegistryClient
+    source_repository: str
+    target: RegistryClient
+    target_repository: str
+    blob: Descriptor
+    is_new_repository: bool
+    mount_from: Sequence[str]
+    on_bytes: Callable[[int], None]
+
+    def run(self) -> Way:
+        """Raises RegistryError or CopyCancelledError."""
+        upload = None
+        tries = self.wire.settings.upload_tries
+        for attempt in range(1, tries + 1):
+            is_known_absent = self.is_new_repository and attempt == 1
+            if not is_known_absent and self.target.has_blob(self.target_repository, self.blob.digest):
+                return "skipped"
+            if attempt == 1:
+                mounted, upload = self._mount()
+                if mounted:
+                    return "mounted"
+            try:
+                self._upload(upload or self.target.start_upload(self.target_repository))
+                return "copied"
+            except RegistryError as error:
+                if attempt == tries or not _is_worth_another_try(error, self.target.access.host):
+                    raise
+                self._pause(error, attempt)
+            upload = None
+        raise AssertionError("the last try returns or raises")
+
+    def _mount(self) -> tuple[bool, Upload | None]:
+        """Whether a mount worked, and the session that was opened where it did not. A refusal is no error."""
+        for repository in self.mount_from[:1]:
+            try:
+                upload = self.target.mount(self.target_repository, self.blob.digest, repository)
+            except RegistryError as error:
+                if not error.permanent:
+                    raise
+                continue
+            return upload is None, upload
+        return False, None
+
+    def _upload(self, upload: Upload) -> None:
+        """Holds a slot at both ends from the first byte read to the last one acknowledged."""
+        download = Download(self.source, self.source_repository, self.blob, self.wire.settings, on_bytes=self.on_bytes)
+        done = False
+        try:
+            hosts = [self.source.access.host, self.target.access.host]
+            with self.wire.gate.hold(hosts, self.target.call, bulk=True):
+                download.open()
+                self.target.put_blob(self.target_repository, upload, self.blob.digest, download.size, download)
+            done = True
+        except SourceError as failure:
+            raise failure.error from None
+        finally:
+            download.close()
+            if not done:
+                self.on_bytes(-download.sent)
+                self.target.abandon(self.target_repository, upload)
+
+    def _pause(self, error: RegistryError, attempt: int) -> None:
+        settings = self.wire.settings
+        if error.retry_after is not None and error.retry_after > settings.inline_wait:
+            raise error
+        self.target.call.sleep(error.retry_after or settings.backoff(attempt - 1), self.target.access.host)
+
+
+def _is_worth_another_try(error: RegistryError, target_host: str) -> bool:
+    """A refused token may have ended in mid-upload: it was renewed, so one more session is worth it."""
+    return not error.permanent or (error.code == "unauthorized" and error.host == target_host)

@@ -1,0 +1,200 @@
+"""Connections that go to the very address that was checked, and the pools that keep them open."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from mirrors.oci.addresses import Address, resolve
+from mirrors.oci.errors import RegistryError
+from mirrors.oci.watchdog import Watchdog
+
+MAX_POOLS = 256
+SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+)
+
+
+class _NoRequestLines(logging.Filter):
+    """urllib3 logs whole URLs, and ours carry upload state and signatures."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING and "url=" not in str(record.msg)
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_NoRequestLines())
+logging.getLogger("urllib3.connection").addFilter(_NoRequestLines())
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one origin is reached; connections are shared by everything with the same route."""
+
+    scheme: str
+    host: str
+    port: int
+    dial: tuple[str, int]
+    private_allowed: bool
+    ca_file: str | None
+
+
+@dataclass(slots=True)
+class Dialer:
+    """Opens sockets for one route. `peer_is_private` tells where the newest of them went."""
+
+    route: Route
+    watchdog: Watchdog
+    stall_timeout: float
+    peer_is_private: bool = field(default=False, init=False)
+
+    def dial(self, timeout: float) -> socket.socket:
+        """Resolves once, checks every address, and connects to one of them. Raises RegistryError."""
+        until = time.monotonic() + timeout
+        host, port = self.route.dial
+        addresses = resolve(host, port, private_allowed=self.route.private_allowed, timeout=timeout)
+        failure = "no address"
+        for address in addresses:
+            try:
+                sock = self._connect(address, until - time.monotonic())
+            except OSError as error:
+                failure = os.strerror(error.errno) if error.errno else "no answer in time"
+                continue
+            self.peer_is_private = address.is_private
+            return sock
+        raise RegistryError("unavailable", f"could not connect to {host}:{port}: {failure}", host=self.route.host)
+
+    def _connect(self, address: Address, timeout: float) -> socket.socket:
+        if timeout <= 0:
+            raise TimeoutError
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            for option in SOCKET_OPTIONS:
+                sock.setsockopt(*option)
+            sock.settimeout(timeout)
+            sock.connect(address.sockaddr)
+            self.watchdog.attach(sock)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+class _DialledMixin(HTTPConnection):
+    """Takes its sockets from a Dialer, and gives sending the stall time-out instead of the connect time-out."""
+
+    dialer: Dialer
+
+    def _new_conn(self) -> socket.socket:
+        assert isinstance(self.timeout, (int, float))
+        return self.dialer.dial(self.timeout)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.is_closed:
+            self.connect()
+        else:
+            self.dialer.watchdog.attach(self.sock)
+        self.timeout = self.dialer.stall_timeout
+        super().request(*args, **kwargs)
+
+
+class _DialledHTTPConnection(_DialledMixin):
+    def __init__(self, *args: Any, dialer: Dialer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dialer = dialer
+
+
+class _DialledHTTPSConnection(_DialledMixin, HTTPSConnection):
+    def __init__(self, *args: Any, dialer: Dialer, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dialer = dialer
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _DialledHTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _DialledHTTPSConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    connections: HTTPConnectionPool
+    dialer: Dialer
+
+
+class Pools:
+    """Keeps the least recently used routes' pools open, up to a bound: pods choose the hosts."""
+
+    def __init__(self, *, maxsize: int, stall_timeout: float, trusted_ca: str | None) -> None:
+        self._maxsize = maxsize
+        self._stall_timeout = stall_timeout
+        self._trusted_ca = trusted_ca
+        self._pools: OrderedDict[tuple[Route, object], Pool] = OrderedDict()
+        self._contexts: dict[object, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
+        self.watchdog = Watchdog()
+
+    def get(self, route: Route) -> Pool:
+        """Raises RegistryError `tls` when a file of certificate authorities cannot be read."""
+        trust = self._trust(route) if route.scheme == "https" else None
+        with self._lock:
+            pool = self._pools.get((route, trust))
+            if pool is None:
+                pool = self._pools[route, trust] = self._open(route, trust)
+            self._pools.move_to_end((route, trust))
+            evicted = self._pools.popitem(last=False)[1] if len(self._pools) > MAX_POOLS else None
+        if evicted is not None:
+            evicted.connections.close()
+        return pool
+
+    def close(self) -> None:
+        with self._lock:
+            pools = list(self._pools.values())
+            self._pools.clear()
+        for pool in pools:
+            pool.connections.close()
+
+    def _open(self, route: Route, trust: object) -> Pool:
+        dialer = Dialer(route, self.watchdog, self._stall_timeout)
+        options: dict[str, Any] = {"maxsize": self._maxsize, "block": False, "retries": False, "dialer": dialer}
+        if route.scheme == "http":
+            return Pool(_HTTPPool(route.host, route.port, **options), dialer)
+        return Pool(_HTTPSPool(route.host, route.port, ssl_context=self._context(route, trust), **options), dialer)
+
+    def _trust(self, route: Route) -> tuple[tuple[str, int], ...]:
+        """The authorities' files with their times of change, so that a renewed file is read again."""
+        files = [path for path in (self._trusted_ca, route.ca_file) if path]
+        try:
+            return tuple((path, os.stat(path).st_mtime_ns) for path in files)
+        except OSError as error:
+            raise _unreadable(route, error.strerror) from None
+
+    def _context(self, route: Route, trust: object) -> ssl.SSLContext:
+        if trust not in self._contexts:
+            context = ssl.create_default_context()
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            try:
+                for path in filter(None, (self._trusted_ca, route.ca_file)):
+                    context.load_verify_locations(cafile=path)
+            except (OSError, ssl.SSLError):
+                raise _unreadable(route, "no PEM certificates in it") from None
+            self._contexts[trust] = context
+        return self._contexts[trust]
+
+
+def _unreadable(route: Route, reason: str | None) -> RegistryError:
+    return RegistryError(
+        "tls", f"the file of certificate authorities for {route.host} cannot be used: {reason}", host=route.host
+    )

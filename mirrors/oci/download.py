@@ -1,0 +1,134 @@
+"""The bytes of one blob from the source: resumed where they break off, not given out whole before they are verified."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from mirrors.oci.client import RegistryClient
+from mirrors.oci.errors import RegistryError
+from mirrors.oci.manifests import Descriptor
+from mirrors.oci.settings import EngineSettings
+from mirrors.oci.transport import BodyStream, Reply
+
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+class SourceError(Exception):
+    """Wraps a failure of the source while the target's PUT is open, so that it is not taken for one of the target."""
+
+    def __init__(self, error: RegistryError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Download:
+    """Iterates over the blob's chunks once. The last one is held back until all of them have the digest: a body that
+    ends early is one that the target will not store. Raises SourceError, and CopyCancelledError between any two chunks.
+    """
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        repository: str,
+        blob: Descriptor,
+        settings: EngineSettings,
+        *,
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        self._client = client
+        self._repository = repository
+        self._blob = blob
+        self._settings = settings
+        self._on_bytes = on_bytes
+        self._host = client.access.host
+        self._hash = hashlib.new(blob.digest.partition(":")[0])
+        self._stream: BodyStream | None = None
+        self._first = b""
+        self._read = 0
+        self._connected_at = 0
+        self._failures = 0
+        self.size = blob.size or 0
+        self.sent = 0
+
+    def open(self) -> None:
+        """Gets the first bytes, so that no PUT is opened for a blob that cannot be read. Raises SourceError."""
+        self._first = self._next()
+
+    def __iter__(self) -> Iterator[bytes]:
+        held = self._first
+        while self._read < self.size:
+            chunk = self._next()
+            yield self._counted(held)
+            held = chunk
+        actual = f"{self._hash.name}:{self._hash.hexdigest()}"
+        if actual != self._blob.digest:
+            raise SourceError(self._error("bad-digest", "is not what its digest says; the source is damaged"))
+        yield self._counted(held)
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _counted(self, chunk: bytes) -> bytes:
+        self._client.call.check(self._host)
+        self.sent += len(chunk)
+        self._on_bytes(len(chunk))
+        return chunk
+
+    def _next(self) -> bytes:
+        """At least one byte, unless the blob is empty. A break is mended at once if enough came since the last one."""
+        while self._read < self.size:
+            try:
+                if self._stream is None:
+                    self._stream = self._connect()
+                    self._connected_at = self._read
+                return self._chunk(self._stream)
+            except RegistryError as error:
+                self.close()
+                progressed = self._read - self._connected_at >= self._settings.resume_progress_bytes
+                self._failures = 0 if progressed else self._failures + 1
+                if error.permanent or error.retry_after is not None or self._failures > self._settings.retries:
+                    raise SourceError(error) from None
+                self._back_off()
+        return b""
+
+    def _chunk(self, stream: BodyStream) -> bytes:
+        chunk = stream.read(min(self._settings.chunk_bytes, self.size - self._read))
+        if not chunk:
+            raise self._error("unavailable", "broke off")
+        self._hash.update(chunk)
+        self._read += len(chunk)
+        return chunk
+
+    def _connect(self) -> BodyStream:
+        reply = self._client.open_blob(self._repository, self._blob.digest, self._read)
+        assert reply.stream is not None
+        if not self._is_wanted(reply):
+            reply.stream.close()
+            if self._read:
+                raise SourceError(self._error("unavailable", "could not be resumed"))
+            raise self._error("bad-digest", f"does not have the {self.size} bytes that the manifest says")
+        return reply.stream
+
+    def _is_wanted(self, reply: Reply) -> bool:
+        """From the start: a length that is the descriptor's. Resumed: 206 and the range that was asked for."""
+        if not self._read:
+            length = reply.headers.get("Content-Length", str(self.size))
+            return reply.status == 200 and length == str(self.size)
+        found = _CONTENT_RANGE.fullmatch(reply.headers.get("Content-Range", "").strip())
+        if reply.status != 206 or found is None:
+            return False
+        return int(found[1]) == self._read and found[2] in ("*", str(self.size))
+
+    def _back_off(self) -> None:
+        if self._failures:
+            self._client.call.sleep(self._settings.backoff(self._failures - 1), self._host)
+
+    def _error(self, code: Literal["unavailable", "bad-digest"], what: str) -> RegistryError:
+        return RegistryError(
+            code, f"blob {self._blob.digest} of {self._host}/{self._repository} {what}", host=self._host
+        )

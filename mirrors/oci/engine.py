@@ -1,0 +1,77 @@
+"""The door to the engine: look at an image, copy an image. One engine a process, made after fork."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from mirrors.images import ImageRef
+from mirrors.oci.access import RegistryAccess
+from mirrors.oci.auth import Authenticator
+from mirrors.oci.blob_board import BlobBoard
+from mirrors.oci.calls import Call
+from mirrors.oci.client import RegistryClient
+from mirrors.oci.copy import ImageCopy, Shared
+from mirrors.oci.manifests import Descriptor
+from mirrors.oci.mounts import MemoryMounts, MountIndex
+from mirrors.oci.progress import Counter, Progress
+from mirrors.oci.requests import CopyRequest, CopyResult
+from mirrors.oci.sender import Wire
+from mirrors.oci.settings import EngineSettings
+from mirrors.oci.throttle import Gate
+from mirrors.oci.transport import OnRequest, Transport
+
+
+class Engine:
+    """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed. `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came."""
+
+    def __init__(
+        self,
+        settings: EngineSettings | None = None,
+        *,
+        mounts: MountIndex | None = None,
+        on_request: OnRequest | None = None,
+    ) -> None:
+        self.settings = settings = settings or EngineSettings()
+        self._transport = Transport(settings, on_request)
+        gate = Gate(
+            settings.requests_per_host, inline_wait=settings.inline_wait, per_second=settings.requests_per_second
+        )
+        self._wire = Wire(self._transport, Authenticator(self._transport), gate, settings)
+        self._blobs = ThreadPoolExecutor(settings.blobs, thread_name_prefix="oci-blob")
+        self._small = ThreadPoolExecutor(2 * settings.images, thread_name_prefix="oci-manifest")
+        self._shared = Shared(self._wire, BlobBoard(self._blobs), self._small, mounts or MemoryMounts())
+        self._closed = threading.Event()
+
+    def head(self, ref: ImageRef, access: RegistryAccess, *, timeout: float | None = None) -> Descriptor | None:
+        """What the registry has under this reference; None only when it says 404.
+
+        `timeout` (seconds) bounds the whole call: name look-up, waiting for a slot, tokens, retries and the reply.
+        Raises RegistryError for everything else, also where looking is forbidden.
+        """
+        call = Call(timeout=timeout, cancelled=self._closed.is_set)
+        return RegistryClient(self._wire, access, call).head_manifest(ref.repository, ref.manifest_reference)
+
+    def copy(
+        self,
+        request: CopyRequest,
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> CopyResult:
+        """Copies one image on the calling thread, its blobs on the engine's pool.
+
+        `progress` (at most twice a second, and once at the end) and `cancelled` are called on this thread only.
+        Raises RegistryError, and CopyCancelledError soon after `cancelled` turns true or the engine is closed.
+        """
+        call = Call(cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()))
+        counter = Counter(progress, self.settings.progress_interval)
+        return ImageCopy(self._shared, request, call, counter).run()
+
+    def close(self) -> None:
+        """Ends what is running and lets go of all connections. Does not wait."""
+        self._closed.set()
+        self._blobs.shutdown(wait=False, cancel_futures=True)
+        self._small.shutdown(wait=False, cancel_futures=True)
+        self._transport.close()

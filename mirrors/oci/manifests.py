@@ -1,0 +1,203 @@
+"""Manifests and indexes: what they refer to, and which platforms of an index to keep. Pure, no I/O.
+
+Follows the OCI image specification 1.1 and Docker's image manifest v2, schema 2. Bytes are never rewritten, except
+for an index of which platforms were dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mirrors.oci.errors import RegistryError
+
+OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+ACCEPT: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+_SCHEMA_1 = re.compile(r"application/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)")
+_FOREIGN = re.compile(r"\.foreign\.|\.nondistributable\.")
+_LAYER = re.compile(r"\.rootfs\.|\.image\.layer\.|\.cacheconfig\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A reference to content. `size` is in bytes, None when the registry did not say."""
+
+    digest: str
+    media_type: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest or index as it came: `raw` is what its digest is of. `platforms` name an index's runnable children."""
+
+    raw: bytes = field(repr=False)
+    digest: str
+    media_type: str
+    children: tuple[Descriptor, ...] = ()
+    blobs: tuple[Descriptor, ...] = ()
+    platforms: tuple[str, ...] = ()
+
+
+def is_digest(text: str) -> bool:
+    return _DIGEST.fullmatch(text) is not None
+
+
+def digest_of(raw: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}"
+
+
+def is_schema_1(media_type: str) -> bool:
+    return _SCHEMA_1.match(media_type) is not None
+
+
+def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None) -> Manifest:
+    """Reads a manifest. With `digest`, the bytes must have it. Raises RegistryError: `bad-digest`, `unsupported`
+    (schema 1) or `invalid`."""
+    algorithm = digest.partition(":")[0] if digest else "sha256"
+    actual = digest_of(raw, algorithm)
+    if digest is not None and actual != digest:
+        raise RegistryError("bad-digest", f"{host} sent a manifest that is not {digest}", host=host)
+    document = _load(raw, host) if digest is None or content_type in ACCEPT else _load_any(raw)
+    media_type = _media_type(document, content_type)
+    if is_schema_1(media_type) or document.get("schemaVersion") == 1:
+        raise RegistryError(
+            "unsupported",
+            f"{host} has this image only in the old schema 1 format; push it again with a current tool",
+            host=host,
+        )
+    if "manifests" in document and ("layers" in document or "config" in document):
+        raise RegistryError("invalid", f"{host} sent a document that claims to be a manifest and an index", host=host)
+    entries = _descriptors(document, "manifests", host)
+    children, misplaced = _split(entries)
+    layers = [*_descriptors(document, "layers", host), *_descriptors(document, "blobs", host)]
+    config = [document["config"]] if isinstance(document.get("config"), dict) else []
+    blobs = [_descriptor(entry, host) for entry in [*config, *layers] if not _is_foreign(entry)]
+    platforms = [platform_name(entry) for entry in entries]
+    return Manifest(
+        raw,
+        actual,
+        media_type,
+        tuple(_descriptor(entry, host) for entry in children),
+        (*blobs, *(_descriptor(entry, host) for entry in misplaced)),
+        tuple(dict.fromkeys(name for name in platforms if name and name != "unknown/unknown")),
+    )
+
+
+def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> Manifest:
+    """The index with only `wanted` platforms (`os/arch[/variant]`), their attestations, and what names no platform.
+
+    The same manifest when nothing is dropped or when it is no index. Raises RegistryError `unsupported` when none of
+    the platforms is there.
+    """
+    if not wanted or not manifest.platforms:
+        return manifest
+    document = _load(manifest.raw, host)
+    entries: list[dict[str, Any]] = document["manifests"]
+    chosen = {e["digest"] for e in entries if any(_matches(platform_name(e), name) for name in wanted)}
+    if not chosen:
+        raise RegistryError(
+            "unsupported",
+            f"the image has none of the platforms {', '.join(wanted)} (it has {', '.join(manifest.platforms)})",
+            host=host,
+        )
+    kept = [entry for entry in entries if _is_kept(entry, chosen)]
+    if len(kept) == len(entries):
+        return manifest
+    raw = json.dumps({**document, "manifests": kept}, indent=2, ensure_ascii=False).encode()
+    return parse(raw, manifest.media_type, host=host)
+
+
+def platform_name(entry: dict[str, Any]) -> str:
+    """`os/arch[/variant]`, or "" for an entry without a platform."""
+    platform = entry.get("platform")
+    if not isinstance(platform, dict):
+        return ""
+    parts = [platform.get("os"), platform.get("architecture"), platform.get("variant")]
+    return "/".join(part for part in parts if isinstance(part, str) and part)
+
+
+def _matches(name: str, wanted: str) -> bool:
+    """`linux/arm` wants every variant of it; `linux/arm64` and `linux/arm64/v8` are the same."""
+    normal = name.removesuffix("/v8") if name.startswith("linux/arm64") else name
+    target = wanted.removesuffix("/v8") if wanted.startswith("linux/arm64") else wanted
+    return normal == target or normal.startswith(f"{target}/")
+
+
+def _is_kept(entry: dict[str, Any], chosen: set[str]) -> bool:
+    if entry["digest"] in chosen:
+        return True
+    annotations = entry.get("annotations")
+    about = annotations.get("vnd.docker.reference.digest") if isinstance(annotations, dict) else None
+    if isinstance(about, str):
+        return about in chosen
+    return platform_name(entry) in ("", "unknown/unknown")
+
+
+def _load(raw: bytes, host: str) -> dict[str, Any]:
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise RegistryError("invalid", f"{host} sent a manifest that is not a JSON object", host=host)
+    return document
+
+
+def _load_any(raw: bytes) -> dict[str, Any]:
+    """For a child of an unknown type: what cannot be understood is copied as it is."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _media_type(document: dict[str, Any], content_type: str) -> str:
+    """The manifest's own media type; else the header's, without parameters; else what its fields say."""
+    for candidate in (document.get("mediaType"), content_type.partition(";")[0].strip()):
+        if isinstance(candidate, str) and _MEDIA_TYPE.fullmatch(candidate) and candidate != "application/json":
+            return candidate
+    return OCI_INDEX if "manifests" in document else OCI_MANIFEST
+
+
+def _descriptors(document: dict[str, Any], key: str, host: str) -> list[dict[str, Any]]:
+    entries = document.get(key)
+    if entries is None:
+        return []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise _malformed(host)
+    return entries
+
+
+def _descriptor(entry: dict[str, Any], host: str) -> Descriptor:
+    digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise _malformed(host)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise _malformed(host)
+    return Descriptor(digest, media_type if isinstance(media_type, str) else "", size)
+
+
+def _split(entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """An index's manifests, and the blobs that build caches keep among them."""
+    blobs = [entry for entry in entries if _LAYER.search(str(entry.get("mediaType")))]
+    return [entry for entry in entries if not _LAYER.search(str(entry.get("mediaType")))], blobs
+
+
+def _is_foreign(entry: dict[str, Any]) -> bool:
+    return bool(entry.get("urls")) or _FOREIGN.search(str(entry.get("mediaType"))) is not None
+
+
+def _malformed(host: str) -> RegistryError:
+    return RegistryError("invalid", f"{host} sent a manifest with a malformed descriptor", host=host)

@@ -1,0 +1,114 @@
+"""What has to be copied: walks an index down to its blobs, stopping where the target has a manifest already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from mirrors.oci.client import RegistryClient
+from mirrors.oci.errors import RegistryError
+from mirrors.oci.manifests import Descriptor, Manifest
+from mirrors.oci.settings import GIB, MAX_IMAGE_BLOBS, MAX_IMAGE_MANIFEST_BYTES, MAX_IMAGE_MANIFESTS, EngineSettings
+
+
+@dataclass(slots=True)
+class Plan:
+    """Manifests by digest, and the blobs they need, each once. What is missing from `manifests` is at the target."""
+
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    blobs: dict[str, Descriptor] = field(default_factory=dict)
+    manifest_bytes: int = 0
+
+    def needs(self, manifest: Manifest) -> set[str]:
+        """Digests that must be at the target before this manifest may be pushed."""
+        children = {
+            child.digest for child in manifest.children if child.digest in self.manifests or child.digest in self.blobs
+        }
+        return children | {blob.digest for blob in manifest.blobs}
+
+    def largest_first(self) -> list[Descriptor]:
+        return sorted(self.blobs.values(), key=lambda blob: blob.size or 0, reverse=True)
+
+    @property
+    def blob_bytes(self) -> int:
+        return sum(blob.size or 0 for blob in self.blobs.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests."""
+
+    source: RegistryClient
+    source_repository: str
+    target: RegistryClient
+    target_repository: str
+    is_new_repository: bool
+    settings: EngineSettings
+    small: Executor
+
+    def plan(self, root: Manifest) -> Plan:
+        """Raises RegistryError, `too-large` for an image beyond the limits."""
+        plan = Plan()
+        seen = {root.digest}
+        level = [root]
+        while level:
+            for manifest in level:
+                self._add(plan, manifest)
+            children = {c.digest: c for manifest in level for c in manifest.children if c.digest not in seen}
+            seen.update(children)
+            if len(seen) > MAX_IMAGE_MANIFESTS:
+                raise self._too_large(f"more than {MAX_IMAGE_MANIFESTS} manifests")
+            level = self._load_all(plan, children.values())
+        return plan
+
+    def _load_all(self, plan: Plan, children: Iterable[Descriptor]) -> list[Manifest]:
+        pending = [(child, self.small.submit(self._load, child)) for child in children]
+        level = []
+        for child, future in pending:
+            found = future.result()
+            if isinstance(found, Manifest):
+                level.append(found)
+            elif found is not None:
+                plan.blobs.setdefault(child.digest, found)
+        return level
+
+    def _load(self, child: Descriptor) -> Manifest | Descriptor | None:
+        """None when the target has it; the descriptor when the source has it as a blob only (build caches)."""
+        if not self.is_new_repository and self._is_at_target(child):
+            return None
+        try:
+            return self.source.get_manifest(self.source_repository, child.digest, child.media_type)
+        except RegistryError as error:
+            if error.code == "not-found" and self.source.has_blob(self.source_repository, child.digest):
+                return child
+            raise
+
+    def _is_at_target(self, child: Descriptor) -> bool:
+        return is_present(self.target, self.target_repository, child.digest, child.media_type) is not None
+
+    def _add(self, plan: Plan, manifest: Manifest) -> None:
+        plan.manifests[manifest.digest] = manifest
+        plan.manifest_bytes += len(manifest.raw)
+        for blob in manifest.blobs:
+            plan.blobs.setdefault(blob.digest, blob)
+        if plan.manifest_bytes > MAX_IMAGE_MANIFEST_BYTES:
+            raise self._too_large(f"more than {MAX_IMAGE_MANIFEST_BYTES} bytes of manifests")
+        if len(plan.blobs) > MAX_IMAGE_BLOBS:
+            raise self._too_large(f"more than {MAX_IMAGE_BLOBS} blobs")
+        if plan.blob_bytes > self.settings.max_image_bytes:
+            raise self._too_large(f"more than the {self.settings.max_image_bytes / GIB:.3g} GiB that are allowed")
+
+    def _too_large(self, what: str) -> RegistryError:
+        host = self.source.access.host
+        return RegistryError("too-large", f"the image {host}/{self.source_repository} has {what}", host=host)
+
+
+def is_present(client: RegistryClient, repository: str, reference: str, media_type: str = "") -> Descriptor | None:
+    """A HEAD at the target. Where looking is forbidden nothing is known, which the push then settles."""
+    try:
+        return client.head_manifest(repository, reference, media_type)
+    except RegistryError as error:
+        if error.code == "denied":
+            return None
+        raise

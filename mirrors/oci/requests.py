@@ -1,0 +1,41 @@
+"""What a copy is asked for, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mirrors.images import ImageRef
+from mirrors.oci.access import RegistryAccess
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRequest:
+    """`target` carries the tag and digest of the pod's reference, as `source` does. `platforms` (`os/arch[/variant]`)
+    narrow an index that is not pinned by digest. `target_is_new`: the repository was just created, so it is empty."""
+
+    source: ImageRef
+    target: ImageRef
+    source_access: RegistryAccess
+    target_access: RegistryAccess
+    platforms: tuple[str, ...] = ()
+    target_is_new: bool = False
+
+    def __post_init__(self) -> None:
+        if self.source.registry != self.source_access.host or self.target.registry != self.target_access.host:
+            raise ValueError("a RegistryAccess must be for the registry of its reference")
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """Sizes in bytes of blobs. `target_digest` differs from `source_digest` when platforms were dropped. `target_tag`
+    was set or found at the target. `platforms` are those of an index, () for a single manifest or when unchanged."""
+
+    source_digest: str
+    target_digest: str
+    target_tag: str | None
+    platforms: tuple[str, ...]
+    bytes_total: int
+    bytes_copied: int
+    bytes_mounted: int
+    bytes_skipped: int
+    unchanged: bool

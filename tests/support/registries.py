@@ -1,0 +1,132 @@
+"""Real registries for tests: CNCF distribution, started on a free port with a directory of its own."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+USERNAME = "mirror"
+PASSWORD = "correct horse"
+# bcrypt of PASSWORD at cost 4: distribution reads no other kind, and Python has no bcrypt of its own.
+HTPASSWD = f"{USERNAME}:$2b$04$yjJCJP0pHdoVIuElLl3nQ.raTd4YnQPi4LVHa2XzLi.xJAbHaHQg6\n"
+
+CONFIG = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {directory}/data}}
+  delete: {{enabled: true}}
+http:
+  addr: 127.0.0.1:{port}
+{extra}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A running registry. `host` is as it stands in image references."""
+
+    host: str
+    ca_file: str | None = None
+    data: Path = Path()
+
+
+def require_docker_registry() -> None:
+    """Skips in plain sight without the binary, which CI must have."""
+    if shutil.which("docker-registry"):
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail("docker-registry is missing: install Debian's package docker-registry")
+    pytest.skip("needs Debian's package docker-registry")
+
+
+@contextmanager
+def distribution(directory: Path, *, htpasswd: bool = False, tls: bool = False) -> Iterator[Registry]:
+    """Runs a registry for the length of the block."""
+    require_docker_registry()
+    directory.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    extra = ""
+    if tls:
+        make_ca(directory)
+        extra += f"  tls: {{certificate: {directory}/server.pem, key: {directory}/server.key}}\n"
+    if htpasswd:
+        (directory / "htpasswd").write_text(HTPASSWD)
+        extra += f"auth:\n  htpasswd: {{realm: tests, path: {directory}/htpasswd}}\n"
+    config = directory / "config.yml"
+    config.write_text(CONFIG.format(directory=directory, port=port, extra=extra))
+    with (directory / "log").open("wb") as log:
+        environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
+        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=environment)
+        try:
+            _wait_until_open(port, process)
+            ca_file = str(directory / "ca.pem") if tls else None
+            yield Registry(f"127.0.0.1:{port}", ca_file, directory / "data")
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        assert process.poll() is None, "docker-registry ended at once"
+        with socket.socket() as sock:
+            sock.settimeout(0.5)
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    pytest.fail("docker-registry did not start to listen")
+
+
+def make_ca(directory: Path) -> None:
+    """Writes ca.pem, and server.pem with server.key for 127.0.0.1 and localhost, signed by it."""
+    now = datetime.datetime.now(datetime.UTC)
+    ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tests' own CA")])
+    addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+
+    def builder(name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(ca_name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(hours=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+        )
+
+    ca = builder(ca_name, ca_key).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    server = builder(x509.Name([]), server_key).add_extension(x509.SubjectAlternativeName(addresses), critical=True)
+    pem = serialization.Encoding.PEM
+    (directory / "ca.pem").write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+    (directory / "server.pem").write_bytes(server.sign(ca_key, hashes.SHA256()).public_bytes(pem))
+    key = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (directory / "server.key").write_bytes(key)
