@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import DatabaseTemplate
-from tests.support.fixtures import *  # noqa: F403
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what depends on the kind of database, so that it can be run on the other one too."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"db", "transactional_db", "database_url"} or item.get_closest_marker("django_db"):
+            item.add_marker("database")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Early pytest plugin: the environment that settings are read from, and the database server of the run.
+"""The environment of a test run, set before any settings are read, and the run's database server.
 
 ``SWAPPER_TEST_DATABASE=postgres`` runs the suite on a Postgres of its own; ``SWAPPER_TEST_DATABASE_URL`` names a
 server instead; otherwise it runs on SQLite files.
@@ -13,12 +13,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 MARK = "SWAPPER_TEST_RUN_DIR"
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Once a run: parallel workers inherit what the first process has set."""
     if MARK in os.environ:
         return
@@ -41,13 +39,3 @@ def _prepare() -> None:
         os.environ["SWAPPER_DATABASE_URL"] = stack.enter_context(running_postgres()) + "/postgres"
     atexit.register(stack.close)
 
-
-_prepare()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the kind of database, so that it can be run on the other one too."""
-    for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & {"db", "transactional_db", "database_url"} or item.get_closest_marker("django_db"):
-            item.add_marker("database")

@@ -1,0 +1,14 @@
+"""Settings of the tests: the product's own, read from the environment of the test run."""
+
+from tests.support.run import prepare
+
+prepare()
+
+from swapper_project.settings import *  # noqa: E402, F403
+from swapper_project.settings import DATABASES, ENVIRONMENT  # noqa: E402
+
+# A file, not memory: threads and processes of a test see the same database.
+DATABASES["default"].setdefault("TEST", {})
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"]["NAME"] = str(ENVIRONMENT.data_dir / "test.sqlite3")
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
