@@ -33,7 +33,7 @@ class Ticket:
 
 
 class BlobBoard:
-    """Thread-safe. A transfer stops when nobody waits for it any more, not when the first of its images is cancelled."""
+    """Thread-safe. A transfer stops when nobody waits for it any more, not when its first image is cancelled."""
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool

@@ -24,7 +24,10 @@ from mirrors.oci.transport import OnRequest, Transport
 
 
 class Engine:
-    """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed. `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came."""
+    """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed.
+
+    `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came.
+    """
 
     def __init__(
         self,

@@ -38,6 +38,6 @@ class EngineSettings:
     progress_interval: float = 0.5
 
     def backoff(self, attempt: int) -> float:
-        """Seconds to wait after try `attempt` (from 0): doubled each time, jittered so that clients do not march in step."""
+        """Seconds to wait after try `attempt` (from 0): doubled each time, jittered so that clients spread."""
         pause: float = min(self.backoff_cap, self.backoff_base * 2**attempt)
         return pause * random.uniform(0.5, 1.0)

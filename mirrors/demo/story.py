@@ -1,0 +1,245 @@
+"""The demo, step by step: two registries, the running system, two reviews of the same pod."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import urllib3
+import yaml
+from django.db import DatabaseError
+from rich.console import Console
+from rich.json import JSON
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from mirrors.images import ImageRef
+from mirrors.models import JobProgress, JobStatus, MirrorJob
+from swapper_project.supervisor import MANAGE
+
+T = TypeVar("T")
+
+START_TIMEOUT: Final = 60.0
+COPY_TIMEOUT: Final = 600.0
+LOG_LINES: Final = 15
+
+
+class StoryError(Exception):
+    """The demo could not go on; the message says why and shows the end of the log."""
+
+
+class Story:
+    """Starts what the demo needs on free ports of 127.0.0.1, and stops all of it."""
+
+    def __init__(self, directory: Path, *, image: str | None) -> None:
+        self._directory = directory
+        self._console = Console(highlight=False)
+        self._source = MemoryRegistry()
+        self._target = MemoryRegistry()
+        self._sample = sample_image(seed=7, layers=4, layer_bytes=8 << 20) if image is None else None
+        self.image = image or f"{self._source.host}/shop/frontend:1.4.2"
+        self._webhook = f"127.0.0.1:{_free_port()}"
+        self._web = f"127.0.0.1:{_free_port()}"
+        self._log = directory / "log"
+        self._system: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self._source.start()
+        self._target.start()
+        if self._sample is not None:
+            self._sample.load(self._source.storage, "shop/frontend", "1.4.2")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._system is not None and self._system.poll() is None:
+            self._system.send_signal(signal.SIGTERM)
+            try:
+                self._system.wait(45)
+            except subprocess.TimeoutExpired:
+                self._system.kill()
+        self._source.close()
+        self._target.close()
+
+    def tell(self) -> None:
+        """The whole story, from an empty mirror to the pod that runs from it."""
+        self._title("Start")
+        self._start_system()
+        self._title(f"A pod with {self.image} is created")
+        self._show(self._admit())
+        self._title("Meanwhile a worker copies the image")
+        job = self._follow_copy()
+        self._title("The same pod is created again")
+        answer = self._await(self._swapped_answer, "an answer that swaps the image", START_TIMEOUT)
+        self._show(answer)
+        self._title("What the mirror serves")
+        self._compare(job)
+
+    def stay(self) -> None:
+        """Leave everything running until Ctrl-C."""
+        password = (self._directory / "admin-password").read_text().strip()
+        self._title("Look around")
+        self._say(
+            f"Dashboard  [link]http://{self._web}/admin/[/link]   user [bold]admin[/]  password [bold]{password}[/]"
+        )
+        self._say(f"Webhook    https://{self._webhook}/webhook")
+        self._say("Ctrl-C ends the demo and removes everything.")
+        while self._system is not None and self._system.poll() is None:
+            time.sleep(0.5)
+
+    def _start_system(self) -> None:
+        config = self._directory / "config.yaml"
+        config.write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
+        arguments = ["up", "--config", str(config), "--data-dir", str(self._directory)]
+        addresses = ["--listen-address", self._webhook, "--web-address", self._web]
+        with self._log.open("wb") as log:
+            self._system = subprocess.Popen(
+                [sys.executable, str(MANAGE), *arguments, *addresses],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._await(self._is_ready, "the webhook", START_TIMEOUT)
+        self._say(f"source registry  {self._source.host if self._sample else ImageRef.parse(self.image).registry}")
+        self._say(f"your registry    {self._target.host}")
+        self._say(f"webhook          https://{self._webhook}/webhook")
+
+    def _configuration(self) -> dict[str, Any]:
+        sources = [{"type": "oci", "host": self._source.host, "insecure": True}] if self._sample else []
+        return {
+            "dryRun": False,
+            "logFormat": "console",
+            "source": {"registries": sources},
+            "target": {"type": "oci", "oci": {"endpoint": self._target.host, "insecure": True}},
+        }
+
+    def _is_ready(self) -> bool:
+        try:
+            return self._request("GET", "/readyz").status == 200
+        except (urllib3.exceptions.HTTPError, OSError):
+            return False
+
+    def _request(self, method: str, path: str, body: bytes | None = None) -> urllib3.BaseHTTPResponse:
+        context = ssl.create_default_context(cafile=str(self._directory / "webhook.crt"))
+        with urllib3.PoolManager(ssl_context=context, retries=False, timeout=15) as pool:
+            return pool.request(method, f"https://{self._webhook}{path}", body=body)
+
+    def _admit(self) -> dict[str, Any]:
+        """The webhook's answer to the creation of the pod."""
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "frontend", "namespace": "shop"},
+            "spec": {"containers": [{"name": "frontend", "image": self.image}]},
+        }
+        review = {
+            "apiVersion": "admission.k8s.io/v1",
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": str(uuid.uuid4()),
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "operation": "CREATE",
+                "namespace": "shop",
+                "object": pod,
+            },
+        }
+        response: dict[str, Any] = self._request("POST", "/webhook", json.dumps(review).encode()).json()["response"]
+        return response
+
+    def _swapped_answer(self) -> dict[str, Any] | None:
+        answer = self._admit()
+        return answer if "patch" in answer else None
+
+    def _show(self, answer: dict[str, Any]) -> None:
+        if "patch" not in answer:
+            self._say("allowed, [yellow]kept as it is[/]: not mirrored yet; a copy is ordered")
+            return
+        self._say("allowed, [green]swapped[/] by this JSON patch:")
+        self._console.print(JSON(base64.b64decode(answer["patch"]).decode()))
+
+    def _follow_copy(self) -> MirrorJob:
+        job = self._await(_newest_job, "the copy's job", START_TIMEOUT)
+        columns = (
+            BarColumn(),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TextColumn("{task.description}"),
+        )
+        with Progress(*columns, console=self._console) as bar:
+            task = bar.add_task("pending", total=None)
+            deadline = time.monotonic() + COPY_TIMEOUT
+            while job.status not in MirrorJob.TERMINAL:
+                if time.monotonic() > deadline:
+                    raise StoryError(f"the copy did not end in time.\n{self._log_tail()}")
+                time.sleep(0.1)
+                job.refresh_from_db()
+                row = JobProgress.objects.filter(job=job).first()
+                if row is not None and row.bytes_total:
+                    done = row.bytes_copied + row.bytes_mounted + row.bytes_skipped
+                    bar.update(task, total=row.bytes_total, completed=done)
+                bar.update(task, description=job.status)
+        if job.status != JobStatus.SUCCEEDED:
+            raise StoryError(f"the copy {job.status}: {job.error_message}\n{self._log_tail()}")
+        return job
+
+    def _compare(self, job: MirrorJob) -> None:
+        """Pull the mirrored manifest as a kubelet would, and compare its digest with the source's."""
+        target = ImageRef.parse(job.mapping.target)
+        accept = "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json, "
+        accept += "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+        url = f"http://{target.registry}/v2/{target.repository}/manifests/{target.manifest_reference}"
+        body = urllib3.request("GET", url, headers={"Accept": accept}, retries=False, timeout=15).data
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        job.mapping.refresh_from_db()
+        if digest != job.mapping.source_digest:
+            raise StoryError(f"{target} has {digest}, its source {job.mapping.source_digest}.")
+        platforms = ", ".join(job.mapping.platforms)
+        self._say(f"{target}\n{digest}  [green]the same as at the source[/]" + (f" ({platforms})" if platforms else ""))
+
+    def _await(self, look: Callable[[], T | None], what: str, timeout: float) -> T:
+        deadline = time.monotonic() + timeout
+        while not (found := look()):
+            ended = self._system is not None and self._system.poll() is not None
+            if ended or time.monotonic() > deadline:
+                raise StoryError(f"{what} did not come.\n{self._log_tail()}")
+            time.sleep(0.1)
+        return found
+
+    def _log_tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "\n".join(["The end of the log:", *lines[-LOG_LINES:]])
+
+    def _title(self, text: str) -> None:
+        self._console.print(f"\n[bold]{text}[/]")
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"  {text}", soft_wrap=True)
+
+
+def _newest_job() -> MirrorJob | None:
+    try:
+        return MirrorJob.objects.select_related("mapping").order_by("-id").first()
+    except DatabaseError:
+        return None
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.images import ImageRef
+from mirrors.oci import CopyRequest, CopyResult, Credential, Engine, EngineSettings, RegistryAccess
+from tests.support.faulty_registry import FaultyRegistry
+from tests.support.registries import Registry, distribution
+
+FAST: dict[str, Any] = {
+    "backoff_base": 0.01,
+    "backoff_cap": 0.05,
+    "connect_timeout": 2.0,
+    "stall_timeout": 2.0,
+    "reply_timeout": 4.0,
+    "inline_wait": 3.0,
+}
+
+MakeEngine = Callable[..., Engine]
+MakeRegistry = Callable[..., FaultyRegistry]
+
+
+@pytest.fixture
+def make_engine() -> Iterator[MakeEngine]:
+    with ExitStack() as stack:
+
+        def make(*, on_request: Callable[[str, str, int], None] | None = None, **settings: Any) -> Engine:
+            engine = Engine(EngineSettings(**{**FAST, **settings}), on_request=on_request)
+            stack.callback(engine.close)
+            return engine
+
+        yield make
+
+
+@pytest.fixture
+def engine(make_engine: MakeEngine) -> Engine:
+    return make_engine()
+
+
+@pytest.fixture
+def make_registry() -> Iterator[MakeRegistry]:
+    with ExitStack() as stack:
+
+        def make(gatekeeper: Gatekeeper | None = None) -> FaultyRegistry:
+            return stack.enter_context(FaultyRegistry(gatekeeper=gatekeeper))
+
+        yield make
+
+
+@pytest.fixture
+def source(make_registry: MakeRegistry) -> FaultyRegistry:
+    return make_registry()
+
+
+@pytest.fixture
+def target(make_registry: MakeRegistry) -> FaultyRegistry:
+    return make_registry()
+
+
+@pytest.fixture(scope="session")
+def distribution_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One CNCF registry for the session; tests use repositories of their own."""
+    with distribution(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+def access(host: str, *credentials: Credential, **options: Any) -> RegistryAccess:
+    """Plain HTTP to a registry on this machine, as an operator would configure it."""
+    return RegistryAccess(host, credentials, **{"insecure": True, "private_allowed": True, **options})
+
+
+def ref(registry: FaultyRegistry | Registry, rest: str = "app:1.0") -> ImageRef:
+    return ImageRef.parse(f"{registry.host}/{rest}")
+
+
+def request(source: ImageRef, target: ImageRef, **options: Any) -> CopyRequest:
+    sides = {"source_access": access(source.registry), "target_access": access(target.registry)}
+    return CopyRequest(source, target, **{**sides, **options})
+
+
+def copy(engine: Engine, source: FaultyRegistry, target: FaultyRegistry | Registry, **options: Any) -> CopyResult:
+    """Copies `app:1.0`."""
+    return engine.copy(request(ref(source), ref(target), **options))
+
+
+class Internet:
+    """Names with public addresses, which lead to servers on this machine. What was resolved and dialled is recorded."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, list[list[str]]] = {}
+        self.resolved: list[str] = []
+        self.dialled: list[str] = []
+
+    def name(self, name: str, *answers: str | list[str]) -> None:
+        """Each look-up of `name` gives the next answer, and the last one for ever."""
+        self.names[name] = [[answer] if isinstance(answer, str) else answer for answer in answers]
+
+    def getaddrinfo(self, host: str, port: int, *args: object, **kwargs: object) -> list[tuple[Any, ...]]:
+        self.resolved.append(host)
+        answers = self.names.get(host, [])
+        if not answers:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        addresses = answers.pop(0) if len(answers) > 1 else answers[0]
+        families = {True: socket.AF_INET6, False: socket.AF_INET}
+        return [(families[":" in ip], socket.SOCK_STREAM, 6, "", (ip, port)) for ip in addresses]
+
+
+@pytest.fixture
+def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
+    """Replaces the resolver, and leads connections to public addresses to the same port of this machine."""
+    internet = Internet()
+    real_connect = socket.socket.connect
+    real_lookup = socket.getaddrinfo
+
+    def connect(sock: socket.socket, address: tuple[str, int]) -> None:
+        internet.dialled.append(address[0])
+        real_connect(sock, ("127.0.0.1", address[1]))
+
+    def lookup(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        if host[0].isdigit() or ":" in host:
+            return real_lookup(host, port, *args, **kwargs)
+        return internet.getaddrinfo(host, port)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    return internet

@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import hashlib
+import itertools
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import OCI_CONFIG, ImageBuilder, SampleImage, sample_image
+from mirrors.oci import Credential, Engine, RegistryError
+from tests.oci.conftest import MakeEngine, MakeRegistry, access, copy, ref, request
+from tests.support.faulty_registry import FaultyRegistry, cut, endless, hang, hang_up, reply, trickle
+from tests.support.registries import Registry
+
+MIB = 1024 * 1024
+
+
+def one_blob(content: bytes) -> tuple[SampleImage, str]:
+    build = ImageBuilder()
+    layer = build.blob(content)
+    return build.build(build.image([layer], build.blob(b"{}", OCI_CONFIG))), layer["digest"]
+
+
+def big(size: int = 5 * MIB) -> bytes:
+    return hashlib.shake_128(b"big").digest(size)
+
+
+def cut_upload(handler: Handler) -> bool:
+    """Takes some of a PUT's body and hangs up."""
+    handler.rfile.read(1000)
+    return hang_up(handler)
+
+
+def test_a_download_that_breaks_off_is_resumed_within_the_same_upload(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, digest = one_blob(big())
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", cut(MIB + 1), times=99)
+
+    result = copy(engine, source, target)
+
+    assert target.storage.blob("app", digest) == big()
+    assert target.count(f"PUT .*digest={digest.replace(':', '%3A')}") == 1
+    ranges = [asked.headers.get("Range", "") for asked in source.found(f"GET .*/blobs/{digest}")]
+    starts = [0, *(int(value.removeprefix("bytes=").removesuffix("-")) for value in ranges[1:])]
+    assert starts == [n * (MIB + 1) for n in range(5)]
+    assert result.bytes_copied == 5 * MIB + 2
+
+
+def test_a_source_that_drops_without_progress_is_given_up(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, digest = one_blob(big(MIB))
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", cut(100), times=999)
+
+    with pytest.raises(RegistryError) as caught:
+        copy(make_engine(retries=2), source, target)
+
+    assert caught.value.code == "unavailable"
+    assert not caught.value.permanent
+    assert source.count(f"GET .*/blobs/{digest}") == 3 * 3
+
+
+@pytest.mark.parametrize("content_range", ["", "bytes 7-9/10", "bytes 0-1048575/1048576"])
+def test_a_range_that_was_not_asked_for_starts_the_blob_again(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, content_range: str
+) -> None:
+    content = big(MIB)
+    image, digest = one_blob(content)
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", cut(1000))
+    status, headers = (206, {"Content_Range": content_range}) if content_range else (200, {})
+    source.on(f"GET .*/blobs/{digest}", reply(status, content, **headers))
+
+    copy(engine, source, target)
+
+    assert target.storage.blob("app", digest) == content
+    assert target.count("POST ") == 3
+
+
+def test_a_stalled_download_is_resumed(make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image, digest = one_blob(b"content")
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", hang)
+
+    copy(make_engine(stall_timeout=0.3), source, target)
+
+    assert target.storage.blob("app", digest) == b"content"
+
+
+def test_a_slow_download_may_take_longer_than_any_timeout(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, digest = one_blob(b"x" * 100)
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", trickle(10, 0.08))
+
+    copy(make_engine(stall_timeout=0.4, reply_timeout=0.5, retries=0, upload_tries=1), source, target)
+
+    assert target.storage.blob("app", digest) == b"x" * 100
+    assert source.count(f"GET .*/blobs/{digest}") == 1
+
+
+def test_content_that_is_not_what_its_digest_says_is_never_completed(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    content = big(MIB)
+    image, digest = one_blob(content)
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", reply(200, content[:-1] + b"!"))
+    received: list[int] = []
+
+    def measure(handler: Handler) -> bool:
+        received.append(len(handler.read_body()))
+        return hang_up(handler)
+
+    target.on(f"PUT .*{digest.partition(':')[2]}", measure)
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert caught.value.code == "bad-digest"
+    assert all(size < len(content) for size in received)
+    assert target.storage.blob("app", digest) is None
+    assert source.count(f"GET .*/blobs/{digest}") == 1
+
+
+def test_a_real_registry_stores_nothing_of_damaged_content(
+    engine: Engine, source: FaultyRegistry, distribution_registry: Registry
+) -> None:
+    content = big(MIB)
+    image, digest = one_blob(content)
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", reply(200, content[:-1] + b"!"))
+
+    with pytest.raises(RegistryError) as caught:
+        engine.copy(request(ref(source), ref(distribution_registry, "damaged/app:1.0")))
+
+    assert caught.value.code == "bad-digest"
+    repository = distribution_registry.data / "docker/registry/v2/repositories/damaged/app"
+    assert not list(repository.glob(f"_layers/sha256/{digest.partition(':')[2]}"))
+    assert not list(repository.glob("_uploads/*")), "the upload was not cancelled"
+
+
+@pytest.mark.parametrize("longer", [reply(200, b"more than the descriptor says"), endless])
+def test_a_blob_longer_than_its_descriptor_is_refused(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, longer: object
+) -> None:
+    image, digest = one_blob(b"short")
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", longer, times=9)  # type: ignore[arg-type]
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert caught.value.code == "bad-digest"
+    assert target.storage.blob("app", digest) is None
+
+
+def test_an_upload_that_breaks_off_starts_again_in_a_new_session(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, digest = one_blob(big(MIB))
+    image.load(source.storage, "app", "1.0")
+    encoded = digest.replace(":", "%3A")
+    target.on(f"PUT .*{encoded}", cut_upload, times=2)
+
+    result = copy(engine, source, target)
+
+    paths = [asked.path for asked in target.found(f"PUT .*{encoded}")]
+    assert len(paths) == len(set(paths)) == 3, "a session was used twice"
+    assert target.storage.blob("app", digest) == big(MIB)
+    assert target.storage.uploads == {}, "an upload was not cancelled"
+    assert result.bytes_copied == MIB + 2
+
+
+def test_an_upload_that_keeps_breaking_is_tried_three_times(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, digest = one_blob(b"content")
+    image.load(source.storage, "app", "1.0")
+    target.on("PUT .*/blobs/uploads/", hang_up, times=99)
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert not caught.value.permanent
+    assert target.count(f"PUT .*{digest.replace(':', '%3A')}") == 3
+    assert target.storage.uploads == {}
+
+
+def test_no_upload_is_begun_for_a_blob_that_cannot_be_read(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, _ = one_blob(b"content")
+    image.load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", reply(404), times=99)
+
+    with pytest.raises(RegistryError):
+        copy(engine, source, target)
+
+    assert target.count("PUT ") == 0
+
+
+def test_a_token_that_ends_in_mid_upload_costs_a_new_session(
+    engine: Engine, source: FaultyRegistry, make_registry: MakeRegistry
+) -> None:
+    gatekeeper = Gatekeeper("token", "mirror", "pass")
+    target = make_registry(gatekeeper)
+    image, digest = one_blob(big(MIB))
+    image.load(source.storage, "app", "1.0")
+
+    def end_tokens(handler: Handler) -> bool:
+        gatekeeper.revoke_all()
+        return False
+
+    target.on(f"PUT .*{digest.replace(':', '%3A')}", end_tokens)
+    login = access(target.host, Credential("mirror", "pass"))
+
+    engine.copy(request(ref(source), ref(target), target_access=login))
+
+    paths = [asked.path for asked in target.found(f"PUT .*{digest.replace(':', '%3A')}")]
+    assert len(set(paths)) == 2
+    assert target.storage.blob("app", digest) == big(MIB)
+
+
+def test_a_blob_another_repository_has_is_mounted(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    image.load(source.storage, "twin", "1.0")
+    copy(engine, source, target)
+
+    result = engine.copy(request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
+
+    assert result.bytes_mounted == result.bytes_total == image.blob_bytes
+    assert target.count("POST .*mount=.*&from=app") == len(image.blobs)
+    assert source.count("GET .*/twin/blobs/") == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+def test_a_refused_mount_becomes_a_plain_upload(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    image.load(source.storage, "twin", "1.0")
+    copy(engine, source, target)
+    target.on("POST .*mount=", reply(status), times=99)
+
+    result = engine.copy(request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
+
+    assert result.bytes_copied == image.blob_bytes
+
+
+def test_the_session_opened_in_place_of_a_mount_is_used(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, digest = one_blob(b"content")
+    image.load(source.storage, "app", "1.0")
+    image.load(source.storage, "twin", "1.0")
+    copy(engine, source, target)
+    target.storage.links.clear()
+    target.asked.clear()
+
+    result = engine.copy(request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
+
+    assert result.bytes_copied == result.bytes_total
+    assert target.count("POST ") == target.count("POST .*mount=.*from=") == len(image.blobs)
+
+
+def test_nothing_is_mounted_from_another_registry(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, make_registry: MakeRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    copy(engine, source, make_registry())
+
+    copy(engine, source, target)
+
+    assert target.count("POST .*(mount|from)=") == 0
+
+
+def test_a_new_repository_is_not_asked_for_what_it_cannot_have(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+
+    engine.copy(request(ref(source), ref(target), target_is_new=True))
+
+    assert [str(asked) for asked in target.asked if asked.method == "HEAD"] == ["HEAD /v2/app/manifests/1.0"]
+
+
+def test_blobs_go_largest_first(make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    build = ImageBuilder()
+    layers = [build.blob(b"x" * size) for size in (10, 1000, 100)]
+    image = build.build(build.image(layers, build.blob(b"{}", OCI_CONFIG)))
+    image.load(source.storage, "app", "1.0")
+
+    copy(make_engine(blobs=1), source, target)
+
+    fetched = [asked.path.rpartition("/")[2] for asked in source.found("GET .*/blobs/")]
+    sizes = [len(image.blobs[digest]) for digest in fetched]
+    assert all(a >= b for a, b in itertools.pairwise(sizes))

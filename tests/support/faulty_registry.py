@@ -1,0 +1,212 @@
+"""The in-memory registry with faults on order, and a record of all that was asked of it."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.handler import Handler
+from mirrors.demo.registry import MemoryRegistry
+
+Action = Callable[[Handler], bool]
+"""Answers the request and returns True, or returns False to let the registry answer it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    method: str
+    path: str
+    headers: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path.partition('?')[0]}"
+
+
+@dataclass(slots=True)
+class _Fault:
+    request: re.Pattern[str]
+    action: Action
+    left: float
+
+
+@dataclass(slots=True)
+class _InFlight:
+    now: int = 0
+    most: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class FaultyRegistry(MemoryRegistry):
+    """Use it as `registry.on("GET .*/blobs/", cut(1000), times=3)`."""
+
+    def __init__(self, *, gatekeeper: Gatekeeper | None = None) -> None:
+        super().__init__(gatekeeper=gatekeeper)
+        self.asked: list[Asked] = []
+        self.closing = threading.Event()
+        self.in_flight = _InFlight()
+        self._faults: list[_Fault] = []
+
+    def on(self, request: str, action: Action, *, times: float = 1) -> None:
+        """`request` is a regular expression for `METHOD path?query`. Faults are looked at in the order they were set."""
+        self._faults.append(_Fault(re.compile(request), action, times))
+
+    def intercept(self, handler: Handler) -> bool:
+        self.asked.append(Asked(handler.command, handler.path, dict(handler.headers.items())))
+        for fault in self._faults:
+            if fault.left > 0 and fault.request.match(f"{handler.command} {handler.path}"):
+                fault.left -= 1
+                if fault.action(handler):
+                    return True
+        return False
+
+    def count(self, request: str) -> int:
+        return len(self.found(request))
+
+    def found(self, request: str) -> list[Asked]:
+        pattern = re.compile(request)
+        return [asked for asked in self.asked if pattern.match(f"{asked.method} {asked.path}")]
+
+    def close(self) -> None:
+        self.closing.set()
+        super().close()
+
+
+def reply(status: int, body: bytes = b"", **headers: str) -> Action:
+    """A plain answer. The connection ends when there was a body that nobody read."""
+
+    def act(handler: Handler) -> bool:
+        if handler.headers.get("Content-Length", "0") != "0":
+            handler.close_connection = True
+            headers.setdefault("Connection", "close")
+        handler.answer(status, body, **headers)
+        return True
+
+    return act
+
+
+def hang_up(handler: Handler) -> bool:
+    handler.close_connection = True
+    return True
+
+
+def hang(handler: Handler) -> bool:
+    """Says nothing until the registry is closed."""
+    registry = handler.registry
+    assert isinstance(registry, FaultyRegistry)
+    registry.closing.wait(20)
+    return hang_up(handler)
+
+
+def drip(handler: Handler) -> bool:
+    """An answer that never gets through its headers, with a byte every few milliseconds."""
+    registry = handler.registry
+    assert isinstance(registry, FaultyRegistry)
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    with suppress(OSError):
+        while not registry.closing.wait(0.02):
+            handler.wfile.write(b"x")
+    return hang_up(handler)
+
+
+def cut(size: int) -> Action:
+    """Answers a blob's GET properly, but hangs up after `size` bytes."""
+
+    def act(handler: Handler) -> bool:
+        content = handler.registry.storage.blob(handler.repository, handler.rest)
+        assert content is not None
+        start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+        _blob_head(handler, start, len(content))
+        handler.wfile.write(content[start : start + size])
+        return hang_up(handler) if start + size < len(content) else True
+
+    return act
+
+
+def trickle(pieces: int, seconds: float) -> Action:
+    """Answers a blob's GET in so many pieces, with a pause before each."""
+
+    def act(handler: Handler) -> bool:
+        content = handler.registry.storage.blob(handler.repository, handler.rest)
+        assert content is not None
+        _blob_head(handler, 0, len(content))
+        step = len(content) // pieces + 1
+        with suppress(OSError):
+            for start in range(0, len(content), step):
+                time.sleep(seconds)
+                handler.wfile.write(content[start : start + step])
+        return True
+
+    return act
+
+
+def held(event: threading.Event, *, after: int = 0) -> Action:
+    """Answers a blob's GET with `after` bytes, and with the rest once `event` is set."""
+
+    def act(handler: Handler) -> bool:
+        content = handler.registry.storage.blob(handler.repository, handler.rest)
+        assert content is not None
+        _blob_head(handler, 0, len(content))
+        with suppress(OSError):
+            handler.wfile.write(content[:after])
+            event.wait(20)
+            handler.wfile.write(content[after:])
+        return True
+
+    return act
+
+
+def counted(handler: Handler) -> bool:
+    """Keeps a request for a moment, so that those under way at the same time can be counted."""
+    registry = handler.registry
+    assert isinstance(registry, FaultyRegistry)
+    with registry.in_flight.lock:
+        registry.in_flight.now += 1
+        registry.in_flight.most = max(registry.in_flight.most, registry.in_flight.now)
+    time.sleep(0.01)
+    with registry.in_flight.lock:
+        registry.in_flight.now -= 1
+    return False
+
+
+def endless(handler: Handler) -> bool:
+    """A body without a length and without an end."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+    handler.send_header("Connection", "close")
+    handler.end_headers()
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b" " * 65536)
+    return hang_up(handler)
+
+
+def without_digest(handler: Handler) -> bool:
+    """A manifest's HEAD as registries answer that leave out Docker-Content-Digest."""
+    found = handler.registry.storage.manifest(handler.repository, handler.rest)
+    assert found is not None
+    handler.answer(200, found[2], Content_Type=found[1])
+    return True
+
+
+def then(*actions: Action) -> Action:
+    """Each time the next one."""
+    queue: Iterator[Action] = iter(actions)
+
+    def act(handler: Handler) -> bool:
+        action = next(queue, None)
+        return action(handler) if action else False
+
+    return act
+
+
+def _blob_head(handler: Handler, start: int, size: int) -> None:
+    handler.send_response(206 if start else 200)
+    handler.send_header("Content-Length", str(size - start))
+    if start:
+        handler.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
+    handler.end_headers()
