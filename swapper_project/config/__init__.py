@@ -1,0 +1,27 @@
+"""The configuration file ``.k8s-image-swapper.yaml``: found, checked, watched. No Django in here."""
+
+from __future__ import annotations
+
+from swapper_project.config.loading import find, load, parse, schema
+from swapper_project.config.models import Config
+from swapper_project.config.problems import ConfigError
+from swapper_project.config.source import FilterConfig, Source, SourceRegistry
+from swapper_project.config.target import AwsTarget, GcpTarget, OciTarget, Target
+from swapper_project.config.watch import ConfigSource
+
+__all__ = [
+    "AwsTarget",
+    "Config",
+    "ConfigError",
+    "ConfigSource",
+    "FilterConfig",
+    "GcpTarget",
+    "OciTarget",
+    "Source",
+    "SourceRegistry",
+    "Target",
+    "find",
+    "load",
+    "parse",
+    "schema",
+]

@@ -1,0 +1,118 @@
+"""Fit the file's keys to the models': any case of letters, hints for unknown ones, sections not chosen left out."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from swapper_project.config.document import Item, Pair, Tree
+from swapper_project.config.models import Config
+from swapper_project.config.problems import Findings, KeyPath, show
+from swapper_project.config.source import SourceRegistry
+from swapper_project.config.target import Target
+
+_SECTIONS = ("aws", "gcp", "oci")
+_HINTS = {
+    "password": "a password must not stand in the file; name where it is with passwordFile or passwordEnv",
+    "privateregistries": "is now source.registries",
+    "cachettlminutes": "is now existence.maxAge, a duration such as 10m",
+    "cachejittermaxminutes": "is not needed: times are jittered as they are",
+}
+
+
+def fit(tree: Mapping[str, Pair], model: type[BaseModel], findings: Findings, path: KeyPath = ()) -> dict[str, Any]:
+    """Plain data under the model's own keys. Keys without a value count as not given, as viper has it."""
+    fields = {str(field.alias).lower(): (str(field.alias), field.annotation) for field in model.model_fields.values()}
+    ignored = _not_chosen(tree, model)
+    data: dict[str, Any] = {}
+    seen: dict[str, Pair] = {}
+    for pair in tree.values():
+        key = pair.key.lower()
+        if key in ignored:
+            continue
+        if key in seen:
+            first = seen[key]
+            spelled = f"{first.key} and {pair.key} are" if first.key != pair.key else f"{pair.key} is"
+            findings.add(
+                (*path, pair.key), f"{spelled} the same key, given twice (first in line {first.line})", line=pair.line
+            )
+            continue
+        seen[key] = pair
+        if key not in fields:
+            findings.add((*path, pair.key), _hint(key, fields, model), line=pair.line)
+            continue
+        name, annotation = fields[key]
+        findings.lines[(*path, name)] = pair.line
+        if pair.value is not None:
+            data[name] = _value(pair.value, annotation, findings, (*path, name))
+    return data
+
+
+def as_tree(value: object) -> Tree:
+    """Plain data, from flags or JSON, as if it had been read from a file."""
+    if isinstance(value, Mapping):
+        return {str(key): Pair(str(key), 0, as_tree(inner)) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [Item(0, as_tree(inner)) for inner in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return str(value)
+
+
+def _value(value: Tree, annotation: Any, findings: Findings, path: KeyPath) -> Any:
+    model = next(_models(annotation), None)
+    if isinstance(value, dict):
+        return fit(value, model, findings, path) if model else {}
+    if isinstance(value, list):
+        items = []
+        for index, item in enumerate(value):
+            findings.lines[(*path, index)] = item.line
+            items.append(_value(item.value, annotation, findings, (*path, index)))
+        return tuple(items)
+    return value
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (tuple, Union, types.UnionType):
+        for argument in get_args(annotation):
+            yield from _models(argument)
+
+
+def _not_chosen(tree: Mapping[str, Pair], model: type[BaseModel]) -> set[str]:
+    """The clouds' sections beside the one that ``type`` names; charts leave them there."""
+    if model not in (Target, SourceRegistry):
+        return set()
+    chosen = next((pair.value for pair in tree.values() if pair.key.lower() == "type"), None)
+    if chosen is None and model is Target:
+        chosen = "aws"
+    return {section for section in _SECTIONS if section != chosen}
+
+
+def _hint(key: str, fields: Mapping[str, tuple[str, Any]], model: type[BaseModel]) -> str:
+    if key in _HINTS:
+        return _HINTS[key]
+    if model is SourceRegistry and key == "oci":
+        return "is no section here; write host, username and the others beside type"
+    elsewhere = [path for path in _all_paths(Config) if str(path[-1]).lower() == key]
+    if near := difflib.get_close_matches(key, fields, 1, 0.7):
+        return f"is an unknown key; did you mean {fields[near[0]][0]}?"
+    if elsewhere:
+        best = min(elsewhere, key=lambda path: (path[0] != "target", len(path)))
+        return f"is an unknown key here; there is {show(best)}"
+    if near := difflib.get_close_matches(key, fields, 1, 0.4):
+        return f"is an unknown key; the nearest one is {fields[near[0]][0]}"
+    return f"is an unknown key; there are {', '.join(name for name, _ in fields.values())}"
+
+
+def _all_paths(model: type[BaseModel], path: KeyPath = ()) -> Iterator[KeyPath]:
+    for field in model.model_fields.values():
+        here = (*path, str(field.alias))
+        yield here
+        for inner in _models(field.annotation):
+            yield from _all_paths(inner, here)

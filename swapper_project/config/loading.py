@@ -1,0 +1,103 @@
+"""Find, read and check the configuration file; flags given explicitly beat it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from swapper_project.config.document import Pair, read
+from swapper_project.config.keys import as_tree, fit
+from swapper_project.config.models import Config
+from swapper_project.config.problems import ConfigError, Findings, KeyPath, lowered, show
+
+NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
+MAX_BYTES = 4 << 20
+_NOTHING: Mapping[str, object] = {}
+
+
+def find(explicit: str | None) -> Path | None:
+    """The file of ``--config``, else that in the home directory, else that in the working directory, else None."""
+    if explicit:
+        return Path(explicit)
+    folders = [Path(home)] if (home := os.environ.get("HOME")) else []
+    candidates = (folder / name for folder in [*folders, Path.cwd()] for name in NAMES)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def load(path: Path, overrides: Mapping[str, object] = _NOTHING) -> Config:
+    """Read a configuration file; raises :class:`ConfigError` with all that is wrong with it."""
+    return parse(read_text(path), name=str(path), overrides=overrides)
+
+
+def read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([f"{path}: the configuration file can't be read: {error.strerror}"]) from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError([f"{path}: the configuration file is larger than {MAX_BYTES >> 20} MiB"])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigError([f"{path}:{line}: the file must be UTF-8 text"]) from None
+
+
+def parse(text: str, *, name: str = "configuration", overrides: Mapping[str, object] = _NOTHING) -> Config:
+    """Check a configuration given as text.
+
+    ``overrides`` has the values of explicit flags by key (``dryRun``, or ``target.type`` with its path); None counts as
+    not given. Raises :class:`ConfigError`.
+    """
+    findings = Findings(name)
+    flags = {key: value for key, value in overrides.items() if value is not None}
+    tree = read(text, name)
+    replaced = _override(tree, flags, findings)
+    data = fit(tree, Config, findings)
+    warnings: list[str] = []
+    try:
+        config = Config.model_validate(data, context={"warnings": warnings})
+    except ValidationError as error:
+        findings.add_all(error.errors(include_url=False))
+        findings.raise_if_any()
+        raise
+    findings.raise_if_any()
+    config._warnings = tuple(dict.fromkeys(warnings))
+    config._overridden = tuple(show(path) for path in findings.lines if lowered(path) in replaced)
+    return config
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of the file, for editors and for the values of the chart."""
+    return Config.model_json_schema(by_alias=True)
+
+
+def _override(tree: dict[str, Pair], flags: Mapping[str, object], findings: Findings) -> set[KeyPath]:
+    """Put the flags' values into ``tree``; returns the keys (in lower case) that had another value in the file."""
+    replaced: set[KeyPath] = set()
+    for key, value in flags.items():
+        section, path = tree, tuple(key.lower().split("."))
+        for part, name in zip(path[:-1], key.split("."), strict=False):
+            inner = section.get(_spelling(section, part))
+            if inner is None or not isinstance(inner.value, dict):
+                inner = section[_spelling(section, part, name)] = Pair(name, 0, {})
+            assert isinstance(inner.value, dict)
+            section = inner.value
+        name = key.split(".")[-1]
+        spelling = _spelling(section, path[-1], name)
+        before, given = section.get(spelling), as_tree(value)
+        section[spelling] = Pair(name, before.line if before else 0, given)
+        findings.given_by_flag.add(path)
+        if before and before.value is not None and before.value != given:
+            replaced.add(path)
+    return replaced
+
+
+def _spelling(section: Mapping[str, Pair], key: str, default: str = "") -> str:
+    """The key as the file spells it."""
+    return next((spelling for spelling in section if spelling.lower() == key), default)

@@ -1,0 +1,99 @@
+"""The configuration as a whole: every key of ``.k8s-image-swapper.yaml`` with its default."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from swapper_project.config.section import Section
+from swapper_project.config.source import Source
+from swapper_project.config.target import Target
+from swapper_project.config.values import Duration, FileName, ListenAddress, Platform, Size
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class Existence(Section):
+    """How long an answer of the target holds."""
+
+    max_age: Duration = Field(default=600.0, description="A present image is asked for again after this time.")
+    max_stale: Duration = Field(default=86_400.0, description="How long a present answer may stand without a new one.")
+
+    @model_validator(mode="after")
+    def _stale_is_older(self) -> Self:
+        if self.max_stale < self.max_age:
+            raise ValueError("maxStale must not be shorter than maxAge")
+        return self
+
+
+class Quotas(Section):
+    """For each namespace."""
+
+    new_images_per_hour: Count = 200
+    pending_jobs: Count = 100
+
+
+class Copy(Section):
+    images: int = Field(default=8, ge=1, le=64, description="Images copied at the same time.")
+    blobs: int = Field(default=16, ge=1, le=256, description="Layers copied at the same time.")
+    max_image_bytes: Size = Field(default=20 << 30)
+
+
+class Config(Section):
+    """An immutable, checked configuration. Durations are seconds, sizes bytes."""
+
+    dry_run: bool = Field(default=True, description="Decide and record, but copy and change nothing.")
+    log_level: Literal["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    listen_address: ListenAddress = ":8443"
+    tls_cert_file: FileName | None = None
+    tls_key_file: FileName | None = None
+    image_swap_policy: Literal["always", "exists"] = "exists"
+    image_copy_policy: Literal["delayed", "immediate", "force", "none"] = "delayed"
+    image_copy_deadline: Annotated[Duration, Field(le=29)] = 8.0
+    refresh_age: Duration = Field(default=86_400.0, description="When a mutable tag is compared with its source again.")
+    platforms: tuple[Platform, ...] = Field(default=(), description="Platforms to mirror; empty: all.")
+    referrers: Literal["none", "signatures", "all"] = "signatures"
+    private_images: Literal["skip", "mirror", "guard", "enforce"] = "guard"
+    opt_out: Literal["pods", "none"] = "pods"
+    on_error: Literal["allow", "deny"] = "allow"
+    annotate: bool = True
+    trusted_ca: FileName | None = Field(
+        default=None, alias="trustedCA", description="Certificate authorities (PEM) beside the system's, everywhere."
+    )
+    existence: Existence = Existence()
+    quotas: Quotas = Quotas()
+    copy_: Copy = Field(default=Copy(), alias="copy")
+    source: Source = Source()
+    target: Target
+
+    _warnings: tuple[str, ...] = PrivateAttr(())
+    _overridden: tuple[str, ...] = PrivateAttr(())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should be told loudly, though the configuration can be used."""
+        return self._warnings
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """Keys of the file that a flag given explicitly beat."""
+        return self._overridden
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content, the same for files that mean the same."""
+        return hashlib.sha256(json.dumps(self.effective(), sort_keys=True).encode()).hexdigest()
+
+    def effective(self) -> dict[str, Any]:
+        """Every key with its value, as the file would have it. Passwords never stand there, only where they are."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tlsCertFile and tlsKeyFile must be given together")
+        return self

@@ -1,0 +1,82 @@
+"""What is wrong with a configuration: each problem a line of its own, with file, line and key path."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+KeyPath = tuple[str | int, ...]
+
+_WORDS = {
+    "missing": "is missing",
+    "string_type": "must be text; put quotes around it",
+    "bool_type": "must be true or false, without quotes",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "tuple_type": "must be a list",
+    "model_type": "must be a mapping (keys with values)",
+    "extra_forbidden": "is an unknown key",
+}
+
+
+class ConfigError(ValueError):
+    """The configuration can't be used; ``problems`` has one readable line for each reason."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = list(problems)
+
+
+@dataclass(slots=True)
+class Findings:
+    """Collects the problems of one configuration file, and the lines its keys stand on."""
+
+    name: str
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    given_by_flag: set[KeyPath] = field(default_factory=set)  # in lower case
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, path: KeyPath, message: str, *, line: int | None = None) -> None:
+        if lowered(path) in self.given_by_flag:
+            self.problems.append((0, f"{show(path)}, given by a flag: {message}"))
+            return
+        line = line or self._line(path)
+        place = f"{self.name}:{line}" if line else self.name
+        self.problems.append((line or 0, f"{place}: {show(path)}: {message}" if path else f"{place}: {message}"))
+
+    def add_all(self, errors: Iterable[Mapping[str, Any]]) -> None:
+        """Take over the errors of a pydantic validation, in the words of the file."""
+        for error in errors:
+            self.add(tuple(error["loc"]), _words(error))
+
+    def raise_if_any(self) -> None:
+        if self.problems:
+            raise ConfigError([text for _, text in sorted(self.problems, key=lambda problem: problem[0])])
+
+    def _line(self, path: KeyPath) -> int | None:
+        """The line of the key, or of the nearest section around it."""
+        return next((self.lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.lines), None)
+
+
+def show(path: KeyPath) -> str:
+    """``source.filters[0].jmespath``"""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def lowered(path: KeyPath) -> KeyPath:
+    return tuple(part.lower() if isinstance(part, str) else part for part in path)
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "literal_error":
+        # The keys with a choice of values hold no secrets, so what was written may be shown.
+        near = difflib.get_close_matches(str(error["input"]), context["expected"].replace("'", "").split(), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"must be {context['expected']}, not {str(error['input'])[:60]!r}{hint}"
+    if kind == "value_error":
+        return str(context["error"])
+    return _WORDS.get(kind) or str(error["msg"]).replace("Input should be", "must be").replace("String should", "must")

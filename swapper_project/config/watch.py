@@ -1,0 +1,70 @@
+"""The configuration in force, which follows its file: valid changes are taken over, invalid ones are not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from swapper_project.config.loading import parse, read_text
+from swapper_project.config.models import Config
+from swapper_project.config.problems import ConfigError
+
+log = structlog.get_logger(__name__)
+_NOTHING: Mapping[str, object] = {}
+
+
+class ConfigSource:
+    """Reads the file at once, raising :class:`ConfigError`, and again at each :meth:`poll`. Thread-safe.
+
+    ``path`` None stands for an empty file. ``problem`` says why what the file now holds is not in force.
+    """
+
+    def __init__(self, path: Path | None, overrides: Mapping[str, object] = _NOTHING) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self._overrides = dict(overrides)
+        self._lock = threading.Lock()
+        self._seen = read_text(path) if path else ""
+        self.current = self._parse(self._seen)
+
+    def poll(self) -> bool:
+        """Look at the file; whether a changed configuration has come into force.
+
+        Goes by content, as the times of mounted ConfigMaps tell nothing.
+        """
+        if self.path is None:
+            return False
+        with self._lock:
+            try:
+                text = read_text(self.path)
+            except ConfigError as error:
+                return self._refuse(error, seen=f"\0{error}")
+            if text == self._seen:
+                return False
+            try:
+                config = self._parse(text)
+            except ConfigError as error:
+                return self._refuse(error, seen=text)
+            return self._take(config, seen=text)
+
+    def _parse(self, text: str) -> Config:
+        return parse(text, name=str(self.path or "configuration"), overrides=self._overrides)
+
+    def _refuse(self, error: ConfigError, *, seen: str) -> bool:
+        if seen != self._seen:
+            log.error("The changed configuration is refused, the old one stays in force", problems=error.problems)
+        self._seen, self.problem = seen, str(error)
+        return False
+
+    def _take(self, config: Config, *, seen: str) -> bool:
+        self._seen, self.problem = seen, None
+        if config.digest == self.current.digest:
+            return False
+        self.current = config
+        log.info("The changed configuration is in force", path=str(self.path))
+        for warning in config.warnings:
+            log.warning(warning)
+        return True

@@ -1,0 +1,116 @@
+"""The configuration in force follows its file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from swapper_project.config import ConfigError, ConfigSource
+from tests.config.examples import CHART_DEFAULTS, GCP
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "config.yaml"
+    path.write_text(GCP)
+    return path
+
+
+def test_a_valid_change_is_taken_over(file: Path) -> None:
+    source = ConfigSource(file)
+    assert source.poll() is False
+    file.write_text(GCP + "dryRun: false\n")
+    assert source.poll() is True
+    assert not source.current.dry_run
+    assert source.poll() is False
+
+
+def test_content_counts_not_time_or_size(file: Path) -> None:
+    source = ConfigSource(file)
+    status = file.stat()
+    file.write_text(GCP.replace("main", "mein"))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert file.stat().st_size == status.st_size
+    assert source.poll() is True
+    assert source.current.target.name.prefix == "gcp-project-123/mein"
+
+
+def test_a_change_without_meaning_is_no_change(file: Path) -> None:
+    source = ConfigSource(file)
+    before = source.current
+    file.write_text("# a note\n" + GCP)
+    assert source.poll() is False
+    assert source.current is before
+
+
+def test_an_invalid_change_leaves_the_old_one_in_force_and_is_logged_once(file: Path) -> None:
+    source = ConfigSource(file)
+    file.write_text(GCP + "dryRn: false\n")
+    with capture_logs() as logs:
+        assert source.poll() is False
+        assert source.poll() is False
+    assert source.current.dry_run is True
+    assert source.problem is not None and "did you mean dryRun?" in source.problem
+    assert [line["log_level"] for line in logs] == ["error"]
+    assert "did you mean dryRun?" in logs[0]["problems"][0]
+    with capture_logs() as logs:
+        file.write_text(GCP + "dryRn: true\n")
+        source.poll()
+    assert len(logs) == 1
+    file.write_text(GCP)
+    assert source.poll() is False
+    assert source.problem is None
+
+
+def test_a_file_that_vanishes_and_comes_back(file: Path) -> None:
+    source = ConfigSource(file)
+    file.unlink()
+    with capture_logs() as logs:
+        assert not source.poll() and not source.poll()
+    assert len(logs) == 1
+    assert source.problem is not None and "can't be read" in source.problem
+    file.write_text(GCP + "dryRun: false\n")
+    assert source.poll() is True
+    assert source.problem is None
+
+
+def test_a_mounted_config_map_is_followed_through_its_link(tmp_path: Path) -> None:
+    for version, text in (("v1", GCP), ("v2", GCP + "logLevel: debug\n")):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "config.yaml").write_text(text)
+    data = tmp_path / "..data"
+    data.symlink_to("v1")
+    source = ConfigSource(data / "config.yaml")
+    (tmp_path / "new").symlink_to("v2")
+    (tmp_path / "new").rename(data)
+    assert source.poll() is True
+    assert source.current.log_level == "debug"
+
+
+def test_flags_hold_for_every_version_of_the_file(file: Path) -> None:
+    source = ConfigSource(file, {"dryRun": False})
+    file.write_text(GCP + "dryRun: true\nlogLevel: debug\n")
+    assert source.poll() is True
+    assert (source.current.dry_run, source.current.log_level) == (False, "debug")
+    assert source.current.overridden == ("dryRun",)
+
+
+def test_warnings_of_a_change_are_logged(file: Path) -> None:
+    source = ConfigSource(file)
+    file.write_text(CHART_DEFAULTS)
+    with capture_logs() as logs:
+        assert source.poll() is True
+    assert any(line["log_level"] == "warning" and "placeholder" in line["event"] for line in logs)
+
+
+def test_a_bad_file_at_the_start_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read"):
+        ConfigSource(tmp_path / "missing.yaml")
+    with pytest.raises(ConfigError, match="target: is missing"):
+        ConfigSource(None)
+    source = ConfigSource(None, {"target": {"type": "oci", "oci": {"endpoint": "r.io"}}})
+    assert source.current.target.name.endpoint == "r.io"
+    assert source.poll() is False
