@@ -1,17 +1,53 @@
-"""Process settings: SWAPPER_* environment variables, each with a _FILE form."""
+"""Process settings: ``SWAPPER_*`` environment variables, each with a ``_FILE`` form. No Django in here."""
 
 from __future__ import annotations
 
-import json
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from environs import Env, EnvValidationError, ValidationError
+
+PREFIX = "SWAPPER_"
+ROLES = ("webhook", "web", "worker", "all")
+MAX_FILE_BYTES = 64 * 1024
+
+# SWAP has no such form: SWAPPER_SWAP_FILE is the kill switch, which is watched and not read once.
+_READABLE_FROM_FILES = (
+    "DATABASE_URL",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "EXTERNAL_URL",
+    "ROLE",
+    "DATA_DIR",
+    "CREDENTIALS_DIR",
+    "WEBHOOK_TOKEN",
+    "WEBHOOK_TIMEOUT_SECONDS",
+    "TRUSTED_PROXIES",
+    "CONFIG",
+    "CONFIG_OVERRIDES",
+    "DEBUG",
+)
+_NAMES = (*_READABLE_FROM_FILES, "SWAP", "SWAP_FILE")
+_SWITCH = {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+
+
+class EnvironmentProblem(ValueError):  # noqa: N818
+    """A variable can't be used; ``problems`` has one line for each, naming the variable and what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the process was told about itself."""
+    """What the process was told about itself. Times are seconds; paths are absolute."""
 
     role: str
     data_dir: Path
@@ -31,22 +67,156 @@ class Environment:
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Environment:
-    home = Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
-    data_dir = Path(environ.get("SWAPPER_DATA_DIR") or home / "k8s-image-swapper")
-    return Environment(
-        role=environ.get("SWAPPER_ROLE", "all"),
+    """Read and check the variables; an empty one counts as not set. Raises :class:`EnvironmentProblem`."""
+    values, problems = _with_files(environ)
+    env = _Reader(values)
+    data_dir = (env.file("DATA_DIR") or _default_data_dir(environ)).absolute()
+    result = Environment(
+        role=env.str("ROLE", "all", validate=_one_of(ROLES)),
         data_dir=data_dir,
-        credentials_dir=Path(environ.get("SWAPPER_CREDENTIALS_DIR") or data_dir / "credentials"),
-        database_url=environ.get("SWAPPER_DATABASE_URL") or f"sqlite:///{data_dir}/swapper.sqlite3",
-        secret_key=environ.get("SWAPPER_SECRET_KEY"),
-        allowed_hosts=tuple(filter(None, environ.get("SWAPPER_ALLOWED_HOSTS", "").split(","))),
-        external_url=environ.get("SWAPPER_EXTERNAL_URL", ""),
-        swap=environ.get("SWAPPER_SWAP", "on") != "off",
-        swap_file=Path(environ["SWAPPER_SWAP_FILE"]) if environ.get("SWAPPER_SWAP_FILE") else None,
-        webhook_token=environ.get("SWAPPER_WEBHOOK_TOKEN"),
-        webhook_timeout=float(environ.get("SWAPPER_WEBHOOK_TIMEOUT_SECONDS", "10")),
-        trusted_proxies=tuple(filter(None, environ.get("SWAPPER_TRUSTED_PROXIES", "").split(","))),
-        config=Path(environ["SWAPPER_CONFIG"]) if environ.get("SWAPPER_CONFIG") else None,
-        config_overrides=json.loads(environ.get("SWAPPER_CONFIG_OVERRIDES", "{}")),
-        debug=environ.get("SWAPPER_DEBUG", "off") == "on",
+        credentials_dir=(env.file("CREDENTIALS_DIR") or data_dir / "credentials").absolute(),
+        database_url=env.str("DATABASE_URL", f"sqlite:///{data_dir}/swapper.sqlite3", validate=_database),
+        secret_key=env.str("SECRET_KEY", None, validate=_long_enough),
+        allowed_hosts=env.words("ALLOWED_HOSTS"),
+        external_url=(env.str("EXTERNAL_URL", "", validate=_web_address) or "").rstrip("/"),
+        swap=env.switch("SWAP", default=True),
+        swap_file=env.file("SWAP_FILE"),
+        webhook_token=env.str("WEBHOOK_TOKEN", None, validate=_token),
+        webhook_timeout=env.float("WEBHOOK_TIMEOUT_SECONDS", 10.0, validate=_webhook_timeout),
+        trusted_proxies=env.words("TRUSTED_PROXIES", validate=_networks),
+        config=env.file("CONFIG"),
+        config_overrides=dict(env.json("CONFIG_OVERRIDES", {}, validate=_mapping) or {}),
+        debug=env.switch("DEBUG", default=False),
     )
+    problems += env.problems()
+    if problems:
+        raise EnvironmentProblem(problems)
+    return result
+
+
+class _Reader(Env):
+    """environs over a mapping of ours instead of the process's own; gathers errors until the end."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__(eager=False)
+        self._given = values
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._given.get(env_key, default)
+
+    def words(self, name: str, **options: Any) -> tuple[str, ...]:
+        """A list separated by commas."""
+        return tuple(word for part in self.list(name, [], **options) or () if (word := part.strip()))
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        text = self.str(name, "on" if default else "off", validate=_on_or_off)
+        return _SWITCH.get((text or "").lower(), default)
+
+    def file(self, name: str) -> Path | None:
+        text = self.str(name, None, validate=_path)
+        return Path(text) if text else None
+
+    def problems(self) -> list[str]:
+        try:
+            self.seal()
+        except EnvValidationError as error:
+            texts_by_name = error.error_messages
+            assert isinstance(texts_by_name, Mapping)
+            return [f"{PREFIX}{name}: {text.rstrip('.')}" for name, texts in texts_by_name.items() for text in texts]
+        return []
+
+
+def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The values by name, those of ``_FILE`` forms read, and what went wrong with these."""
+    values = {name: environ[PREFIX + name] for name in _NAMES if environ.get(PREFIX + name)}
+    problems = []
+    for name in _READABLE_FROM_FILES:
+        variable = f"{PREFIX}{name}_FILE"
+        if not (path := environ.get(variable)):
+            continue
+        if name in values:
+            problems.append(f"{PREFIX}{name} and {variable} are both set; unset one of them")
+            continue
+        try:
+            with open(path, "rb") as file:
+                values[name] = file.read(MAX_FILE_BYTES).decode().strip()
+        except OSError as error:
+            problems.append(f"{variable}: {path} can't be read: {error.strerror}")
+            continue
+        except UnicodeDecodeError:
+            problems.append(f"{variable}: {path} is no UTF-8 text")
+            continue
+        if not values[name]:
+            del values[name]
+            problems.append(f"{variable}: {path} is empty")
+    return values, problems
+
+
+def _default_data_dir(environ: Mapping[str, str]) -> Path:
+    if base := environ.get("XDG_DATA_HOME"):
+        return Path(base) / "k8s-image-swapper"
+    if home := environ.get("HOME"):
+        return Path(home) / ".local/share/k8s-image-swapper"
+    raise EnvironmentProblem([f"{PREFIX}DATA_DIR is not set, and there is no HOME to put data below; set it"])
+
+
+def _one_of(choices: tuple[str, ...]) -> Any:
+    def check(value: str) -> None:
+        if value not in choices:
+            raise ValidationError(f"{value[:40]!r} is not one of {', '.join(choices)}")
+
+    return check
+
+
+def _path(value: str) -> None:
+    if len(value) > 4096 or "\n" in value or "\0" in value:
+        raise ValidationError("must be a path, in one line")
+
+
+def _on_or_off(value: str) -> None:
+    if value.lower() not in _SWITCH:
+        raise ValidationError(f"{value[:40]!r} is neither on nor off")
+
+
+def _database(value: str) -> None:
+    # The value is not repeated, as it may hold a password.
+    if not value.startswith(("sqlite:///", "postgres://", "postgresql://")):
+        raise ValidationError("write sqlite:///PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")
+
+
+def _long_enough(value: str) -> None:
+    if len(value) < 32:
+        raise ValidationError(f"has {len(value)} characters; make one of 50 with: openssl rand -base64 38")
+
+
+def _token(value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value):
+        raise ValidationError("must be 16 to 256 of A-Z, a-z, 0-9, - and _, as it is a part of an address")
+
+
+def _web_address(value: str) -> None:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in value or "?" in value or "#" in value:
+        raise ValidationError("must be the address of the dashboard without a path: https://swapper.example.com")
+
+
+def _webhook_timeout(value: float) -> None:
+    if not 1 <= value <= 30:
+        raise ValidationError("must be from 1 to 30, as the webhook's timeoutSeconds in Kubernetes")
+
+
+def _networks(values: list[str]) -> None:
+    for value in values:
+        try:
+            ipaddress.ip_network(value.strip(), strict=False)
+        except ValueError:
+            raise ValidationError(f"{value[:60]!r} is no address or CIDR; write 10.0.0.0/8, for example") from None
+
+
+def _mapping(value: object) -> None:
+    if not isinstance(value, dict):
+        raise ValidationError("must be a JSON object of configuration keys")

@@ -65,8 +65,14 @@ def test_a_file_name_cannot_climb_out(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "can't be read: No such file"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff", "UTF-8"), (b"x" * 70_000, "larger")],
-)  # fmt: skip
+    [
+        (None, "can't be read: No such file"),
+        (b"", "is empty"),
+        (b"\n", "is empty"),
+        (b"\xff", "UTF-8"),
+        (b"x" * 70_000, "larger"),
+    ],
+)
 def test_a_bad_file_is_named(content: bytes | None, message: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "hub").write_bytes(content)

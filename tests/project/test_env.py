@@ -1,0 +1,179 @@
+"""Process settings: defaults, file forms, and what an operator reads when one can't be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swapper_project import env
+from swapper_project.env import EnvironmentProblem
+
+HOME = {"HOME": "/home/operator"}
+KEY = "k" * 50
+
+
+def problems(**variables: str) -> list[str]:
+    with pytest.raises(EnvironmentProblem) as caught:
+        env.read(HOME | {f"SWAPPER_{name}": value for name, value in variables.items()})
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_an_empty_environment_has_usable_defaults() -> None:
+    environment = env.read(HOME)
+    assert environment.role == "all"
+    assert environment.data_dir == Path("/home/operator/.local/share/k8s-image-swapper")
+    assert environment.credentials_dir == environment.data_dir / "credentials"
+    assert environment.database_url == f"sqlite:///{environment.data_dir}/swapper.sqlite3"
+    assert environment.secret_key is None
+    assert environment.webhook_token is None
+    assert (environment.allowed_hosts, environment.trusted_proxies, environment.external_url) == ((), (), "")
+    assert (environment.swap, environment.swap_file, environment.debug) == (True, None, False)
+    assert environment.webhook_timeout == 10.0
+    assert (environment.config, environment.config_overrides) == (None, {})
+
+
+def test_every_variable_is_read() -> None:
+    environment = env.read(
+        {
+            "SWAPPER_ROLE": "webhook",
+            "SWAPPER_DATA_DIR": "/data",
+            "SWAPPER_CREDENTIALS_DIR": "/run/credentials",
+            "SWAPPER_DATABASE_URL": "postgres://u:p@h/n",
+            "SWAPPER_SECRET_KEY": KEY,
+            "SWAPPER_ALLOWED_HOSTS": "a.example, b.example,",
+            "SWAPPER_EXTERNAL_URL": "https://swapper.example:8443/",
+            "SWAPPER_SWAP": "off",
+            "SWAPPER_SWAP_FILE": "/etc/switch/swap",
+            "SWAPPER_WEBHOOK_TOKEN": "t" * 32,
+            "SWAPPER_WEBHOOK_TIMEOUT_SECONDS": "2.5",
+            "SWAPPER_TRUSTED_PROXIES": "10.0.0.0/8,192.0.2.1, 2001:db8::/32",
+            "SWAPPER_CONFIG": "/etc/swapper.yaml",
+            "SWAPPER_CONFIG_OVERRIDES": '{"dryRun": false}',
+            "SWAPPER_DEBUG": "on",
+        }
+    )
+    assert (environment.role, environment.data_dir, environment.credentials_dir) == (
+        "webhook",
+        Path("/data"),
+        Path("/run/credentials"),
+    )
+    assert (environment.database_url, environment.secret_key) == ("postgres://u:p@h/n", KEY)
+    assert environment.allowed_hosts == ("a.example", "b.example")
+    assert environment.external_url == "https://swapper.example:8443"
+    assert (environment.swap, environment.swap_file) == (False, Path("/etc/switch/swap"))
+    assert (environment.webhook_token, environment.webhook_timeout) == ("t" * 32, 2.5)
+    assert environment.trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "2001:db8::/32")
+    assert (environment.config, environment.config_overrides) == (Path("/etc/swapper.yaml"), {"dryRun": False})
+    assert environment.debug is True
+
+
+def test_secrets_stay_out_of_the_representation() -> None:
+    environment = env.read(
+        HOME
+        | {
+            "SWAPPER_SECRET_KEY": KEY,
+            "SWAPPER_WEBHOOK_TOKEN": "t" * 32,
+            "SWAPPER_DATABASE_URL": "postgres://u:hunter2@h/n",
+        }
+    )
+    assert not any(secret in repr(environment) for secret in (KEY, "t" * 32, "hunter2"))
+
+
+def test_a_value_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "value"
+    for name, content, attribute in (
+        ("SECRET_KEY", KEY + "\n", KEY),
+        ("DATABASE_URL", "postgres://u:p@h/n\n", "postgres://u:p@h/n"),
+        ("WEBHOOK_TOKEN", "t" * 16, "t" * 16),
+        ("ROLE", "worker\n", "worker"),
+    ):
+        file.write_text(content)
+        assert getattr(env.read(HOME | {f"SWAPPER_{name}_FILE": str(file)}), name.lower()) == attribute
+
+
+def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    environment = env.read(
+        HOME | {"SWAPPER_ROLE": "", "SWAPPER_SECRET_KEY": "", "SWAPPER_SECRET_KEY_FILE": f"{tmp_path}/key"}
+    )
+    assert (environment.role, environment.secret_key) == ("all", KEY)
+
+
+def test_both_forms_at_once_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    assert problems(SECRET_KEY=KEY, SECRET_KEY_FILE=f"{tmp_path}/key") == [
+        "SWAPPER_SECRET_KEY and SWAPPER_SECRET_KEY_FILE are both set; unset one of them"
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    assert problems(SECRET_KEY_FILE=f"{tmp_path}/missing", WEBHOOK_TOKEN_FILE=f"{tmp_path}/empty") == [
+        f"SWAPPER_SECRET_KEY_FILE: {tmp_path}/missing can't be read: No such file or directory",
+        f"SWAPPER_WEBHOOK_TOKEN_FILE: {tmp_path}/empty is empty",
+    ]
+
+
+def test_the_kill_switch_is_a_file_of_its_own() -> None:
+    environment = env.read(HOME | {"SWAPPER_SWAP": "off", "SWAPPER_SWAP_FILE": "/not/there"})
+    assert (environment.swap, environment.swap_file) == (False, Path("/not/there"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("ROLE", "admin", "'admin' is not one of webhook, web, worker, all"),
+        ("WEBHOOK_TIMEOUT_SECONDS", "soon", "Not a valid number"),
+        ("WEBHOOK_TIMEOUT_SECONDS", "0", "must be from 1 to 30"),
+        ("WEBHOOK_TIMEOUT_SECONDS", "31", "must be from 1 to 30"),
+        ("WEBHOOK_TIMEOUT_SECONDS", "nan", "must be from 1 to 30|Special numeric values"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy' is no address or CIDR"),
+        ("CONFIG_OVERRIDES", "{", "Not valid JSON"),
+        ("CONFIG_OVERRIDES", "[1]", "must be a JSON object"),
+        ("SWAP", "maybe", "'maybe' is neither on nor off"),
+        ("DEBUG", "2", "'2' is neither on nor off"),
+        ("EXTERNAL_URL", "swapper.example", "must be the address of the dashboard"),
+        ("EXTERNAL_URL", "https://swapper.example/path", "must be the address of the dashboard"),
+        ("EXTERNAL_URL", "https://user@swapper.example", "must be the address of the dashboard"),
+        ("EXTERNAL_URL", "https://[::1", "must be the address of the dashboard"),
+        ("CONFIG", "dryRun: true\ntarget:\n", "must be a path, in one line"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_to_write(name: str, value: str, problem: str) -> None:
+    [line] = problems(**{name: value})
+    assert line.startswith(f"SWAPPER_{name}: ")
+    assert any(part in line for part in problem.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", "hunter2"),
+        ("WEBHOOK_TOKEN", "hunter2/hunter2/hunter2"),
+        ("DATABASE_URL", "mysql://u:hunter2@h/n"),
+    ],
+)
+def test_a_bad_secret_is_not_repeated(name: str, value: str) -> None:
+    [line] = problems(**{name: value})
+    assert line.startswith(f"SWAPPER_{name}: ")
+    assert "hunter2" not in line
+
+
+def test_all_problems_are_told_at_once() -> None:
+    told = problems(ROLE="x", DEBUG="x", WEBHOOK_TIMEOUT_SECONDS="x", SECRET_KEY_FILE="/not/there")
+    assert len(told) == 4
+
+
+def test_data_goes_below_the_directory_for_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert env.read(HOME | {"XDG_DATA_HOME": "/xdg"}).data_dir == Path("/xdg/k8s-image-swapper")
+    monkeypatch.chdir(tmp_path)
+    relative = env.read({"SWAPPER_DATA_DIR": "data"})
+    assert relative.data_dir == tmp_path / "data"
+    assert relative.database_url == f"sqlite:///{tmp_path}/data/swapper.sqlite3"
+
+
+def test_without_a_home_the_data_directory_must_be_named() -> None:
+    with pytest.raises(EnvironmentProblem, match="SWAPPER_DATA_DIR is not set"):
+        env.read({})
