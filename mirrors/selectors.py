@@ -11,6 +11,7 @@ from django.db.models import Q
 from mirrors.known import KnownMapping
 from mirrors.models import Filter, ImageMapping, ManagedBy, MirrorJob, Registry, RegistryRole
 from mirrors.models.revision import numbers
+from mirrors.registries.resolve import SourceEntry, entry_from_reference
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
 CHANGES_LIMIT = 5_000
@@ -92,11 +93,19 @@ def operator_filters() -> list[tuple[str, str]]:
     return list(rows.values_list("name", "jmespath"))
 
 
-def operator_sources() -> list[Registry]:
+def operator_sources() -> list[SourceEntry]:
     """Source registries that operators added beside the configuration file's."""
-    return list(
-        Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True).order_by("id")
-    )
+    rows = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True)
+    return [
+        entry_from_reference(
+            host=row.endpoint,
+            username=row.username,
+            reference=row.credential_ref,
+            insecure=row.insecure,
+            ca_file=row.ca_file,
+        )
+        for row in rows.order_by("id")
+    ]
 
 
 def target_registry_id(*, endpoint: str, prefix: str) -> int | None:

@@ -37,6 +37,20 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of a target image when a decision is due."""
+
+    existence: str = "unknown"
+    access: str = "unknown"
+    granted: bool = False
+    stale: bool = False
+    copied: bool = False
+    obstacle: Reason | None = None
+    """Something that rules a swap out: name taken, paused, tampered."""
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome for one image. ``target`` is set as soon as it has a name at the target registry.
 
@@ -50,20 +64,7 @@ class Decision:
     target: ImageRef | None = None
     filter: str = ""
     would: Reason | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What is known of a target image when a decision is due."""
-
-    existence: str = "unknown"
-    access: str = "unknown"
-    granted: bool = False
-    stale: bool = False
-    copied: bool = False
-    obstacle: Reason | None = None
-    """Something that rules a swap out: name taken, paused, tampered."""
-    busy: bool = False
+    known: Knowledge | None = None
 
 
 def classify(
@@ -129,10 +130,10 @@ def settle(decision: Decision, known: Knowledge, policy: Policy) -> Decision:
     """Decide an open decision from what is known of its target."""
     reason, swap = _verdict(known, policy)
     if swap and policy.switched_off:
-        return replace(decision, reason=Reason.SWITCHED_OFF, would=reason)
+        return replace(decision, reason=Reason.SWITCHED_OFF, would=reason, known=known)
     if policy.dry_run and (swap or reason is Reason.ABSENT):
-        return replace(decision, reason=Reason.DRY_RUN, would=reason)
-    return replace(decision, reason=reason, swap=swap)
+        return replace(decision, reason=Reason.DRY_RUN, would=reason, known=known)
+    return replace(decision, reason=reason, swap=swap, known=known)
 
 
 def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:

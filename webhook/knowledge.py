@@ -129,8 +129,7 @@ class Knowing:
         """Whether anybody may read the source, where that is not known and counts."""
         if known.access != "unknown" or snapshot.policy.private_images == "mirror" or decision.source is None:
             return None
-        access = snapshot.sources.access_for(decision.source)
-        return self._existence.ask(decision.source, replace(access, credentials=()))
+        return self._existence.ask(decision.source, snapshot.sources.anonymous_access_for(decision.source))
 
     def _with_answer(
         self, source: str, known: Knowledge, row: Row, answer: Answer | None, snapshot: Snapshot, terms: Terms

@@ -8,10 +8,11 @@ from functools import cache
 from typing import Final
 
 from django.conf import settings
-from swapper_project.config import ConfigSource
 
 from mirrors.images import ImageRef
 from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
+from swapper_project import logs
+from swapper_project.config import ConfigSource
 from swapper_project.env import Environment
 from webhook.existence import Existence
 from webhook.knowledge import Knowing
@@ -31,6 +32,7 @@ class Runtime:
         source = ConfigSource(environment.config, environment.config_overrides)
         self.snapshots = Snapshots(source=source, environment=environment)
         config = self.snapshots.current.config
+        logs.configure(config.log_level, config.log_format)
         # Few blobs threads: this process asks with HEADs and copies nothing.
         self._engine = Engine(EngineSettings(images=1, blobs=1, trusted_ca=config.trusted_ca))
         self.store = Store(target=self.snapshots.target, on_rows=self.snapshots.take_rows)

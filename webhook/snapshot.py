@@ -13,12 +13,18 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from mirrors.registries.resolve import DriverMissingError, SourceCatalog, source_entries, target_driver
-from swapper_project.config import Config, ConfigSource
 
 from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
-from mirrors.models import Registry
 from mirrors.oci import RegistryAccess
+from mirrors.registries.resolve import (
+    CredentialError,
+    DriverMissingError,
+    SourceCatalog,
+    SourceEntry,
+    source_entries,
+    target_driver,
+)
+from swapper_project.config import Config, ConfigSource
 from swapper_project.env import Environment
 from webhook.decision import Policy
 
@@ -32,7 +38,7 @@ class OperatorRows:
     """Filters as (name, expression), and source registries, that operators added in the admin or by API."""
 
     filters: Sequence[tuple[str, str]] = ()
-    sources: Sequence[Registry] = ()
+    sources: Sequence[SourceEntry] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +129,16 @@ class Snapshots:
                 annotate=config.annotate,
                 refresh_age=config.refresh_age,
             ),
-            sources=SourceCatalog(source_entries(config, self._rows.sources, self._environment.credentials_dir)),
+            sources=SourceCatalog(
+                [*source_entries(config), *self._rows.sources], credentials_dir=self._environment.credentials_dir
+            ),
             target_access=self._target_access(config),
         )
 
     def _target_access(self, config: Config) -> RegistryAccess | None:
         try:
             return target_driver(config, credentials_dir=self._environment.credentials_dir).access()
-        except (DriverMissingError, ValueError, OSError) as error:
+        except (DriverMissingError, CredentialError) as error:
             log.error("The target registry cannot be asked", error=str(error))
             return None
 

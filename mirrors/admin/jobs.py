@@ -62,21 +62,20 @@ class MirrorJobAdmin(ReadOnlyAdmin[MirrorJob]):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirrors.change_mirrorjob")
 
-    def _each(
-        self, request: HttpRequest, jobs: QuerySet[MirrorJob], act: Callable[..., MirrorJob], done: str
-    ) -> None:
-        errors = []
-        for job_id in jobs.values_list("id", flat=True):
+    def _each(self, request: HttpRequest, jobs: QuerySet[MirrorJob], act: Callable[..., MirrorJob], done: str) -> None:
+        refusals: list[str] = []
+        job_ids = list(jobs.values_list("id", flat=True))
+        for job_id in job_ids:
             try:
                 act(job_id=job_id, requested_by=request.user.get_username())
             except services.JobStateError as error:
-                errors.append(str(error))
-        if ended := jobs.count() - len(errors):
+                refusals.append(str(error))
+        if ended := len(job_ids) - len(refusals):
             self.message_user(request, f"{ended} {done}.", messages.SUCCESS)
-        for error in errors[:SHOWN_ERRORS]:
-            self.message_user(request, error, messages.WARNING)
-        if len(errors) > SHOWN_ERRORS:
-            self.message_user(request, f"… and {len(errors) - SHOWN_ERRORS} more.", messages.WARNING)
+        for refusal in refusals[:SHOWN_ERRORS]:
+            self.message_user(request, refusal, messages.WARNING)
+        if len(refusals) > SHOWN_ERRORS:
+            self.message_user(request, f"… and {len(refusals) - SHOWN_ERRORS} more.", messages.WARNING)
 
 
 @admin.register(MirrorAttempt)

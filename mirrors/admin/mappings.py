@@ -16,11 +16,11 @@ class ImageMappingAdmin(PlainAdmin[ImageMapping]):
     list_select_related = ["target_registry"]
     search_fields = ["source", "target"]
     ordering = ["-id"]
-    fields = [
+    fields = (
         "source",
         "target",
         "target_registry",
-        "paused",
+        "paused",  # the one that operators change
         "existence",
         "verified_at",
         "source_checked_at",
@@ -33,8 +33,8 @@ class ImageMappingAdmin(PlainAdmin[ImageMapping]):
         "last_seen_at",
         "changed_at",
         "created_at",
-    ]
-    readonly_fields = [name for name in fields if name != "paused"]
+    )
+    readonly_fields = (*fields[:3], *fields[4:])
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from mirrors.models.registry import Registry
-from mirrors.models.revision import RevisionedModel
+from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 
 REFERENCE_LENGTH = 800
 """Characters of the longest reference: host 260, repository 255, tag 128, digest 136, separators."""
@@ -88,6 +88,8 @@ class MappingAccess(RevisionedModel):
     namespace = models.CharField(max_length=63)
     granted = models.BooleanField()
     checked_at = models.DateTimeField(db_default=Now())
+
+    objects = RevisionedQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "mapping accesses"

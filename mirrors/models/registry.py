@@ -6,7 +6,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from mirrors.models.revision import RevisionedModel
+from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 
 HOST = RegexValidator(
     r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$",
@@ -56,6 +56,8 @@ class Registry(RevisionedModel):
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = RevisionedQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "registries"

@@ -23,8 +23,8 @@ class Revision(models.Model):
     @classmethod
     def bump(cls, model: type[models.Model]) -> None:
         table = model._meta.db_table
-        cls.objects.bulk_create([cls(table=table)], ignore_conflicts=True)
-        cls.objects.filter(table=table).update(number=F("number") + 1)
+        Revision.objects.bulk_create([Revision(table=table)], ignore_conflicts=True)
+        Revision.objects.filter(table=table).update(number=F("number") + 1)
 
 
 class RevisionedQuerySet(models.QuerySet[M]):
@@ -48,8 +48,6 @@ class RevisionedQuerySet(models.QuerySet[M]):
 
 class RevisionedModel(models.Model):
     """A row of a small table that running processes hold in memory."""
-
-    objects = RevisionedQuerySet.as_manager()
 
     class Meta:
         abstract = True

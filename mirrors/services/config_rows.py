@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole, Revision
-from swapper_project.config import Config
+from swapper_project.config import Config, SourceRegistry
 
 LOCK = "configuration"
 """Row that whoever writes the file's rows holds, so that two starts don't mix theirs."""
@@ -49,13 +49,13 @@ def _sync_sources(config: Config) -> None:
     for entry in config.source.registries:
         row, _ = Registry.objects.update_or_create(
             role=RegistryRole.SOURCE,
-            endpoint=entry.endpoint,
+            endpoint=entry.registry_host,
             prefix="",
             defaults={
-                "name": entry.endpoint,
+                "name": entry.registry_host,
                 "kind": entry.type,
                 "username": entry.username or "",
-                "credential_ref": entry.credential_reference,
+                "credential_ref": _reference(entry),
                 "insecure": entry.insecure,
                 "ca_file": entry.ca_file or "",
                 "managed_by": ManagedBy.CONFIG,
@@ -66,6 +66,13 @@ def _sync_sources(config: Config) -> None:
     gone = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.CONFIG, enabled=True)
     if gone.exclude(pk__in=kept).exists():
         gone.exclude(pk__in=kept).update(enabled=False)
+
+
+def _reference(entry: SourceRegistry) -> str:
+    """Where the password is, as rows write it."""
+    if entry.password_env:
+        return f"env:{entry.password_env}"
+    return f"file:{entry.password_file}" if entry.password_file else ""
 
 
 def _sync_filters(config: Config) -> None:

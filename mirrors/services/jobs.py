@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models.functions import Now
 
-from mirrors.models import ImageMapping, JobStatus, MirrorJob, Priority, Trigger
+from mirrors.models import ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.services.mirroring import MirrorOrder, request_mirror
 
 
@@ -34,6 +34,7 @@ def retry_job(*, job_id: int, requested_by: str) -> MirrorJob:
             namespace=job.namespace,
         )
         outcome = request_mirror(target_registry_id=mapping.target_registry_id, order=order)
+        assert outcome.job_id is not None  # the mapping exists and is not paused
         new = MirrorJob.objects.get(id=outcome.job_id)
         if new.retry_of_id is None and new.id > job.id:
             MirrorJob.objects.filter(id=new.id, retry_of=None).update(retry_of=job)
@@ -48,7 +49,7 @@ def _carry_requests(old: MirrorJob, new: MirrorJob) -> None:
     for row in rows:
         row.pk = None
         row.job = new
-    type(old).requests.rel.related_model.objects.bulk_create(rows, ignore_conflicts=True)
+    MirrorRequest.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:

@@ -42,6 +42,6 @@ class Command(BaseCommand):
             return
         password = password_file.read_text().strip() if password_file.exists() else secrets.token_urlsafe(15)
         write_private(password_file, f"{password}\n".encode())
-        users.create_superuser("admin", password=password)  # type: ignore[attr-defined]
+        users.create_superuser("admin", password=password)
         if sys.stdout.isatty():
             self.stdout.write(f"Made the user 'admin' with the password {password}")

@@ -89,7 +89,8 @@ class Command(BaseCommand):
         scheme = "https" if webhook.get("SWAPPER_TLS_CERT_FILE") else "http"
         self.stdout.write(f"webhook    {scheme}://{webhook['SWAPPER_BIND']}/webhook")
         self.stdout.write(f"admin      http://{web_address}/  user admin, password in {data_dir / 'admin-password'}")
-        self.stdout.write(f"target     {'/'.join(filter(None, (config.target.name.endpoint, config.target.name.prefix)))}")
+        name = config.target.name
+        self.stdout.write(f"target     {'/'.join(filter(None, (name.endpoint, name.prefix)))}")
         if config.dry_run:
             self.stdout.write("dry run    YES: every decision is computed and nothing is swapped or copied.")
             self.stdout.write("           Set dryRun: false in the configuration file (or --dry-run=false) to swap.")

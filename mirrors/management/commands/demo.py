@@ -1,0 +1,62 @@
+"""``manage.py demo``: the main job from one command, with throw-away registries, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandParser
+
+from mirrors.images import ImageRef, InvalidReferenceError
+from swapper_project import configured
+from swapper_project.supervisor import MANAGE
+
+DIRECTORY = "SWAPPER_DEMO_DIR"
+
+
+class Command(BaseCommand):
+    help = (
+        "Show the main job: a pod is admitted, its image is mirrored, the next pod runs from the mirror. "
+        "Needs nothing but Python: both registries are small local ones."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="end after the story instead of waiting for Ctrl-C")
+        parser.add_argument("--image", help="mirror this image from its real registry instead of the sample")
+
+    def handle(self, *, once: bool, image: str | None, **options: Any) -> None:
+        if image is not None:
+            try:
+                ImageRef.parse(image)
+            except InvalidReferenceError as error:
+                configured.stop(f"--image: {error}.")
+        if DIRECTORY not in os.environ:
+            _again_in_a_directory_of_its_own()
+        from mirrors.demo.story import Story, StoryError
+
+        directory = Path(os.environ[DIRECTORY])
+        try:
+            with Story(directory, image=image) as story:
+                story.tell()
+                if not once:
+                    story.stay()
+        except StoryError as error:
+            configured.stop(f"The demo stopped: {error}")
+        except KeyboardInterrupt:
+            self.stdout.write("")
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _again_in_a_directory_of_its_own() -> None:
+    """Replace this process by one whose settings name a throw-away data directory."""
+    directory = tempfile.mkdtemp(prefix="k8s-image-swapper-demo-")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SWAPPER_")}
+    environment = {**ours, DIRECTORY: directory, "SWAPPER_DATA_DIR": directory}
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, str(MANAGE), *sys.argv[1:]], environment)  # noqa: S606

@@ -1,0 +1,229 @@
+"""The running system for tests: real processes, a real database, registries on 127.0.0.1."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import urllib3
+import yaml
+
+from tests.support.databases import ROOT
+from tests.support.ports import free_port, wait_until
+
+POOL = urllib3.PoolManager(maxsize=64)
+
+
+def write_config(path: Path, *, target: str, prefix: str = "", **keys: Any) -> Path:
+    """A configuration file with an OCI target at ``target`` (host:port); ``keys`` are added as they are."""
+    section = {"endpoint": target, "insecure": True, **({"prefix": prefix} if prefix else {})}
+    document = {"dryRun": False, "target": {"type": "oci", "oci": section}, **keys}
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+@dataclass
+class Process:
+    """A process of the system and what it has logged."""
+
+    arguments: list[str]
+    environment: Mapping[str, str]
+    log: Path
+    popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.popen = subprocess.Popen(
+                self.arguments,
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def stop(self, sig: signal.Signals = signal.SIGTERM, timeout: float = 40) -> int:
+        """Signal the process, wait for its end, and return its status. What is left of its group is killed."""
+        assert self.popen is not None
+        if self.popen.poll() is None:
+            self.popen.send_signal(sig)
+        try:
+            status = self.popen.wait(timeout)
+        finally:
+            try:
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        return status
+
+
+@dataclass
+class Webhook:
+    """A webhook over plain HTTP. ``url`` is set by ``start``."""
+
+    config: Path
+    database_url: str
+    directory: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    process: Process | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "SWAPPER_CONFIG": str(self.config),
+            "SWAPPER_DATABASE_URL": self.database_url,
+            "SWAPPER_DATA_DIR": str(self.directory),
+            **self.extra,
+        }
+
+    def prepare(self) -> None:
+        run_manage("prepare", environment=self.environment)
+
+    def start(self) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = Process(
+            [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"],
+            {**self.environment, "SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"127.0.0.1:{port}"},
+            self.directory / "webhook.log",
+        )
+        self.process.start()
+        wait_until(self._is_ready, timeout=30, what=f"a webhook that is ready (log: {self.process.log})")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.stop()
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None and self.process.popen is not None
+        assert self.process.popen.poll() is None, self.process.log.read_text()
+        try:
+            return POOL.request("GET", f"{self.url}/readyz", retries=False, timeout=5).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    def post(self, body: bytes, path: str = "/webhook", **headers: str) -> urllib3.BaseHTTPResponse:
+        return POOL.request(
+            "POST",
+            f"{self.url}{path}",
+            body=body,
+            headers={"Content-Type": "application/json", **headers},
+            retries=False,
+            timeout=30,
+        )
+
+    def review(self, review: Mapping[str, Any], path: str = "/webhook") -> Answer:
+        response = self.post(json.dumps(review).encode(), path)
+        assert response.status == 200, response.data
+        return Answer(response.json(), review)
+
+    def admit(self, pod: Mapping[str, Any], **request: Any) -> Answer:
+        """Ask about the creation of a pod."""
+        return self.review(review_of(pod, **request))
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """Structured lines of the log so far."""
+        assert self.process is not None
+        return [json.loads(line) for line in self.process.log.read_text().splitlines() if line.startswith("{")]
+
+    def reasons(self, answer: Answer) -> list[str]:
+        """Why each image of an answered review was kept or swapped, as the log tells."""
+        uid = answer.response["uid"]
+        (line,) = [line for line in self.log_lines() if line.get("uid") == uid and line["message"] == "Admitted"]
+        return [image["reason"] for image in line["images"]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answered review."""
+
+    document: dict[str, Any]
+    review: Mapping[str, Any]
+
+    @property
+    def response(self) -> dict[str, Any]:
+        response: dict[str, Any] = self.document["response"]
+        return response
+
+    @property
+    def allowed(self) -> bool:
+        return self.response["allowed"] is True
+
+    @property
+    def patch(self) -> list[dict[str, Any]]:
+        if "patch" not in self.response:
+            return []
+        operations: list[dict[str, Any]] = json.loads(base64.b64decode(self.response["patch"]))
+        return operations
+
+    @property
+    def images(self) -> dict[str, str]:
+        """New image by JSON pointer."""
+        return {op["path"]: op["value"] for op in self.patch if op["op"] == "replace"}
+
+
+def review_of(
+    pod: object,
+    *,
+    operation: str = "CREATE",
+    namespace: str = "default",
+    version: str = "v1",
+    old: object = None,
+    sub_resource: str = "",
+    resource: Mapping[str, str] | None = None,
+    **request: Any,
+) -> dict[str, Any]:
+    """An AdmissionReview as an API server sends it."""
+    body: dict[str, Any] = {
+        "uid": str(uuid.uuid4()),
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": resource or {"group": "", "version": "v1", "resource": "pods"},
+        "operation": operation,
+        "namespace": namespace,
+        "object": pod,
+        "oldObject": old,
+        "dryRun": False,
+        **request,
+    }
+    if sub_resource:
+        body["subResource"] = sub_resource
+    return {"apiVersion": f"admission.k8s.io/{version}", "kind": "AdmissionReview", "request": body}
+
+
+def pod_of(*images: str, **metadata: Any) -> dict[str, Any]:
+    """A pod with a container for each image."""
+    containers = [{"name": f"c{index}", "image": image} for index, image in enumerate(images)]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", **metadata},
+        "spec": {"containers": containers},
+    }
+
+
+def run_manage(
+    *arguments: str, environment: Mapping[str, str] | None = None, check: bool = True, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a management command to its end."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=100,
+        check=False,
+    )
+    assert not check or ended.returncode == 0, f"{arguments}: {ended.stdout}\n{ended.stderr}"
+    return ended

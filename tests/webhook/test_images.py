@@ -1,0 +1,117 @@
+"""What becomes of one image: names at the target, filters, opt-out, annotation."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.system import Answer, Webhook, pod_of
+
+DIGEST = "sha256:" + "a" * 64
+
+
+def swapped(answer: Answer) -> str | None:
+    """The first container's new image."""
+    return answer.images.get("/spec/containers/0/image")
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("nginx", "docker.io/library/nginx:latest"),
+        ("nginx:1.25", "docker.io/library/nginx:1.25"),
+        ("bitnami/redis", "docker.io/bitnami/redis:latest"),
+        ("index.docker.io/library/nginx:1", "docker.io/library/nginx:1"),
+        ("GHCR.io/org/app:v1", "ghcr.io/org/app:v1"),
+        ("registry.example.com:5000/app:1", "registry.example.com_5000/app:1"),
+        (f"quay.io/a/b:1@{DIGEST}", f"quay.io/a/b:1@{DIGEST}"),
+        (f"quay.io/a/b@{DIGEST}", f"quay.io/a/b@{DIGEST}"),
+        ("localhost/app", "localhost/app:latest"),
+    ],
+)
+def test_target_names(always: Webhook, target: MemoryRegistry, image: str, name: str) -> None:
+    assert swapped(always.admit(pod_of(image))) == f"{target.host}/{name}"
+
+
+def test_a_name_too_long_for_the_target_ends_in_its_hash(always: Webhook, target: MemoryRegistry) -> None:
+    long = f"registry.example.com/{'team/' * 47}app"
+
+    new = swapped(always.admit(pod_of(f"{long}:1"))) or ""
+
+    repository = new.removeprefix(f"{target.host}/").removesuffix(":1")
+    assert len(repository) <= 255
+    assert re.fullmatch(r"registry\.example\.com/team/.*-[0-9a-f]{32}", repository)
+
+
+def test_an_image_of_the_target_is_left_alone(always: Webhook, target: MemoryRegistry) -> None:
+    assert always.admit(pod_of(f"{target.host}/docker.io/library/nginx:1")).patch == []
+
+
+def test_the_prefix_ends_at_a_path_boundary(delayed: Webhook, target: MemoryRegistry, image: str) -> None:
+    """``…/mirror-other/app`` is not below the target ``…/mirror``."""
+    host = target.host
+
+    answer = delayed.admit(pod_of(f"{host}/mirror/x:1", f"{host}/mirror-other/x:1", f"{host}/mirror:1"))
+
+    assert delayed.reasons(answer) == ["already-at-target", "absent", "already-at-target"]
+
+
+@pytest.mark.parametrize("where", ["annotations", "labels"])
+def test_a_pod_opts_out(always: Webhook, where: str) -> None:
+    assert always.admit(pod_of("nginx", **{where: {"k8s-image-swapper/skip": "true"}})).patch == []
+    assert always.admit(pod_of("nginx", **{where: {"k8s-image-swapper/skip": "false"}})).patch != []
+
+
+def test_filters_see_the_namespace_of_the_request(always: Webhook) -> None:
+    pod = pod_of("nginx")
+
+    assert always.admit(pod, namespace="kube-system").patch == []
+    answer = always.admit(pod, namespace="default")
+    assert swapped(answer)
+    assert all("namespace" not in operation["path"] for operation in answer.patch)
+
+
+def test_filters_see_the_container(always: Webhook) -> None:
+    answer = always.admit(pod_of("internal.example.com/app:1", "nginx"))
+
+    assert list(answer.images) == ["/spec/containers/1/image"]
+
+
+def test_a_second_pass_yields_no_operation(always: Webhook) -> None:
+    pod = pod_of("nginx:1", "redis:7")
+    patched = apply(pod, always.admit(pod).patch)
+
+    assert always.admit(patched).patch == []
+
+
+def test_the_annotation_shows_the_original_images_of_both_passes(always: Webhook) -> None:
+    pod = pod_of("nginx:1")
+    patched = apply(pod, always.admit(pod).patch)
+    patched["spec"]["containers"].append({"name": "injected", "image": "envoy:2"})
+
+    again = apply(patched, always.admit(patched).patch)
+
+    shown = json.loads(again["metadata"]["annotations"]["k8s-image-swapper/original-images"])
+    assert shown == {"c0": "nginx:1", "injected": "envoy:2"}
+
+
+def test_an_annotation_that_does_not_map_back_is_dropped(always: Webhook) -> None:
+    false = json.dumps({"c0": "something/else:1", "gone": "x"})
+    pod = pod_of("nginx:1", annotations={"k8s-image-swapper/original-images": false, "kept": "yes"})
+
+    annotations = apply(pod, always.admit(pod).patch)["metadata"]["annotations"]
+
+    assert json.loads(annotations["k8s-image-swapper/original-images"]) == {"c0": "nginx:1"}
+    assert annotations["kept"] == "yes"
+
+
+def apply(pod: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
+    """RFC 6902 by an implementation that is not ours."""
+    import jsonpatch
+
+    document: dict[str, Any] = jsonpatch.apply_patch(pod, patch)
+    return document
