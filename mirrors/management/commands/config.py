@@ -1,0 +1,33 @@
+"""``manage.py config check [FILE]``: what is wrong with a configuration file, or what it amounts to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from django.core.management.base import BaseCommand, CommandParser
+
+from swapper_project import config as configuration
+from swapper_project import configured
+
+
+class Command(BaseCommand):
+    help = "Check a configuration file and print the effective configuration. Needs no database."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        check = actions.add_parser("check", help="print its problems (exit status 2), or the effective configuration")
+        check.add_argument("file", nargs="?", help="default: .k8s-image-swapper.yaml in $HOME, then here")
+
+    def handle(self, **options: Any) -> None:
+        path = configuration.find(options["file"])
+        if path is None:
+            configured.stop(configured.MISSING)
+        try:
+            config = configuration.load(path)
+        except configuration.ConfigError as error:
+            configured.stop(str(error))
+        for warning in config.warnings:
+            self.stderr.write(f"warning: {warning}")
+        self.stdout.write(yaml.safe_dump(config.effective(), sort_keys=False, allow_unicode=True), ending="")
