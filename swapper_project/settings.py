@@ -26,8 +26,13 @@ ROLE = ENVIRONMENT.role
 WEBHOOK = ROLE == "webhook"
 DEBUG = ENVIRONMENT.debug
 
-# No default: Django stops the start where it is needed and missing. It also signs wake-ups of the queue.
+# No default. It signs sessions and the queue's wake-ups, so all processes of an installation share one.
 SECRET_KEY = ENVIRONMENT.secret_key or ""
+if ROLE != "all" and not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SWAPPER_SECRET_KEY is not set: give all processes the same 50 or more random characters, "
+        "or name a file that holds them in SWAPPER_SECRET_KEY_FILE."
+    )
 # Request hosts of the webhook are chosen by the API server (Service name, cluster IP), and nothing is built from them.
 ALLOWED_HOSTS = ["*"] if WEBHOOK else [*ENVIRONMENT.allowed_hosts, "127.0.0.1", "localhost", "[::1]"]
 

@@ -1,0 +1,45 @@
+# Each target sets up what it needs: Python 3.11 or later and make are enough to begin with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo run test test-sqlite test-postgres lint lock tools
+.DEFAULT_GOAL := demo
+
+$(STAMP): requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(VENV): $(STAMP)
+
+demo: $(STAMP)  ## the main job, from an empty mirror to a pod that runs from it; ARGS=--once ends there
+	$(BIN)/python manage.py demo $(ARGS)
+
+run: $(STAMP)  ## the whole system on this machine; ARGS="--config FILE"
+	$(BIN)/python manage.py up $(ARGS)
+
+test: $(STAMP) tools  ## all tests, on SQLite and on Postgres
+	$(BIN)/python -m tests.run_all $(ARGS)
+
+test-sqlite: $(STAMP)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-postgres: $(STAMP)
+	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 -m database $(ARGS)
+
+tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
+	$(BIN)/python -m tests.tools
+
+lint: $(STAMP)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock: $(STAMP)  ## compile the locked requirements anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header pyproject.toml --output-file requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header pyproject.toml --group dev --output-file requirements/dev.txt

@@ -1,0 +1,111 @@
+"""The house: who may import whom, migrations that are complete, settings that Django finds nothing to say about."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import ROOT
+from tests.support.system import run_manage
+
+# Left may be imported by right; parts of one set not by one another.
+LAYERS: list[set[str]] = [
+    {"mirrors.images", "mirrors.filters", "swapper_project.config", "mirrors.oci"},
+    {"mirrors.registries", "mirrors.cluster"},
+    {"mirrors.models"},
+    {"mirrors.selectors", "mirrors.services"},
+    {"webhook", "mirrors.jobs", "mirrors.api", "mirrors.admin"},
+]
+# `filters` and `images` are what the configuration is checked with, and the engine's references.
+ALLOWED = {
+    ("swapper_project.config", "mirrors.filters"),
+    ("swapper_project.config", "mirrors.images"),
+    ("mirrors.oci", "mirrors.images"),
+    ("mirrors.services", "mirrors.selectors"),
+}
+
+
+def part_of(module: str) -> str | None:
+    return next((part for layer in LAYERS for part in layer if module == part or module.startswith(f"{part}.")), None)
+
+
+def rank(part: str) -> int:
+    return next(index for index, layer in enumerate(LAYERS) if part in layer)
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for package in ("mirrors", "webhook", "swapper_project"):
+        for path in (ROOT / package).rglob("*.py"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            # Commands compose the parts, as the outermost layer.
+            if ".management." not in name and ".migrations" not in name:
+                yield name, path
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_imports_go_one_way() -> None:
+    wrong = []
+    for name, path in modules():
+        part = part_of(name)
+        for imported in set(imports(path)):
+            other = part_of(imported)
+            if part and other and part != other and (part, other) not in ALLOWED and rank(other) >= rank(part):
+                wrong.append(f"{name} imports {imported}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("files", "forbidden"),
+    [
+        (sorted((ROOT / "mirrors/oci").glob("*.py")), "django"),
+        ([ROOT / "webhook/decision.py", ROOT / "webhook/patch.py"], "django"),
+        ([ROOT / "webhook/decision.py", ROOT / "webhook/patch.py"], "mirrors.models"),
+    ],
+    ids=["engine", "decisions", "decisions-orm"],
+)
+def test_what_is_pure_stays_pure(files: list[Path], forbidden: str) -> None:
+    assert files
+    assert [f for f in files for i in imports(f) if i == forbidden or i.startswith(f"{forbidden}.")] == []
+
+
+@pytest.mark.django_db
+def test_migrations_are_complete() -> None:
+    assert "No changes detected" in run_manage("makemigrations", "--check", "--dry-run").stdout
+
+
+def test_a_deployment_under_https_has_no_warning() -> None:
+    environment = {
+        "SWAPPER_EXTERNAL_URL": "https://mirrors.example.com",
+        "SWAPPER_ROLE": "web",
+        "SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%",
+    }
+    ended = run_manage("check", "--deploy", "--fail-level", "WARNING", environment=environment)
+
+    assert "no issues" in ended.stdout
+
+
+def test_a_missing_secret_key_stops_a_production_start() -> None:
+    ended = run_manage("check", "--deploy", environment={"SWAPPER_SECRET_KEY": "", "SWAPPER_ROLE": "web"}, check=False)
+
+    assert ended.returncode != 0
+    assert "SECRET_KEY" in ended.stderr
+
+
+def test_no_file_names_a_package_index() -> None:
+    needles = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
+    tracked = [p for p in ROOT.rglob("*") if p.is_file() and not {".git", ".venv"} & set(p.relative_to(ROOT).parts)]
+
+    assert [
+        p for p in tracked if p.suffix in {".txt", ".toml", ".md", ".cfg"} for n in needles if n in p.read_text()
+    ] == []

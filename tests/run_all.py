@@ -1,0 +1,42 @@
+"""All suites: everything on SQLite, then what depends on the database on Postgres. The counts of both stand last."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
+
+
+def run(title: str, arguments: list[str], **environment: str) -> tuple[int, dict[str, int]]:
+    """Run pytest, showing its output as it comes; exit status and counts of its closing line."""
+    print(f"== {title}", flush=True)
+    command = [sys.executable, "-m", "pytest", "-n", os.environ.get("SWAPPER_TEST_PROCESSES", "2"), *arguments]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    last = ""
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        last = line if SUMMARY.search(line) else last
+    counts: dict[str, int] = {}
+    for number, kind in SUMMARY.findall(last):
+        kind = "failed" if kind.startswith("error") else kind
+        counts[kind] = counts.get(kind, 0) + int(number)
+    return process.wait(), counts
+
+
+def main() -> int:
+    extra = sys.argv[1:]
+    runs = [
+        run("All tests, on SQLite", extra),
+        run("What depends on the database, on Postgres", ["-m", "database", *extra], SWAPPER_TEST_DATABASE="postgres"),
+    ]
+    total = {kind: sum(counts.get(kind, 0) for _, counts in runs) for kind in ("passed", "failed", "skipped")}
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
+    return max(status for status, _ in runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
