@@ -128,7 +128,8 @@ class RegistryClient:
         self._expect(reply, {200, 201, 202, 204}, f"uploading blob {digest} to {self._name(repository)}")
 
     def abandon(self, repository: str, upload: Upload) -> None:
-        """Best effort: an upload that is not cancelled stays on the registry's disk for days."""
+        """Best effort: an upload that is not cancelled stays on the registry's disk for days. (Distribution 2.8 takes
+        back only those that no byte was sent to; the others wait for its own purge.)"""
         ask = Ask("DELETE", upload.location, came_from=upload.hop)
         with suppress(RegistryError):
             Sender(self._wire, self.access, Call(timeout=ABANDON_TIMEOUT_SECONDS)).send_once(

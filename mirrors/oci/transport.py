@@ -155,11 +155,14 @@ class Transport:
                 try:
                     response = self._send(ask, url, headers, pool, call, self._settings.stall_timeout)
                     status = response.status
-                    return self._reply(ask, url, response, pool)
-                except RegistryError as error:
-                    if watch.expired and error.code != "timeout":
-                        raise RegistryError("timeout", f"{url.host} did not answer in time", host=url.host) from None
-                    raise
+                    reply = self._reply(ask, url, response, pool)
+                except RegistryError:
+                    if not watch.expired:
+                        raise
+                # Headers that were cut short by the watchdog look like complete ones.
+                if watch.expired:
+                    raise RegistryError("timeout", f"{url.host} did not answer in time", host=url.host)
+                return reply
         finally:
             if self._on_request is not None:
                 self._on_request(ask.method, url.netloc, status)

@@ -22,6 +22,10 @@ FAST: dict[str, Any] = {
     "inline_wait": 3.0,
 }
 
+PUBLIC = "203.0.114.9"
+"""An address of the internet, as far as the address rules go."""
+LOGIN = Credential("mirror", "pass")
+
 MakeEngine = Callable[..., Engine]
 MakeRegistry = Callable[..., FaultyRegistry]
 
@@ -87,6 +91,15 @@ def request(source: ImageRef, target: ImageRef, **options: Any) -> CopyRequest:
 def copy(engine: Engine, source: FaultyRegistry, target: FaultyRegistry | Registry, **options: Any) -> CopyResult:
     """Copies `app:1.0`."""
     return engine.copy(request(ref(source), ref(target), **options))
+
+
+def public_access(port: int, *credentials: Credential) -> RegistryAccess:
+    """A registry on the internet, spoken to in plain HTTP only because these tests have no certificate for its name."""
+    return RegistryAccess(f"registry.test:{port}", credentials, insecure=True)
+
+
+def port_of(registry: FaultyRegistry) -> int:
+    return int(registry.host.rpartition(":")[2])
 
 
 class Internet:

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from mirrors.demo.gatekeeper import Gatekeeper
-from mirrors.demo.handler import Handler
 from mirrors.demo.images import sample_image
 from mirrors.oci import Credential, Engine, RegistryError
 from mirrors.oci.challenges import Challenge, parse
-from tests.oci.conftest import MakeEngine, MakeRegistry, access, copy, ref, request
+from tests.oci.conftest import MakeEngine, MakeRegistry, access, ref, request
 from tests.support.faulty_registry import FaultyRegistry, hang_up, reply
 from tests.support.registries import PASSWORD, USERNAME, distribution
 
@@ -145,8 +145,6 @@ def test_a_token_that_is_about_to_end_is_renewed_without_a_refusal(
     sample_image().load(registry.storage, "app", "1.0")
     login = access(registry.host, LOGIN)
     assert engine.head(ref(registry), login) is not None
-    import time
-
     real = time.monotonic
     monkeypatch.setattr(time, "monotonic", lambda: real() + 50)
 
@@ -249,5 +247,3 @@ def test_copies_on_another_thread_use_the_same_token(
     make_engine().copy(request(ref(source), ref(target), target_access=access(target.host, LOGIN)))
 
     assert target.count("GET /token") <= 2, "one to look, one to write"
-
-

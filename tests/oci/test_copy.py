@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 from pathlib import Path
 
 import pytest
 
-from mirrors.demo.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, ImageBuilder, SampleImage, sample_image
+from mirrors.demo.images import OCI_CONFIG, ImageBuilder, sample_image
 from mirrors.images import ImageRef
 from mirrors.oci import Engine, Progress, RegistryError
 from tests.oci.conftest import MakeEngine, access, copy, ref, request
-from tests.support.faulty_registry import FaultyRegistry, reply, without_digest
+from tests.oci.samples import is_complete, odd_image
+from tests.support.faulty_registry import FaultyRegistry, without_digest
 from tests.support.registries import Registry
 
 ACCEPTED = {
@@ -20,41 +19,6 @@ ACCEPTED = {
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 }
-
-
-def is_complete(registry: FaultyRegistry, image: SampleImage, repository: str = "app") -> bool:
-    storage = registry.storage
-    blobs = all(storage.blob(repository, digest) == content for digest, content in image.blobs.items())
-    manifests = all(storage.manifests.get((repository, d)) == m for d, m in image.manifests.items())
-    return blobs and manifests
-
-
-def odd_image() -> SampleImage:
-    """All that tools get wrong: odd spacing, zstd and made-up layers, an attestation, an index in an index, a manifest
-    without mediaType, an empty blob, a Docker manifest among OCI ones, a config of an unknown type."""
-    build = ImageBuilder()
-    zstd = build.blob(b"\x28\xb5\x2f\xfd zstd", "application/vnd.oci.image.layer.v1.tar+zstd")
-    plain = build.blob(b"plain tar", "application/vnd.oci.image.layer.v1.tar")
-    empty = build.blob(b"", "application/vnd.made.up")
-    odd_config = build.blob(b"not even json", "application/vnd.made.up.config+toml")
-    untyped = b'{ "schemaVersion":2,\n\n"config":%s,  "layers":[ %s ] }' % (
-        json.dumps(odd_config).encode(),
-        json.dumps(zstd).encode(),
-    )
-    docker_type = "application/vnd.docker.distribution.manifest.v2+json"
-    docker = build.manifest(
-        {"schemaVersion": 2, "mediaType": docker_type, "config": odd_config, "layers": [plain, empty]}, docker_type
-    )
-    attestation = build.image([build.blob(b"{}", "application/vnd.in-toto+json")], build.blob(b"{}", OCI_CONFIG))
-    nested = build.index([{**docker, "platform": {"os": "linux", "architecture": "s390x"}}])
-    root = build.index(
-        [
-            {**build.raw_manifest(untyped, OCI_MANIFEST), "platform": {"os": "linux", "architecture": "amd64"}},
-            nested,
-            {**attestation, "platform": {"os": "unknown", "architecture": "unknown"}},
-        ]
-    )
-    return build.build(root)
 
 
 def test_a_multi_platform_image_arrives_byte_for_byte_at_a_real_registry(
@@ -86,60 +50,6 @@ def test_what_came_from_a_real_registry_is_the_same_as_what_went_there(
     assert is_complete(target, image)
 
 
-def test_odd_content_is_copied_verbatim(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
-    image = odd_image()
-    image.load(source.storage, "app", "1.0")
-
-    result = copy(engine, source, target)
-
-    assert is_complete(target, image)
-    assert target.storage.tags["app", "1.0"] == image.root == result.source_digest
-
-
-def test_odd_content_is_taken_by_a_real_registry(
-    engine: Engine, source: FaultyRegistry, distribution_registry: Registry
-) -> None:
-    image = sample_image(seed=8)
-    build = ImageBuilder()
-    build.blobs.update(image.blobs)
-    build.manifests.update(image.manifests)
-    media_type, raw = image.manifests[image.root]
-    nested = {"mediaType": media_type, "digest": image.root, "size": len(raw)}
-    whole = build.build(build.index([nested]))
-    whole.load(source.storage, "app", "1.0")
-    there = ref(distribution_registry, "odd/app:1.0")
-
-    engine.copy(request(ref(source), there))
-
-    found = engine.head(there, access(there.registry))
-    assert found is not None
-    assert found.digest == whole.root
-
-
-def test_the_content_type_is_the_manifests_own(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
-    image = odd_image()
-    image.load(source.storage, "app", "1.0")
-    media_type, raw = image.manifests[image.root]
-    source.on("GET .*/manifests/1.0", reply(200, raw, Content_Type="application/octet-stream; charset=utf-8"))
-
-    copy(engine, source, target)
-
-    put = target.found("PUT .*/manifests/1.0")[0]
-    assert put.headers["Content-Type"] == media_type
-    assert target.storage.manifests["app", image.root] == (media_type, raw)
-
-
-def test_a_manifest_without_media_type_keeps_the_headers_without_parameters(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
-) -> None:
-    raw = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
-    source.storage.add_manifest("app", f"{OCI_INDEX}; charset=utf-8", raw, "1.0")
-
-    result = copy(engine, source, target)
-
-    assert target.storage.manifests["app", result.target_digest] == (OCI_INDEX, raw)
-
-
 def test_all_manifest_types_are_accepted_on_head_and_get(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
@@ -160,19 +70,6 @@ def test_bodies_are_asked_for_without_compression(
     copy(engine, source, target)
 
     assert {asked.headers["Accept-Encoding"] for asked in source.asked + target.asked} == {"identity"}
-
-
-def test_a_body_that_claims_to_be_compressed_is_taken_as_it_is(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
-) -> None:
-    image = sample_image()
-    image.load(source.storage, "app", "1.0")
-    media_type, raw = image.manifests[image.root]
-    source.on("GET .*/manifests/1.0", reply(200, raw, Content_Type=media_type, Content_Encoding="gzip"))
-
-    copy(engine, source, target)
-
-    assert is_complete(target, image)
 
 
 def test_copying_again_takes_exactly_two_requests(make_engine: MakeEngine, source: FaultyRegistry) -> None:
@@ -259,24 +156,6 @@ def test_the_tag_that_moves_while_copying_does_not_mix_two_images(
     assert is_complete(target, first)
 
 
-def test_foreign_layers_stay_where_they_are(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
-    build = ImageBuilder()
-    own = build.blob(b"own")
-    absent = {"digest": f"sha256:{hashlib.sha256(b'elsewhere').hexdigest()}", "size": 9}
-    foreign = [
-        {**absent, "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
-        {**absent, "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "urls": ["http://127.0.0.1:1/x"]},
-        {**absent, "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar"},
-    ]
-    image = build.build(build.image([own, *foreign], build.blob(b"{}", OCI_CONFIG)))
-    image.load(source.storage, "app", "1.0")
-
-    copy(engine, source, target)
-
-    assert is_complete(target, image)
-    assert source.count(f".*{absent['digest']}") == 0
-
-
 def test_a_head_without_a_digest_is_settled_by_a_get(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
@@ -288,31 +167,6 @@ def test_a_head_without_a_digest_is_settled_by_a_get(
 
     assert found is not None
     assert found.digest == image.root
-
-
-def test_a_digest_header_that_lies_is_not_believed_on_get(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
-) -> None:
-    image = sample_image()
-    image.load(source.storage, "app", "1.0")
-    media_type, raw = image.manifests[image.root]
-    lie = f"sha256:{'0' * 64}"
-    source.on("GET .*/manifests/1.0", reply(200, raw, Content_Type=media_type, Docker_Content_Digest=lie))
-
-    assert copy(engine, source, target).source_digest == image.root
-
-
-def test_a_child_that_is_not_what_its_digest_says_is_refused(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
-) -> None:
-    sample_image().load(source.storage, "app", "1.0")
-    source.on("GET .*/manifests/sha256:", reply(200, b'{"schemaVersion":2}', Content_Type=OCI_MANIFEST))
-
-    with pytest.raises(RegistryError) as caught:
-        copy(engine, source, target)
-
-    assert caught.value.code == "bad-digest"
-    assert not target.storage.tags
 
 
 def test_an_image_beyond_the_size_limit_is_refused_before_anything_moves(

@@ -52,7 +52,7 @@ class FaultyRegistry(MemoryRegistry):
         self._faults: list[_Fault] = []
 
     def on(self, request: str, action: Action, *, times: float = 1) -> None:
-        """`request` is a regular expression for `METHOD path?query`. Faults are looked at in the order they were set."""
+        """`request` is a regular expression for `METHOD path?query`. Faults are looked at in the order of setting."""
         self._faults.append(_Fault(re.compile(request), action, times))
 
     def intercept(self, handler: Handler) -> bool:

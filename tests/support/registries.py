@@ -8,7 +8,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.support.ports import free_port, wait_until
 
 USERNAME = "mirror"
 PASSWORD = "correct horse"
@@ -74,7 +75,7 @@ def distribution(directory: Path, *, htpasswd: bool = False, tls: bool = False) 
         environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
         process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=environment)
         try:
-            _wait_until_open(port, process)
+            wait_until(lambda: _is_open(port, process), what="docker-registry")
             ca_file = str(directory / "ca.pem") if tls else None
             yield Registry(f"127.0.0.1:{port}", ca_file, directory / "data")
         finally:
@@ -86,23 +87,11 @@ def distribution(directory: Path, *, htpasswd: bool = False, tls: bool = False) 
                 process.wait()
 
 
-def free_port() -> int:
+def _is_open(port: int, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "docker-registry ended at once"
     with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def _wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        assert process.poll() is None, "docker-registry ended at once"
-        with socket.socket() as sock:
-            sock.settimeout(0.5)
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    pytest.fail("docker-registry did not start to listen")
+        sock.settimeout(0.5)
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 def make_ca(directory: Path) -> None:

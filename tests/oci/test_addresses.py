@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from mirrors.demo.images import sample_image
+from mirrors.images import ImageRef
+from mirrors.oci import Engine, RegistryAccess, RegistryError
+from tests.oci.conftest import PUBLIC, Internet, access, port_of, public_access
+from tests.support.faulty_registry import FaultyRegistry
+from tests.support.ports import free_port
+
+FORBIDDEN = [
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "100.100.100.200",
+    "168.63.129.16",
+    "0.0.0.0",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "fe80::1",
+    "fd00::1",
+    "fd00:ec2::254",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::",
+    "ff02::1",
+]
+NEVER = [
+    "169.254.169.254",
+    "fe80::1",
+    "0.0.0.0",
+    "224.0.0.1",
+    "100.100.100.200",
+    "fd00:ec2::254",
+    "::ffff:169.254.169.254",
+]
+
+
+def look(engine: Engine, host: str, **options: object) -> RegistryError:
+    """The error that a HEAD to a host which a pod named ends in."""
+    with pytest.raises(RegistryError) as caught:
+        engine.head(ImageRef(host, "x", "1"), RegistryAccess(host, insecure=True, **options))  # type: ignore[arg-type]
+    return caught.value
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+def test_a_name_that_leads_inside_is_refused(engine: Engine, internet: Internet, address: str) -> None:
+    internet.name("registry.test.", address)
+
+    error = look(engine, "registry.test:5000")
+
+    assert error.code == "address-refused"
+    assert error.permanent
+    assert internet.dialled == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "[::1]:1", "169.254.169.254", "[fe80::1]:80", "10.0.0.1:80"])
+def test_an_address_in_place_of_a_name_is_refused(engine: Engine, internet: Internet, host: str) -> None:
+    assert look(engine, host).code == "address-refused"
+    assert internet.dialled == []
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_link_local_and_metadata_addresses_are_refused_even_when_configured(
+    engine: Engine, internet: Internet, address: str
+) -> None:
+    internet.name("registry.test.", address)
+
+    assert look(engine, "registry.test:5000", private_allowed=True).code == "address-refused"
+
+
+def test_one_private_address_among_public_ones_is_enough_to_refuse(engine: Engine, internet: Internet) -> None:
+    internet.name("registry.test.", [PUBLIC, "10.0.0.1"])
+
+    assert look(engine, "registry.test:5000").code == "address-refused"
+
+
+@pytest.mark.parametrize("private_allowed", [True, False])
+def test_names_are_absolute_so_that_no_search_domain_answers(
+    engine: Engine, internet: Internet, private_allowed: bool
+) -> None:
+    internet.name("ghcr.io", "10.0.0.1")
+
+    error = look(engine, "ghcr.io", private_allowed=private_allowed)
+
+    assert internet.resolved
+    assert set(internet.resolved) == {"ghcr.io."}
+    assert error.code == "unavailable"
+
+
+def test_a_bare_service_name_does_not_resolve_unless_configured(engine: Engine, internet: Internet) -> None:
+    internet.name("postgres", "10.0.0.1")
+
+    assert look(engine, "postgres:5432").code == "unavailable"
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_dialled(
+    engine: Engine, internet: Internet, source: FaultyRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    internet.name("registry.test.", PUBLIC, "127.0.0.1")
+    host = f"registry.test:{port_of(source)}"
+
+    found = engine.head(ImageRef(host, "app", "1.0"), public_access(port_of(source)))
+
+    assert found is not None
+    assert internet.dialled == [PUBLIC]
+    assert internet.resolved == ["registry.test."]
+    assert source.asked[0].headers["Host"] == host
+
+
+def test_docker_hub_is_asked_at_its_own_api_host(engine: Engine, internet: Internet) -> None:
+    with pytest.raises(RegistryError, match=r"registry-1\.docker\.io"):
+        engine.head(ImageRef.parse("nginx"), RegistryAccess("docker.io"), timeout=1)
+
+    assert set(internet.resolved) == {"registry-1.docker.io."}
+
+
+def test_a_configured_registry_can_be_dialled_elsewhere(engine: Engine, source: FaultyRegistry) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    there = access("registry.test:5000", connect_to=source.host)
+
+    assert engine.head(ImageRef("registry.test:5000", "app", "1.0"), there) is not None
+    assert source.asked[0].headers["Host"] == "registry.test:5000"
+
+
+def test_an_address_that_does_not_answer_gives_way_to_the_next(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, source: FaultyRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    port = port_of(source)
+    both = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: both)
+
+    assert engine.head(ImageRef("localhost:1", "app", "1.0"), access("localhost:1")) is not None
+
+
+def test_a_closed_port_is_named_as_such(engine: Engine) -> None:
+    host = f"127.0.0.1:{free_port()}"
+    with pytest.raises(RegistryError, match=f"could not connect to {host}: Connection refused"):
+        engine.head(ImageRef(host, "x", "1"), access(host), timeout=1)

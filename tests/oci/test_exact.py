@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from mirrors.demo.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, ImageBuilder, sample_image
+from mirrors.oci import Engine, RegistryError
+from tests.oci.conftest import access, copy, ref, request
+from tests.oci.samples import is_complete, odd_image
+from tests.support.faulty_registry import FaultyRegistry, reply
+from tests.support.registries import Registry
+
+
+def test_odd_content_is_copied_verbatim(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = odd_image()
+    image.load(source.storage, "app", "1.0")
+
+    result = copy(engine, source, target)
+
+    assert is_complete(target, image)
+    assert target.storage.tags["app", "1.0"] == image.root == result.source_digest
+
+
+def test_odd_content_is_taken_by_a_real_registry(
+    engine: Engine, source: FaultyRegistry, distribution_registry: Registry
+) -> None:
+    image = sample_image(seed=8)
+    build = ImageBuilder()
+    build.blobs.update(image.blobs)
+    build.manifests.update(image.manifests)
+    media_type, raw = image.manifests[image.root]
+    nested = {"mediaType": media_type, "digest": image.root, "size": len(raw)}
+    whole = build.build(build.index([nested]))
+    whole.load(source.storage, "app", "1.0")
+    there = ref(distribution_registry, "odd/app:1.0")
+
+    engine.copy(request(ref(source), there))
+
+    found = engine.head(there, access(there.registry))
+    assert found is not None
+    assert found.digest == whole.root
+
+
+def test_the_content_type_is_the_manifests_own(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = odd_image()
+    image.load(source.storage, "app", "1.0")
+    media_type, raw = image.manifests[image.root]
+    source.on("GET .*/manifests/1.0", reply(200, raw, Content_Type="application/octet-stream; charset=utf-8"))
+
+    copy(engine, source, target)
+
+    put = target.found("PUT .*/manifests/1.0")[0]
+    assert put.headers["Content-Type"] == media_type
+    assert target.storage.manifests["app", image.root] == (media_type, raw)
+
+
+def test_a_manifest_without_media_type_keeps_the_headers_without_parameters(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    raw = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+    source.storage.add_manifest("app", f"{OCI_INDEX}; charset=utf-8", raw, "1.0")
+
+    result = copy(engine, source, target)
+
+    assert target.storage.manifests["app", result.target_digest] == (OCI_INDEX, raw)
+
+
+def test_a_body_that_claims_to_be_compressed_is_taken_as_it_is(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    media_type, raw = image.manifests[image.root]
+    source.on("GET .*/manifests/1.0", reply(200, raw, Content_Type=media_type, Content_Encoding="gzip"))
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+
+
+def test_foreign_layers_stay_where_they_are(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    build = ImageBuilder()
+    own = build.blob(b"own")
+    absent = {"digest": f"sha256:{hashlib.sha256(b'elsewhere').hexdigest()}", "size": 9}
+    foreign = [
+        {**absent, "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
+        {**absent, "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "urls": ["http://127.0.0.1:1/x"]},
+        {**absent, "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar"},
+    ]
+    image = build.build(build.image([own, *foreign], build.blob(b"{}", OCI_CONFIG)))
+    image.load(source.storage, "app", "1.0")
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+    assert source.count(f".*{absent['digest']}") == 0
+
+
+def test_a_digest_header_that_lies_is_not_believed_on_get(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    media_type, raw = image.manifests[image.root]
+    lie = f"sha256:{'0' * 64}"
+    source.on("GET .*/manifests/1.0", reply(200, raw, Content_Type=media_type, Docker_Content_Digest=lie))
+
+    assert copy(engine, source, target).source_digest == image.root
+
+
+def test_a_child_that_is_not_what_its_digest_says_is_refused(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    source.on("GET .*/manifests/sha256:", reply(200, b'{"schemaVersion":2}', Content_Type=OCI_MANIFEST))
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert caught.value.code == "bad-digest"
+    assert not target.storage.tags

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from mirrors.demo.images import sample_image
+from mirrors.oci import Engine
+from tests.oci.conftest import MakeRegistry, copy, ref, request
+from tests.oci.samples import one_blob
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+
+def test_a_blob_another_repository_has_is_mounted(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    image.load(source.storage, "twin", "1.0")
+    copy(engine, source, target)
+
+    result = engine.copy(request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
+
+    assert result.bytes_mounted == result.bytes_total == image.blob_bytes
+    assert target.count("POST .*mount=.*&from=app") == len(image.blobs)
+    assert source.count("GET .*/twin/blobs/") == 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+def test_a_refused_mount_becomes_a_plain_upload(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    image.load(source.storage, "twin", "1.0")
+    copy(engine, source, target)
+    target.on("POST .*mount=", reply(status), times=99)
+
+    result = engine.copy(request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
+
+    assert result.bytes_copied == image.blob_bytes
+
+
+def test_the_session_opened_in_place_of_a_mount_is_used(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image, digest = one_blob(b"content")
+    image.load(source.storage, "app", "1.0")
+    image.load(source.storage, "twin", "1.0")
+    copy(engine, source, target)
+    target.storage.links.clear()
+    target.asked.clear()
+
+    result = engine.copy(request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
+
+    assert result.bytes_copied == result.bytes_total
+    assert target.count("POST ") == target.count("POST .*mount=.*from=") == len(image.blobs)
+
+
+def test_nothing_is_mounted_from_another_registry(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, make_registry: MakeRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    copy(engine, source, make_registry())
+
+    copy(engine, source, target)
+
+    assert target.count("POST .*(mount|from)=") == 0
+
+
+def test_a_new_repository_is_not_asked_for_what_it_cannot_have(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+
+    engine.copy(request(ref(source), ref(target), target_is_new=True))
+
+    assert [str(asked) for asked in target.asked if asked.method == "HEAD"] == ["HEAD /v2/app/manifests/1.0"]

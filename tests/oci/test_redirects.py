@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.images import sample_image
+from mirrors.images import ImageRef
+from mirrors.oci import Credential, Engine, RegistryError
+from tests.oci.conftest import LOGIN, PUBLIC, Internet, MakeRegistry, access, copy, port_of, public_access, ref, request
+from tests.support.faulty_registry import FaultyRegistry, cut, reply
+
+
+def test_a_blob_may_come_from_elsewhere_but_without_our_credentials(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
+) -> None:
+    source, storage = make_registry(), make_registry()
+    image = sample_image()
+    for registry in (source, storage):
+        image.load(registry.storage, "app", "1.0")
+    source.on("HEAD .*", reply(401, WWW_Authenticate="Basic"))
+    digest = next(iter(image.blobs))
+    source.on(f"GET .*{digest}", reply(307, Location=f"http://{storage.host}/v2/app/blobs/{digest}?sig=s3cret"))
+
+    login = access(source.host, LOGIN)
+    engine.copy(request(ref(source), ref(target), source_access=login))
+
+    assert "Authorization" in source.found(f"GET .*{digest}")[0].headers
+    assert "Authorization" not in storage.asked[0].headers
+    assert target.storage.blob("app", digest) == image.blobs[digest]
+
+
+def test_a_resumed_download_keeps_its_range_through_a_redirect(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
+) -> None:
+    source, storage = make_registry(), make_registry()
+    image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=3_000_000)
+    for registry in (source, storage):
+        image.load(registry.storage, "app", "1.0")
+    digest = max(image.blobs, key=lambda d: len(image.blobs[d]))
+    source.on(f"GET .*{digest}", reply(302, Location=f"http://{storage.host}/v2/app/blobs/{digest}"), times=9)
+    storage.on(f"GET .*{digest}", cut(2_000_000), times=9)
+
+    copy(engine, source, target)
+
+    assert [a.headers.get("Range") for a in storage.asked] == [None, "bytes=2000000-"]
+    assert target.storage.blob("app", digest) == image.blobs[digest]
+
+
+@pytest.mark.parametrize("where", ["redirect", "realm"])
+@pytest.mark.parametrize("inside", ["127.0.0.1", "169.254.169.254", "[::1]", "inside.test"])
+def test_a_public_registry_cannot_point_inside(
+    engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, where: str, inside: str
+) -> None:
+    internet.name("registry.test.", PUBLIC)
+    internet.name("inside.test.", "10.0.0.1")
+    url = f"http://{inside}:{port_of(target)}/v2/"
+    headers: dict[str, Any] = (
+        {"Location": url} if where == "redirect" else {"WWW_Authenticate": f'Bearer realm="{url}"'}
+    )
+    source.on("HEAD .*", reply(307 if where == "redirect" else 401, **headers), times=9)
+    port = port_of(source)
+
+    with pytest.raises(RegistryError) as caught:
+        engine.head(ImageRef(f"registry.test:{port}", "app", "1.0"), public_access(port, LOGIN))
+
+    assert caught.value.code == "address-refused"
+    assert set(internet.dialled) == {PUBLIC}
+    assert target.asked == []
+
+
+def test_a_configured_public_registry_cannot_point_inside_either(
+    engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    internet.name("registry.test.", PUBLIC)
+    source.on("HEAD .*", reply(307, Location=f"http://{target.host}/v2/"), times=9)
+    host = f"registry.test:{port_of(source)}"
+
+    with pytest.raises(RegistryError) as caught:
+        engine.head(ImageRef(host, "app", "1.0"), access(host))
+
+    assert caught.value.code == "address-refused"
+    assert target.asked == []
+
+
+def test_an_upload_cannot_be_sent_inside(
+    engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, make_registry: MakeRegistry
+) -> None:
+    victim = make_registry()
+    sample_image().load(source.storage, "app", "1.0")
+    internet.name("registry.test.", PUBLIC)
+    target.on("POST .*", reply(202, Location=f"http://{victim.host}/v2/app/blobs/uploads/1?_state=x"), times=99)
+    host = f"registry.test:{port_of(target)}"
+
+    with pytest.raises(RegistryError) as caught:
+        engine.copy(request(ref(source), ImageRef(host, "app", "1.0")))
+
+    assert caught.value.code == "address-refused"
+    assert victim.asked == []
+
+
+def test_an_upload_elsewhere_goes_without_our_credentials(
+    engine: Engine, source: FaultyRegistry, make_registry: MakeRegistry
+) -> None:
+    target, elsewhere = make_registry(Gatekeeper("basic", "mirror", "pass")), make_registry()
+    sample_image().load(source.storage, "app", "1.0")
+    target.on("POST .*", reply(202, Location=f"http://{elsewhere.host}/upload/1?_state=x"), times=99)
+    elsewhere.on("PUT .*", reply(201), times=99)
+
+    with pytest.raises(RegistryError):
+        engine.copy(request(ref(source), ref(target), target_access=access(target.host, Credential("mirror", "no"))))
+    engine.copy(request(ref(source), ref(target), target_access=access(target.host, LOGIN)))
+
+    assert elsewhere.count(r"PUT /upload/1\?_state=x&digest=sha256%3A") == 7
+    assert not any("Authorization" in asked.headers for asked in elsewhere.asked)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["file:///etc/passwd", "gopher://x/", "http://user:pw@127.0.0.1/", "http:///x", "http://127.0.0.1:0/", "//["],
+)
+def test_a_location_that_is_no_web_address_is_refused(engine: Engine, source: FaultyRegistry, location: str) -> None:
+    source.on("HEAD .*", reply(307, Location=location), times=9)
+
+    with pytest.raises(RegistryError) as caught:
+        engine.head(ref(source), access(source.host))
+
+    assert caught.value.code == "invalid"
+    assert location not in str(caught.value)
+
+
+def test_redirects_in_a_circle_end(engine: Engine, source: FaultyRegistry) -> None:
+    source.on("HEAD .*", reply(307, Location=f"http://{source.host}/v2/app/manifests/1.0"), times=99)
+
+    with pytest.raises(RegistryError, match="circles"):
+        engine.head(ref(source), access(source.host))
+
+    assert source.count("HEAD ") == 6
+
+
+@pytest.mark.parametrize("location", ["/v2/app/blobs/uploads/7?_state=a%2Fb==&x", "../uploads/7?_state=a%2Fb==&x"])
+def test_a_relative_upload_location_keeps_its_state(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, location: str
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    target.on("POST .*", reply(202, Location=location), times=99)
+    target.on("PUT .*/uploads/7", reply(201), times=99)
+
+    copy(engine, source, target)
+
+    puts = [asked.path for asked in target.found("PUT .*/uploads/7")]
+    assert puts
+    assert all(path.startswith("/v2/app/blobs/uploads/7?_state=a%2Fb==&x&digest=sha256%3A") for path in puts)
+
+
+def test_a_location_without_a_query_gets_one(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    target.on("POST .*", reply(202, Location=f"http://{target.host}/v2/app/blobs/uploads/7"), times=99)
+    target.on("PUT .*/uploads/7", reply(201), times=99)
+
+    copy(engine, source, target)
+
+    assert target.count(r"PUT /v2/app/blobs/uploads/7\?digest=sha256%3A") == 7

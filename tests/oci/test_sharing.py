@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.images import OCI_CONFIG, ImageBuilder, SampleImage, sample_image
+from mirrors.oci import CopyCancelledError, CopyResult, Credential, Engine, Progress, RegistryError
+from tests.oci.conftest import MakeEngine, MakeRegistry, access, ref, request
+from tests.support.faulty_registry import FaultyRegistry, held, trickle
+from tests.support.ports import wait_until
+
+
+def two_tags(source: FaultyRegistry) -> tuple[SampleImage, str]:
+    """`app:one` and `app:two` are different images with one layer in common, whose digest is returned."""
+    build = ImageBuilder()
+    layer = build.blob(b"shared layer" * 1000)
+    for tag in ("one", "two"):
+        image = build.build(build.image([layer], build.blob(tag.encode(), OCI_CONFIG)))
+        image.load(source.storage, "app", tag)
+    return image, layer["digest"]
+
+
+class Copies:
+    """Copies of `app:one` and `app:two` on threads of their own, each to be cancelled by itself."""
+
+    def __init__(
+        self, engine: Engine, source: FaultyRegistry, target: FaultyRegistry, pool: ThreadPoolExecutor
+    ) -> None:
+        self._engine, self._source, self._target, self._pool = engine, source, target, pool
+
+    def start(self, tag: str, **options: object) -> tuple[Callable[[], CopyResult], threading.Event]:
+        cancel = threading.Event()
+        reference = f"app:{tag}"
+        order = request(ref(self._source, reference), ref(self._target, reference), **options)
+        future = self._pool.submit(self._engine.copy, order, cancelled=cancel.is_set)
+        return (lambda: future.result(10)), cancel
+
+
+def test_a_layer_that_two_images_share_is_moved_once(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    _, layer = two_tags(source)
+    release = threading.Event()
+    source.on(f"GET .*/blobs/{layer}", held(release))
+    with ThreadPoolExecutor(2) as pool:
+        copies = Copies(engine, source, target, pool)
+        one, _ = copies.start("one")
+        wait_until(lambda: source.count(f"GET .*/blobs/{layer}") == 1)
+        two, _ = copies.start("two")
+        wait_until(lambda: target.count("PUT .*/blobs/") >= 2)
+        release.set()
+        moved = one().bytes_copied + two().bytes_copied
+
+    assert source.count(f"GET .*/blobs/{layer}") == 1
+    assert moved == len(b"shared layer" * 1000) + len("one") + len("two")
+    assert {tag for _, tag in target.storage.tags} == {"one", "two"}
+
+
+def test_cancelling_the_first_of_two_images_does_not_fail_the_second(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    _, layer = two_tags(source)
+    release = threading.Event()
+    source.on(f"GET .*/blobs/{layer}", held(release, after=100))
+    with ThreadPoolExecutor(2) as pool:
+        copies = Copies(engine, source, target, pool)
+        one, cancel_one = copies.start("one")
+        wait_until(lambda: source.count(f"GET .*/blobs/{layer}") == 1)
+        two, _ = copies.start("two")
+        wait_until(lambda: target.count("PUT .*/blobs/") >= 2)
+
+        cancel_one.set()
+        with pytest.raises(CopyCancelledError):
+            one()
+        release.set()
+
+        assert two().target_tag == "two"
+
+    assert source.count(f"GET .*/blobs/{layer}") == 1
+    assert {tag for _, tag in target.storage.tags} == {"two"}
+
+
+def test_the_failure_of_one_images_credentials_is_not_the_others(
+    make_engine: MakeEngine, make_registry: MakeRegistry, target: FaultyRegistry
+) -> None:
+    source = make_registry(Gatekeeper("basic", "mirror", "pass"))
+    _, layer = two_tags(source)
+    release = threading.Event()
+    asked = threading.Event()
+
+    def refuse(handler: object) -> bool:
+        asked.set()
+        release.wait(10)
+        handler.refuse(403, "DENIED")  # type: ignore[attr-defined]
+        return True
+
+    source.on(f"GET .*/blobs/{layer}", refuse)
+    with ThreadPoolExecutor(2) as pool:
+        copies = Copies(make_engine(), source, target, pool)
+        login = access(source.host, Credential("mirror", "pass"))
+        one, _ = copies.start("one", source_access=login)
+        assert asked.wait(5)
+        two, _ = copies.start("two", source_access=login)
+        wait_until(lambda: target.count("PUT .*/blobs/") >= 1 and source.count("GET .*/manifests/two") >= 1)
+        wait_until(lambda: target.count("HEAD .*/blobs/") >= 3)
+        release.set()
+
+        with pytest.raises(RegistryError):
+            one()
+        assert two().target_tag == "two"
+
+
+def test_a_cancelled_copy_stops_within_a_chunk(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=100_000)
+    image.load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", trickle(1000, 0.01), times=9)
+    cancel = threading.Event()
+    engine = make_engine()
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(engine.copy, request(ref(source), ref(target)), cancelled=cancel.is_set)
+        wait_until(lambda: target.count("PUT .*/blobs/") >= 1)
+        started = time.monotonic()
+        cancel.set()
+        with pytest.raises(CopyCancelledError):
+            copying.result(10)
+
+    assert time.monotonic() - started < 3
+    assert target.storage.tags == {}
+    wait_until(lambda: target.storage.uploads == {})
+
+
+def test_closing_the_engine_ends_its_copies(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    release = threading.Event()
+    source.on("GET .*/blobs/", held(release), times=99)
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(engine.copy, request(ref(source), ref(target)))
+        wait_until(lambda: source.count("GET .*/blobs/") >= 1)
+        engine.close()
+        with pytest.raises(CopyCancelledError):
+            copying.result(10)
+        release.set()
+
+
+def test_progress_is_reported_at_most_twice_a_second(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=100_000)
+    image.load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", trickle(60, 0.02), times=9)
+    reports: list[tuple[float, Progress]] = []
+
+    engine.copy(request(ref(source), ref(target)), progress=lambda p: reports.append((time.monotonic(), p)))
+
+    gaps = [after[0] - before[0] for before, after in zip(reports[:-1], reports[1:-1], strict=False)]
+    assert len(reports) >= 2
+    assert all(gap >= 0.5 for gap in gaps)
+    assert 0 < reports[0][1].bytes_copied < image.blob_bytes
+
+
+def test_many_images_at_once_all_arrive(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    images = [sample_image(seed=seed, layer_bytes=20_000) for seed in range(12)]
+    for seed, image in enumerate(images):
+        image.load(source.storage, f"app{seed}", "1.0")
+
+    def mirror(seed: int) -> CopyResult:
+        return engine.copy(request(ref(source, f"app{seed}:1.0"), ref(target, f"app{seed}:1.0")))
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(mirror, range(12)))
+
+    assert [result.target_digest for result in results] == [image.root for image in images]
