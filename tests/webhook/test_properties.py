@@ -1,0 +1,169 @@
+"""What holds for any pod and any body: only images and our annotation change, and there is always an answer."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import jsonpatch
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mirrors.filters import ReviewBudget, compile_filter
+from mirrors.images import TargetName
+from tests.support.system import Webhook, review_of
+from webhook import admission, decision, patch
+from webhook.decision import Knowledge, Policy
+
+POLICY = Policy(
+    target=TargetName("mirror.example.com", "prefix"),
+    filters=(compile_filter("left alone", "contains(container.image, 'internal')"),),
+    swap_policy="always",
+)
+KEYS = st.sampled_from(["metadata", "annotations", "labels", "name", "image", "spec", "~/", "k8s-image-swapper/skip"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+IMAGES = (
+    st.sampled_from(
+        ["nginx", "nginx:1.25", "quay.io/a/b@sha256:" + "0" * 64, "internal.example.com/x:1", "auto", "", "UP/per",
+         "mirror.example.com/prefix/docker.io/library/nginx:1", "host.example.com:5000/a/b:1"]
+    )
+    | st.text(max_size=30)
+)  # fmt: skip
+CONTAINERS = st.lists(
+    st.fixed_dictionaries({"name": st.text(max_size=4), "image": IMAGES}, optional={"env": JSON, "new-field": JSON})
+    | JSON,
+    max_size=4,
+)
+PODS = st.fixed_dictionaries(
+    {},
+    optional={
+        "apiVersion": st.just("v1"),
+        "metadata": JSON | st.dictionaries(KEYS, JSON, max_size=4),
+        "spec": st.fixed_dictionaries(
+            {},
+            optional={
+                "containers": CONTAINERS | JSON,
+                "initContainers": CONTAINERS,
+                "volumes": st.lists(st.fixed_dictionaries({"name": JSON, "image": JSON | st.fixed_dictionaries(
+                    {"reference": IMAGES})}), max_size=2),
+                "of-the-future": JSON,
+            },
+        ),
+        "status": JSON,
+    },
+)  # fmt: skip
+
+
+def patched(pod: dict[str, Any]) -> dict[str, Any]:
+    """The pod after one pass of the webhook's own decision and patch."""
+    request = admission.parse(json.dumps(review_of(pod)).encode())
+    slots = admission.image_slots(request)
+    decisions = [
+        decision.classify(
+            slot,
+            policy=POLICY,
+            pod=admission.filter_view(request),
+            opted_out=admission.opted_out(request.obj),
+            budget=ReviewBudget(),
+            on_filter_error=lambda name, error: None,
+        )
+        for slot in slots
+    ]
+    settled = [decision.settle(d, Knowledge(), POLICY) if decision.is_open(d) else d for d in decisions]
+    result: dict[str, Any] = jsonpatch.apply_patch(pod, patch.operations(settled, pod=request.obj, annotate=True))
+    return result
+
+
+def without_images_and_annotation(pod: dict[str, Any]) -> dict[str, Any]:
+    """The pod with all image strings blanked and our annotation taken out, with the parents that it needed."""
+    pod = copy.deepcopy(pod)
+    spec = pod.get("spec")
+    for key in ("containers", "initContainers"):
+        for container in (spec.get(key) or []) if isinstance(spec, dict) else []:
+            if isinstance(container, dict) and isinstance(container.get("image"), str):
+                container["image"] = "?"
+    for volume in (spec.get("volumes") or []) if isinstance(spec, dict) else []:
+        if isinstance(volume.get("image"), dict) and isinstance(volume["image"].get("reference"), str):
+            volume["image"]["reference"] = "?"
+    metadata = pod.get("metadata")
+    if isinstance(metadata, dict) and isinstance(metadata.get("annotations"), dict):
+        metadata["annotations"].pop(patch.ANNOTATION, None)
+    return pod
+
+
+def without_empty_parents(pod: dict[str, Any]) -> dict[str, Any]:
+    """Absent, null and empty annotations are the same here, and so is metadata that holds nothing else."""
+    metadata = pod.get("metadata")
+    if isinstance(metadata, dict) and not metadata.get("annotations") and metadata.get("annotations") in (None, {}):
+        metadata.pop("annotations", None)
+    if pod.get("metadata") in (None, {}):
+        pod.pop("metadata", None)
+    return pod
+
+
+@given(PODS)
+def test_a_patch_changes_images_and_our_annotation_alone(pod: dict[str, Any]) -> None:
+    before = without_empty_parents(without_images_and_annotation(pod))
+    after = without_empty_parents(without_images_and_annotation(patched(copy.deepcopy(pod))))
+
+    assert after == before
+
+
+@given(PODS)
+def test_a_second_pass_changes_nothing(pod: dict[str, Any]) -> None:
+    once = patched(copy.deepcopy(pod))
+
+    assert patched(copy.deepcopy(once)) == once
+
+
+MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@MANY
+@given(
+    st.binary(max_size=200)
+    | JSON.map(lambda value: json.dumps(value).encode())
+    | st.builds(
+        lambda request: json.dumps(
+            {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
+        ).encode(),
+        JSON | st.fixed_dictionaries({"uid": JSON, "object": PODS | JSON, "operation": JSON, "resource": JSON}),
+    )
+)
+def test_no_body_is_answered_with_an_error_of_ours(always: Webhook, body: bytes) -> None:
+    response = always.post(body)
+
+    assert response.status in {200, 400}
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@MANY
+@given(
+    pod=PODS | JSON,
+    old=st.none() | PODS | JSON,
+    operation=st.sampled_from(["CREATE", "UPDATE", "DELETE", "CONNECT", "", "x"]),
+    sub_resource=st.sampled_from(["", "ephemeralcontainers", "status"]),
+)
+def test_every_review_is_allowed(always: Webhook, pod: object, old: object, operation: str, sub_resource: str) -> None:
+    answer = always.review(review_of(pod, old=old, operation=operation, sub_resource=sub_resource))
+
+    assert answer.allowed
+    assert "warnings" not in answer.response, answer.response
+
+
+@pytest.mark.parametrize("depth", [10, 200, 900])
+def test_a_deep_pod_is_answered(always: Webhook, depth: int) -> None:
+    nested: object = "x"
+    for _ in range(depth):
+        nested = {"a": nested}
+
+    answer = always.admit({"metadata": {"deep": nested}, "spec": {"containers": [{"name": "a", "image": "nginx"}]}})
+
+    assert answer.allowed
+    assert answer.images
