@@ -54,10 +54,9 @@ def test_a_public_registry_cannot_point_inside(
     internet.name("registry.test.", PUBLIC)
     internet.name("inside.test.", "10.0.0.1")
     url = f"http://{inside}:{port_of(target)}/v2/"
-    headers: dict[str, Any] = (
-        {"Location": url} if where == "redirect" else {"WWW_Authenticate": f'Bearer realm="{url}"'}
-    )
-    source.on("HEAD .*", reply(307 if where == "redirect" else 401, **headers), times=9)
+    redirect = reply(307, Location=url)
+    challenge = reply(401, WWW_Authenticate=f'Bearer realm="{url}"')
+    source.on("HEAD .*", redirect if where == "redirect" else challenge, times=9)
     port = port_of(source)
 
     with pytest.raises(RegistryError) as caught:
