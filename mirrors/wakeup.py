@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol, cast
 
 from django.conf import settings
 from django_q.brokers import get_broker
-from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 DRAIN = "mirrors.jobs.tasks.drain"
 
 
-def wake_workers(*, not_before: datetime | None = None) -> None:
-    """Queue a wake-up in the caller's transaction, unless enough of them wait already.
+class HoldingBroker(Protocol):
+    """What is asked of the broker in ``Q_CLUSTER``."""
 
-    With ``not_before`` (aware) the broker holds it back until then: for a job whose retry is due later.
+    not_before: datetime | None
+
+    def queue_size(self) -> int: ...
+    def held_size(self, until: datetime) -> int: ...
+
+
+def wake_workers(*, not_before: datetime | None = None) -> None:
+    """Queue a wake-up in the caller's transaction, unless enough of them wait already (twice as many as workers).
+
+    With ``not_before`` (aware) it is held back until then, for a job that is due later. The bound is a soft one:
+    transactions that commit at the same moment may each add theirs.
     """
-    broker = get_broker()
-    if not_before is None:
-        if broker.queue_size() < 2 * settings.Q_CLUSTER["workers"]:
-            async_task(DRAIN, broker=broker)
-        return
-    waiting = OrmQ.objects.filter(key=broker.list_key, lock__gt=not_before).count()
+    broker = cast(HoldingBroker, get_broker())
+    waiting = broker.queue_size() if not_before is None else broker.held_size(not_before)
     if waiting < 2 * settings.Q_CLUSTER["workers"]:
-        async_task(DRAIN, broker=broker)
-        newest = OrmQ.objects.filter(key=broker.list_key).order_by("-id").values_list("id", flat=True).first()
-        OrmQ.objects.filter(id=newest).update(lock=not_before)
+        broker.not_before = not_before
+        async_task(DRAIN, broker=broker)  # type: ignore[no-untyped-call]

@@ -125,7 +125,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_ROUTERS: list[str] = []
 
 # A task is a wake-up, not a job: it drains what is due (mirrors.jobs). Seconds.
-Q_CLUSTER = {
+Q_CLUSTER: dict[str, Any] = {
     "name": "mirrors",
     "orm": "default",
     "broker_class": "mirrors.jobs.broker.OrderedBroker",
@@ -140,7 +140,8 @@ Q_CLUSTER = {
     "recycle": 50,
     "max_rss": 1_000_000,
     "save_limit": 50,
-    "catch_up": False,
+    # We have no schedules, and the sentinel must not depend on the database.
+    "scheduler": False,
     "label": "Queue",
 }
 

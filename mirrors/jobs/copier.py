@@ -1,0 +1,72 @@
+"""What one process copies with: configuration in force, engine, mount index, heart. Made after the fork."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from django.conf import settings
+
+from mirrors import selectors
+from mirrors.jobs.heart import Heart
+from mirrors.jobs.mounts import DatabaseMounts
+from mirrors.jobs.timing import timing
+from mirrors.oci import Engine, EngineSettings
+from mirrors.registries.base import RegistryDriver
+from mirrors.registries.resolve import SourceCatalog, source_entries, target_driver
+from swapper_project.config import Config, ConfigSource
+
+
+class Copier:
+    """Lives as long as its process, so that connections, tokens and known blobs serve one drain after the other."""
+
+    def __init__(self, source: ConfigSource) -> None:
+        self._source = source
+        self._next_poll = 0.0
+        self._lock = threading.Lock()
+        self.mounts = DatabaseMounts()
+        self.heart = Heart()
+        self._settings = engine_settings(source.current)
+        self.engine = Engine(self._settings, mounts=self.mounts)
+        self.heart.start()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force, looked at again every few seconds."""
+        with self._lock:
+            if time.monotonic() >= self._next_poll:
+                self._next_poll = time.monotonic() + timing().config_poll
+                self._source.poll()
+        return self._source.current
+
+    def renew_engine(self) -> None:
+        """Take changed copy settings over; only while nothing is copied."""
+        wanted = engine_settings(self.config)
+        if wanted != self._settings:
+            self.engine.close()
+            self._settings = wanted
+            self.engine = Engine(wanted, mounts=self.mounts)
+
+    def catalog(self) -> SourceCatalog:
+        """Source registries of file and operators, as they are now."""
+        entries = [*source_entries(self.config), *selectors.operator_sources()]
+        return SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+
+    def driver(self) -> RegistryDriver:
+        return target_driver(self.config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+
+    def close(self) -> None:
+        self.engine.close()
+        self.heart.stop()
+        self.mounts.close()
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    copy = config.copy_
+    return EngineSettings(
+        images=copy.images, blobs=copy.blobs, max_image_bytes=copy.max_image_bytes, trusted_ca=config.trusted_ca
+    )
+
+
+Stop = Callable[[], bool]

@@ -1,0 +1,176 @@
+"""A drain: claim the most urgent due jobs and run them on the image threads of this process, until nothing is left."""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from mirrors.jobs import due
+from mirrors.jobs import lease as leases
+from mirrors.jobs.copier import Copier, Stop
+from mirrors.jobs.lease import AttemptReport, Lease
+from mirrors.jobs.runner import Runner
+from mirrors.jobs.timing import timing
+from mirrors.wakeup import wake_workers
+
+log = structlog.get_logger(__name__)
+
+
+def worker_name() -> str:
+    """Who we are in the attempts' rows: host (in a cluster the pod) and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"[:255]
+
+
+class ImageThreads:
+    """Threads that each run one job at a time; started when needed, daemons, so that a stuck one stops nobody."""
+
+    def __init__(self, run: Callable[[Lease], None]) -> None:
+        self._run = run
+        self._jobs: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._busy = 0
+        self.changed = threading.Condition()
+
+    @property
+    def busy(self) -> int:
+        with self.changed:
+            return self._busy
+
+    def start(self, lease: Lease) -> None:
+        with self.changed:
+            self._busy += 1
+            if self._busy > len(self._threads):
+                name = f"image-{len(self._threads)}"
+                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                self._threads[-1].start()
+        self._jobs.put(lease)
+
+    def wait(self, timeout: float) -> None:
+        """Until a job ends, or for so many seconds."""
+        with self.changed:
+            self.changed.wait(timeout)
+
+    def end(self) -> None:
+        """No more jobs; idle threads close their connections and go."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (lease := self._jobs.get()) is not None:
+            close_old_connections()
+            try:
+                self._run(lease)
+            finally:
+                with self.changed:
+                    self._busy -= 1
+                    self.changed.notify_all()
+        connection.close()
+
+
+class Drain:
+    """One drain. ``only`` narrows it to some jobs; ``keep_on`` decides in place of ``linger`` when an idle one ends."""
+
+    def __init__(
+        self,
+        copier: Copier,
+        *,
+        stop: Stop,
+        only: Collection[int] | None = None,
+        keep_on: Callable[[], bool] | None = None,
+    ) -> None:
+        self._copier = copier
+        self._stop = stop
+        self._only = only
+        self._keep_on = keep_on
+        self._threads = ImageThreads(Runner(copier, stop).run)
+        self._limit = time.monotonic() + timing().drain_limit
+        self._idle_since: float | None = None
+        self._claims_from = 0.0
+        self._calls_from = 0.0
+        self.claimed = 0
+
+    def run(self) -> str:
+        """Returns what was done, in words, when nothing is due or running any more."""
+        try:
+            self._copier.renew_engine()
+            while not self._is_over():
+                self._fill()
+                self._threads.wait(timing().poll)
+        finally:
+            if self._stop():
+                self._hand_back()
+            self._threads.end()
+        self._order_the_next_wakeup()
+        return f"{self.claimed} jobs were taken"
+
+    def _is_over(self) -> bool:
+        now = time.monotonic()
+        if self._stop():
+            return True
+        if self._threads.busy:
+            self._idle_since = None
+            return False
+        if now >= self._limit:
+            return True
+        if self._keep_on is not None:
+            return not self._keep_on()
+        self._idle_since = self._idle_since or now
+        return now - self._idle_since >= timing().linger
+
+    def _fill(self) -> None:
+        """Claim for every free thread; a database that is away ends nothing."""
+        now = time.monotonic()
+        if now >= self._limit or now < self._claims_from:
+            return
+        slots = self._copier.config.copy_.images
+        try:
+            close_old_connections()
+            while self._threads.busy < slots and not self._stop():
+                lease = leases.claim(worker=worker_name(), only=self._only)
+                if lease is None:
+                    return
+                self.claimed += 1
+                self._threads.start(lease)
+            self._call_for_help(now)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("Due jobs cannot be claimed; trying again", error=str(error))
+            connection.close()
+            # Those who hold leases come first when the database is back.
+            self._claims_from = now + timing().heartbeat
+
+    def _call_for_help(self, now: float) -> None:
+        """All threads are busy: what else is due is for other workers."""
+        if self._only is None and now >= self._calls_from and due.claimable().exists():
+            self._calls_from = now + timing().linger
+            wake_workers()
+
+    def _hand_back(self) -> None:
+        """Wait for the copies to give their jobs back; take them from those that don't come to it in time."""
+        deadline = time.monotonic() + timing().hand_back_within
+        while self._threads.busy and time.monotonic() < deadline:
+            self._threads.wait(0.2)
+        for lease in self._copier.heart.held():
+            try:
+                leases.hand_back(lease, AttemptReport(log="handed back: this worker is being stopped\n"))
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("A job cannot be handed back; its lease runs out", job=lease.job_id, error=str(error))
+                connection.close()
+        self._copier.engine.close()
+
+    def _order_the_next_wakeup(self) -> None:
+        """Whatever this drain leaves undone will wake somebody in its time."""
+        try:
+            if due.claimable().exists():
+                leases.wake_soon() if self._stop() else wake_workers()
+            elif (at := due.next_due_at()) is not None:
+                wake_workers(not_before=at)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("No wake-up could be ordered; reconciliation will", error=str(error))
+            connection.close()

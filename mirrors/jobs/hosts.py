@@ -1,0 +1,33 @@
+"""Hosts that asked to be left alone for a while: no worker claims their jobs until then."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q
+from django.db.models.functions import Coalesce, Greatest, Now
+
+from mirrors.jobs.clock import from_now
+from mirrors.models import HostBudget
+
+
+def rest(host: str, seconds: float) -> None:
+    """Let a host rest for so long, or for longer where that was asked before."""
+    HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
+    HostBudget.objects.filter(host=host, credential="", operation="").update(
+        resting_until=Greatest(Coalesce("resting_until", Now()), from_now(seconds)), updated_at=Now()
+    )
+
+
+def resting() -> dict[str, datetime]:
+    """Until when, by host."""
+    rows = HostBudget.objects.filter(resting_until__gt=Now())
+    return {host: until for host, until in rows.values_list("host", "resting_until") if until is not None}
+
+
+def touches(hosts: list[str]) -> Q:
+    """Jobs that read from or write to one of these hosts."""
+    condition = Q(pk__in=[])
+    for host in hosts:
+        condition |= Q(mapping__source__startswith=f"{host}/") | Q(mapping__target__startswith=f"{host}/")
+    return condition

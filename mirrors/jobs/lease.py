@@ -1,0 +1,182 @@
+"""Leases: who may work on a job, fenced by a token and the database's clock.
+
+Each change of a running job names the token of its lease. No row means that somebody else has the job by now.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Subquery
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from mirrors.jobs import due
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.timing import timing
+from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
+from mirrors.wakeup import wake_workers
+
+LOST_MESSAGE = "The worker that copied this image went away without a word; another one takes the job over."
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a job. ``number`` counts its claims, ``attempts`` those that count against the maximum."""
+
+    job_id: int
+    mapping_id: int
+    token: uuid.UUID
+    number: int
+    attempts: int
+    max_attempts: int
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.attempts >= self.max_attempts
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """What an attempt leaves behind. ``error`` is for operators; it holds no secrets."""
+
+    error_class: str = ErrorClass.NONE
+    error: str = ""
+    bytes_copied: int = 0
+    log: str = ""
+
+
+def claim(*, worker: str, only: Collection[int] | None = None) -> Lease | None:
+    """Take the most urgent due job, of ``only`` these if given; None when there is none for us.
+
+    The most urgent is the one of the best priority, among these of the namespace with the fewest running copies,
+    among these the oldest.
+    """
+    token = uuid.uuid4()
+    order = due.order_of_claims()
+    with transaction.atomic():
+        first = due.claimable(only).order_by(*order).values("pk")
+        # Workers that claim at the same moment take different jobs instead of waiting for one another.
+        first = first.select_for_update(skip_locked=True)[:1]
+        taken = MirrorJob.objects.due().filter(pk=Subquery(first))
+        if not taken.update(
+            status=JobStatus.RUNNING,
+            lease_token=token,
+            lease_expires_at=from_now(timing().lease),
+            attempts=F("attempts") + 1,
+            claims=F("claims") + 1,
+        ):
+            return None
+        return _begin(token, worker)
+
+
+def _begin(token: uuid.UUID, worker: str) -> Lease:
+    row = MirrorJob.objects.filter(status=JobStatus.RUNNING, lease_token=token).values_list(
+        "id", "mapping_id", "claims", "attempts", "max_attempts"
+    )
+    job_id, mapping_id, *counts = row.get()
+    lease = Lease(job_id, mapping_id, token, *counts)
+    lose_attempts(lease.job_id)
+    MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
+    return lease
+
+
+def lose_attempts(job_id: int) -> None:
+    """Record that whoever worked on the job is gone."""
+    MirrorAttempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).update(
+        outcome=AttemptOutcome.LOST, finished_at=Now(), error_class=ErrorClass.WORKER_LOST, error=LOST_MESSAGE
+    )
+
+
+def renew(leases: Iterable[Lease]) -> dict[uuid.UUID, bool]:
+    """The heartbeat: prolong leases. Those still held, by token, and whether their cancellation was asked for."""
+    tokens = [lease.token for lease in leases]
+    held = MirrorJob.objects.filter(status=JobStatus.RUNNING, lease_token__in=tokens)
+    held.update(lease_expires_at=from_now(timing().lease))
+    rows = held.values_list("lease_token", "cancel_requested_at")
+    return {token: asked_at is not None for token, asked_at in rows if token is not None}
+
+
+def succeed(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
+    """Finish well, and record what is known of the mapping now. False: the lease is lost, nothing was changed."""
+    return _end(lease, JobStatus.SUCCEEDED, AttemptOutcome.SUCCEEDED, report, mapping)
+
+
+def fail(lease: Lease, report: AttemptReport) -> bool:
+    """Finish for good with an error. False: the lease is lost."""
+    return _end(lease, JobStatus.FAILED, AttemptOutcome.FAILED, report, {})
+
+
+def cancel(lease: Lease, report: AttemptReport) -> bool:
+    """Stop because somebody asked for it; the job keeps who that was. False: the lease is lost."""
+    return _end(lease, JobStatus.CANCELLED, AttemptOutcome.CANCELLED, report, {})
+
+
+def put_off(lease: Lease, report: AttemptReport, *, delay: float) -> bool:
+    """Back to pending for another attempt in ``delay`` seconds, with a wake-up then. False: the lease is lost."""
+    with transaction.atomic():
+        if not _release(lease, AttemptOutcome.FAILED, report, available_at=from_now(delay), **_error_of(report)):
+            return False
+        available_at = MirrorJob.objects.values_list("available_at", flat=True).get(id=lease.job_id)
+        wake_workers(not_before=available_at)
+    return True
+
+
+def hand_back(lease: Lease, report: AttemptReport) -> bool:
+    """Back to pending, as if it had never been taken: the attempt is not counted. False: the lease is lost."""
+    with transaction.atomic():
+        if not _release(lease, AttemptOutcome.HANDED_BACK, report, available_at=Now(), attempts=F("attempts") - 1):
+            return False
+        wake_soon()
+    return True
+
+
+def wake_soon() -> None:
+    """A wake-up for somebody else: a second later, or the cluster that is being stopped would swallow it."""
+    wake_workers(not_before=timezone.now() + timedelta(seconds=1))
+
+
+def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping: dict[str, Any]) -> bool:
+    with transaction.atomic():
+        fields = {} if status == JobStatus.CANCELLED else _error_of(report)
+        if not _update(lease, status=status, finished_at=Now(), **fields):
+            return False
+        _note(lease, outcome, report)
+        ImageMapping.objects.filter(id=lease.mapping_id).record(**mapping)
+    return True
+
+
+def _release(lease: Lease, outcome: str, report: AttemptReport, **fields: Any) -> bool:
+    """Back to pending; a job whose cancellation was asked for meanwhile ends instead."""
+    asked = MirrorJob.objects.filter(id=lease.job_id, cancel_requested_at__isnull=False)
+    if asked.exists():
+        return cancel(lease, report)
+    if not _update(lease, status=JobStatus.PENDING, **fields):
+        return False
+    _note(lease, outcome, report)
+    return True
+
+
+def _update(lease: Lease, **fields: Any) -> bool:
+    held = MirrorJob.objects.filter(id=lease.job_id, status=JobStatus.RUNNING, lease_token=lease.token)
+    return bool(held.update(lease_token=None, lease_expires_at=None, **fields))
+
+
+def _note(lease: Lease, outcome: str, report: AttemptReport) -> None:
+    MirrorAttempt.objects.filter(job_id=lease.job_id, number=lease.number).update(
+        outcome=outcome,
+        finished_at=Now(),
+        error_class=report.error_class,
+        error=report.error,
+        bytes_copied=report.bytes_copied,
+        log=report.log,
+    )
+
+
+def _error_of(report: AttemptReport) -> dict[str, Any]:
+    return {"error_class": report.error_class, "error_message": report.error}

@@ -1,0 +1,107 @@
+"""The safety net: each minute, what no worker attends to any more is put right, in bounded batches.
+
+Runs in a thread of the worker's parent process. Several of them at once do no harm: every change names what it saw.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from mirrors.jobs import due, pruning
+from mirrors.jobs.lease import LOST_MESSAGE, lose_attempts
+from mirrors.jobs.timing import timing
+from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob
+from mirrors.wakeup import wake_workers
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+"""Jobs looked at in one turn; more wait for the next."""
+
+EXHAUSTED = (
+    "Each of {attempts} attempts ended with the worker that copied this image: look for workers that were killed "
+    "(out of memory?), then retry this job."
+)
+
+
+class Reconciler:
+    """Turns from :meth:`start` to the end of the process, the first one at once."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                close_old_connections()
+                reconcile()
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("Jobs cannot be reconciled; trying again", error=str(error))
+                connection.close()
+            except Exception:
+                log.exception("Reconciling jobs failed; the next turn comes")
+            # Workers that were started together need not come together for ever.
+            self._stopping.wait(timing().reconcile_period * random.uniform(0.9, 1.1))
+        connection.close()
+
+
+def reconcile() -> None:
+    """One turn."""
+    for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
+        _take_back(job)
+    _wake()
+    pruning.prune()
+
+
+def _take_back(job: MirrorJob) -> None:
+    """End the lease of a worker that is gone; what becomes of the job depends on why and how often."""
+    expired = MirrorJob.objects.expired().filter(id=job.id, lease_token=job.lease_token)
+    with transaction.atomic():
+        if job.cancel_requested_at is not None:
+            # The message already says who cancelled it.
+            taken = _end(expired, status=JobStatus.CANCELLED)
+        elif job.attempts >= job.max_attempts:
+            message = EXHAUSTED.format(attempts=job.attempts)
+            taken = _end(expired, status=JobStatus.FAILED, error_class=ErrorClass.WORKER_LOST, error_message=message)
+        else:
+            taken = expired.filter(cancel_requested_at__isnull=True, attempts__lt=F("max_attempts")).update(
+                status=JobStatus.PENDING,
+                lease_token=None,
+                lease_expires_at=None,
+                available_at=Now(),
+                error_class=ErrorClass.WORKER_LOST,
+                error_message=LOST_MESSAGE,
+            )
+        if taken:
+            lose_attempts(job.id)
+            log.warning("A worker was lost in the middle of a copy", job=job.id, attempts=job.attempts)
+
+
+def _end(expired: QuerySet[MirrorJob], **fields: str) -> int:
+    mappings = list(expired.values_list("mapping_id", flat=True))
+    taken = expired.update(lease_token=None, lease_expires_at=None, finished_at=Now(), **fields)
+    if taken:
+        ImageMapping.objects.filter(id__in=mappings).record()
+    return taken
+
+
+def _wake() -> None:
+    """Wake-ups get lost with the workers that took them: what is due gets a new one."""
+    if due.claimable().exists():
+        wake_workers()
+    elif (at := due.next_due_at()) is not None:
+        wake_workers(not_before=at)

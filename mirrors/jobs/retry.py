@@ -1,0 +1,62 @@
+"""What a failure means for its job: try again, and when; or give up, and what to tell the operator."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from dataclasses import dataclass
+
+from mirrors.jobs.lease import Lease
+from mirrors.jobs.timing import timing
+from mirrors.models import ErrorClass
+from mirrors.oci import RegistryError
+from mirrors.registries.resolve import CredentialError, DriverMissingError
+
+
+class JobRefusedError(Exception):
+    """The job can't be done as things are configured; the message says what to change."""
+
+    permanent = True
+
+    def __init__(self, error_class: ErrorClass, message: str) -> None:
+        super().__init__(message)
+        self.error_class = error_class
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """``rest`` is how many seconds ``host`` asked to be left alone. ``details`` go into the attempt's log alone."""
+
+    error_class: str
+    message: str
+    permanent: bool
+    host: str = ""
+    rest: float | None = None
+    details: str = ""
+
+
+def classify(error: Exception) -> Failure:
+    """Any exception of a copy as a failure. What nobody foresaw is taken for passing, with its traceback."""
+    match error:
+        case RegistryError():
+            return Failure(error.code, str(error), error.permanent, error.host, error.retry_after)
+        case JobRefusedError():
+            return Failure(error.error_class, str(error), permanent=True)
+        case CredentialError():
+            return Failure(ErrorClass.CREDENTIAL, str(error), permanent=False)
+        case DriverMissingError():
+            return Failure(ErrorClass.UNSUPPORTED, str(error), permanent=True)
+    return Failure(
+        ErrorClass.INTERNAL,
+        f"An unforeseen error stopped the copy ({type(error).__name__}); the attempt's log has its traceback.",
+        permanent=False,
+        details="".join(traceback.format_exception(error)),
+    )
+
+
+def delay_after(lease: Lease, failure: Failure) -> float:
+    """Seconds until the next attempt: doubled each time up to a cap, jittered, never before the host's own wish."""
+    limits = timing()
+    backoff = min(limits.retry_cap, limits.retry_base * 2 ** (lease.attempts - 1))
+    jittered: float = backoff * random.uniform(0.5, 1.0)
+    return max(jittered, failure.rest or 0.0)

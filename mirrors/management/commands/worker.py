@@ -1,0 +1,27 @@
+"""``manage.py worker``: the cluster of processes that copies images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand
+
+import mirrors.jobs.checks  # noqa: F401  registers the checks that run before this command
+from swapper_project import configured, logs
+
+
+class Command(BaseCommand):
+    help = (
+        "Copy the images that were ordered. On SIGTERM or SIGINT running copies are handed back to other workers, "
+        "and the process ends within 30 seconds."
+    )
+    requires_system_checks = ["mirrors"]
+
+    def handle(self, **options: Any) -> None:
+        config = configured.load(settings.ENVIRONMENT)
+        logs.configure(config.log_level, config.log_format)
+        # Imported here: django-q2 reads its settings and the apps when it is imported.
+        from mirrors.jobs.cluster import serve
+
+        serve()
