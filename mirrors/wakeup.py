@@ -29,6 +29,7 @@ def wake_workers(*, not_before: datetime | None = None) -> None:
     """
     broker = cast(HoldingBroker, get_broker())
     waiting = broker.queue_size() if not_before is None else broker.held_size(not_before)
-    if waiting < 2 * settings.Q_CLUSTER["workers"]:
+    workers: int = settings.Q_CLUSTER["workers"]
+    if waiting < 2 * workers:
         broker.not_before = not_before
         async_task(DRAIN, broker=broker)  # type: ignore[no-untyped-call]

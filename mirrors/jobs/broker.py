@@ -53,10 +53,10 @@ class OrderedBroker(ORM):
 
     def _take(self) -> list[tuple[int, str]]:
         with transaction.atomic(using=DATABASE):
-            rows = list(self._ready().order_by("id").select_for_update(skip_locked=True)[: settings.Q_CLUSTER["bulk"]])
-            self.get_connection().filter(id__in=[row.pk for row in rows]).update(
-                lock=from_now(settings.Q_CLUSTER["retry"])
-            )
+            first = self._ready().order_by("id").select_for_update(skip_locked=True)
+            rows = list(first[: settings.Q_CLUSTER["bulk"]])
+            locked_until = from_now(settings.Q_CLUSTER["retry"])
+            self.get_connection().filter(id__in=[row.pk for row in rows]).update(lock=locked_until)
         return [(row.pk, row.payload) for row in rows]
 
     def _ready(self) -> QuerySet[OrmQ]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from types import FrameType
 
 import structlog
@@ -16,16 +18,23 @@ log = structlog.get_logger(__name__)
 
 
 class StoppableCluster(Cluster):
-    """Sets the event that all its processes were forked with before it asks django-q2 to stop."""
+    """Sets the flag that all its processes were forked with before it asks django-q2 to stop."""
+
+    sentinel: BaseProcess | None
+    stop_event: Event | None
 
     def __init__(self) -> None:
-        self._stop = stopping.prepare()
+        stopping.prepare()
         super().__init__()
 
     def sig_handler(self, signum: int, frame: FrameType | None) -> None:
-        self._stop.set()
+        stopping.request()
         if self.sentinel is not None and self.stop_event is not None:
             super().sig_handler(signum, frame)
+
+    @property
+    def is_alive(self) -> bool:
+        return self.sentinel is not None and self.sentinel.is_alive()
 
 
 def serve() -> None:
@@ -33,10 +42,12 @@ def serve() -> None:
     connections.close_all()
     cluster = StoppableCluster()
     cluster.start()
+    if stopping.is_requested():
+        cluster.stop()
     reconciler = Reconciler()
     reconciler.start()
     log.info("The worker is ready")
-    while cluster.sentinel.is_alive():
+    while cluster.is_alive:
         time.sleep(0.2)
     reconciler.stop()
     log.info("The worker has stopped")
