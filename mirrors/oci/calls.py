@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from typing import TypeVar
 
 from mirrors.oci.errors import CopyCancelledError, RegistryError
 
 POLL_SECONDS = 0.2
+
+T = TypeVar("T")
 
 
 class Call:
@@ -53,6 +57,12 @@ class Call:
         while (left := until - time.monotonic()) > 0:
             self._event.wait(self.remaining(min(left, POLL_SECONDS)))
             self.check(host)
+
+    def outcome(self, future: Future[T], host: str) -> T:
+        """The result of what a pool does for this call, not waited for any longer once the call is over."""
+        while not wait([future], timeout=self.remaining(POLL_SECONDS)).done:
+            self.check(host)
+        return future.result()
 
     @contextmanager
     def holding(self, lock: threading.Lock, host: str) -> Iterator[None]:

@@ -9,8 +9,10 @@ import ssl
 import threading
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakSet
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -57,6 +59,21 @@ class Dialer:
     watchdog: Watchdog
     stall_timeout: float
     peer_is_private: bool = field(default=False, init=False)
+    _open: WeakSet[HTTPConnection] = field(default_factory=WeakSet, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def opened(self, connection: HTTPConnection) -> None:
+        with self._lock:
+            self._open.add(connection)
+
+    def abort(self) -> None:
+        """Shuts down what is under way, so that no thread waits for a peer that has stopped talking."""
+        with self._lock:
+            sockets = [connection.sock for connection in self._open if connection.sock is not None]
+        for sock in sockets:
+            with suppress(OSError):
+                # Not the TLS socket's own method: it would pull its state away from under the thread that reads.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def dial(self, timeout: float) -> socket.socket:
         """Resolves once, checks every address, and connects to one of them. Raises RegistryError."""
@@ -102,6 +119,7 @@ class _DialledMixin(HTTPConnection):
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.is_closed:
             self.connect()
+            self.dialer.opened(self)
         else:
             self.dialer.watchdog.attach(self.sock)
         self.timeout = self.dialer.stall_timeout
@@ -164,6 +182,7 @@ class Pools:
             pools = list(self._pools.values())
             self._pools.clear()
         for pool in pools:
+            pool.dialer.abort()
             pool.connections.close()
 
     def _open(self, route: Route, trust: object) -> Pool:

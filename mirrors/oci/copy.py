@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from mirrors.images import pinned_tag
 from mirrors.oci.blob_board import BlobBoard
@@ -19,6 +19,9 @@ from mirrors.oci.plan import Plan, Planner, is_present
 from mirrors.oci.progress import Counter, Way
 from mirrors.oci.requests import CopyRequest, CopyResult
 from mirrors.oci.sender import Wire
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +59,25 @@ class ImageCopy:
 
     def run(self) -> CopyResult:
         """Raises RegistryError or CopyCancelledError."""
+        try:
+            return self._run()
+        except BaseException:
+            self.call.cancel()
+            raise
+
+    def _run(self) -> CopyResult:
         source, target = self.request.source, self.request.target
         compared = self._compare()
         if compared.source and compared.present and compared.source.digest == compared.present.digest:
             return self._result(compared.source.digest, compared.source.digest, compared.tag, unchanged=True)
-        original = self.source.get_manifest(source.repository, source.manifest_reference)
+        original = self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
         manifest = original
         if source.digest is None:
             manifest = keep_platforms(original, self.request.platforms, host=source.registry)
         unchanged = compared.present is not None and compared.present.digest == manifest.digest
         if not unchanged:
             self._copy(manifest)
-            self.target.put_manifest(target.repository, compared.tag, manifest)
+            self._ask(self.target.put_manifest, target.repository, compared.tag, manifest)
         self.counter.report(final=True)
         return self._result(
             original.digest, manifest.digest, compared.tag, unchanged=unchanged, platforms=manifest.platforms
@@ -80,9 +90,8 @@ class ImageCopy:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
         looking = self.shared.small.submit(self._head_source)
-        present = is_present(self.target, self.request.target.repository, source.tag)
-        found = looking.result()
-        return _Comparison(source.tag, present, found)
+        present = self._look(source.tag)
+        return _Comparison(source.tag, present, self.call.outcome(looking, source.registry))
 
     def _compare_pinned(self, digest: str) -> _Comparison:
         """The reference's own tag where that is free or right already; else one that belongs to this digest alone:
@@ -91,14 +100,21 @@ class ImageCopy:
         target, tag = self.request.target, self.request.source.tag
         if tag is not None:
             try:
-                present = self.target.head_manifest(target.repository, tag)
+                present = self._ask(self.target.head_manifest, target.repository, tag)
                 if present is None or present.digest == digest:
                     return _Comparison(tag, present, wanted)
             except RegistryError as error:
                 if error.code != "denied":
                     raise
         pinned = pinned_tag(tag, digest)
-        return _Comparison(pinned, is_present(self.target, target.repository, pinned), wanted)
+        return _Comparison(pinned, self._look(pinned), wanted)
+
+    def _ask(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A request that this thread waits for on its feet: it goes on looking at whether it is cancelled."""
+        return self.call.outcome(self.shared.small.submit(request, *args, **kwargs), self.request.source.registry)
+
+    def _look(self, reference: str) -> Descriptor | None:
+        return self._ask(is_present, self.target, self.request.target.repository, reference)
 
     def _head_source(self) -> Descriptor | None:
         """None where a HEAD is forbidden: the GET will tell."""
@@ -120,7 +136,7 @@ class ImageCopy:
     def _copy(self, root: Manifest) -> None:
         """Everything that `root` refers to; `root` itself is left to the caller."""
         request = self.request
-        if not request.target_is_new and is_present(self.target, request.target.repository, root.digest):
+        if not request.target_is_new and self._look(root.digest):
             return
         planner = Planner(
             self.source,
@@ -190,20 +206,16 @@ class _Moves:
         self._running: dict[Future[Any], tuple[str, bool]] = {}
 
     def run(self) -> None:
-        try:
-            for blob in self._plan.largest_first():
-                self._start_blob(blob)
+        for blob in self._plan.largest_first():
+            self._start_blob(blob)
+        self._push_ready()
+        while self._running:
+            done, _ = wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            self._copy.call.check(self._copy.request.source.registry)
+            for future in done:
+                self._finish(future)
             self._push_ready()
-            while self._running:
-                done, _ = wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-                self._copy.call.check(self._copy.request.source.registry)
-                for future in done:
-                    self._finish(future)
-                self._push_ready()
-                self._copy.counter.report()
-        except BaseException:
-            self._copy.call.cancel()
-            raise
+            self._copy.counter.report()
 
     def _start_blob(self, blob: Descriptor) -> None:
         target = self._copy.request.target

@@ -73,7 +73,7 @@ class Engine:
         return ImageCopy(self._shared, request, call, counter).run()
 
     def close(self) -> None:
-        """Ends what is running and lets go of all connections. Does not wait."""
+        """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""
         self._closed.set()
         self._blobs.shutdown(wait=False, cancel_futures=True)
         self._small.shutdown(wait=False, cancel_futures=True)

@@ -66,7 +66,7 @@ class Planner:
         pending = [(child, self.small.submit(self._load, child)) for child in children]
         level = []
         for child, future in pending:
-            found = future.result()
+            found = self.source.call.outcome(future, self.source.access.host)
             if isinstance(found, Manifest):
                 level.append(found)
             elif found is not None:

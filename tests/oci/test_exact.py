@@ -9,7 +9,7 @@ from mirrors.demo.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, ImageBuilde
 from mirrors.oci import Engine, RegistryError
 from tests.oci.conftest import access, copy, ref, request
 from tests.oci.samples import is_complete, odd_image
-from tests.support.faulty_registry import FaultyRegistry, reply
+from tests.support.faulty_registry import FaultyRegistry, chunked, reply
 from tests.support.registries import Registry
 
 
@@ -121,3 +121,13 @@ def test_a_child_that_is_not_what_its_digest_says_is_refused(
 
     assert caught.value.code == "bad-digest"
     assert not target.storage.tags
+
+
+def test_blobs_may_come_in_http_chunks(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = odd_image()
+    image.load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", chunked, times=99)
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)

@@ -11,7 +11,7 @@ from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import OCI_CONFIG, ImageBuilder, SampleImage, sample_image
 from mirrors.oci import CopyCancelledError, CopyResult, Credential, Engine, Progress, RegistryError
 from tests.oci.conftest import MakeEngine, MakeRegistry, access, ref, request
-from tests.support.faulty_registry import FaultyRegistry, held, trickle
+from tests.support.faulty_registry import FaultyRegistry, hang, held, trickle
 from tests.support.ports import wait_until
 
 
@@ -134,6 +134,40 @@ def test_a_cancelled_copy_stops_within_a_chunk(
     assert time.monotonic() - started < 3
     assert target.storage.tags == {}
     wait_until(lambda: target.storage.uploads == {})
+
+
+def test_a_copy_is_cancelled_while_a_registry_says_nothing(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    source.on("GET .*/manifests/1.0", hang, times=9)
+    cancel = threading.Event()
+    engine = make_engine(stall_timeout=30, reply_timeout=30)
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(engine.copy, request(ref(source), ref(target)), cancelled=cancel.is_set)
+        wait_until(lambda: source.count("GET .*/manifests/1.0") == 1)
+        cancel.set()
+        with pytest.raises(CopyCancelledError):
+            copying.result(5)
+
+
+def test_closing_the_engine_frees_threads_that_wait_for_bytes(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", held(source.closing), times=99)
+    engine = make_engine(stall_timeout=30)
+    before = set(threading.enumerate())
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(engine.copy, request(ref(source), ref(target)))
+        wait_until(lambda: source.count("GET .*/blobs/") == len(image.blobs))
+        engine.close()
+        with pytest.raises(CopyCancelledError):
+            copying.result(5)
+
+    blob_threads = {t for t in threading.enumerate() if t.name.startswith("oci-blob")} - before
+    wait_until(lambda: not any(thread.is_alive() for thread in blob_threads), timeout=5)
 
 
 def test_closing_the_engine_ends_its_copies(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:

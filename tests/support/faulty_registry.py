@@ -127,6 +127,20 @@ def cut(size: int) -> Action:
     return act
 
 
+def chunked(handler: Handler) -> bool:
+    """Answers a blob's GET in HTTP chunks, without a length."""
+    content = handler.registry.storage.blob(handler.repository, handler.rest)
+    assert content is not None
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for start in range(0, len(content), 1000):
+        piece = content[start : start + 1000]
+        handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    handler.wfile.write(b"0\r\n\r\n")
+    return True
+
+
 def trickle(pieces: int, seconds: float) -> Action:
     """Answers a blob's GET in so many pieces, with a pause before each."""
 
