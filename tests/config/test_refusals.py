@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swapper_project import config
@@ -154,6 +154,7 @@ def test_merge_keys_bring_defaults() -> None:
     assert told == ["c.yaml:1: quotas.images: is an unknown key here; there is copy.images"]
 
 
+@settings(deadline=None)
 @given(st.text(string.printable, max_size=60) | st.text(max_size=30))
 def test_any_text_loads_or_is_refused(text: str) -> None:
     for candidate in (text, f"{TARGET}{text}", f"target:\n  aws:\n    accountId: {text}\n    region: eu-central-1"):
@@ -180,6 +181,7 @@ def test_what_is_no_go_duration_is_refused(text: object) -> None:
         duration(text)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 366 * 86_400_000))
 def test_durations_are_written_as_they_are_read(milliseconds: int) -> None:
     assert duration(show_duration(milliseconds / 1000)) == pytest.approx(milliseconds / 1000)

@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName, normalise_host, pinned_tag
@@ -31,8 +31,8 @@ hosts = st.one_of(
 @st.composite
 def references(draw: st.DrawFn) -> str:
     text = draw(paths)
-    if draw(st.booleans()):
-        text = f"{draw(hosts)}/{text}"
+    # Without a host the first component must not look like one.
+    text = f"{draw(hosts)}/{text}" if draw(st.booleans()) else f"acme/{text}"
     if draw(st.booleans()):
         text += f":{draw(tags)}"
     if draw(st.booleans()):
@@ -146,18 +146,20 @@ def test_hostile_text_costs_no_more_than_its_length(piece: str) -> None:
     assert time.process_time() - started < 0.2
 
 
+@settings(deadline=None)
 @given(references())
 def test_the_canonical_form_reads_back_as_itself(text: str) -> None:
     try:
         ref = ImageRef.parse(text)
     except InvalidReferenceError:
-        assert len(text) > 64, "only length may make such a reference invalid"
+        assert len(text) > 255, "only length may make such a reference invalid"
         return
     assert ImageRef.parse(str(ref)) == ref
     assert str(ref).startswith(ref.name)
     assert ref.manifest_reference in (ref.digest, ref.tag)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_parses_or_is_refused(text: str) -> None:
     try:
@@ -211,6 +213,7 @@ def test_an_over_long_name_keeps_its_head_and_ends_in_its_hash() -> None:
     assert TargetName(ECR, max_repository=256).retarget(longest).repository == f"ghcr.io/{'a' * 248}"
 
 
+@settings(deadline=None)
 @given(references(), st.sampled_from(["", "mirror", "a/b-c"]), st.sampled_from([100, 255, 256]))
 def test_a_valid_reference_always_has_a_valid_place_at_the_target(text: str, prefix: str, limit: int) -> None:
     try:
@@ -289,6 +292,7 @@ def test_hosts_are_compared_in_one_form() -> None:
         normalise_host("registry")
 
 
+@settings(deadline=None)
 @given(st.none() | tags, digests)
 def test_a_pinned_tag_belongs_to_its_digest(tag: str | None, digest: str) -> None:
     pinned = pinned_tag(tag, digest)
