@@ -11,7 +11,7 @@ from mirrors.oci import manifests
 from mirrors.oci.access import RegistryAccess
 from mirrors.oci.auth import pull_scope, push_scope
 from mirrors.oci.calls import Call
-from mirrors.oci.errors import RegistryError, from_reply
+from mirrors.oci.errors import CopyCancelledError, RegistryError, from_reply
 from mirrors.oci.manifests import Descriptor, Manifest
 from mirrors.oci.sender import Sender, Wire, retry_after
 from mirrors.oci.settings import MAX_MANIFEST_BYTES, MIB
@@ -131,7 +131,7 @@ class RegistryClient:
         """Best effort: an upload that is not cancelled stays on the registry's disk for days. (Distribution 2.8 takes
         back only those that no byte was sent to; the others wait for its own purge.)"""
         ask = Ask("DELETE", upload.location, came_from=upload.hop)
-        with suppress(RegistryError):
+        with suppress(RegistryError, CopyCancelledError):
             Sender(self._wire, self.access, Call(timeout=ABANDON_TIMEOUT_SECONDS)).send_once(
                 ask, (push_scope(repository),)
             )

@@ -16,7 +16,7 @@ from urllib3.response import BaseHTTPResponse
 from mirrors.oci.access import RegistryAccess
 from mirrors.oci.calls import Call
 from mirrors.oci.connections import Pool, Pools, Route
-from mirrors.oci.errors import RegistryError
+from mirrors.oci.errors import CopyCancelledError, RegistryError
 from mirrors.oci.settings import MIB, EngineSettings
 from mirrors.oci.urls import Url, split_host
 
@@ -91,6 +91,7 @@ class Transport:
     def __init__(self, settings: EngineSettings, on_request: OnRequest | None = None) -> None:
         self._settings = settings
         self._on_request = on_request
+        self._closed = False
         self._pools = Pools(
             maxsize=settings.images + 2 * settings.blobs,
             stall_timeout=settings.stall_timeout,
@@ -98,6 +99,8 @@ class Transport:
         )
 
     def close(self) -> None:
+        """Ends all exchanges and begins no new one."""
+        self._closed = True
         self._pools.close()
 
     def api(self, access: RegistryAccess, target: str) -> Url:
@@ -105,12 +108,15 @@ class Transport:
         return Url(access.scheme, host, port, target)
 
     def exchange(self, ask: Ask, access: RegistryAccess, call: Call) -> Reply:
-        """Sends the request and follows redirects. Raises RegistryError for anything but an HTTP answer."""
+        """Sends the request and follows redirects. Raises RegistryError for anything but an HTTP answer,
+        CopyCancelledError once closed."""
         home = self.api(access, "/")
         authorized_origin = ask.url.origin
         url, came_from = ask.url, ask.came_from
         for _ in range(MAX_REDIRECTS + 1):
             call.check(access.host)
+            if self._closed:
+                raise CopyCancelledError
             pool = self._pools.get(self._route(url, access, home, came_from))
             authorization = ask.authorization if url.origin == authorized_origin else None
             reply = self._once(ask, url, authorization, pool, call)
