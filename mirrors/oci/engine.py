@@ -13,6 +13,7 @@ from mirrors.oci.blob_board import BlobBoard
 from mirrors.oci.calls import Call
 from mirrors.oci.client import RegistryClient
 from mirrors.oci.copy import ImageCopy, Shared
+from mirrors.oci.errors import CopyCancelledError
 from mirrors.oci.manifests import Descriptor
 from mirrors.oci.mounts import MemoryMounts, MountIndex
 from mirrors.oci.progress import Counter, Progress
@@ -70,7 +71,13 @@ class Engine:
         """
         call = Call(cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()))
         counter = Counter(progress, self.settings.progress_interval)
-        return ImageCopy(self._shared, request, call, counter).run()
+        try:
+            return ImageCopy(self._shared, request, call, counter).run()
+        except Exception:
+            if self._closed.is_set():
+                # Whatever it was that broke, it broke because its connections and pools were taken away.
+                raise CopyCancelledError from None
+            raise
 
     def close(self) -> None:
         """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""
