@@ -9,9 +9,19 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swapper_project.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """The problem is the operator's to mend: its message says more than a traceback."""
+    print(error, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from swapper_project.certificates import ReloadingContext
+
+BOOT_ERROR = 3
+"""The status of a worker on which gunicorn ends, instead of starting another one."""
 
 _role = os.environ.get("SWAPPER_ROLE", "web")
 
@@ -41,14 +45,19 @@ def ssl_context(conf: Any, default_ssl_context_factory: Callable[[], ssl.SSLCont
 def post_worker_init(worker: Any) -> None:
     """Load the configuration at once, not with the first review; a broken one ends the process with its reason."""
     if _role == "webhook":
+        from swapper_project.config import ConfigError
         from webhook.runtime import runtime
 
-        runtime()
+        try:
+            runtime()
+        except ConfigError as error:
+            print(error, file=sys.stderr)
+            sys.exit(BOOT_ERROR)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Write what the webhook has counted."""
     if _role == "webhook":
-        from webhook.runtime import runtime
+        from webhook import runtime
 
-        runtime().stop()
+        runtime.stop()

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -108,6 +109,8 @@ DATABASES = {"default": dj_database_url.parse(ENVIRONMENT.database_url, conn_max
 _DATABASE = DATABASES["default"]
 _OPTIONS: dict[str, Any] = _DATABASE.setdefault("OPTIONS", {})
 if _DATABASE["ENGINE"].endswith("sqlite3"):
+    with suppress(OSError):
+        Path(_DATABASE["NAME"]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _OPTIONS |= {
         "transaction_mode": "IMMEDIATE",
         "timeout": 2 if WEBHOOK else 20,

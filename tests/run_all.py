@@ -13,7 +13,16 @@ SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 def run(title: str, arguments: list[str], **environment: str) -> tuple[int, dict[str, int]]:
     """Run pytest, showing its output as it comes; exit status and counts of its closing line."""
     print(f"== {title}", flush=True)
-    command = [sys.executable, "-m", "pytest", "-n", os.environ.get("SWAPPER_TEST_PROCESSES", "2"), *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-n",
+        os.environ.get("SWAPPER_TEST_PROCESSES", "2"),
+        "--dist",
+        "loadfile",
+        *arguments,
+    ]
     process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     last = ""

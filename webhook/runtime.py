@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 from functools import cache
 from typing import Final
@@ -11,6 +10,7 @@ from django.conf import settings
 
 from mirrors.images import ImageRef
 from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
+from swapper_project import config as configuration
 from swapper_project import logs
 from swapper_project.config import ConfigSource
 from swapper_project.env import Environment
@@ -29,7 +29,8 @@ class Runtime:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        source = ConfigSource(environment.config, environment.config_overrides)
+        path = configuration.find(str(environment.config) if environment.config else None)
+        source = ConfigSource(path, environment.config_overrides)
         self.snapshots = Snapshots(source=source, environment=environment)
         config = self.snapshots.current.config
         logs.configure(config.log_level, config.log_format)
@@ -43,7 +44,6 @@ class Runtime:
     def start(self) -> None:
         self.snapshots.start()
         self.store.start()
-        atexit.register(self.stop)
 
     def stop(self) -> None:
         self.snapshots.stop()
@@ -72,6 +72,12 @@ def _make() -> Runtime:
 
 
 def runtime() -> Runtime:
-    """This process's runtime, made at the first call."""
+    """This process's runtime, made at the first call. Raises ConfigError."""
     with _LOCK:
         return _make()
+
+
+def stop() -> None:
+    """End this process's runtime, where there is one."""
+    if _make.cache_info().currsize:
+        runtime().stop()

@@ -29,7 +29,7 @@ class Filter(RevisionedModel):
     """A query on ``{obj, container}``; where it gives true the image is left alone."""
 
     name = models.CharField(max_length=200)
-    jmespath = models.TextField(max_length=4096, verbose_name="JMESPath", validators=[validate_jmespath])
+    jmespath = models.TextField(max_length=8192, verbose_name="JMESPath", validators=[validate_jmespath])
     position = models.IntegerField(default=0, help_text="Lower ones are asked first.")
     enabled = models.BooleanField(default=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)

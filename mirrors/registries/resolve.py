@@ -6,14 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from mirrors.images import ImageRef
 from mirrors.oci import Credential, RegistryAccess
 from mirrors.registries.base import DriverMissingError, RegistryDriver
 from mirrors.registries.credentials import CredentialError, resolve
 from mirrors.registries.generic import OciDriver
 from swapper_project.config import Config, OciTarget
-
 
 KIND_NAMES = {"aws": "Amazon ECR", "gcp": "Google Artifact Registry"}
 
@@ -40,6 +38,8 @@ class SourceEntry:
     insecure: bool = False
     ca_file: str | None = None
     namespaces: tuple[str, ...] = ()
+    confined: bool = False
+    """Whether its password file must lie in the credentials directory: it is a row that people edit."""
 
     def matches(self, host: str) -> bool:
         return host == self.host or (self.host.startswith("*.") and host.endswith(self.host[1:]))
@@ -90,6 +90,7 @@ class SourceCatalog:
             password_file=entry.password_file,
             password_env=entry.password_env,
             credentials_dir=self._credentials_dir,
+            confined=entry.confined,
         )
 
 
@@ -119,6 +120,7 @@ def entry_from_reference(*, host: str, username: str, reference: str, insecure: 
         password_env=name if kind == "env" else None,
         insecure=insecure,
         ca_file=ca_file or None,
+        confined=True,
     )
 
 

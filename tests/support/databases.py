@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -33,7 +35,7 @@ class DatabaseTemplate:
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
             cwd=ROOT,
-            env={**os.environ, "SWAPPER_DATABASE_URL": url},
+            env={**os.environ, "SWAPPER_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "swapper_project.settings"},
             check=True,
         )
         return cls(url)
@@ -59,3 +61,13 @@ def _create_database(server: str, name: str, template: str = "template1") -> str
     with psycopg.connect(os.environ["SWAPPER_DATABASE_URL"], autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return f"{server.rpartition('/')[0]}/{name}"
+
+
+def query(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Rows of a query on a database that processes of a test use."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=10)) as connection, connection:
+            return connection.execute(sql).fetchall()
+    with psycopg.connect(url, autocommit=True) as postgres:
+        cursor = postgres.execute(sql.encode())
+        return cursor.fetchall() if cursor.description else []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from typing import Any
 import urllib3
 import yaml
 
-from tests.support.databases import ROOT
+from tests.support.databases import ROOT, DatabaseTemplate
 from tests.support.ports import free_port, wait_until
 
 POOL = urllib3.PoolManager(maxsize=64)
+PRODUCT = {"DJANGO_SETTINGS_MODULE": "swapper_project.settings"}
+"""Processes run with the settings of the product, not with those of the tests."""
 
 
 def write_config(path: Path, *, target: str, prefix: str = "", **keys: Any) -> Path:
@@ -45,7 +48,7 @@ class Process:
             self.popen = subprocess.Popen(
                 self.arguments,
                 cwd=ROOT,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **PRODUCT, **self.environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -59,10 +62,8 @@ class Process:
         try:
             status = self.popen.wait(timeout)
         finally:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.popen.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         return status
 
 
@@ -75,6 +76,7 @@ class Webhook:
     directory: Path
     extra: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    path: str = "/webhook"
     process: Process | None = None
 
     @property
@@ -104,6 +106,14 @@ class Webhook:
         if self.process is not None:
             self.process.stop()
 
+    def worker(self) -> Process:
+        """A worker of the same installation, not started yet."""
+        return Process(
+            [sys.executable, "manage.py", "worker"],
+            {**self.environment, "SWAPPER_ROLE": "worker"},
+            self.directory / "worker.log",
+        )
+
     def _is_ready(self) -> bool:
         assert self.process is not None and self.process.popen is not None
         assert self.process.popen.poll() is None, self.process.log.read_text()
@@ -112,17 +122,17 @@ class Webhook:
         except urllib3.exceptions.HTTPError:
             return False
 
-    def post(self, body: bytes, path: str = "/webhook", **headers: str) -> urllib3.BaseHTTPResponse:
+    def post(self, body: bytes, path: str = "", **headers: str) -> urllib3.BaseHTTPResponse:
         return POOL.request(
             "POST",
-            f"{self.url}{path}",
+            f"{self.url}{path or self.path}",
             body=body,
             headers={"Content-Type": "application/json", **headers},
             retries=False,
             timeout=30,
         )
 
-    def review(self, review: Mapping[str, Any], path: str = "/webhook") -> Answer:
+    def review(self, review: Mapping[str, Any], path: str = "") -> Answer:
         response = self.post(json.dumps(review).encode(), path)
         assert response.status == 200, response.data
         return Answer(response.json(), review)
@@ -141,6 +151,28 @@ class Webhook:
         uid = answer.response["uid"]
         (line,) = [line for line in self.log_lines() if line.get("uid") == uid and line["message"] == "Admitted"]
         return [image["reason"] for image in line["images"]]
+
+
+@contextlib.contextmanager
+def running_webhook(
+    directory: Path,
+    template: DatabaseTemplate,
+    *,
+    target: str,
+    prefix: str = "",
+    extra: Mapping[str, str] | None = None,
+    **keys: Any,
+) -> Iterator[Webhook]:
+    """A webhook with a database of its own, and ``keys`` in its configuration."""
+    with template.copy(directory) as url:
+        config = write_config(directory / "config.yaml", target=target, prefix=prefix, **keys)
+        webhook = Webhook(config, url, directory, extra or {})
+        webhook.prepare()
+        webhook.start()
+        try:
+            yield webhook
+        finally:
+            webhook.stop()
 
 
 @dataclass(frozen=True)
@@ -218,7 +250,7 @@ def run_manage(
     ended = subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **PRODUCT, **(environment or {})},
         capture_output=True,
         text=True,
         input=stdin,

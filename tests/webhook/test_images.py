@@ -51,7 +51,7 @@ def test_an_image_of_the_target_is_left_alone(always: Webhook, target: MemoryReg
     assert always.admit(pod_of(f"{target.host}/docker.io/library/nginx:1")).patch == []
 
 
-def test_the_prefix_ends_at_a_path_boundary(delayed: Webhook, target: MemoryRegistry, image: str) -> None:
+def test_the_prefix_ends_at_a_path_boundary(delayed: Webhook, target: MemoryRegistry) -> None:
     """``…/mirror-other/app`` is not below the target ``…/mirror``."""
     host = target.host
 

@@ -1,0 +1,154 @@
+"""What a running webhook takes over without a restart: file, switch, operators' rows; and dry run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import DatabaseTemplate, query
+from tests.support.ports import wait_until
+from tests.support.system import Webhook, pod_of, review_of, run_manage, running_webhook, write_config
+
+TOKEN = "s3cret-path-0123456789"
+POLICIES = {"imageSwapPolicy": "always", "imageCopyPolicy": "none"}
+
+
+@pytest.fixture(scope="module")
+def live(
+    target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Webhook]:
+    """A webhook on a secret path, whose file and switch the tests of this module change."""
+    directory = tmp_path_factory.mktemp("live")
+    extra = {"SWAPPER_SWAP_FILE": str(directory / "switch"), "SWAPPER_WEBHOOK_TOKEN": TOKEN}
+    with running_webhook(directory, database_template, target=target.host, extra=extra, **POLICIES) as webhook:
+        webhook.path = f"/webhook/{TOKEN}"
+        yield webhook
+
+
+@pytest.fixture(autouse=True)
+def reset(live: Webhook, target: MemoryRegistry) -> None:
+    """Each test begins with a webhook that swaps always and copies nothing."""
+    configure(live, target)
+    switch(live, "on")
+    wait_until(lambda: reason(live) == "policy-always")
+
+
+def configure(webhook: Webhook, target: MemoryRegistry, **keys: object) -> None:
+    write_config(webhook.config, target=target.host, **{**POLICIES, **keys})
+
+
+def switch(webhook: Webhook, text: str) -> None:
+    Path(webhook.extra["SWAPPER_SWAP_FILE"]).write_text(f"{text}\n")
+
+
+def reason(webhook: Webhook, image: str = "example.com/always-there:1") -> str:
+    return webhook.reasons(webhook.admit(pod_of(image)))[0]
+
+
+def seconds_until(condition: Callable[[], object]) -> float:
+    started = time.monotonic()
+    wait_until(condition, timeout=15)
+    return time.monotonic() - started
+
+
+def test_an_edited_file_is_in_force_soon_and_a_broken_one_is_not(live: Webhook, target: MemoryRegistry) -> None:
+    configure(live, target, source={"filters": [{"jmespath": "contains(container.image, 'there')"}]})
+    assert seconds_until(lambda: reason(live) == "filtered") < 5
+
+    live.config.write_text("dryRun: maybe\nnonsense: 1\n")
+    wait_until(lambda: any("refused" in line["message"] for line in live.log_lines()), what="a refusal in the log")
+    assert reason(live) == "filtered"
+
+    configure(live, target)
+    assert seconds_until(lambda: reason(live) == "policy-always") < 5
+
+
+def test_the_kill_switch_stops_swapping_within_5_seconds(live: Webhook) -> None:
+    switch(live, "off")
+    assert seconds_until(lambda: reason(live) == "switched-off") < 5
+    assert live.admit(pod_of("nginx:1")).patch == []
+
+    switch(live, "on")
+    assert seconds_until(lambda: reason(live) == "policy-always") < 5
+
+
+def test_a_filter_of_an_operator_is_in_force_within_2_seconds(live: Webhook) -> None:
+    model = "from mirrors.models import Filter; Filter.objects"
+    edit = f"{model}.create(name='ours', jmespath='contains(container.image, `there`)')"
+    run_manage("shell", "-v0", "-c", edit, environment=live.environment)
+    assert seconds_until(lambda: reason(live) == "filtered") < 2.5
+
+    run_manage("shell", "-v0", "-c", f"{model}.all().delete()", environment=live.environment)
+    assert seconds_until(lambda: reason(live) == "policy-always") < 2.5
+
+
+def test_a_configured_dry_run_decides_and_changes_nothing(live: Webhook, target: MemoryRegistry) -> None:
+    configure(live, target, dryRun=True, imageCopyPolicy="delayed")
+    wait_until(lambda: reason(live) == "dry-run")
+
+    answer = live.admit(pod_of("example.com/dry:1"))
+
+    assert answer.patch == []
+    (line,) = [line for line in live.log_lines() if line.get("uid") == answer.response["uid"]]
+    assert line["images"][0]["would"] == "policy-always"
+    # An order that is written for certain, behind those that must not be: nothing is left under way after it.
+    configure(live, target, imageCopyPolicy="delayed")
+    wait_until(lambda: reason(live) == "policy-always")
+    order(live, "example.com/after-dry:1")
+    assert sources(live, "%dry:1") == {"example.com/after-dry:1"}
+
+
+def test_a_dry_run_request_gets_the_same_patch_and_writes_nothing(live: Webhook, target: MemoryRegistry) -> None:
+    configure(live, target, imageCopyPolicy="delayed", annotate=False)
+    wait_until(lambda: len(live.admit(pod_of("nginx:1")).patch) == 1)
+
+    dry = live.admit(pod_of("example.com/requested:1"), dryRun=True)
+    order(live, "example.com/after-requested:1")
+    assert sources(live, "%requested:1") == {"example.com/after-requested:1"}
+    real = live.admit(pod_of("example.com/requested:1"))
+
+    assert dry.patch == real.patch != []
+    wait_until(lambda: len(sources(live, "%requested:1")) == 2, what="the order of the real request")
+
+
+def test_off_the_secret_path_nothing_is_written(live: Webhook, target: MemoryRegistry) -> None:
+    configure(live, target, imageCopyPolicy="delayed", annotate=False)
+    wait_until(lambda: len(live.admit(pod_of("nginx:1")).patch) == 1)
+
+    for path in ("/", "/webhook", "/webhook/wrong-path-0123456789"):
+        assert live.review(review_of(pod_of("example.com/plain-path:1")), path=path).patch
+    order(live, "example.com/secret-path:1")
+
+    assert sources(live, "%-path:1") == {"example.com/secret-path:1"}
+
+
+def test_a_burst_of_pods_orders_each_image_once(live: Webhook, target: MemoryRegistry) -> None:
+    configure(live, target, imageCopyPolicy="delayed", annotate=False)
+    wait_until(lambda: len(live.admit(pod_of("nginx:1")).patch) == 1)
+
+    for _ in range(20):
+        live.admit(pod_of("example.com/burst-1:1", "example.com/burst-2:1"))
+    order(live, "example.com/burst-3:1")
+
+    jobs = query(
+        live.database_url,
+        "SELECT m.source, count(*) FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"
+        " WHERE m.source LIKE 'example.com/burst%' GROUP BY m.source",
+    )
+    assert sorted(jobs) == [(f"example.com/burst-{number}:1", 1) for number in (1, 2, 3)]
+
+
+def order(webhook: Webhook, image: str) -> None:
+    """Have an image ordered and wait until that is written; orders are written as they came."""
+    webhook.admit(pod_of(image))
+    wait_until(lambda: sources(webhook, image), what=f"the order of {image}")
+
+
+def sources(webhook: Webhook, pattern: str) -> set[str]:
+    """Sources of mappings that are like ``pattern``."""
+    rows = query(webhook.database_url, f"SELECT source FROM mirrors_imagemapping WHERE source LIKE '{pattern}'")  # noqa: S608
+    return {source for (source,) in rows}

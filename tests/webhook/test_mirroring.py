@@ -1,0 +1,151 @@
+"""The main job with real processes: a pod is admitted, its image is mirrored, the next pod runs from the mirror."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import DatabaseTemplate, query
+from tests.support.ports import wait_until
+from tests.support.system import Answer, Webhook, pod_of, running_webhook, write_config
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[MemoryRegistry]:
+    with MemoryRegistry() as registry:
+        for number in range(1, 6):
+            sample_image(seed=number, layers=2, layer_bytes=1000).load(registry.storage, f"team/app-{number}", "1.0")
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def system(
+    source: MemoryRegistry,
+    target: MemoryRegistry,
+    database_template: DatabaseTemplate,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Webhook]:
+    """Webhook and worker, delayed copies; tests change the policies."""
+    directory = tmp_path_factory.mktemp("system")
+    with running_webhook(directory, database_template, target=target.host, **configuration(source)) as webhook:
+        worker = webhook.worker()
+        worker.start()
+        try:
+            yield webhook
+        finally:
+            worker.stop()
+
+
+def configuration(source: MemoryRegistry, **keys: object) -> dict[str, object]:
+    registries = [{"type": "oci", "host": source.host, "insecure": True}]
+    return {"source": {"registries": registries}, **keys}
+
+
+def set_policies(system: Webhook, source: MemoryRegistry, target: MemoryRegistry, **keys: object) -> None:
+    """Change the configuration of the running system and wait until the webhook has taken it over."""
+    taken = len([line for line in system.log_lines() if "is in force" in line["message"]])
+    write_config(system.config, target=target.host, **configuration(source, **keys))
+    wait_until(
+        lambda: len([line for line in system.log_lines() if "is in force" in line["message"]]) > taken,
+        what="the new configuration",
+    )
+
+
+def swapped(answer: Answer) -> str | None:
+    return answer.images.get("/spec/containers/0/image")
+
+
+def test_the_next_pod_runs_from_the_mirror(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+    image = f"{source.host}/team/app-1:1.0"
+
+    first = system.admit(pod_of(image))
+    assert system.reasons(first) == ["absent"]
+    wait_until(lambda: swapped(system.admit(pod_of(image))), timeout=40, what="a swap")
+
+    mirrored = f"{target.host}/{source.host.replace(':', '_')}/team/app-1:1.0"
+    second = system.admit(pod_of(image))
+    assert swapped(second) == mirrored
+    assert system.reasons(second) == ["present"]
+    repository = mirrored.partition("/")[2].removesuffix(":1.0")
+    assert target.storage.manifest(repository, "1.0") == source.storage.manifest("team/app-1", "1.0")
+
+
+@pytest.mark.parametrize(("policy", "number"), [("immediate", 2), ("force", 3)])
+def test_a_pod_waits_for_its_copy(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry, policy: str, number: int
+) -> None:
+    set_policies(system, source, target, imageCopyPolicy=policy, imageCopyDeadline=f"{number + 6}s")
+
+    answer = system.admit(pod_of(f"{source.host}/team/app-{number}:1.0"))
+
+    assert system.reasons(answer) == ["copied"]
+    assert swapped(answer)
+
+
+def test_a_pod_whose_copy_fails_is_kept(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+    set_policies(system, source, target, imageCopyPolicy="immediate", imageCopyDeadline="8.5s")
+
+    answer = system.admit(pod_of(f"{source.host}/team/no-such:1.0"))
+
+    assert answer.allowed
+    assert system.reasons(answer) == ["absent"]
+    (row,) = query(
+        system.database_url,
+        "SELECT j.status, j.error_class FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"
+        " WHERE m.source LIKE '%no-such%'",
+    )
+    assert row == ("failed", "not-found")
+
+
+def test_without_copies_nothing_is_ordered(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+    set_policies(system, source, target, imageCopyPolicy="none")
+
+    answer = system.admit(pod_of(f"{source.host}/team/app-4:1.0"))
+
+    assert system.reasons(answer) == ["absent"]
+    set_policies(system, source, target, imageCopyPolicy="delayed", imageCopyDeadline="5s")
+    system.admit(pod_of(f"{source.host}/team/app-5:1.0"))
+    wait_until(lambda: ordered(system, "%app-5%"), what="an order behind the one that must not be")
+    assert not ordered(system, "%app-4%")
+
+
+def test_many_pods_with_one_missing_image_make_one_copy(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
+    sample_image(seed=99, layers=2, layer_bytes=1000).load(source.storage, "team/shared", "1.0")
+    set_policies(system, source, target, imageCopyPolicy="immediate", imageCopyDeadline="9.5s")
+    pods = [pod_of(f"{source.host}/team/shared:1.0", name=f"pod-{number}") for number in range(10)]
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(system.admit, pods))
+
+    assert [system.reasons(answer)[0] for answer in answers] == ["copied"] * 10
+    assert ordered(system, "%team/shared%") == 1
+
+
+def test_a_pod_does_not_wait_longer_than_its_budget(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
+    set_policies(system, source, target, imageCopyPolicy="immediate", imageCopyDeadline="1s")
+    sample_image(seed=7, layers=30, layer_bytes=1_000_000).load(source.storage, "team/large", "1.0")
+
+    started = time.monotonic()
+    answer = system.admit(pod_of(f"{source.host}/team/large:1.0", f"{source.host}/team/none:1", "192.0.2.1/x/y:1"))
+
+    assert answer.allowed
+    assert time.monotonic() - started < 2
+
+
+def ordered(system: Webhook, pattern: str) -> int:
+    """How many jobs images like ``pattern`` have had."""
+    jobs: int = query(
+        system.database_url,
+        "SELECT count(*) FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"  # noqa: S608
+        f" WHERE m.source LIKE '{pattern}'",
+    )[0][0]
+    return jobs
