@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 class StoppableCluster(Cluster):
     """Sets the flag that all its processes were forked with before it asks django-q2 to stop."""
 
-    sentinel: BaseProcess | None
-    stop_event: Event | None
+    sentinel: BaseProcess | None  # type: ignore[assignment]
+    stop_event: Event | None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         stopping.prepare()
@@ -30,7 +30,7 @@ class StoppableCluster(Cluster):
     def sig_handler(self, signum: int, frame: FrameType | None) -> None:
         stopping.request()
         if self.sentinel is not None and self.stop_event is not None:
-            super().sig_handler(signum, frame)
+            super().sig_handler(signum, frame)  # type: ignore[no-untyped-call]
 
     @property
     def is_alive(self) -> bool:

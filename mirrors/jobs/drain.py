@@ -57,10 +57,13 @@ class ImageThreads:
         with self.changed:
             self.changed.wait(timeout)
 
-    def end(self) -> None:
-        """No more jobs; idle threads close their connections and go."""
+    def end(self, patience: float = 1.0) -> None:
+        """No more jobs: idle threads close their connections and go, a stuck one is left behind."""
         for _ in self._threads:
             self._jobs.put(None)
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         while (lease := self._jobs.get()) is not None:

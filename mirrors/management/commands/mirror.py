@@ -1,0 +1,157 @@
+"""``manage.py mirror IMAGE…``: an explicit order, carried out here and now."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandParser
+from django.db import close_old_connections
+
+from mirrors.images import ImageRef, InvalidReferenceError, TargetName
+from mirrors.jobs import follow
+from mirrors.jobs.copier import Copier
+from mirrors.jobs.drain import Drain
+from mirrors.jobs.follow import JobView
+from mirrors.management.show_copies import show_on
+from mirrors.models import Priority, Trigger
+from mirrors.services import MirrorOrder, OrderOutcome, request_mirrors
+from mirrors.services.config_rows import sync_config
+from swapper_project import config as configuration
+from swapper_project import configured
+from swapper_project.config import Config, ConfigSource
+
+PROBLEMS = {
+    "target-name-taken": "another image has its name at the target already; see the mappings in the admin",
+    "paused": "its mapping is paused; resume it first",
+    "failed-recently": "its last copy failed a short time ago; see the job's error, then try again later",
+}
+LOOK_EVERY = 0.25
+
+
+class Command(BaseCommand):
+    help = (
+        "Mirror images now, whether or not a worker runs and whatever dryRun says. "
+        "Ends with status 1 if one of them could not be mirrored."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "images", nargs="+", metavar="IMAGE", help="as in a pod: nginx:1.27, ghcr.io/org/app@sha256:…"
+        )
+        parser.add_argument("--config", help="configuration file")
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="one JSON object for each image at the end"
+        )
+        parser.add_argument("--queue", action="store_true", help="only order the copies; workers carry them out")
+
+    def handle(self, *, images: list[str], as_json: bool, queue: bool, **options: Any) -> None:
+        source = _config_source(options["config"])
+        refs = _parse(images, source.current.target.name)
+        if source.current.dry_run:
+            self.stderr.write("dryRun is set: pods are not changed, but what is ordered here is copied all the same.")
+        outcomes = _order(refs, source.current)
+        ids = [outcome.job_id for outcome in outcomes if outcome.job_id is not None]
+        for outcome in outcomes:
+            if outcome.problem:
+                self.stderr.write(f"{outcome.source}: {PROBLEMS.get(outcome.problem, outcome.problem)}")
+        views = follow.look(ids) if queue else _carry_out(source, ids, sys.stderr if as_json else sys.stdout)
+        self._tell(views, as_json=as_json, queued=queue)
+        wanted = {"succeeded", "pending", "running"} if queue else {"succeeded"}
+        if len(ids) < len(outcomes) or not all(view.status in wanted for view in views):
+            sys.exit(1)
+
+    def _tell(self, views: Sequence[JobView], *, as_json: bool, queued: bool) -> None:
+        for view in views:
+            if as_json:
+                self.stdout.write(json.dumps(view.as_json()))
+            elif queued:
+                self.stdout.write(f"{view.source}: ordered, job {view.job_id}")
+
+
+def _config_source(explicit: str | None) -> ConfigSource:
+    environment = settings.ENVIRONMENT
+    if explicit:
+        environment = replace(environment, config=Path(explicit))
+    path = configuration.find(str(environment.config) if environment.config else None)
+    if path is None:
+        configured.stop(configured.MISSING)
+    try:
+        return ConfigSource(path, environment.config_overrides)
+    except configuration.ConfigError as error:
+        configured.stop(str(error))
+
+
+def _parse(images: Sequence[str], target: TargetName) -> list[ImageRef]:
+    refs = []
+    for image in images:
+        try:
+            ref = ImageRef.parse(image)
+        except InvalidReferenceError as error:
+            configured.stop(f"{error}.")
+        if target.contains(ref):
+            configured.stop(f"{ref} lies at the target already: name the image as its source has it.")
+        refs.append(ref)
+    return list(dict.fromkeys(refs))
+
+
+def _order(refs: Sequence[ImageRef], config: Config) -> list[OrderOutcome]:
+    registry = sync_config(config=config)
+    orders = [
+        MirrorOrder(
+            source=str(ref),
+            target=str(config.target.name.retarget(ref)),
+            trigger=Trigger.OPERATOR,
+            priority=Priority.OPERATOR,
+            requested_by=_user(),
+        )
+        for ref in refs
+    ]
+    return request_mirrors(target_registry_id=registry.id, orders=orders)
+
+
+def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView]:
+    """Run the jobs in this process, follow those that a worker took first, and show all of them until their end."""
+    stop, over = threading.Event(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    copier = Copier(source)
+
+    def drain() -> None:
+        while not (stop.is_set() or over.is_set()):
+            Drain(copier, stop=stop.is_set, only=ids, keep_on=lambda: not over.is_set()).run()
+
+    thread = threading.Thread(target=drain, name="drain", daemon=True)
+    thread.start()
+    try:
+        with show_on(stream) as show:
+            while True:
+                close_old_connections()
+                views = follow.look(ids)
+                show.update(views)
+                if stop.is_set() or not thread.is_alive() or all(view.is_over for view in views):
+                    break
+                time.sleep(LOOK_EVERY)
+    finally:
+        over.set()
+        thread.join()
+        copier.close()
+    if stop.is_set():
+        print("Stopped: what was not finished stays ordered, and workers carry it out.", file=sys.stderr)
+    return follow.look(ids)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "mirror command"

@@ -1,0 +1,111 @@
+"""Shows copies under way: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from django.utils import timezone
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from mirrors.jobs.follow import JobView
+
+
+class Show(Protocol):
+    """Told of all jobs again and again."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+    def update(self, views: Iterable[JobView]) -> None: ...
+
+
+def show_on(stream: TextIO) -> Show:
+    return Bars(stream) if stream.isatty() else Lines(stream)
+
+
+class Lines:
+    """A line for each change of a job's state."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._told: dict[int, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.flush()
+
+    def update(self, views: Iterable[JobView]) -> None:
+        for view in views:
+            line = f"{view.source}: {words(view)}"
+            if self._told.get(view.job_id) != line:
+                self._told[view.job_id] = line
+                print(line, file=self._stream, flush=True)
+
+
+class Bars:
+    """A bar for each job: bytes, speed, time left."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._tasks: dict[int, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=Console(file=stream),
+        )
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, views: Iterable[JobView]) -> None:
+        for view in views:
+            if view.job_id not in self._tasks:
+                self._tasks[view.job_id] = self._progress.add_task(view.source, total=None, words="")
+            self._progress.update(
+                self._tasks[view.job_id],
+                # Nothing to do counts as done, though there was nothing to count.
+                total=view.bytes_total or (1 if view.status == "succeeded" else None),
+                completed=view.bytes_done or (1 if view.status == "succeeded" else 0),
+                words=words(view),
+            )
+
+
+def words(view: JobView) -> str:
+    """The state of a job for a person."""
+    match view.status:
+        case "succeeded":
+            return f"at {view.target} ({view.bytes_copied / 1e6:.1f} MB copied of {view.bytes_total / 1e6:.1f} MB)"
+        case "failed":
+            return f"failed: {view.error}"
+        case "cancelled":
+            return view.error or "cancelled"
+        case "running":
+            return "copying"
+    if view.error and view.available_at > timezone.now():
+        return f"waiting until {view.available_at:%H:%M:%S} to try again: {view.error}"
+    return "waiting"

@@ -1,0 +1,38 @@
+"""Fixtures of the tests of jobs: a source and a target in memory, times shortened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from mirrors.demo.registry import MemoryRegistry
+from mirrors.jobs.copier import Copier
+from tests.jobs.support import FAST, config_file, copier
+from tests.support.faulty_registry import FaultyRegistry
+
+
+@pytest.fixture(autouse=True)
+def fast(settings: Settings) -> None:
+    settings.JOB_TIMING = FAST
+
+
+@pytest.fixture
+def source() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def target() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def made(transactional_db: None, source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> Iterator[Copier]:
+    """What a worker process copies with, from ``source`` to ``target``."""
+    with copier(config_file(tmp_path, source, target)) as ready:
+        yield ready

@@ -1,0 +1,60 @@
+"""Run as ``python -m tests.jobs.race``: processes that order or claim at the same moment."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable
+from typing import Any
+
+
+def main(what: str, processes: int, *arguments: str) -> list[Any]:
+    import django
+
+    django.setup()
+    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim}
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(processes)
+    answers = context.Queue()
+    children = [
+        context.Process(target=_run, args=(contest[what], number, barrier, answers, arguments))
+        for number in range(processes)
+    ]
+    for child in children:
+        child.start()
+    collected = [answers.get(timeout=60) for _ in children]
+    for child in children:
+        child.join()
+    return collected
+
+
+def _run(work: Callable[..., Any], number: int, barrier: Any, answers: Any, arguments: tuple[str, ...]) -> None:
+    from django.db import connection
+
+    connection.ensure_connection()
+    barrier.wait(30)
+    try:
+        answers.put(work(number, *arguments))
+    except Exception as error:
+        answers.put(f"{type(error).__name__}: {error}")
+
+
+def _order(number: int, source: str, target: str) -> int:
+    from tests.jobs.support import order
+
+    return order(source, target=target, namespace=f"team-{number}").pk
+
+
+def _claim(number: int) -> list[int]:
+    """Claim until nothing is left."""
+    from mirrors.jobs.lease import claim
+
+    taken = []
+    while (lease := claim(worker=f"worker {number}")) is not None:
+        taken.append(lease.job_id)
+    return taken
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])))

@@ -1,0 +1,136 @@
+"""Orders, sources and drains for the tests of jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from mirrors.demo.images import SampleImage, sample_image
+from mirrors.demo.registry import MemoryRegistry
+from mirrors.images import ImageRef, TargetName
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.copier import Copier
+from mirrors.jobs.drain import Drain
+from mirrors.jobs.lease import Lease, claim
+from mirrors.models import MirrorJob, Priority, Registry, RegistryRole
+from mirrors.services import MirrorOrder, request_mirrors
+from swapper_project.config import ConfigSource
+from tests.support.system import write_config
+
+FAST = {
+    "heartbeat": 0.1,
+    "lease": 1.0,
+    "poll": 0.02,
+    "linger": 0.05,
+    "retry_base": 0.05,
+    "retry_cap": 0.2,
+    "hand_back_within": 1.0,
+    "database_patience": 5.0,
+    "config_poll": 0.05,
+}
+
+
+def target_row(endpoint: str = "mirror.example.com:5000") -> Registry:
+    row, _ = Registry.objects.get_or_create(role=RegistryRole.TARGET, endpoint=endpoint, prefix="")
+    return row
+
+
+def order(
+    source: str,
+    *,
+    target: str = "mirror.example.com:5000",
+    priority: int = Priority.DELAYED,
+    namespace: str = "default",
+    **fields: Any,
+) -> MirrorJob:
+    """Order one image and return its live job."""
+    return orders([source], target=target, priority=priority, namespace=namespace, **fields)[0]
+
+
+def orders(
+    sources: Sequence[str],
+    *,
+    target: str = "mirror.example.com:5000",
+    priority: int = Priority.DELAYED,
+    namespace: str = "default",
+    **fields: Any,
+) -> list[MirrorJob]:
+    """Order images in one transaction and return their live jobs."""
+    refs = [ImageRef.parse(source) for source in sources]
+    wanted = [
+        MirrorOrder(
+            source=str(ref),
+            target=str(TargetName(target).retarget(ref)),
+            priority=priority,
+            namespace=namespace,
+            **fields,
+        )
+        for ref in refs
+    ]
+    outcomes = request_mirrors(target_registry_id=target_row(target).id, orders=wanted)
+    jobs = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
+    return [jobs[outcome.job_id] for outcome in outcomes if outcome.job_id is not None]
+
+
+def load(registry: MemoryRegistry, repository: str = "app", tag: str = "1.0", **kind: Any) -> SampleImage:
+    """Put a small image into a registry."""
+    image = sample_image(**{"layer_bytes": 2_000, "layers": 2, "platforms": ("linux/amd64",), **kind})
+    image.load(registry.storage, repository, tag)
+    return image
+
+
+def config_file(directory: Path, source: MemoryRegistry, target: MemoryRegistry, **keys: Any) -> Path:
+    """Both registries over plain HTTP; ``keys`` are added as they are."""
+    entry = {"type": "oci", "host": source.host, "insecure": True, **keys.pop("entry", {})}
+    document = {"source": {"registries": [entry]}, **keys}
+    return write_config(directory / "config.yaml", target=target.host, **document)
+
+
+@contextmanager
+def copier(config: Path) -> Iterator[Copier]:
+    made = Copier(ConfigSource(config))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def draining(made: Copier, stop: Callable[[], bool] = lambda: False) -> Iterator[threading.Thread]:
+    """A drain in a thread of its own, at its end when the block is."""
+    drain = Drain(made, stop=stop)
+
+    def run() -> None:
+        drain.run()
+        connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+def drain(made: Copier) -> None:
+    """Run what is due now, to its end."""
+    with draining(made):
+        pass
+
+
+def take(**fields: Any) -> Lease:
+    """Claim a job that is due."""
+    lease = claim(worker="tests", **fields)
+    assert lease is not None
+    return lease
+
+
+def expire(lease: Lease) -> None:
+    """Let a lease run out now, as if its worker had gone away."""
+    MirrorJob.objects.filter(id=lease.job_id).update(lease_expires_at=from_now(-1))

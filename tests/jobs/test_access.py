@@ -1,0 +1,127 @@
+"""The credential boundary: what a log-in reads is mirrored for the namespaces that it serves, and is recorded so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.models import Access, ErrorClass, ImageMapping, JobStatus, MirrorJob, Trigger
+from tests.jobs.support import config_file, copier, drain, load, order
+from tests.support.faulty_registry import FaultyRegistry
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
+    """A source that shows nothing without a log-in."""
+    (tmp_path / "password").write_text(PASSWORD)
+    with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
+        load(registry)
+        yield registry
+
+
+def run(
+    source: FaultyRegistry, target: FaultyRegistry, directory: Path, *, namespaces: list[str] | None = None, **keys: Any
+) -> MirrorJob:
+    """Order from namespace ``web`` and drain, with a log-in that serves ``namespaces`` (none: no log-in)."""
+    order_fields = keys.pop("order", {"namespace": "web"})
+    entry: dict[str, Any] = {}
+    if namespaces is not None:
+        entry = {"username": "reader", "passwordFile": str(directory / "password"), "namespaces": namespaces}
+    job = order(f"{source.host}/app:{keys.pop('tag', '1.0')}", target=target.host, **order_fields)
+    with copier(config_file(directory, source, target, entry=entry, **keys)) as made:
+        drain(made)
+    job.refresh_from_db()
+    return job
+
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_log_in_serves_the_namespaces_it_lists(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    job = run(private, target, tmp_path, namespaces=["web"])
+    assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
+
+
+def test_a_log_in_does_not_serve_other_namespaces(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    job = run(private, target, tmp_path, namespaces=["team-a"])
+    assert (job.status, job.error_class, job.attempts) == (JobStatus.FAILED, ErrorClass.DENIED, 1)
+    assert "web" in job.error_message and "namespaces" in job.error_message
+    assert job.mapping.access == Access.UNKNOWN
+    assert target.storage.tags == {}
+
+
+def test_an_operator_may_use_what_was_configured(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    operators = {"namespace": "", "trigger": Trigger.OPERATOR}
+    job = run(private, target, tmp_path, namespaces=[], order=operators)
+    assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
+
+
+def test_a_private_image_without_a_log_in_says_what_is_missing(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    job = run(private, target, tmp_path)
+    assert job.status == JobStatus.FAILED
+    assert private.host in job.error_message and "source.registries" in job.error_message
+
+
+def test_a_public_image_is_read_with_the_log_in_and_open_to_all(target: FaultyRegistry, tmp_path: Path) -> None:
+    """Log-ins have higher rate limits; what counts for the boundary is that nobody needs one."""
+    (tmp_path / "password").write_text(PASSWORD)
+    with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD, anonymous_pull=True)) as source:
+        load(source)
+        job = run(source, target, tmp_path, namespaces=["team-a"])
+        assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.ANONYMOUS)
+        tokens = [asked for asked in source.found("GET /token") if "Authorization" in asked.headers]
+        assert tokens, "the copy was anonymous"
+
+
+def test_what_is_at_the_target_already_proves_nothing(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    """A pinned image that is there already is no copy, but its source must be shown all the same."""
+    image = load(private)
+    ImageMapping.objects.all().delete()
+    pinned = f"1.0@{image.root}"
+    assert run(private, target, tmp_path, namespaces=["web"], tag=pinned).status == JobStatus.SUCCEEDED
+    job = run(private, target, tmp_path, tag=pinned)
+    assert job.status == JobStatus.FAILED
+
+
+def test_an_image_that_is_private_by_now_is_not_taken_for_public(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    job = order(f"{private.host}/app:1.0", target=target.host, namespace="web")
+    ImageMapping.objects.update(access=Access.ANONYMOUS)
+    job = run(private, target, tmp_path, namespaces=["team-a"])
+    assert job.status == JobStatus.FAILED
+
+
+def test_skip_leaves_private_images_alone(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+    job = run(private, target, tmp_path, namespaces=["web"], privateImages="skip")
+    assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.DENIED)
+    assert "skip" in job.error_message
+
+
+def test_mirror_asks_nobody(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+    job = run(private, target, tmp_path, namespaces=[], privateImages="mirror")
+    assert job.status == JobStatus.SUCCEEDED
+
+
+def test_no_password_is_written_anywhere(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("wrong password")
+    job = run(private, target, tmp_path, namespaces=["web"])
+    assert job.status == JobStatus.FAILED
+    log = job.attempt_rows.get().log
+    assert "wrong password" not in log + job.error_message

@@ -1,0 +1,215 @@
+"""A drain: urgent jobs next, many at a time, until nothing is left; stops and cancellations are heard."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from django_q.models import OrmQ
+
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.copier import Copier
+from mirrors.jobs.lease import claim
+from mirrors.models import AttemptOutcome, BlobLocation, JobStatus, MirrorAttempt, MirrorJob, Priority
+from mirrors.services import cancel_job
+from tests.jobs.support import config_file, copier, drain, draining, expire, load, order, orders, take
+from tests.support.faulty_registry import FaultyRegistry, held
+from tests.support.ports import wait_until
+
+BLOB = "GET .*/blobs/"
+
+
+def status(job: MirrorJob) -> Callable[[], str]:
+    return lambda: MirrorJob.objects.values_list("status", flat=True).get(id=job.id)
+
+
+def has_status(job: MirrorJob, wanted: str) -> Callable[[], bool]:
+    return lambda: status(job)() == wanted
+
+
+def test_many_images_are_copied_at_a_time(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    release = threading.Event()
+    for number in range(6):
+        load(source, tag=str(number), seed=number)
+    source.on(BLOB, held(release), times=100)
+    jobs = orders([f"{source.host}/app:{number}" for number in range(6)], target=target.host)
+    with draining(made):
+        wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == len(jobs), what="all copies")
+        release.set()
+    assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).count() == len(jobs)
+
+
+def test_an_urgent_image_is_copied_next(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    for number in range(5):
+        load(source, tag=str(number), seed=number)
+    source.on(BLOB, held(release))
+    orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
+    with copier(config_file(tmp_path, source, target, copy={"images": 1})) as made, draining(made):
+        wait_until(lambda: source.count(BLOB), what="the first copy")
+        order(f"{source.host}/app:4", target=target.host, priority=Priority.IMMEDIATE)
+        release.set()
+    started = MirrorAttempt.objects.order_by("id").values_list("job__mapping__source", flat=True)
+    assert [name.rpartition(":")[2] for name in started] == ["0", "4", "1", "2", "3"]
+
+
+def test_a_long_layer_does_not_keep_the_others_waiting(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    release = threading.Event()
+    load(source, tag="long", seed=1)
+    source.on(BLOB, held(release))
+    long = order(f"{source.host}/app:long", target=target.host)
+    with draining(made):
+        wait_until(lambda: source.count(BLOB), what="the long copy")
+        for number in range(3):
+            load(source, tag=str(number), seed=10 + number)
+            short = order(f"{source.host}/app:{number}", target=target.host)
+            wait_until(has_status(short, JobStatus.SUCCEEDED), what="a short copy beside the long one")
+        assert status(long)() == JobStatus.RUNNING
+        release.set()
+    assert status(long)() == JobStatus.SUCCEEDED
+
+
+def test_a_pending_job_is_cancelled_at_once(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    cancel_job(job_id=job.id, requested_by="ann")
+    drain(made)
+    assert status(job)() == JobStatus.CANCELLED
+    assert source.asked == []
+
+
+def test_a_running_copy_stops_when_it_is_cancelled(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    source.on(BLOB, held(source.closing), times=100)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with draining(made):
+        wait_until(lambda: source.count(BLOB), what="the copy")
+        cancel_job(job_id=job.id, requested_by="ann")
+        wait_until(has_status(job, JobStatus.CANCELLED), what="the cancelled copy's end")
+    job.refresh_from_db()
+    assert (job.status, job.error_message) == (JobStatus.CANCELLED, "Cancelled by ann.")
+    assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.CANCELLED
+    assert target.storage.tags == {}
+
+
+def test_a_copy_whose_lease_is_lost_stops_and_changes_nothing(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    source.on(BLOB, held(source.closing), times=100)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with draining(made):
+        wait_until(lambda: source.count(BLOB), what="the copy")
+        taken = _steal(job)
+    job.refresh_from_db()
+    assert (job.status, job.lease_token) == (JobStatus.RUNNING, taken)
+    outcomes = MirrorAttempt.objects.filter(job=job).order_by("number").values_list("outcome", flat=True)
+    assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.RUNNING]
+
+
+def _steal(job: MirrorJob) -> object:
+    """Take the job as another worker does whose clock, the database's, says that the lease is over."""
+
+    while True:
+        MirrorJob.objects.filter(id=job.id).update(lease_expires_at=from_now(-1))
+        other = claim(worker="other")
+        if other is not None:
+            MirrorJob.objects.filter(id=job.id).update(lease_expires_at=from_now(600))
+            return other.token
+
+
+def test_a_stopped_drain_hands_its_jobs_back(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    load(source)
+    source.on(BLOB, held(source.closing), times=100)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    stop = threading.Event()
+    OrmQ.objects.all().delete()
+    with draining(made, stop.is_set):
+        wait_until(lambda: source.count(BLOB), what="the copy")
+        stop.set()
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.claims) == (JobStatus.PENDING, 0, 1)
+    assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.HANDED_BACK
+    assert OrmQ.objects.exists(), "nobody hears of the job that was handed back"
+
+
+def test_a_long_lease_is_kept_by_heartbeats(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    load(source)
+    release = threading.Event()
+    source.on(BLOB, held(release), times=100)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with draining(made):
+        wait_until(lambda: source.count(BLOB), what="the copy")
+        job.refresh_from_db()
+        first = job.lease_expires_at
+        assert first is not None
+        renewed = MirrorJob.objects.filter(id=job.id, lease_expires_at__gt=first)
+        wait_until(renewed.exists, what="a renewed lease")
+        release.set()
+    assert status(job)() == JobStatus.SUCCEEDED
+
+
+def test_what_is_due_later_gets_a_wakeup_at_the_end(made: Copier, source: FaultyRegistry) -> None:
+    job = order(f"{source.host}/app:1.0")
+    MirrorJob.objects.filter(id=job.id).update(available_at=from_now(600))
+    OrmQ.objects.all().delete()
+    drain(made)
+    assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1
+
+
+def test_an_abandoned_job_is_taken_up(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    load(source)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    expire(take())
+    drain(made)
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 2)
+
+
+def test_changed_copy_settings_come_into_force(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    load(source, layer_bytes=800_000)
+    config = config_file(tmp_path, source, target)
+    with copier(config) as made:
+        config_file(tmp_path, source, target, copy={"maxImageBytes": "1MiB"})
+        job = order(f"{source.host}/app:1.0", target=target.host)
+        wait_until(lambda: made.config.copy_.max_image_bytes == 1 << 20, what="the changed configuration")
+        drain(made)
+    job.refresh_from_db()
+    assert (job.status, job.error_class) == (JobStatus.FAILED, "too-large")
+
+
+def test_a_configured_dry_run_does_not_stop_an_order(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    load(source)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with copier(config_file(tmp_path, source, target, dryRun=True)) as made:
+        drain(made)
+    assert status(job)() == JobStatus.SUCCEEDED
+    assert "dryRun" in MirrorAttempt.objects.get(job=job).log
+
+
+def test_a_blob_another_worker_copied_is_mounted(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    """Where blobs are is remembered in the database: a new process knows of it."""
+    load(source, "one")
+    load(source, "two")
+    config = config_file(tmp_path, source, target)
+    for repository in ("one", "two"):
+        job = order(f"{source.host}/{repository}:1.0", target=target.host)
+        with copier(config) as made:
+            drain(made)
+        job.refresh_from_db()
+        assert job.status == JobStatus.SUCCEEDED
+    assert BlobLocation.objects.filter(repository__endswith="/one").count() == 3
+    assert source.count("GET /v2/two/blobs/") == 0
+    assert target.count("POST .*two/blobs/uploads/.*mount=.*from=") == 3

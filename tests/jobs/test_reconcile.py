@@ -1,0 +1,133 @@
+"""Reconciliation: what lost workers leave behind is put right, and old history goes."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.models import F
+from django_q.models import OrmQ
+
+from mirrors.jobs import lease
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.lease import AttemptReport
+from mirrors.jobs.reconcile import reconcile
+from mirrors.models import (
+    AttemptOutcome,
+    BlobLocation,
+    ErrorClass,
+    ImageMapping,
+    JobStatus,
+    MirrorAttempt,
+    MirrorJob,
+)
+from mirrors.services import cancel_job
+from tests.jobs.support import expire, order, take, target_row
+
+pytestmark = pytest.mark.django_db
+
+DAY = 86_400.0
+
+
+def test_a_lost_workers_job_is_pending_again() -> None:
+    job = order("app:1")
+    expire(take())
+    reconcile()
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.error_class) == (JobStatus.PENDING, 1, ErrorClass.WORKER_LOST)
+    attempt = MirrorAttempt.objects.get(job=job)
+    assert (attempt.outcome, attempt.error_class) == (AttemptOutcome.LOST, ErrorClass.WORKER_LOST)
+    assert attempt.finished_at is not None
+
+
+def test_a_job_in_work_is_left_alone() -> None:
+    job = order("app:1")
+    take()
+    reconcile()
+    job.refresh_from_db()
+    assert job.status == JobStatus.RUNNING
+
+
+def test_a_job_that_loses_every_worker_fails_in_the_end() -> None:
+    job = order("app:1")
+    for _ in range(job.max_attempts):
+        expire(take())
+        reconcile()
+    job.refresh_from_db()
+    assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.WORKER_LOST)
+    assert "out of memory" in job.error_message
+    assert MirrorAttempt.objects.filter(job=job, outcome=AttemptOutcome.LOST).count() == job.max_attempts
+    assert lease.claim(worker="tests") is None
+
+
+def test_the_end_of_an_exhausted_job_reaches_webhooks() -> None:
+    job = order("app:1")
+    MirrorJob.objects.filter(id=job.id).update(attempts=F("max_attempts") - 1)
+    expire(take())
+    ImageMapping.objects.update(changed_at=from_now(-DAY))
+    reconcile()
+    assert ImageMapping.objects.filter(changed_at__gt=from_now(-60)).count() == 1
+
+
+def test_a_cancelled_job_of_a_lost_worker_is_cancelled() -> None:
+    job = order("app:1")
+    held = take()
+    cancel_job(job_id=job.id, requested_by="ann")
+    expire(held)
+    reconcile()
+    job.refresh_from_db()
+    assert (job.status, job.error_message) == (JobStatus.CANCELLED, "Cancelled by ann.")
+
+
+def test_a_due_job_without_a_wakeup_gets_one() -> None:
+    order("app:1")
+    OrmQ.objects.all().delete()
+    reconcile()
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_job_that_is_due_later_gets_its_wakeup_for_then() -> None:
+    order("app:1")
+    lease.put_off(take(), AttemptReport(), delay=600)
+    OrmQ.objects.all().delete()
+    reconcile()
+    assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1
+
+
+def test_nothing_to_do_leaves_no_wakeup() -> None:
+    reconcile()
+    assert not OrmQ.objects.exists()
+
+
+def test_old_history_goes_but_a_mappings_last_job_stays() -> None:
+    first = order("app:1")
+    lease.succeed(take(), AttemptReport())
+    last = order("app:1")
+    lease.succeed(take(), AttemptReport())
+    recent = order("other:1")
+    lease.succeed(take(), AttemptReport())
+    recent_again = order("other:1")
+    MirrorJob.objects.filter(id__in=[first.id, last.id]).update(finished_at=from_now(-40 * DAY))
+
+    reconcile()
+
+    left = set(MirrorJob.objects.values_list("id", flat=True))
+    assert left == {last.id, recent.id, recent_again.id}
+    assert not MirrorAttempt.objects.filter(job_id=first.id).exists()
+
+
+def test_a_live_job_is_never_pruned() -> None:
+    job = order("app:1")
+    MirrorJob.objects.update(created_at=from_now(-400 * DAY), available_at=from_now(-400 * DAY))
+    reconcile()
+    assert MirrorJob.objects.filter(id=job.id).exists()
+
+
+def test_pruning_takes_thousands_in_batches() -> None:
+    registry = target_row()
+    blobs = [
+        BlobLocation(registry=registry, digest=f"sha256:{number:064x}", repository="app", seen_at=from_now(-100 * DAY))
+        for number in range(2_500)
+    ]
+    BlobLocation.objects.bulk_create(blobs)
+    fresh = BlobLocation.objects.create(registry=registry, digest="sha256:" + "f" * 64, repository="app")
+    reconcile()
+    assert list(BlobLocation.objects.all()) == [fresh]

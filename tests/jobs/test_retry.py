@@ -1,0 +1,133 @@
+"""Failures: which are tried again and when, which end a job at once, and what an operator reads."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+from pytest_django import Settings
+
+from mirrors.jobs.copier import Copier
+from mirrors.jobs.due import claimable
+from mirrors.jobs.lease import Lease
+from mirrors.jobs.retry import Failure, classify, delay_after
+from mirrors.models import AttemptOutcome, ErrorClass, HostBudget, ImageMapping, JobStatus, MirrorAttempt
+from mirrors.oci import RegistryError
+from tests.jobs.support import config_file, copier, drain, load, order
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+
+def lease(attempts: int) -> Lease:
+    return Lease(1, 1, uuid.uuid4(), attempts, attempts, 10)
+
+
+def passing(rest: float | None = None) -> Failure:
+    return Failure("unavailable", "away", permanent=False, host="quay.io", rest=rest)
+
+
+def test_each_attempt_waits_longer_up_to_a_cap(settings: Settings) -> None:
+    settings.JOB_TIMING = {"retry_base": 20.0, "retry_cap": 100.0}
+    for attempts, longest in [(1, 20.0), (2, 40.0), (3, 80.0), (4, 100.0), (9, 100.0)]:
+        delays = [delay_after(lease(attempts), passing()) for _ in range(200)]
+        assert longest / 2 <= min(delays) < 0.65 * longest, "not jittered"
+        assert 0.85 * longest < max(delays) <= longest
+
+
+def test_no_attempt_comes_before_the_host_wants_it() -> None:
+    assert delay_after(lease(1), passing(rest=3_600)) >= 3_600
+
+
+@pytest.mark.parametrize(
+    ("code", "permanent"),
+    [("not-found", True), ("denied", True), ("bad-digest", True), ("unsupported", True), ("unavailable", False)],
+)
+def test_the_engines_errors_keep_their_class_and_verdict(code: str, permanent: bool) -> None:
+    failure = classify(RegistryError(code, "what happened", host="quay.io"))  # type: ignore[arg-type]
+    assert (failure.error_class, failure.permanent, failure.message) == (code, permanent, "what happened")
+    assert code in ErrorClass.values
+
+
+def test_a_missing_image_fails_at_once_and_says_what_to_do(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    job = order(f"{source.host}/app:missing", target=target.host)
+
+    drain(made)
+
+    job.refresh_from_db()
+    assert (job.status, job.error_class, job.attempts) == (JobStatus.FAILED, ErrorClass.NOT_FOUND, 1)
+    assert f"{source.host}/app:missing" in job.error_message and "check" in job.error_message
+    assert job.finished_at is not None
+    assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.FAILED
+
+
+def test_a_passing_failure_is_tried_again(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    """The password's file is mounted a moment late."""
+    load(source)
+    password = tmp_path / "password"
+    entry = {"username": "me", "passwordFile": str(password)}
+    with copier(config_file(tmp_path, source, target, entry=entry)) as made:
+        job = order(f"{source.host}/app:1.0", target=target.host)
+        drain(made)
+        job.refresh_from_db()
+        assert (job.error_class, job.status) == (ErrorClass.CREDENTIAL, JobStatus.PENDING) or job.attempts > 1
+        password.write_text("secret")
+        drain(made)
+        while job.status == JobStatus.PENDING:
+            drain(made)
+            job.refresh_from_db()
+    assert (job.status, job.error_class, job.error_message) == (JobStatus.SUCCEEDED, "", "")
+    first, last = MirrorAttempt.objects.filter(job=job).order_by("number")[:: max(1, job.attempts - 1)]
+    assert (first.outcome, last.outcome) == (AttemptOutcome.FAILED, AttemptOutcome.SUCCEEDED)
+
+
+def test_what_nobody_foresaw_is_tried_again_and_counted(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    ImageMapping.objects.update(target="no reference at all")
+
+    while job.status != JobStatus.FAILED:
+        drain(made)
+        job.refresh_from_db()
+
+    assert (job.error_class, job.attempts) == (ErrorClass.INTERNAL, job.max_attempts)
+    assert MirrorAttempt.objects.filter(job=job).count() == job.max_attempts
+    attempt = MirrorAttempt.objects.filter(job=job)[0]
+    assert "Traceback" in attempt.log and "InvalidReferenceError" in attempt.log
+    assert "Traceback" not in attempt.error
+
+
+def test_a_host_that_asks_for_it_rests_with_all_its_jobs(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    source.on("HEAD .*/manifests/", reply(429, Retry_After="3600"))
+    first = order(f"{source.host}/app:1.0", target=target.host)
+
+    drain(made)
+
+    first.refresh_from_db()
+    assert (first.status, first.error_class) == (JobStatus.PENDING, ErrorClass.RATE_LIMITED)
+    later = timezone.now() + timedelta(seconds=3_500)
+    assert first.available_at > later
+    until = HostBudget.objects.get(host=source.host).resting_until
+    assert until is not None and until > later
+    assert OrmQ.objects.filter(lock__gt=timezone.now() + timedelta(seconds=60)).exists(), "nobody wakes up for it"
+
+    order(f"{source.host}/other:1.0", target=target.host)
+    assert not claimable().exists(), "another worker would ask the host again"
+
+
+def test_the_target_that_was_replaced_is_named(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    job = order(f"{source.host}/app:1.0", target="former.example.com:5000")
+    drain(made)
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert "former.example.com:5000" in job.error_message and target.host in job.error_message

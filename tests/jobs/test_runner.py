@@ -1,0 +1,55 @@
+"""A claimed job is copied, and all that was learnt is written down."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from mirrors.jobs.copier import Copier
+from mirrors.models import AttemptOutcome, Existence, JobProgress, JobStatus, MirrorAttempt
+from tests.jobs.support import drain, load, order
+from tests.support.faulty_registry import FaultyRegistry
+
+
+def test_a_copy_records_what_it_learnt(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = load(source)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    before = timezone.now()
+
+    drain(made)
+
+    job.refresh_from_db()
+    assert (job.status, job.error_message, job.attempts) == (JobStatus.SUCCEEDED, "", 1)
+    mapping = job.mapping
+    assert mapping.existence == Existence.PRESENT
+    assert mapping.source_digest == mapping.target_digest == image.root
+    assert mapping.verified_at is not None and mapping.source_checked_at is not None
+    assert mapping.changed_at.timestamp() > before.timestamp() - 1
+    assert mapping.size_bytes == image.blob_bytes
+    assert mapping.platforms == ["linux/amd64"]
+    assert mapping.access == "anonymous"
+    assert target.storage.manifest(f"{source.host.replace(':', '_')}/app", "1.0") is not None
+
+
+def test_each_claim_leaves_an_attempt_with_its_log(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+
+    drain(made)
+
+    attempt = MirrorAttempt.objects.get(job=job)
+    assert (attempt.number, attempt.outcome) == (1, AttemptOutcome.SUCCEEDED)
+    assert attempt.finished_at is not None and attempt.bytes_copied > 4_000
+    assert f"copying {source.host}/app:1.0" in attempt.log
+
+
+def test_progress_ends_at_all_bytes(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = load(source)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+
+    drain(made)
+
+    progress = JobProgress.objects.get(job=job)
+    assert progress.bytes_total == progress.bytes_copied == image.blob_bytes
+    assert progress.blobs_done == progress.blobs_total == 3

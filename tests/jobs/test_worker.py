@@ -1,0 +1,141 @@
+"""Real worker processes: they copy, they may be killed, they stop in time, and nothing is copied twice."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mirrors.jobs.liveness import NAME
+from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
+from tests.jobs.processes import race, worker
+from tests.jobs.support import config_file, load, order, orders
+from tests.support.faulty_registry import FaultyRegistry, hang, held
+from tests.support.ports import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BLOB = "GET .*/blobs/"
+
+
+@pytest.fixture
+def config(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> Path:
+    return config_file(tmp_path, source, target)
+
+
+def ended(job: MirrorJob) -> Callable[[], bool]:
+    return MirrorJob.objects.filter(id=job.id, status__in=MirrorJob.TERMINAL).exists
+
+
+def test_a_killed_workers_copy_is_taken_up_by_another(
+    source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
+) -> None:
+    load(source)
+    source.on(BLOB, held(source.closing), times=3)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with worker(config, tmp_path / "first") as first:
+        wait_until(lambda: source.count(BLOB) == 3, what="the copy")
+        first.stop(signal.SIGKILL)
+    job.refresh_from_db()
+    assert job.status == JobStatus.RUNNING, "nobody knows yet"
+
+    with worker(config, tmp_path / "second"):
+        wait_until(ended(job), what="the end of the job")
+
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 2)
+    outcomes = MirrorAttempt.objects.filter(job=job).order_by("number").values_list("outcome", flat=True)
+    assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.SUCCEEDED]
+
+
+def test_a_stopped_worker_hands_its_copies_back(
+    source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
+) -> None:
+    for number in range(4):
+        load(source, tag=str(number), seed=number)
+    source.on(BLOB, held(source.closing), times=12)
+    jobs = orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
+    with worker(config, tmp_path / "first") as first:
+        wait_until(lambda: source.count(BLOB) >= 4, what="the copies")
+        began = time.monotonic()
+        assert first.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 15
+
+    for job in MirrorJob.objects.all():
+        assert (job.status, job.attempts, job.lease_token) == (JobStatus.PENDING, 0, None)
+    assert set(MirrorAttempt.objects.values_list("outcome", flat=True)) == {AttemptOutcome.HANDED_BACK}
+
+    with worker(config, tmp_path / "second"):
+        wait_until(lambda: all(ended(job)() for job in jobs), what="the end of all jobs")
+    assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED, attempts=1).count() == 4
+
+
+def test_a_worker_stops_in_time_though_a_registry_says_nothing(
+    source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
+) -> None:
+    """The image's own thread waits for an answer that doesn't come, and can't look whether it shall stop."""
+    load(source)
+    source.on("HEAD .*/manifests/", hang, times=10)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with worker(config, tmp_path / "worker") as running:
+        wait_until(lambda: source.count("HEAD .*/manifests/"), what="the copy")
+        began = time.monotonic()
+        running.stop(signal.SIGTERM)
+        assert time.monotonic() - began < 15
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
+
+
+def test_two_workers_and_ten_requesters_make_one_copy(
+    source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
+) -> None:
+    load(source)
+    release = threading.Event()
+    source.on(BLOB, held(release), times=100)
+    with worker(config, tmp_path / "first"), worker(config, tmp_path / "second"):
+        image = f"{source.host}/app:1.0"
+        ids = race("order", 10, image, target.host, config=config, directory=tmp_path)
+        assert len(set(ids)) == 1
+        job = MirrorJob.objects.get()
+        release.set()
+        wait_until(ended(job), what="the end of the job")
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 1)
+    assert MirrorRequest.objects.filter(job=job).count() == 10
+    assert source.count(BLOB) == 3, "each blob is fetched once"
+    assert target.count("PUT .*/manifests/1.0") == 1
+
+
+def test_racing_workers_claim_each_job_once(
+    source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
+) -> None:
+    jobs = orders([f"app:{number}" for number in range(40)])
+    taken = race("claim", 6, config=config, directory=tmp_path)
+    assert sorted(sum(taken, [])) == sorted(job.id for job in jobs)
+    assert MirrorAttempt.objects.count() == 40
+
+
+def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+    """Both processes are busy with a slow source, and more wake-ups wait than the queue takes."""
+    config = config_file(tmp_path, source, target, copy={"images": 1})
+    for number in range(6):
+        load(source, tag=str(number), seed=number)
+    source.on(BLOB, held(source.closing), times=100)
+    with worker(config, tmp_path / "worker"):
+        for number in range(6):
+            order(f"{source.host}/app:{number}", target=target.host)
+        running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
+        wait_until(lambda: running.count() == 2, what="two busy processes")
+        sign = tmp_path / "worker" / NAME
+        signs: set[int] = set()
+
+        def more_signs() -> bool:
+            signs.add(sign.stat().st_mtime_ns)
+            return len(signs) > 5
+
+        wait_until(more_signs, timeout=5, what="signs of life")
+        assert running.count() == 2
