@@ -34,8 +34,7 @@ def prepare() -> None:
     if url := os.environ.get("SWAPPER_TEST_DATABASE_URL"):
         os.environ["SWAPPER_DATABASE_URL"] = url
     elif os.environ.get("SWAPPER_TEST_DATABASE") == "postgres":
-        from tests.support.postgres import running_postgres
+        from tests.support.postgres import running_server
 
-        os.environ["SWAPPER_DATABASE_URL"] = stack.enter_context(running_postgres()) + "/postgres"
+        os.environ["SWAPPER_DATABASE_URL"] = stack.enter_context(running_server()).url + "/postgres"
     atexit.register(stack.close)
-

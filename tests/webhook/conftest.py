@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import DatabaseTemplate
+from tests.support.postgres import PostgresServer, require_postgres, running_server
 from tests.support.system import Webhook, running_webhook
 
 FILTERS = [
@@ -27,7 +29,7 @@ def always(
     target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Webhook]:
     """A webhook that swaps always and copies nothing: what it answers depends on the pod alone."""
-    keys = {"imageSwapPolicy": "always", "imageCopyPolicy": "none", "source": {"filters": FILTERS}}
+    keys: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none", "source": {"filters": FILTERS}}
     directory = tmp_path_factory.mktemp("always")
     with running_webhook(directory, database_template, target=target.host, **keys) as webhook:
         yield webhook
@@ -42,3 +44,11 @@ def delayed(
     directory = tmp_path_factory.mktemp("delayed")
     with running_webhook(directory, database_template, target=target.host, prefix="mirror", source=source) as webhook:
         yield webhook
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    """A Postgres that the test may stop and start."""
+    require_postgres()
+    with running_server() as server:
+        yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def reset(live: Webhook, target: MemoryRegistry) -> None:
     wait_until(lambda: reason(live) == "policy-always")
 
 
-def configure(webhook: Webhook, target: MemoryRegistry, **keys: object) -> None:
+def configure(webhook: Webhook, target: MemoryRegistry, **keys: Any) -> None:
     write_config(webhook.config, target=target.host, **{**POLICIES, **keys})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def system(
             worker.stop()
 
 
-def configuration(source: MemoryRegistry, **keys: object) -> dict[str, object]:
+def configuration(source: MemoryRegistry, **keys: Any) -> dict[str, Any]:
     registries = [{"type": "oci", "host": source.host, "insecure": True}]
     return {"source": {"registries": registries}, **keys}
 
