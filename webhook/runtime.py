@@ -33,7 +33,6 @@ class Runtime:
         source = ConfigSource(path, environment.config_overrides)
         self.snapshots = Snapshots(source=source, environment=environment)
         config = self.snapshots.current.config
-        logs.configure(config.log_level, config.log_format)
         # Few blobs threads: this process asks with HEADs and copies nothing.
         self._engine = Engine(EngineSettings(images=1, blobs=1, trusted_ca=config.trusted_ca))
         self.store = Store(target=self.snapshots.target, on_rows=self.snapshots.take_rows)
@@ -67,6 +66,8 @@ _LOCK = threading.Lock()
 @cache
 def _make() -> Runtime:
     runtime = Runtime(settings.ENVIRONMENT)
+    config = runtime.snapshots.current.config
+    logs.configure(config.log_level, config.log_format)
     runtime.start()
     return runtime
 

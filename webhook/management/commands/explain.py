@@ -40,7 +40,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *, manifest: str, config: Path | None, namespace: str, **options: Any) -> None:
-        logs.configure("error", "console")
+        logs.configure("info", "console")
         environment = settings.ENVIRONMENT
         if config is not None:
             environment = dataclasses.replace(environment, config=config)
@@ -103,19 +103,23 @@ def _as_json(pod: PodManifest, decisions: list[Decision]) -> dict[str, Any]:
 
 def _print(console: Console, pod: PodManifest, decisions: list[Decision]) -> None:
     table = Table(title=f"{pod.title} in namespace {pod.namespace}", title_justify="left", title_style="bold")
-    for heading in ("Image", "Decision", "Reason", "Target", "Known", "Filter"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("Image", overflow="fold", ratio=2)
+    table.add_column("Decision")
+    table.add_column("Reason", no_wrap=True)
+    table.add_column("Target", overflow="fold", ratio=3)
+    table.add_column("Known of it", overflow="fold")
+    table.add_column("Filter", overflow="fold")
     for d in decisions:
-        meaning = MEANING[d.reason]
-        if d.would is not None:
-            meaning += f"; otherwise {d.would.value}: {MEANING[d.would]}"
-        known = f"{d.known.existence}, source {d.known.access}" if d.known else "–"
         table.add_row(
-            d.slot.image,
+            d.slot.image or "(empty)",
             "[green]swap[/]" if d.swap else "[yellow]keep[/]",
-            f"[bold]{d.reason.value}[/]: {meaning}",
+            d.reason.value,
             str(d.target) if d.target else "–",
-            known,
+            f"{d.known.existence}, source {d.known.access}" if d.known else "–",
             d.filter or "–",
         )
     console.print(table)
+    for reason in dict.fromkeys(r for d in decisions for r in (d.reason, d.would) if r is not None):
+        console.print(f"  [bold]{reason.value}[/]: {MEANING[reason]}", highlight=False)
+    for would in dict.fromkeys(d.would for d in decisions if d.would is not None):
+        console.print(f"  Otherwise it would have been: [bold]{would.value}[/]", highlight=False)
