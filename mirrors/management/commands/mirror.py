@@ -97,7 +97,7 @@ def _parse(images: Sequence[str], target: TargetName) -> list[ImageRef]:
         try:
             ref = ImageRef.parse(image)
         except InvalidReferenceError as error:
-            configured.stop(f"{error}.")
+            configured.stop(f"{image}: {error}.")
         if target.contains(ref):
             configured.stop(f"{ref} lies at the target already: name the image as its source has it.")
         refs.append(ref)

@@ -1,0 +1,85 @@
+"""The database goes away for a while: the worker lives on, its copies too, and what they did is written down later."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from mirrors.jobs.liveness import NAME
+from tests.jobs.processes import worker
+from tests.jobs.support import config_file, load
+from tests.support.faulty_registry import FaultyRegistry, held
+from tests.support.ports import free_port, wait_until
+from tests.support.postgres import MissingToolError, PostgresServer
+from tests.support.system import run_manage
+
+BLOB = "GET .*/blobs/"
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """A Postgres of this test alone, with our tables."""
+    directory = Path(tempfile.mkdtemp(prefix="swapper-postgres-"))
+    try:
+        running = PostgresServer(directory, free_port())
+    except MissingToolError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    try:
+        running.initialise()
+        running.start()
+        run_manage("migrate", "--verbosity", "0", environment={"SWAPPER_DATABASE_URL": f"{running.url}/postgres"})
+        yield running
+    finally:
+        running.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def value(server: PostgresServer, query: str) -> object:
+    with psycopg.connect(f"{server.url}/postgres", autocommit=True) as connection:
+        row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def test_a_copy_outlives_its_database(
+    server: PostgresServer, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    load(source)
+    release = threading.Event()
+    source.on(BLOB, held(release), times=3)
+    config = config_file(tmp_path, source, target)
+    url = {"SWAPPER_DATABASE_URL": f"{server.url}/postgres"}
+    with worker(config, tmp_path / "worker", **url) as running:
+        image = f"{source.host}/app:1.0"
+        run_manage("mirror", "--queue", image, "--config", str(config), environment=url)
+        wait_until(lambda: source.count(BLOB) == 3, what="the copy")
+        server.stop()
+        release.set()
+        wait_until(lambda: target.count("PUT .*/manifests/1.0"), what="the copy's end without a database")
+        _sees_signs_of_life(tmp_path / "worker" / NAME)
+        assert running.popen is not None and running.popen.poll() is None
+        server.start()
+        wait_until(
+            lambda: value(server, "SELECT status FROM mirrors_mirrorjob") == "succeeded",
+            what=f"a copy that is written down (log: {running.log})",
+        )
+    assert value(server, "SELECT count(*) FROM mirrors_mirrorattempt") == 1
+    assert target.count("PUT .*/manifests/1.0") == 1
+
+
+def _sees_signs_of_life(sign: Path) -> None:
+    signs: set[int] = set()
+
+    def more() -> bool:
+        signs.add(sign.stat().st_mtime_ns)
+        return len(signs) > 10
+
+    wait_until(more, timeout=10, what="signs of life without a database")
