@@ -83,18 +83,27 @@ def patched(pod: dict[str, Any]) -> dict[str, Any]:
 def without_images_and_annotation(pod: dict[str, Any]) -> dict[str, Any]:
     """The pod with all image strings blanked and our annotation taken out, with the parents that it needed."""
     pod = copy.deepcopy(pod)
-    spec = pod.get("spec")
     for key in ("containers", "initContainers"):
-        for container in (spec.get(key) or []) if isinstance(spec, dict) else []:
-            if isinstance(container, dict) and isinstance(container.get("image"), str):
-                container["image"] = "?"
-    for volume in (spec.get("volumes") or []) if isinstance(spec, dict) else []:
-        if isinstance(volume.get("image"), dict) and isinstance(volume["image"].get("reference"), str):
-            volume["image"]["reference"] = "?"
+        for container in listed(pod, key):
+            blank(container, "image")
+    for volume in listed(pod, "volumes"):
+        if isinstance(volume, dict):
+            blank(volume.get("image"), "reference")
     metadata = pod.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("annotations"), dict):
         metadata["annotations"].pop(patch.ANNOTATION, None)
     return pod
+
+
+def listed(pod: dict[str, Any], key: str) -> list[Any]:
+    spec = pod.get("spec")
+    found = spec.get(key) if isinstance(spec, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def blank(holder: object, key: str) -> None:
+    if isinstance(holder, dict) and isinstance(holder.get(key), str):
+        holder[key] = "?"
 
 
 def without_empty_parents(pod: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,166 @@
+"""The admin: every row is registered and searchable, jobs can be retried and cancelled, what the file says is fixed."""
+
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from mirrors import services
+from mirrors.models import (
+    Filter,
+    ImageMapping,
+    JobStatus,
+    ManagedBy,
+    MirrorJob,
+    Registry,
+    RegistryRole,
+    Revision,
+    Trigger,
+)
+from mirrors.services import MirrorOrder
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("olga", password="x"))
+    return client
+
+
+@pytest.fixture
+def job() -> MirrorJob:
+    target = Registry.objects.create(name="target", role=RegistryRole.TARGET, endpoint="registry.example.com")
+    order = MirrorOrder(source="docker.io/library/nginx:1", target="registry.example.com/docker.io/library/nginx:1")
+    outcome = services.request_mirror(target_registry_id=target.id, order=order)
+    assert outcome.job_id is not None
+    return MirrorJob.objects.get(id=outcome.job_id)
+
+
+@pytest.mark.parametrize("name", [model.__name__ for model in apps.get_app_config("mirrors").get_models()])
+def test_every_row_is_listed_and_searchable(operator: Client, job: MirrorJob, name: str) -> None:
+    model = apps.get_model("mirrors", name)
+    assert admin.site.is_registered(model)
+    assert admin.site.get_model_admin(model).get_search_fields(None)  # type: ignore[arg-type]
+
+    response = operator.get(reverse(f"admin:mirrors_{model._meta.model_name}_changelist"), {"q": "nginx"})
+
+    assert response.status_code == 200
+
+
+def test_nothing_is_shown_without_a_login(client: Client) -> None:
+    response = client.get(reverse("admin:mirrors_mirrorjob_changelist"))
+
+    assert response.status_code == 302
+    assert "login" in response.headers["Location"]
+
+
+def act(operator: Client, action: str, *jobs: MirrorJob) -> str:
+    """Run an action on jobs; what the page then says."""
+    response = operator.post(
+        reverse("admin:mirrors_mirrorjob_changelist"),
+        {"action": action, "_selected_action": [job.id for job in jobs]},
+        follow=True,
+    )
+    assert response.status_code == 200
+    return " ".join(str(message) for message in response.context["messages"])
+
+
+def test_a_pending_job_is_cancelled_and_ordered_anew(operator: Client, job: MirrorJob) -> None:
+    assert "1 cancelled" in act(operator, "cancel", job)
+    job.refresh_from_db()
+    assert job.status == JobStatus.CANCELLED
+    assert "olga" in job.error_message
+
+    assert "1 ordered anew" in act(operator, "retry", job)
+    new = MirrorJob.objects.get(retry_of=job)
+    assert (new.status, new.trigger, new.requested_by) == (JobStatus.PENDING, Trigger.RETRY, "olga")
+    assert ImageMapping.objects.get().last_job == new
+
+
+def test_what_cannot_be_done_is_said(operator: Client, job: MirrorJob) -> None:
+    assert "wait for its end, or cancel it first" in act(operator, "retry", job)
+    act(operator, "cancel", job)
+    assert "nothing to cancel" in act(operator, "cancel", job)
+
+
+def test_a_viewer_has_no_actions(client: Client, job: MirrorJob) -> None:
+    viewer = User.objects.create_user("vera", password="x", is_staff=True)
+    viewer.user_permissions.set(viewer.user_permissions.model.objects.filter(codename="view_mirrorjob"))
+    client.force_login(viewer)
+
+    client.post(
+        reverse("admin:mirrors_mirrorjob_changelist"), {"action": "cancel", "_selected_action": [job.id]}, follow=True
+    )
+
+    job.refresh_from_db()
+    assert job.status == JobStatus.PENDING
+
+
+def test_a_filter_that_does_not_compile_is_refused_with_its_fault(operator: Client) -> None:
+    response = operator.post(
+        reverse("admin:mirrors_filter_add"), {"name": "bad", "jmespath": "obj.[", "position": 0, "enabled": "on"}
+    )
+
+    assert response.status_code == 200
+    assert response.context["errors"]
+    assert not Filter.objects.exists()
+
+
+def test_an_edit_raises_the_revision_that_running_processes_look_at(operator: Client) -> None:
+    fields = {"name": "ours", "jmespath": "`true`", "position": 0, "enabled": "on"}
+    operator.post(reverse("admin:mirrors_filter_add"), fields)
+    first = Revision.objects.get(table="mirrors_filter").number
+
+    operator.post(reverse("admin:mirrors_filter_delete", args=[Filter.objects.get().id]), {"post": "yes"})
+
+    assert not Filter.objects.exists()
+    assert Revision.objects.get(table="mirrors_filter").number > first
+
+
+def test_what_the_configuration_file_says_is_read_only(operator: Client) -> None:
+    row = Filter.objects.create(name="source.filters[0]", jmespath="`true`", managed_by=ManagedBy.CONFIG)
+
+    fields = {"name": "x", "jmespath": "`false`", "position": 0}
+    assert operator.post(reverse("admin:mirrors_filter_change", args=[row.id]), fields).status_code == 403
+    assert operator.post(reverse("admin:mirrors_filter_delete", args=[row.id]), {"post": "yes"}).status_code == 403
+    row.refresh_from_db()
+    assert row.jmespath == "`true`"
+
+
+@pytest.mark.parametrize("reference", ["secret-password", "env:HOME", "file:../../etc/passwd", "file:/etc/passwd"])
+def test_a_registry_names_where_its_password_is_and_nothing_else(operator: Client, reference: str) -> None:
+    fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": reference}
+
+    response = operator.post(reverse("admin:mirrors_registry_add"), {**fields, "enabled": "on"})
+
+    assert response.status_code == 200
+    assert not Registry.objects.exists()
+
+
+def test_another_host_never_gets_this_ones_log_in(operator: Client) -> None:
+    fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": "env:SWAPPER_CRED_HUB"}
+    operator.post(reverse("admin:mirrors_registry_add"), {**fields, "enabled": "on"})
+    row = Registry.objects.get()
+    assert (row.role, row.credential_ref) == (RegistryRole.SOURCE, "env:SWAPPER_CRED_HUB")
+
+    fields["endpoint"] = "evil.example.com"
+    operator.post(reverse("admin:mirrors_registry_change", args=[row.id]), {**fields, "enabled": "on"})
+
+    row.refresh_from_db()
+    assert (row.endpoint, row.credential_ref) == ("evil.example.com", "")
+
+
+def test_pausing_a_mapping_reaches_the_webhooks(operator: Client, job: MirrorJob) -> None:
+    mapping = job.mapping
+
+    operator.post(reverse("admin:mirrors_imagemapping_change", args=[mapping.id]), {"paused": "on"})
+
+    before = mapping.changed_at
+    mapping.refresh_from_db()
+    assert mapping.paused
+    assert mapping.changed_at > before
