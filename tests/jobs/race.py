@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import sys
@@ -13,6 +14,8 @@ def main(what: str, processes: int, *arguments: str) -> list[Any]:
     import django
 
     django.setup()
+    # Imported once, before the fork: ten imports at the same moment would be no race.
+    importlib.import_module("tests.jobs.support")
     contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim}
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes)

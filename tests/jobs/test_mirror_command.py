@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from mirrors.jobs import lease
 from mirrors.jobs.clock import from_now
@@ -18,7 +21,6 @@ from tests.jobs.processes import environment
 from tests.jobs.support import config_file, load, order, take
 from tests.support.databases import ROOT
 from tests.support.faulty_registry import FaultyRegistry
-from tests.support.system import run_manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,55 +30,78 @@ def config(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> Pa
     return config_file(tmp_path, source, target)
 
 
-def mirror(config: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    variables = environment(Path("/nowhere/else.yaml"), config.parent, SWAPPER_ROLE="all")
-    return run_manage("mirror", "--config", str(config), *arguments, environment=variables, check=check)
+@dataclass(frozen=True)
+class Ended:
+    status: int
+    stdout: str
+    stderr: str
 
 
-def test_images_are_copied_without_a_worker(source: FaultyRegistry, target: FaultyRegistry, config: Path) -> None:
+Mirror = Callable[..., Ended]
+
+
+@pytest.fixture
+def mirror(config: Path, capsys: pytest.CaptureFixture[str]) -> Mirror:
+    """The command, with the configuration file of this test."""
+
+    def run(*arguments: str) -> Ended:
+        status = 0
+        try:
+            call_command("mirror", "--config", str(config), *arguments)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        return Ended(status, *capsys.readouterr())
+
+    return run
+
+
+def test_images_are_copied_without_a_worker(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
     for tag in ("1.0", "2.0"):
         load(source, tag=tag)
-    ended = mirror(config, f"{source.host}/app:1.0", f"{source.host}/app:2.0")
+    ended = mirror(f"{source.host}/app:1.0", f"{source.host}/app:2.0")
     place = f"{target.host}/{source.host.replace(':', '_')}/app"
     assert f"{source.host}/app:1.0: at {place}:1.0" in ended.stdout
     assert f"{source.host}/app:2.0: at {place}:2.0" in ended.stdout
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED, trigger=Trigger.OPERATOR).count() == 2
 
 
-def test_each_image_is_one_json_object(source: FaultyRegistry, target: FaultyRegistry, config: Path) -> None:
+def test_each_image_is_one_json_object(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
     image = load(source)
-    ended = mirror(config, "--json", f"{source.host}/app:1.0", f"{source.host}/app:missing", check=False)
+    ended = mirror("--json", f"{source.host}/app:1.0", f"{source.host}/app:missing")
     good, bad = (json.loads(line) for line in ended.stdout.splitlines())
-    assert ended.returncode == 1
+    assert ended.status == 1
     assert (good["status"], good["digest"], good["bytes"]) == ("succeeded", image.root, image.blob_bytes)
     assert (bad["status"], bad["errorClass"]) == ("failed", "not-found")
     assert "check" in bad["error"]
 
 
-def test_a_failure_is_told_and_is_the_status(source: FaultyRegistry, config: Path) -> None:
-    ended = mirror(config, f"{source.host}/app:missing", check=False)
-    assert ended.returncode == 1
+def test_a_failure_is_told_and_is_the_status(source: FaultyRegistry, mirror: Mirror) -> None:
+    ended = mirror(f"{source.host}/app:missing")
+    assert ended.status == 1
     assert f"{source.host}/app:missing: failed: " in ended.stdout
 
 
-def test_an_order_may_be_left_to_workers(source: FaultyRegistry, target: FaultyRegistry, config: Path) -> None:
-    ended = mirror(config, "--queue", f"{source.host}/app:1.0")
+def test_an_order_may_be_left_to_workers(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
+    ended = mirror("--queue", f"{source.host}/app:1.0")
     job = MirrorJob.objects.get()
     assert job.status == JobStatus.PENDING and f"job {job.id}" in ended.stdout
     assert source.asked == target.asked == []
 
 
-def test_a_dry_run_is_named_and_copied_under(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_a_dry_run_is_named_and_copied_under(
+    source: FaultyRegistry, target: FaultyRegistry, config: Path, mirror: Mirror
+) -> None:
     load(source)
-    ended = mirror(config_file(tmp_path, source, target, dryRun=True), f"{source.host}/app:1.0")
+    config_file(config.parent, source, target, dryRun=True)
+    ended = mirror(f"{source.host}/app:1.0")
     assert "dryRun is set" in ended.stderr
     assert ImageMapping.objects.get().existence == "present"
 
 
-def test_what_is_there_already_is_well(source: FaultyRegistry, target: FaultyRegistry, config: Path) -> None:
+def test_what_is_there_already_is_well(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
     load(source)
     for _ in range(2):
-        mirror(config, f"{source.host}/app:1.0")
+        mirror(f"{source.host}/app:1.0")
     assert target.count("PUT .*/manifests/1.0") == 1
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).count() == 2
 
@@ -103,15 +128,15 @@ def test_a_job_that_a_worker_took_first_is_followed(
     assert source.asked == []
 
 
-@pytest.mark.parametrize("image", ["UPPER/case", "app:not a tag", "app@sha256:short"])
-def test_what_is_no_image_stops_the_command(config: Path, image: str) -> None:
-    ended = mirror(config, image, check=False)
-    assert ended.returncode == 2
+@pytest.mark.parametrize("image", ["ghcr.io/UPPER", "app:not a tag", "app@sha256:short"])
+def test_what_is_no_image_stops_the_command(mirror: Mirror, image: str) -> None:
+    ended = mirror(image)
+    assert ended.status == 2
     assert image in ended.stderr and "Traceback" not in ended.stderr
     assert not MirrorJob.objects.exists()
 
 
-def test_an_image_of_the_target_is_refused(target: FaultyRegistry, config: Path) -> None:
-    ended = mirror(config, f"{target.host}/app:1.0", check=False)
-    assert ended.returncode == 2
+def test_an_image_of_the_target_is_refused(target: FaultyRegistry, mirror: Mirror) -> None:
+    ended = mirror(f"{target.host}/app:1.0")
+    assert ended.status == 2
     assert "at the target already" in ended.stderr

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
 from mirrors.jobs import follow
@@ -122,13 +122,14 @@ def _order(refs: Sequence[ImageRef], config: Config) -> list[OrderOutcome]:
 def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView]:
     """Run the jobs in this process, follow those that a worker took first, and show all of them until their end."""
     stop, over = threading.Event(), threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    signals = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
     copier = Copier(source)
 
     def drain() -> None:
         while not (stop.is_set() or over.is_set()):
             Drain(copier, stop=stop.is_set, only=ids, keep_on=lambda: not over.is_set()).run()
+        connection.close()
 
     thread = threading.Thread(target=drain, name="drain", daemon=True)
     thread.start()
@@ -145,6 +146,8 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
         over.set()
         thread.join()
         copier.close()
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
     if stop.is_set():
         print("Stopped: what was not finished stays ordered, and workers carry it out.", file=sys.stderr)
     return follow.look(ids)
