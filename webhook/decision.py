@@ -43,6 +43,7 @@ class Knowledge:
     existence: str = "unknown"
     access: str = "unknown"
     granted: bool = False
+    """Whether the pod's namespace may use an image that not everybody may read."""
     stale: bool = False
     copied: bool = False
     obstacle: Reason | None = None
@@ -156,9 +157,9 @@ def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
 
 def _access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
     """What the credential boundary has against a swap into this namespace."""
-    if policy.private_images == "mirror" or known.granted or known.access in {"anonymous", "configured"}:
+    if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
         return None
-    return Reason.ACCESS_DENIED if known.access == "secrets" else Reason.ACCESS_UNKNOWN
+    return Reason.ACCESS_UNKNOWN if known.access == "unknown" else Reason.ACCESS_DENIED
 
 
 def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:

@@ -98,11 +98,6 @@ class Existence:
                 future = self._under_way[key] = self._pool.submit(self._answer, key, access)
             return future
 
-    def forget(self, ref: ImageRef) -> None:
-        """Let the next question go to the registry: the image has just been copied there."""
-        for logged_in in (True, False):
-            self._answers.pop((ref, logged_in))
-
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -30,6 +30,7 @@ class Terms:
     """What one review may do. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
 
     deadline: float
+    namespace: str = ""
     may_ask: bool = True
     may_write: bool = True
 
@@ -56,7 +57,7 @@ class Knowing:
         """Knowledge by canonical source, for open decisions."""
         wanted = {str(decision.source): decision for decision in decisions}
         rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
-        known = {source: self._from_row(source, rows.get(source), snapshot) for source in wanted}
+        known = {s: self._from_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
         uncertain = [source for source in wanted if self._is_uncertain(rows.get(source), known[source], snapshot)]
         if uncertain and terms.may_ask:
             if not self.try_wait():
@@ -77,15 +78,17 @@ class Knowing:
             return 0.0
         return time.time() - row.known.source_checked_at
 
-    def _from_row(self, source: str, row: Row | None, snapshot: Snapshot) -> Knowledge:
+    def _from_row(self, decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms) -> Knowledge:
         known = row.known if row else None
         if known is None:
             return Knowledge()
+        source = str(decision.source)
         obstacle = Reason.TARGET_NAME_TAKEN if known.source != source else Reason.PAUSED if known.paused else None
         age = time.time() - known.verified_at
         return Knowledge(
             existence=known.existence,
             access=known.access,
+            granted=known.access == "configured" and _is_served(decision, snapshot, terms.namespace),
             stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, source),
             obstacle=obstacle,
         )
@@ -106,7 +109,7 @@ class Knowing:
         if missing:
             found = await_result(self._store.lookup(missing), terms.left(HEAD_TIMEOUT)) or {}
             rows |= {source: Row(found.get(source)) for source in missing}
-        known = {source: self._from_row(source, rows[source], snapshot) for source in wanted}
+        known = {s: self._from_row(wanted[s], rows[s], snapshot, terms) for s in wanted}
         open_ = [s for s, k in known.items() if self._is_uncertain(rows[s], k, snapshot)]
         heads = {source: self._head(wanted[source], snapshot) for source in open_}
         probes = {source: self._probe(wanted[source], known[source], snapshot) for source in open_}
@@ -169,6 +172,12 @@ def await_result(future: Future[T] | None, timeout: float) -> T | None:
         return future.result(timeout)
     except (FutureTimeoutError, StoreUnavailableError):
         return None
+
+
+def _is_served(decision: Decision, snapshot: Snapshot, namespace: str) -> bool:
+    """Whether the configured log-in of the source serves private images to pods of this namespace."""
+    entry = snapshot.sources.entry_for(decision.source.registry) if decision.source else None
+    return entry is not None and entry.serves(namespace)
 
 
 def _is_too_old(known: KnownMapping | None, snapshot: Snapshot) -> bool:

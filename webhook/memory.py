@@ -32,10 +32,6 @@ class BoundedMap(Generic[K, V]):
             while len(self._entries) > self._limit:
                 self._entries.popitem(last=False)
 
-    def pop(self, key: K) -> None:
-        with self._lock:
-            self._entries.pop(key, None)
-
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()

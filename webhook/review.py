@@ -16,7 +16,6 @@ from swapper_project import metrics
 from webhook import admission, decision, patch
 from webhook.admission import AdmissionRequest, ImageSlot
 from webhook.decision import Decision, Knowledge
-from webhook.existence import Existence
 from webhook.knowledge import Knowing, Terms, await_result
 from webhook.memory import BoundedMap
 from webhook.reasons import Reason
@@ -43,10 +42,9 @@ class Outcome:
 class Reviewer:
     """Decides reviews; one instance a process."""
 
-    def __init__(self, *, snapshots: Snapshots, store: Store, existence: Existence, knowing: Knowing) -> None:
+    def __init__(self, *, snapshots: Snapshots, store: Store, knowing: Knowing) -> None:
         self._snapshots = snapshots
         self._store = store
-        self._existence = existence
         self._knowing = knowing
         self._ordered: BoundedMap[MirrorOrder, float] = BoundedMap(20_000)
 
@@ -74,7 +72,7 @@ class Reviewer:
         known = self._knowing.gather(open_, snapshot, terms)
         orders = self._orders(request, open_, known, snapshot) if terms.may_write and terms.may_ask else {}
         if orders and snapshot.waits_for_copies:
-            known |= self._wait_for_copies(orders, known, snapshot, terms)
+            known |= self._wait_for_copies(open_, orders, known, snapshot, terms)
         elif orders:
             self._order(orders)
         settled = [
@@ -130,7 +128,12 @@ class Reviewer:
             self._store.order(due)
 
     def _wait_for_copies(
-        self, orders: dict[str, MirrorOrder], known: dict[str, Knowledge], snapshot: Snapshot, terms: Terms
+        self,
+        open_: Sequence[Decision],
+        orders: dict[str, MirrorOrder],
+        known: dict[str, Knowledge],
+        snapshot: Snapshot,
+        terms: Terms,
     ) -> dict[str, Knowledge]:
         """Order copies and wait for all of them at once; what is copied in time is known as such."""
         if not self._knowing.try_wait():
@@ -143,13 +146,12 @@ class Reviewer:
             }
             ended = {source: await_result(wait, terms.left()) for source, wait in waits.items()}
             copied = {s: orders[s].target for s, status in ended.items() if status == "succeeded"}
-            rows = await_result(self._store.lookup(copied), terms.left()) or {} if copied else {}
+            await_result(self._store.lookup(copied), terms.left())
         finally:
             self._knowing.end_wait()
         learnt = {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
-        for source, row in rows.items():
-            learnt[source] = replace(known[source], existence=row.existence, access=row.access, copied=True)
-        return learnt
+        again = self._knowing.gather([d for d in open_ if str(d.source) in copied], snapshot, terms)
+        return learnt | {source: replace(knowledge, copied=True) for source, knowledge in again.items()}
 
     def _refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
         """Have mutable tags compared with their source where that is due."""

@@ -38,7 +38,7 @@ class Runtime:
         self.store = Store(target=self.snapshots.target, on_rows=self.snapshots.take_rows)
         self.existence = Existence(self._head)
         knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
-        self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, existence=self.existence, knowing=knowing)
+        self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
 
     def start(self) -> None:
         self.snapshots.start()

@@ -147,6 +147,7 @@ def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float) 
     trusted = not expected or hmac.compare_digest(token.encode(), expected.encode())
     return Terms(
         deadline=arrived + live.budget() - ANSWER_MARGIN,
+        namespace=review.namespace,
         may_ask=trusted,
         may_write=trusted and not review.dry_run,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import DatabaseTemplate, query
@@ -150,3 +151,102 @@ def ordered(system: Webhook, pattern: str) -> int:
         f" WHERE m.source LIKE '{pattern}'",
     )[0][0]
     return jobs
+
+
+def mirror_name(source: MemoryRegistry, repository: str) -> str:
+    return f"{source.host.replace(':', '_')}/{repository}"
+
+
+def wait_until_swapped(system: Webhook, image: str, **request: Any) -> None:
+    wait_until(lambda: swapped(system.admit(pod_of(image), **request)), timeout=40, what=f"a swap of {image}")
+
+
+def purge(registry: MemoryRegistry, repository: str) -> None:
+    """Take a repository away, as a lifecycle policy or a person would."""
+    with registry.storage.lock:
+        for held in (registry.storage.manifests, registry.storage.tags):
+            for key in [key for key in held if key[0] == repository]:
+                del held[key]
+        registry.storage.links -= {link for link in registry.storage.links if link[0] == repository}
+
+
+def test_an_image_that_vanished_from_the_mirror_is_kept_and_copied_again(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
+    """A purged mirror must not leave every new pod without its image."""
+    sample_image(seed=50, layers=1, layer_bytes=1000).load(source.storage, "team/purged", "1.0")
+    image, name = f"{source.host}/team/purged:1.0", mirror_name(source, "team/purged")
+    set_policies(system, source, target, existence={"maxAge": "1s"}, imageCopyDeadline="4s")
+    wait_until_swapped(system, image)
+
+    purge(target, name)
+
+    wait_until(lambda: not swapped(system.admit(pod_of(image))), what="an answer that keeps the image")
+    wait_until_swapped(system, image)
+    assert target.storage.manifest(name, "1.0") == source.storage.manifest("team/purged", "1.0")
+
+
+def test_a_tag_that_moved_at_its_source_is_copied_when_it_is_looked_at_again(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
+    sample_image(seed=60, layers=1, layer_bytes=1000).load(source.storage, "team/moving", "latest")
+    image, name = f"{source.host}/team/moving:latest", mirror_name(source, "team/moving")
+    set_policies(system, source, target, refreshAge="1s", imageCopyDeadline="3s")
+    wait_until_swapped(system, image)
+
+    sample_image(seed=61, layers=1, layer_bytes=1000).load(source.storage, "team/moving", "latest")
+
+    def is_copied() -> bool:
+        assert swapped(system.admit(pod_of(image)))
+        return target.storage.manifest(name, "latest") == source.storage.manifest("team/moving", "latest")
+
+    wait_until(is_copied, timeout=40, what="the moved tag at the mirror")
+
+
+def test_tag_and_digest_are_both_kept(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+    pinned = sample_image(seed=70, layers=1, layer_bytes=1000)
+    pinned.load(source.storage, "team/pinned", "1.0")
+    image = f"{source.host}/team/pinned:1.0@{pinned.root}"
+    set_policies(system, source, target, imageCopyDeadline="3500ms")
+
+    wait_until_swapped(system, image)
+
+    assert (
+        swapped(system.admit(pod_of(image))) == f"{target.host}/{mirror_name(source, 'team/pinned')}:1.0@{pinned.root}"
+    )
+    assert target.storage.tag_names(mirror_name(source, "team/pinned")) == ["1.0"]
+
+
+def test_the_mirror_of_a_private_image_is_for_the_namespaces_that_its_log_in_serves(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
+    with MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", "s3cret")) as private:
+        sample_image(seed=80, layers=1, layer_bytes=1000).load(private.storage, "team/secret", "1.0")
+        image = f"{private.host}/team/secret:1.0"
+        (system.directory / "credentials").mkdir()
+        (system.directory / "credentials/private").write_text("s3cret\n")
+        entry = {
+            "type": "oci",
+            "host": private.host,
+            "insecure": True,
+            "username": "robot",
+            "passwordFile": "private",
+            "namespaces": ["team-a"],
+        }
+        write_config(system.config, target=target.host, source={"registries": [entry]})
+
+        wait_until_swapped(system, image, namespace="team-a")
+
+        other = system.admit(pod_of(image), namespace="team-b")
+        assert (system.reasons(other), swapped(other)) == (["access-denied"], None)
+
+
+def test_presence_at_the_target_grants_nothing(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+    with MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", "s3cret")) as private:
+        image = sample_image(seed=81, layers=1, layer_bytes=1000)
+        image.load(target.storage, mirror_name(private, "team/hidden"), "1.0")
+        set_policies(system, source, target, imageCopyDeadline="3600ms")
+
+        answer = system.admit(pod_of(f"{private.host}/team/hidden:1.0"))
+
+        assert (system.reasons(answer), swapped(answer)) == (["access-unknown"], None)

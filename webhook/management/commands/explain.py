@@ -76,7 +76,7 @@ def _decisions(runtime: Runtime, pod: PodManifest) -> list[Decision]:
         obj=pod.pod,
         old_obj={},
     )
-    terms = Terms(deadline=time.monotonic() + SECONDS, may_write=False)
+    terms = Terms(deadline=time.monotonic() + SECONDS, namespace=pod.namespace, may_write=False)
     return list(runtime.reviewer.review(request, terms).decisions)
 
 
