@@ -1,0 +1,66 @@
+"""Reads what the documentation's pages say: tables and blocks of code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.databases import ROOT
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+# A span of code in one backtick or more; spaces at its ends keep backticks of the content apart.
+_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+_BAR = re.compile(r"(?<!\\)\|")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of code. ``place`` is the page and the line it begins on."""
+
+    place: str
+    language: str
+    text: str
+
+
+def rows(page: Path, *headings: str) -> list[list[str]]:
+    """The cells of all tables of a page that have just these headings."""
+    found: list[list[str]] = []
+    is_wanted = False
+    for line in page.read_text().splitlines():
+        if not line.startswith("|"):
+            is_wanted = False
+            continue
+        cells = [cell.strip().replace("\\|", "|") for cell in _BAR.split(line)[1:-1]]
+        if cells == list(headings):
+            is_wanted = True
+        elif is_wanted and not set("".join(cells)) <= set("-:"):
+            found.append(cells)
+    return found
+
+
+def code(cell: str) -> list[str]:
+    """The spans of code in a cell."""
+    return [match[2].strip() for match in _CODE.finditer(cell)]
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """The fenced blocks of a page."""
+    opened: Block | None = None
+    lines: list[str] = []
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if not line.startswith("```"):
+            lines.append(line)
+        elif opened is None:
+            opened, lines = Block(f"{page.name}:{number}", line[3:].strip(), ""), []
+        else:
+            yield Block(opened.place, opened.language, "\n".join(lines) + "\n")
+            opened = None
+
+
+def anchors(page: Path) -> set[str]:
+    """What links to a page's headings may name, by GitHub's rule."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,0 +1,192 @@
+"""The tables of docs/configuration.md are those of the code, and every example in the documentation loads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import BaseCommand
+
+from mirrors.filters import ReviewBudget, compile_filter
+from mirrors.management.commands.up import Command as Up
+from swapper_project import config, env
+from tests.docs.markdown import PAGES, Block, anchors, blocks, code, rows
+from tests.support.databases import ROOT
+
+CONFIGURATION = ROOT / "docs/configuration.md"
+FILTERS = ROOT / "docs/filters.md"
+
+# One of each, so that the defaults of every section can be seen.
+TARGETS = {
+    "aws": "aws: {accountId: '123456789012', region: eu-central-1, ecrOptions: {tags: [{key: a, value: b}]}}",
+    "gcp": "gcp: {location: europe, projectId: gcp-project-123, repositoryId: main}",
+    "oci": "oci: {endpoint: registry.example.com}",
+}
+SOURCE = "{registries: [{type: oci, host: registry.example.com}], filters: [{jmespath: 'a == `1`'}]}"
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of the file as the schema has it: what it takes, and whether it must be given."""
+
+    kind: str
+    choices: frozenset[str]
+    is_required: bool
+    has_default: bool
+
+
+def keys(node: dict[str, Any], definitions: dict[str, Any], path: str = "") -> Iterator[tuple[str, Key]]:
+    """All keys that hold a value, with their path."""
+    for name, field in node["properties"].items():
+        here = f"{path}.{name}" if path else name
+        inner = resolved(field, definitions)
+        if inner.get("type") == "array" and "properties" in (item := resolved(inner["items"], definitions)):
+            yield from keys(item, definitions, f"{here}[]")
+        elif "properties" in inner:
+            yield from keys(inner, definitions, here)
+        else:
+            required = name in node.get("required", [])
+            has_default = field.get("default") is not None
+            yield here, Key(kind_of(inner), frozenset(inner.get("enum", [])), required, has_default)
+
+
+def resolved(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """What a field is when it is given: references followed, ``null`` left out."""
+    choices = [choice for choice in field.get("anyOf", []) if choice.get("type") != "null"]
+    if choices:
+        # Numbers beside text (accountId, sizes) are other spellings of the same.
+        return resolved(next((c for c in choices if c.get("type") == "string"), choices[0]), definitions)
+    if "$ref" in field:
+        found: dict[str, Any] = definitions[field["$ref"].rpartition("/")[2]]
+        return found
+    return field
+
+
+def kind_of(field: dict[str, Any]) -> str:
+    if "enum" in field:
+        return "choice"
+    pattern = field.get("pattern", "")
+    if "ns|us" in pattern:
+        return "duration"
+    if "KMGT" in pattern:
+        return "size"
+    return {"boolean": "boolean", "integer": "whole number", "array": "list of text"}.get(field["type"], "text")
+
+
+SCHEMA = config.schema()
+KEYS = dict(keys(SCHEMA, SCHEMA["$defs"]))
+DOCUMENTED = {code(key)[0]: cells for key, *cells in rows(CONFIGURATION, "Key", "Type", "Default", "Meaning")}
+
+
+def default_of(path: str) -> object:
+    """The value that a key has when the file does not give it, as the file would write it."""
+    kind = path.split(".")[1] if path.startswith("target.") and path != "target.type" else "oci"
+    text = f"source: {SOURCE}\ntarget: {{type: {kind}, {TARGETS[kind]}}}"
+    if path == "target.type":
+        text = f"target: {{{TARGETS['aws']}}}"
+    node: Any = config.parse(text).effective()
+    for part in path.split("."):
+        node = node[part.removesuffix("[]")]
+        if part.endswith("[]"):
+            node = node[0]
+    return node
+
+
+def test_each_key_is_documented_once_and_no_other() -> None:
+    paths = [code(key)[0] for key, *_ in rows(CONFIGURATION, "Key", "Type", "Default", "Meaning")]
+
+    assert sorted(paths) == sorted(KEYS)
+
+
+@pytest.mark.parametrize("path", KEYS)
+def test_a_key_takes_what_its_row_says(path: str) -> None:
+    key, told = KEYS[path], DOCUMENTED[path][0]
+
+    assert (frozenset(code(told)) if key.kind == "choice" else told) == (key.choices or key.kind)
+
+
+@pytest.mark.parametrize("path", KEYS)
+def test_a_default_is_what_its_row_says(path: str) -> None:
+    key, told = KEYS[path], DOCUMENTED[path][1]
+    if key.has_default:
+        assert yaml.safe_load(code(told)[0]) == default_of(path)
+    else:
+        assert told == ("required" if key.is_required else "–")
+
+
+def test_each_variable_is_documented_and_no_other() -> None:
+    variables = [code(variable)[0] for variable, *_ in rows(CONFIGURATION, "Variable", "`_FILE`", "Default", "Meaning")]
+
+    assert sorted(variables) == sorted(env.PREFIX + name for name in env._NAMES)
+
+
+@pytest.mark.parametrize("row", rows(CONFIGURATION, "Variable", "`_FILE`", "Default", "Meaning"), ids=lambda r: r[0])
+def test_a_variable_has_the_file_form_that_its_row_says(row: list[str]) -> None:
+    variable = code(row[0])[0]
+    environ = {f"{variable}_FILE": "/nowhere/at/all", "HOME": "/nowhere"}
+    try:
+        env.read(environ)
+        refused = False
+    except env.EnvironmentProblem as problem:
+        refused = f"{variable}_FILE: " in str(problem)
+
+    assert refused == (row[1] == "yes")
+
+
+def test_each_flag_of_up_is_documented_and_no_other() -> None:
+    flags, shared = (
+        {option for action in command.create_parser("manage.py", "up")._actions for option in action.option_strings}
+        for command in (Up(), BaseCommand())
+    )
+    told = {flag for cells in rows(CONFIGURATION, "Flag", "Stands for") for flag in re.findall(r"--[a-z-]+", cells[0])}
+
+    assert told == flags - shared
+
+
+def yaml_blocks() -> list[Block]:
+    return [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
+
+
+@pytest.mark.parametrize("block", yaml_blocks(), ids=lambda block: block.place)
+def test_an_example_loads(block: Block) -> None:
+    """What is marked as YAML is a configuration, unless it is an object of Kubernetes."""
+    documents = list(yaml.safe_load_all(block.text))
+    assert documents
+    if any("kind" in document for document in documents):
+        assert all({"apiVersion", "kind", "metadata"} <= set(document) for document in documents)
+    else:
+        assert config.parse(block.text, name=block.place).target.name.endpoint
+
+
+def test_the_examples_are_found() -> None:
+    places = {block.place.partition(":")[0] for block in yaml_blocks()}
+
+    assert {"README.md", "configuration.md"} <= places
+
+
+@pytest.mark.parametrize("row", rows(FILTERS, "Query", "Gives", "Leaves alone"), ids=lambda row: row[0])
+def test_a_worked_query_gives_what_its_row_says(row: list[str]) -> None:
+    (pod,) = [yaml.safe_load(b.text) for b in blocks(FILTERS) if b.language == "yaml" and "kind: Pod" in b.text]
+    (namespace,) = re.findall(r"in the namespace `([a-z-]+)`", FILTERS.read_text())
+    pod["metadata"]["namespace"] = namespace
+    answer = compile_filter("example", code(row[0])[0]).matches(
+        {"obj": pod, "container": pod["spec"]["containers"][0]}, ReviewBudget()
+    )
+
+    assert str(answer).lower() == code(row[1])[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        other = page.parent / name if name else page
+        assert other.exists(), link
+        assert not anchor or anchor in anchors(other), link

@@ -1,0 +1,70 @@
+"""Each reason, error class, metric and log line has its row in the documentation, and no other has one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from mirrors.images import ImageRef, TargetName
+from mirrors.models import ErrorClass
+from mirrors.oci.errors import TRANSIENT
+from swapper_project import metrics
+from tests.docs.markdown import code, rows
+from tests.support.databases import ROOT
+from webhook.reasons import Reason
+
+HOW_IT_WORKS = ROOT / "docs/how-it-works.md"
+OPERATIONS = ROOT / "docs/operations.md"
+
+
+def test_each_reason_has_one_row() -> None:
+    told = [code(cells[0])[0] for cells in rows(HOW_IT_WORKS, "Reason", "Outcome", "What it means", "What to do")]
+
+    assert sorted(told) == sorted(Reason)
+
+
+def test_each_error_class_has_one_row() -> None:
+    told = [code(cells[0])[0] for cells in rows(OPERATIONS, "Class", "Retried", "What it means", "What to do")]
+
+    assert sorted(told) == sorted(value for value in ErrorClass.values if value)
+
+
+def test_passing_errors_are_told_as_retried() -> None:
+    table = rows(OPERATIONS, "Class", "Retried", "What it means", "What to do")
+    retried = {code(name)[0] for name, answer, *_ in table if answer == "yes"}
+
+    assert retried == TRANSIENT | {ErrorClass.CREDENTIAL, ErrorClass.WORKER_LOST, ErrorClass.INTERNAL}
+
+
+def test_each_metric_has_one_row() -> None:
+    told = {cells[0]: code(cells[1]) for cells in rows(OPERATIONS, "Metric", "Labels", "Meaning")}
+    ours = {family.name: family.type for family in REGISTRY.collect() if family.name.startswith("swapper_")}
+    names = {f"{name}_total" if kind == "counter" else name for name, kind in ours.items()}
+
+    assert {code(name)[0] for name in told} == names
+    assert told["`swapper_images_total`"] == list(metrics.IMAGES._labelnames)
+    assert told["`swapper_admission_requests_total`"] == list(metrics.ADMISSIONS._labelnames)
+
+
+@pytest.mark.parametrize("row", rows(OPERATIONS, "Message", "From", "Further fields"), ids=lambda row: row[0][:40])
+def test_a_log_message_is_one_that_the_code_writes(row: list[str]) -> None:
+    sources = [path.read_text() for part in ("webhook", "mirrors", "swapper_project") for path in source_files(part)]
+    for message in code(row[0]):
+        assert any(f'"{message}"' in text for text in sources), message
+
+
+def source_files(part: str) -> list[Path]:
+    return sorted((ROOT / part).rglob("*.py"))
+
+
+@pytest.mark.parametrize("row", rows(HOW_IT_WORKS, "In the pod", "At the target"), ids=lambda row: row[0])
+def test_a_name_at_the_target_is_what_its_row_says(row: list[str]) -> None:
+    target = TargetName("registry.example.com", "mirror")
+
+    assert str(target.retarget(ImageRef.parse(code(row[0])[0]))) == code(row[1])[0]
+
+
+def test_names_at_the_target_are_shown() -> None:
+    assert rows(HOW_IT_WORKS, "In the pod", "At the target")
