@@ -140,6 +140,7 @@ class Drain:
                 if lease is None:
                     return
                 self.claimed += 1
+                self._idle_since = None
                 self._threads.start(lease)
             self._call_for_help(now)
         except (DatabaseError, InterfaceError) as error:
