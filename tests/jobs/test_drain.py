@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from django.db import transaction
 from django_q.models import OrmQ
 
 from mirrors.jobs.clock import from_now
