@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from swapper_project import env
 from swapper_project.certificates import ReloadingContext
 
 BOOT_ERROR = 3
@@ -27,6 +28,8 @@ timeout = 60
 graceful_timeout = 20
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
+# X-Forwarded-Proto is believed of these alone.
+forwarded_allow_ips = ",".join(env.read().trusted_proxies)
 accesslog = None
 errorlog = "-"
 loglevel = "warning"

@@ -15,6 +15,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from swapper_project import env, logs
+from swapper_project.secret_key import kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -28,7 +29,7 @@ WEBHOOK = ROLE == "webhook"
 DEBUG = ENVIRONMENT.debug
 
 # No default. It signs sessions and the queue's wake-ups, so all processes of an installation share one.
-SECRET_KEY = ENVIRONMENT.secret_key or ""
+SECRET_KEY = ENVIRONMENT.secret_key or kept_secret_key(ENVIRONMENT.data_dir)
 if ROLE != "all" and not SECRET_KEY:
     raise ImproperlyConfigured(
         "SWAPPER_SECRET_KEY is not set: give all processes the same 50 or more random characters, "
@@ -44,7 +45,6 @@ if _EXTERNAL.hostname and not WEBHOOK:
 
 _HTTPS = _EXTERNAL.scheme == "https"
 SECURE_SSL_REDIRECT = _HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = _HTTPS
@@ -68,6 +68,7 @@ MIDDLEWARE = (
     []
     if WEBHOOK
     else [
+        "swapper_project.health.ProbeMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",

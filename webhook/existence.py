@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 HEAD_TIMEOUT: Final = 1.5
 THREADS: Final = 16
-REMEMBERED: Final = {"present": 60.0, "absent": 5.0, "unknown": 1.0}
+REMEMBERED: Final = {"present": 5.0, "absent": 5.0, "unknown": 1.0}
 """Seconds for which an answer is given again without asking."""
 
 BREAKER_ANSWERS: Final = 5
@@ -119,6 +119,9 @@ class Existence:
         except RegistryError as error:
             log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
             answer = Answer("unknown", away=error.code in AWAY, at=time.monotonic())
+            if not answer.away:
+                # It answers, and at once; a private image among public ones must not shut its host.
+                return answer
         except Exception:
             log.exception("Asking a registry failed", image=str(ref))
             answer = Answer("unknown", at=time.monotonic())

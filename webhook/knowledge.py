@@ -18,9 +18,10 @@ from typing import TypeVar
 from mirrors.known import KnownMapping
 from webhook.decision import Decision, Knowledge
 from webhook.existence import HEAD_TIMEOUT, Answer, Existence
+from webhook.following import Row
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
-from webhook.store import Row, Store, StoreUnavailableError
+from webhook.store import Store, StoreUnavailableError
 
 T = TypeVar("T")
 
@@ -159,7 +160,6 @@ class Knowing:
             answer = done.result()
             if answer.state != "unknown":
                 self._store.noticed.existence(source, answer.state, answer.digest)
-                self._store.set_existence(source, answer.state)
 
         future.add_done_callback(note)
 

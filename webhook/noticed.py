@@ -43,15 +43,16 @@ class Noticed:
             else:
                 self.overflowed += 1
 
-    # The store's thread calls these; they raise what the database raises, and what was taken out is lost then.
+    # What the store's thread calls.
 
-    def flush_existence(self, registry_id: int | None) -> None:
+    def take_existence(self) -> dict[str, tuple[str, str]]:
+        """Answers of targets since the last call: ``{source: (existence, digest)}``."""
         with self._lock:
             answers, self._existence = self._existence, {}
-        if answers and registry_id is not None:
-            services.record_existence(target_registry_id=registry_id, answers=answers)
+        return answers
 
     def flush_counts(self) -> None:
+        """Write what was counted; raises what the database raises, and what was taken out is lost then."""
         with self._lock:
             uses, self._uses = self._uses, set()
             decisions, self._decisions = self._decisions, Counter()

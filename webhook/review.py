@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -26,6 +27,11 @@ from webhook.workloads import workload_of
 log = structlog.get_logger(__name__)
 
 PRIORITY = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+NAMESPACE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+MOST_SECRETS = 7
+"""Pull secrets of a pod that are noted: as many as the column has room for."""
+
 ORDER_AGAIN_AFTER = 5.0
 """Seconds in which one process orders the same copy for the same requester once."""
 
@@ -168,7 +174,7 @@ class Reviewer:
 
     def _note(self, request: AdmissionRequest, decisions: Sequence[Decision]) -> None:
         """Count decisions and uses for the dashboard; written by the store's thread later."""
-        namespace = request.namespace[:63]
+        namespace = _name(request.namespace, NAMESPACE)
         workload = workload_of(request.obj)
         hour = DecisionKey.this_hour()
         for d in decisions:
@@ -182,21 +188,25 @@ class Reviewer:
                 self._store.noticed.use(UseKey(row.known.mapping_id, namespace, *workload))
 
 
+def _name(value: object, pattern: re.Pattern[str] = NAME) -> str:
+    """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
+    return value if isinstance(value, str) and pattern.fullmatch(value) else ""
+
+
 def _order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: str) -> MirrorOrder:
     spec = request.obj.get("spec")
     spec = spec if isinstance(spec, dict) else {}
-    account = spec.get("serviceAccountName")
     secrets = spec.get("imagePullSecrets")
-    names = {s.get("name") for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
+    names = {_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
     kind, name = workload_of(request.obj)
     return MirrorOrder(
         source=str(d.source),
         target=str(d.target),
         trigger=trigger,
         priority=priority,
-        namespace=request.namespace[:63],
-        service_account=account[:253] if isinstance(account, str) else "",
-        secret_names=tuple(sorted(n for n in names if isinstance(n, str) and 0 < len(n) <= 253))[:7],
+        namespace=_name(request.namespace, NAMESPACE),
+        service_account=_name(spec.get("serviceAccountName")),
+        secret_names=tuple(sorted(names - {""}))[:MOST_SECRETS],
         workload=f"{kind}/{name}"[:253] if name else "",
     )
 

@@ -63,6 +63,7 @@ class Snapshots:
         self._source = source
         self._environment = environment
         self._rows = OperatorRows()
+        self._problem = ""
         self._lock = threading.Lock()
         self._switched_off = self._reads_off()
         self._stopping = threading.Event()
@@ -96,7 +97,9 @@ class Snapshots:
     def _look(self) -> None:
         switched_off = self._reads_off()
         changed = self._source.poll()
-        if changed or switched_off != self._switched_off:
+        # The password's file is read again: it may have come late, or been rotated.
+        access = self._target_access(self._source.current)
+        if changed or switched_off != self._switched_off or access != self.current.target_access:
             with self._lock:
                 if switched_off != self._switched_off:
                     log.warning("Swapping is switched off" if switched_off else "Swapping is switched on again")
@@ -139,7 +142,9 @@ class Snapshots:
         try:
             return target_driver(config, credentials_dir=self._environment.credentials_dir).access()
         except (DriverMissingError, CredentialError) as error:
-            log.error("The target registry cannot be asked", error=str(error))
+            if str(error) != self._problem:
+                log.error("The target registry cannot be asked", error=str(error))
+            self._problem = str(error)
             return None
 
 

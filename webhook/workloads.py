@@ -7,6 +7,8 @@ from typing import Final, NamedTuple
 
 from webhook.admission import Json
 
+_KIND: Final = re.compile(r"[A-Za-z0-9]{1,63}")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _CRON_SUFFIX: Final = re.compile(r"-\d{8,12}$")
 
 
@@ -43,6 +45,6 @@ def _controller(references: object) -> tuple[str, str] | None:
     for reference in references:
         if isinstance(reference, dict) and reference.get("controller") is True:
             kind, name = reference.get("kind"), reference.get("name")
-            if isinstance(kind, str) and isinstance(name, str):
-                return kind[:63], name[:253]
+            if isinstance(kind, str) and isinstance(name, str) and _KIND.fullmatch(kind) and _NAME.fullmatch(name):
+                return kind, name
     return None

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.models import BlobLocation, DecisionCount, HostBudget, Revision
+
+# The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
+for queue_row in (OrmQ, Schedule, Success, Failure):
+    admin.site.unregister(queue_row)
 
 
 @admin.register(HostBudget)

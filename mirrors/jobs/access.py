@@ -90,9 +90,9 @@ def _refusal(asker: Asker, entry: SourceEntry | None, *, has_log_in: bool) -> Jo
             f"{source} is not public, and the log-in for {host} serves other namespaces than {names}: add them to "
             f"`namespaces` of its entry under source.registries, or order the copy as an operator.",
         )
-    tried = "neither without a log-in nor with the configured one" if has_log_in else "not without a log-in"
+    tried = "without a log-in or with the configured one" if has_log_in else "without a log-in"
     return JobRefusedError(
         ErrorClass.NOT_FOUND,
-        f"{host} shows {source} {tried}: check the image's name and tag; if it is private, "
+        f"{host} does not show {source} {tried}: check the image's name and tag; if it is private, "
         + ("check what that log-in may read." if has_log_in else f"add a log-in for {host} under source.registries."),
     )

@@ -26,15 +26,31 @@ def source() -> Iterator[MemoryRegistry]:
 
 
 @pytest.fixture(scope="module")
+def private() -> Iterator[MemoryRegistry]:
+    """A registry that shows nothing without a log-in, which serves the pods of ``team-a``."""
+    with MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", "s3cret")) as registry:
+        sample_image(seed=80, layers=1, layer_bytes=1000).load(registry.storage, "team/secret", "1.0")
+        yield registry
+
+
+@pytest.fixture(scope="module")
 def system(
     source: MemoryRegistry,
+    private: MemoryRegistry,
     target: MemoryRegistry,
     database_template: DatabaseTemplate,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Webhook]:
     """Webhook and worker, delayed copies; tests change the policies."""
     directory = tmp_path_factory.mktemp("system")
-    with running_webhook(directory, database_template, target=target.host, **configuration(source)) as webhook:
+    (directory / "credentials").mkdir()
+    (directory / "credentials/private").write_text("s3cret\n")
+    log_in = {"username": "robot", "passwordFile": "private", "namespaces": ["team-a"]}
+    SOURCES[:] = [
+        {"type": "oci", "host": source.host, "insecure": True},
+        {"type": "oci", "host": private.host, "insecure": True, **log_in},
+    ]
+    with running_webhook(directory, database_template, target=target.host, **configuration()) as webhook:
         worker = webhook.worker()
         worker.start()
         try:
@@ -43,15 +59,18 @@ def system(
             worker.stop()
 
 
-def configuration(source: MemoryRegistry, **keys: Any) -> dict[str, Any]:
-    registries = [{"type": "oci", "host": source.host, "insecure": True}]
-    return {"source": {"registries": registries}, **keys}
+SOURCES: list[dict[str, Any]] = []
+"""Source registries of the running system's configuration."""
 
 
-def set_policies(system: Webhook, source: MemoryRegistry, target: MemoryRegistry, **keys: object) -> None:
+def configuration(**keys: Any) -> dict[str, Any]:
+    return {"source": {"registries": SOURCES}, **keys}
+
+
+def set_policies(system: Webhook, target: MemoryRegistry, **keys: object) -> None:
     """Change the configuration of the running system and wait until the webhook has taken it over."""
     taken = len([line for line in system.log_lines() if "is in force" in line["message"]])
-    write_config(system.config, target=target.host, **configuration(source, **keys))
+    write_config(system.config, target=target.host, **configuration(**keys))
     wait_until(
         lambda: len([line for line in system.log_lines() if "is in force" in line["message"]]) > taken,
         what="the new configuration",
@@ -64,6 +83,7 @@ def swapped(answer: Answer) -> str | None:
 
 def test_the_next_pod_runs_from_the_mirror(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
     image = f"{source.host}/team/app-1:1.0"
+    set_policies(system, target, imageCopyDeadline="5600ms")
 
     first = system.admit(pod_of(image))
     assert system.reasons(first) == ["absent"]
@@ -81,7 +101,7 @@ def test_the_next_pod_runs_from_the_mirror(system: Webhook, source: MemoryRegist
 def test_a_pod_waits_for_its_copy(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry, policy: str, number: int
 ) -> None:
-    set_policies(system, source, target, imageCopyPolicy=policy, imageCopyDeadline=f"{number + 6}s")
+    set_policies(system, target, imageCopyPolicy=policy, imageCopyDeadline=f"{number + 6}s")
 
     answer = system.admit(pod_of(f"{source.host}/team/app-{number}:1.0"))
 
@@ -90,7 +110,7 @@ def test_a_pod_waits_for_its_copy(
 
 
 def test_a_pod_whose_copy_fails_is_kept(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
-    set_policies(system, source, target, imageCopyPolicy="immediate", imageCopyDeadline="8.5s")
+    set_policies(system, target, imageCopyPolicy="immediate", imageCopyDeadline="8.5s")
 
     answer = system.admit(pod_of(f"{source.host}/team/no-such:1.0"))
 
@@ -105,12 +125,12 @@ def test_a_pod_whose_copy_fails_is_kept(system: Webhook, source: MemoryRegistry,
 
 
 def test_without_copies_nothing_is_ordered(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
-    set_policies(system, source, target, imageCopyPolicy="none")
+    set_policies(system, target, imageCopyPolicy="none")
 
     answer = system.admit(pod_of(f"{source.host}/team/app-4:1.0"))
 
     assert system.reasons(answer) == ["absent"]
-    set_policies(system, source, target, imageCopyPolicy="delayed", imageCopyDeadline="5s")
+    set_policies(system, target, imageCopyPolicy="delayed", imageCopyDeadline="5s")
     system.admit(pod_of(f"{source.host}/team/app-5:1.0"))
     wait_until(lambda: ordered(system, "%app-5%"), what="an order behind the one that must not be")
     assert not ordered(system, "%app-4%")
@@ -120,7 +140,7 @@ def test_many_pods_with_one_missing_image_make_one_copy(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     sample_image(seed=99, layers=2, layer_bytes=1000).load(source.storage, "team/shared", "1.0")
-    set_policies(system, source, target, imageCopyPolicy="immediate", imageCopyDeadline="9.5s")
+    set_policies(system, target, imageCopyPolicy="immediate", imageCopyDeadline="9.5s")
     pods = [pod_of(f"{source.host}/team/shared:1.0", name=f"pod-{number}") for number in range(10)]
 
     with ThreadPoolExecutor(10) as pool:
@@ -133,7 +153,7 @@ def test_many_pods_with_one_missing_image_make_one_copy(
 def test_a_pod_does_not_wait_longer_than_its_budget(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry
 ) -> None:
-    set_policies(system, source, target, imageCopyPolicy="immediate", imageCopyDeadline="1s")
+    set_policies(system, target, imageCopyPolicy="immediate", imageCopyDeadline="1s")
     sample_image(seed=7, layers=30, layer_bytes=1_000_000).load(source.storage, "team/large", "1.0")
 
     started = time.monotonic()
@@ -176,7 +196,7 @@ def test_an_image_that_vanished_from_the_mirror_is_kept_and_copied_again(
     """A purged mirror must not leave every new pod without its image."""
     sample_image(seed=50, layers=1, layer_bytes=1000).load(source.storage, "team/purged", "1.0")
     image, name = f"{source.host}/team/purged:1.0", mirror_name(source, "team/purged")
-    set_policies(system, source, target, existence={"maxAge": "1s"}, imageCopyDeadline="4s")
+    set_policies(system, target, existence={"maxAge": "1s"}, imageCopyDeadline="4s")
     wait_until_swapped(system, image)
 
     purge(target, name)
@@ -191,7 +211,7 @@ def test_a_tag_that_moved_at_its_source_is_copied_when_it_is_looked_at_again(
 ) -> None:
     sample_image(seed=60, layers=1, layer_bytes=1000).load(source.storage, "team/moving", "latest")
     image, name = f"{source.host}/team/moving:latest", mirror_name(source, "team/moving")
-    set_policies(system, source, target, refreshAge="1s", imageCopyDeadline="3s")
+    set_policies(system, target, refreshAge="1s", imageCopyDeadline="3s")
     wait_until_swapped(system, image)
 
     sample_image(seed=61, layers=1, layer_bytes=1000).load(source.storage, "team/moving", "latest")
@@ -207,7 +227,7 @@ def test_tag_and_digest_are_both_kept(system: Webhook, source: MemoryRegistry, t
     pinned = sample_image(seed=70, layers=1, layer_bytes=1000)
     pinned.load(source.storage, "team/pinned", "1.0")
     image = f"{source.host}/team/pinned:1.0@{pinned.root}"
-    set_policies(system, source, target, imageCopyDeadline="3500ms")
+    set_policies(system, target, imageCopyDeadline="3500ms")
 
     wait_until_swapped(system, image)
 
@@ -218,35 +238,39 @@ def test_tag_and_digest_are_both_kept(system: Webhook, source: MemoryRegistry, t
 
 
 def test_the_mirror_of_a_private_image_is_for_the_namespaces_that_its_log_in_serves(
-    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+    system: Webhook, private: MemoryRegistry
 ) -> None:
-    with MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", "s3cret")) as private:
-        sample_image(seed=80, layers=1, layer_bytes=1000).load(private.storage, "team/secret", "1.0")
-        image = f"{private.host}/team/secret:1.0"
-        (system.directory / "credentials").mkdir()
-        (system.directory / "credentials/private").write_text("s3cret\n")
-        entry = {
-            "type": "oci",
-            "host": private.host,
-            "insecure": True,
-            "username": "robot",
-            "passwordFile": "private",
-            "namespaces": ["team-a"],
-        }
-        write_config(system.config, target=target.host, source={"registries": [entry]})
+    image = f"{private.host}/team/secret:1.0"
 
-        wait_until_swapped(system, image, namespace="team-a")
+    wait_until_swapped(system, image, namespace="team-a")
 
-        other = system.admit(pod_of(image), namespace="team-b")
-        assert (system.reasons(other), swapped(other)) == (["access-denied"], None)
+    other = system.admit(pod_of(image), namespace="team-b")
+    assert (system.reasons(other), swapped(other)) == (["access-denied"], None)
 
 
-def test_presence_at_the_target_grants_nothing(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
-    with MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", "s3cret")) as private:
-        image = sample_image(seed=81, layers=1, layer_bytes=1000)
-        image.load(target.storage, mirror_name(private, "team/hidden"), "1.0")
-        set_policies(system, source, target, imageCopyDeadline="3600ms")
+def test_presence_at_the_target_grants_nothing(
+    system: Webhook, private: MemoryRegistry, target: MemoryRegistry
+) -> None:
+    image = sample_image(seed=81, layers=1, layer_bytes=1000)
+    image.load(target.storage, mirror_name(private, "team/hidden"), "1.0")
+    set_policies(system, target, imageCopyDeadline="3600ms")
 
-        answer = system.admit(pod_of(f"{private.host}/team/hidden:1.0"))
+    answer = system.admit(pod_of(f"{private.host}/team/hidden:1.0"))
 
-        assert (system.reasons(answer), swapped(answer)) == (["access-unknown"], None)
+    assert (system.reasons(answer), swapped(answer)) == (["access-unknown"], None)
+
+
+def test_names_that_no_object_may_have_harm_nothing(system: Webhook, source: MemoryRegistry) -> None:
+    """A pod is validated only after its admission: what it claims must not break the database for others."""
+    sample_image(seed=90, layers=1, layer_bytes=1000).load(source.storage, "team/odd-names", "1.0")
+    image = f"{source.host}/team/odd-names:1.0"
+    pod = pod_of(image)
+    pod["spec"] |= {"serviceAccountName": "\0" * 9, "imagePullSecrets": [{"name": "a\0b"}, {"name": "x" * 9000}]}
+    owner = {"controller": True, "kind": "\0", "name": "n\0" * 500}
+    pod["metadata"] |= {"ownerReferences": [owner], "name": "\0"}
+
+    for _ in range(3):
+        assert system.admit(pod, namespace="\0" * 70).allowed
+    wait_until_swapped(system, image)
+
+    assert not [line for line in system.log_lines() if line["level"] == "error"]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import secrets
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 
 from swapper_project import config as configuration
 from swapper_project import configured, logs
-from swapper_project.certificates import ensure_self_signed, write_private
+from swapper_project.certificates import ensure_self_signed
 from swapper_project.config import Config
+from swapper_project.secret_key import ensure_secret_key
 from swapper_project.supervisor import Program, Supervisor, gunicorn, manage
+
+log = structlog.get_logger(__name__)
 
 FLAGS = {
     "dry_run": "dryRun",
@@ -63,6 +66,10 @@ class Command(BaseCommand):
         except configuration.ConfigError as error:
             configured.stop(str(error))
         logs.configure(config.log_level, config.log_format)
+        for warning in config.warnings:
+            log.warning(warning)
+        if config.overridden:
+            log.info("Flags override the configuration file", keys=list(config.overridden))
         data_dir = (options["data_dir"] or settings.ENVIRONMENT.data_dir).resolve()
         common = _common_environment(path, overrides, data_dir, config)
         self._prepare(common, data_dir)
@@ -106,10 +113,7 @@ def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path, c
         "SWAPPER_DATA_DIR": str(data_dir),
     }
     if settings.ENVIRONMENT.secret_key is None:
-        key_file = data_dir / "secret-key"
-        if not key_file.exists():
-            write_private(key_file, f"{secrets.token_urlsafe(48)}\n".encode())
-        environment["SWAPPER_SECRET_KEY_FILE"] = str(key_file)
+        ensure_secret_key(data_dir)
     return environment
 
 
