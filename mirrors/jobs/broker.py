@@ -59,6 +59,15 @@ class OrderedBroker(ORM):
             self.get_connection().filter(id__in=[row.pk for row in rows]).update(lock=locked_until)
         return [(row.pk, row.payload) for row in rows]
 
+    def acknowledge(self, task_id: int) -> None:
+        """A wake-up is done. Where that can't be written it comes again after ``retry``, and finds nothing to do."""
+        try:
+            self.get_connection().filter(pk=task_id).delete()
+        except (DatabaseError, InterfaceError) as error:
+            # Raised, it would end the monitor.
+            log.warning("A wake-up cannot be acknowledged", error=str(error))
+            connections[DATABASE].close()
+
     def _ready(self) -> QuerySet[OrmQ]:
         ready: QuerySet[OrmQ] = self.get_connection().filter(key=self.list_key, lock__lte=Now())
         return ready
