@@ -9,6 +9,11 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swapper_project.settings")
+    if sys.argv[1:2] == ["worker"]:
+        # Before anything imports the metrics: the worker's processes are forked, and share them by files.
+        from swapper_project import metrics_files
+
+        metrics_files.begin()
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

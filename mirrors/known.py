@@ -18,6 +18,9 @@ class KnownMapping:
     target_digest: str
     verified_at: float
     source_checked_at: float
+    platforms: tuple[str, ...]
+    """Those of a filtered index; empty: all that the source has, or not known."""
+    obstacle: str
     paused: bool
     last_job_id: int | None
     last_job_status: str

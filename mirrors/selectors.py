@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Min, Q
+from django.db.models.functions import Now
 
 from mirrors.known import KnownMapping
-from mirrors.models import Filter, ImageMapping, ManagedBy, MirrorJob, Registry, RegistryRole
+from mirrors.models import Filter, ImageMapping, JobStatus, ManagedBy, MirrorJob, Priority, Registry, RegistryRole
 from mirrors.models.revision import numbers
 from mirrors.registries.resolve import SourceEntry, entry_from_reference
 
@@ -26,6 +27,8 @@ _KNOWN_FIELDS = (
     "target_digest",
     "verified_at",
     "source_checked_at",
+    "platforms",
+    "obstacle",
     "paused",
     "last_job_id",
     "last_job__status",
@@ -60,7 +63,7 @@ def changed_mappings(*, target_registry_id: int, since: datetime | None) -> tupl
 def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
     for row in rows.values_list(*_KNOWN_FIELDS):
         (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
-        verified_at, source_checked_at, paused, job_id, job_status = rest
+        verified_at, source_checked_at, platforms, obstacle, paused, job_id, job_status = rest
         yield KnownMapping(
             mapping_id=pk,
             source=source,
@@ -71,6 +74,8 @@ def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
             target_digest=target_digest,
             verified_at=verified_at.timestamp() if verified_at else 0.0,
             source_checked_at=source_checked_at.timestamp() if source_checked_at else 0.0,
+            platforms=tuple(platforms),
+            obstacle=obstacle,
             paused=paused,
             last_job_id=job_id,
             last_job_status=job_status or "",
@@ -80,6 +85,21 @@ def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
 def job_states(job_ids: Collection[int]) -> dict[int, str]:
     """Status by job id, for those who wait for a copy."""
     return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))
+
+
+def live_jobs() -> dict[str, int]:
+    """How many jobs are pending and running. Those that are over are never counted: they are the many."""
+    live = MirrorJob.objects.live().order_by().values_list("status")
+    counts = dict(live.annotate(jobs=models.Count("pk")))
+    return {str(status): counts.get(status, 0) for status in (JobStatus.PENDING, JobStatus.RUNNING)}
+
+
+def oldest_due_jobs() -> dict[str, float]:
+    """Seconds that the oldest due job has been waiting, by the name of its priority."""
+    due = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__lte=Now()).order_by()
+    waits = due.values_list("priority").annotate(since=Min("available_at"), now=Now())
+    seconds = {priority: (now - since).total_seconds() for priority, since, now in waits}
+    return {p.name.lower(): max(0.0, seconds.get(p.value, 0.0)) for p in Priority}
 
 
 def small_table_revisions() -> dict[str, int]:

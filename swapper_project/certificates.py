@@ -22,14 +22,23 @@ log = structlog.get_logger(__name__)
 VALID_FOR: Final = dt.timedelta(days=825)
 
 
+class CertificateError(Exception):
+    """The pair can't be used; the message says why."""
+
+
 class ReloadingContext:
-    """A TLS context that follows its files. A torn or broken pair leaves the last good one in use."""
+    """A TLS context that follows its files. A torn, broken or expired pair leaves the last good one in use.
+
+    ``problem`` says why what the files now hold is not in use; ``expires_at`` is that of the pair in use.
+    Raises CertificateError where there is no pair to begin with.
+    """
 
     def __init__(self, cert_file: str, key_file: str) -> None:
         self._files = (Path(cert_file), Path(key_file))
         self._lock = threading.Lock()
         self._seen = self._stamp()
-        self._context = self._load()
+        self.problem = ""
+        self._context, self.expires_at = self._load()
 
     def current(self) -> ssl.SSLContext:
         with self._lock:
@@ -37,17 +46,31 @@ class ReloadingContext:
             if stamp != self._seen:
                 self._seen = stamp
                 try:
-                    self._context = self._load()
-                    log.info("The certificate was read again", file=str(self._files[0]))
-                except (OSError, ssl.SSLError) as error:
-                    log.error("The new certificate cannot be used; the old one stays", error=str(error))
+                    self._context, self.expires_at = self._load()
+                    self.problem = ""
+                    log.info("The certificate was read again", file=str(self._files[0]), expires=str(self.expires_at))
+                except CertificateError as error:
+                    self.problem = str(error)
+                    log.error(
+                        "The new certificate cannot be used; the old one stays in use. Put a valid pair there",
+                        error=self.problem,
+                        expires=str(self.expires_at),
+                    )
             return self._context
 
-    def _load(self) -> ssl.SSLContext:
+    def _load(self) -> tuple[ssl.SSLContext, dt.datetime]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*self._files)
-        return context
+        try:
+            certificate = x509.load_pem_x509_certificate(self._files[0].read_bytes())
+            context.load_cert_chain(*self._files)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
+            raise CertificateError(f"{self._files[0]} and {self._files[1]} are no usable pair: {reason}") from None
+        expires_at = certificate.not_valid_after_utc
+        if expires_at <= dt.datetime.now(dt.UTC):
+            raise CertificateError(f"{self._files[0]} expired at {expires_at:%Y-%m-%d %H:%M} UTC")
+        return context, expires_at
 
     def _stamp(self) -> tuple[tuple[int, int], ...]:
         try:

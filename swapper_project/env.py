@@ -29,6 +29,7 @@ _READABLE_FROM_FILES = (
     "WEBHOOK_TOKEN",
     "WEBHOOK_TIMEOUT_SECONDS",
     "TRUSTED_PROXIES",
+    "BIND",
     "CONFIG",
     "CONFIG_OVERRIDES",
     "DEBUG",
@@ -61,6 +62,7 @@ class Environment:
     webhook_token: str | None = field(repr=False)
     webhook_timeout: float
     trusted_proxies: tuple[str, ...]
+    bind: str
     config: Path | None
     config_overrides: Mapping[str, object]
     debug: bool
@@ -84,6 +86,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
         webhook_token=env.str("WEBHOOK_TOKEN", None, validate=_token),
         webhook_timeout=env.float("WEBHOOK_TIMEOUT_SECONDS", 10.0, validate=_webhook_timeout),
         trusted_proxies=env.words("TRUSTED_PROXIES", validate=_networks),
+        bind=env.str("BIND", "", validate=_address) or "",
         config=env.file("CONFIG"),
         config_overrides=dict(env.json("CONFIG_OVERRIDES", {}, validate=_mapping) or {}),
         debug=env.switch("DEBUG", default=False),
@@ -207,6 +210,11 @@ def _web_address(value: str) -> None:
 def _webhook_timeout(value: float) -> None:
     if not 1 <= value <= 30:
         raise ValidationError("must be from 1 to 30, as the webhook's timeoutSeconds in Kubernetes")
+
+
+def _address(value: str) -> None:
+    if not re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):[0-9]{1,5}", value):
+        raise ValidationError("must be the address and port to listen on: 127.0.0.1:8000, or :8443 for all addresses")
 
 
 def _networks(values: list[str]) -> None:

@@ -3,33 +3,49 @@
 from __future__ import annotations
 
 import os
+import resource
 import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from swapper_project import env
+from swapper_project import env, metrics_files
 from swapper_project.certificates import ReloadingContext
 
 BOOT_ERROR = 3
 """The status of a worker on which gunicorn ends, instead of starting another one."""
 
+metrics_files.begin()
 _role = os.environ.get("SWAPPER_ROLE", "web")
 
-bind = os.environ.get("SWAPPER_BIND", "127.0.0.1:8000")
-worker_class = "gthread"
+
+def _most_connections() -> int:
+    """As many as the process may have open files, less what it needs for itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < 8_192 <= hard or (soft < hard < 8_192):
+        soft = min(8_192, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(128, min(4_000, soft - 256))
+
+
+_environment = env.read()
+bind = _environment.bind or "127.0.0.1:8000"
+worker_class = "swapper_project.serving.worker.PatientWorker"
 # One process of many threads: what is known is in memory once, and probes answer while reviews wait.
 workers = 1
 threads = 32 if _role == "webhook" else 8
 # The API server keeps connections; the default of 2 s would reset them under its hands.
 keepalive = 120
 timeout = 60
+# Below a pod's grace period less its preStop; the worker drains for the first half of it.
 graceful_timeout = 20
+# A request that is not whole yet holds no thread, so many may be open.
+worker_connections = _most_connections()
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 # X-Forwarded-Proto is believed of these alone.
-forwarded_allow_ips = ",".join(env.read().trusted_proxies)
+forwarded_allow_ips = ",".join(_environment.trusted_proxies)
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
@@ -52,7 +68,7 @@ def post_worker_init(worker: Any) -> None:
         from webhook.runtime import runtime
 
         try:
-            runtime()
+            runtime().follow_certificate(_context)
         except ConfigError as error:
             print(error, file=sys.stderr)
             sys.exit(BOOT_ERROR)

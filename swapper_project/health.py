@@ -33,4 +33,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/livez": livez, "/readyz": readyz}
+def metrics(request: HttpRequest) -> HttpResponse:
+    from mirrors.queue_metrics import QueueCollector
+    from swapper_project.metrics import page
+
+    return page(QueueCollector())
+
+
+PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}

@@ -1,12 +1,17 @@
-"""Prometheus metrics, and the page that shows them."""
+"""Prometheus metrics, all that there are, and the page that shows them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from django.http import HttpRequest, HttpResponse
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
+from django.http import HttpResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram
+from prometheus_client.registry import Collector
 
+from swapper_project.metrics_files import exposition
+
+# Admission, on webhooks.
 ADMISSIONS: Final = Counter(
     "swapper_admission_requests_total", "Reviews answered, by operation and outcome.", ["operation", "outcome"]
 )
@@ -17,7 +22,77 @@ ADMISSION_SECONDS: Final = Histogram(
 )
 IMAGES: Final = Counter("swapper_images_total", "Images decided on, by decision and reason.", ["decision", "reason"])
 FILTER_ERRORS: Final = Counter("swapper_filter_errors_total", "Evaluations of a filter that failed.", ["filter"])
+EXISTENCE_LOOKUPS: Final = Counter(
+    "swapper_existence_lookups_total",
+    "Questions whether an image is at the target: present, absent or unknown, as database or registry said.",
+    ["answer", "source"],
+)
+EXISTENCE_STALE_SECONDS: Final = Gauge(
+    "swapper_existence_stale_seconds",
+    "Age of the oldest answer that images were swapped by in the last minute although it is past maxAge.",
+    multiprocess_mode="livemax",
+)
+BREAKER_OPEN: Final = Gauge(
+    "swapper_breaker_open",
+    "1 while a registry is not asked inline because it does not answer.",
+    ["host"],
+    multiprocess_mode="livemax",
+)
+WAITERS: Final = Gauge(
+    "swapper_waiters", "Reviews that wait for database, registry or a copy now.", multiprocess_mode="livesum"
+)
+STORE_OVERFLOWS: Final = Counter(
+    "swapper_store_overflows_total", "Uses, counts and answers that were dropped because the buffers were full."
+)
+DATABASE_AVAILABLE: Final = Gauge(
+    "swapper_database_available", "1 while the webhook's store thread gets answers.", multiprocess_mode="livemin"
+)
+CERTIFICATE_EXPIRY: Final = Gauge(
+    "swapper_webhook_certificate_expiry_seconds",
+    "Seconds until the certificate in use expires.",
+    multiprocess_mode="livemin",
+)
+CERTIFICATE_PROBLEM: Final = Gauge(
+    "swapper_webhook_certificate_problem",
+    "1 while the certificate's files cannot be used and the last good pair is kept.",
+    multiprocess_mode="livemax",
+)
+CONFIG_PROBLEM: Final = Gauge(
+    "swapper_config_problem",
+    "1 while the configuration file cannot be used and the last good one is kept.",
+    multiprocess_mode="livemax",
+)
+DRY_RUN: Final = Gauge("swapper_dry_run", "1 while dryRun is configured.", multiprocess_mode="livemax")
+SWAP_ENABLED: Final = Gauge("swapper_swap_enabled", "0 while swapping is switched off.", multiprocess_mode="livemin")
+
+# Copies, on workers; requests to registries on webhooks too.
+JOB_ATTEMPTS: Final = Counter(
+    "swapper_job_attempts_total", "Attempts to copy that have ended, by outcome and error class.", ["outcome", "error"]
+)
+COPY_BYTES: Final = Counter(
+    "swapper_copy_bytes_total", "Bytes of layers that were copied, mounted, or at the target already.", ["kind"]
+)
+COPY_SECONDS: Final = Histogram(
+    "swapper_copy_duration_seconds",
+    "Time of copies that succeeded.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800),
+)
+REGISTRY_REQUESTS: Final = Counter(
+    "swapper_registry_requests_total",
+    "Requests to registries by status, 0 where no answer came; hosts that nobody configured are `other`.",
+    ["host", "method", "code"],
+)
 
 
-def view(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+def counts_requests(label: Callable[[str], str]) -> Callable[[str, str, int], None]:
+    """What a copy engine tells of each exchange: method, host and status. ``label`` names the host."""
+
+    def count(method: str, host: str, status: int) -> None:
+        REGISTRY_REQUESTS.labels(label(host), method, str(status)).inc()
+
+    return count
+
+
+def page(*collectors: Collector) -> HttpResponse:
+    """What Prometheus asks for, with these collectors' figures beside the metrics above."""
+    return HttpResponse(exposition(*collectors), content_type=CONTENT_TYPE_LATEST)

@@ -41,13 +41,14 @@ class Knowledge:
     """What is known of a target image when a decision is due."""
 
     existence: str = "unknown"
+    mapping_id: int | None = None
     access: str = "unknown"
     granted: bool = False
     """Whether the pod's namespace may use an image that not everybody may read."""
     stale: bool = False
     copied: bool = False
     obstacle: Reason | None = None
-    """Something that rules a swap out: name taken, paused, tampered."""
+    """Something that rules a swap out: name taken, paused, tampered, out of quota."""
     busy: bool = False
 
 

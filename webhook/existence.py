@@ -17,6 +17,7 @@ import structlog
 
 from mirrors.images import ImageRef
 from mirrors.oci import Descriptor, RegistryAccess, RegistryError
+from swapper_project import metrics
 from webhook.memory import BoundedMap
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,7 @@ REMEMBERED: Final = {"present": 5.0, "absent": 5.0, "unknown": 1.0}
 BREAKER_ANSWERS: Final = 5
 BREAKER_WINDOW: Final = 10.0
 BREAKER_REST: Final = 30.0
+MOST_HOSTS: Final = 1_000
 AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited"})
 
 Head = Callable[[ImageRef, RegistryAccess, float], Descriptor | None]
@@ -61,16 +63,24 @@ class Breaker:
         with self._lock:
             if state != "unknown":
                 self._failures.pop(host, None)
-                self._open_until.pop(host, None)
+                if self._open_until.pop(host, None) is not None:
+                    log.info("A registry answers again", host=host)
                 return
             failures = self._failures.setdefault(host, deque(maxlen=BREAKER_ANSWERS))
             failures.append(now)
             if len(failures) == BREAKER_ANSWERS and now - failures[0] <= BREAKER_WINDOW:
                 self._open_until[host] = now + BREAKER_REST
                 log.warning("A registry does not answer; it is not asked for a while", host=host, seconds=BREAKER_REST)
-            # Source hosts are chosen by pod authors, so this dictionary must not grow with them.
-            if len(self._failures) > 1_000:
-                self._failures.pop(next(iter(self._failures)))
+            # Source hosts are chosen by pod authors, so these dictionaries must not grow with them.
+            for held in (self._failures, self._open_until):
+                if len(held) > MOST_HOSTS:
+                    held.pop(next(iter(held)))
+
+    def open_hosts(self) -> set[str]:
+        """Hosts that are not asked now."""
+        now = time.monotonic()
+        with self._lock:
+            return {host for host, until in self._open_until.items() if until > now}
 
 
 class Existence:
@@ -105,6 +115,7 @@ class Existence:
         ref = key[0]
         try:
             answer = self._look(ref, access)
+            metrics.EXISTENCE_LOOKUPS.labels(answer.state, "registry").inc()
             self._answers.put(key, answer)
             return answer
         finally:

@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mirrors.known import KnownMapping
+from swapper_project import metrics
 from webhook.decision import Decision, Knowledge
 from webhook.existence import HEAD_TIMEOUT, Answer, Existence
 from webhook.following import Row
+from webhook.memory import RecentMaximum
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
 from webhook.store import Store, StoreUnavailableError
@@ -32,6 +34,8 @@ class Terms:
 
     deadline: float
     namespace: str = ""
+    platforms: frozenset[str] = frozenset()
+    """``os/arch`` that the pod binds itself to; empty: any of the cluster's."""
     may_ask: bool = True
     may_write: bool = True
 
@@ -46,12 +50,18 @@ class Knowing:
         self._store = store
         self._existence = existence
         self._places = threading.BoundedSemaphore(places)
+        self.oldest_answer = RecentMaximum()
+        """Age of the oldest answer, past ``maxAge``, that was given on."""
 
     def try_wait(self) -> bool:
         """Take a place among those who wait; give it back with ``end_wait``."""
-        return self._places.acquire(blocking=False)
+        has_place = self._places.acquire(blocking=False)
+        if has_place:
+            metrics.WAITERS.inc()
+        return has_place
 
     def end_wait(self) -> None:
+        metrics.WAITERS.dec()
         self._places.release()
 
     def gather(self, decisions: Iterable[Decision], snapshot: Snapshot, terms: Terms) -> dict[str, Knowledge]:
@@ -60,6 +70,10 @@ class Knowing:
         rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
         known = {s: self._from_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
         uncertain = [source for source in wanted if self._is_uncertain(rows.get(source), known[source], snapshot)]
+        if uncertain and self._store.is_over_quota(terms.namespace):
+            # What is new to this namespace is looked up, but no registry is asked for it.
+            known |= {s: _out_of_quota(known[s], rows[s]) for s in uncertain if s in rows}
+            uncertain = [s for s in uncertain if s not in rows]
         if uncertain and terms.may_ask:
             if not self.try_wait():
                 return {s: replace(k, busy=True) if s in uncertain else k for s, k in known.items()}
@@ -69,6 +83,9 @@ class Knowing:
                 self.end_wait()
         for source, knowledge in known.items():
             if knowledge.stale and terms.may_ask and terms.may_write:
+                row = self._store.row(source)
+                if row is not None and row.known is not None:
+                    self.oldest_answer.note(time.time() - row.known.verified_at)
                 self._verify_later(wanted[source], snapshot)
         return known
 
@@ -84,14 +101,14 @@ class Knowing:
         if known is None:
             return Knowledge()
         source = str(decision.source)
-        obstacle = Reason.TARGET_NAME_TAKEN if known.source != source else Reason.PAUSED if known.paused else None
         age = time.time() - known.verified_at
         return Knowledge(
             existence=known.existence,
+            mapping_id=known.mapping_id,
             access=known.access,
             granted=known.access == "configured" and _is_served(decision, snapshot, terms.namespace),
             stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, source),
-            obstacle=obstacle,
+            obstacle=_obstacle(known, source, snapshot, terms),
         )
 
     def _is_uncertain(self, row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
@@ -111,7 +128,11 @@ class Knowing:
             found = await_result(self._store.lookup(missing), terms.left(HEAD_TIMEOUT)) or {}
             rows |= {source: Row(found.get(source)) for source in missing}
         known = {s: self._from_row(wanted[s], rows[s], snapshot, terms) for s in wanted}
+        for source in missing:
+            metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
         open_ = [s for s, k in known.items() if self._is_uncertain(rows[s], k, snapshot)]
+        if self._store.is_over_quota(terms.namespace):
+            return known | {s: _out_of_quota(known[s], rows[s]) for s in open_}
         heads = {source: self._head(wanted[source], snapshot) for source in open_}
         probes = {source: self._probe(wanted[source], known[source], snapshot) for source in open_}
         until = replace(terms, deadline=min(terms.deadline, time.monotonic() + HEAD_TIMEOUT))
@@ -145,7 +166,16 @@ class Knowing:
             return known if known.existence == "present" else replace(known, existence="unknown")
         if terms.may_write and row.known is not None and (answer.state != known.existence or known.stale):
             self._store.noticed.existence(source, answer.state, answer.digest)
+        if row.known is not None and self._is_tampered(row.known, answer, terms):
+            return replace(known, existence=answer.state, stale=False, obstacle=Reason.TAMPERED)
         return replace(known, existence=answer.state, stale=False)
+
+    def _is_tampered(self, row: KnownMapping, answer: Answer, terms: Terms) -> bool:
+        """Whether the target has another digest than was written, and no copy that has just ended explains it."""
+        if not _differs(row, answer):
+            return False
+        found = await_result(self._store.lookup({row.source: row.target}), terms.left(HEAD_TIMEOUT)) or {}
+        return _differs(found.get(row.source, row), answer)
 
     def _verify_later(self, decision: Decision, snapshot: Snapshot) -> None:
         """Start one HEAD that nobody waits for; its answer reaches all processes through the database."""
@@ -172,6 +202,35 @@ def await_result(future: Future[T] | None, timeout: float) -> T | None:
         return future.result(timeout)
     except (FutureTimeoutError, StoreUnavailableError):
         return None
+
+
+def _differs(row: KnownMapping, answer: Answer) -> bool:
+    written = row.target_digest and not row.job_is_live
+    return bool(written and answer.digest and answer.digest != row.target_digest)
+
+
+def _obstacle(known: KnownMapping, source: str, snapshot: Snapshot, terms: Terms) -> Reason | None:
+    """What rules a swap out, whatever else is known."""
+    if known.source != source:
+        return Reason.TARGET_NAME_TAKEN
+    if known.paused:
+        return Reason.PAUSED
+    if known.obstacle:
+        return Reason(known.obstacle)
+    if snapshot.config.platforms and known.platforms and terms.platforms - _base(known.platforms):
+        return Reason.PLATFORM_NOT_MIRRORED
+    return None
+
+
+def _base(platforms: Iterable[str]) -> set[str]:
+    """``os/arch`` without the variant, which a pod can't ask for."""
+    return {"/".join(platform.split("/")[:2]) for platform in platforms}
+
+
+def _out_of_quota(known: Knowledge, row: Row) -> Knowledge:
+    """Nothing new for this namespace; what others have ordered already is on its way."""
+    is_coming = row.known is not None and row.known.job_is_live
+    return known if is_coming or known.obstacle is not None else replace(known, obstacle=Reason.QUOTA)
 
 
 def _is_served(decision: Decision, snapshot: Snapshot, namespace: str) -> bool:

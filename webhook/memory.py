@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
@@ -43,3 +44,23 @@ class BoundedMap(Generic[K, V]):
     def __len__(self) -> int:
         with self._lock:
             return len(self._entries)
+
+
+class RecentMaximum:
+    """The largest number noted in the last minute; 0 where there was none. Thread-safe."""
+
+    def __init__(self, span: float = 60.0) -> None:
+        self._span = span
+        self._lock = threading.Lock()
+        self._slots = {0: 0.0}
+
+    def note(self, number: float) -> None:
+        slot = int(time.monotonic() // self._span)
+        with self._lock:
+            self._slots = {s: n for s, n in self._slots.items() if s >= slot - 1}
+            self._slots[slot] = max(self._slots.get(slot, 0.0), number)
+
+    def value(self) -> float:
+        slot = int(time.monotonic() // self._span)
+        with self._lock:
+            return max((n for s, n in self._slots.items() if s >= slot - 1), default=0.0)

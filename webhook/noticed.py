@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mirrors import services
 from mirrors.services import DecisionKey, UseKey
+from swapper_project import metrics
 
 BUFFERED: Final = 50_000
 
@@ -20,28 +22,27 @@ class Noticed:
         self._uses: set[UseKey] = set()
         self._decisions: Counter[DecisionKey] = Counter()
         self._existence: dict[str, tuple[str, str]] = {}
-        self.overflowed = 0
 
-    def use(self, key: UseKey) -> None:
+    def review(self, decisions: Mapping[DecisionKey, int], uses: Iterable[UseKey]) -> None:
+        """What one review came to."""
         with self._lock:
-            if len(self._uses) < BUFFERED:
-                self._uses.add(key)
-            else:
-                self.overflowed += 1
-
-    def decision(self, key: DecisionKey) -> None:
-        with self._lock:
-            if key in self._decisions or len(self._decisions) < BUFFERED:
-                self._decisions[key] += 1
-            else:
-                self.overflowed += 1
+            for key, images in decisions.items():
+                if key in self._decisions or len(self._decisions) < BUFFERED:
+                    self._decisions[key] += images
+                else:
+                    metrics.STORE_OVERFLOWS.inc()
+            for use in uses:
+                if use in self._uses or len(self._uses) < BUFFERED:
+                    self._uses.add(use)
+                else:
+                    metrics.STORE_OVERFLOWS.inc()
 
     def existence(self, source: str, state: str, digest: str) -> None:
         with self._lock:
             if source in self._existence or len(self._existence) < BUFFERED:
                 self._existence[source] = (state, digest)
             else:
-                self.overflowed += 1
+                metrics.STORE_OVERFLOWS.inc()
 
     # What the store's thread calls.
 

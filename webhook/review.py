@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -19,18 +19,14 @@ from webhook.admission import AdmissionRequest, ImageSlot
 from webhook.decision import Decision, Knowledge
 from webhook.knowledge import Knowing, Terms, await_result
 from webhook.memory import BoundedMap
+from webhook.orders import PRIORITY, namespace_of, order_for
+from webhook.placement import platforms_of
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot, Snapshots
 from webhook.store import Store
 from webhook.workloads import workload_of
 
 log = structlog.get_logger(__name__)
-
-PRIORITY = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
-NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
-NAMESPACE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-MOST_SECRETS = 7
-"""Pull secrets of a pod that are noted: as many as the column has room for."""
 
 ORDER_AGAIN_AFTER = 5.0
 """Seconds in which one process orders the same copy for the same requester once."""
@@ -74,6 +70,8 @@ class Reviewer:
         self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
     ) -> list[Decision]:
         classified = self._classify(request, slots, snapshot)
+        if snapshot.config.platforms:
+            terms = replace(terms, platforms=platforms_of(request.obj))
         open_ = [d for d in classified if decision.is_open(d)]
         known = self._knowing.gather(open_, snapshot, terms)
         orders = self._orders(request, open_, known, snapshot) if terms.may_write and terms.may_ask else {}
@@ -119,7 +117,7 @@ class Reviewer:
         """Copies that are due, by canonical source."""
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
         return {
-            str(d.source): _order_for(d, request, priority, Trigger.ADMISSION)
+            str(d.source): order_for(d, request, priority, Trigger.ADMISSION)
             for d in open_
             if decision.wants_copy(d, known[str(d.source)], snapshot.policy)
         }
@@ -162,7 +160,7 @@ class Reviewer:
     def _refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
         """Have mutable tags compared with their source where that is due."""
         due = {
-            str(d.source): _order_for(d, request, Priority.REFRESH, Trigger.REFRESH)
+            str(d.source): order_for(d, request, Priority.REFRESH, Trigger.REFRESH)
             for d in settled
             if d.swap
             and decision.wants_refresh(
@@ -173,46 +171,23 @@ class Reviewer:
             self._order(due)
 
     def _note(self, request: AdmissionRequest, decisions: Sequence[Decision]) -> None:
-        """Count decisions and uses for the dashboard; written by the store's thread later."""
-        namespace = _name(request.namespace, NAMESPACE)
+        """Count decisions and uses for metrics and dashboard; the store's thread writes them later."""
+        hour, namespace = DecisionKey.this_hour(), namespace_of(request)
         workload = workload_of(request.obj)
-        hour = DecisionKey.this_hour()
+        counts: Counter[DecisionKey] = Counter()
+        uses: set[UseKey] = set()
         for d in decisions:
-            metrics.IMAGES.labels("swap" if d.swap else "keep", d.reason.value).inc()
             host = d.source.registry if d.source else ""
-            self._store.noticed.decision(
-                DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value)
-            )
-            row = self._store.row(str(d.source)) if d.target is not None else None
-            if row is not None and row.known is not None:
-                self._store.noticed.use(UseKey(row.known.mapping_id, namespace, *workload))
-
-
-def _name(value: object, pattern: re.Pattern[str] = NAME) -> str:
-    """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
-    return value if isinstance(value, str) and pattern.fullmatch(value) else ""
-
-
-def _order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: str) -> MirrorOrder:
-    spec = request.obj.get("spec")
-    spec = spec if isinstance(spec, dict) else {}
-    secrets = spec.get("imagePullSecrets")
-    names = {_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
-    kind, name = workload_of(request.obj)
-    return MirrorOrder(
-        source=str(d.source),
-        target=str(d.target),
-        trigger=trigger,
-        priority=priority,
-        namespace=_name(request.namespace, NAMESPACE),
-        service_account=_name(spec.get("serviceAccountName")),
-        secret_names=tuple(sorted(names - {""}))[:MOST_SECRETS],
-        workload=f"{kind}/{name}"[:253] if name else "",
-    )
+            counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value)] += 1
+            if d.known is not None and d.known.mapping_id is not None:
+                uses.add(UseKey(d.known.mapping_id, namespace, *workload))
+        for key, images in counts.items():
+            metrics.IMAGES.labels(key.decision, key.reason).inc(images)
+        self._store.noticed.review(counts, uses)
 
 
 def _obstacle(outcome: OrderOutcome) -> Reason | None:
-    known = {"target-name-taken": Reason.TARGET_NAME_TAKEN, "paused": Reason.PAUSED}
+    known = {"target-name-taken": Reason.TARGET_NAME_TAKEN, "paused": Reason.PAUSED, "quota": Reason.QUOTA}
     return known.get(outcome.problem)
 
 
@@ -231,6 +206,8 @@ def _still_true(request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot:
 
 
 WARNED = {
+    Reason.TAMPERED: "its mirror is not what was written there; an operator has to look into it",
+    Reason.QUOTA: "its namespace has ordered as many new images as it may for now; it runs from its source",
     Reason.ERROR: "an error inside the webhook; see its log",
     Reason.TARGET_NAME_TAKEN: "its name at the target registry belongs to another source; rename one of them",
 }

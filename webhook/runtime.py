@@ -11,10 +11,12 @@ from django.conf import settings
 from mirrors.images import ImageRef
 from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
 from swapper_project import config as configuration
-from swapper_project import logs
+from swapper_project import logs, metrics
+from swapper_project.certificates import ReloadingContext
 from swapper_project.config import ConfigSource
 from swapper_project.env import Environment
 from webhook.existence import Existence
+from webhook.gauges import Gauges
 from webhook.knowledge import Knowing
 from webhook.review import Reviewer
 from webhook.snapshot import Snapshots
@@ -34,11 +36,24 @@ class Runtime:
         self.snapshots = Snapshots(source=source, environment=environment)
         config = self.snapshots.current.config
         # Few blobs threads: this process asks with HEADs and copies nothing.
-        self._engine = Engine(EngineSettings(images=1, blobs=1, trusted_ca=config.trusted_ca))
-        self.store = Store(target=self.snapshots.target, on_rows=self.snapshots.take_rows)
+        self._engine = Engine(
+            EngineSettings(images=1, blobs=1, trusted_ca=config.trusted_ca),
+            on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
+        )
+        self.store = Store(
+            target=self.snapshots.target,
+            quotas=lambda: self.snapshots.current.config.quotas,
+            on_rows=self.snapshots.take_rows,
+        )
         self.existence = Existence(self._head)
         knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
+        self._gauges = Gauges(self.snapshots, self.existence.breaker, knowing.oldest_answer)
+        self.snapshots.after_look = self._gauges.publish
+
+    def follow_certificate(self, certificate: ReloadingContext | None) -> None:
+        """Show in the metrics how long this certificate holds, and whether a newer one can't be used."""
+        self._gauges.certificate = certificate
 
     def start(self) -> None:
         self.snapshots.start()

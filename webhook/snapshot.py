@@ -7,7 +7,7 @@ the store's thread within two seconds of an edit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,7 @@ import structlog
 
 from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
 from mirrors.oci import RegistryAccess
+from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.resolve import (
     CredentialError,
     DriverMissingError,
@@ -51,6 +52,10 @@ class Snapshot:
     target_access: RegistryAccess | None
     """None where the target can't be asked: no driver, or its credential can't be read."""
 
+    def label(self, host: str) -> str:
+        """A registry's host as metrics name it."""
+        return host if host == self.policy.target.endpoint else self.sources.label(host)
+
     @property
     def waits_for_copies(self) -> bool:
         return self.policy.copy_policy in {"immediate", "force"}
@@ -69,6 +74,8 @@ class Snapshots:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
         self.current = self._compose()
+        self.after_look: Callable[[], None] = lambda: None
+        """Called after each look at file and switch."""
 
     def start(self) -> None:
         self._thread.start()
@@ -76,6 +83,11 @@ class Snapshots:
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join(5)
+
+    @property
+    def problem(self) -> str | None:
+        """Why what the configuration file now holds is not in force."""
+        return self._source.problem
 
     def target(self) -> tuple[str, str]:
         """Endpoint and prefix of the target in force."""
@@ -91,6 +103,7 @@ class Snapshots:
         while not self._stopping.wait(WATCH_EVERY):
             try:
                 self._look()
+                self.after_look()
             except Exception:
                 log.exception("Looking for a changed configuration failed; the old one stays in force")
 
@@ -117,6 +130,9 @@ class Snapshots:
 
     def _compose(self) -> Snapshot:
         config = self._source.current
+        sources = SourceCatalog(
+            [*source_entries(config), *self._rows.sources], credentials_dir=self._environment.credentials_dir
+        )
         filters = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
         return Snapshot(
             config=config,
@@ -131,10 +147,9 @@ class Snapshots:
                 switched_off=self._switched_off,
                 annotate=config.annotate,
                 refresh_age=config.refresh_age,
+                allows_source=AllowedSources(config.source.allowed_hosts, sources),
             ),
-            sources=SourceCatalog(
-                [*source_entries(config), *self._rows.sources], credentials_dir=self._environment.credentials_dir
-            ),
+            sources=sources,
             target_access=self._target_access(config),
         )
 

@@ -27,7 +27,10 @@ from django.db import (
 from mirrors import selectors, services
 from mirrors.known import KnownMapping
 from mirrors.services import MirrorOrder, OrderOutcome
+from swapper_project import metrics
+from swapper_project.config import Quotas
 from webhook.following import Follower, Row
+from webhook.memory import BoundedMap
 from webhook.noticed import BUFFERED, Noticed
 from webhook.snapshot import OperatorRows
 
@@ -43,6 +46,11 @@ REST: Final = (0.5, 5.0)
 
 AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
 """Errors after which the database is left alone: not there, locked, or not migrated yet."""
+
+QUOTA_REST: Final = 10.0
+"""Seconds for which a namespace that is out of quota orders nothing new, and costs nothing."""
+
+NAMESPACES: Final = 10_000
 
 ABANDONED: Final = 30.0
 """Seconds after which nobody waits for a job any longer."""
@@ -75,11 +83,20 @@ Message = Lookup | Orders | JobWait
 
 
 class Store:
-    """``target`` gives endpoint and prefix of the target in force; ``on_rows`` takes operators' rows."""
+    """``target`` gives endpoint and prefix of the target in force, ``quotas`` those in force; ``on_rows`` takes
+    operators' rows."""
 
-    def __init__(self, *, target: Callable[[], tuple[str, str]], on_rows: Callable[[OperatorRows], None]) -> None:
+    def __init__(
+        self,
+        *,
+        target: Callable[[], tuple[str, str]],
+        quotas: Callable[[], Quotas],
+        on_rows: Callable[[OperatorRows], None],
+    ) -> None:
         self.noticed = Noticed()
         self._follower = Follower(target=target, on_rows=on_rows)
+        self._quotas = quotas
+        self._over_quota: BoundedMap[str, float] = BoundedMap(NAMESPACES)
         self._inbox: queue.Queue[Message] = queue.Queue(INBOX)
         self._waits: list[JobWait] = []
         self._unwritten: dict[str, tuple[str, str]] = {}
@@ -105,6 +122,10 @@ class Store:
     def is_away(self) -> bool:
         """Whether the database did not answer when it was last asked; nobody waits for it then."""
         return self._failures > 0
+
+    def is_over_quota(self, namespace: str) -> bool:
+        """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
+        return (self._over_quota.get(namespace) or 0.0) > time.monotonic()
 
     def lookup(self, targets: Mapping[str, str]) -> Future[dict[str, KnownMapping]]:
         """Look mappings up, ``{source: target}``; raises StoreUnavailableError through the future."""
@@ -181,6 +202,7 @@ class Store:
         if self._failures:
             log.info("The database answers again")
         self._failures = 0
+        metrics.DATABASE_AVAILABLE.set(1)
 
     def _rest(self, error: Exception) -> None:
         """Leave the database alone for a while; requests answer from memory meanwhile."""
@@ -188,6 +210,7 @@ class Store:
             log.warning(
                 "The database does not answer; known images go on being swapped from memory", error=str(error).strip()
             )
+        metrics.DATABASE_AVAILABLE.set(0)
         self._next_try = time.monotonic() + min(REST[1], REST[0] * 2 ** min(self._failures, 10))
         self._failures += 1
         connection.close()
@@ -204,7 +227,10 @@ class Store:
         if not messages or registry_id is None:
             return
         orders = list(dict.fromkeys(order for message in messages for order in message.orders))
-        outcomes = services.request_mirrors(target_registry_id=registry_id, orders=orders)
+        outcomes = services.request_mirrors(target_registry_id=registry_id, orders=orders, quotas=self._quotas())
+        for order, outcome in zip(orders, outcomes, strict=True):
+            if outcome.problem == "quota":
+                self._over_quota.put(order.namespace, time.monotonic() + QUOTA_REST)
         by_source = {outcome.source: outcome for outcome in outcomes}
         for message in messages:
             message.future.set_result([by_source[order.source] for order in message.orders])

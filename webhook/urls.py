@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.urls import path
 
-from swapper_project import metrics
 from webhook import views
 
 urlpatterns = [
@@ -13,7 +12,7 @@ urlpatterns = [
     path("webhook/<str:token>", views.AdmissionView.as_view()),
     path("livez", views.livez),
     path("readyz", views.readyz),
-    path("metrics", metrics.view),
+    path("metrics", views.metrics_page),
 ]
 handler404 = views.not_found
 handler500 = views.server_error

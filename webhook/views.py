@@ -178,6 +178,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+def metrics_page(request: HttpRequest) -> HttpResponse:
+    return metrics.page()
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return _json_error(404, "There is nothing here. Reviews go to /webhook.")
 

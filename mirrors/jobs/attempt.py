@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
@@ -11,6 +13,7 @@ from mirrors.jobs.lease import AttemptReport, Lease
 from mirrors.jobs.retry import Failure
 from mirrors.models import JobProgress, MirrorAttempt
 from mirrors.oci import Progress
+from swapper_project import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +28,17 @@ class Attempt:
         self._lease = lease
         self._text = ""
         self._seen = Progress()
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.monotonic() - self._began
+
+    def count_bytes(self) -> None:
+        """For the metrics, at its end, whatever that was."""
+        for kind in ("copied", "mounted", "skipped"):
+            metrics.COPY_BYTES.labels(kind).inc(getattr(self._seen, f"bytes_{kind}"))
 
     def start(self) -> None:
         """An attempt begins with empty figures, whatever the one before left."""

@@ -8,10 +8,11 @@ from multiprocessing.synchronize import Event
 from types import FrameType
 
 import structlog
+from django.conf import settings
 from django.db import connections
 from django_q.cluster import Cluster
 
-from mirrors.jobs import stopping
+from mirrors.jobs import monitor, stopping
 from mirrors.jobs.reconcile import Reconciler
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,7 @@ def serve() -> None:
         cluster.stop()
     reconciler = Reconciler()
     reconciler.start()
+    monitor.serve_in_background(settings.ENVIRONMENT.bind or monitor.DEFAULT_ADDRESS)
     log.info("The worker is ready")
     while cluster.is_alive:
         time.sleep(0.2)

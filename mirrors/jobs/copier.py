@@ -15,6 +15,7 @@ from mirrors.jobs.timing import timing
 from mirrors.oci import Engine, EngineSettings
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.resolve import SourceCatalog, source_entries, target_driver
+from swapper_project import metrics
 from swapper_project.config import Config, ConfigSource
 
 
@@ -28,7 +29,8 @@ class Copier:
         self.mounts = DatabaseMounts()
         self.heart = Heart()
         self._settings = engine_settings(source.current)
-        self.engine = Engine(self._settings, mounts=self.mounts)
+        self._known_hosts = SourceCatalog([], credentials_dir=settings.ENVIRONMENT.credentials_dir)
+        self.engine = self._new_engine()
         self.heart.start()
 
     @property
@@ -46,15 +48,22 @@ class Copier:
         if wanted != self._settings:
             self.engine.close()
             self._settings = wanted
-            self.engine = Engine(wanted, mounts=self.mounts)
+            self.engine = self._new_engine()
 
     def catalog(self) -> SourceCatalog:
         """Source registries of file and operators, as they are now."""
         entries = [*source_entries(self.config), *selectors.operator_sources()]
-        return SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+        self._known_hosts = SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+        return self._known_hosts
 
     def driver(self) -> RegistryDriver:
         return target_driver(self.config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+
+    def _new_engine(self) -> Engine:
+        return Engine(self._settings, mounts=self.mounts, on_request=metrics.counts_requests(self._label))
+
+    def _label(self, host: str) -> str:
+        return host if host == self._source.current.target.name.endpoint else self._known_hosts.label(host)
 
     def close(self) -> None:
         self.engine.close()

@@ -21,6 +21,7 @@ from mirrors.jobs.clock import from_now
 from mirrors.jobs.timing import timing
 from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.wakeup import wake_workers
+from swapper_project import metrics
 
 LOST_MESSAGE = "The worker that copied this image went away without a word; another one takes the job over."
 
@@ -88,9 +89,10 @@ def _begin(token: uuid.UUID, worker: str) -> Lease:
 
 def lose_attempts(job_id: int) -> None:
     """Record that whoever worked on the job is gone."""
-    MirrorAttempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).update(
+    lost = MirrorAttempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).update(
         outcome=AttemptOutcome.LOST, finished_at=Now(), error_class=ErrorClass.WORKER_LOST, error=LOST_MESSAGE
     )
+    _count(AttemptOutcome.LOST, ErrorClass.WORKER_LOST, lost)
 
 
 def renew(leases: Iterable[Lease]) -> dict[uuid.UUID, bool]:
@@ -107,9 +109,9 @@ def succeed(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
     return _end(lease, JobStatus.SUCCEEDED, AttemptOutcome.SUCCEEDED, report, mapping)
 
 
-def fail(lease: Lease, report: AttemptReport) -> bool:
-    """Finish for good with an error. False: the lease is lost."""
-    return _end(lease, JobStatus.FAILED, AttemptOutcome.FAILED, report, {})
+def fail(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
+    """Finish for good with an error, and record what it told of the mapping. False: the lease is lost."""
+    return _end(lease, JobStatus.FAILED, AttemptOutcome.FAILED, report, mapping)
 
 
 def cancel(lease: Lease, report: AttemptReport) -> bool:
@@ -176,6 +178,13 @@ def _note(lease: Lease, outcome: str, report: AttemptReport) -> None:
         bytes_copied=report.bytes_copied,
         log=report.log,
     )
+    _count(outcome, report.error_class)
+
+
+def _count(outcome: str, error_class: str, attempts: int = 1) -> None:
+    """Once it is committed: what is rolled back is tried again."""
+    if attempts:
+        transaction.on_commit(lambda: metrics.JOB_ATTEMPTS.labels(outcome, error_class or "none").inc(attempts))
 
 
 def _error_of(report: AttemptReport) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from mirrors.jobs.heart import Pulse
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.patience import insist
 from mirrors.jobs.retry import Failure, JobRefusedError
-from mirrors.models import ErrorClass, Existence, MirrorJob
+from mirrors.models import ErrorClass, Existence, MirrorJob, Obstacle
 from mirrors.oci import CopyCancelledError, CopyRequest, CopyResult
+from swapper_project import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class Runner:
             log.exception("The end of a copy could not be recorded; the job is tried again", job=lease.job_id)
         finally:
             self.copier.heart.let_go(lease)
+            attempt.count_bytes()
 
     def _attempt(self, lease: Lease, pulse: Pulse, attempt: Attempt) -> None:
         try:
@@ -54,6 +56,7 @@ class Runner:
             words = "nothing to do: the target has it already" if result.unchanged else "copied"
             report = attempt.report(last_words=f"{words}; {result.target_digest}")
             self._record(lease, lambda: leases.succeed(lease, report, **known))
+            metrics.COPY_SECONDS.observe(attempt.seconds)
             log.info("Mirrored an image", job=lease.job_id, bytes=result.bytes_copied, unchanged=result.unchanged)
 
     def _stopped(self, lease: Lease, pulse: Pulse, attempt: Attempt) -> None:
@@ -80,7 +83,7 @@ class Runner:
                 if failure.host and failure.rest:
                     hosts.rest(failure.host, failure.rest)
                 if is_final:
-                    return leases.fail(lease, report)
+                    return leases.fail(lease, report, **_found(failure))
                 return leases.put_off(lease, report, delay=retry.delay_after(lease, failure))
 
         self._record(lease, write)
@@ -147,6 +150,11 @@ class _Copy:
         return found
 
 
+def _found(failure: Failure) -> dict[str, Any]:
+    """What a failure tells of its mapping: what lies under an immutable tag is not what the source has."""
+    return {"obstacle": Obstacle.IMMUTABLE_CONFLICT} if failure.error_class == ErrorClass.TAG_IMMUTABLE else {}
+
+
 def _known(result: CopyResult) -> dict[str, Any]:
     """Of an unchanged image the engine tells neither platforms nor sizes: what was known of them stays."""
     known = {
@@ -155,6 +163,7 @@ def _known(result: CopyResult) -> dict[str, Any]:
         "source_checked_at": Now(),
         "source_digest": result.source_digest,
         "target_digest": result.target_digest,
+        "obstacle": Obstacle.NONE,
     }
     if not result.unchanged:
         known |= {"platforms": list(result.platforms), "size_bytes": result.bytes_total}

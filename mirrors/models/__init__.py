@@ -3,7 +3,7 @@
 from mirrors.models.accounting import DecisionCount, ImageUse
 from mirrors.models.filter import Filter
 from mirrors.models.hosts import BlobLocation, HostBudget
-from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess
+from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
 from mirrors.models.mirror_job import ErrorClass, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
 from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
@@ -27,6 +27,7 @@ __all__ = [
     "MirrorAttempt",
     "MirrorJob",
     "MirrorRequest",
+    "Obstacle",
     "Priority",
     "Registry",
     "RegistryKind",

@@ -34,6 +34,14 @@ class Access(models.TextChoices):
     SECRETS = "secrets", "pull secrets of namespaces"
 
 
+class Obstacle(models.TextChoices):
+    """What stands in the way of a swap, found by whoever compared both sides. A copy that succeeds ends it."""
+
+    NONE = "", "none"
+    TAMPERED = "tampered", "the target has something else than was written"
+    IMMUTABLE_CONFLICT = "immutable-conflict", "the source has moved and the target's tag is immutable"
+
+
 class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
     def record(self, **fields: Any) -> int:
         """Update, and let every webhook process see it with its next poll."""
@@ -54,6 +62,7 @@ class ImageMapping(models.Model):
     verified_at = models.DateTimeField(null=True, blank=True, help_text="When the target last answered for it.")
     source_checked_at = models.DateTimeField(null=True, blank=True, help_text="When both digests were last compared.")
     access = models.CharField(max_length=12, choices=Access, default=Access.UNKNOWN)
+    obstacle = models.CharField(max_length=20, choices=Obstacle, blank=True, default="", db_default="")
     paused = models.BooleanField(default=False, help_text="Neither mirrored nor swapped while set.")
     last_job = models.ForeignKey(
         "mirrors.MirrorJob", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False

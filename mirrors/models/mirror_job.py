@@ -124,6 +124,8 @@ class MirrorJob(models.Model):
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="job_running"),
             models.Index(fields=["mapping", "-id"], name="job_of_mapping"),
             models.Index(fields=["status", "error_class", "-id"], name="job_by_status"),
+            # A namespace's orders of the last hour, for its quota.
+            models.Index(fields=["namespace", "created_at"], name="job_of_namespace"),
             models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="job_finished"),
         ]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mirrors.images import ImageRef
 from mirrors.oci import Credential, RegistryAccess
+from mirrors.oci.access import DOCKER_HUB, DOCKER_HUB_API
 from mirrors.registries.base import DriverMissingError, RegistryDriver
 from mirrors.registries.credentials import CredentialError, resolve
 from mirrors.registries.generic import OciDriver
@@ -62,6 +63,11 @@ class SourceCatalog:
 
     def is_configured(self, host: str) -> bool:
         return self.entry_for(host) is not None
+
+    def label(self, host: str) -> str:
+        """The host as metrics name it: pods choose hosts, and each label is kept for ever."""
+        entry = self.entry_for(DOCKER_HUB if host == DOCKER_HUB_API else host)
+        return entry.host if entry else "other"
 
     def access_for(self, ref: ImageRef) -> RegistryAccess:
         """How the engine reaches a source, with the configured log-in. Raises CredentialError."""

@@ -11,7 +11,9 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef,
 from django.db.models.functions import Now
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.services import quotas as quota
 from mirrors.wakeup import wake_workers
+from swapper_project.config import Quotas
 
 REST_AFTER_FAILURE = timedelta(minutes=10)
 """How long pods that ask for an image whose last copy failed for good start no new copy of it."""
@@ -42,7 +44,7 @@ class OrderOutcome:
     mapping_id: int | None = None
     job_id: int | None = None
     problem: str = ""
-    """``target-name-taken``, ``paused``, ``failed-recently``, or empty."""
+    """``target-name-taken``, ``paused``, ``failed-recently``, ``quota``, or empty."""
 
 
 def request_mirror(*, target_registry_id: int, order: MirrorOrder) -> OrderOutcome:
@@ -50,12 +52,17 @@ def request_mirror(*, target_registry_id: int, order: MirrorOrder) -> OrderOutco
     return request_mirrors(target_registry_id=target_registry_id, orders=[order])[0]
 
 
-def request_mirrors(*, target_registry_id: int, orders: Sequence[MirrorOrder]) -> list[OrderOutcome]:
+def request_mirrors(
+    *, target_registry_id: int, orders: Sequence[MirrorOrder], quotas: Quotas | None = None
+) -> list[OrderOutcome]:
     """Mirror images, in one transaction for all of them; outcomes stand in the order of ``orders``.
 
-    Safe from any number of processes at once: one live job a mapping is held by the database.
+    Safe from any number of processes at once: one live job a mapping is held by the database. ``quotas`` bound what
+    pods order; people are not held to them.
     """
     with transaction.atomic():
+        over = _over_quota(target_registry_id, orders, quotas) if quotas else set()
+        asked, orders = orders, [order for order in orders if order.source not in over]
         mappings = _mappings(target_registry_id, orders)
         # Of several orders of one image the most urgent stands last, and so counts.
         urgent_last = sorted(orders, key=lambda order: -order.priority)
@@ -66,7 +73,22 @@ def request_mirrors(*, target_registry_id: int, orders: Sequence[MirrorOrder]) -
         _note_requests(orders, mappings, jobs)
         if jobs:
             wake_workers()
-    return [_outcome(order, mappings, jobs) for order in orders]
+    return [
+        OrderOutcome(order.source, problem="quota") if order.source in over else _outcome(order, mappings, jobs)
+        for order in asked
+    ]
+
+
+def _over_quota(registry_id: int, orders: Sequence[MirrorOrder], quotas: Quotas) -> set[str]:
+    """Sources that would need a new job which no namespace that asks for them may order now."""
+    free = {order.source for order in orders if order.trigger != Trigger.ADMISSION}
+    asking: dict[str, set[str]] = {}
+    for order in orders:
+        asking.setdefault(order.source, set()).add(order.namespace)
+    live = MirrorJob.objects.live().filter(mapping__target_registry=registry_id, mapping__source__in=asking)
+    free.update(live.values_list("mapping__source", flat=True))
+    new = {source: names for source, names in asking.items() if source not in free}
+    return quota.refused(sources=new, quotas=quotas) if new else set()
 
 
 def _mappings(registry_id: int, orders: Sequence[MirrorOrder]) -> dict[str, ImageMapping]:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+import structlog
 from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Now
 
-from mirrors.models import DecisionCount, Existence, ImageMapping, ImageUse
+from mirrors.models import DecisionCount, Existence, ImageMapping, ImageUse, MirrorJob, Obstacle
+from mirrors.models.image_mapping import ImageMappingQuerySet
+
+log = structlog.get_logger(__name__)
 
 USE_WRITTEN_EVERY = timedelta(hours=1)
 
@@ -63,10 +67,30 @@ def record_decisions(*, counts: Mapping[DecisionKey, int]) -> None:
 
 
 def record_existence(*, target_registry_id: int, answers: Mapping[str, tuple[str, str]]) -> None:
-    """Note what the target said: ``{source: (existence, digest)}``; other webhooks see it within 2 s."""
+    """Note what the target said: ``{source: (existence, digest)}``; other webhooks see it within 2 s.
+
+    A digest that is not the one that was written, with no copy under way that could explain it, is an obstacle until
+    the image is copied anew; what is gone from the target is in nobody's way.
+    """
     with transaction.atomic():
         for source, (existence, digest) in sorted(answers.items()):
             rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, source=source)
-            if existence == Existence.PRESENT and digest:
-                rows.filter(target_digest="").update(target_digest=digest)
+            if existence == Existence.ABSENT:
+                rows.record(existence=existence, verified_at=Now(), obstacle=Obstacle.NONE)
+                continue
             rows.record(existence=existence, verified_at=Now())
+            if existence == Existence.PRESENT and digest:
+                _compare(rows, source, digest)
+
+
+def _compare(rows: ImageMappingQuerySet, source: str, digest: str) -> None:
+    rows.filter(target_digest="").update(target_digest=digest)
+    rows.filter(target_digest=digest, obstacle=Obstacle.TAMPERED).record(obstacle=Obstacle.NONE)
+    others = rows.exclude(target_digest=digest).filter(obstacle=Obstacle.NONE)
+    if others.exclude(last_job__status__in=MirrorJob.ACTIVE).record(obstacle=Obstacle.TAMPERED):
+        log.error(
+            "The target has another image than was written there; it is not swapped to. Find out who pushed it, "
+            "then mirror the image anew: manage.py mirror IMAGE",
+            image=source,
+            digest=digest,
+        )

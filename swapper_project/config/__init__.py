@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from swapper_project.config.loading import find, load, parse, schema
-from swapper_project.config.models import Config
+from swapper_project.config.models import Config, Quotas
 from swapper_project.config.problems import ConfigError
 from swapper_project.config.source import FilterConfig, Source, SourceRegistry
 from swapper_project.config.target import AwsTarget, GcpTarget, OciTarget, Target
@@ -17,6 +17,7 @@ __all__ = [
     "FilterConfig",
     "GcpTarget",
     "OciTarget",
+    "Quotas",
     "Source",
     "SourceRegistry",
     "Target",

@@ -30,7 +30,6 @@ def swapped(answer: Answer) -> str | None:
         ("registry.example.com:5000/app:1", "registry.example.com_5000/app:1"),
         (f"quay.io/a/b:1@{DIGEST}", f"quay.io/a/b:1@{DIGEST}"),
         (f"quay.io/a/b@{DIGEST}", f"quay.io/a/b@{DIGEST}"),
-        ("localhost/app", "localhost/app:latest"),
     ],
 )
 def test_target_names(always: Webhook, target: MemoryRegistry, image: str, name: str) -> None:

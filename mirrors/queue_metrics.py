@@ -1,0 +1,53 @@
+"""The queue's figures for Prometheus, read from the database by the web process alone, at most every 15 seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+from django.db import DatabaseError
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mirrors import selectors
+
+log = structlog.get_logger(__name__)
+
+FRESH: Final = 15.0
+_LOCK = threading.Lock()
+_seen: tuple[float, list[Metric]] = (0.0, [])
+
+
+class QueueCollector(Collector):
+    """Jobs that are not over. Their ends are counted by the workers."""
+
+    def collect(self) -> Iterator[Metric]:
+        global _seen
+        with _LOCK:
+            read_at, metrics = _seen
+            if not metrics or time.monotonic() - read_at > FRESH:
+                try:
+                    metrics = _read()
+                except DatabaseError as error:
+                    log.warning("The queue's figures cannot be read; they are left out", error=str(error).strip())
+                    metrics = []
+                _seen = (time.monotonic(), metrics)
+        yield from metrics
+
+
+def _read() -> list[Metric]:
+    jobs = GaugeMetricFamily("swapper_jobs", "Jobs that are not over, by status.", labels=["status"])
+    for status, count in selectors.live_jobs().items():
+        jobs.add_metric([status], count)
+    oldest = GaugeMetricFamily(
+        "swapper_job_oldest_seconds",
+        "How long the oldest job that is due has been waiting for a worker, by priority; 0 where none is.",
+        labels=["priority"],
+    )
+    for priority, seconds in selectors.oldest_due_jobs().items():
+        oldest.add_metric([priority], seconds)
+    return [jobs, oldest]

@@ -1,0 +1,39 @@
+"""Which source hosts may be mirrored from, as far as a name tells. What a name resolves to the engine looks at."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Final
+
+from mirrors.registries.resolve import SourceCatalog
+
+_LOCAL: Final = (".local", ".localhost", ".internal", ".svc", ".lan", ".home.arpa")
+"""Endings of names that no public name server answers for."""
+
+
+class AllowedSources:
+    """``source.allowedHosts``; with none of them any host that may be public.
+
+    A host that can't be public is allowed only where it is configured as a source registry, as the engine does not
+    talk to private addresses of others.
+    """
+
+    def __init__(self, allowed: Sequence[str], catalog: SourceCatalog) -> None:
+        self._exact = frozenset(host for host in allowed if not host.startswith("*."))
+        self._endings = tuple(host[1:] for host in allowed if host.startswith("*."))
+        self._catalog = catalog
+
+    def __call__(self, host: str) -> bool:
+        if (self._exact or self._endings) and host not in self._exact and not host.endswith(self._endings or "\0"):
+            return False
+        return may_be_public(host) or self._catalog.is_configured(host)
+
+
+def may_be_public(host: str) -> bool:
+    """False for literal addresses that are not public, single words, and endings of local names."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        return ipaddress.ip_address(name).is_global
+    except ValueError:
+        return "." in name and not f".{name}".endswith(_LOCAL)

@@ -1,0 +1,48 @@
+"""What one namespace may order: new images an hour, and jobs that wait. Whoever may create pods chooses images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+
+from django.db.models import Count, DateTimeField, ExpressionWrapper
+from django.db.models.functions import Now
+
+from mirrors.models import MirrorJob, Trigger
+from mirrors.models.mirror_job import MirrorJobQuerySet
+from swapper_project.config import Quotas
+
+AN_HOUR = timedelta(hours=1)
+
+
+def left(*, namespaces: Collection[str], quotas: Quotas) -> dict[str, int]:
+    """How many new jobs each of the namespaces may still order now, never negative.
+
+    Processes that ask at the same moment may together go over by what each of them orders.
+    """
+    an_hour_ago = ExpressionWrapper(Now() - AN_HOUR, output_field=DateTimeField())
+    theirs = MirrorJob.objects.filter(namespace__in=namespaces).order_by()
+    ordered = _counts(theirs.filter(trigger=Trigger.ADMISSION, created_at__gt=an_hour_ago))
+    waiting = _counts(theirs.live())
+    return {
+        name: max(0, min(quotas.new_images_per_hour - ordered.get(name, 0), quotas.pending_jobs - waiting.get(name, 0)))
+        for name in namespaces
+    }
+
+
+def refused(*, sources: Mapping[str, Collection[str]], quotas: Quotas) -> set[str]:
+    """Of ``{source: namespaces that ask for it}`` those that none of their namespaces may order any more."""
+    remaining = Counter(left(namespaces={name for names in sources.values() for name in names}, quotas=quotas))
+    over = set()
+    for source, names in sorted(sources.items()):
+        payer = next((name for name in sorted(names) if remaining[name] > 0), None)
+        if payer is None:
+            over.add(source)
+        else:
+            remaining[payer] -= 1
+    return over
+
+
+def _counts(jobs: MirrorJobQuerySet) -> dict[str, int]:
+    return dict(jobs.values_list("namespace").annotate(jobs=Count("pk")))

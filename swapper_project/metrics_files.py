@@ -1,0 +1,80 @@
+"""Metrics of several processes: each writes files of its own, whoever is asked reads all of them.
+
+To be begun before prometheus_client is imported, by the process that is the parent of all others.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+ALL_DEAD: Final = 0
+"""Stands in file names where others have their process's number: the sums of those that have ended."""
+
+
+def begin() -> None:
+    """Make the directory, in memory where the machine has that; it goes with this process."""
+    base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    directory = tempfile.mkdtemp(prefix="swapper-metrics-", dir=base)
+    os.environ[VARIABLE] = directory
+    atexit.register(_remove, directory, os.getpid())
+
+
+def _remove(directory: str, owner: int) -> None:
+    """Children that are forked inherit this, and must not do it."""
+    if os.getpid() == owner:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def exposition(*collectors: Collector) -> bytes:
+    """All processes' metrics, this process's own CPU and memory, and ``collectors``, in Prometheus's text format."""
+    from prometheus_client import REGISTRY, CollectorRegistry, ProcessCollector, generate_latest
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    registry = CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    directory = os.environ.get(VARIABLE)
+    if directory is None:
+        return generate_latest(registry) + generate_latest(REGISTRY)
+    ProcessCollector(registry=registry)
+    with _locked(Path(directory)):
+        fold_dead(Path(directory))
+        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+
+def fold_dead(directory: Path) -> None:
+    """Take the files of processes that have ended into one, so that neither counts nor disk space are lost."""
+    from prometheus_client.mmap_dict import MmapedDict
+
+    for path in directory.glob("*.db"):
+        kind, _, number = path.stem.rpartition("_")
+        if not number.isdecimal() or int(number) == ALL_DEAD or Path(f"/proc/{number}").exists():
+            continue
+        # A gauge tells of its process alone.
+        if not kind.startswith("gauge"):
+            total = MmapedDict(str(directory / f"{kind}_{ALL_DEAD}.db"))  # type: ignore[no-untyped-call]
+            for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
+                total.write_value(key, total.read_value(key)[0] + value, timestamp)  # type: ignore[no-untyped-call]
+            total.close()  # type: ignore[no-untyped-call]
+        path.unlink()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Two readers at once would count the dead twice."""
+    with (directory / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

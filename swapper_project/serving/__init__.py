@@ -1,0 +1,1 @@
+"""The HTTP server below webhook and web: gunicorn's threaded worker, made safe from slow and silent clients."""

@@ -1,0 +1,89 @@
+"""Tells when an HTTP/1.1 request is whole, from its framing alone (RFC 9112 section 6); gunicorn reads it then."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MAX_HEAD: Final = 64 * 1024
+MAX_BODY: Final = 4 * 1024 * 1024
+"""Bytes. A request that announces or has more is handed on as it is, to be refused."""
+
+_LENGTH = re.compile(rb"\ncontent-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_EXPECTS = re.compile(rb"\nexpect[ \t]*:[ \t]*100-continue[ \t]*\r", re.IGNORECASE)
+
+
+class Framing:
+    """Follows one request in a growing buffer; looks at each byte once.
+
+    ``is_truncated``: it was given up on, so what follows on the connection can't be told from its rest.
+    ``expects_continue``: its client waits to be told to send the body (RFC 9110 section 10.1.1).
+    """
+
+    __slots__ = ("_at", "_chunked", "_in_trailer", "_size", "expects_continue", "is_truncated")
+
+    def __init__(self) -> None:
+        self._at = 0
+        self._size: int | None = None
+        self._chunked = False
+        self._in_trailer = False
+        self.is_truncated = False
+        self.expects_continue = False
+
+    def size(self, buffer: bytearray) -> int | None:
+        """Bytes of the request, which begins with the buffer; None while some of it is still to come."""
+        if self._size is None and not self._chunked and not self._find_head(buffer):
+            return None
+        if self._chunked and self._size is None and not self._walk(buffer):
+            return None
+        assert self._size is not None
+        return self._size if len(buffer) >= self._size else None
+
+    def _find_head(self, buffer: bytearray) -> bool:
+        end = buffer.find(b"\r\n\r\n", max(0, self._at - 3))
+        self._at = len(buffer)
+        if end < 0:
+            return len(buffer) > MAX_HEAD and self._give_up(buffer)
+        head, body = bytes(buffer[: end + 2]), end + 4
+        self._at = body
+        if _CHUNKED.search(head):
+            self._chunked = True
+        else:
+            length = _LENGTH.search(head)
+            self._size = body + (int(length[1]) if length else 0)
+            if self._size - body > MAX_BODY:
+                return self._give_up(buffer)
+        self.expects_continue = _EXPECTS.search(head) is not None
+        return True
+
+    def _walk(self, buffer: bytearray) -> bool:
+        """Step over chunks, and the trailer behind them."""
+        while True:
+            end = buffer.find(b"\r\n", self._at)
+            if end < 0:
+                return len(buffer) > MAX_BODY + MAX_HEAD and self._give_up(buffer)
+            if self._in_trailer:
+                is_last = end == self._at
+                self._at = end + 2
+                if is_last:
+                    self._size = self._at
+                    return True
+                continue
+            try:
+                length = int(bytes(buffer[self._at : end]).partition(b";")[0], 16)
+            except ValueError:
+                return self._give_up(buffer)
+            if length < 0 or self._at + length > MAX_BODY + MAX_HEAD:
+                return self._give_up(buffer)
+            if length == 0:
+                self._in_trailer = True
+                self._at = end + 2
+            elif len(buffer) < end + 4 + length:
+                return False
+            else:
+                self._at = end + 4 + length
+
+    def _give_up(self, buffer: bytearray) -> bool:
+        self._size, self.is_truncated = len(buffer), True
+        return True

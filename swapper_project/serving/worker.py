@@ -1,0 +1,252 @@
+"""gunicorn's threaded worker in which only whole requests get a thread.
+
+In gunicorn's own, a client that opens a connection and says nothing, or only a part of what it has to say, holds a
+thread for seconds or for ever. Here the poller collects handshakes and requests, and ends those that take too long.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any, Final
+
+from gunicorn import util
+from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
+from gunicorn.workers.gthread import ThreadWorker
+
+from swapper_project.serving.connection import PIECE, Connection, Phase
+
+PATIENCE: Final = 10.0
+"""Seconds from a connection's beginning, or its next request's first byte, until the request must be whole."""
+
+MOST_BUFFERED: Final = 64 * 1024 * 1024
+"""Bytes of requests that are not whole yet, of all connections together."""
+
+LINGER: Final = 2.0
+"""Seconds that a client gets to close its side after the last answer."""
+
+DRAIN: Final = 10.0
+"""Seconds in which a worker that is asked to stop still takes connections, and ends each with its next answer."""
+
+QUIET: Final = 1.0
+"""Seconds without a new connection after which a stopping worker that has none left does not wait for more."""
+
+ACCEPTED_AT_ONCE: Final = 64
+HANDSHAKE_THREADS: Final = 2
+
+
+class PatientWorker(ThreadWorker):  # type: ignore[misc]
+    """The poller's thread has all methods but ``handle``."""
+
+    keepalived_conns: deque[Connection]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Those whose handshake or request is not whole, the oldest first.
+        self._pending: dict[Connection, None] = {}
+        self._leaving: dict[Connection, None] = {}
+        self._handshakes = ThreadPoolExecutor(HANDSHAKE_THREADS, thread_name_prefix="handshake")
+        self._last_accept = 0.0
+
+    # The life of a connection: accept, shake hands, collect a request, answer it, keep the connection or part.
+
+    def accept(self, listener: Any) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                client_sock, client = listener.accept()
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._make_room()
+                elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                    raise
+                return
+            self.nr_conns += 1
+            self._last_accept = time.monotonic()
+            if self.nr_conns > self.worker_connections:
+                self._make_room()
+            conn = Connection(self.cfg, client_sock, client, listener.getsockname())
+            self._expect(conn)
+            self._watch(conn)
+
+    def _on_readable(self, conn: Connection, client: socket.socket) -> None:
+        match conn.phase:
+            case Phase.SECURING:
+                self._shake_hands(conn)
+            case Phase.KEPT:
+                self.keepalived_conns.remove(conn)
+                self._expect(conn, Phase.COLLECTING)
+                self._collect(conn)
+            case Phase.LEAVING:
+                self._see_off(conn)
+            case _:
+                self._collect(conn)
+
+    def _expect(self, conn: Connection, phase: Phase | None = None) -> None:
+        """A request is to be whole in time from now."""
+        conn.phase = phase or conn.phase
+        conn.timeout = time.monotonic() + PATIENCE
+        self._pending[conn] = None
+
+    def _watch(self, conn: Connection) -> None:
+        self.poller.register(conn.sock, EVENT_READ, partial(self._on_readable, conn))
+
+    def _shake_hands(self, conn: Connection) -> None:
+        """The next step, on a thread: it is heavy work."""
+        self.poller.unregister(conn.sock)
+        conn.phase = Phase.SHAKING_HANDS
+        step = self._handshakes.submit(conn.shake_hands)
+        step.add_done_callback(lambda done: self.method_queue.defer(self._after_step, conn, done))
+
+    def _after_step(self, conn: Connection, step: Future[bool]) -> None:
+        if step.cancelled() or step.exception() is not None or conn.timeout <= time.monotonic():
+            del self._pending[conn]
+            self._close(conn)
+            return
+        self._watch(conn)
+        conn.phase = Phase.COLLECTING if step.result() else Phase.SECURING
+        if step.result():
+            self._collect(conn)
+
+    def _collect(self, conn: Connection) -> None:
+        try:
+            is_whole = conn.receive()
+        except (OSError, EOFError):
+            self._give_up(conn)
+            return
+        if is_whole:
+            del self._pending[conn]
+            self.poller.unregister(conn.sock)
+            self.enqueue_req(conn)
+        elif len(conn.buffer) > PIECE and sum(len(c.buffer) for c in self._pending) > MOST_BUFFERED:
+            self.log.warning("A request was dropped: those that are not whole yet take too much memory")
+            self._give_up(conn)
+
+    def finish_request(self, conn: Connection, done: Future[bool]) -> None:
+        """What becomes of a connection after its answer."""
+        if done.cancelled() or done.exception() is not None or not done.result():
+            self._part(conn)
+            return
+        conn.sock.settimeout(0)
+        self._watch(conn)
+        if conn.buffer:
+            # The client has sent on without waiting for the answer.
+            self._expect(conn, Phase.COLLECTING)
+            self._collect(conn)
+        else:
+            conn.phase = Phase.KEPT
+            conn.set_timeout()
+            self.keepalived_conns.append(conn)
+
+    def _part(self, conn: Connection) -> None:
+        """Close our side first, and the rest when the client has read the answer (RFC 9112 section 9.6)."""
+        try:
+            conn.sock.settimeout(0)
+            conn.sock.shutdown(socket.SHUT_WR)
+            self._watch(conn)
+        except (OSError, ValueError):
+            self._close(conn)
+            return
+        conn.phase = Phase.LEAVING
+        conn.timeout = time.monotonic() + LINGER
+        self._leaving[conn] = None
+
+    def _see_off(self, conn: Connection) -> None:
+        try:
+            has_ended = not conn.sock.recv(PIECE)
+        except OSError as error:
+            has_ended = not isinstance(error, BlockingIOError)
+        if has_ended:
+            self._give_up(conn)
+
+    def _give_up(self, conn: Connection) -> None:
+        self._pending.pop(conn, None)
+        self._leaving.pop(conn, None)
+        self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def _make_room(self) -> None:
+        """End the connection that has been silent for the longest time."""
+        silent = next((conn for conn in self._pending if conn.phase is not Phase.SHAKING_HANDS), None)
+        if silent is None and self.keepalived_conns:
+            silent = self.keepalived_conns.popleft()
+        if silent is not None:
+            self._give_up(silent)
+
+    def murder_pending(self) -> None:
+        """End what has taken too long; a handshake whose step is under way ends after it."""
+        now = time.monotonic()
+        late = [conn for held in (self._pending, self._leaving) for conn in held if conn.timeout <= now]
+        for conn in late:
+            if conn.phase is not Phase.SHAKING_HANDS:
+                self._give_up(conn)
+
+    # A request, on a thread of its own.
+
+    def handle(self, conn: Connection) -> bool:
+        """Answer; whether the connection is kept. Never raises."""
+        request = None
+        try:
+            request = conn.next_request()
+            if not self.alive or conn.is_old:
+                request.force_close()
+            return bool(self.handle_request(request, conn))
+        except ParseException as error:
+            self._refuse(conn, error)
+        except (NoMoreData, StopIteration, OSError) as error:
+            self.log.debug("A connection ended in the middle of a request: %s", error)
+        except Exception as error:
+            self.handle_error(request, conn.sock, conn.client, error)
+        return False
+
+    def _refuse(self, conn: Connection, error: ParseException) -> None:
+        """What is no HTTP is answered in JSON too."""
+        too_large = isinstance(error, LimitRequestLine | LimitRequestHeaders)
+        status = "431 Request Header Fields Too Large" if too_large else "400 Bad Request"
+        body = json.dumps({"detail": f"The request is no HTTP that can be read: {str(error)[:200]}."}).encode()
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        try:
+            util.write(conn.sock, head.encode() + b"Connection: close\r\n\r\n" + body)
+        except OSError as closed:
+            self.log.debug("A client did not wait for its refusal: %s", closed)
+
+    # The worker's own life.
+
+    def run(self) -> None:
+        self.poller.register(self.method_queue.fileno(), EVENT_READ, self.method_queue.run_callbacks)
+        self.set_accept_enabled(True)
+        while self.alive and self.is_parent_alive():
+            self._turn(1.0)
+        self._drain()
+        self.tpool.shutdown(wait=False)
+        self._handshakes.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+        for listener in self.sockets:
+            listener.close()
+
+    def _turn(self, timeout: float) -> None:
+        self.notify()
+        self.wait_for_and_dispatch_events(timeout=timeout)
+        self.murder_keepalived()
+        self.murder_pending()
+
+    def _drain(self) -> None:
+        """Go on serving while clients learn, each with its next answer, that this worker stops; then end the rest."""
+        self.alive = False
+        began = time.monotonic()
+        while time.monotonic() < began + DRAIN and (self.nr_conns or time.monotonic() < self._last_accept + QUIET):
+            self._turn(0.1)
+        self.set_accept_enabled(False)
+        self.murder_keepalived(force=True)
+        while time.monotonic() < began + self.cfg.graceful_timeout and self.nr_conns:
+            self._turn(0.1)

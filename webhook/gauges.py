@@ -1,0 +1,45 @@
+"""What a webhook process shows of its state: published each second, so that it holds whichever process is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from swapper_project import metrics
+from webhook.existence import Breaker
+from webhook.memory import RecentMaximum
+from webhook.snapshot import Snapshots
+
+if TYPE_CHECKING:
+    from swapper_project.certificates import ReloadingContext
+
+
+class Gauges:
+    """``certificate`` is set where the process serves HTTPS."""
+
+    def __init__(self, snapshots: Snapshots, breaker: Breaker, oldest_answer: RecentMaximum) -> None:
+        self._snapshots = snapshots
+        self._breaker = breaker
+        self._oldest_answer = oldest_answer
+        self._shown_hosts: set[str] = set()
+        self.certificate: ReloadingContext | None = None
+
+    def publish(self) -> None:
+        snapshot = self._snapshots.current
+        metrics.DRY_RUN.set(snapshot.policy.dry_run)
+        metrics.SWAP_ENABLED.set(not snapshot.policy.switched_off)
+        metrics.CONFIG_PROBLEM.set(self._snapshots.problem is not None)
+        metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
+        self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})
+        if self.certificate is not None:
+            # Also looks at the files: a torn pair is told of before a client comes.
+            self.certificate.current()
+            left = self.certificate.expires_at - dt.datetime.now(dt.UTC)
+            metrics.CERTIFICATE_EXPIRY.set(left.total_seconds())
+            metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem))
+
+    def _publish_breaker(self, open_hosts: set[str]) -> None:
+        """Hosts stay at 0 once they have been seen: a series that vanishes is no alert's end."""
+        self._shown_hosts |= open_hosts
+        for host in self._shown_hosts:
+            metrics.BREAKER_OPEN.labels(host).set(host in open_hosts)

@@ -1,0 +1,47 @@
+"""From a decision to the order of its copy: who asks, and with which pull secrets' names."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mirrors.models import Priority
+from mirrors.services import MirrorOrder
+from webhook.admission import AdmissionRequest
+from webhook.decision import Decision
+from webhook.workloads import workload_of
+
+PRIORITY: Final = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
+MOST_SECRETS: Final = 7
+"""Pull secrets of a pod that are noted: as many as the column has room for."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+_NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: str) -> MirrorOrder:
+    spec = request.obj.get("spec")
+    spec = spec if isinstance(spec, dict) else {}
+    secrets = spec.get("imagePullSecrets")
+    names = {_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
+    kind, name = workload_of(request.obj)
+    return MirrorOrder(
+        source=str(d.source),
+        target=str(d.target),
+        trigger=trigger,
+        priority=priority,
+        namespace=namespace_of(request),
+        service_account=_name(spec.get("serviceAccountName")),
+        secret_names=tuple(sorted(names - {""}))[:MOST_SECRETS],
+        workload=f"{kind}/{name}"[:253] if name else "",
+    )
+
+
+def namespace_of(request: AdmissionRequest) -> str:
+    """The request's namespace if it is one that Kubernetes allows, else nothing."""
+    return request.namespace if _NAMESPACE.fullmatch(request.namespace) else ""
+
+
+def _name(value: object) -> str:
+    """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
