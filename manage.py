@@ -21,6 +21,8 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(_told(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _told(error: Exception) -> int:

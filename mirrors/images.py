@@ -9,6 +9,7 @@ import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 MAX_REFERENCE = 1024
 MAX_HOST = 260
@@ -49,6 +50,10 @@ class ImageRef:
     @classmethod
     def parse(cls, text: str) -> ImageRef:
         """Read a reference as it stands in a pod; raises :class:`InvalidReferenceError`."""
+        return _parse(text)
+
+    @classmethod
+    def _read(cls, text: str) -> ImageRef:
         if not 0 < len(text) <= MAX_REFERENCE:
             raise InvalidReferenceError(
                 f"an image reference has 1 to {MAX_REFERENCE} characters; {_quote(text)} has {len(text)}"
@@ -131,6 +136,12 @@ class TargetName:
             mark = "-" + hashlib.sha256(repository.encode()).hexdigest()[:32]
             repository = repository[: self.max_repository - len(mark)].rstrip("-._/") + mark
         return ImageRef(self.endpoint, repository, ref.tag, ref.digest)
+
+
+@lru_cache(maxsize=8_192)
+def _parse(text: str) -> ImageRef:
+    """A cluster's pods name the same images again and again."""
+    return ImageRef._read(text)
 
 
 def pinned_tag(tag: str | None, digest: str) -> str:

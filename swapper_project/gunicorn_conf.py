@@ -63,15 +63,21 @@ def ssl_context(conf: Any, default_ssl_context_factory: Callable[[], ssl.SSLCont
 
 def post_worker_init(worker: Any) -> None:
     """Load the configuration at once, not with the first review; a broken one ends the process with its reason."""
-    if _role == "webhook":
-        from swapper_project.config import ConfigError
-        from webhook.runtime import runtime
+    from swapper_project.config import ConfigError
 
-        try:
+    try:
+        if _role == "webhook":
+            from webhook.runtime import runtime
+
             runtime().follow_certificate(_context)
-        except ConfigError as error:
-            print(error, file=sys.stderr)
-            sys.exit(BOOT_ERROR)
+        elif _environment.config is not None:
+            from swapper_project import config, logs
+
+            loaded = config.load(_environment.config, _environment.config_overrides)
+            logs.configure(loaded.log_level, loaded.log_format)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        sys.exit(BOOT_ERROR)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

@@ -1,42 +1,96 @@
-"""Logging: structlog for our lines and for the libraries', as JSON or for a console.
+"""Logging: one line an event, as JSON or for a console, of our own loggers and of the libraries'.
 
-Field names are those that users of the earlier tool search for: ``level``, ``time``, ``message``, ``error``.
+Field names are those that users of the earlier tool search for: ``level``, ``time``, ``message``, ``error``. What comes
+from pods can't break a line or steer a terminal: control characters are escaped.
 """
 
 from __future__ import annotations
 
 import logging
 import logging.config
+import re
 import sys
-from typing import Any
+import threading
+from typing import Any, Final
 
+import orjson
 import structlog
+from structlog.typing import EventDict, Processor
 
-LEVELS = {
-    "trace": "DEBUG",
-    "debug": "DEBUG",
-    "info": "INFO",
-    "warn": "WARNING",
-    "warning": "WARNING",
-    "error": "ERROR",
-    "fatal": "CRITICAL",
-    "panic": "CRITICAL",
+LEVELS: Final = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "panic": logging.CRITICAL,
 }
-NOISY = ("urllib3", "django_q", "django-q", "django.request")
+NOISY: Final = ("urllib3", "django_q", "django-q", "django.request")
+
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# orjson escapes the first 32 only.
+_CONTROL_IN_JSON: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+
+
+class _Output:
+    """Where lines go and what they look like: one object for ever, as loggers keep what they first got."""
+
+    def __init__(self) -> None:
+        self.level = logging.INFO
+        self.is_console = False
+        self._lock = threading.Lock()
+        self._console = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), event_key="message", timestamp_key="time"
+        )
+
+    def drop_unwanted(self, logger: Any, method: str, event: EventDict) -> EventDict:
+        """First of all, so that lines that nobody wants cost nothing."""
+        if LEVELS.get("error" if method == "exception" else method, logging.INFO) < self.level:
+            raise structlog.DropEvent
+        return event
+
+    def render(self, logger: Any, method: str, event: EventDict) -> str:
+        if self.is_console:
+            return str(self._console(logger, method, _escaped(event)))
+        line = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+        return _CONTROL_IN_JSON.sub(_escaped_bytes, line).decode()
+
+    def write(self, line: str) -> None:
+        with self._lock:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+
+class _Writer:
+    """structlog's idea of a logger: something that takes finished lines."""
+
+    def msg(self, line: str) -> None:
+        _output.write(line)
+
+    debug = info = warning = error = critical = exception = fatal = msg
+
+
+_output = _Output()
+_SHARED: Final[list[Processor]] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.EventRenamer("message"),
+    structlog.processors.format_exc_info,
+]
+# One list for ever: loggers keep the one that they first got.
+_PROCESSORS: Final[list[Processor]] = [_output.drop_unwanted, *_SHARED, _output.render]
 
 
 def configure(level: str = "info", style: str = "json") -> None:
-    """Send every line to standard error; ``style`` is ``json`` or ``console``."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        structlog.processors.EventRenamer("message"),
-    ]
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), event_key="message", timestamp_key="time")
-        if style == "console"
-        else structlog.processors.JSONRenderer(serializer=_dumps)
+    """Send every line to standard error; ``style`` is ``json`` or ``console``. May be called again."""
+    _output.level, _output.is_console = LEVELS.get(level, logging.INFO), style == "console"
+    structlog.configure(
+        processors=_PROCESSORS,
+        logger_factory=lambda *_: _Writer(),
+        cache_logger_on_first_use=True,
     )
     logging.config.dictConfig(
         {
@@ -45,31 +99,31 @@ def configure(level: str = "info", style: str = "json") -> None:
             "formatters": {
                 "structured": {
                     "()": structlog.stdlib.ProcessorFormatter,
-                    "foreign_pre_chain": shared,
+                    "foreign_pre_chain": _SHARED[:-1],
                     "processors": [
                         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                         structlog.processors.format_exc_info,
-                        renderer,
+                        _output.render,
                     ],
                 }
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
-            "root": {"handlers": ["stderr"], "level": LEVELS.get(level, "INFO")},
+            "root": {"handlers": ["stderr"], "level": _output.level},
             "loggers": {name: {"level": "WARNING"} for name in NOISY},
         }
     )
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
 
 
-def _dumps(value: Any, **_: Any) -> str:
-    import orjson
+def _escaped(value: Any) -> Any:
+    """Text with its control characters written out, in lists and mappings too; line ends of tracebacks stay."""
+    if isinstance(value, str):
+        return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    if isinstance(value, dict):
+        return {_escaped(k): v if k == "exception" else _escaped(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in value]
+    return value
 
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+def _escaped_bytes(found: re.Match[bytes]) -> bytes:
+    return f"\\u{ord(found[0].decode()):04x}".encode()

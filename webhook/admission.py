@@ -60,7 +60,7 @@ def parse(body: bytes) -> AdmissionRequest:
     if not isinstance(review, dict):
         raise ReviewError("The body is no AdmissionReview: it is not a JSON object.")
     version = review.get("apiVersion")
-    if review.get("kind") != "AdmissionReview" or version not in VERSIONS:
+    if review.get("kind") != "AdmissionReview" or not isinstance(version, str) or version not in VERSIONS:
         raise ReviewError(
             "The body is no AdmissionReview of admission.k8s.io/v1 or v1beta1: check its kind and apiVersion."
         )
@@ -110,9 +110,9 @@ def image_slots(request: AdmissionRequest) -> list[ImageSlot]:
     return []
 
 
-def pod_slots(pod: Json) -> list[ImageSlot]:
-    """All images of a pod that a CREATE would look at."""
-    return list(_pod_slots(pod))
+def all_slots(pod: Json) -> list[ImageSlot]:
+    """All images of a pod, whatever an operation may touch."""
+    return [*_pod_slots(pod), *_slots(pod, "ephemeralContainers")]
 
 
 def _pod_slots(pod: Json) -> Iterator[ImageSlot]:

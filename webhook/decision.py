@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mirrors.filters import CompiledFilter, FilterEvaluationError, ReviewBudget, ReviewBudgetError
@@ -67,6 +67,8 @@ class Decision:
     filter: str = ""
     would: Reason | None = None
     known: Knowledge | None = None
+    key: str = ""
+    """The source's canonical reference, by which mappings are known; set while there is a target."""
 
 
 def classify(
@@ -102,7 +104,7 @@ def classify(
         return Decision(slot, Reason.FILTERED, source=source, filter=matched)
     if not policy.allows_source(source.registry):
         return Decision(slot, Reason.SOURCE_NOT_ALLOWED, source=source)
-    return Decision(slot, Reason.UNKNOWN, source=source, target=policy.target.retarget(source))
+    return Decision(slot, Reason.UNKNOWN, source=source, target=policy.target.retarget(source), key=str(source))
 
 
 def _matching_filter(
@@ -131,11 +133,21 @@ def is_open(decision: Decision) -> bool:
 def settle(decision: Decision, known: Knowledge, policy: Policy) -> Decision:
     """Decide an open decision from what is known of its target."""
     reason, swap = _verdict(known, policy)
+    would: Reason | None = None
     if swap and policy.switched_off:
-        return replace(decision, reason=Reason.SWITCHED_OFF, would=reason, known=known)
-    if policy.dry_run and (swap or reason is Reason.ABSENT):
-        return replace(decision, reason=Reason.DRY_RUN, would=reason, known=known)
-    return replace(decision, reason=reason, swap=swap, known=known)
+        reason, swap, would = Reason.SWITCHED_OFF, False, reason
+    elif policy.dry_run and (swap or reason is Reason.ABSENT):
+        reason, swap, would = Reason.DRY_RUN, False, reason
+    return Decision(
+        decision.slot,
+        reason,
+        swap,
+        source=decision.source,
+        target=decision.target,
+        would=would,
+        known=known,
+        key=decision.key,
+    )
 
 
 def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
@@ -172,8 +184,13 @@ def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:
 
 
 def wants_refresh(decision: Decision, *, seconds_since_check: float, policy: Policy) -> bool:
-    """Whether the source of a swapped mutable tag is due to be compared with the target again."""
-    if not decision.swap or decision.source is None or decision.source.digest or policy.copy_policy == "none":
+    """Whether source and target of a swapped image are due to be compared: a mutable tag again, others once."""
+    if not decision.swap or decision.source is None or policy.copy_policy == "none":
+        return False
+    if decision.known is not None and decision.known.existence == "present" and decision.known.mapping_id is None:
+        # Put there by others, or the database was lost: a job finds out what it is.
+        return True
+    if decision.source.digest:
         return False
     age = min(ALWAYS_REFRESH_AGE, policy.refresh_age) if decision.slot.pull_policy == "Always" else policy.refresh_age
     return seconds_since_check >= age

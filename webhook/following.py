@@ -15,6 +15,7 @@ import structlog
 
 from mirrors import selectors
 from mirrors.known import KnownMapping
+from mirrors.services import TargetAnswer
 from webhook.memory import BoundedMap
 from webhook.snapshot import OperatorRows
 
@@ -72,12 +73,13 @@ class Follower:
             self._rows.put(source, Row(found.get(source)))
         return found
 
-    def take_answers(self, answers: Mapping[str, tuple[str, str]]) -> None:
-        """What the target itself said, ``{source: (existence, digest)}``, into memory; the database follows."""
-        for source, (state, _) in answers.items():
+    def take_answers(self, answers: Mapping[str, TargetAnswer]) -> None:
+        """What the target itself said, by source, into memory; the database follows."""
+        for source, answer in answers.items():
             row = self._rows.get(source)
             if row is not None and row.known is not None:
-                self._rows.put(source, Row(replace(row.known, existence=state, verified_at=time.time())))
+                known = replace(row.known, existence=answer.existence, verified_at=time.time())
+                self._rows.put(source, Row(known))
 
     def poll(self) -> None:
         """Take over what has changed since the last poll."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mirrors.known import KnownMapping
+from mirrors.services import TargetAnswer
 from swapper_project import metrics
 from webhook.decision import Decision, Knowledge
 from webhook.existence import HEAD_TIMEOUT, Answer, Existence
@@ -66,7 +67,7 @@ class Knowing:
 
     def gather(self, decisions: Iterable[Decision], snapshot: Snapshot, terms: Terms) -> dict[str, Knowledge]:
         """Knowledge by canonical source, for open decisions."""
-        wanted = {str(decision.source): decision for decision in decisions}
+        wanted = {decision.key: decision for decision in decisions}
         rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
         known = {s: self._from_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
         uncertain = [source for source in wanted if self._is_uncertain(rows.get(source), known[source], snapshot)]
@@ -100,7 +101,7 @@ class Knowing:
         known = row.known if row else None
         if known is None:
             return Knowledge()
-        source = str(decision.source)
+        source = decision.key
         age = time.time() - known.verified_at
         return Knowledge(
             existence=known.existence,
@@ -138,12 +139,25 @@ class Knowing:
         until = replace(terms, deadline=min(terms.deadline, time.monotonic() + HEAD_TIMEOUT))
         for source in open_:
             answer = await_result(heads[source], until.left()) if heads[source] else None
-            known[source] = self._with_answer(source, known[source], rows[source], answer, snapshot, terms)
+            known[source] = self._with_answer(known[source], rows[source], answer, terms)
             if known[source].existence == "present" and (probe := probes[source]) is not None:
                 seen = await_result(probe, until.left())
                 if seen is not None and seen.state == "present":
                     known[source] = replace(known[source], access="anonymous")
+            if terms.may_write:
+                self._note(wanted[source], rows[source].known, known[source], answer, snapshot)
         return known
+
+    def _note(
+        self, decision: Decision, row: KnownMapping | None, known: Knowledge, answer: Answer | None, snapshot: Snapshot
+    ) -> None:
+        """Have what the target said written down, where it is news. What is absent makes no row."""
+        if answer is None or answer.state == "unknown" or (row is None and answer.state == "absent"):
+            return
+        if row is None or answer.state != row.existence or _is_too_old(row, snapshot):
+            access = "anonymous" if known.access == "anonymous" else ""
+            told = TargetAnswer(str(decision.target), answer.state, answer.digest, access)
+            self._store.noticed.existence(decision.key, told)
 
     def _head(self, decision: Decision, snapshot: Snapshot) -> Future[Answer] | None:
         if snapshot.target_access is None or decision.target is None:
@@ -156,16 +170,12 @@ class Knowing:
             return None
         return self._existence.ask(decision.source, snapshot.sources.anonymous_access_for(decision.source))
 
-    def _with_answer(
-        self, source: str, known: Knowledge, row: Row, answer: Answer | None, snapshot: Snapshot, terms: Terms
-    ) -> Knowledge:
+    def _with_answer(self, known: Knowledge, row: Row, answer: Answer | None, terms: Terms) -> Knowledge:
         if answer is None or answer.state == "unknown":
             # Nobody there to ask: what was known before stands, as long as it was known to be there.
             if known.existence == "present" and not (answer is None or answer.away):
                 return replace(known, existence="unknown", stale=False)
             return known if known.existence == "present" else replace(known, existence="unknown")
-        if terms.may_write and row.known is not None and (answer.state != known.existence or known.stale):
-            self._store.noticed.existence(source, answer.state, answer.digest)
         if row.known is not None and self._is_tampered(row.known, answer, terms):
             return replace(known, existence=answer.state, stale=False, obstacle=Reason.TAMPERED)
         return replace(known, existence=answer.state, stale=False)
@@ -182,14 +192,14 @@ class Knowing:
         future = self._head(decision, snapshot)
         if future is None:
             return
-        source = str(decision.source)
 
         def note(done: Future[Answer]) -> None:
             if done.cancelled() or done.exception() is not None:
                 return
             answer = done.result()
             if answer.state != "unknown":
-                self._store.noticed.existence(source, answer.state, answer.digest)
+                told = TargetAnswer(str(decision.target), answer.state, answer.digest)
+                self._store.noticed.existence(decision.key, told)
 
         future.add_done_callback(note)
 

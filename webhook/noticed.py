@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mirrors import services
-from mirrors.services import DecisionKey, UseKey
+from mirrors.services import DecisionKey, TargetAnswer, UseKey
 from swapper_project import metrics
 
 BUFFERED: Final = 50_000
@@ -21,7 +21,7 @@ class Noticed:
         self._lock = threading.Lock()
         self._uses: set[UseKey] = set()
         self._decisions: Counter[DecisionKey] = Counter()
-        self._existence: dict[str, tuple[str, str]] = {}
+        self._existence: dict[str, TargetAnswer] = {}
 
     def review(self, decisions: Mapping[DecisionKey, int], uses: Iterable[UseKey]) -> None:
         """What one review came to."""
@@ -37,17 +37,17 @@ class Noticed:
                 else:
                     metrics.STORE_OVERFLOWS.inc()
 
-    def existence(self, source: str, state: str, digest: str) -> None:
+    def existence(self, source: str, answer: TargetAnswer) -> None:
         with self._lock:
             if source in self._existence or len(self._existence) < BUFFERED:
-                self._existence[source] = (state, digest)
+                self._existence[source] = answer
             else:
                 metrics.STORE_OVERFLOWS.inc()
 
     # What the store's thread calls.
 
-    def take_existence(self) -> dict[str, tuple[str, str]]:
-        """Answers of targets since the last call: ``{source: (existence, digest)}``."""
+    def take_existence(self) -> dict[str, TargetAnswer]:
+        """Answers of targets since the last call, by source."""
         with self._lock:
             answers, self._existence = self._existence, {}
         return answers

@@ -26,7 +26,7 @@ def order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: st
     names = {_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
     kind, name = workload_of(request.obj)
     return MirrorOrder(
-        source=str(d.source),
+        source=d.key,
         target=str(d.target),
         trigger=trigger,
         priority=priority,

@@ -60,7 +60,7 @@ class Reviewer:
             decisions,
             pod=request.obj,
             annotate=snapshot.policy.annotate,
-            originals=_still_true(request, slots, snapshot),
+            originals=_still_true(request, snapshot),
         )
         if terms.may_write:
             self._note(request, decisions)
@@ -79,9 +79,7 @@ class Reviewer:
             known |= self._wait_for_copies(open_, orders, known, snapshot, terms)
         elif orders:
             self._order(orders)
-        settled = [
-            decision.settle(d, known[str(d.source)], snapshot.policy) if decision.is_open(d) else d for d in classified
-        ]
+        settled = [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
         if terms.may_write and terms.may_ask:
             self._refresh(request, settled, snapshot)
         return settled
@@ -117,9 +115,9 @@ class Reviewer:
         """Copies that are due, by canonical source."""
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
         return {
-            str(d.source): order_for(d, request, priority, Trigger.ADMISSION)
+            d.key: order_for(d, request, priority, Trigger.ADMISSION)
             for d in open_
-            if decision.wants_copy(d, known[str(d.source)], snapshot.policy)
+            if decision.wants_copy(d, known[d.key], snapshot.policy)
         }
 
     def _order(self, orders: dict[str, MirrorOrder]) -> None:
@@ -154,17 +152,17 @@ class Reviewer:
         finally:
             self._knowing.end_wait()
         learnt = {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
-        again = self._knowing.gather([d for d in open_ if str(d.source) in copied], snapshot, terms)
+        again = self._knowing.gather([d for d in open_ if d.key in copied], snapshot, terms)
         return learnt | {source: replace(knowledge, copied=True) for source, knowledge in again.items()}
 
     def _refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
         """Have mutable tags compared with their source where that is due."""
         due = {
-            str(d.source): order_for(d, request, Priority.REFRESH, Trigger.REFRESH)
+            d.key: order_for(d, request, Priority.REFRESH, Trigger.REFRESH)
             for d in settled
             if d.swap
             and decision.wants_refresh(
-                d, seconds_since_check=self._knowing.seconds_since_check(str(d.source)), policy=snapshot.policy
+                d, seconds_since_check=self._knowing.seconds_since_check(d.key), policy=snapshot.policy
             )
         }
         if due:
@@ -191,14 +189,14 @@ def _obstacle(outcome: OrderOutcome) -> Reason | None:
     return known.get(outcome.problem)
 
 
-def _still_true(request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot) -> dict[str, str]:
+def _still_true(request: AdmissionRequest, snapshot: Snapshot) -> dict[str, str]:
     """Entries of an earlier pass whose containers still run what they map to."""
     earlier = patch.earlier_originals(request.obj)
     if not earlier:
         return {}
     target = snapshot.policy.target
     kept: dict[str, str] = {}
-    for slot in slots:
+    for slot in admission.all_slots(request.obj):
         original = earlier.get(slot.name)
         if original is not None and decision.swapped_reference(original, target) == slot.image:
             kept[slot.name] = original

@@ -26,7 +26,7 @@ from django.db import (
 
 from mirrors import selectors, services
 from mirrors.known import KnownMapping
-from mirrors.services import MirrorOrder, OrderOutcome
+from mirrors.services import MirrorOrder, OrderOutcome, TargetAnswer
 from swapper_project import metrics
 from swapper_project.config import Quotas
 from webhook.following import Follower, Row
@@ -99,7 +99,7 @@ class Store:
         self._over_quota: BoundedMap[str, float] = BoundedMap(NAMESPACES)
         self._inbox: queue.Queue[Message] = queue.Queue(INBOX)
         self._waits: list[JobWait] = []
-        self._unwritten: dict[str, tuple[str, str]] = {}
+        self._unwritten: dict[str, TargetAnswer] = {}
         self._failures = 0
         self._next_try = self._next_poll = self._next_flush = 0.0
         self._stopping = threading.Event()

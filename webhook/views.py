@@ -26,7 +26,7 @@ from webhook.runtime import Runtime, runtime
 log = structlog.get_logger(__name__)
 
 MAX_BODY: Final = 4 * 1024 * 1024
-ANSWER_MARGIN: Final = 0.05
+ANSWER_MARGIN: Final = 0.15
 """Seconds kept back from the budget for writing the answer."""
 
 
@@ -43,14 +43,19 @@ def read_review(request: HttpRequest) -> AdmissionRequest:
     if int(declared) > MAX_BODY:
         raise TooLargeError
     chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
-    # Django takes a body without Content-Length for an empty one; the server below it does not.
-    body = request.META["wsgi.input"].read(MAX_BODY + 1) if chunked else request.read(int(declared))
-    if len(body) > MAX_BODY:
-        raise TooLargeError
     try:
+        # Django takes a body without Content-Length for an empty one; the server below it does not.
+        body = request.META["wsgi.input"].read(MAX_BODY + 1) if chunked else request.read(int(declared))
+        if len(body) > MAX_BODY:
+            raise TooLargeError
         return admission.parse(body)
+    except APIException:
+        raise
     except ReviewError as error:
         raise ParseError(str(error)) from error
+    except Exception as error:
+        log.warning("A body could not be read; it is refused", error=repr(error)[:200])
+        raise ParseError("The body could not be read: its HTTP chunks are broken, or it is cut off.") from error
 
 
 class AnswerRenderer(BaseRenderer):
@@ -83,8 +88,15 @@ class AdmissionView(APIView):
     parser_classes = ()
     renderer_classes = (AnswerRenderer,)
     content_negotiation_class = OnlyJson
+    http_method_names = ["post"]
 
-    def post(self, request: Request, token: str = "") -> Response:
+    def handle_exception(self, exc: Exception) -> Response:
+        """The framework's refusals, with their length."""
+        response = super().handle_exception(exc)
+        response["Content-Length"] = str(len(AnswerRenderer().render(response.data)))
+        return response
+
+    def post(self, request: Request, token: str = "") -> HttpResponse:
         arrived = time.monotonic()
         review = read_review(request._request)
         try:
@@ -92,7 +104,7 @@ class AdmissionView(APIView):
             terms = _terms(live, review, token, arrived)
             outcome = live.reviewer.review(review, terms)
             self._tell(review, outcome, arrived)
-            return Response(admission.answer(review, patch=outcome.patch, warnings=outcome.warnings))
+            return _json(admission.answer(review, patch=outcome.patch, warnings=outcome.warnings))
         except Exception:
             return self._unchanged(review)
 
@@ -122,7 +134,7 @@ class AdmissionView(APIView):
         )
 
     @staticmethod
-    def _unchanged(review: AdmissionRequest) -> Response:
+    def _unchanged(review: AdmissionRequest) -> HttpResponse:
         """Whatever went wrong inside must not keep a pod from running."""
         log.exception("The review could not be decided; the pod is admitted unchanged", uid=review.uid)
         metrics.ADMISSIONS.labels(_operation(review), "error").inc()
@@ -131,15 +143,17 @@ class AdmissionView(APIView):
             f"Its log has the reason under uid {review.uid[:64]}."
         )
         if _denies_on_error():
-            return Response(admission.answer(review, denied=message))
-        return Response(admission.answer(review, warnings=[message]))
+            return _json(admission.answer(review, denied=message))
+        return _json(admission.answer(review, warnings=[message]))
 
 
 class RootView(AdmissionView):
     """The same at ``/``, where ``GET`` is a probe."""
 
-    def get(self, request: Request) -> Response:
-        return Response({"status": "ok"})
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: Request) -> HttpResponse:
+        return _json({"status": "ok"})
 
 
 def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float) -> Terms:
@@ -165,7 +179,7 @@ def _operation(review: AdmissionRequest) -> str:
 
 
 def livez(request: HttpRequest) -> HttpResponse:
-    return HttpResponse("ok\n", content_type="text/plain")
+    return _answer(b"ok\n", "text/plain")
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
@@ -174,8 +188,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
         runtime()
     except Exception as error:
         log.error("Not ready", error=str(error))
-        return HttpResponse("the configuration is not loaded: see the log\n", status=503, content_type="text/plain")
-    return HttpResponse("ok\n", content_type="text/plain")
+        return _answer(b"the configuration is not loaded: see the log\n", "text/plain", 503)
+    return _answer(b"ok\n", "text/plain")
 
 
 def metrics_page(request: HttpRequest) -> HttpResponse:
@@ -183,12 +197,17 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _json_error(404, "There is nothing here. Reviews go to /webhook.")
+    return _json({"detail": "There is nothing here. Reviews go to /webhook."}, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _json_error(500, "An error inside the webhook; its log has the reason.")
+    return _json({"detail": "An error inside the webhook; its log has the reason."}, 500)
 
 
-def _json_error(status: int, detail: str) -> HttpResponse:
-    return HttpResponse(orjson.dumps({"detail": detail}), status=status, content_type="application/json")
+def _json(data: Any, status: int = 200) -> HttpResponse:
+    return _answer(orjson.dumps(data, default=str), "application/json", status)
+
+
+def _answer(body: bytes, content_type: str, status: int = 200) -> HttpResponse:
+    """With its length: without it the server sends it in chunks."""
+    return HttpResponse(body, status=status, content_type=content_type, headers={"Content-Length": str(len(body))})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -15,10 +16,14 @@ P = TypeVar("P", bound=models.Model)
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
+    ModelForm = forms.ModelForm
     TabularInline = admin.TabularInline
 else:
     # Django's classes take type arguments in their stubs alone.
     class ModelAdmin(Generic[M], admin.ModelAdmin):
+        pass
+
+    class ModelForm(Generic[M], forms.ModelForm):
         pass
 
     class TabularInline(Generic[M, P], admin.TabularInline):
@@ -45,8 +50,18 @@ class ReadOnlyAdmin(PlainAdmin[M]):
         return False
 
 
+class WholeForm(ModelForm[M]):
+    """Checks the row as it will be stored: also the constraints with fields that the page does not show."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        hidden: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return hidden - {"managed_by", "role", "kind", "prefix"}
+
+
 class ConfiguredAdmin(PlainAdmin[M]):
     """Rows that operators edit, beside those of the configuration file, which are shown read-only."""
+
+    form = WholeForm  # type: ignore[assignment]
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return not _from_file(obj) and super().has_change_permission(request, obj)

@@ -31,5 +31,5 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         """Operators add sources; the target is the configuration file's. Another host never gets this one's log-in."""
         obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
         if change and "endpoint" in form.changed_data and "credential_ref" not in form.changed_data:
-            obj.credential_ref = ""
+            obj.username = obj.credential_ref = ""
         super().save_model(request, obj, form, change)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+import sys
 import time
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -14,6 +18,8 @@ from django_q.cluster import Cluster
 
 from mirrors.jobs import monitor, stopping
 from mirrors.jobs.reconcile import Reconciler
+
+PR_SET_PDEATHSIG = 1
 
 log = structlog.get_logger(__name__)
 
@@ -38,9 +44,20 @@ class StoppableCluster(Cluster):
         return self.sentinel is not None and self.sentinel.is_alive()
 
 
+def _let_children_follow() -> None:
+    """Have each process that is forked from now on end with the one that forked it (Linux).
+
+    A cluster whose parent was killed would otherwise go on, with nobody to stop it, beside its successor.
+    """
+    if sys.platform == "linux":
+        prctl = ctypes.CDLL(None).prctl
+        os.register_at_fork(after_in_child=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+
+
 def serve() -> None:
     """Run a cluster until a signal stops it. Threads and connections are made after the fork only."""
     connections.close_all()
+    _let_children_follow()
     cluster = StoppableCluster()
     cluster.start()
     if stopping.is_requested():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mirrors.jobs import due
+from mirrors.jobs import due, outage
 from mirrors.jobs import lease as leases
 from mirrors.jobs.copier import Copier, Stop
 from mirrors.jobs.lease import AttemptReport, Lease
@@ -145,9 +145,9 @@ class Drain:
             self._call_for_help(now)
         except (DatabaseError, InterfaceError) as error:
             log.warning("Due jobs cannot be claimed; trying again", error=str(error))
+            outage.notice()
             connection.close()
-            # Those who hold leases come first when the database is back.
-            self._claims_from = now + timing().heartbeat
+            self._claims_from = now + timing().poll
 
     def _call_for_help(self, now: float) -> None:
         """All threads are busy: what else is due is for other workers."""

@@ -9,13 +9,19 @@ from django.db.models import Case, Count, IntegerField, Min, QuerySet, Value, Wh
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from mirrors.jobs import hosts
+from mirrors.jobs import hosts, outage
 from mirrors.models import JobStatus, MirrorJob
+from mirrors.models.mirror_job import MirrorJobQuerySet
+
+
+def ready() -> MirrorJobQuerySet:
+    """Jobs whose time has come, and those that their workers have abandoned."""
+    return MirrorJob.objects.due(abandoned=not outage.is_recent())
 
 
 def claimable(only: Collection[int] | None = None) -> QuerySet[MirrorJob]:
     """Due jobs, of ``only`` these if given, that no resting host stands in the way of."""
-    due = MirrorJob.objects.due()
+    due = ready()
     if only is not None:
         due = due.filter(pk__in=only)
     away = list(hosts.resting())
@@ -38,6 +44,6 @@ def next_due_at() -> datetime | None:
     later = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__gt=Now())
     times = [later.aggregate(first=Min("available_at"))["first"]]
     rests = hosts.resting()
-    if rests and MirrorJob.objects.due().filter(hosts.touches(list(rests))).exists():
+    if rests and ready().filter(hosts.touches(list(rests))).exists():
         times.append(min(rests.values()))
     return min((at for at in times if at is not None), default=None)

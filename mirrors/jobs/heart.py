@@ -8,7 +8,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from mirrors.jobs import lease as leases
-from mirrors.jobs import liveness
+from mirrors.jobs import liveness, outage
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.timing import timing
 
@@ -68,6 +68,7 @@ class Heart:
             except (DatabaseError, InterfaceError) as error:
                 # Copies go on: while the database is away nobody else can take their jobs either.
                 log.warning("Leases cannot be renewed; trying again", error=str(error))
+                outage.notice()
                 connection.close()
                 pause = min(pause, AFTER_ERROR)
         connection.close()

@@ -64,7 +64,7 @@ def claim(*, worker: str, only: Collection[int] | None = None) -> Lease | None:
         first = due.claimable(only).order_by(*order).values("pk")
         # Workers that claim at the same moment take different jobs instead of waiting for one another.
         first = first.select_for_update(skip_locked=True)[:1]
-        taken = MirrorJob.objects.due().filter(pk=Subquery(first))
+        taken = due.ready().filter(pk=Subquery(first))
         if not taken.update(
             status=JobStatus.RUNNING,
             lease_token=token,

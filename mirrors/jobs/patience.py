@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 
+from mirrors.jobs import outage
 from mirrors.jobs.timing import timing
 
 log = structlog.get_logger(__name__)
@@ -25,6 +26,7 @@ def insist(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
+            outage.notice()
             connection.close()
             if stop() or time.monotonic() + pause > deadline:
                 raise

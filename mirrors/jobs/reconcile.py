@@ -13,7 +13,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from mirrors.jobs import due, pruning
+from mirrors.jobs import due, outage, pruning
 from mirrors.jobs.lease import LOST_MESSAGE, lose_attempts
 from mirrors.jobs.timing import timing
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob
@@ -51,6 +51,7 @@ class Reconciler:
                 reconcile()
             except (DatabaseError, InterfaceError) as error:
                 log.warning("Jobs cannot be reconciled; trying again", error=str(error))
+                outage.notice()
                 connection.close()
             except Exception:
                 log.exception("Reconciling jobs failed; the next turn comes")
@@ -61,8 +62,9 @@ class Reconciler:
 
 def reconcile() -> None:
     """One turn."""
-    for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
-        _take_back(job)
+    if not outage.is_recent():
+        for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
+            _take_back(job)
     _wake()
     pruning.prune()
 

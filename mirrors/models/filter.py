@@ -40,7 +40,11 @@ class Filter(RevisionedModel):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["managed_by", "name"], name="filter_name_unique"),
+            models.UniqueConstraint(
+                fields=["managed_by", "name"],
+                name="filter_name_unique",
+                violation_error_message="There is a filter of this name already: choose another one.",
+            ),
             models.CheckConstraint(condition=Q(managed_by__in=ManagedBy.values), name="filter_managed_by_known"),
         ]
 

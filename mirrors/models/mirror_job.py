@@ -67,11 +67,12 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
     def live(self) -> MirrorJobQuerySet:
         return self.filter(status__in=MirrorJob.ACTIVE)
 
-    def due(self) -> MirrorJobQuerySet:
+    def due(self, *, abandoned: bool = True) -> MirrorJobQuerySet:
         """What a worker may claim now: pending ones whose time has come, and abandoned ones with attempts left."""
-        pending = Q(status=JobStatus.PENDING, available_at__lte=Now())
-        abandoned = Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)
-        return self.filter(pending | abandoned, attempts__lt=F("max_attempts"))
+        ready = Q(status=JobStatus.PENDING, available_at__lte=Now())
+        if abandoned:
+            ready |= Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)
+        return self.filter(ready, attempts__lt=F("max_attempts"))
 
     def expired(self) -> MirrorJobQuerySet:
         return self.filter(status=JobStatus.RUNNING, lease_expires_at__lte=Now())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from mirrors.images import InvalidReferenceError, normalise_host
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 
 HOST = RegexValidator(
@@ -62,10 +64,25 @@ class Registry(RevisionedModel):
     class Meta:
         verbose_name_plural = "registries"
         constraints = [
-            models.UniqueConstraint(fields=["role", "endpoint", "prefix"], name="registry_endpoint_unique"),
+            models.UniqueConstraint(
+                fields=["role", "endpoint", "prefix"],
+                name="registry_endpoint_unique",
+                violation_error_message="There is a registry of this host already: edit that one (or the "
+                "configuration file, if it comes from there).",
+            ),
             models.CheckConstraint(condition=Q(role__in=RegistryRole.values), name="registry_role_known"),
             models.CheckConstraint(condition=Q(kind__in=RegistryKind.values), name="registry_kind_known"),
         ]
+
+    def clean(self) -> None:
+        """What the configuration file would refuse too."""
+        wildcard = "*." if self.endpoint.startswith("*.") else ""
+        try:
+            self.endpoint = wildcard + normalise_host(self.endpoint.removeprefix(wildcard))
+        except InvalidReferenceError as error:
+            raise ValidationError({"endpoint": str(error)}) from error
+        if bool(self.username) != bool(self.credential_ref):
+            raise ValidationError({"credential_ref": "A user name and the reference to its password go together."})
 
     def __str__(self) -> str:
         return self.name or "/".join(filter(None, (self.endpoint, self.prefix)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from mirrors.registries.resolve import SourceCatalog
@@ -30,6 +31,7 @@ class AllowedSources:
         return may_be_public(host) or self._catalog.is_configured(host)
 
 
+@lru_cache(maxsize=1_024)
 def may_be_public(host: str) -> bool:
     """False for literal addresses that are not public, single words, and endings of local names."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

@@ -2,13 +2,21 @@
 
 from mirrors.services.jobs import JobStateError, cancel_job, retry_job
 from mirrors.services.mirroring import MirrorOrder, OrderOutcome, request_mirror, request_mirrors
-from mirrors.services.recording import DecisionKey, UseKey, record_decisions, record_existence, record_uses
+from mirrors.services.recording import (
+    DecisionKey,
+    TargetAnswer,
+    UseKey,
+    record_decisions,
+    record_existence,
+    record_uses,
+)
 
 __all__ = [
     "DecisionKey",
     "JobStateError",
     "MirrorOrder",
     "OrderOutcome",
+    "TargetAnswer",
     "UseKey",
     "cancel_job",
     "record_decisions",

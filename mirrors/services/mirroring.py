@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, OuterRef, Subquery
+from django.db.models import DateTimeField, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.functions import Now
 
-from mirrors.models import ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.services import quotas as quota
 from mirrors.wakeup import wake_workers
 from swapper_project.config import Quotas
 
 REST_AFTER_FAILURE = timedelta(minutes=10)
 """How long pods that ask for an image whose last copy failed for good start no new copy of it."""
+
+UNREADABLE = frozenset({ErrorClass.NOT_FOUND, ErrorClass.DENIED, ErrorClass.UNAUTHORIZED})
+"""Errors that another namespace's log-in may not meet. Registries say "not found" for what they don't show."""
 
 UNATTENDED = frozenset({Trigger.ADMISSION, Trigger.REFRESH})
 
@@ -67,8 +70,10 @@ def request_mirrors(
         # Of several orders of one image the most urgent stands last, and so counts.
         urgent_last = sorted(orders, key=lambda order: -order.priority)
         wanted = {order.source: order for order in urgent_last if order.source in mappings}
-        resting = _resting([mappings[s].id for s, o in wanted.items() if o.trigger in UNATTENDED])
-        startable = {s: o for s, o in wanted.items() if not mappings[s].paused and mappings[s].id not in resting}
+        unattended = [order for order in orders if order.trigger in UNATTENDED and order.source in mappings]
+        resting = _resting(unattended, mappings)
+        attended = {order.source for order in orders if order.trigger not in UNATTENDED}
+        startable = {s: o for s, o in wanted.items() if not mappings[s].paused and (s in attended or s not in resting)}
         jobs = _live_jobs(startable, mappings)
         _note_requests(orders, mappings, jobs)
         if jobs:
@@ -104,15 +109,25 @@ def _mappings(registry_id: int, orders: Sequence[MirrorOrder]) -> dict[str, Imag
     return {mapping.source: mapping for mapping in found}
 
 
-def _resting(mapping_ids: Sequence[int]) -> set[int]:
-    """Mappings whose last job ended badly a short time ago."""
-    recent = MirrorJob.objects.filter(
-        mapping=OuterRef("pk"),
-        pk=OuterRef("last_job"),
+def _resting(orders: Sequence[MirrorOrder], mappings: dict[str, ImageMapping]) -> set[str]:
+    """Sources whose last job ended badly a short time ago.
+
+    Where that job could not read its source, it rests for the namespaces that asked for it alone: others may have
+    the log-in that these lack, and must not be shut out by them.
+    """
+    jobs = MirrorJob.objects.filter(
+        id__in=[mappings[order.source].last_job_id for order in orders],
         status__in=[JobStatus.FAILED, JobStatus.CANCELLED],
         finished_at__gt=ExpressionWrapper(Now() - REST_AFTER_FAILURE, output_field=DateTimeField()),
     )
-    return set(ImageMapping.objects.filter(Exists(recent), id__in=mapping_ids).values_list("id", flat=True))
+    failed = {job.mapping_id: job for job in jobs}
+    asked = set(MirrorRequest.objects.filter(job__in=failed.values()).values_list("job__mapping_id", "namespace"))
+    resting = {order.source for order in orders if mappings[order.source].id in failed}
+    for order in orders:
+        job = failed.get(mappings[order.source].id)
+        if job and job.error_class in UNREADABLE and (job.mapping_id, order.namespace) not in asked:
+            resting.discard(order.source)
+    return resting
 
 
 def _live_jobs(orders: dict[str, MirrorOrder], mappings: dict[str, ImageMapping]) -> dict[str, MirrorJob]:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Now
 
-from mirrors.models import DecisionCount, Existence, ImageMapping, ImageUse, MirrorJob, Obstacle
+from mirrors.models import Access, DecisionCount, Existence, ImageMapping, ImageUse, MirrorJob, Obstacle
 from mirrors.models.image_mapping import ImageMappingQuerySet
 
 log = structlog.get_logger(__name__)
@@ -66,21 +66,45 @@ def record_decisions(*, counts: Mapping[DecisionKey, int]) -> None:
             DecisionCount.objects.filter(**key._asdict()).update(images=F("images") + counts[key])
 
 
-def record_existence(*, target_registry_id: int, answers: Mapping[str, tuple[str, str]]) -> None:
-    """Note what the target said: ``{source: (existence, digest)}``; other webhooks see it within 2 s.
+class TargetAnswer(NamedTuple):
+    """What the target said of one image. ``access`` is how its source was seen to be readable meanwhile, or empty."""
+
+    target: str
+    existence: str
+    digest: str
+    access: str = ""
+
+
+def record_existence(*, target_registry_id: int, answers: Mapping[str, TargetAnswer]) -> None:
+    """Note what the target said, by source; other webhooks see it within 2 s. An image that is there and has no
+    mapping gets one: the database was lost, or somebody else has put it there.
 
     A digest that is not the one that was written, with no copy under way that could explain it, is an obstacle until
     the image is copied anew; what is gone from the target is in nobody's way.
     """
     with transaction.atomic():
-        for source, (existence, digest) in sorted(answers.items()):
+        _insert_missing(target_registry_id, answers)
+        for source, (_, existence, digest, access) in sorted(answers.items()):
             rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, source=source)
             if existence == Existence.ABSENT:
                 rows.record(existence=existence, verified_at=Now(), obstacle=Obstacle.NONE)
                 continue
             rows.record(existence=existence, verified_at=Now())
+            if access:
+                rows.filter(access=Access.UNKNOWN).update(access=access)
             if existence == Existence.PRESENT and digest:
                 _compare(rows, source, digest)
+
+
+def _insert_missing(registry_id: int, answers: Mapping[str, TargetAnswer]) -> None:
+    present = {source: answer.target for source, answer in answers.items() if answer.existence == Existence.PRESENT}
+    known = ImageMapping.objects.filter(target_registry_id=registry_id, source__in=present)
+    missing = present.keys() - set(known.values_list("source", flat=True))
+    # A target name that another source owns stays that source's.
+    ImageMapping.objects.bulk_create(
+        [ImageMapping(target_registry_id=registry_id, source=s, target=present[s]) for s in sorted(missing)],
+        ignore_conflicts=True,
+    )
 
 
 def _compare(rows: ImageMappingQuerySet, source: str, digest: str) -> None:

@@ -76,7 +76,7 @@ class Connection(TConn):  # type: ignore[misc]
             if not data:
                 raise EOFError
             self.buffer += data
-            if self._framing.expects_continue and not self.has_request:
+            if not self.has_request and self._framing.expects_continue:
                 self._framing.expects_continue = False
                 self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True

@@ -14,8 +14,9 @@ from mirrors.demo.images import OCI_INDEX, sample_image
 from mirrors.images import ImageRef
 from mirrors.oci import CopyCancelledError, Credential, Descriptor, Engine, RegistryAccess, RegistryError
 from tests.oci.conftest import Internet, MakeEngine, MakeRegistry, access, ref, request
+from tests.support.authority import Authority
 from tests.support.faulty_registry import Action, FaultyRegistry, drip, endless, hang, reply, without_digest
-from tests.support.registries import PASSWORD, USERNAME, Registry, distribution, make_ca
+from tests.support.registries import PASSWORD, USERNAME, Registry, distribution
 
 PROMPT = 2.0
 """Seconds: well over the time-outs given here, well under those of the engine, on a busy machine too."""
@@ -203,7 +204,7 @@ def test_tls_verifies_the_name_and_not_the_address_that_is_dialled(engine: Engin
 
 def test_an_https_registry_cannot_send_us_to_plain_http(engine: Engine, loaded: FaultyRegistry, tmp_path: Path) -> None:
     """Its own redirects aside: the front end here is a TLS server that does nothing but redirect."""
-    make_ca(tmp_path)
+    Authority(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
     answer = f"HTTP/1.1 307 X\r\nLocation: http://{loaded.host}/v2/\r\nContent-Length: 0\r\n\r\n".encode()

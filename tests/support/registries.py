@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import os
 import shutil
 import socket
@@ -14,11 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.authority import Authority
 from tests.support.ports import free_port, wait_until
 
 USERNAME = "mirror"
@@ -64,7 +59,7 @@ def distribution(directory: Path, *, htpasswd: bool = False, tls: bool = False) 
     port = free_port()
     extra = ""
     if tls:
-        make_ca(directory)
+        Authority(directory).issue(directory / "server.pem", directory / "server.key")
         extra += f"  tls: {{certificate: {directory}/server.pem, key: {directory}/server.key}}\n"
     if htpasswd:
         (directory / "htpasswd").write_text(HTPASSWD)
@@ -92,30 +87,3 @@ def _is_open(port: int, process: subprocess.Popen[bytes]) -> bool:
     with socket.socket() as sock:
         sock.settimeout(0.5)
         return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
-def make_ca(directory: Path) -> None:
-    """Writes ca.pem, and server.pem with server.key for 127.0.0.1 and localhost, signed by it."""
-    now = datetime.datetime.now(datetime.UTC)
-    ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tests' own CA")])
-    addresses = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
-
-    def builder(name: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(ca_name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-        )
-
-    ca = builder(ca_name, ca_key).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    server = builder(x509.Name([]), server_key).add_extension(x509.SubjectAlternativeName(addresses), critical=True)
-    pem = serialization.Encoding.PEM
-    (directory / "ca.pem").write_bytes(ca.sign(ca_key, hashes.SHA256()).public_bytes(pem))
-    (directory / "server.pem").write_bytes(server.sign(ca_key, hashes.SHA256()).public_bytes(pem))
-    key = server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (directory / "server.key").write_bytes(key)

@@ -21,7 +21,7 @@ import yaml
 from tests.support.databases import ROOT, DatabaseTemplate
 from tests.support.ports import free_port, wait_until
 
-POOL = urllib3.PoolManager(maxsize=64)
+POOL = urllib3.PoolManager(maxsize=64, cert_reqs="CERT_NONE")
 PRODUCT = {"DJANGO_SETTINGS_MODULE": "swapper_project.settings"}
 """Processes run with the settings of the product, not with those of the tests."""
 
@@ -69,7 +69,7 @@ class Process:
 
 @dataclass
 class Webhook:
-    """A webhook over plain HTTP. ``url`` is set by ``start``."""
+    """A webhook, over HTTPS where ``extra`` names a certificate. ``url`` is set by ``start``."""
 
     config: Path
     database_url: str
@@ -93,7 +93,8 @@ class Webhook:
 
     def start(self) -> None:
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        scheme = "https" if "SWAPPER_TLS_CERT_FILE" in self.extra else "http"
+        self.url = f"{scheme}://127.0.0.1:{port}"
         self.process = Process(
             [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"],
             {**self.environment, "SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"127.0.0.1:{port}"},
@@ -104,7 +105,18 @@ class Webhook:
 
     def stop(self) -> None:
         if self.process is not None:
+            # A draining server waits for idle connections of clients that may be about to use them.
+            POOL.connection_from_url(self.url).close()
             self.process.stop()
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def metrics(self) -> dict[str, float]:
+        """Samples as the metrics page has them: ``name{labels}`` by value."""
+        page = POOL.request("GET", f"{self.url}/metrics", retries=False, timeout=10).data.decode()
+        return read_metrics(page)
 
     def worker(self) -> Process:
         """A worker of the same installation, not started yet."""
@@ -202,6 +214,12 @@ class Answer:
     def images(self) -> dict[str, str]:
         """New image by JSON pointer."""
         return {op["path"]: op["value"] for op in self.patch if op["op"] == "replace"}
+
+
+def read_metrics(page: str) -> dict[str, float]:
+    """A metrics page as numbers by ``name{labels}``."""
+    lines = [line for line in page.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def review_of(

@@ -27,7 +27,7 @@ from mirrors.models import Priority, Trigger
 from mirrors.services import MirrorOrder, OrderOutcome, request_mirrors
 from mirrors.services.config_rows import sync_config
 from swapper_project import config as configuration
-from swapper_project import configured
+from swapper_project import configured, logs
 from swapper_project.config import Config, ConfigSource
 
 PROBLEMS = {
@@ -56,6 +56,7 @@ class Command(BaseCommand):
 
     def handle(self, *, images: list[str], as_json: bool, queue: bool, **options: Any) -> None:
         source = _config_source(options["config"])
+        logs.configure(source.current.log_level, source.current.log_format)
         refs = _parse(images, source.current.target.name)
         if source.current.dry_run:
             self.stderr.write("dryRun is set: pods are not changed, but what is ordered here is copied all the same.")

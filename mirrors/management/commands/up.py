@@ -13,9 +13,10 @@ import structlog
 from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 
+from mirrors.registries.resolve import DriverMissingError, target_driver
 from swapper_project import config as configuration
 from swapper_project import configured, logs
-from swapper_project.certificates import ensure_self_signed
+from swapper_project.certificates import CertificateError, ReloadingContext, ensure_self_signed
 from swapper_project.config import Config
 from swapper_project.secret_key import ensure_secret_key
 from swapper_project.supervisor import Program, Supervisor, gunicorn, manage
@@ -52,7 +53,10 @@ class Command(BaseCommand):
         parser.add_argument("--image-swap-policy", help="always or exists (default: exists)")
         parser.add_argument("--image-copy-policy", help="delayed, immediate, force or none (default: delayed)")
         parser.add_argument("--image-copy-deadline", help="how long a review may wait for copies (default: 8s)")
-        parser.add_argument("--web-address", default="127.0.0.1:8000", help="where the admin listens")
+        parser.add_argument("--web-address", default="127.0.0.1:8000", type=_address, help="where the admin listens")
+        parser.add_argument(
+            "--metrics-address", default="127.0.0.1:8001", type=_address, help="where the worker's metrics are"
+        )
         parser.add_argument("--data-dir", type=Path, help="database, keys and certificate live here")
         parser.add_argument("--no-tls", action="store_true", help="serve the webhook over plain HTTP")
 
@@ -66,23 +70,26 @@ class Command(BaseCommand):
         except configuration.ConfigError as error:
             configured.stop(str(error))
         logs.configure(config.log_level, config.log_format)
-        for warning in config.warnings:
+        for warning in (*config.warnings, *_driver_problems(config)):
             log.warning(warning)
         if config.overridden:
             log.info("Flags override the configuration file", keys=list(config.overridden))
         data_dir = (options["data_dir"] or settings.ENVIRONMENT.data_dir).resolve()
-        common = _common_environment(path, overrides, data_dir, config)
+        try:
+            common = _common_environment(path, overrides, data_dir)
+            webhook = _webhook_environment(config, data_dir, no_tls=options["no_tls"])
+        except OSError as error:
+            configured.stop(f"{error.filename or data_dir}: {error.strerror}. Name another place with --data-dir.")
+        except CertificateError as error:
+            configured.stop(f"{error}. Mend tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
         self._prepare(common, data_dir)
-        webhook = _webhook_environment(config, data_dir, no_tls=options["no_tls"])
         self._tell(config, webhook, options["web_address"], data_dir)
         programs = [
             Program("webhook", gunicorn(), {**common, **webhook}),
             Program("web", gunicorn(), {**common, **_web_environment(options["web_address"])}),
-            Program("worker", manage("worker"), {**common, "SWAPPER_ROLE": "worker"}),
+            Program("worker", manage("worker"), {**common, **_worker_environment(options["metrics_address"])}),
         ]
-        supervisor = Supervisor(programs)
-        supervisor.start()
-        sys.exit(supervisor.run())
+        sys.exit(Supervisor(programs).run())
 
     def _prepare(self, common: dict[str, str], data_dir: Path) -> None:
         password_file = data_dir / "admin-password"
@@ -104,7 +111,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path, config: Config) -> dict[str, str]:
+def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -> dict[str, str]:
     """What all processes are told; makes the data directory and the secret key where they are missing."""
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     environment = {
@@ -123,11 +130,17 @@ def _webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dic
     if no_tls:
         return environment
     if config.tls_cert_file and config.tls_key_file:
-        files = (Path(config.tls_cert_file), Path(config.tls_key_file))
+        files = (Path(config.tls_cert_file).absolute(), Path(config.tls_key_file).absolute())
     else:
         names = ["localhost", "127.0.0.1", "::1", *([host] if host not in {"", "127.0.0.1", "0.0.0.0"} else [])]  # noqa: S104
         files = ensure_self_signed(data_dir, names=names)
-    return environment | {"SWAPPER_TLS_CERT_FILE": str(files[0]), "SWAPPER_TLS_KEY_FILE": str(files[1])}
+    names_of_files = {"SWAPPER_TLS_CERT_FILE": str(files[0]), "SWAPPER_TLS_KEY_FILE": str(files[1])}
+    ReloadingContext(*names_of_files.values())  # refuses what can't be used
+    return environment | names_of_files
+
+
+def _worker_environment(address: str) -> dict[str, str]:
+    return {"SWAPPER_ROLE": "worker", "SWAPPER_BIND": address}
 
 
 def _web_environment(address: str) -> dict[str, str]:
@@ -140,6 +153,22 @@ def _with_environ(extra: dict[str, str]) -> dict[str, str]:
     import os
 
     return {**os.environ, **extra}
+
+
+def _driver_problems(config: Config) -> list[str]:
+    """What can't be copied to in this version; everything else works."""
+    try:
+        target_driver(config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+    except DriverMissingError as error:
+        return [str(error)]
+    return []
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port) < 65_536 or "/" in host:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address and port, such as 127.0.0.1:8000")
+    return text
 
 
 def _boolean(text: str) -> bool:

@@ -1,0 +1,53 @@
+"""A certificate authority for tests, and the server certificates that it issues for 127.0.0.1 and localhost."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+PEM = serialization.Encoding.PEM
+A_DAY = dt.timedelta(days=1)
+
+
+class Authority:
+    """Writes its own certificate as ``ca.pem`` into the directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tests' own CA")])
+        basic = x509.BasicConstraints(ca=True, path_length=None)
+        builder = self._builder(self._name, self._key, A_DAY).add_extension(basic, critical=True)
+        self.file = directory / "ca.pem"
+        self.file.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(PEM))
+
+    def issue(self, cert: Path, key: Path, *, valid_for: dt.timedelta = A_DAY) -> int:
+        """Write a new certificate and its key, the key last; its serial number. ``valid_for`` may lie in the past."""
+        own = ec.generate_private_key(ec.SECP256R1())
+        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        builder = self._builder(x509.Name([]), own, valid_for)
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
+        certificate = builder.sign(self._key, hashes.SHA256())
+        private = own.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        cert.write_bytes(certificate.public_bytes(PEM))
+        key.write_bytes(private)
+        return certificate.serial_number
+
+    def _builder(
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, valid_for: dt.timedelta
+    ) -> x509.CertificateBuilder:
+        now = dt.datetime.now(dt.UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - 2 * A_DAY)
+            .not_valid_after(now + valid_for)
+        )
