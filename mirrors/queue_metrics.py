@@ -18,6 +18,7 @@ from mirrors import selectors
 log = structlog.get_logger(__name__)
 
 FRESH: Final = 15.0
+NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds")
 _LOCK = threading.Lock()
 _seen: tuple[float, list[Metric]] = (0.0, [])
 
@@ -40,11 +41,11 @@ class QueueCollector(Collector):
 
 
 def _read() -> list[Metric]:
-    jobs = GaugeMetricFamily("swapper_jobs", "Jobs that are not over, by status.", labels=["status"])
+    jobs = GaugeMetricFamily(NAMES[0], "Jobs that are not over, by status.", labels=["status"])
     for status, count in selectors.live_jobs().items():
         jobs.add_metric([status], count)
     oldest = GaugeMetricFamily(
-        "swapper_job_oldest_seconds",
+        NAMES[1],
         "How long the oldest job that is due has been waiting for a worker, by priority; 0 where none is.",
         labels=["priority"],
     )

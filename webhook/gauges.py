@@ -9,6 +9,7 @@ from swapper_project import metrics
 from webhook.existence import Breaker
 from webhook.memory import RecentMaximum
 from webhook.snapshot import Snapshots
+from webhook.store import Store
 
 if TYPE_CHECKING:
     from swapper_project.certificates import ReloadingContext
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 class Gauges:
     """``certificate`` is set where the process serves HTTPS."""
 
-    def __init__(self, snapshots: Snapshots, breaker: Breaker, oldest_answer: RecentMaximum) -> None:
+    def __init__(self, snapshots: Snapshots, store: Store, breaker: Breaker, oldest_answer: RecentMaximum) -> None:
         self._snapshots = snapshots
+        self._store = store
         self._breaker = breaker
         self._oldest_answer = oldest_answer
         self._shown_hosts: set[str] = set()
@@ -29,6 +31,7 @@ class Gauges:
         metrics.DRY_RUN.set(snapshot.policy.dry_run)
         metrics.SWAP_ENABLED.set(not snapshot.policy.switched_off)
         metrics.CONFIG_PROBLEM.set(self._snapshots.problem is not None)
+        metrics.DATABASE_AVAILABLE.set(not self._store.is_away())
         metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
         self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})
         if self.certificate is not None:

@@ -48,7 +48,7 @@ class Runtime:
         self.existence = Existence(self._head)
         knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
-        self._gauges = Gauges(self.snapshots, self.existence.breaker, knowing.oldest_answer)
+        self._gauges = Gauges(self.snapshots, self.store, self.existence.breaker, knowing.oldest_answer)
         self.snapshots.after_look = self._gauges.publish
 
     def follow_certificate(self, certificate: ReloadingContext | None) -> None:

@@ -27,11 +27,11 @@ from django.db import (
 from mirrors import selectors, services
 from mirrors.known import KnownMapping
 from mirrors.services import MirrorOrder, OrderOutcome, TargetAnswer
-from swapper_project import metrics
 from swapper_project.config import Quotas
 from webhook.following import Follower, Row
 from webhook.memory import BoundedMap
 from webhook.noticed import BUFFERED, Noticed
+from webhook.patience import Patience
 from webhook.snapshot import OperatorRows
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,9 @@ REST: Final = (0.5, 5.0)
 
 AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
 """Errors after which the database is left alone: not there, locked, or not migrated yet."""
+
+STUCK_AFTER: Final = 1.0
+"""Seconds of one turn after which the database is taken to be away."""
 
 QUOTA_REST: Final = 10.0
 """Seconds for which a namespace that is out of quota orders nothing new, and costs nothing."""
@@ -102,6 +105,7 @@ class Store:
         self._unwritten: dict[str, TargetAnswer] = {}
         self._failures = 0
         self._next_try = self._next_poll = self._next_flush = 0.0
+        self._patience = Patience()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
 
@@ -109,19 +113,21 @@ class Store:
 
     def start(self) -> None:
         self._thread.start()
+        self._patience.start()
 
     def stop(self, timeout: float = 5.0) -> None:
         """Flush what is buffered and end the thread."""
         self._stopping.set()
         self._thread.join(timeout)
+        self._patience.stop()
 
     def row(self, source: str) -> Row | None:
         """What is in memory of a source; None: not looked up yet."""
         return self._follower.row(source)
 
     def is_away(self) -> bool:
-        """Whether the database did not answer when it was last asked; nobody waits for it then."""
-        return self._failures > 0
+        """Whether the database did not answer when it was last asked, or does not now; nobody waits for it then."""
+        return self._failures > 0 or self._patience.seconds > STUCK_AFTER
 
     def is_over_quota(self, namespace: str) -> bool:
         """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
@@ -159,7 +165,9 @@ class Store:
             try:
                 if time.monotonic() >= self._next_try:
                     close_old_connections()
-                    self._turn(batch)
+                    connection.ensure_connection()
+                    with self._patience.watching():
+                        self._turn(batch)
                     self._came_back()
             except AWAY as error:
                 self._rest(error)
@@ -202,7 +210,6 @@ class Store:
         if self._failures:
             log.info("The database answers again")
         self._failures = 0
-        metrics.DATABASE_AVAILABLE.set(1)
 
     def _rest(self, error: Exception) -> None:
         """Leave the database alone for a while; requests answer from memory meanwhile."""
@@ -210,7 +217,6 @@ class Store:
             log.warning(
                 "The database does not answer; known images go on being swapped from memory", error=str(error).strip()
             )
-        metrics.DATABASE_AVAILABLE.set(0)
         self._next_try = time.monotonic() + min(REST[1], REST[0] * 2 ** min(self._failures, 10))
         self._failures += 1
         connection.close()

@@ -76,9 +76,15 @@ class Connection(TConn):  # type: ignore[misc]
             if not data:
                 raise EOFError
             self.buffer += data
-            if not self.has_request and self._framing.expects_continue:
-                self._framing.expects_continue = False
+            if self._should_say_go_on():
                 self.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return True
+
+    def _should_say_go_on(self) -> bool:
+        """Once a request, to a client that holds its body back until it is told to send it."""
+        if self._framing.size(self.buffer) is not None or not self._framing.expects_continue:
+            return False
+        self._framing.expects_continue = False
         return True
 
     def next_request(self) -> Any:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
 
 from mirrors.images import ImageRef, TargetName
 from mirrors.models import ErrorClass
 from mirrors.oci.errors import TRANSIENT
-from swapper_project import metrics
 from tests.docs.markdown import code, rows
 from tests.support.databases import ROOT
 from webhook.reasons import Reason
@@ -36,16 +34,6 @@ def test_passing_errors_are_told_as_retried() -> None:
     retried = {code(name)[0] for name, answer, *_ in table if answer == "yes"}
 
     assert retried == TRANSIENT | {ErrorClass.CREDENTIAL, ErrorClass.WORKER_LOST, ErrorClass.INTERNAL}
-
-
-def test_each_metric_has_one_row() -> None:
-    told = {cells[0]: code(cells[1]) for cells in rows(OPERATIONS, "Metric", "Labels", "Meaning")}
-    ours = {family.name: family.type for family in REGISTRY.collect() if family.name.startswith("swapper_")}
-    names = {f"{name}_total" if kind == "counter" else name for name, kind in ours.items()}
-
-    assert {code(name)[0] for name in told} == names
-    assert told["`swapper_images_total`"] == list(metrics.IMAGES._labelnames)
-    assert told["`swapper_admission_requests_total`"] == list(metrics.ADMISSIONS._labelnames)
 
 
 @pytest.mark.parametrize("row", rows(OPERATIONS, "Message", "From", "Further fields"), ids=lambda row: row[0][:40])

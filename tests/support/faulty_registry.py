@@ -55,6 +55,10 @@ class FaultyRegistry(MemoryRegistry):
         """`request` is a regular expression for `METHOD path?query`. Faults are looked at in the order of setting."""
         self._faults.append(_Fault(re.compile(request), action, times))
 
+    def heal(self) -> None:
+        """No more faults."""
+        self._faults.clear()
+
     def intercept(self, handler: Handler) -> bool:
         self.asked.append(Asked(handler.command, handler.path, dict(handler.headers.items())))
         for fault in self._faults:

@@ -64,7 +64,7 @@ class PostgresServer:
         self._bin = postgres_bin()
         self._data = directory / "data"
         self._directory = directory
-        self._port = port
+        self.port = port
         self.url = f"postgres://swapper@127.0.0.1:{port}"
         # Postgres refuses to run as root.
         self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
@@ -76,7 +76,7 @@ class PostgresServer:
         self._call("initdb", "-D", str(self._data), "-U", "swapper", "-A", "trust", "--no-sync")
 
     def start(self) -> None:
-        options = [f"-c {option}" for option in (*OPTIONS, f"port={self._port}", "listen_addresses=127.0.0.1")]
+        options = [f"-c {option}" for option in (*OPTIONS, f"port={self.port}", "listen_addresses=127.0.0.1")]
         options.append(f"-c unix_socket_directories={self._directory}")
         log = self._directory / "log"
         self._call("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", " ".join(options), "start")

@@ -1,92 +1,111 @@
-"""The database goes away and comes back: known images go on being swapped, others are asked for at the target."""
+"""The database is stopped, silent, slow, full or locked, and comes back: pods with known images are swapped all the
+while, others are asked for at the target, every answer is in time."""
 
 from __future__ import annotations
 
-import sqlite3
-import time
+import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
-from tests.support.databases import query
 from tests.support.ports import free_port, wait_until
 from tests.support.postgres import PostgresServer
-from tests.support.system import Webhook, pod_of, run_manage, write_config
-
-BUDGET = 2.0
+from tests.support.proxy import Proxy
+from tests.support.system import Webhook, write_config
+from tests.webhook.mirrored import (
+    exclusively_locked,
+    known_pods,
+    load_source,
+    mirrored_webhook,
+    reason,
+    wait_until_new_is_ordered,
+)
 
 
 @pytest.fixture(scope="module")
 def source() -> Iterator[MemoryRegistry]:
     with MemoryRegistry() as registry:
-        for name in ("known", "unseen", "new"):
-            sample_image(layers=1, layer_bytes=100).load(registry.storage, f"team/{name}", "1.0")
+        load_source(registry)
         yield registry
 
 
-@contextmanager
-def mirrored_webhook(url: str, directory: Path, source: MemoryRegistry, target: MemoryRegistry) -> Iterator[Webhook]:
-    """A webhook that has seen ``team/known`` swapped; ``team/unseen`` is mirrored, but was not asked for yet."""
-    registries = [{"type": "oci", "host": source.host, "insecure": True}]
-    config = write_config(directory / "config.yaml", target=target.host, source={"registries": registries})
-    webhook = Webhook(config, url, directory)
-    webhook.prepare()
-    images = [f"{source.host}/team/{name}:1.0" for name in ("known", "unseen")]
-    run_manage("mirror", *images, environment=webhook.environment)
-    webhook.start()
-    try:
-        assert reason(webhook, source, "known") == "present"
-        yield webhook
-    finally:
-        webhook.stop()
-
-
-def reason(webhook: Webhook, source: MemoryRegistry, name: str) -> str:
-    """Why an image was kept or swapped; every answer is inside its budget."""
-    started = time.monotonic()
-    answer = webhook.admit(pod_of(f"{source.host}/team/{name}:1.0"))
-    assert time.monotonic() - started < BUDGET + 0.5
-    assert answer.allowed
-    return webhook.reasons(answer)[0]
-
-
-def assert_goes_on_without_database(webhook: Webhook, source: MemoryRegistry) -> None:
-    for _ in range(8):
-        assert reason(webhook, source, "known") == "present"
-        time.sleep(0.5)  # a steady load for longer than tries to reconnect are apart
-    assert reason(webhook, source, "unseen") == "present"
-    assert reason(webhook, source, "new") == "absent"
-
-
-def assert_works_again(webhook: Webhook, source: MemoryRegistry) -> None:
-    def is_ordered() -> bool:
-        reason(webhook, source, "new")
-        sql = "SELECT 1 FROM mirrors_imagemapping WHERE source LIKE '%team/new:1.0' AND last_job_id IS NOT NULL"
-        return bool(query(webhook.database_url, sql))
-
-    wait_until(is_ordered, timeout=30, what="an order after the database came back")
+def assert_goes_on_without_database(webhook: Webhook, source: MemoryRegistry, *, answers: int = 150) -> None:
+    """With a steady load for longer than tries to reconnect are apart."""
+    with known_pods(webhook, source) as load:
+        assert reason(webhook, source, "unseen") == "present"
+        assert reason(webhook, source, "new") == "absent"
+        wait_until(lambda: load.answers > answers, timeout=60, what="the load's answers")
+        assert reason(webhook, source, "unseen") == "present"
+    wait_until(lambda: webhook.metrics()["swapper_database_available"] == 0, what="the outage in the metrics")
 
 
 def test_postgres_is_stopped_and_started(
     source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     with mirrored_webhook(f"{postgres.url}/postgres", tmp_path, source, target) as webhook:
-        postgres.stop()
+        with known_pods(webhook, source):
+            postgres.stop()
+            assert_goes_on_without_database(webhook, source)
+            postgres.start()
+            wait_until_new_is_ordered(webhook, source)
+        wait_until(lambda: webhook.metrics()["swapper_database_available"] == 1, what="the recovery in the metrics")
+
+
+@pytest.mark.parametrize("fault", ["silent", "slow"])
+def test_postgres_does_not_answer_in_time(
+    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path, postgres: PostgresServer, fault: str
+) -> None:
+    """Packets are dropped, or take five seconds each."""
+    direct = f"{postgres.url}/postgres"
+    with (
+        Proxy(postgres.port) as proxy,
+        mirrored_webhook(
+            direct.replace(str(postgres.port), str(proxy.port)), tmp_path, source, target, setup_url=direct
+        ) as webhook,
+    ):
+        proxy.is_silent, proxy.delay = fault == "silent", 5.0 if fault == "slow" else 0.0
         assert_goes_on_without_database(webhook, source)
-        postgres.start()
-        assert_works_again(webhook, source)
+        proxy.is_silent, proxy.delay = False, 0.0
+        with known_pods(webhook, source):
+            wait_until_new_is_ordered(webhook, source, database_url=direct)
 
 
-def test_sqlite_is_locked_and_released(source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> None:
+def test_postgres_has_no_connection_left(
+    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    url = f"{postgres.url}/postgres"
+    with mirrored_webhook(url, tmp_path, source, target) as webhook, contextlib.ExitStack() as stack:
+        first = stack.enter_context(psycopg.connect(url, autocommit=True))
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                stack.enter_context(psycopg.connect(url, autocommit=True))
+        # The webhook has to connect anew, and can't.
+        first.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port <> 0 AND pid NOT IN"
+            " (SELECT pid FROM pg_stat_activity WHERE query = '' OR pid = pg_backend_pid())"
+        )
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                stack.enter_context(psycopg.connect(url, autocommit=True))
+        assert_goes_on_without_database(webhook, source)
+        stack.close()
+        with known_pods(webhook, source):
+            wait_until_new_is_ordered(webhook, source)
+
+
+def test_sqlite_is_locked_for_half_a_minute(source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> None:
     file = tmp_path / "swapper.sqlite3"
     with mirrored_webhook(f"sqlite:///{file}", tmp_path, source, target) as webhook:
-        with exclusively_locked(file):
-            assert_goes_on_without_database(webhook, source)
-        assert_works_again(webhook, source)
+        with exclusively_locked(file), known_pods(webhook, source, clients=1, pause=0.2) as load:
+            assert reason(webhook, source, "unseen") == "present"
+            assert reason(webhook, source, "new") == "absent"
+            wait_until(lambda: load.answers > 145, timeout=60, what="half a minute of answers")
+        with known_pods(webhook, source):
+            wait_until_new_is_ordered(webhook, source)
 
 
 def test_a_webhook_starts_without_its_database(source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> None:
@@ -100,14 +119,3 @@ def test_a_webhook_starts_without_its_database(source: MemoryRegistry, target: M
         assert reason(webhook, source, "new") == "absent"
     finally:
         webhook.stop()
-
-
-@contextmanager
-def exclusively_locked(file: Path) -> Iterator[None]:
-    """Nobody else can write meanwhile; readers of a write-ahead log can."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-    finally:
-        connection.close()

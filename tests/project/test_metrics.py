@@ -1,0 +1,164 @@
+"""Metrics of several processes on one page, on webhook, web and worker; and their documentation."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import urllib3
+from prometheus_client import REGISTRY
+from prometheus_client.metrics import MetricWrapperBase
+
+from mirrors import queue_metrics
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from swapper_project import metrics
+from tests.docs.markdown import code, rows
+from tests.support.databases import ROOT, query
+from tests.support.ports import free_port, wait_until
+from tests.support.system import POOL, Process, Webhook, pod_of, read_metrics, run_manage, write_config
+
+PAGE = ROOT / "docs/metrics.md"
+
+
+@pytest.fixture
+def registries() -> Iterator[tuple[MemoryRegistry, MemoryRegistry]]:
+    with MemoryRegistry() as source, MemoryRegistry() as target:
+        for number in range(3):
+            sample = sample_image(seed=number, layers=2, layer_bytes=1_000)
+            sample.load(source.storage, f"team/app-{number}", "1.0")
+        yield source, target
+
+
+def page(port: int) -> dict[str, float]:
+    try:
+        response = POOL.request("GET", f"http://127.0.0.1:{port}/metrics", retries=False, timeout=5)
+    except urllib3.exceptions.HTTPError:
+        return {}
+    assert response.status == 200
+    return read_metrics(response.data.decode())
+
+
+def test_each_role_shows_its_metrics(
+    registries: tuple[MemoryRegistry, MemoryRegistry], database_url: str, tmp_path: Path
+) -> None:
+    source, target = registries
+    entry = {"type": "oci", "host": source.host, "insecure": True}
+    config = write_config(tmp_path / "config.yaml", target=target.host, source={"registries": [entry]})
+    ports = {"worker": free_port(), "web": free_port()}
+    webhook = Webhook(config, database_url, tmp_path)
+    webhook.prepare()
+    webhook.start()
+    worker = webhook.worker()
+    worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{ports['worker']}"}
+    worker.start()
+    with (tmp_path / "web.log").open("wb") as log:
+        web = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                **webhook.environment,
+                "DJANGO_SETTINGS_MODULE": "swapper_project.settings",
+                "SWAPPER_ROLE": "web",
+                "SWAPPER_BIND": f"127.0.0.1:{ports['web']}",
+            },
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        images = [f"{source.host}/team/app-{number}:1.0" for number in range(3)]
+        for image in images:
+            webhook.admit(pod_of(image))
+        # Nobody has this one: its copy fails for good.
+        webhook.admit(pod_of(f"{source.host}/team/missing:1"))
+        done = 'swapper_job_attempts_total{error="none",outcome="succeeded"}'
+        failed = 'swapper_job_attempts_total{error="not-found",outcome="failed"}'
+        wait_until(lambda: page(ports["worker"]).get(done) == 3, timeout=60, what="copies in the worker's metrics")
+        wait_until(lambda: page(ports["worker"]).get(failed) == 1, timeout=60, what="the failure in them")
+        copies = page(ports["worker"])
+        assert copies["swapper_copy_duration_seconds_count"] == 3
+        assert copies['swapper_copy_bytes_total{kind="copied"}'] > 3_000
+        assert copies[f'swapper_registry_requests_total{{code="201",host="{target.host}",method="PUT"}}'] > 3
+        assert copies["process_resident_memory_bytes"] > 0
+
+        webhook.admit(pod_of("nginx:1.25", *["auto"] * 2))
+        admissions = webhook.metrics()
+        assert admissions['swapper_admission_requests_total{operation="CREATE",outcome="unchanged"}'] == 5
+        assert admissions["swapper_admission_duration_seconds_count"] == 5
+        assert admissions['swapper_images_total{decision="keep",reason="placeholder"}'] == 2
+        assert admissions['swapper_existence_lookups_total{answer="absent",source="registry"}'] >= 4
+        assert (admissions["swapper_dry_run"], admissions["swapper_swap_enabled"]) == (0, 1)
+
+        wait_until(lambda: 'swapper_jobs{status="pending"}' in page(ports["web"]), what="the queue's figures")
+        assert 'swapper_job_oldest_seconds{priority="delayed"}' in page(ports["web"])
+    finally:
+        web.terminate()
+        web.wait(20)
+        worker.stop()
+        webhook.stop()
+
+
+def test_a_workers_metrics_outlive_its_processes(
+    registries: tuple[MemoryRegistry, MemoryRegistry], database_url: str, tmp_path: Path
+) -> None:
+    """A process of the cluster is killed; what it has counted stays, and its successor counts on."""
+    source, target = registries
+    entry = {"type": "oci", "host": source.host, "insecure": True}
+    config = write_config(tmp_path / "config.yaml", target=target.host, source={"registries": [entry]})
+    port = free_port()
+    webhook = Webhook(config, database_url, tmp_path)
+    webhook.prepare()
+    worker = webhook.worker()
+    worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{port}"}
+    worker.start()
+    done = 'swapper_job_attempts_total{error="none",outcome="succeeded"}'
+    try:
+        for number in range(3):
+            image = f"{source.host}/team/app-{number}:1.0"
+            run_manage("mirror", "--queue", image, environment=webhook.environment)
+            wait_until(partial(is_counted, port, done, number + 1), timeout=60, what="the copy")
+            for pid in copying_processes(worker):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: page(port).get(done) == 3, what="the count without the processes that have counted")
+    finally:
+        worker.stop()
+    assert query(database_url, "SELECT count(*) FROM mirrors_mirrorjob WHERE status = 'succeeded'") == [(3,)]
+
+
+def is_counted(port: int, sample: str, number: int) -> bool:
+    return page(port).get(sample) == number
+
+
+def copying_processes(worker: Process) -> list[int]:
+    """Processes of the cluster that hold a file of durations of copies: django-q2's workers."""
+    assert worker.popen is not None
+    return [
+        pid
+        for pid in descendants(worker.popen.pid)
+        if re.search(rf"swapper-metrics-\w+/histogram_{pid}\.db", Path(f"/proc/{pid}/maps").read_text())
+    ]
+
+
+def descendants(pid: int) -> list[int]:
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [other for child in children for other in descendants(child)]
+
+
+def test_each_metric_is_documented_and_no_other() -> None:
+    families = {f.name: f for f in REGISTRY.collect() if f.name.startswith("swapper_")}
+    ours = {f"{name}_total" if f.type == "counter" else name for name, f in families.items()}
+    documented = {code(cells[0])[0]: code(cells[2]) for cells in rows(PAGE, "Metric", "Where", "Labels", "Meaning")}
+
+    assert set(documented) == ours | set(queue_metrics.NAMES)
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            name = metric._name + ("_total" if metric._type == "counter" else "")
+            assert documented[name] == list(metric._labelnames)

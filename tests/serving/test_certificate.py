@@ -1,0 +1,68 @@
+"""The certificate is renewed under load; what can't be used leaves the last good one in use, and is told of."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ssl
+from functools import partial
+
+import pytest
+from cryptography import x509
+
+from tests.serving.conftest import Pair
+from tests.support.authority import Authority
+from tests.support.ports import wait_until
+from tests.support.steady import SteadyLoad
+from tests.support.system import Webhook
+
+EXPIRY = "swapper_webhook_certificate_expiry_seconds"
+PROBLEM = "swapper_webhook_certificate_problem"
+
+
+def serial_number(webhook: Webhook) -> int:
+    """Of the certificate that a new connection is shown."""
+    pem = ssl.get_server_certificate(("127.0.0.1", webhook.port), timeout=10)
+    return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+
+def is_shown(webhook: Webhook, wanted: int) -> bool:
+    return serial_number(webhook) == wanted
+
+
+def test_a_renewed_certificate_is_used_without_a_failed_request(webhook: Webhook, pair: Pair) -> None:
+    with SteadyLoad(webhook, "nginx:1.25", fresh=True, pause=0.01), SteadyLoad(webhook, "nginx:1.25"):
+        for hours in (1, 2, 3):
+            wanted = pair.authority.issue(pair.cert, pair.key, valid_for=dt.timedelta(hours=hours))
+            wait_until(partial(is_shown, webhook, wanted), what="the renewed certificate")
+    wait_until(lambda: 2 * 3600 < webhook.metrics()[EXPIRY] <= 3 * 3600, what="the new expiry in the metrics")
+    assert webhook.metrics()[PROBLEM] == 0
+
+
+@pytest.mark.parametrize("damage", ["torn", "wrong key", "expired", "garbage", "gone"])
+def test_a_pair_that_cannot_be_used_leaves_the_last_good_one(
+    webhook: Webhook, pair: Pair, damage: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    good, key = serial_number(webhook), pair.key.read_bytes()
+    match damage:
+        case "torn":
+            pair.authority.issue(pair.cert, pair.key)
+            pair.cert.write_bytes(pair.cert.read_bytes()[:200])
+        case "wrong key":
+            pair.authority.issue(pair.cert, pair.key)
+            pair.key.write_bytes(key)
+        case "expired":
+            pair.authority.issue(pair.cert, pair.key, valid_for=dt.timedelta(seconds=-60))
+        case "garbage":
+            pair.cert.write_text("no certificate")
+        case "gone":
+            pair.key.unlink()
+
+    wait_until(lambda: webhook.metrics()[PROBLEM] == 1, what="the problem in the metrics")
+    assert serial_number(webhook) == good
+    (told,) = [line for line in webhook.log_lines() if "new certificate cannot be used" in line["message"]]
+    assert str(pair.cert) in told["error"]
+
+    # The next good pair is taken, whoever issued it.
+    wanted = Authority(tmp_path_factory.mktemp("other")).issue(pair.cert, pair.key)
+    wait_until(lambda: serial_number(webhook) == wanted, what="the next good certificate")
+    wait_until(lambda: webhook.metrics()[PROBLEM] == 0, what="the end of the problem in the metrics")

@@ -1,0 +1,92 @@
+"""A webhook with one image that it knows, one that is mirrored but was not asked for yet, and one that is new."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import query
+from tests.support.ports import wait_until
+from tests.support.steady import BUDGET, SLACK, SteadyLoad
+from tests.support.system import Answer, Webhook, pod_of, run_manage, write_config
+
+NAMES = ("known", "unseen", "new")
+
+
+def load_source(registry: MemoryRegistry) -> None:
+    for name in NAMES:
+        sample_image(layers=1, layer_bytes=100).load(registry.storage, f"team/{name}", "1.0")
+
+
+@contextmanager
+def mirrored_webhook(
+    url: str, directory: Path, source: MemoryRegistry, target: MemoryRegistry, *, setup_url: str = "", **keys: Any
+) -> Iterator[Webhook]:
+    """A webhook that has seen ``team/known`` swapped. ``setup_url`` is the database without a proxy before it."""
+    registries = [{"type": "oci", "host": source.host, "insecure": True}]
+    config = write_config(directory / "config.yaml", target=target.host, source={"registries": registries}, **keys)
+    webhook = Webhook(config, url, directory)
+    setup = {**webhook.environment, "SWAPPER_DATABASE_URL": setup_url or url}
+    run_manage("prepare", environment=setup)
+    run_manage("mirror", *(image(source, name) for name in ("known", "unseen")), environment=setup)
+    webhook.start()
+    try:
+        assert reason(webhook, source, "known") in {"present", "present-stale"}
+        yield webhook
+    finally:
+        webhook.stop()
+
+
+def image(source: MemoryRegistry, name: str) -> str:
+    return f"{source.host}/team/{name}:1.0"
+
+
+def mirror_of(source: MemoryRegistry) -> str:
+    """The first part of a source's repositories at the target."""
+    return source.host.replace(":", "_")
+
+
+def known_pods(webhook: Webhook, source: MemoryRegistry, **options: Any) -> SteadyLoad:
+    return SteadyLoad(webhook, image(source, "known"), **options)
+
+
+def admit_in_time(webhook: Webhook, source: MemoryRegistry, name: str, *, budget: float = BUDGET) -> Answer:
+    """An answer that allows, within its budget."""
+    started = time.monotonic()
+    answer = webhook.admit(pod_of(image(source, name)))
+    assert time.monotonic() - started < budget + SLACK
+    assert answer.allowed
+    return answer
+
+
+def reason(webhook: Webhook, source: MemoryRegistry, name: str) -> str:
+    """Why an image was kept or swapped; the answer is inside its budget."""
+    return webhook.reasons(admit_in_time(webhook, source, name))[0]
+
+
+def wait_until_new_is_ordered(webhook: Webhook, source: MemoryRegistry, *, database_url: str = "") -> None:
+    """The database takes orders again."""
+
+    def is_ordered() -> bool:
+        reason(webhook, source, "new")
+        sql = "SELECT 1 FROM mirrors_imagemapping WHERE source LIKE '%team/new:1.0' AND last_job_id IS NOT NULL"
+        return bool(query(database_url or webhook.database_url, sql))
+
+    wait_until(is_ordered, timeout=60, what="an order after the database came back")
+
+
+@contextmanager
+def exclusively_locked(file: Path) -> Iterator[None]:
+    """Nobody else can write meanwhile; readers of a write-ahead log can."""
+    connection = sqlite3.connect(file, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield
+    finally:
+        connection.close()

@@ -1,0 +1,48 @@
+"""Filters that fail, explode or have no end cost their own answer alone; those behind them still run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.ports import wait_until
+from tests.support.system import pod_of
+from tests.webhook.mirrored import image, known_pods, load_source, mirrored_webhook
+
+EXPLOSION = "[@]" + ".[@,@][]" * 20 + " == 'x'"
+RAISES = "abs(container.image) == `1`"
+NO_BOOLEAN = "container.image"
+LAST = "contains(container.image, 'filtered-out')"
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[MemoryRegistry]:
+    with MemoryRegistry() as registry:
+        load_source(registry)
+        yield registry
+
+
+def test_filters_that_blow_up_hurt_nobody(source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/swapper.sqlite3"
+    with mirrored_webhook(url, tmp_path, source, target) as webhook, known_pods(webhook, source) as load:
+        filters = [{"jmespath": text} for text in (RAISES, NO_BOOLEAN, EXPLOSION, LAST)]
+        text = webhook.config.read_text()
+        sources = f"  filters: {filters!r}\n"
+        webhook.config.write_text(text.replace("source:\n", f"source:\n{sources}"))
+        wait_until(
+            lambda: webhook.reasons(webhook.admit(pod_of("example.com/filtered-out:1"))) == ["filtered"],
+            what="the filter behind those that fail",
+        )
+        before = load.answers
+        wait_until(lambda: load.answers > before + 40, what="the load's answers")
+        errors = webhook.metrics()
+        for position in range(3):
+            assert errors[f'swapper_filter_errors_total{{filter="source.filters[{position}]"}}'] > 40
+        assert not [name for name in errors if "source.filters[3]" in name]
+
+        # Many containers use up what all filters of a review may cost: what is left is kept, and told.
+        answer = webhook.admit(pod_of(*[image(source, "known")] * 30))
+        assert set(webhook.reasons(answer)) == {"present", "filter-budget"}

@@ -1,0 +1,91 @@
+"""Quotas: what one namespace orders, and what it costs the others when it orders too much."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import query
+from tests.support.faulty_registry import FaultyRegistry
+from tests.support.ports import wait_until
+from tests.support.system import Webhook, pod_of, review_of
+from tests.webhook.mirrored import image, known_pods, load_source, mirrored_webhook
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[MemoryRegistry]:
+    with MemoryRegistry() as registry:
+        load_source(registry)
+        yield registry
+
+
+@pytest.fixture
+def target() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+def ordered(webhook: Webhook, namespace: str) -> int:
+    sql = f"SELECT count(*) FROM mirrors_mirrorjob WHERE namespace = '{namespace}'"  # noqa: S608
+    number: int = query(webhook.database_url, sql)[0][0]
+    return number
+
+
+@pytest.mark.parametrize("quotas", [{"newImagesPerHour": 5}, {"pendingJobs": 5}], ids=["an hour", "pending"])
+def test_a_namespace_orders_no_more_than_its_quota(
+    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path, quotas: dict[str, int]
+) -> None:
+    url = f"sqlite:///{tmp_path}/swapper.sqlite3"
+    with mirrored_webhook(url, tmp_path, source, target, quotas=quotas) as webhook:
+
+        def ask(number: int, namespace: str) -> str:
+            answer = webhook.admit(pod_of(f"{source.host}/greedy/app-{number}:1"), namespace=namespace)
+            return webhook.reasons(answer)[0]
+
+        for number in range(5):
+            ask(number, "greedy")
+        wait_until(lambda: ordered(webhook, "greedy") == 5, what="what the quota allows")
+        wait_until(lambda: ask(6, "greedy") == "quota", what="a refusal")
+        answer = webhook.admit(pod_of(f"{source.host}/greedy/app-7:1"), namespace="greedy")
+        assert "its namespace has ordered as many new images" in answer.response["warnings"][0]
+
+        # What is mirrored is swapped there as everywhere, also what this process has not seen yet.
+        for name in ("known", "unseen"):
+            assert webhook.admit(pod_of(image(source, name)), namespace="greedy").images
+        assert ordered(webhook, "greedy") == 5
+        assert ask(8, "modest") == "absent"
+        wait_until(lambda: ordered(webhook, "modest") == 1, what="another namespace's order")
+
+
+def test_thousands_of_refusals_cost_the_others_nothing(
+    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/swapper.sqlite3"
+    with mirrored_webhook(url, tmp_path, source, target, quotas={"newImagesPerHour": 1}) as webhook:
+
+        def ask(number: int) -> Any:
+            body = review_of(pod_of(f"{source.host}/flood/app-{number}:1"), namespace="flood")
+            return webhook.post(json.dumps(body).encode()).status
+
+        ask(0)
+        wait_until(lambda: ordered(webhook, "flood") == 1, what="the one order")
+        wait_until(lambda: ask(-1) and _quota_refusals(webhook) > 0, what="the first refusal")
+        heads = target.count("HEAD ")
+        with known_pods(webhook, source), ThreadPoolExecutor(8) as pool:
+            statuses = Counter(pool.map(ask, range(1, 5_001)))
+        assert statuses == {200: 5_000}
+        assert _quota_refusals(webhook) > 4_500
+        # The registry is asked only in the moments when the namespace may try again.
+        assert target.count("HEAD ") - heads < 500
+        assert ordered(webhook, "flood") == 1
+
+
+def _quota_refusals(webhook: Webhook) -> float:
+    return webhook.metrics().get('swapper_images_total{decision="keep",reason="quota"}', 0)

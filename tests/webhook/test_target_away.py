@@ -1,0 +1,160 @@
+"""The target registry is away, slow, refuses, or answers nonsense: unknown is never taken for absent, nobody waits
+beyond the budget, and all is well again by itself when the registry is."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import query
+from tests.support.faulty_registry import Action, FaultyRegistry, drip, endless, hang, hang_up, reply
+from tests.support.ports import wait_until
+from tests.support.system import Webhook, pod_of, review_of
+from tests.webhook.mirrored import admit_in_time, image, known_pods, load_source, mirror_of, mirrored_webhook, reason
+
+HEAD = "HEAD .*/manifests/"
+MANIFEST = "(HEAD|GET) .*/manifests/"
+ALWAYS = float("inf")
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[MemoryRegistry]:
+    with MemoryRegistry() as registry:
+        load_source(registry)
+        yield registry
+
+
+@pytest.fixture
+def target() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+@contextmanager
+def webhook_of(directory: Path, source: MemoryRegistry, target: FaultyRegistry, **keys: Any) -> Iterator[Webhook]:
+    with mirrored_webhook(f"sqlite:///{directory}/swapper.sqlite3", directory, source, target, **keys) as webhook:
+        yield webhook
+
+
+@pytest.fixture(scope="module")
+def shared_target() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def shared(
+    source: MemoryRegistry, shared_target: FaultyRegistry, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Webhook]:
+    with webhook_of(tmp_path_factory.mktemp("shared"), source, shared_target) as webhook:
+        yield webhook
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [reply(401), reply(403), reply(429), reply(500), reply(200, b"<html>"), hang, hang_up, drip, endless],
+    ids=["401", "403", "429", "500", "html", "silent", "cut", "dripping", "endless"],
+)
+def test_what_the_target_does_not_tell_is_unknown(
+    source: MemoryRegistry, shared_target: FaultyRegistry, shared: Webhook, fault: Action, request: Any
+) -> None:
+    name = f"unseen-{request.node.callspec.id}"
+    for registry, repository in ((source, f"team/{name}"), (shared_target, f"{mirror_of(source)}/team/{name}")):
+        sample_image(layers=1, layer_bytes=100).load(registry.storage, repository, "1.0")
+    with known_pods(shared, source) as load:
+        shared_target.on(MANIFEST, fault, times=ALWAYS)
+        assert reason(shared, source, name) == "unknown"
+        wait_until(lambda: load.answers > 20, what="the load's answers")
+        shared_target.heal()
+        wait_until(lambda: reason(shared, source, name) == "present", timeout=60, what="the target's answer")
+
+
+def test_a_target_that_does_not_answer_is_left_alone_and_found_again(
+    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    breaker = f'swapper_breaker_open{{host="{target.host}"}}'
+    with webhook_of(tmp_path, source, target) as webhook, known_pods(webhook, source):
+        target.on(HEAD, reply(503), times=ALWAYS)
+        wait_until(lambda: _ask_anew(webhook, source) and webhook.metrics().get(breaker) == 1, what="the breaker")
+        asked = target.count(HEAD)
+        for _ in range(20):
+            assert _ask_anew(webhook, source) == ["unknown"]
+        assert target.count(HEAD) == asked, "it is asked nothing while it rests"
+        target.heal()
+        wait_until(lambda: _ask_anew(webhook, source) == ["absent"], timeout=60, what="answers after its rest")
+        wait_until(lambda: webhook.metrics()[breaker] == 0, what="the breaker's end in the metrics")
+
+
+_numbers = itertools.count()
+
+
+def _ask_anew(webhook: Webhook, source: MemoryRegistry) -> list[str]:
+    """The reason for an image that nobody has asked for before."""
+    return webhook.reasons(admit_in_time(webhook, source, f"other-{next(_numbers)}"))
+
+
+def test_a_stale_answer_holds_until_the_target_says_otherwise(
+    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    with webhook_of(tmp_path, source, target, existence={"maxAge": "1s", "maxStale": "4s"}) as webhook:
+        target.on(HEAD, reply(500), times=ALWAYS)
+        wait_until(lambda: reason(webhook, source, "known") == "present-stale", what="a stale answer")
+
+        # Past maxStale too: the registry is away, which is no reason to go back to the sources.
+        def is_very_stale() -> bool:
+            stale = reason(webhook, source, "known") == "present-stale"
+            return stale and webhook.metrics()["swapper_existence_stale_seconds"] > 5
+
+        wait_until(is_very_stale, what="a very stale answer")
+
+        # A registry that answers, but not this question, ends it.
+        target.heal()
+        wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
+        target.on(HEAD, reply(403), times=ALWAYS)
+        wait_until(lambda: reason(webhook, source, "known") == "present-stale", what="a stale answer")
+        wait_until(lambda: reason(webhook, source, "known") == "unknown", what="the end of the stale answer")
+
+        target.heal()
+        wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
+
+
+def test_one_look_at_the_target_serves_all_who_wait(
+    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    """A thousand pods with the same missing image, and a thousand images: each is asked for once."""
+    keys = {"quotas": {"newImagesPerHour": 5000, "pendingJobs": 5000}}
+    with webhook_of(tmp_path, source, target, **keys) as webhook, known_pods(webhook, source):
+        before = len(target.found(HEAD))
+        shared = image(source, "missing")
+        images = [f"{source.host}/many/image-{number}:1" for number in range(1_000)]
+
+        def admit(name: str) -> int:
+            return webhook.post(json.dumps(review_of(pod_of(name))).encode()).status
+
+        with ThreadPoolExecutor(12) as pool:
+            assert set(pool.map(admit, [shared] * 1_000)) == {200}
+            assert set(pool.map(admit, images)) == {200}
+
+        heads = [asked.path for asked in target.found(HEAD)[before:]]
+        missing = [path for path in heads if "/missing/" in path]
+        # What is absent is remembered for five seconds, and a busy machine may need longer for all of them.
+        assert len(missing) <= 10
+        assert len({path for path in heads if "/many/" in path}) <= 1_000
+        assert max(heads.count(path) for path in {p for p in heads if "/many/" in p}) == 1
+        wait_until(
+            lambda: (
+                query(webhook.database_url, "SELECT count(*) FROM mirrors_mirrorjob WHERE status = 'pending'")[0][0]
+                == 1_001
+            ),
+            timeout=40,
+            what="one job an image",
+        )

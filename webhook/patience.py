@@ -1,0 +1,78 @@
+"""Ends a database connection whose other side has stopped talking, in the middle of a query.
+
+The server's own time-outs don't help when its answers don't come through, and the driver waits for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import structlog
+from django.db import connection
+
+log = structlog.get_logger(__name__)
+
+CUT_AFTER: Final = 3.0
+"""Seconds: longer than the server's own limit for a statement."""
+
+LOOK_EVERY: Final = 0.5
+
+
+class Patience:
+    """Watches the work of one thread with its connection. ``seconds`` tells how long it has been at it."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._socket: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="store-patience", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    @property
+    def seconds(self) -> float:
+        began = self._began
+        return time.monotonic() - began if began is not None else 0.0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """To be entered by the thread that has the connection."""
+        with self._lock:
+            self._socket = _duplicate()
+            self._began = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._began = None
+                if self._socket is not None:
+                    self._socket.close()
+                    self._socket = None
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY):
+            with self._lock:
+                if self._socket is None or self.seconds < CUT_AFTER:
+                    continue
+                log.warning("The database has stopped in the middle of an answer; its connection is ended")
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _duplicate() -> socket.socket | None:
+    """Another handle of Postgres's socket, which stays valid when the driver closes its own; None without one."""
+    pgconn = getattr(connection.connection, "pgconn", None)
+    with suppress(Exception):
+        return socket.socket(fileno=os.dup(pgconn.socket)) if pgconn is not None else None
+    return None
