@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-sqlite test-postgres lint lock tools
+.PHONY: demo run test test-sqlite test-postgres lint lock tools bench-admission bench-burst soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -25,13 +25,23 @@ test: $(STAMP) tools  ## all tests, on SQLite and on Postgres
 	$(BIN)/python -m tests.run_all $(ARGS)
 
 test-sqlite: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-postgres: $(STAMP)
-	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist loadfile -m database $(ARGS)
+	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist worksteal -m database $(ARGS)
 
 tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
 	$(BIN)/python -m tests.tools
+
+bench-admission: $(STAMP)  ## what one review costs, beside bare views; ARGS=--json=FILE
+	$(BIN)/python -m tests.tools wrk
+	$(BIN)/python -m benchmarks.admission $(ARGS)
+
+bench-burst: $(STAMP)  ## what known pods notice of a burst of new images
+	$(BIN)/python -m benchmarks.burst
+
+soak: $(STAMP)  ## memory over half a million reviews; takes a quarter of an hour and more
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -30,7 +31,6 @@ from swapper_project.certificates import ensure_self_signed
 from tests.support.databases import ROOT
 from tests.support.system import PRODUCT, write_config
 
-TARGET = TargetName("registry.example.com", "mirror")
 NAMES = ("ours", "drf", "django")
 Case = tuple[bool, int, int]
 """TLS, containers, connections."""
@@ -84,10 +84,11 @@ def run(directory: Path, *, rounds: int, seconds: int) -> dict[tuple[Case, str],
     return {key: _median(runs) for key, runs in seen.items()}
 
 
-def prepare(directory: Path) -> dict[str, str]:
+def prepare(directory: Path, *, target: str = "registry.example.com", **keys: Any) -> dict[str, str]:
     """A database in which all images of the reviews are mirrored; the environment of the webhook."""
-    keys = {"source": {"filters": [{"jmespath": text} for text in FILTERS]}, "existence": {"maxAge": "24h"}}
-    config = write_config(directory / "config.yaml", target=TARGET.endpoint, prefix=TARGET.prefix, **keys)
+    name = TargetName(target, "mirror")
+    keys |= {"source": {"filters": [{"jmespath": text} for text in FILTERS]}, "existence": {"maxAge": "24h"}}
+    config = write_config(directory / "config.yaml", target=name.endpoint, prefix=name.prefix, **keys)
     environment = {
         "SWAPPER_CONFIG": str(config),
         "SWAPPER_DATA_DIR": str(directory),
@@ -105,7 +106,7 @@ def prepare(directory: Path) -> dict[str, str]:
                 "INSERT INTO mirrors_imagemapping (source, target, target_registry_id, source_digest, target_digest,"
                 " platforms, existence, access, paused, verified_at, source_checked_at)"
                 " VALUES (?, ?, ?, '', '', '[]', 'present', 'anonymous', 0, datetime('now'), datetime('now'))",
-                (str(source), str(TARGET.retarget(source)), registry),
+                (str(source), str(name.retarget(source)), registry),
             )
     return environment
 

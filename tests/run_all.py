@@ -22,7 +22,7 @@ def run(title: str, arguments: list[str], **environment: str) -> tuple[int, dict
         "-n",
         os.environ.get("SWAPPER_TEST_PROCESSES", "2"),
         "--dist",
-        "loadfile",
+        "worksteal",
         *arguments,
     ]
     process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)

@@ -9,16 +9,22 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 PACKAGES = {"docker-registry": "docker-registry", "postgres": "postgresql"}
+"""What the tests need, by tool; benchmarks name theirs on the command line."""
 
 
-def missing() -> list[str]:
-    """Packages that are not on this machine."""
-    postgres = any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb")
-    found = {"docker-registry": shutil.which("docker-registry"), "postgres": postgres}
-    return [package for tool, package in PACKAGES.items() if not found[tool]]
+def missing(tools: Sequence[str] = tuple(PACKAGES)) -> list[str]:
+    """Packages of tools that are not on this machine."""
+    return [PACKAGES.get(tool, tool) for tool in tools if not _is_there(tool)]
+
+
+def _is_there(tool: str) -> bool:
+    if tool == "postgres":
+        return any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb") is not None
+    return shutil.which(tool) is not None
 
 
 def install(packages: list[str]) -> None:
@@ -33,15 +39,16 @@ def install(packages: list[str]) -> None:
 
 
 def main() -> int:
-    needed = missing()
+    tools = sys.argv[1:] or tuple(PACKAGES)
+    needed = missing(tools)
     if needed:
-        print(f"Installing what the tests need: {' '.join(needed)}", flush=True)
+        print(f"Installing what is needed: {' '.join(needed)}", flush=True)
         install(needed)
-    left = missing()
+    left = missing(tools)
     if not left:
         return 0
     print(
-        f"NOT INSTALLED: {' '.join(left)}. The suites that need them are left out and shown as skipped. "
+        f"NOT INSTALLED: {' '.join(left)}. What needs them is left out, suites of tests in plain sight. "
         f"Install them: apt-get install {' '.join(left)}",
         file=sys.stderr,
         flush=True,

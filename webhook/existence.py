@@ -49,7 +49,8 @@ class Answer:
 class Breaker:
     """Opens for a host that gave five unknown answers in ten seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, rest: float) -> None:
+        self._rest = rest
         self._lock = threading.Lock()
         self._failures: dict[str, deque[float]] = {}
         self._open_until: dict[str, float] = {}
@@ -69,8 +70,8 @@ class Breaker:
             failures = self._failures.setdefault(host, deque(maxlen=BREAKER_ANSWERS))
             failures.append(now)
             if len(failures) == BREAKER_ANSWERS and now - failures[0] <= BREAKER_WINDOW:
-                self._open_until[host] = now + BREAKER_REST
-                log.warning("A registry does not answer; it is not asked for a while", host=host, seconds=BREAKER_REST)
+                self._open_until[host] = now + self._rest
+                log.warning("A registry does not answer; it is not asked for a while", host=host, seconds=self._rest)
             # Source hosts are chosen by pod authors, so these dictionaries must not grow with them.
             for held in (self._failures, self._open_until):
                 if len(held) > MOST_HOSTS:
@@ -86,13 +87,13 @@ class Breaker:
 class Existence:
     """Asks registries, each image once at a time."""
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, *, breaker_rest: float = BREAKER_REST) -> None:
         self._head = head
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="existence")
         self._under_way: dict[tuple[ImageRef, bool], Future[Answer]] = {}
         self._answers: BoundedMap[tuple[ImageRef, bool], Answer] = BoundedMap(20_000)
-        self.breaker = Breaker()
+        self.breaker = Breaker(breaker_rest)
 
     def ask(self, ref: ImageRef, access: RegistryAccess) -> Future[Answer]:
         """A future of the registry's answer; at once where it was asked a short time ago, or rests."""

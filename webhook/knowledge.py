@@ -8,40 +8,22 @@ from __future__ import annotations
 
 import threading
 import time
-import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
 
 from mirrors.known import KnownMapping
 from mirrors.services import TargetAnswer
 from swapper_project import metrics
+from webhook import facts
 from webhook.decision import Decision, Knowledge
 from webhook.existence import HEAD_TIMEOUT, Answer, Existence
 from webhook.following import Row
 from webhook.memory import RecentMaximum
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
-from webhook.store import Store, StoreUnavailableError
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What one review may do. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
-
-    deadline: float
-    namespace: str = ""
-    platforms: frozenset[str] = frozenset()
-    """``os/arch`` that the pod binds itself to; empty: any of the cluster's."""
-    may_ask: bool = True
-    may_write: bool = True
-
-    def left(self, at_most: float = 60.0) -> float:
-        return max(0.0, min(self.deadline - time.monotonic(), at_most))
+from webhook.store import Store
+from webhook.terms import Terms, await_result
 
 
 class Knowing:
@@ -69,11 +51,11 @@ class Knowing:
         """Knowledge by canonical source, for open decisions."""
         wanted = {decision.key: decision for decision in decisions}
         rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
-        known = {s: self._from_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
-        uncertain = [source for source in wanted if self._is_uncertain(rows.get(source), known[source], snapshot)]
+        known = {s: facts.of_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
+        uncertain = [source for source in wanted if facts.is_uncertain(rows.get(source), known[source], snapshot)]
         if uncertain and self._store.is_over_quota(terms.namespace):
             # What is new to this namespace is looked up, but no registry is asked for it.
-            known |= {s: _out_of_quota(known[s], rows[s]) for s in uncertain if s in rows}
+            known |= {s: facts.out_of_quota(known[s], rows[s]) for s in uncertain if s in rows}
             uncertain = [s for s in uncertain if s not in rows]
         if uncertain and terms.may_ask:
             if not self.try_wait():
@@ -97,29 +79,6 @@ class Knowing:
             return 0.0
         return time.time() - row.known.source_checked_at
 
-    def _from_row(self, decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms) -> Knowledge:
-        known = row.known if row else None
-        if known is None:
-            return Knowledge()
-        source = decision.key
-        age = time.time() - known.verified_at
-        return Knowledge(
-            existence=known.existence,
-            mapping_id=known.mapping_id,
-            access=known.access,
-            granted=known.access == "configured" and _is_served(decision, snapshot, terms.namespace),
-            stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, source),
-            obstacle=_obstacle(known, source, snapshot, terms),
-        )
-
-    def _is_uncertain(self, row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
-        """Whether there is cause to ask before deciding."""
-        if row is None:
-            return True
-        if known.obstacle is not None or snapshot.policy.swap_policy == "always":
-            return False
-        return known.existence != "present" or _is_too_old(row.known, snapshot)
-
     def _asked(
         self, wanted: Mapping[str, Decision], rows: dict[str, Row], snapshot: Snapshot, terms: Terms
     ) -> dict[str, Knowledge]:
@@ -128,23 +87,26 @@ class Knowing:
         if missing:
             found = await_result(self._store.lookup(missing), terms.left(HEAD_TIMEOUT)) or {}
             rows |= {source: Row(found.get(source)) for source in missing}
-        known = {s: self._from_row(wanted[s], rows[s], snapshot, terms) for s in wanted}
+        known = {s: facts.of_row(wanted[s], rows[s], snapshot, terms) for s in wanted}
         for source in missing:
             metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
-        open_ = [s for s, k in known.items() if self._is_uncertain(rows[s], k, snapshot)]
+        open_ = [s for s, k in known.items() if facts.is_uncertain(rows[s], k, snapshot)]
         if self._store.is_over_quota(terms.namespace):
-            return known | {s: _out_of_quota(known[s], rows[s]) for s in open_}
+            return known | {s: facts.out_of_quota(known[s], rows[s]) for s in open_}
         heads = {source: self._head(wanted[source], snapshot) for source in open_}
-        probes = {source: self._probe(wanted[source], known[source], snapshot) for source in open_}
         until = replace(terms, deadline=min(terms.deadline, time.monotonic() + HEAD_TIMEOUT))
-        for source in open_:
-            answer = await_result(heads[source], until.left()) if heads[source] else None
+        answers = {source: await_result(head, until.left()) for source, head in heads.items()}
+        for source, answer in answers.items():
             known[source] = self._with_answer(known[source], rows[source], answer, terms)
-            if known[source].existence == "present" and (probe := probes[source]) is not None:
-                seen = await_result(probe, until.left())
-                if seen is not None and seen.state == "present":
-                    known[source] = replace(known[source], access="anonymous")
-            if terms.may_write:
+        # Sources are asked for what is mirrored alone: a HEAD counts against their limits too.
+        present = [source for source in open_ if known[source].existence == "present"]
+        probes = {source: self._probe(wanted[source], known[source], snapshot) for source in present}
+        for source, probe in probes.items():
+            seen = await_result(probe, until.left())
+            if seen is not None and seen.state == "present":
+                known[source] = replace(known[source], access="anonymous")
+        if terms.may_write:
+            for source, answer in answers.items():
                 self._note(wanted[source], rows[source].known, known[source], answer, snapshot)
         return known
 
@@ -154,7 +116,7 @@ class Knowing:
         """Have what the target said written down, where it is news. What is absent makes no row."""
         if answer is None or answer.state == "unknown" or (row is None and answer.state == "absent"):
             return
-        if row is None or answer.state != row.existence or _is_too_old(row, snapshot):
+        if row is None or answer.state != row.existence or facts.is_too_old(row, snapshot):
             access = "anonymous" if known.access == "anonymous" else ""
             told = TargetAnswer(str(decision.target), answer.state, answer.digest, access)
             self._store.noticed.existence(decision.key, told)
@@ -182,10 +144,10 @@ class Knowing:
 
     def _is_tampered(self, row: KnownMapping, answer: Answer, terms: Terms) -> bool:
         """Whether the target has another digest than was written, and no copy that has just ended explains it."""
-        if not _differs(row, answer):
+        if not facts.differs(row, answer):
             return False
         found = await_result(self._store.lookup({row.source: row.target}), terms.left(HEAD_TIMEOUT)) or {}
-        return _differs(found.get(row.source, row), answer)
+        return facts.differs(found.get(row.source, row), answer)
 
     def _verify_later(self, decision: Decision, snapshot: Snapshot) -> None:
         """Start one HEAD that nobody waits for; its answer reaches all processes through the database."""
@@ -202,57 +164,3 @@ class Knowing:
                 self._store.noticed.existence(decision.key, told)
 
         future.add_done_callback(note)
-
-
-def await_result(future: Future[T] | None, timeout: float) -> T | None:
-    """The result, or None where it does not come in time or the other side is away."""
-    if future is None:
-        return None
-    try:
-        return future.result(timeout)
-    except (FutureTimeoutError, StoreUnavailableError):
-        return None
-
-
-def _differs(row: KnownMapping, answer: Answer) -> bool:
-    written = row.target_digest and not row.job_is_live
-    return bool(written and answer.digest and answer.digest != row.target_digest)
-
-
-def _obstacle(known: KnownMapping, source: str, snapshot: Snapshot, terms: Terms) -> Reason | None:
-    """What rules a swap out, whatever else is known."""
-    if known.source != source:
-        return Reason.TARGET_NAME_TAKEN
-    if known.paused:
-        return Reason.PAUSED
-    if known.obstacle:
-        return Reason(known.obstacle)
-    if snapshot.config.platforms and known.platforms and terms.platforms - _base(known.platforms):
-        return Reason.PLATFORM_NOT_MIRRORED
-    return None
-
-
-def _base(platforms: Iterable[str]) -> set[str]:
-    """``os/arch`` without the variant, which a pod can't ask for."""
-    return {"/".join(platform.split("/")[:2]) for platform in platforms}
-
-
-def _out_of_quota(known: Knowledge, row: Row) -> Knowledge:
-    """Nothing new for this namespace; what others have ordered already is on its way."""
-    is_coming = row.known is not None and row.known.job_is_live
-    return known if is_coming or known.obstacle is not None else replace(known, obstacle=Reason.QUOTA)
-
-
-def _is_served(decision: Decision, snapshot: Snapshot, namespace: str) -> bool:
-    """Whether the configured log-in of the source serves private images to pods of this namespace."""
-    entry = snapshot.sources.entry_for(decision.source.registry) if decision.source else None
-    return entry is not None and entry.serves(namespace)
-
-
-def _is_too_old(known: KnownMapping | None, snapshot: Snapshot) -> bool:
-    return known is None or time.time() - known.verified_at > snapshot.config.existence.max_stale
-
-
-def _jittered(seconds: float, source: str) -> float:
-    """Spread over ±10 %, so that images verified together are not verified together again."""
-    return seconds * (0.9 + 0.2 * (zlib.crc32(source.encode()) % 1_000) / 1_000)

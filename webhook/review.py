@@ -17,13 +17,14 @@ from swapper_project import metrics
 from webhook import admission, decision, patch
 from webhook.admission import AdmissionRequest, ImageSlot
 from webhook.decision import Decision, Knowledge
-from webhook.knowledge import Knowing, Terms, await_result
+from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
 from webhook.orders import PRIORITY, namespace_of, order_for
 from webhook.placement import platforms_of
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot, Snapshots
 from webhook.store import Store
+from webhook.terms import Terms, await_result
 from webhook.workloads import workload_of
 
 log = structlog.get_logger(__name__)

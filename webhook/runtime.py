@@ -15,7 +15,7 @@ from swapper_project import logs, metrics
 from swapper_project.certificates import ReloadingContext
 from swapper_project.config import ConfigSource
 from swapper_project.env import Environment
-from webhook.existence import Existence
+from webhook.existence import BREAKER_REST, Existence
 from webhook.gauges import Gauges
 from webhook.knowledge import Knowing
 from webhook.review import Reviewer
@@ -45,7 +45,7 @@ class Runtime:
             quotas=lambda: self.snapshots.current.config.quotas,
             on_rows=self.snapshots.take_rows,
         )
-        self.existence = Existence(self._head)
+        self.existence = Existence(self._head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST))
         knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
         self._gauges = Gauges(self.snapshots, self.store, self.existence.breaker, knowing.oldest_answer)

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -30,6 +29,7 @@ from mirrors.services import MirrorOrder, OrderOutcome, TargetAnswer
 from swapper_project.config import Quotas
 from webhook.following import Follower, Row
 from webhook.memory import BoundedMap
+from webhook.messages import JobWait, Lookup, Message, Orders, StoreUnavailableError
 from webhook.noticed import BUFFERED, Noticed
 from webhook.patience import Patience
 from webhook.snapshot import OperatorRows
@@ -57,32 +57,6 @@ NAMESPACES: Final = 10_000
 
 ABANDONED: Final = 30.0
 """Seconds after which nobody waits for a job any longer."""
-
-
-class StoreUnavailableError(Exception):
-    """The database is away, or the store has more to do than it may take on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    targets: Mapping[str, str]
-    future: Future[dict[str, KnownMapping]] = field(default_factory=Future)
-
-
-@dataclass(frozen=True, slots=True)
-class Orders:
-    orders: Sequence[MirrorOrder]
-    future: Future[list[OrderOutcome]] = field(default_factory=Future)
-
-
-@dataclass(frozen=True, slots=True)
-class JobWait:
-    job_id: int
-    since: float
-    future: Future[str] = field(default_factory=Future)
-
-
-Message = Lookup | Orders | JobWait
 
 
 class Store:

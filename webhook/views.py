@@ -19,9 +19,9 @@ from rest_framework.views import APIView
 from swapper_project import metrics
 from webhook import admission
 from webhook.admission import AdmissionRequest, ReviewError
-from webhook.knowledge import Terms
 from webhook.review import Outcome
 from webhook.runtime import Runtime, runtime
+from webhook.terms import Terms
 
 log = structlog.get_logger(__name__)
 

@@ -204,7 +204,7 @@ def test_tls_verifies_the_name_and_not_the_address_that_is_dialled(engine: Engin
 
 def test_an_https_registry_cannot_send_us_to_plain_http(engine: Engine, loaded: FaultyRegistry, tmp_path: Path) -> None:
     """Its own redirects aside: the front end here is a TLS server that does nothing but redirect."""
-    Authority(tmp_path)
+    Authority(tmp_path).issue(tmp_path / "server.pem", tmp_path / "server.key")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
     answer = f"HTTP/1.1 307 X\r\nLocation: http://{loaded.host}/v2/\r\nContent-Length: 0\r\n\r\n".encode()

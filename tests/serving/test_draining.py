@@ -6,6 +6,7 @@ which has stopped naming a pod by the time that pod gets its SIGTERM (that is wh
 
 from __future__ import annotations
 
+import http.client
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import urllib3
 
 from tests.serving.clients import answer, connect, request
 from tests.serving.conftest import ALWAYS, TARGET
@@ -76,6 +76,17 @@ def test_replicas_are_replaced_one_by_one_without_a_lost_request(replicas: list[
                     wait_until(partial(has_answered_more_than, load, load.answers + 50), what="answers after it")
 
 
+def newcomer(webhook: Webhook) -> tuple[int, str | None]:
+    """Status and ``Connection`` of the answer on a new connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", webhook.port, timeout=10)
+    try:
+        connection.request("POST", "/webhook", body=request().partition(b"\r\n\r\n")[2])
+        response = connection.getresponse()
+        return response.status, response.getheader("Connection")
+    finally:
+        connection.close()
+
+
 def test_a_stopping_webhook_ends_each_connection_with_an_answer(replicas: list[Webhook]) -> None:
     webhook = replicas[0]
     kept = connect(webhook, tls=False)
@@ -87,9 +98,7 @@ def test_a_stopping_webhook_ends_each_connection_with_an_answer(replicas: list[W
     webhook.process.popen.send_signal(signal.SIGTERM)
 
     # Also whoever comes now, because his node has not heard of it yet, is served.
-    late = urllib3.PoolManager().request("POST", f"{webhook.url}/webhook", body=request().partition(b"\r\n\r\n")[2])
-    assert late.status == 200
-    assert late.headers["Connection"] == "close"
+    wait_until(lambda: newcomer(webhook) == (200, "close"), what="the server to know that it stops")
     kept.sendall(request())
     status, _ = answer(kept)
     assert status == 200

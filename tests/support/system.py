@@ -153,10 +153,13 @@ class Webhook:
         """Ask about the creation of a pod."""
         return self.review(review_of(pod, **request))
 
+    def log_text(self) -> str:
+        assert self.process is not None
+        return self.process.log.read_text()
+
     def log_lines(self) -> list[dict[str, Any]]:
         """Structured lines of the log so far."""
-        assert self.process is not None
-        return [json.loads(line) for line in self.process.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
 
     def reasons(self, answer: Answer) -> list[str]:
         """Why each image of an answered review was kept or swapped, as the log tells."""

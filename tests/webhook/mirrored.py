@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,19 @@ def load_source(registry: MemoryRegistry) -> None:
 
 @contextmanager
 def mirrored_webhook(
-    url: str, directory: Path, source: MemoryRegistry, target: MemoryRegistry, *, setup_url: str = "", **keys: Any
+    url: str,
+    directory: Path,
+    source: MemoryRegistry,
+    target: MemoryRegistry,
+    *,
+    setup_url: str = "",
+    extra: Mapping[str, str] | None = None,
+    **keys: Any,
 ) -> Iterator[Webhook]:
     """A webhook that has seen ``team/known`` swapped. ``setup_url`` is the database without a proxy before it."""
     registries = [{"type": "oci", "host": source.host, "insecure": True}]
     config = write_config(directory / "config.yaml", target=target.host, source={"registries": registries}, **keys)
-    webhook = Webhook(config, url, directory)
+    webhook = Webhook(config, url, directory, extra or {})
     setup = {**webhook.environment, "SWAPPER_DATABASE_URL": setup_url or url}
     run_manage("prepare", environment=setup)
     run_manage("mirror", *(image(source, name) for name in ("known", "unseen")), environment=setup)

@@ -82,7 +82,8 @@ def test_a_target_that_does_not_answer_is_left_alone_and_found_again(
     source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     breaker = f'swapper_breaker_open{{host="{target.host}"}}'
-    with webhook_of(tmp_path, source, target) as webhook, known_pods(webhook, source):
+    extra = {"DJANGO_SETTINGS_MODULE": "tests.webhook.impatient_settings"}
+    with webhook_of(tmp_path, source, target, extra=extra) as webhook, known_pods(webhook, source):
         target.on(HEAD, reply(503), times=ALWAYS)
         wait_until(lambda: _ask_anew(webhook, source) and webhook.metrics().get(breaker) == 1, what="the breaker")
         asked = target.count(HEAD)

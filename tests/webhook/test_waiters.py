@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_waiters_leave_threads_for_everybody_else(
     source: FaultyRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path}/swapper.sqlite3"
-    keys = {"imageCopyPolicy": "immediate", "imageCopyDeadline": f"{DEADLINE}s"}
+    keys: dict[str, Any] = {"imageCopyPolicy": "immediate", "imageCopyDeadline": f"{DEADLINE}s"}
     with mirrored_webhook(url, tmp_path, source, target, **keys) as webhook:
         worker = webhook.worker()
         worker.start()

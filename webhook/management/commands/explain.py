@@ -17,10 +17,10 @@ from rich.table import Table
 from swapper_project import configured, logs
 from webhook.admission import AdmissionRequest
 from webhook.decision import Decision
-from webhook.knowledge import Terms
 from webhook.manifests import ManifestError, PodManifest, read_pods
 from webhook.reasons import MEANING
 from webhook.runtime import Runtime
+from webhook.terms import Terms
 
 SECONDS = 10.0
 """How long registries and database get for their answers."""

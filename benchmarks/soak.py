@@ -1,0 +1,68 @@
+"""``make soak``: the webhook's memory over 500,000 reviews with 50,000 distinct images, which must stay flat."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import urllib3
+
+from benchmarks.admission import prepare, start
+from benchmarks.servers import Server
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.system import pod_of, review_of
+
+CLIENTS = 4
+STEPS = 20
+FLAT = 1.10
+"""The last fifth's resident memory over the second fifth's: the first fills the caches."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reviews", type=int, default=500_000)
+    parser.add_argument("--images", type=int, default=50_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="swapper-soak-") as name, MemoryRegistry() as target:
+        directory = Path(name)
+        quotas = {"newImagesPerHour": 1_000_000, "pendingJobs": 1_000_000}
+        environment = prepare(directory, target=target.host, quotas=quotas)
+        with start("ours", directory, environment, None) as server:
+            seen = soak(server, reviews=options.reviews, images=options.images)
+    early, late = max(seen[STEPS // 5 : 2 * STEPS // 5]), max(seen[-STEPS // 5 :])
+    print(
+        f"resident memory: {early:.0f} MiB in the second fifth, {late:.0f} MiB in the last ({late / early:.2f} times)"
+    )
+    return 0 if late / early <= FLAT else 1
+
+
+def soak(server: Server, *, reviews: int, images: int) -> list[float]:
+    """Resident MiB after each step."""
+    pool = urllib3.PoolManager(maxsize=CLIENTS)
+
+    def ask(number: int) -> None:
+        # A fixed stride through all images, so that none is asked for twice in a row.
+        image = f"quay.io/soak/image-{number * 7_919 % images}:1"
+        body = json.dumps(review_of(pod_of(image), namespace=f"team-{number % 500}")).encode()
+        response = pool.request("POST", server.url, body=body, retries=False, timeout=30)
+        assert response.status == 200
+
+    seen = []
+    began = time.monotonic()
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        for step in range(STEPS):
+            size = reviews // STEPS
+            list(clients.map(ask, range(step * size, (step + 1) * size), chunksize=1))
+            seen.append(server.resident_mib())
+            took = time.monotonic() - began
+            print(f"{(step + 1) * size:>8} reviews  {seen[-1]:6.1f} MiB  {took:6.0f} s", flush=True)
+    return seen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""The webhook role imports what it needs, and not what is for web, workers and commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.databases import ROOT
+from tests.support.system import PRODUCT, write_config
+
+UNNEEDED = (
+    "boto3",
+    "botocore",
+    "google.cloud",
+    "grpc",
+    "lightkube",
+    "whitenoise",
+    "django.contrib.auth.models",
+    "django.contrib.sessions",
+    "mirrors.admin",
+    "mirrors.jobs",
+    "mirrors.demo",
+    "mirrors.api",
+)
+PROGRAM = """
+import sys
+from swapper_project.wsgi import application
+from webhook.runtime import runtime, stop
+runtime()
+import webhook.urls
+stop()
+print(" ".join(sorted(sys.modules)))
+"""
+
+
+def test_a_webhook_imports_only_what_it_needs(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com:5000")
+    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_CONFIG": str(config), "SWAPPER_DATA_DIR": str(tmp_path)}
+    database = {"SWAPPER_DATABASE_URL": f"sqlite:///{tmp_path}/swapper.sqlite3"}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        env={**os.environ, **PRODUCT, **environment, **database},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    loaded = set(ended.stdout.splitlines()[-1].split())
+    assert "webhook.views" in loaded
+    assert [name for name in UNNEEDED if name in loaded] == []

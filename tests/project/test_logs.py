@@ -1,0 +1,74 @@
+"""The log: one line an admission, in JSON or for a console, which nothing in a pod can break or steer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.databases import DatabaseTemplate
+from tests.support.system import pod_of, running_webhook
+
+HOSTILE = 'evil\n{"level":"info","message":"Admitted"}\x1b[2J\x9b31m\x7f\u2028\r\0'
+ALWAYS: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none"}
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_what_a_pod_says_stays_in_its_line(style: str, database_template: DatabaseTemplate, tmp_path: Path) -> None:
+    pod = pod_of(HOSTILE, "nginx:1.25", name=HOSTILE)
+    with running_webhook(
+        tmp_path, database_template, target="mirror.example.com:5000", logFormat=style, **ALWAYS
+    ) as webhook:
+        before = len(webhook.log_text().splitlines())
+        assert webhook.admit(pod, namespace=HOSTILE, operation=HOSTILE).allowed
+        assert webhook.admit(pod, namespace=HOSTILE).allowed
+        text = webhook.log_text()
+
+    lines = text.splitlines()[before:]
+    assert len([line for line in lines if "Admitted" in line]) == 2
+    assert not [character for line in lines for character in line if not character.isprintable()]
+
+
+def test_one_line_tells_one_admission(database_template: DatabaseTemplate, tmp_path: Path) -> None:
+    filters = [{"jmespath": "contains(container.image, 'quay.io')"}]
+    with running_webhook(
+        tmp_path, database_template, target="mirror.example.com:5000", source={"filters": filters}, **ALWAYS
+    ) as webhook:
+        answer = webhook.admit(pod_of("nginx:1.25", "quay.io/org/app:1"), namespace="shop")
+        (line,) = [line for line in webhook.log_lines() if line.get("uid") == answer.response["uid"]]
+
+    assert {key: line[key] for key in ("level", "message", "kind", "operation", "namespace", "name")} == {
+        "level": "info",
+        "message": "Admitted",
+        "kind": "Pod",
+        "operation": "CREATE",
+        "namespace": "shop",
+        "name": "web",
+    }
+    assert line["time"].endswith("Z")
+    assert line["images"] == [
+        {
+            "source-image": "nginx:1.25",
+            "target-image": "mirror.example.com:5000/docker.io/library/nginx:1.25",
+            "reason": "policy-always",
+        },
+        {
+            "source-image": "quay.io/org/app:1",
+            "target-image": None,
+            "reason": "filtered",
+            "filter": "source.filters[0]",
+        },
+    ]
+
+
+def test_the_level_of_the_configuration_counts(database_template: DatabaseTemplate, tmp_path: Path) -> None:
+    with running_webhook(
+        tmp_path, database_template, target="mirror.example.com:5000", logLevel="error", **ALWAYS
+    ) as webhook:
+        assert webhook.admit(pod_of("nginx:1.25")).images
+        text = webhook.log_text()
+
+    assert "Admitted" not in text
+    assert [json.loads(line)["level"] for line in text.splitlines() if line.startswith("{")] in ([], ["error"])

@@ -1,0 +1,96 @@
+"""A canary: passwords of source and target, secret key and path are in no log, metric, row, answer or process list."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.ports import free_port, wait_until
+from tests.support.system import POOL, Webhook, pod_of, run_manage
+
+SOURCE_PASSWORD = "canary-of-the-source-5f0c"
+TARGET_PASSWORD = "canary-of-the-target-91be"
+TOKEN = "canary-of-the-path-7d20"
+SECRET_KEY = "canary-of-the-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz"
+CANARIES = (SOURCE_PASSWORD, TARGET_PASSWORD, TOKEN, SECRET_KEY)
+
+
+@pytest.fixture
+def registries() -> Iterator[tuple[MemoryRegistry, MemoryRegistry]]:
+    source = MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", SOURCE_PASSWORD))
+    target = MemoryRegistry(gatekeeper=Gatekeeper("basic", "mirror", TARGET_PASSWORD))
+    with source, target:
+        for number in range(2):
+            sample = sample_image(seed=number, layers=1, layer_bytes=100)
+            sample.load(source.storage, f"team/app-{number}", "1.0")
+        yield source, target
+
+
+def test_no_secret_is_to_be_seen(registries: tuple[MemoryRegistry, MemoryRegistry], tmp_path: Path) -> None:
+    source, target = registries
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials/target").write_text(f"{TARGET_PASSWORD}\n")
+    log_in = {"username": "robot", "passwordEnv": "SWAPPER_CRED_SOURCE", "namespaces": ["*"]}
+    entry = {"type": "oci", "host": source.host, "insecure": True, **log_in}
+    oci = {"endpoint": target.host, "insecure": True, "username": "mirror", "passwordFile": "target"}
+    config = tmp_path / "config.yaml"
+    document = {"dryRun": False, "target": {"type": "oci", "oci": oci}, "source": {"registries": [entry]}}
+    config.write_text(json.dumps(document))
+    port = free_port()
+    extra = {
+        "SWAPPER_CRED_SOURCE": SOURCE_PASSWORD,
+        "SWAPPER_WEBHOOK_TOKEN": TOKEN,
+        "SWAPPER_SECRET_KEY": SECRET_KEY,
+    }
+    webhook = Webhook(config, f"sqlite:///{tmp_path}/swapper.sqlite3", tmp_path, extra, path=f"/webhook/{TOKEN}")
+    webhook.prepare()
+    webhook.start()
+    worker = webhook.worker()
+    worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{port}"}
+    worker.start()
+    try:
+        image = f"{source.host}/team/app-0:1.0"
+        wait_until(lambda: webhook.admit(pod_of(image)).images, timeout=60, what="a swap")
+        # Log-ins that are refused are told of, and errors have the longest texts.
+        source.gatekeeper = Gatekeeper("basic", "robot", "changed")
+        webhook.admit(pod_of(f"{source.host}/team/app-1:1.0"))
+        failed = "SELECT 1 FROM mirrors_mirrorattempt WHERE outcome = 'failed'"
+        wait_until(lambda: _query(tmp_path, failed), timeout=60, what="a failed attempt")
+        explained = run_manage("explain", "-", "--json", environment=webhook.environment, stdin=_pod(image)).stdout
+        checked = run_manage("config", "check", str(config), environment=webhook.environment).stdout
+        metrics = [
+            POOL.request("GET", url, retries=False, timeout=5).data.decode()
+            for url in (f"{webhook.url}/metrics", f"http://127.0.0.1:{port}/metrics")
+        ]
+        arguments = [file.read_bytes().decode(errors="replace") for file in _command_lines()]
+    finally:
+        worker.stop()
+        webhook.stop()
+
+    with closing(sqlite3.connect(tmp_path / "swapper.sqlite3")) as connection:
+        rows = list(connection.iterdump())
+    seen = [*rows, *metrics, *arguments, explained, checked, webhook.log_text(), worker.log.read_text()]
+    assert "succeeded" in "".join(rows)
+    for canary in CANARIES:
+        assert [text[:300] for text in seen if canary in text] == []
+
+
+def _query(directory: Path, sql: str) -> list[object]:
+    with closing(sqlite3.connect(directory / "swapper.sqlite3", timeout=10)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _command_lines() -> list[Path]:
+    return [file for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
+
+
+def _pod(image: str) -> str:
+    return json.dumps({**pod_of(image), "kind": "Pod"})

@@ -1,0 +1,38 @@
+"""What one review may do, and until when it may wait."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from typing import TypeVar
+
+from webhook.messages import StoreUnavailableError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What one review may do. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
+
+    deadline: float
+    namespace: str = ""
+    platforms: frozenset[str] = frozenset()
+    """``os/arch`` that the pod binds itself to; empty: any of the cluster's."""
+    may_ask: bool = True
+    may_write: bool = True
+
+    def left(self, at_most: float = 60.0) -> float:
+        return max(0.0, min(self.deadline - time.monotonic(), at_most))
+
+
+def await_result(future: Future[T] | None, timeout: float) -> T | None:
+    """The result, or None where it does not come in time or the other side is away."""
+    if future is None:
+        return None
+    try:
+        return future.result(timeout)
+    except (FutureTimeoutError, StoreUnavailableError):
+        return None
