@@ -25,10 +25,10 @@ test: $(STAMP) tools  ## all tests, on SQLite and on Postgres
 	$(BIN)/python -m tests.run_all $(ARGS)
 
 test-sqlite: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 test-postgres: $(STAMP)
-	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 2 --dist worksteal -m database $(ARGS)
+	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m database $(ARGS)
 
 tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
 	$(BIN)/python -m tests.tools

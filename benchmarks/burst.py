@@ -31,26 +31,32 @@ def main() -> int:
             directory, target=target.host, quotas={"newImagesPerHour": 10 * IMAGES, "pendingJobs": 10 * IMAGES}
         )
         with start("ours", directory, environment, None) as server:
-            usual = known_pods(server, threading.Event(), seconds=10)
+            idle = known_pods(server, threading.Event(), seconds=10)
+            busy, _, _ = beside(server, [review(1)] * 2 * IMAGES)
             heads = len(target.asked)
-            over = threading.Event()
-            with ThreadPoolExecutor(CLIENTS + 1) as pool:
-                during = pool.submit(known_pods, server, over, seconds=600)
-                began = time.monotonic()
-                bodies = [body_of("quay.io/burst/missing:1")] * IMAGES
-                bodies += [body_of(f"quay.io/burst/image-{number}:1") for number in range(IMAGES)]
-                statuses = set(pool.map(lambda body: post(server, body), bodies))
-                seconds = time.monotonic() - began
-                over.set()
-                met = during.result()
+            bodies = [body_of("quay.io/burst/missing:1")] * IMAGES
+            bodies += [body_of(f"quay.io/burst/image-{number}:1") for number in range(IMAGES)]
+            met, statuses, seconds = beside(server, bodies)
             paths = [asked.path for asked in target.asked[heads:]]
     missing = sum("/burst/missing/" in path for path in paths)
     print(f"{2 * IMAGES} reviews in {seconds:.1f} s, answers {statuses}")
     print(f"HEAD requests: {missing} for the one missing image, {len(paths) - missing} for {IMAGES} images")
-    print(
-        f"known pods, p99: {p99(usual):.1f} ms before, {p99(met):.1f} ms meanwhile ({p99(met) / p99(usual):.2f} times)"
-    )
+    print(f"known pods, p99 on an idle server: {p99(idle):.1f} ms")
+    print(f"beside {CLIENTS} clients with known pods: {p99(busy):.1f} ms")
+    print(f"beside {CLIENTS} clients with new images: {p99(met):.1f} ms ({p99(met) / p99(busy):.2f} times)")
     return 0
+
+
+def beside(server: Server, bodies: list[bytes]) -> tuple[list[float], set[int], float]:
+    """What known pods meet while many clients post these, the statuses that those get, and how long it took."""
+    over = threading.Event()
+    with ThreadPoolExecutor(CLIENTS + 1) as pool:
+        known = pool.submit(known_pods, server, over, seconds=600)
+        began = time.monotonic()
+        statuses = set(pool.map(lambda body: post(server, body), bodies))
+        seconds = time.monotonic() - began
+        over.set()
+        return known.result(), statuses, seconds
 
 
 def body_of(image: str) -> bytes:

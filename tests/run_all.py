@@ -20,7 +20,7 @@ def run(title: str, arguments: list[str], **environment: str) -> tuple[int, dict
         "-m",
         "pytest",
         "-n",
-        os.environ.get("SWAPPER_TEST_PROCESSES", "2"),
+        os.environ.get("SWAPPER_TEST_PROCESSES", "3"),
         "--dist",
         "worksteal",
         *arguments,

@@ -38,11 +38,13 @@ Head = Callable[[ImageRef, RegistryAccess, float], Descriptor | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``state`` is present, absent or unknown; ``away`` says that nobody was there to answer. ``at`` is monotonic."""
+    """``state`` is present, absent or unknown; ``away`` says that nobody was there to answer. Times are monotonic:
+    of the question, since when the target may have changed, and of the answer."""
 
     state: str
     digest: str = ""
     away: bool = False
+    asked_at: float = 0.0
     at: float = 0.0
 
 
@@ -126,6 +128,7 @@ class Existence:
     def _look(self, ref: ImageRef, access: RegistryAccess) -> Answer:
         if self.breaker.is_open(ref.registry):
             return Answer("unknown", away=True, at=time.monotonic())
+        asked_at = time.monotonic()
         try:
             descriptor = self._head(ref, access, HEAD_TIMEOUT)
         except RegistryError as error:
@@ -139,7 +142,8 @@ class Existence:
             answer = Answer("unknown", at=time.monotonic())
         else:
             state = "present" if descriptor else "absent"
-            answer = Answer(state, descriptor.digest if descriptor else "", at=time.monotonic())
+            digest = descriptor.digest if descriptor else ""
+            answer = Answer(state, digest, asked_at=asked_at, at=time.monotonic())
         self.breaker.note(ref.registry, answer.state)
         return answer
 

@@ -6,6 +6,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from mirrors.known import KnownMapping
 from webhook.decision import Decision, Knowledge
@@ -14,6 +15,9 @@ from webhook.following import Row
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
 from webhook.terms import Terms
+
+COPY_ENDED: Final = 5.0
+"""Seconds."""
 
 
 def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms) -> Knowledge:
@@ -42,8 +46,10 @@ def is_uncertain(row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
 
 
 def differs(row: KnownMapping, answer: Answer) -> bool:
-    """Whether the target has another digest than was written, and no copy is under way."""
-    written = row.target_digest and not row.job_is_live
+    """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
+    ended since the target was asked (a few seconds, as the clocks of database and webhook differ)."""
+    is_settled = not row.job_is_live and time.time() - row.verified_at > COPY_ENDED
+    written = row.target_digest and is_settled
     return bool(written and answer.digest and answer.digest != row.target_digest)
 
 

@@ -77,8 +77,9 @@ class Follower:
         """What the target itself said, by source, into memory; the database follows."""
         for source, answer in answers.items():
             row = self._rows.get(source)
-            if row is not None and row.known is not None:
-                known = replace(row.known, existence=answer.existence, verified_at=time.time())
+            asked_at = time.time() - (time.monotonic() - answer.asked_at)
+            if row is not None and row.known is not None and row.known.verified_at < asked_at:
+                known = replace(row.known, existence=answer.existence, verified_at=asked_at)
                 self._rows.put(source, Row(known))
 
     def poll(self) -> None:

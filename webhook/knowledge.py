@@ -118,7 +118,7 @@ class Knowing:
             return
         if row is None or answer.state != row.existence or facts.is_too_old(row, snapshot):
             access = "anonymous" if known.access == "anonymous" else ""
-            told = TargetAnswer(str(decision.target), answer.state, answer.digest, access)
+            told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at, access)
             self._store.noticed.existence(decision.key, told)
 
     def _head(self, decision: Decision, snapshot: Snapshot) -> Future[Answer] | None:
@@ -160,7 +160,7 @@ class Knowing:
                 return
             answer = done.result()
             if answer.state != "unknown":
-                told = TargetAnswer(str(decision.target), answer.state, answer.digest)
+                told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at)
                 self._store.noticed.existence(decision.key, told)
 
         future.add_done_callback(note)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import structlog
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from mirrors.models import Access, DecisionCount, Existence, ImageMapping, ImageUse, MirrorJob, Obstacle
@@ -67,11 +68,13 @@ def record_decisions(*, counts: Mapping[DecisionKey, int]) -> None:
 
 
 class TargetAnswer(NamedTuple):
-    """What the target said of one image. ``access`` is how its source was seen to be readable meanwhile, or empty."""
+    """What the target said of one image, when it was asked (``time.monotonic()``). ``access`` is how its source was
+    seen to be readable meanwhile, or empty."""
 
     target: str
     existence: str
     digest: str
+    asked_at: float
     access: str = ""
 
 
@@ -79,17 +82,24 @@ def record_existence(*, target_registry_id: int, answers: Mapping[str, TargetAns
     """Note what the target said, by source; other webhooks see it within 2 s. An image that is there and has no
     mapping gets one: the database was lost, or somebody else has put it there.
 
+    What a copy has written after the target was asked is newer, and stands.
+
     A digest that is not the one that was written, with no copy under way that could explain it, is an obstacle until
     the image is copied anew; what is gone from the target is in nobody's way.
     """
     with transaction.atomic():
         _insert_missing(target_registry_id, answers)
-        for source, (_, existence, digest, access) in sorted(answers.items()):
-            rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, source=source)
+        for source, (_, existence, digest, asked_at, access) in sorted(answers.items()):
+            age = timedelta(seconds=max(0.0, time.monotonic() - asked_at))
+            asked = ExpressionWrapper(Now() - age, output_field=DateTimeField())
+            older = Q(verified_at__isnull=True) | Q(verified_at__lt=asked)
+            row = ImageMapping.objects.filter(older, target_registry_id=target_registry_id, source=source)
+            # Held against a copy that ends just now.
+            rows = ImageMapping.objects.filter(pk__in=list(row.select_for_update().values_list("pk", flat=True)))
             if existence == Existence.ABSENT:
-                rows.record(existence=existence, verified_at=Now(), obstacle=Obstacle.NONE)
+                rows.record(existence=existence, verified_at=asked, obstacle=Obstacle.NONE)
                 continue
-            rows.record(existence=existence, verified_at=Now())
+            rows.record(existence=existence, verified_at=asked)
             if access:
                 rows.filter(access=Access.UNKNOWN).update(access=access)
             if existence == Existence.PRESENT and digest:

@@ -69,12 +69,12 @@ def _is_ready(process: Process) -> bool:
     return "The worker is ready" in log
 
 
-def race(what: str, processes: int, *arguments: str, config: Path, directory: Path) -> Any:
+def race(what: str, processes: int, *arguments: str, config: Path, directory: Path, **extra: str) -> Any:
     """What each of these processes came to; see ``tests.jobs.race``."""
     ended = subprocess.run(
         [sys.executable, "-m", "tests.jobs.race", what, str(processes), *arguments],
         cwd=ROOT,
-        env={**os.environ, **environment(config, directory)},
+        env={**os.environ, **environment(config, directory, **extra)},
         capture_output=True,
         text=True,
         timeout=90,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from mirrors.jobs.liveness import NAME
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
-from tests.jobs.processes import race, worker
+from tests.jobs.processes import FAST, race, worker
 from tests.jobs.support import config_file, load, order, orders
 from tests.support.faulty_registry import FaultyRegistry, hang, held
 from tests.support.ports import wait_until
@@ -114,7 +115,7 @@ def test_racing_workers_claim_each_job_once(
     source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
 ) -> None:
     jobs = orders([f"app:{number}" for number in range(40)])
-    taken = race("claim", 6, config=config, directory=tmp_path)
+    taken = race("claim", 6, config=config, directory=tmp_path, TEST_JOB_TIMING=json.dumps({**FAST, "lease": 60}))
     assert sorted(sum(taken, [])) == sorted(job.id for job in jobs)
     assert MirrorAttempt.objects.count() == 40
 

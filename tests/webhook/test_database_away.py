@@ -33,7 +33,7 @@ def source() -> Iterator[MemoryRegistry]:
         yield registry
 
 
-def assert_goes_on_without_database(webhook: Webhook, source: MemoryRegistry, *, answers: int = 150) -> None:
+def assert_goes_on_without_database(webhook: Webhook, source: MemoryRegistry, *, answers: int = 100) -> None:
     """With a steady load for longer than tries to reconnect are apart."""
     with known_pods(webhook, source) as load:
         assert reason(webhook, source, "unseen") == "present"

@@ -79,11 +79,11 @@ def test_thousands_of_refusals_cost_the_others_nothing(
         wait_until(lambda: ask(-1) and _quota_refusals(webhook) > 0, what="the first refusal")
         heads = target.count("HEAD ")
         with known_pods(webhook, source), ThreadPoolExecutor(8) as pool:
-            statuses = Counter(pool.map(ask, range(1, 5_001)))
-        assert statuses == {200: 5_000}
-        assert _quota_refusals(webhook) > 4_500
+            statuses = Counter(pool.map(ask, range(1, 2_001)))
+        assert statuses == {200: 2_000}
+        assert _quota_refusals(webhook) > 1_800
         # The registry is asked only in the moments when the namespace may try again.
-        assert target.count("HEAD ") - heads < 500
+        assert target.count("HEAD ") - heads < 200
         assert ordered(webhook, "flood") == 1
 
 
