@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -36,6 +37,7 @@ Case = tuple[bool, int, int]
 """TLS, containers, connections."""
 
 CASES: list[Case] = [(tls, containers, n) for tls in (False, True) for containers in SIZES for n in (1, 8)]
+MIRRORED = tuple(image(number) for number in range(max(SIZES)))
 HEADLINE: Case = (True, 5, 8)
 COLUMNS = ("", "containers", "connections", "server", "CPU µs", "of DRF", "req/s", "p50 ms", "p99 ms", "RSS MiB")
 
@@ -84,8 +86,10 @@ def run(directory: Path, *, rounds: int, seconds: int) -> dict[tuple[Case, str],
     return {key: _median(runs) for key, runs in seen.items()}
 
 
-def prepare(directory: Path, *, target: str = "registry.example.com", **keys: Any) -> dict[str, str]:
-    """A database in which all images of the reviews are mirrored; the environment of the webhook."""
+def prepare(
+    directory: Path, *, target: str = "registry.example.com", mirrored: Sequence[str] = MIRRORED, **keys: Any
+) -> dict[str, str]:
+    """A database in which these images are mirrored; the environment of the webhook."""
     name = TargetName(target, "mirror")
     keys |= {"source": {"filters": [{"jmespath": text} for text in FILTERS]}, "existence": {"maxAge": "24h"}}
     config = write_config(directory / "config.yaml", target=name.endpoint, prefix=name.prefix, **keys)
@@ -100,8 +104,8 @@ def prepare(directory: Path, *, target: str = "registry.example.com", **keys: An
     )
     with closing(sqlite3.connect(directory / "bench.sqlite3")) as connection, connection:
         registry = connection.execute("SELECT id FROM mirrors_registry WHERE role = 'target'").fetchone()[0]
-        for number in range(max(SIZES)):
-            source = ImageRef.parse(image(number))
+        for text in mirrored:
+            source = ImageRef.parse(text)
             connection.execute(
                 "INSERT INTO mirrors_imagemapping (source, target, target_registry_id, source_digest, target_digest,"
                 " platforms, existence, access, paused, verified_at, source_checked_at)"

@@ -12,6 +12,8 @@ from mirrors.services import DecisionKey, TargetAnswer, UseKey
 from swapper_project import metrics
 
 BUFFERED: Final = 50_000
+FLUSHED: Final = 500
+"""Of each kind at once: look-ups must not wait behind all of them."""
 
 
 class Noticed:
@@ -52,12 +54,15 @@ class Noticed:
             answers, self._existence = self._existence, {}
         return answers
 
-    def flush_counts(self) -> None:
-        """Write what was counted; raises what the database raises, and what was taken out is lost then."""
+    def flush_counts(self) -> bool:
+        """Write a part of what was counted; whether more is left. Raises what the database raises, and what was taken
+        out is lost then."""
         with self._lock:
-            uses, self._uses = self._uses, set()
-            decisions, self._decisions = self._decisions, Counter()
+            uses = {self._uses.pop() for _ in range(min(FLUSHED, len(self._uses)))}
+            decisions = dict(self._decisions.popitem() for _ in range(min(FLUSHED, len(self._decisions))))
+            is_more = bool(self._uses or self._decisions)
         if uses:
             services.record_uses(uses=uses)
         if decisions:
             services.record_decisions(counts=decisions)
+        return is_more

@@ -154,7 +154,7 @@ class Store:
 
     def _collect(self) -> list[Message]:
         """What has come in, waiting for the next thing that is due."""
-        due = max(self._next_try, self._next_poll) - time.monotonic()
+        due = max(self._next_try, min(self._next_poll, self._next_flush)) - time.monotonic()
         batch: list[Message] = []
         try:
             batch.append(self._inbox.get(timeout=WAIT_POLL_EVERY if self._waits else max(0.01, due)))
@@ -177,8 +177,8 @@ class Store:
             self._follower.poll()
             self._next_poll = now + POLL_EVERY
         if now >= self._next_flush:
-            self._next_flush = now + FLUSH_EVERY
-            self.noticed.flush_counts()
+            is_more = self.noticed.flush_counts()
+            self._next_flush = now if is_more else now + FLUSH_EVERY
 
     def _came_back(self) -> None:
         if self._failures:
@@ -246,7 +246,8 @@ class Store:
             if not self.is_away():
                 self._take_answers()
                 self._write_answers()
-                self.noticed.flush_counts()
+                while self.noticed.flush_counts():
+                    pass
         except (DatabaseError, InterfaceError, OSError) as error:
             log.warning("Counts of the last seconds are lost: the database does not answer", error=str(error).strip())
         finally:

@@ -204,6 +204,8 @@ class Pools:
         if trust not in self._contexts:
             context = ssl.create_default_context()
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            # Set by Python 3.13 and refused by many private authorities, whose certificates lack key identifiers.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             try:
                 for path in filter(None, (self._trusted_ca, route.ca_file)):
                     context.load_verify_locations(cafile=path)

@@ -53,8 +53,9 @@ def record_uses(*, uses: set[UseKey]) -> None:
         ordered = [key for key in ordered if key.mapping_id in existing]
         ImageUse.objects.bulk_create([ImageUse(**key._asdict()) for key in ordered], ignore_conflicts=True)
         an_hour_ago = ExpressionWrapper(Now() - USE_WRITTEN_EVERY, output_field=DateTimeField())
-        for key in ordered:
-            ImageUse.objects.filter(**key._asdict(), last_seen_at__lt=an_hour_ago).update(last_seen_at=Now())
+        older = ImageUse.objects.filter(mapping_id__in=existing, last_seen_at__lt=an_hour_ago)
+        seen = [pk for pk, *key in older.order_by("pk").values_list("pk", *UseKey._fields) if UseKey(*key) in uses]
+        ImageUse.objects.filter(pk__in=seen).update(last_seen_at=Now())
         ImageMapping.objects.filter(id__in=existing, last_seen_at__lt=an_hour_ago).update(last_seen_at=Now())
 
 

@@ -192,9 +192,12 @@ def test_deeply_nested_data_makes_a_filter_fail_not_the_review(expression: str) 
         assert "test" in str(error)
 
 
-def test_comparing_deeply_nested_data_says_why_it_failed() -> None:
-    with pytest.raises(FilterEvaluationError, match="nested too deeply"):
-        matches("a == b", {"a": nested(5000), "b": nested(5000)})
+def test_comparing_deeply_nested_data_answers_or_says_why_not() -> None:
+    """How deep is too deep differs between versions of Python."""
+    try:
+        assert matches("a == b", {"a": nested(5000), "b": nested(5000)}) is True
+    except FilterEvaluationError as error:
+        assert "nested too deeply" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,18 @@ def test_a_webhook_starts_without_its_database(source: MemoryRegistry, target: M
     sample_image(layers=1, layer_bytes=100).load(target.storage, f"{source.host.replace(':', '_')}/team/unseen", "1.0")
     registries = [{"type": "oci", "host": source.host, "insecure": True}]
     config = write_config(tmp_path / "config.yaml", target=target.host, source={"registries": registries})
-    webhook = Webhook(config, f"postgres://nobody@127.0.0.1:{free_port()}/none", tmp_path)
+    switch = tmp_path / "switch"
+    url = f"postgres://nobody@127.0.0.1:{free_port()}/none"
+    webhook = Webhook(config, url, tmp_path, {"SWAPPER_SWAP_FILE": str(switch)})
     webhook.start()
     try:
         assert reason(webhook, source, "unseen") == "present"
         assert reason(webhook, source, "new") == "absent"
+
+        # The kill switch needs no database either.
+        switch.write_text("off\n")
+        wait_until(lambda: reason(webhook, source, "unseen") == "switched-off", timeout=5, what="the switch's effect")
+        switch.write_text("on\n")
+        wait_until(lambda: reason(webhook, source, "unseen") == "present", timeout=5, what="the switch's effect")
     finally:
         webhook.stop()
