@@ -175,7 +175,8 @@ class Story:
         columns = (
             BarColumn(),
             DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            # Without a terminal the bar is printed once, at its end, when there is no speed any more.
+            *([TransferSpeedColumn()] if self._console.is_terminal else []),
             TextColumn("{task.description}"),
         )
         with Progress(*columns, console=self._console) as bar:

@@ -164,3 +164,30 @@ def test_pausing_a_mapping_reaches_the_webhooks(operator: Client, job: MirrorJob
     mapping.refresh_from_db()
     assert mapping.paused
     assert mapping.changed_at > before
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        ("filter", {"name": "mine", "jmespath": "`true`", "position": 0}),
+        ("registry", {"name": "other", "endpoint": "quay.io"}),
+        ("registry", {"name": "file's", "endpoint": "ghcr.io"}),
+        ("registry", {"name": "port", "endpoint": "registry.example.com:99999"}),
+        ("registry", {"name": "no dot", "endpoint": "registry"}),
+        ("registry", {"name": "half a log-in", "endpoint": "registry.example.org", "username": "robot"}),
+    ],
+    ids=["filter", "registry", "of the file", "port", "word", "log-in"],
+)
+def test_what_cannot_be_stored_is_refused_with_its_reason(
+    operator: Client, model: str, data: dict[str, object]
+) -> None:
+    Filter.objects.create(name="mine", jmespath="`false`")
+    Registry.objects.create(name="quay", endpoint="quay.io")
+    Registry.objects.create(name="ghcr", endpoint="ghcr.io", managed_by=ManagedBy.CONFIG)
+    before = (Filter.objects.count(), Registry.objects.count())
+
+    page = operator.post(reverse(f"admin:mirrors_{model}_add"), data)
+
+    assert page.status_code == 200
+    assert page.context["errors"], "the page says what is wrong"
+    assert (Filter.objects.count(), Registry.objects.count()) == before

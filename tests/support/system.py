@@ -30,8 +30,10 @@ def write_config(path: Path, *, target: str, prefix: str = "", **keys: Any) -> P
     """A configuration file with an OCI target at ``target`` (host:port); ``keys`` are added as they are."""
     section = {"endpoint": target, "insecure": True, **({"prefix": prefix} if prefix else {})}
     document = {"dryRun": False, "target": {"type": "oci", "oci": section}, **keys}
-    path.write_text(yaml.safe_dump(document))
-    return path
+    # In one step: a running webhook looks at it at any moment.
+    new = path.with_suffix(".new")
+    new.write_text(yaml.safe_dump(document))
+    return new.replace(path)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import DatabaseTemplate
 from tests.support.postgres import PostgresServer, require_postgres, running_server
 from tests.support.system import Webhook, running_webhook
+from tests.webhook.mirrored import load_source
 
 FILTERS = [
     {"jmespath": "obj.metadata.namespace == 'kube-system'"},
@@ -21,6 +22,14 @@ FILTERS = [
 @pytest.fixture(scope="module")
 def target() -> Iterator[MemoryRegistry]:
     with MemoryRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def source() -> Iterator[MemoryRegistry]:
+    """A registry with the images of ``mirrored_webhook``."""
+    with MemoryRegistry() as registry:
+        load_source(registry)
         yield registry
 
 

@@ -4,7 +4,6 @@ while, others are asked for at the target, every answer is in time."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -19,18 +18,10 @@ from tests.support.system import Webhook, write_config
 from tests.webhook.mirrored import (
     exclusively_locked,
     known_pods,
-    load_source,
     mirrored_webhook,
     reason,
     wait_until_new_is_ordered,
 )
-
-
-@pytest.fixture(scope="module")
-def source() -> Iterator[MemoryRegistry]:
-    with MemoryRegistry() as registry:
-        load_source(registry)
-        yield registry
 
 
 def assert_goes_on_without_database(webhook: Webhook, source: MemoryRegistry, *, answers: int = 100) -> None:

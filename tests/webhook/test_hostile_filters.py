@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.ports import wait_until
 from tests.support.system import pod_of
-from tests.webhook.mirrored import image, known_pods, load_source, mirrored_webhook
+from tests.webhook.mirrored import image, known_pods, mirrored_webhook
 
 EXPLOSION = "[@]" + ".[@,@][]" * 20 + " == 'x'"
 RAISES = "abs(container.image) == `1`"
 NO_BOOLEAN = "container.image"
 LAST = "contains(container.image, 'filtered-out')"
-
-
-@pytest.fixture(scope="module")
-def source() -> Iterator[MemoryRegistry]:
-    with MemoryRegistry() as registry:
-        load_source(registry)
-        yield registry
 
 
 def test_filters_that_blow_up_hurt_nobody(source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> None:

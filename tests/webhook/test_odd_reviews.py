@@ -82,6 +82,7 @@ def test_the_content_type_does_not_matter(always: Webhook, content_type: str) ->
     [
         ("GET", "/webhook", 405),
         ("PUT", "/webhook", 405),
+        ("OPTIONS", "/webhook", 405),
         ("DELETE", "/", 405),
         ("GET", "/", 200),
         ("GET", "/livez", 200),

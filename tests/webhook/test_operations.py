@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 from tests.support.system import Webhook, pod_of
+from webhook.patch import ANNOTATION
 
 REDIS = "docker.io/library/redis:7"
 
@@ -73,6 +75,20 @@ def test_a_debug_container_is_swapped_and_the_others_are_left_alone(always: Webh
     answer = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
 
     assert list(answer.images) == ["/spec/ephemeralContainers/1/image"]
+
+
+def test_a_debug_container_takes_no_entry_from_the_annotation(always: Webhook) -> None:
+    """Entries of containers that this operation does not touch still hold."""
+    swapped = f"{always_target(always)}/docker.io/library/nginx:1.25"
+    originals = {ANNOTATION: json.dumps({"c0": "nginx:1.25"})}
+    old = pod_of(swapped, annotations=originals)
+    new = copy.deepcopy(old)
+    new["spec"]["ephemeralContainers"] = [{"name": "debug", "image": "busybox:1.36"}]
+
+    answer = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
+
+    (written,) = [operation["value"] for operation in answer.patch if operation["op"] == "add"]
+    assert json.loads(written) == {"c0": "nginx:1.25", "debug": "busybox:1.36"}
 
 
 def test_a_known_debug_container_is_left_alone(always: Webhook) -> None:

@@ -16,14 +16,7 @@ from tests.support.databases import query
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
 from tests.support.system import Webhook, pod_of, review_of
-from tests.webhook.mirrored import image, known_pods, load_source, mirrored_webhook
-
-
-@pytest.fixture(scope="module")
-def source() -> Iterator[MemoryRegistry]:
-    with MemoryRegistry() as registry:
-        load_source(registry)
-        yield registry
+from tests.webhook.mirrored import image, known_pods, mirrored_webhook
 
 
 @pytest.fixture

@@ -19,18 +19,11 @@ from tests.support.databases import query
 from tests.support.faulty_registry import Action, FaultyRegistry, drip, endless, hang, hang_up, reply
 from tests.support.ports import wait_until
 from tests.support.system import Webhook, pod_of, review_of
-from tests.webhook.mirrored import admit_in_time, image, known_pods, load_source, mirror_of, mirrored_webhook, reason
+from tests.webhook.mirrored import admit_in_time, image, known_pods, mirror_of, mirrored_webhook, reason
 
 HEAD = "HEAD .*/manifests/"
 MANIFEST = "(HEAD|GET) .*/manifests/"
 ALWAYS = float("inf")
-
-
-@pytest.fixture(scope="module")
-def source() -> Iterator[MemoryRegistry]:
-    with MemoryRegistry() as registry:
-        load_source(registry)
-        yield registry
 
 
 @pytest.fixture
@@ -126,6 +119,28 @@ def test_a_stale_answer_holds_until_the_target_says_otherwise(
 
         target.heal()
         wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
+
+
+def test_an_image_that_was_there_before_gets_its_mapping(
+    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    """The database was lost, or somebody else has put it there: it is swapped, remembered, and looked at by a job."""
+    sample = sample_image(seed=5, layers=1, layer_bytes=100)
+    sample.load(source.storage, "team/older", "1.0")
+    sample.load(target.storage, f"{mirror_of(source)}/team/older", "1.0")
+    sql = "SELECT existence, access, last_job_id FROM mirrors_imagemapping WHERE source LIKE '%team/older:1.0'"
+    with webhook_of(tmp_path, source, target) as webhook:
+        assert reason(webhook, source, "older") == "present"
+        wait_until(lambda: [row[0] for row in query(webhook.database_url, sql)] == ["present"], what="its mapping")
+
+        def has_job() -> bool:
+            assert reason(webhook, source, "older") == "present"
+            return query(webhook.database_url, sql)[0][2] is not None
+
+        wait_until(has_job, what="its job")
+        # From now on nobody has to be asked.
+        target.on(MANIFEST, hang, times=ALWAYS)
+        assert reason(webhook, source, "older") == "present"
 
 
 def test_one_look_at_the_target_serves_all_who_wait(

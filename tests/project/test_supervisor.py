@@ -1,0 +1,107 @@
+"""``manage.py up``: a process that is killed is started again, and leaves nothing behind; what can't start ends all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port, wait_until
+from tests.support.system import POOL, Process, write_config
+
+
+@contextlib.contextmanager
+def up(directory: Path, *arguments: str) -> Iterator[tuple[Process, dict[str, int]]]:
+    """The whole system, and its ports."""
+    config = write_config(directory / "config.yaml", target="mirror.example.com:5000")
+    ports = {name: free_port() for name in ("listen", "web", "metrics")}
+    addresses = [f"--{name}-address=127.0.0.1:{port}" for name, port in ports.items()]
+    command = [sys.executable, "manage.py", "up", "--config", str(config), "--data-dir", str(directory / "data")]
+    environment = {"SWAPPER_DATABASE_URL": "", "SWAPPER_SECRET_KEY": "", "SWAPPER_DATA_DIR": str(directory / "data")}
+    process = Process([*command, "--no-tls", *addresses, *arguments], environment, directory / "up.log")
+    process.start()
+    try:
+        yield process, ports
+    finally:
+        process.stop()
+
+
+def answers(port: int, path: str = "/livez") -> bool:
+    try:
+        url = f"http://127.0.0.1:{port}{path}"
+        return POOL.request("GET", url, headers={"Connection": "close"}, retries=False, timeout=2).status == 200
+    except Exception:
+        return False
+
+
+def members(group: int) -> set[int]:
+    """Living processes of a process group."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group and fields[0] != "Z":
+                found.add(int(stat.parent.name))
+    return found
+
+
+def worker_of(process: Process) -> int | None:
+    assert process.popen is not None
+    parent = process.popen.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    for child in children:
+        with contextlib.suppress(OSError):
+            if re.search(r"manage\.py\0worker", Path(f"/proc/{child}/cmdline").read_text()):
+                return int(child)
+    return None
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_worker_is_started_again_and_the_webhook_does_not_notice(tmp_path: Path) -> None:
+    with up(tmp_path) as (process, ports):
+        for port in ports.values():
+            wait_until(partial(answers, port), timeout=60, what=f"the whole system (log: {process.log})")
+        first = worker_of(process)
+        assert first is not None
+        assert len(members(first)) > 2, "parent, sentinel, and what that has started"
+
+        os.kill(first, signal.SIGKILL)
+
+        wait_until(lambda: worker_of(process) not in (None, first), timeout=30, what="another worker")
+        assert answers(ports["listen"], "/readyz")
+        wait_until(lambda: not members(first), what="the end of all that the first one had started")
+        wait_until(lambda: answers(ports["metrics"]), timeout=30, what="the new worker's sign of life")
+
+
+def test_what_cannot_start_ends_all_of_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with up(tmp_path, f"--listen-address=127.0.0.1:{port}") as (process, _):
+            assert process.popen is not None
+            assert process.popen.wait(60) == 1
+    assert "A process ended at its start" in process.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ("--web-address=bogus", "is no address and port"),
+        ("--data-dir=/proc/nope", "/proc/nope"),
+        ("--tls-cert-file=/no/such.crt", "tlsCertFile and tlsKeyFile must be given together"),
+    ],
+)
+def test_a_start_that_makes_no_sense_is_refused_in_a_line(tmp_path: Path, argument: str, told: str) -> None:
+    with up(tmp_path, argument) as (process, _):
+        assert process.popen is not None
+        assert process.popen.wait(60) == 2
+    text = process.log.read_text()
+    assert told in text
+    assert "Traceback" not in text
