@@ -19,7 +19,7 @@ from tests.support.system import Process
 
 FAST = {
     "heartbeat": 0.3,
-    "lease": 1.0,
+    "lease": 3.0,
     "poll": 0.05,
     "linger": 0.2,
     "reconcile_period": 0.3,
