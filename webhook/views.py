@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from swapper_project import metrics
+from swapper_project.serving.framing import MAX_BODY
 from webhook import admission
 from webhook.admission import AdmissionRequest, ReviewError
 from webhook.review import Outcome
@@ -25,7 +26,6 @@ from webhook.terms import Terms
 
 log = structlog.get_logger(__name__)
 
-MAX_BODY: Final = 4 * 1024 * 1024
 ANSWER_MARGIN: Final = 0.15
 """Seconds kept back from the budget for writing the answer."""
 
