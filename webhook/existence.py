@@ -31,7 +31,7 @@ BREAKER_ANSWERS: Final = 5
 BREAKER_WINDOW: Final = 10.0
 BREAKER_REST: Final = 30.0
 MOST_HOSTS: Final = 1_000
-AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited"})
+AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
 Head = Callable[[ImageRef, RegistryAccess, float], Descriptor | None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirrors.oci.access import Credential, RegistryAccess
+from mirrors.oci.access import Credential, CredentialSource, Issued, RegistryAccess
 from mirrors.oci.engine import Engine
 from mirrors.oci.errors import CopyCancelledError, RegistryError
 from mirrors.oci.manifests import Descriptor
@@ -16,9 +16,11 @@ __all__ = [
     "CopyRequest",
     "CopyResult",
     "Credential",
+    "CredentialSource",
     "Descriptor",
     "Engine",
     "EngineSettings",
+    "Issued",
     "MemoryMounts",
     "MountIndex",
     "Progress",

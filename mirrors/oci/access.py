@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 DOCKER_HUB = "docker.io"
 DOCKER_HUB_API = "registry-1.docker.io"
@@ -12,6 +13,27 @@ DOCKER_HUB_API = "registry-1.docker.io"
 class Credential:
     username: str
     password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A log-in that ends at `expires_at` (monotonic seconds); no credential means anonymous. `fresh` means it was made
+    for this very question, so a refusal is about what it may do."""
+
+    credential: Credential | None
+    expires_at: float
+    fresh: bool
+
+
+class CredentialSource(Protocol):
+    """Where a log-in comes from that lasts a while and is then made anew. Compared by identity."""
+
+    def issue(self, *, timeout: float, refused: str | None = None) -> Issued:
+        """The log-in in force; another one where the registry `refused` that password.
+
+        Waits `timeout` seconds at most. Raises RegistryError `credential` when there is none to be had now.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +47,7 @@ class RegistryAccess:
     """
 
     host: str
-    credentials: tuple[Credential, ...] = ()
+    credentials: tuple[Credential | CredentialSource, ...] = ()
     insecure: bool = False
     ca_file: str | None = None
     private_allowed: bool = False
@@ -35,6 +57,11 @@ class RegistryAccess:
     def api_host(self) -> str:
         """The host of the registry API: Docker Hub's differs from the name in its references."""
         return DOCKER_HUB_API if self.host == DOCKER_HUB else self.host
+
+    @property
+    def has_alternatives(self) -> bool:
+        """Whether being denied something may be answered by another log-in, or by a newer token of the same one."""
+        return len(self.credentials) > 1 or any(not isinstance(c, Credential) for c in self.credentials)
 
     @property
     def scheme(self) -> str:

@@ -8,10 +8,11 @@ import re
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
-from mirrors.oci.access import Credential, RegistryAccess
+from mirrors.oci.access import Credential, Issued, RegistryAccess
 from mirrors.oci.calls import Call
 from mirrors.oci.challenges import Challenge, best
 from mirrors.oci.errors import RegistryError, is_retryable
@@ -21,6 +22,9 @@ from mirrors.oci.urls import Url
 MIN_TOKEN_SECONDS = 60.0
 REFRESH_MARGIN_SECONDS = 15.0
 MAX_SESSIONS = 4096
+CREDENTIAL_PATIENCE_SECONDS = 20.0
+"""How long a log-in that is made anew may take where nothing else bounds the call."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 Scopes = tuple[str, ...]
@@ -50,6 +54,7 @@ class _Session:
     credential: int = 0
     header: str | None = None
     expires_at: float = 0.0
+    password: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Authenticator:
             realm = self._realms.get(access)
             if realm is None:
                 return Authorization(None, fresh=False)
-            return Authorization(self._obtain(session, access, realm, scopes, call), fresh=True)
+            return self._obtain(session, access, realm, scopes, call)
 
     def renew(
         self, access: RegistryAccess, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
@@ -99,8 +104,9 @@ class Authenticator:
                 if session.credential >= len(access.credentials):
                     session.credential = 0
                     return None
-            header = self._obtain(session, access, realm, scopes, call)
-            return Authorization(header, fresh=True) if header else None
+            found = self._obtain(session, access, realm, scopes, call, refused_password=session.password)
+            is_the_same = found.header == refused.header and not found.fresh
+            return None if found.header is None or is_the_same else found
 
     def _session(self, access: RegistryAccess, scopes: Scopes) -> _Session:
         with self._lock:
@@ -118,29 +124,51 @@ class Authenticator:
                 self._realms.popitem(last=False)
 
     def _obtain(
-        self, session: _Session, access: RegistryAccess, realm: _Realm, scopes: Scopes, call: Call
-    ) -> str | None:
-        """Fills the session with the first credential, from its current one on, that gets an answer."""
+        self,
+        session: _Session,
+        access: RegistryAccess,
+        realm: _Realm,
+        scopes: Scopes,
+        call: Call,
+        refused_password: str | None = None,
+    ) -> Authorization:
+        """Fills the session with the first log-in, from its current one on, that gets an answer."""
         for index in range(session.credential, max(1, len(access.credentials))):
             session.credential = index
-            credential = access.credentials[index] if access.credentials else None
-            if realm.challenge.scheme == "basic":
-                session.header, session.expires_at = (_basic(credential) if credential else None), float("inf")
-                return session.header
-            reply = self._fetch_token(access, credential, realm, scopes, call)
-            if reply.status == 200:
-                token, lifetime = _read_token(reply.body, access.host)
-                session.header = f"Bearer {token}"
-                session.expires_at = time.monotonic() + lifetime - REFRESH_MARGIN_SECONDS
-                return session.header
-            if is_retryable(reply.status):
-                raise _token_server_failed(reply, access.host)
+            for issued in self._log_ins(access, index, call, refused_password):
+                session.password = issued.credential.password if issued.credential else None
+                if realm.challenge.scheme == "basic":
+                    session.header = _basic(issued.credential) if issued.credential else None
+                    session.expires_at = issued.expires_at
+                    return Authorization(session.header, issued.fresh)
+                reply = self._fetch_token(access, issued.credential, realm, scopes, call)
+                if reply.status == 200:
+                    token, lifetime = _read_token(reply.body, access.host)
+                    session.header = f"Bearer {token}"
+                    session.expires_at = time.monotonic() + lifetime - REFRESH_MARGIN_SECONDS
+                    return Authorization(session.header, fresh=True)
+                if is_retryable(reply.status):
+                    raise _token_server_failed(reply, access.host)
         session.credential = 0
         raise RegistryError(
             "unauthorized",
             f"the token server of {access.host} refused to let us in; check the credentials, and that the image exists",
             host=access.host,
         )
+
+    def _log_ins(self, access: RegistryAccess, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
+        """The log-in of this index; where it is one that is made anew, and the first one was not taken, a newer one."""
+        chosen = access.credentials[index] if access.credentials else None
+        if chosen is None or isinstance(chosen, Credential):
+            yield Issued(chosen, float("inf"), fresh=True)
+            return
+        issued = chosen.issue(timeout=call.remaining(CREDENTIAL_PATIENCE_SECONDS), refused=refused)
+        yield issued
+        if not issued.fresh:
+            password = issued.credential.password if issued.credential else None
+            newer = chosen.issue(timeout=call.remaining(CREDENTIAL_PATIENCE_SECONDS), refused=password)
+            if newer.fresh:
+                yield newer
 
     def _fetch_token(
         self, access: RegistryAccess, credential: Credential | None, realm: _Realm, scopes: Scopes, call: Call

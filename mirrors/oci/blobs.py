@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mirrors.oci.access import RegistryAccess
 from mirrors.oci.client import RegistryClient, Upload
 from mirrors.oci.download import Download, SourceError
 from mirrors.oci.errors import RegistryError
@@ -44,7 +45,7 @@ class BlobCopy:
                 self._upload(upload or self.target.start_upload(self.target_repository))
                 return "copied"
             except RegistryError as error:
-                if attempt == tries or not _is_worth_another_try(error, self.target.access.host):
+                if attempt == tries or not _is_worth_another_try(error, self.target.access):
                     raise
                 self._pause(error, attempt)
             upload = None
@@ -87,6 +88,7 @@ class BlobCopy:
         self.target.call.sleep(error.retry_after or settings.backoff(attempt - 1), self.target.access.host)
 
 
-def _is_worth_another_try(error: RegistryError, target_host: str) -> bool:
+def _is_worth_another_try(error: RegistryError, target: RegistryAccess) -> bool:
     """A refused token may have ended in mid-upload: it was renewed, so one more session is worth it."""
-    return not error.permanent or (error.code == "unauthorized" and error.host == target_host)
+    is_refused = error.code == "unauthorized" or (error.code == "denied" and target.has_alternatives)
+    return not error.permanent or (is_refused and error.host == target.host)

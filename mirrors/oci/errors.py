@@ -21,9 +21,10 @@ Code = Literal[
     "tls",
     "tag-immutable",
     "conflict",
+    "credential",
 ]
 
-TRANSIENT: Final = frozenset({"rate-limited", "unavailable", "timeout", "conflict"})
+TRANSIENT: Final = frozenset({"rate-limited", "unavailable", "timeout", "conflict", "credential"})
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 499, 522})
 
 _OCI_CODE = re.compile(r"[A-Za-z_]{1,40}")

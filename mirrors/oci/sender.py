@@ -60,11 +60,11 @@ class Sender:
         return reply
 
     def send_once(self, ask: Ask, scopes: Scopes) -> Reply:
-        """For bodies that cannot be replayed. After a 401 the token is renewed for the next try, after a 429 the host
-        rests; the trying again is the caller's."""
+        """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
+        host rests; the trying again is the caller's."""
         authorization = self._wire.auth.authorize(self._access, scopes, self._call)
         reply = self._exchange(ask, authorization)
-        if reply.status == 401:
+        if self._is_refused(reply):
             self._wire.auth.renew(self._access, scopes, replace(authorization, fresh=False), reply, self._call)
         if is_retryable(reply.status):
             self._rest(reply, 0)
@@ -84,10 +84,9 @@ class Sender:
 
     def _authenticated(self, ask: Ask, scopes: Scopes) -> Reply:
         authorization = self._wire.auth.authorize(self._access, scopes, self._call)
-        has_spare = len(self._access.credentials) > 1
         while True:
             reply = self._exchange(ask, authorization)
-            if reply.status != 401 and not (reply.status == 403 and has_spare):
+            if not self._is_refused(reply):
                 return reply
             if reply.stream is not None:
                 reply.stream.close()
@@ -95,6 +94,10 @@ class Sender:
             if renewed is None:
                 return reply
             authorization = renewed
+
+    def _is_refused(self, reply: Reply) -> bool:
+        """Whether another log-in may help. ECR answers 403 to a token that has ended."""
+        return reply.status == 401 or (reply.status == 403 and self._access.has_alternatives)
 
     def _exchange(self, ask: Ask, authorization: Authorization) -> Reply:
         """Credentials go to the registry itself alone: an upload's Location may be elsewhere."""

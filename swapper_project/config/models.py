@@ -58,6 +58,9 @@ class Config(Section):
     platforms: tuple[Platform, ...] = Field(default=(), description="Platforms to mirror; empty: all.")
     referrers: Literal["none", "signatures", "all"] = "signatures"
     private_images: Literal["skip", "mirror", "guard", "enforce"] = "guard"
+    access_age: Duration = Field(
+        default=21_600.0, description="After how long it is checked again that a namespace may read a private image."
+    )
     opt_out: Literal["pods", "none"] = "pods"
     on_error: Literal["allow", "deny"] = "allow"
     annotate: bool = True

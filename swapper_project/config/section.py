@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from swapper_project.config.values import CredentialVariable, FileName
+from swapper_project.config.values import CredentialVariable, DialAddress, FileName
 
 
 class Section(BaseModel):
@@ -18,8 +18,18 @@ class Section(BaseModel):
     )
 
 
-class LogIn(Section):
-    """How a registry is reached and where its password is found. The password itself never stands in the file."""
+class Reach(Section):
+    """How a registry is reached."""
+
+    ca_file: FileName | None = Field(default=None, description="Certificate authorities (PEM) beside the system's.")
+    connect_to: DialAddress | None = Field(
+        default=None,
+        description="host[:port] that is dialled in place of the registry's own host, such as a VPC endpoint.",
+    )
+
+
+class LogIn(Reach):
+    """A registry, and where its password is found. The password itself never stands in the file."""
 
     username: str | None = Field(default=None, min_length=1)
     password_file: FileName | None = Field(
@@ -29,16 +39,22 @@ class LogIn(Section):
         default=None, description="Environment variable of the worker with the password: SWAPPER_CRED_…"
     )
     insecure: bool = Field(default=False, description="Talk plain HTTP to this registry.")
-    ca_file: FileName | None = Field(default=None, description="Certificate authorities (PEM) beside the system's.")
+
+    @property
+    def password_references(self) -> dict[str, str | None]:
+        """The keys that may say where the password is."""
+        return {"passwordFile": self.password_file, "passwordEnv": self.password_env}
 
     @model_validator(mode="after")
     def _password_is_told_once(self) -> Self:
-        if self.password_file and self.password_env:
-            raise ValueError("passwordFile and passwordEnv are both given; keep one")
-        if self.username and not (self.password_file or self.password_env):
-            raise ValueError("username needs passwordFile or passwordEnv beside it")
-        if not self.username and (self.password_file or self.password_env):
-            raise ValueError("passwordFile and passwordEnv need username beside them")
+        given = [key for key, value in self.password_references.items() if value]
+        keys = list(self.password_references)
+        if len(given) > 1:
+            raise ValueError(f"{given[0]} and {given[1]} are both given; keep one")
+        if self.username and not given:
+            raise ValueError(f"username needs {', '.join(keys[:-1])} or {keys[-1]} beside it")
+        if given and not self.username:
+            raise ValueError(f"{given[0]} needs username beside it")
         if self.password_file and ".." in self.password_file.split("/"):
             raise ValueError("passwordFile must not contain '..'")
         return self

@@ -6,9 +6,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from swapper_project.config.aws import AwsRegistry
 from swapper_project.config.section import LogIn, Section
-from swapper_project.config.target import AwsRegistry, GcpRegistry
-from swapper_project.config.values import HostPattern, JmesPath, Namespace
+from swapper_project.config.gcp import GcpRegistry
+from swapper_project.config.values import Host, HostPattern, JmesPath, Namespace, SecretKey
 
 
 class FilterConfig(Section):
@@ -28,11 +29,30 @@ class SourceRegistry(LogIn):
         "Without any it serves what anonymous clients can read too.",
     )
 
+    password_secret: SecretKey | None = Field(
+        default=None,
+        description="For type oci: NAME/KEY of a Secret in our own namespace with the label "
+        "k8s-image-swapper/credential: \"true\".",
+    )
+    mirrors: tuple[Host, ...] = Field(
+        default=(),
+        description="For type oci: hosts that have the same images; tried in turn, before the registry itself.",
+    )
+
+    @property
+    def password_references(self) -> dict[str, str | None]:
+        return {**super().password_references, "passwordSecret": self.password_secret}
+
     @property
     def registry_host(self) -> str:
         """The host this log-in is for, whatever the type; may start with ``*.``."""
         chosen = {"aws": self.aws, "gcp": self.gcp}.get(self.type)
         return chosen.host if chosen else self.host or ""
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names of the same host: ECR has several."""
+        return tuple(host for host in self.aws.hosts if host != self.registry_host) if self.aws else ()
 
     @property
     def serves_all_namespaces(self) -> bool:

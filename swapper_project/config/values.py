@@ -164,6 +164,17 @@ ListenAddress = Annotated[
     str,
     _pattern(r"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", "must be an address and port, such as :8443"),
 ]
+DialAddress = Annotated[
+    str,
+    _pattern(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", "must be a host, or host:port"),
+]
+KmsKeyName = Annotated[
+    str,
+    _pattern(
+        r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+",
+        "must be the name of a key: projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY",
+    ),
+]
 Platform = Annotated[
     str, _pattern(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?", "must be a platform such as linux/amd64 or linux/arm/v7")
 ]
@@ -193,6 +204,13 @@ CredentialVariable = Annotated[
         r"SWAPPER_CRED_[A-Z0-9_]+",
         "must name an environment variable that starts with SWAPPER_CRED_ (so that no other secret of the process "
         "can be sent to a registry)",
+    ),
+]
+SecretKey = Annotated[
+    str,
+    _pattern(
+        r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9._-]{1,253}",
+        "must be NAME/KEY: the name of a Secret, and the key in it that holds the password",
     ),
 ]
 Namespace = Annotated[

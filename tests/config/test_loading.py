@@ -153,8 +153,8 @@ def test_the_target_gets_its_name(text: str, endpoint: str, prefix: str, longest
     [
         ("standard", "123456789012.dkr.ecr.us-east-1.amazonaws.com"),
         ("fips", "123456789012.dkr.ecr-fips.us-east-1.amazonaws.com"),
-        ("dual-stack", "123456789012.dkr-ecr.us-east-1.on.aws"),
-        ("fips-dual-stack", "123456789012.dkr-ecr-fips.us-east-1.on.aws"),
+        ("dualstack", "123456789012.dkr-ecr.us-east-1.on.aws"),
+        ("fips-dualstack", "123456789012.dkr-ecr-fips.us-east-1.on.aws"),
     ],
 )
 def test_all_host_names_of_ecr_are_the_same_target(hostname: str, host: str) -> None:

@@ -1,0 +1,98 @@
+"""Names of the clouds' registry hosts: made from account and region, and read back. Pure, but for botocore's data.
+
+https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html and its pages on FIPS and dual-stack endpoints.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+EcrKind = Literal["standard", "dualstack", "fips", "fips-dualstack"]
+ECR_KINDS: Final[tuple[EcrKind, ...]] = get_args(EcrKind)
+
+_SERVICES: Final[dict[EcrKind, str]] = {
+    "standard": "dkr.ecr",
+    "dualstack": "dkr-ecr",
+    "fips": "dkr.ecr-fips",
+    "fips-dualstack": "dkr-ecr-fips",
+}
+_ECR: Final = re.compile(r"(?P<account>[0-9]{12})\.(?P<service>dkr[.-]ecr(?:-fips)?)\.(?P<region>[a-z0-9-]+)\..+")
+_GAR: Final = re.compile(r"(?P<location>[a-z]+(?:-[a-z]+)*[0-9]{0,2})-docker\.pkg\.dev")
+
+
+@dataclass(frozen=True, slots=True)
+class EcrHost:
+    """A private registry of Amazon ECR, and under which kind of host name it was met."""
+
+    account: str
+    region: str
+    kind: EcrKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    regions: re.Pattern[str]
+    domain: str
+    dual_stack_domain: str
+
+
+def ecr_host(account: str, region: str, kind: EcrKind = "standard") -> str:
+    """The host of an account's registry, in the domain of its partition."""
+    partition = _partition_of(region)
+    domain = partition.dual_stack_domain if kind.endswith("dualstack") else partition.domain
+    return f"{account}.{_SERVICES[kind]}.{region}.{domain}"
+
+
+def ecr_hosts(account: str, region: str) -> dict[EcrKind, str]:
+    """All host names of one registry."""
+    return {kind: ecr_host(account, region, kind) for kind in ECR_KINDS}
+
+
+def parse_ecr_host(host: str) -> EcrHost | None:
+    """What a host name says of its registry; None where it is none of ECR's, in any partition."""
+    match = _ECR.fullmatch(host)
+    if match is None:
+        return None
+    hosts = ecr_hosts(match["account"], match["region"])
+    return next((EcrHost(match["account"], match["region"], kind) for kind, name in hosts.items() if name == host), None)
+
+
+def gar_host(location: str) -> str:
+    """The host of a location (a region, or a multi-region such as ``europe``) of Google Artifact Registry."""
+    return f"{location}-docker.pkg.dev"
+
+
+def parse_gar_host(host: str) -> str | None:
+    """The location of a host of Google Artifact Registry."""
+    match = _GAR.fullmatch(host)
+    return match["location"] if match else None
+
+
+def _partition_of(region: str) -> _Partition:
+    """Regions that no partition claims are newer than botocore, and most likely of the first one."""
+    partitions = _partitions()
+    return next((p for p in partitions if p.regions.fullmatch(region)), partitions[0])
+
+
+@cache
+def _partitions() -> tuple[_Partition, ...]:
+    return tuple(_read_partitions())
+
+
+def _read_partitions() -> Iterator[_Partition]:
+    """From botocore's file, without importing botocore: the webhook of another target has no use for it."""
+    spec = find_spec("botocore")
+    assert spec is not None and spec.origin is not None
+    document = json.loads((Path(spec.origin).parent / "data" / "partitions.json").read_text())
+    for partition in document["partitions"]:
+        outputs = partition["outputs"]
+        # The API's dual-stack endpoints are below "api.", the registries' below "on.".
+        registries = "on." + outputs["dualStackDnsSuffix"].removeprefix("api.")
+        yield _Partition(re.compile(partition["regionRegex"].strip("^$")), outputs["dnsSuffix"], registries)

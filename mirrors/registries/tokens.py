@@ -1,0 +1,148 @@
+"""Log-ins that clouds issue for some hours: renewed ahead of their end, for ever, and used until it comes."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from mirrors.oci import Credential, Issued, RegistryError
+
+log = structlog.get_logger(__name__)
+
+RENEWED_AFTER: Final = 0.6
+"""Share of its life after which a token is renewed: what is left is the time that a renewal may fail for."""
+
+RETRY: Final = (1.0, 60.0)
+"""Seconds between tries that fail: at first, and at most."""
+
+YOUNG: Final = 30.0
+"""Seconds for which a new token is not replaced because a registry refused it: then it is denied, not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """``lifetime`` is in seconds from now."""
+
+    username: str
+    password: str = field(repr=False)
+    lifetime: float
+
+
+class TokenKeeper:
+    """Keeps the newest token; a :class:`mirrors.oci.CredentialSource`.
+
+    ``fetch`` makes one, with time-outs of its own, and raises RegistryError, whose text tells an operator what to do.
+    It is called on a thread that starts with the first question, so never before a fork.
+    """
+
+    def __init__(self, fetch: Callable[[], Token], *, host: str, retry: tuple[float, float] = RETRY) -> None:
+        self._fetch = fetch
+        self._host = host
+        self._retry = retry
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._token: Token | None = None
+        self._made_at = 0.0
+        self._tries = 0
+        self._problem: RegistryError | None = None
+        self._is_wanted = False
+
+    def issue(self, *, timeout: float, refused: str | None = None) -> Issued:
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            self._start()
+            before, tries = self._token, self._tries
+            if self._is_good(refused):
+                return self._issued(fresh=False)
+            self._is_wanted = True
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._token is not before or self._tries > tries, max(0.0, deadline - time.monotonic())
+            )
+            if self._token is not None and self._token is not before:
+                return self._issued(fresh=True)
+            if self._token is not None and not self._is_over():
+                return self._issued(fresh=False)
+            raise self._problem or RegistryError(
+                "credential",
+                f"the log-in for {self._host} did not come in time; it is being tried again",
+                host=self._host,
+            )
+
+    @property
+    def problem(self) -> RegistryError | None:
+        """Why the last renewal failed; None where it went well."""
+        return self._problem
+
+    def _is_good(self, refused: str | None) -> bool:
+        if self._token is None or self._is_over():
+            return False
+        return refused != self._token.password or time.monotonic() - self._made_at < YOUNG
+
+    def _is_over(self) -> bool:
+        return self._token is not None and time.monotonic() >= self._made_at + self._token.lifetime
+
+    def _issued(self, *, fresh: bool) -> Issued:
+        assert self._token is not None
+        credential = Credential(self._token.username, self._token.password)
+        return Issued(credential, self._made_at + self._token.lifetime, fresh)
+
+    def _start(self) -> None:
+        """Also anew in a forked child, which has no threads."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name=f"token {self._host}", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            asked_at = time.monotonic()
+            try:
+                token = self._fetch()
+            except Exception as error:
+                failures += 1
+                self._failed(error, failures)
+                pause = min(self._retry[1], self._retry[0] * 2 ** min(failures - 1, 10)) * random.uniform(0.7, 1.0)
+            else:
+                failures = 0
+                self._renewed(token, asked_at)
+                pause = token.lifetime * RENEWED_AFTER * random.uniform(0.9, 1.0)
+            self._rest(pause, at_least=self._retry[0] if failures else 0.0)
+
+    def _rest(self, pause: float, *, at_least: float) -> None:
+        """Until the next try is due, or somebody wants one; a cloud that is away is not asked by each of those."""
+        earliest = time.monotonic() + at_least
+        with self._changed:
+            # What was wanted until now has come.
+            self._is_wanted = False
+            self._changed.wait_for(lambda: self._is_wanted and time.monotonic() >= earliest, pause)
+
+    def _renewed(self, token: Token, asked_at: float) -> None:
+        if self._problem is not None:
+            log.info("The log-in for a registry was renewed after all", host=self._host)
+        with self._changed:
+            self._token, self._made_at, self._problem = token, asked_at, None
+            self._tries += 1
+            self._changed.notify_all()
+
+    def _failed(self, error: Exception, failures: int) -> None:
+        if isinstance(error, RegistryError):
+            problem = error
+            log.warning("The log-in for a registry was not renewed", host=self._host, error=str(error), tries=failures)
+        else:
+            problem = RegistryError(
+                "credential",
+                f"the log-in for {self._host} could not be made ({type(error).__name__}); the worker's log has more",
+                host=self._host,
+            )
+            log.exception("The log-in for a registry was not renewed", host=self._host, tries=failures)
+        with self._changed:
+            self._problem = problem
+            self._tries += 1
+            self._changed.notify_all()

@@ -1,0 +1,57 @@
+"""Google Artifact Registry in the configuration, as a source and as the target."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from mirrors.cloud_hosts import gar_host
+from mirrors.images import TargetName
+from swapper_project.config.section import Reach, Section
+from swapper_project.config.values import Host, KmsKeyName, Location, Policy, ProjectId, RepositoryId
+
+
+class GcpRegistry(Reach):
+    """A repository of Google Artifact Registry, as a source."""
+
+    location: Location
+    project_id: ProjectId
+    repository_id: RepositoryId
+
+    @property
+    def host(self) -> str:
+        return gar_host(self.location)
+
+    @property
+    def path(self) -> str:
+        """Project and repository as image names have them: projects of a domain (example.com:project) with a slash."""
+        return f"{self.project_id.replace(':', '/')}/{self.repository_id}"
+
+
+class GarOptions(Section):
+    """With what settings the repository is created."""
+
+    labels: dict[str, str] = Field(default={})
+    kms_key_name: KmsKeyName | None = None
+    cleanup_policies: Policy | None = Field(
+        default=None, description="JSON as text: an object of clean-up policies by ID, as the REST API has it."
+    )
+
+
+class GcpTarget(GcpRegistry):
+    create_repository: bool = False
+    gar_options: GarOptions = GarOptions()
+    api_endpoint: Host | None = Field(
+        default=None, description="Host of the Artifact Registry API, where it is reached by another name."
+    )
+
+    @property
+    def name(self) -> TargetName:
+        return TargetName(self.host, self.path)
+
+    @model_validator(mode="after")
+    def _options_are_used(self) -> Self:
+        if self.gar_options != GarOptions() and not self.create_repository:
+            raise ValueError("garOptions is for a repository that is made here: set createRepository to true")
+        return self
