@@ -38,6 +38,7 @@ class EcrHost:
 
 @dataclass(frozen=True, slots=True)
 class _Partition:
+    name: str
     regions: re.Pattern[str]
     domain: str
     dual_stack_domain: str
@@ -61,7 +62,14 @@ def parse_ecr_host(host: str) -> EcrHost | None:
     if match is None:
         return None
     hosts = ecr_hosts(match["account"], match["region"])
-    return next((EcrHost(match["account"], match["region"], kind) for kind, name in hosts.items() if name == host), None)
+    return next(
+        (EcrHost(match["account"], match["region"], kind) for kind, name in hosts.items() if name == host), None
+    )
+
+
+def ecr_arn(account: str, region: str, repository: str) -> str:
+    """The ARN of a repository, as IAM policies name it."""
+    return f"arn:{_partition_of(region).name}:ecr:{region}:{account}:repository/{repository}"
 
 
 def gar_host(location: str) -> str:
@@ -95,4 +103,6 @@ def _read_partitions() -> Iterator[_Partition]:
         outputs = partition["outputs"]
         # The API's dual-stack endpoints are below "api.", the registries' below "on.".
         registries = "on." + outputs["dualStackDnsSuffix"].removeprefix("api.")
-        yield _Partition(re.compile(partition["regionRegex"].strip("^$")), outputs["dnsSuffix"], registries)
+        yield _Partition(
+            partition["id"], re.compile(partition["regionRegex"].strip("^$")), outputs["dnsSuffix"], registries
+        )

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from mirrors.known import KnownMapping
 from mirrors.models import Filter, ImageMapping, JobStatus, ManagedBy, MirrorJob, Priority, Registry, RegistryRole
 from mirrors.models.revision import numbers
-from mirrors.registries.resolve import SourceEntry, entry_from_reference
+from mirrors.registries.sources import SourceEntry, entry_from_row
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
 CHANGES_LIMIT = 5_000
@@ -117,7 +117,7 @@ def operator_sources() -> list[SourceEntry]:
     """Source registries that operators added beside the configuration file's."""
     rows = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True)
     return [
-        entry_from_reference(
+        entry_from_row(
             host=row.endpoint,
             username=row.username,
             reference=row.credential_ref,

@@ -79,8 +79,7 @@ def out_of_quota(known: Knowledge, row: Row) -> Knowledge:
 
 def _is_served(decision: Decision, snapshot: Snapshot, namespace: str) -> bool:
     """Whether the configured log-in of the source serves private images to pods of this namespace."""
-    entry = snapshot.sources.entry_for(decision.source.registry) if decision.source else None
-    return entry is not None and entry.serves(namespace)
+    return decision.source is not None and snapshot.sources.serves(decision.source, namespace)
 
 
 def is_too_old(known: KnownMapping | None, snapshot: Snapshot) -> bool:

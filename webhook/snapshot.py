@@ -17,14 +17,9 @@ import structlog
 from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
 from mirrors.oci import RegistryAccess
 from mirrors.registries.allowed import AllowedSources
-from mirrors.registries.resolve import (
-    CredentialError,
-    DriverMissingError,
-    SourceCatalog,
-    SourceEntry,
-    source_entries,
-    target_driver,
-)
+from mirrors.registries.credentials import CredentialError
+from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.registries.targets import target_driver
 from swapper_project.config import Config, ConfigSource
 from swapper_project.env import Environment
 from webhook.decision import Policy
@@ -50,7 +45,7 @@ class Snapshot:
     policy: Policy
     sources: SourceCatalog
     target_access: RegistryAccess | None
-    """None where the target can't be asked: no driver, or its credential can't be read."""
+    """None where the target can't be asked: its credential can't be read."""
 
     def label(self, host: str) -> str:
         """A registry's host as metrics name it."""
@@ -156,7 +151,7 @@ class Snapshots:
     def _target_access(self, config: Config) -> RegistryAccess | None:
         try:
             return target_driver(config, credentials_dir=self._environment.credentials_dir).access()
-        except (DriverMissingError, CredentialError) as error:
+        except CredentialError as error:
             if str(error) != self._problem:
                 log.error("The target registry cannot be asked", error=str(error))
             self._problem = str(error)

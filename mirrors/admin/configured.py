@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.forms import ModelForm
 from django.http import HttpRequest
 
@@ -28,8 +28,10 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     fields = ["name", "endpoint", "username", "credential_ref", "insecure", "ca_file", "enabled"]
 
     def save_model(self, request: HttpRequest, obj: Registry, form: ModelForm[Registry], change: bool) -> None:
-        """Operators add sources; the target is the configuration file's. Another host never gets this one's log-in."""
+        """Operators add sources; the target is the configuration file's."""
         obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
-        if change and "endpoint" in form.changed_data and "credential_ref" not in form.changed_data:
-            obj.username = obj.credential_ref = ""
+        had_log_in = bool(obj.credential_ref)
         super().save_model(request, obj, form, change)
+        if had_log_in and not obj.credential_ref:
+            text = "The host has changed, so its log-in was taken away: name the new host's one, if it needs one."
+            messages.warning(request, text)

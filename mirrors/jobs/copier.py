@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from django.conf import settings
 
 from mirrors import selectors
+from mirrors.cluster import credentials as cluster_credentials
+from mirrors.cluster.client import ClusterError
 from mirrors.jobs.heart import Heart
 from mirrors.jobs.mounts import DatabaseMounts
 from mirrors.jobs.timing import timing
 from mirrors.oci import Engine, EngineSettings
 from mirrors.registries.base import RegistryDriver
-from mirrors.registries.resolve import SourceCatalog, source_entries, target_driver
+from mirrors.registries.credentials import CredentialError
+from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.registries.targets import target_driver
 from swapper_project import metrics
 from swapper_project.config import Config, ConfigSource
 
@@ -29,7 +33,7 @@ class Copier:
         self.mounts = DatabaseMounts()
         self.heart = Heart()
         self._settings = engine_settings(source.current)
-        self._known_hosts = SourceCatalog([], credentials_dir=settings.ENVIRONMENT.credentials_dir)
+        self._known_hosts = self._catalog([])
         self.engine = self._new_engine()
         self.heart.start()
 
@@ -53,8 +57,16 @@ class Copier:
     def catalog(self) -> SourceCatalog:
         """Source registries of file and operators, as they are now."""
         entries = [*source_entries(self.config), *selectors.operator_sources()]
-        self._known_hosts = SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+        self._known_hosts = self._catalog(entries)
         return self._known_hosts
+
+    def _catalog(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
+        return SourceCatalog(
+            entries,
+            credentials_dir=settings.ENVIRONMENT.credentials_dir,
+            trusted_ca=self._source.current.trusted_ca,
+            read_secret=_password,
+        )
 
     def driver(self) -> RegistryDriver:
         return target_driver(self.config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
@@ -69,6 +81,14 @@ class Copier:
         self.engine.close()
         self.heart.stop()
         self.mounts.close()
+
+
+def _password(reference: str) -> str:
+    """Of a Secret ``NAME/KEY``; raises CredentialError."""
+    try:
+        return cluster_credentials.password(reference)
+    except ClusterError as error:
+        raise CredentialError(str(error)) from None
 
 
 def engine_settings(config: Config) -> EngineSettings:

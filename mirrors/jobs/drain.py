@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mirrors.jobs import due, outage
+from mirrors.jobs import due, outage, repositories
 from mirrors.jobs import lease as leases
 from mirrors.jobs.copier import Copier, Stop
 from mirrors.jobs.lease import AttemptReport, Lease
@@ -103,6 +103,7 @@ class Drain:
         """Returns what was done, in words, when nothing is due or running any more."""
         try:
             self._copier.renew_engine()
+            self._apply_settings()
             while not self._is_over():
                 self._fill()
                 self._threads.wait(timing().poll)
@@ -112,6 +113,16 @@ class Drain:
             self._threads.end()
         self._order_the_next_wakeup()
         return f"{self.claimed} jobs were taken"
+
+    def _apply_settings(self) -> None:
+        """What operators want of repositories comes first; it is rare, and soon done."""
+        if self._only is not None:
+            return
+        try:
+            repositories.apply_requested(self._copier)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("Repositories' settings cannot be looked at now", error=str(error))
+            connection.close()
 
     def _is_over(self) -> bool:
         now = time.monotonic()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.timing import timing
 from mirrors.models import ErrorClass
 from mirrors.oci import RegistryError
-from mirrors.registries.resolve import CredentialError, DriverMissingError
+from mirrors.registries.credentials import CredentialError
 
 
 class JobRefusedError(Exception):
@@ -18,9 +19,10 @@ class JobRefusedError(Exception):
 
     permanent = True
 
-    def __init__(self, error_class: ErrorClass, message: str) -> None:
+    def __init__(self, error_class: ErrorClass, message: str, grants: Mapping[str, bool] | None = None) -> None:
         super().__init__(message)
         self.error_class = error_class
+        self.grants = grants or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Failure:
     host: str = ""
     rest: float | None = None
     details: str = ""
+    grants: Mapping[str, bool] = field(default_factory=dict)
+    """What was learnt of namespaces on the way: whether their own pull secrets read the source."""
 
 
 def classify(error: Exception) -> Failure:
@@ -41,11 +45,9 @@ def classify(error: Exception) -> Failure:
         case RegistryError():
             return Failure(error.code, str(error), error.permanent, error.host, error.retry_after)
         case JobRefusedError():
-            return Failure(error.error_class, str(error), permanent=True)
+            return Failure(error.error_class, str(error), permanent=True, grants=error.grants)
         case CredentialError():
             return Failure(ErrorClass.CREDENTIAL, str(error), permanent=False)
-        case DriverMissingError():
-            return Failure(ErrorClass.UNSUPPORTED, str(error), permanent=True)
     return Failure(
         ErrorClass.INTERNAL,
         f"An unforeseen error stopped the copy ({type(error).__name__}); the attempt's log has its traceback.",

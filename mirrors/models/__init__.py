@@ -7,6 +7,7 @@ from mirrors.models.image_mapping import Access, Existence, ImageMapping, Mappin
 from mirrors.models.mirror_job import ErrorClass, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
 from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
+from mirrors.models.repository import TargetRepository
 from mirrors.models.revision import Revision
 
 __all__ = [
@@ -33,5 +34,6 @@ __all__ = [
     "RegistryKind",
     "RegistryRole",
     "Revision",
+    "TargetRepository",
     "Trigger",
 ]

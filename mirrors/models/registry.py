@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -15,9 +17,11 @@ HOST = RegexValidator(
     "Write a registry host, in lower case and without a scheme: registry.example.com or registry.example.com:5000.",
 )
 CREDENTIAL_REFERENCE = RegexValidator(
-    r"^(env:SWAPPER_CRED_[A-Z0-9_]+|file:[A-Za-z0-9][A-Za-z0-9._-]*)$",
-    "Name where the password is: env:SWAPPER_CRED_NAME (an environment variable of the worker) "
-    "or file:NAME (a file in the credentials directory). A password itself is never stored here.",
+    r"^(env:SWAPPER_CRED_[A-Z0-9_]+|file:[A-Za-z0-9][A-Za-z0-9._-]*|"
+    r"secret:[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9._-]{1,253})$",
+    "Name where the password is: env:SWAPPER_CRED_NAME (an environment variable of the worker), file:NAME (a file in "
+    "the credentials directory) or secret:NAME/KEY (a Secret of our own namespace with the label "
+    "k8s-image-swapper/credential). A password itself is never stored here.",
 )
 
 
@@ -83,6 +87,12 @@ class Registry(RevisionedModel):
             raise ValidationError({"endpoint": str(error)}) from error
         if bool(self.username) != bool(self.credential_ref):
             raise ValidationError({"credential_ref": "A user name and the reference to its password go together."})
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Another host never gets this one's log-in."""
+        if self.pk and Registry.objects.filter(pk=self.pk).exclude(endpoint=self.endpoint).exists():
+            self.username = self.credential_ref = ""
+        super().save(*args, **kwargs)
 
     def __str__(self) -> str:
         return self.name or "/".join(filter(None, (self.endpoint, self.prefix)))

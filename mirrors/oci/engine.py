@@ -14,7 +14,7 @@ from mirrors.oci.calls import Call
 from mirrors.oci.client import RegistryClient
 from mirrors.oci.copy import ImageCopy, Shared
 from mirrors.oci.errors import CopyCancelledError
-from mirrors.oci.manifests import Descriptor
+from mirrors.oci.manifests import Descriptor, Manifest
 from mirrors.oci.mounts import MemoryMounts, MountIndex
 from mirrors.oci.progress import Counter, Progress
 from mirrors.oci.requests import CopyRequest, CopyResult
@@ -56,6 +56,14 @@ class Engine:
         """
         call = Call(timeout=timeout, cancelled=self._closed.is_set)
         return RegistryClient(self._wire, access, call).head_manifest(ref.repository, ref.manifest_reference)
+
+    def pull(self, ref: ImageRef, access: RegistryAccess, *, cancelled: Callable[[], bool] | None = None) -> Manifest:
+        """The image's manifest, asked for as a node does: a registry that pulls through fetches the image for that.
+
+        Raises RegistryError, `not-found` where it has no such image.
+        """
+        call = Call(cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()))
+        return RegistryClient(self._wire, access, call).get_manifest(ref.repository, ref.manifest_reference)
 
     def copy(
         self,

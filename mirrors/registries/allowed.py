@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from mirrors.registries.resolve import SourceCatalog
+from mirrors.registries.sources import SourceCatalog
 
 _LOCAL: Final = (".local", ".localhost", ".internal", ".svc", ".lan", ".home.arpa")
 """Endings of names that no public name server answers for."""

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from mirrors.oci import RegistryAccess
 
 
-class DriverMissingError(Exception):
-    """There is no driver for this kind of target; the message says what to choose instead."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting of a repository that is not as it was configured. ``problem`` says why it can't be told or changed."""
+
+    setting: str
+    wanted: str
+    found: str
+    problem: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryState:
+    """A repository as a driver has just met it.
+
+    ``is_new`` where it was made just now, and so is empty. What ``pulls_through`` brings its images itself: nothing
+    is copied there. ``differences`` is None where nobody has looked; ``facts`` are for people.
+    """
+
+    is_new: bool = False
+    pulls_through: bool = False
+    differences: tuple[Difference, ...] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class RegistryDriver(Protocol):
@@ -18,6 +43,14 @@ class RegistryDriver(Protocol):
         """How the engine reaches it. Raises CredentialError where its log-in can't be read."""
         ...
 
-    def ensure_repository(self, repository: str) -> bool:
-        """Make the repository where it is missing; true where it was made just now, and so is empty."""
+    def ensure_repository(self, repository: str) -> RepositoryState:
+        """Make the repository where it is missing and may be made. Raises RegistryError."""
+        ...
+
+    def apply_settings(self, repository: str) -> RepositoryState:
+        """Give an existing repository the configured settings, and look again. Raises RegistryError."""
+        ...
+
+    def forget(self, repository: str) -> None:
+        """Look anew next time: something about this repository was not as remembered."""
         ...

@@ -1,10 +1,14 @@
-"""From a reference to a log-in: a file in the credentials directory, or a variable of the environment. No Django."""
+"""From a reference to a log-in: a file in the credentials directory, a variable of the environment, or a Secret.
+
+No Django, and no cluster: who may read Secrets brings the reader along.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mirrors.oci import Credential
@@ -18,37 +22,56 @@ class CredentialError(Exception):
     """The log-in can't be read now; the message says what is missing, and never the password."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A user name, and one place where the password is.
+
+    ``file`` is relative to the credentials directory; an absolute one is for the configuration file alone and is
+    refused when ``is_confined``, as for what is entered in the admin. ``secret`` is ``NAME/KEY`` of our own namespace.
+    """
+
+    username: str
+    file: str | None = None
+    variable: str | None = None
+    secret: str | None = None
+    is_confined: bool = False
+
+    @classmethod
+    def of_row(cls, username: str, text: str) -> Reference:
+        """From an operator's row: ``file:NAME``, ``env:NAME`` or ``secret:NAME/KEY``."""
+        kind, _, name = text.partition(":")
+        places = {"file": "file", "env": "variable", "secret": "secret"}
+        return cls(username, is_confined=True, **{places[kind]: name} if kind in places else {})
+
+
 def resolve(
-    username: str | None,
-    password_file: str | None,
-    password_env: str | None,
+    reference: Reference,
     credentials_dir: Path,
     environ: Mapping[str, str] | None = None,
     *,
-    confined: bool = False,
-) -> Credential | None:
-    """The log-in that the references name, read anew at each call so that a rotated password counts at once.
-
-    None without a username. A relative ``password_file`` lies below ``credentials_dir``; an absolute one is for the
-    configuration file alone and is refused when ``confined``, as for what is entered in the admin.
-    Raises :class:`CredentialError`.
-    """
-    if not username:
-        return None
+    read_secret: Callable[[str], str] | None = None,
+) -> Credential:
+    """The log-in, read anew at each call so that a rotated password counts at once. Raises :class:`CredentialError`."""
+    username = reference.username
     if ":" in username:
         raise CredentialError(f"the user name {username!r} contains ':', which no registry log-in can have")
-    if password_file:
-        return Credential(username, _from_file(_locate(password_file, credentials_dir, confined=confined)))
-    if password_env:
-        return Credential(username, _from_variable(password_env, os.environ if environ is None else environ))
+    if reference.file:
+        path = _locate(reference.file, credentials_dir, is_confined=reference.is_confined)
+        return Credential(username, _from_file(path))
+    if reference.variable:
+        return Credential(username, _from_variable(reference.variable, os.environ if environ is None else environ))
+    if reference.secret:
+        if read_secret is None:
+            raise CredentialError(f"Secret {reference.secret} is read by workers alone")
+        return Credential(username, read_secret(reference.secret))
     raise CredentialError(f"no password is named for user {username!r}; give passwordFile or passwordEnv")
 
 
-def _locate(name: str, directory: Path, *, confined: bool) -> Path:
+def _locate(name: str, directory: Path, *, is_confined: bool) -> Path:
     path = PurePosixPath(name)
     if ".." in path.parts or "\0" in name:
         raise CredentialError(f"password file {name!r} must not contain '..'")
-    if path.is_absolute() and confined and not path.is_relative_to(directory.absolute()):
+    if path.is_absolute() and is_confined and not path.is_relative_to(directory.absolute()):
         raise CredentialError(f"password file {name!r} lies outside the credentials directory {directory}")
     return directory / path
 

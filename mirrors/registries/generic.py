@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirrors.oci import RegistryAccess
-from mirrors.registries.credentials import resolve
+from mirrors.registries.base import RepositoryState
+from mirrors.registries.credentials import Reference, resolve
 from swapper_project.config import OciTarget
 
 
@@ -18,19 +19,25 @@ class OciDriver:
     credentials_dir: Path
 
     def access(self) -> RegistryAccess:
-        credential = resolve(
-            username=self.target.username,
-            password_file=self.target.password_file,
-            password_env=self.target.password_env,
-            credentials_dir=self.credentials_dir,
-        )
+        target = self.target
+        credential = None
+        if target.username:
+            reference = Reference(target.username, target.password_file, target.password_env)
+            credential = resolve(reference, self.credentials_dir)
         return RegistryAccess(
-            host=self.target.name.endpoint,
+            host=target.name.endpoint,
             credentials=(credential,) if credential else (),
-            insecure=self.target.insecure,
-            ca_file=self.target.ca_file,
+            insecure=target.insecure,
+            ca_file=target.ca_file,
             private_allowed=True,
+            connect_to=target.connect_to,
         )
 
-    def ensure_repository(self, repository: str) -> bool:
-        return False
+    def ensure_repository(self, repository: str) -> RepositoryState:
+        return RepositoryState()
+
+    def apply_settings(self, repository: str) -> RepositoryState:
+        return RepositoryState()
+
+    def forget(self, repository: str) -> None:
+        """Nothing is remembered."""

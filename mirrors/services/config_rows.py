@@ -72,6 +72,8 @@ def _reference(entry: SourceRegistry) -> str:
     """Where the password is, as rows write it."""
     if entry.password_env:
         return f"env:{entry.password_env}"
+    if entry.password_secret:
+        return f"secret:{entry.password_secret}"
     return f"file:{entry.password_file}" if entry.password_file else ""
 
 

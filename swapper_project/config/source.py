@@ -7,8 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from swapper_project.config.aws import AwsRegistry
-from swapper_project.config.section import LogIn, Section
 from swapper_project.config.gcp import GcpRegistry
+from swapper_project.config.section import LogIn, Section
 from swapper_project.config.values import Host, HostPattern, JmesPath, Namespace, SecretKey
 
 
@@ -32,7 +32,7 @@ class SourceRegistry(LogIn):
     password_secret: SecretKey | None = Field(
         default=None,
         description="For type oci: NAME/KEY of a Secret in our own namespace with the label "
-        "k8s-image-swapper/credential: \"true\".",
+        'k8s-image-swapper/credential: "true".',
     )
     mirrors: tuple[Host, ...] = Field(
         default=(),
@@ -46,13 +46,18 @@ class SourceRegistry(LogIn):
     @property
     def registry_host(self) -> str:
         """The host this log-in is for, whatever the type; may start with ``*.``."""
-        chosen = {"aws": self.aws, "gcp": self.gcp}.get(self.type)
-        return chosen.host if chosen else self.host or ""
+        return self.cloud.host if self.cloud else self.host or ""
+
+    @property
+    def cloud(self) -> AwsRegistry | GcpRegistry | None:
+        """The section of its type; None for type oci."""
+        return {"aws": self.aws, "gcp": self.gcp}.get(self.type)
 
     @property
     def aliases(self) -> tuple[str, ...]:
         """Other names of the same host: ECR has several."""
-        return tuple(host for host in self.aws.hosts if host != self.registry_host) if self.aws else ()
+        hosts = self.aws.hosts if self.aws and self.type == "aws" else ()
+        return tuple(host for host in hosts if host != self.registry_host)
 
     @property
     def serves_all_namespaces(self) -> bool:

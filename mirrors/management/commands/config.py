@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from mirrors.registries.resolve import DriverMissingError, target_driver
 from swapper_project import config as configuration
 from swapper_project import configured
 
@@ -32,8 +30,4 @@ class Command(BaseCommand):
             configured.stop(str(error))
         for warning in config.warnings:
             self.stderr.write(f"warning: {warning}")
-        try:
-            target_driver(config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
-        except DriverMissingError as error:
-            self.stderr.write(f"warning: {error}")
         self.stdout.write(yaml.safe_dump(config.effective(), sort_keys=False, allow_unicode=True), ending="")

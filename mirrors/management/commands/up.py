@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 
-from mirrors.registries.resolve import DriverMissingError, target_driver
 from swapper_project import config as configuration
 from swapper_project import configured, logs
 from swapper_project.certificates import CertificateError, ReloadingContext, ensure_self_signed
@@ -70,7 +69,7 @@ class Command(BaseCommand):
         except configuration.ConfigError as error:
             configured.stop(str(error))
         logs.configure(config.log_level, config.log_format)
-        for warning in (*config.warnings, *_driver_problems(config)):
+        for warning in config.warnings:
             log.warning(warning)
         if config.overridden:
             log.info("Flags override the configuration file", keys=list(config.overridden))
@@ -153,15 +152,6 @@ def _with_environ(extra: dict[str, str]) -> dict[str, str]:
     import os
 
     return {**os.environ, **extra}
-
-
-def _driver_problems(config: Config) -> list[str]:
-    """What can't be copied to in this version; everything else works."""
-    try:
-        target_driver(config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
-    except DriverMissingError as error:
-        return [str(error)]
-    return []
 
 
 def _address(text: str) -> str:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mirrors.registries.credentials import CredentialError, resolve
+from mirrors.registries.credentials import CredentialError, Reference, resolve
 
 
 def test_a_relative_file_lies_in_the_credentials_directory(tmp_path: Path) -> None:
     (tmp_path / "hub").write_text("s3cret\n")
-    credential = resolve("me", "hub", None, tmp_path, {})
-    assert credential is not None
+    credential = resolve(Reference("me", "hub"), tmp_path, {})
     assert (credential.username, credential.password) == ("me", "s3cret")
     assert "s3cret" not in repr(credential)
 
@@ -20,30 +19,25 @@ def test_a_relative_file_lies_in_the_credentials_directory(tmp_path: Path) -> No
 def test_the_password_is_read_anew_at_each_call(tmp_path: Path) -> None:
     for password in ("old", "new"):
         (tmp_path / "hub").write_text(password)
-        credential = resolve("me", "hub", None, tmp_path, {})
-        assert credential is not None and credential.password == password
+        credential = resolve(Reference("me", "hub"), tmp_path, {})
+        assert credential.password == password
 
 
 def test_only_the_last_line_end_is_cut_off(tmp_path: Path) -> None:
     (tmp_path / "key.json").write_bytes(b' {\n "a": 1\n}\r\n')
-    credential = resolve("_json_key", "key.json", None, tmp_path, {})
-    assert credential is not None and credential.password == ' {\n "a": 1\n}'
+    credential = resolve(Reference("_json_key", "key.json"), tmp_path, {})
+    assert credential.password == ' {\n "a": 1\n}'
 
 
 def test_a_variable_made_for_it_may_hold_the_password(tmp_path: Path) -> None:
-    credential = resolve("me", None, "SWAPPER_CRED_HUB", tmp_path, {"SWAPPER_CRED_HUB": "s3cret"})
-    assert credential is not None and credential.password == "s3cret"
+    credential = resolve(Reference("me", None, "SWAPPER_CRED_HUB"), tmp_path, {"SWAPPER_CRED_HUB": "s3cret"})
+    assert credential.password == "s3cret"
 
 
 def test_the_process_environment_is_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWAPPER_CRED_HUB", "from-process")
-    credential = resolve("me", None, "SWAPPER_CRED_HUB", tmp_path)
-    assert credential is not None and credential.password == "from-process"
-
-
-@pytest.mark.parametrize("username", [None, ""])
-def test_without_a_user_there_is_no_log_in(username: str | None, tmp_path: Path) -> None:
-    assert resolve(username, None, None, tmp_path, {}) is None
+    credential = resolve(Reference("me", None, "SWAPPER_CRED_HUB"), tmp_path)
+    assert credential.password == "from-process"
 
 
 def test_an_absolute_file_is_for_the_configuration_file_alone(tmp_path: Path) -> None:
@@ -51,16 +45,16 @@ def test_an_absolute_file_is_for_the_configuration_file_alone(tmp_path: Path) ->
     for folder in (inside, outside):
         folder.mkdir()
         (folder / "hub").write_text("s3cret")
-    assert resolve("me", str(outside / "hub"), None, inside, {}) is not None
-    assert resolve("me", str(inside / "hub"), None, inside, {}, confined=True) is not None
+    assert resolve(Reference("me", str(outside / "hub")), inside, {}).password
+    assert resolve(Reference("me", str(inside / "hub"), is_confined=True), inside, {}).password
     with pytest.raises(CredentialError, match="outside the credentials directory"):
-        resolve("me", str(outside / "hub"), None, inside, {}, confined=True)
+        resolve(Reference("me", str(outside / "hub"), is_confined=True), inside, {})
 
 
 @pytest.mark.parametrize("name", ["../hub", "a/../../hub", "hub\0"])
 def test_a_file_name_cannot_climb_out(name: str, tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match=r"must not contain '\.\.'"):
-        resolve("me", name, None, tmp_path, {})
+        resolve(Reference("me", name), tmp_path, {})
 
 
 @pytest.mark.parametrize(
@@ -77,29 +71,29 @@ def test_a_bad_file_is_named(content: bytes | None, message: str, tmp_path: Path
     if content is not None:
         (tmp_path / "hub").write_bytes(content)
     with pytest.raises(CredentialError, match=message) as caught:
-        resolve("me", "hub", None, tmp_path, {})
+        resolve(Reference("me", "hub"), tmp_path, {})
     assert str(tmp_path / "hub") in str(caught.value)
 
 
 def test_a_directory_is_no_password(tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="can't be read: Is a directory"):
-        resolve("me", ".", None, tmp_path, {})
+        resolve(Reference("me", "."), tmp_path, {})
 
 
 @pytest.mark.parametrize("environ", [{}, {"SWAPPER_CRED_HUB": ""}])
 def test_an_unset_variable_is_named(environ: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="SWAPPER_CRED_HUB is not set or empty"):
-        resolve("me", None, "SWAPPER_CRED_HUB", tmp_path, environ)
+        resolve(Reference("me", None, "SWAPPER_CRED_HUB"), tmp_path, environ)
 
 
 def test_no_other_secret_of_the_process_can_be_named(tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="must start with SWAPPER_CRED_") as caught:
-        resolve("me", None, "SWAPPER_SECRET_KEY", tmp_path, {"SWAPPER_SECRET_KEY": "hunter2"})
+        resolve(Reference("me", None, "SWAPPER_SECRET_KEY"), tmp_path, {"SWAPPER_SECRET_KEY": "hunter2"})
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_user_needs_a_password(tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="no password is named for user 'me'"):
-        resolve("me", None, None, tmp_path, {})
+        resolve(Reference("me"), tmp_path, {})
     with pytest.raises(CredentialError, match="contains ':'"):
-        resolve("me:you", "hub", None, tmp_path, {})
+        resolve(Reference("me:you", "hub"), tmp_path, {})

@@ -1,0 +1,33 @@
+"""Admin of target repositories: which settings differ, and an action that brings them in line."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.models import TargetRepository
+from mirrors.services import request_settings
+
+
+@admin.register(TargetRepository)
+class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
+    list_display = ["name", "registry", "what_differs", "pulls_through", "apply_requested_at", "problem", "checked_at"]
+    list_filter = ["has_differences", "pulls_through"]
+    list_select_related = ["registry"]
+    search_fields = ["name"]
+    ordering = ["-has_differences", "name"]
+    actions = ["apply_settings"]
+
+    @admin.display(description="differs in")
+    def what_differs(self, row: TargetRepository) -> str:
+        return ", ".join(difference["setting"] for difference in row.differences)
+
+    @admin.action(description="Apply the configured settings", permissions=["apply"])
+    def apply_settings(self, request: HttpRequest, rows: QuerySet[TargetRepository]) -> None:
+        count = request_settings(repository_ids=list(rows.values_list("pk", flat=True)))
+        messages.info(request, f"{count} repositories are given their settings by the next free worker.")
+
+    def has_apply_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("mirrors.change_targetrepository")

@@ -1,0 +1,80 @@
+"""The connection to the cluster's API server: by the pod's service account, or by ``KUBECONFIG`` where that is set."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import httpx2 as httpx
+import lightkube
+from lightkube import KubeConfig
+from lightkube.core.exceptions import ApiError, ConfigError, LoadResourceError
+from lightkube.resources.core_v1 import Secret, ServiceAccount
+
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SECONDS: Final = 10.0
+
+
+class ClusterError(Exception):
+    """Something can't be read from the cluster; the message says why, and what to change."""
+
+
+def read_secret(namespace: str, name: str) -> Secret:
+    """Raises ClusterError."""
+    try:
+        return client().get(Secret, name=name, namespace=namespace)
+    except (ApiError, httpx.HTTPError) as error:
+        raise _refusal(error, f"Secret {namespace}/{name}", "secrets") from None
+
+
+def read_service_account(namespace: str, name: str) -> ServiceAccount:
+    """Raises ClusterError."""
+    try:
+        return client().get(ServiceAccount, name=name, namespace=namespace)
+    except (ApiError, httpx.HTTPError) as error:
+        raise _refusal(error, f"service account {namespace}/{name}", "serviceaccounts") from None
+
+
+def own_namespace() -> str:
+    """The namespace that this process runs in; raises ClusterError outside of a cluster."""
+    with suppress(OSError):
+        return (SERVICE_ACCOUNT / "namespace").read_text().strip()
+    return str(client().namespace)
+
+
+def client() -> lightkube.Client:
+    """Raises ClusterError where there is no cluster."""
+    return _client(os.environ.get("KUBECONFIG", ""))
+
+
+@lru_cache(maxsize=2)
+def _client(kubeconfig: str) -> lightkube.Client:
+    """The default file of kubectl is not used: it would read whatever cluster somebody works with."""
+    try:
+        if (SERVICE_ACCOUNT / "token").exists():
+            config = KubeConfig.from_service_account(str(SERVICE_ACCOUNT))
+        elif kubeconfig:
+            config = KubeConfig.from_file(kubeconfig)
+        else:
+            raise ClusterError("this worker does not run in a cluster, and KUBECONFIG is not set")
+        # The API server is always direct, whatever proxies the environment names.
+        return lightkube.Client(config=config, timeout=httpx.Timeout(SECONDS), trust_env=False)
+    except (ConfigError, LoadResourceError, OSError, ValueError) as error:
+        raise ClusterError(f"the access to the cluster is not usable ({type(error).__name__}): {error}") from None
+
+
+def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
+    if not isinstance(error, ApiError):
+        return ClusterError(f"{what} was not read: the API server did not answer ({type(error).__name__})")
+    code = error.status.code or 0
+    if code == 404:
+        return ClusterError(f"{what} does not exist")
+    if code in (401, 403):
+        return ClusterError(
+            f"{what} may not be read: let the worker's service account get {resource} in that namespace "
+            "(secretReader.enabled in the chart)"
+        )
+    return ClusterError(f"{what} was not read: the API server answered {code}")

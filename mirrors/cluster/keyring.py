@@ -1,0 +1,124 @@
+"""Log-ins of pull secrets, and which of them are for an image: as the kubelet matches them. Pure.
+
+https://kubernetes.io/docs/concepts/containers/images/#config-json: wildcards for parts of the host, ports that are
+equal, paths as prefixes, and all that match tried in turn, the most specific first.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, ImageRef
+from mirrors.oci import Credential
+
+CONFIG_JSON: Final = "kubernetes.io/dockerconfigjson"
+CONFIG: Final = "kubernetes.io/dockercfg"
+KEYS: Final = {CONFIG_JSON: ".dockerconfigjson", CONFIG: ".dockercfg"}
+
+
+class InvalidSecretError(ValueError):
+    """A pull secret that can't be used; the message says why, without anything of its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A log-in, and the host and path that it is for."""
+
+    key: str
+    credential: Credential
+
+    def matches(self, ref: ImageRef) -> bool:
+        host, slash, path = self.key.partition("/")
+        if host in DOCKER_HUB_ALIASES:
+            host = DEFAULT_REGISTRY
+        if slash and not f"/{ref.repository}".startswith(f"/{path}"):
+            return False
+        return _host_matches(host, ref.registry)
+
+
+def _host_matches(pattern: str, host: str) -> bool:
+    """A wildcard stands for one part of the name, or for some of its letters; it never reaches over a dot."""
+    pattern_name, _, pattern_port = pattern.partition(":")
+    name, _, port = host.partition(":")
+    parts, wanted = name.split("."), pattern_name.split(".")
+    if pattern_port != port or len(parts) != len(wanted):
+        return False
+    return all(fnmatchcase(part, wish) for part, wish in zip(parts, wanted, strict=True))
+
+
+def matching(entries: list[Entry], ref: ImageRef) -> list[Credential]:
+    """Log-ins for an image, most specific first, each once."""
+    ordered = sorted((entry for entry in entries if entry.matches(ref)), key=lambda entry: entry.key, reverse=True)
+    return list(dict.fromkeys(entry.credential for entry in ordered))
+
+
+def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[Entry], list[str]]:
+    """The log-ins of a Secret of this type, whose data is in base64; and what is wrong with single ones of them.
+
+    Raises InvalidSecretError where it has none at all.
+    """
+    if kind not in KEYS:
+        raise InvalidSecretError(f"has the type {kind or 'Opaque'}, which holds no registry log-ins")
+    content = (data or {}).get(KEYS[kind])
+    if not content:
+        raise InvalidSecretError(f"has no key {KEYS[kind]}")
+    auths = _auths(kind, content)
+    entries: list[Entry] = []
+    problems: list[str] = []
+    for name, value in auths.items():
+        try:
+            entries.append(_entry(name, value))
+        except InvalidSecretError as error:
+            problems.append(f"its entry {name[:100]!r} {error}")
+    return entries, problems
+
+
+def _auths(kind: str, content: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(base64.b64decode(content, validate=True))
+    except (ValueError, RecursionError):
+        raise InvalidSecretError(f"holds no JSON under {KEYS[kind]}") from None
+    auths = document.get("auths", {}) if kind == CONFIG_JSON and isinstance(document, dict) else document
+    if not isinstance(auths, dict):
+        raise InvalidSecretError("holds no log-ins by registry")
+    return auths
+
+
+def _entry(name: str, value: object) -> Entry:
+    if not isinstance(value, dict):
+        raise InvalidSecretError("is no log-in")
+    username, password = value.get("username"), value.get("password")
+    if auth := value.get("auth"):
+        try:
+            username, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError, TypeError):
+            raise InvalidSecretError("has an auth that is no base64") from None
+        if not colon:
+            raise InvalidSecretError("has an auth without ':' between user and password")
+    if not isinstance(username, str) or not isinstance(password, str) or not username:
+        raise InvalidSecretError("has no user name and password")
+    return Entry(_key(name), Credential(username, password.rstrip("\0")))
+
+
+def _key(name: str) -> str:
+    """Host and path, without scheme and without the ``/v1/`` that old clients write."""
+    try:
+        url = urlsplit(name if name.startswith(("http://", "https://")) else f"https://{name}")
+        host = url.netloc.lower()
+    except ValueError:
+        raise InvalidSecretError("names no registry") from None
+    if not host or "@" in host:
+        raise InvalidSecretError("names no registry")
+    path = url.path
+    if path.startswith(("/v1/", "/v2/")):
+        path = path[3:]
+    elif path in ("/v1", "/v2"):
+        path = ""
+    return host if path in ("", "/") else host + path

@@ -1,0 +1,158 @@
+"""The work of one job: may it be done, how is its source read, where does it go; then the copy itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db.models.functions import Now
+
+from mirrors.cluster import pull_secrets
+from mirrors.cluster.pull_secrets import Brought
+from mirrors.images import ImageRef
+from mirrors.jobs import repositories
+from mirrors.jobs.access import Asker, Finder, SourceAccess
+from mirrors.jobs.attempt import Attempt
+from mirrors.jobs.copier import Copier, Stop
+from mirrors.jobs.lease import Lease
+from mirrors.jobs.retry import JobRefusedError
+from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle
+from mirrors.oci import CopyRequest, CopyResult, RegistryError
+from mirrors.registries.base import RegistryDriver
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How it ended, in words, what is known of the mapping now, and what was learnt of namespaces."""
+
+    words: str
+    known: Mapping[str, Any]
+    grants: Mapping[str, bool] = field(default_factory=dict)
+    bytes_copied: int = 0
+    unchanged: bool = False
+
+
+class Copying:
+    """One attempt; on the image's own thread."""
+
+    def __init__(self, copier: Copier, lease: Lease, attempt: Attempt) -> None:
+        self._copier = copier
+        self._attempt = attempt
+        attempt.start()
+        self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
+        self._source = ImageRef.parse(self._job.mapping.source)
+        self._target = ImageRef.parse(self._job.mapping.target)
+
+    def run(self, cancelled: Stop) -> Done:
+        """Raises what ``mirrors.jobs.retry`` knows, and CopyCancelledError."""
+        self._refuse_if_moot()
+        source = self._source_access()
+        driver = self._copier.driver()
+        try:
+            state = driver.ensure_repository(self._target.repository)
+            repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
+            if state.pulls_through:
+                return self._let_it_be_pulled(driver, source, cancelled)
+            return self._copy(driver, source, cancelled, is_new=state.is_new)
+        except RegistryError:
+            driver.forget(self._target.repository)
+            raise
+
+    def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> Done:
+        self._attempt.note(f"copying {self._source} to {self._target.name}")
+        request = CopyRequest(
+            # A mirror of the registry has the image under another host.
+            source=replace(self._source, registry=source.access.host),
+            target=self._target,
+            source_access=source.access,
+            target_access=driver.access(),
+            platforms=self._copier.config.platforms,
+            target_is_new=is_new,
+        )
+        result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
+        words = "nothing to do: the target has it already" if result.unchanged else "copied"
+        known = _known(result) | self._access(source)
+        return Done(
+            f"{words}; {result.target_digest}", known, source.grants, result.bytes_copied, unchanged=result.unchanged
+        )
+
+    def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
+        """A pull-through cache brings the image itself, once somebody asks for it."""
+        try:
+            digest = self._copier.engine.pull(self._target, driver.access(), cancelled=cancelled).digest
+        except RegistryError as error:
+            if error.code != "not-found":
+                raise
+            raise JobRefusedError(
+                ErrorClass.NOT_FOUND,
+                f"{self._target.name} lies under a pull-through cache, which does not bring {self._source}: check the "
+                "cache's rule and its log-in at the source (ECR: also ecr:BatchImportUpstreamImage and "
+                "ecr:CreateRepository for whoever pulls).",
+                grants=source.grants,
+            ) from None
+        known = {
+            "existence": Existence.PRESENT,
+            "verified_at": Now(),
+            "source_checked_at": Now(),
+            "target_digest": digest,
+            "obstacle": Obstacle.NONE,
+        }
+        words = f"not copied: the target is a pull-through cache, and has it; {digest}"
+        return Done(words, known | self._access(source), source.grants, unchanged=True)
+
+    def _access(self, source: SourceAccess) -> dict[str, Any]:
+        """A pull secret that reads the image takes nothing away from those whom the configured log-in serves."""
+        if source.how == Access.SECRETS and self._job.mapping.access == Access.CONFIGURED:
+            return {}
+        return {"access": source.how}
+
+    def _refuse_if_moot(self) -> None:
+        config = self._copier.config
+        if self._job.mapping.paused:
+            raise JobRefusedError(
+                ErrorClass.INVALID, f"{self._source} is paused: resume its mapping, then retry this job."
+            )
+        if not config.target.name.contains(self._target):
+            where = "/".join(filter(None, (config.target.name.endpoint, config.target.name.prefix)))
+            raise JobRefusedError(
+                ErrorClass.INVALID,
+                f"{self._target} does not lie at the configured target {where}: the configuration was changed "
+                "after this job was ordered. Order the image anew.",
+            )
+        if config.dry_run:
+            self._attempt.note("dryRun is set: pods order nothing and are not changed, but this copy was ordered")
+
+    def _source_access(self) -> SourceAccess:
+        finder = Finder(
+            catalog=self._copier.catalog(),
+            policy=self._copier.config.private_images,
+            head=lambda ref, how: self._copier.engine.head(ref, how),
+            pull_secrets=pull_secrets.find,
+        )
+        found = finder.find(Asker(self._source, self._brought(), self._job.mapping.access))
+        for problem in found.problems:
+            self._attempt.note(problem)
+        self._attempt.note(f"the source is read {found.words}")
+        return found
+
+    def _brought(self) -> list[Brought]:
+        requests = self._job.requests.order_by("id")
+        rows = requests.values_list("namespace", "service_account", "secret_names")
+        brought = [Brought(ns, account, tuple(filter(None, names.split(",")))) for ns, account, names in rows]
+        return brought or [Brought(self._job.namespace)]
+
+
+def _known(result: CopyResult) -> dict[str, Any]:
+    """Of an unchanged image the engine tells neither platforms nor sizes: what was known of them stays."""
+    known = {
+        "existence": Existence.PRESENT,
+        "verified_at": Now(),
+        "source_checked_at": Now(),
+        "source_digest": result.source_digest,
+        "target_digest": result.target_digest,
+        "obstacle": Obstacle.NONE,
+    }
+    if not result.unchanged:
+        known |= {"platforms": list(result.platforms), "size_bytes": result.bytes_total}
+    return known

@@ -1,0 +1,45 @@
+"""Repositories of a target registry whose settings are looked after: how they are, and how they should be."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+from mirrors.models.registry import Registry
+
+
+class TargetRepositoryQuerySet(models.QuerySet["TargetRepository"]):
+    def to_apply(self) -> TargetRepositoryQuerySet:
+        """Those that somebody wants to have the configured settings."""
+        return self.filter(apply_requested_at__isnull=False)
+
+
+class TargetRepository(models.Model):
+    """A repository as a worker last met it. ``differences`` are settings that are not as they were configured."""
+
+    registry = models.ForeignKey(Registry, on_delete=models.CASCADE, related_name="repositories", db_index=False)
+    name = models.CharField(max_length=256)
+    facts = models.JSONField(default=dict, blank=True)
+    differences = models.JSONField(default=list, blank=True)
+    has_differences = models.BooleanField(default=False)
+    pulls_through = models.BooleanField(default=False, help_text="The registry itself brings its images.")
+    problem = models.TextField(blank=True, help_text="Why the settings could not be applied.")
+    apply_requested_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(db_default=Now())
+
+    objects = TargetRepositoryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "target repositories"
+        constraints = [models.UniqueConstraint(fields=["registry", "name"], name="repository_unique")]
+        indexes = [
+            models.Index(fields=["id"], condition=models.Q(has_differences=True), name="repository_differs"),
+            models.Index(
+                fields=["apply_requested_at"],
+                condition=models.Q(apply_requested_at__isnull=False),
+                name="repository_to_apply",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,51 @@
+"""The certificate authorities that the clouds' own libraries trust: the system's and ``trustedCA``, in one file."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import ssl
+import tempfile
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+import certifi
+
+from mirrors.oci import RegistryError
+
+_SYSTEM = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+
+
+def bundle(trusted_ca: str | None) -> str | None:
+    """A file of both; None without ``trusted_ca``: then each library's own default is right.
+
+    Raises RegistryError ``tls`` when the file can't be read.
+    """
+    if trusted_ca is None:
+        return None
+    try:
+        return _written(trusted_ca, os.stat(trusted_ca).st_mtime_ns)
+    except OSError as error:
+        raise RegistryError("tls", f"trustedCA {trusted_ca} can't be read: {error.strerror}", host="") from None
+
+
+@lru_cache(maxsize=8)
+def _written(trusted_ca: str, mtime: int) -> str:
+    own = Path(trusted_ca).read_bytes()
+    handle, name = tempfile.mkstemp(prefix="k8s-image-swapper-ca-", suffix=".pem")
+    with os.fdopen(handle, "wb") as file:
+        file.write(_system().read_bytes() + b"\n" + own)
+    atexit.register(_remove, name)
+    return name
+
+
+def _system() -> Path:
+    given = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
+    candidates = (given, *_SYSTEM, certifi.where())
+    return next(Path(name) for name in candidates if name and os.path.isfile(name))
+
+
+def _remove(name: str) -> None:
+    with suppress(OSError):
+        os.unlink(name)

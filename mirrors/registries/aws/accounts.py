@@ -1,0 +1,82 @@
+"""Who we are at AWS: the usual credential chain, a role on top of it where one is configured, and clients.
+
+The chain is botocore's: environment, shared file, web identity (IRSA), container (EKS Pod Identity), instance profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config as ClientConfig
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.session import Session as CoreSession
+from botocore.session import get_session
+
+from mirrors.registries.authorities import bundle
+
+if TYPE_CHECKING:
+    from types_boto3_ecr.client import ECRClient
+
+CONNECT_SECONDS: Final = 5
+READ_SECONDS: Final = 20
+TRIES: Final = 5
+SESSION_NAME: Final = "k8s-image-swapper"
+
+
+@dataclass(frozen=True, slots=True)
+class AwsAccount:
+    """A region of AWS as one identity sees it. ``role`` is assumed with what the chain gives."""
+
+    region: str
+    role: str | None = None
+    fips: bool = False
+    dual_stack: bool = False
+    trusted_ca: str | None = None
+
+    def ecr(self) -> ECRClient:
+        """A client with time-outs; throttled calls are repeated in botocore's adaptive mode."""
+        return boto3.Session(botocore_session=self._session()).client(
+            "ecr", config=self._config(), verify=bundle(self.trusted_ca)
+        )
+
+    def _session(self) -> CoreSession:
+        session = get_session()
+        session.set_config_variable("region", self.region)
+        if self.role is not None:
+            if session.get_credentials() is None:
+                raise NoCredentialsError
+            fetcher = AssumeRoleCredentialFetcher(
+                client_creator=self._sts_creator(session),
+                source_credentials=session.get_credentials(),
+                role_arn=self.role,
+                extra_args={"RoleSessionName": SESSION_NAME},
+            )
+            # Refreshed by botocore a quarter of an hour before they end. The session has no public door for these.
+            refreshed = DeferredRefreshableCredentials(fetcher.fetch_credentials, method="assume-role")
+            session._credentials = refreshed  # type: ignore[attr-defined]
+        return session
+
+    def _config(self) -> ClientConfig:
+        return ClientConfig(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "adaptive", "total_max_attempts": TRIES},
+            use_fips_endpoint=self.fips or None,
+            use_dualstack_endpoint=self.dual_stack or None,
+        )
+
+    def _sts_creator(self, session: CoreSession) -> Callable[..., Any]:
+        return partial(
+            session.create_client, region_name=self.region, config=self._config(), verify=bundle(self.trusted_ca)
+        )
+
+
+@lru_cache(maxsize=64)
+def client(account: AwsAccount) -> ECRClient:
+    """The client of an account, made at the first need: never before a fork."""
+    return account.ecr()

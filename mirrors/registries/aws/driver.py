@@ -1,0 +1,137 @@
+"""Amazon ECR as the target: repositories are made at the first need, and compared with what is configured."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from mirrors.cloud_hosts import ecr_arn
+from mirrors.oci import RegistryAccess, RegistryError
+from mirrors.registries.aws import settings
+from mirrors.registries.aws.accounts import AwsAccount
+from mirrors.registries.aws.login import log_in
+from mirrors.registries.aws.repositories import Repositories
+from mirrors.registries.base import RepositoryState
+from swapper_project.config import AwsTarget
+
+if TYPE_CHECKING:
+    from types_boto3_ecr.type_defs import RepositoryTypeDef
+
+LOOK_EVERY: Final = 3_600.0
+"""Seconds for which a repository is taken to be as it was."""
+
+RULES_EVERY: Final = 600.0
+JUST_MADE: Final = 60.0
+"""Age in seconds under which a repository is still being set up by whoever made it."""
+
+ALL: Final = "ROOT"
+"""The prefix of a pull-through rule for all repositories that no other rule names."""
+
+
+def account_of(target: AwsTarget, trusted_ca: str | None) -> AwsAccount:
+    return AwsAccount(
+        region=target.region,
+        role=target.role,
+        fips=target.hostname.startswith("fips"),
+        dual_stack=target.hostname.endswith("dualstack"),
+        trusted_ca=trusted_ca,
+    )
+
+
+class EcrDriver:
+    """``target.aws`` of the configuration; one a process."""
+
+    def __init__(self, target: AwsTarget, *, trusted_ca: str | None) -> None:
+        self._target = target
+        self._account = account_of(target, trusted_ca)
+        self._repositories = Repositories(target, self._account)
+        self._lock = threading.Lock()
+        self._each: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._seen_at: dict[str, float] = {}
+        self._unfinished: set[str] = set()
+        self._rules: frozenset[str] = frozenset()
+        self._rules_until = 0.0
+
+    def access(self) -> RegistryAccess:
+        host = self._target.name.endpoint
+        return RegistryAccess(
+            host=host,
+            credentials=(log_in(self._account, host),),
+            ca_file=self._target.ca_file,
+            private_allowed=True,
+            connect_to=self._target.connect_to,
+        )
+
+    def ensure_repository(self, repository: str) -> RepositoryState:
+        if self._pulls_through(repository):
+            return RepositoryState(pulls_through=True)
+        with self._lock:
+            one_at_a_time = self._each[repository]
+        with one_at_a_time:
+            if time.monotonic() - self._seen_at.get(repository, -LOOK_EVERY) < LOOK_EVERY:
+                return RepositoryState()
+            state = self._ensure(repository)
+            self._seen_at[repository] = time.monotonic()
+            return state
+
+    def apply_settings(self, repository: str) -> RepositoryState:
+        described = self._repositories.describe(repository)
+        if described is None:
+            raise self._missing(repository)
+        return self._compare(repository, described, apply=True)
+
+    def forget(self, repository: str) -> None:
+        self._seen_at.pop(repository, None)
+
+    def _ensure(self, repository: str) -> RepositoryState:
+        described = self._repositories.describe(repository)
+        is_new = False
+        if described is None:
+            if not self._target.create_repository:
+                raise self._missing(repository)
+            is_new = self._repositories.create(repository)
+            if is_new:
+                self._unfinished.add(repository)
+        if repository in self._unfinished:
+            # Where this fails the job fails: nodes may not be able to pull without the policy.
+            self._repositories.set_up(repository)
+            self._unfinished.discard(repository)
+        if is_new or described is None or self._target.reconcile == "none" or _is_just_made(described):
+            return RepositoryState(is_new=is_new)
+        return self._compare(repository, described, apply=self._target.reconcile == "apply")
+
+    def _compare(self, repository: str, described: RepositoryTypeDef, *, apply: bool) -> RepositoryState:
+        found = self._repositories.look(repository, described)
+        differences = settings.differences(self._target, found)
+        changeable = [difference for difference in differences if not difference.problem]
+        if apply and changeable:
+            for difference in changeable:
+                self._repositories.apply(repository, described["repositoryArn"], difference)
+            found = self._repositories.look(repository, self._repositories.describe(repository) or described)
+            differences = settings.differences(self._target, found)
+        return RepositoryState(differences=differences, facts=found.facts())
+
+    def _pulls_through(self, repository: str) -> bool:
+        with self._lock:
+            if time.monotonic() >= self._rules_until:
+                self._rules = self._repositories.pull_through_prefixes()
+                self._rules_until = time.monotonic() + RULES_EVERY
+            return any(rule == ALL or repository.startswith(f"{rule}/") for rule in self._rules)
+
+    def _missing(self, repository: str) -> RegistryError:
+        target = self._target
+        return RegistryError(
+            "not-found",
+            f"the repository {repository} does not exist in {target.name.endpoint}, and createRepository is false: "
+            "make it, or set target.aws.createRepository to true and allow ecr:CreateRepository on "
+            + ecr_arn(target.account_id, target.region, repository),
+            host=target.name.endpoint,
+        )
+
+
+def _is_just_made(described: RepositoryTypeDef) -> bool:
+    made_at = described.get("createdAt")
+    return made_at is not None and (datetime.now(UTC) - made_at).total_seconds() < JUST_MADE

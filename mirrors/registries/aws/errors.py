@@ -1,0 +1,155 @@
+"""What AWS refuses, in words an operator can act on: which permission, on which ARN, and what to attach."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from botocore import exceptions as aws
+
+from mirrors.oci import RegistryError
+from mirrors.oci.errors import Code
+
+DOCS: Final = "docs/aws.md has the policies"
+THROTTLED_REST: Final = 30.0
+
+_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"})
+_THROTTLED: Final = frozenset(
+    {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "RequestThrottled"}
+)
+_CLOCK: Final = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
+_SIGNATURE: Final = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature"})
+_CALLER: Final = re.compile(r"User: (arn:[\w:/+=,.@-]{1,300})")
+_CHAIN: Final = (
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in its environment, a service account with a role (IRSA), EKS Pod "
+    "Identity, or an instance profile"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call is about: the registry's host, the ARN that a permission is needed on, and what names it."""
+
+    host: str
+    arn: str
+    region: str
+    role: str | None = None
+    kms_key: str | None = None
+
+
+@contextmanager
+def told(asked: Asked) -> Iterator[None]:
+    """Errors of botocore inside the block as RegistryError."""
+    try:
+        yield
+    except aws.ClientError as error:
+        raise _refusal(error, asked) from None
+    except (aws.BotoCoreError, OSError) as error:
+        raise _trouble(error, asked) from None
+
+
+def code_of(error: aws.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refusal(error: aws.ClientError, asked: Asked) -> RegistryError:
+    code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))[:400]
+    service = "sts" if error.operation_name.startswith("AssumeRole") else "ecr"
+    action = f"{service}:{error.operation_name}"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _DENIED:
+        return _denied(action, message, asked)
+    if code in _THROTTLED:
+        text = f"AWS throttles {action} in {asked.region}; it is tried again later. Raise the quota if this stays."
+        return RegistryError("rate-limited", text, host=asked.host, retry_after=THROTTLED_REST)
+    if problem := _credentials_problem(code, message, asked):
+        return RegistryError("credential", f"AWS did not accept our log-in for {action}: {problem}", host=asked.host)
+    if code == "KmsException":
+        text = (
+            f"AWS KMS refused the key {asked.kms_key or 'that was asked for'} ({message}): check that it exists in "
+            f"{asked.region} and is enabled, and that its key policy lets this identity use kms:CreateGrant and "
+            "kms:DescribeKey"
+        )
+        return RegistryError("invalid", text, host=asked.host)
+    if status >= 500:
+        return RegistryError("unavailable", f"AWS failed {action} in {asked.region} ({code})", host=asked.host)
+    advice = ": ask AWS for a higher quota" if code == "LimitExceededException" else ""
+    return RegistryError(
+        "invalid", f"AWS refused {action} for {asked.arn} ({code}: {message}){advice}", host=asked.host
+    )
+
+
+def _denied(action: str, message: str, asked: Asked) -> RegistryError:
+    caller = match[1] if (match := _CALLER.search(message)) else "our identity"
+    if action.startswith("sts:"):
+        text = (
+            f"AWS refused {action} on {asked.role or 'the role of the service account'} to {caller}: the role's trust "
+            f"policy must name that identity, and the identity needs {action} on the role; {DOCS}"
+        )
+        return RegistryError("credential", text, host=asked.host)
+    why = "an explicit deny stands in the way" if "explicit deny" in message else "no policy of it allows that"
+    text = f"AWS refused {action} on {asked.arn} to {caller}, as {why}: allow this action on this ARN; {DOCS}"
+    return RegistryError("denied", text, host=asked.host)
+
+
+def _credentials_problem(code: str, message: str, asked: Asked) -> str:
+    """What is wrong with a log-in that AWS did not take; empty where that is not what AWS complains of."""
+    if code in _CLOCK or (code in _SIGNATURE and ("expired" in message or "not yet current" in message)):
+        return "the clock of this machine is off by minutes; synchronise it (chrony, NTP)"
+    advice = next((text for codes, text in _LOG_IN if code in codes), "")
+    return advice.format(region=asked.region, code=code)
+
+
+def _trouble(error: Exception, asked: Asked) -> RegistryError:
+    """What went wrong before AWS could answer. The errors' own texts may name URLs, so only their kind is kept."""
+    if isinstance(error, aws.ParamValidationError | aws.InvalidRegionError):
+        return RegistryError("invalid", f"AWS would not take this call: {str(error)[:300]}", host=asked.host)
+    code, text = next((code, text) for kinds, code, text in _TROUBLES if isinstance(error, kinds))
+    text = text.format(host=asked.host, region=asked.region, kind=type(error).__name__, chain=_CHAIN)
+    return RegistryError(code, text, host=asked.host, permanent=False)
+
+
+_LOG_IN: Final[tuple[tuple[frozenset[str], str], ...]] = (
+    (_SIGNATURE, "the secret key does not belong to the access key; check aws_secret_access_key"),
+    (
+        frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "AuthFailure"}),
+        "the access key is unknown in {region}; check aws_access_key_id, and that it was not deleted",
+    ),
+    (
+        frozenset({"ExpiredToken", "ExpiredTokenException"}),
+        "the session token has ended; renew it where it comes from, or let a service account's role be used",
+    ),
+    (
+        frozenset({"InvalidIdentityToken", "IDPCommunicationError"}),
+        "the service account's token was not taken ({code}); check the OIDC provider and the role's trust policy",
+    ),
+    (frozenset({"OptInRequired"}), "the account is not opted in to {region}; opt in, or name another region"),
+)
+
+_TROUBLES: Final[tuple[tuple[tuple[type[Exception], ...], Code, str], ...]] = (
+    (
+        (aws.NoCredentialsError, aws.PartialCredentialsError),
+        "credential",
+        "there are no AWS credentials for {host}: give {chain}",
+    ),
+    (
+        (aws.SSLError,),
+        "tls",
+        "the certificate of AWS in {region} was refused: is there a proxy whose authority belongs in trustedCA?",
+    ),
+    (
+        (aws.ConnectTimeoutError, aws.ReadTimeoutError),
+        "timeout",
+        "AWS in {region} did not answer in time; check the network, the proxy and VPC endpoints",
+    ),
+    (
+        (aws.HTTPClientError, aws.ConnectionError),
+        "unavailable",
+        "AWS in {region} can't be reached: check that the region is written right, the network, the proxy and VPC "
+        "endpoints",
+    ),
+    ((Exception,), "credential", "the AWS credentials for {host} can't be had ({kind}): check {chain}"),
+)

@@ -1,0 +1,35 @@
+"""ECR's own log-in: twelve hours long, issued by GetAuthorizationToken, good for all registries we may use."""
+
+from __future__ import annotations
+
+import base64
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+
+from mirrors.oci import RegistryError
+from mirrors.registries.aws.accounts import AwsAccount, client
+from mirrors.registries.aws.errors import Asked, told
+from mirrors.registries.tokens import Token, TokenKeeper
+
+LEAST_SECONDS = 60.0
+MOST_SECONDS = 12 * 3600.0
+
+
+@lru_cache(maxsize=64)
+def log_in(account: AwsAccount, host: str) -> TokenKeeper:
+    """The log-in of an identity at a registry, kept fresh for as long as the process lives."""
+    return TokenKeeper(lambda: fetch(account, host), host=host)
+
+
+def fetch(account: AwsAccount, host: str) -> Token:
+    """Raises RegistryError."""
+    with told(Asked(host, "*", account.region, account.role)):
+        answer = client(account).get_authorization_token()
+    data = answer["authorizationData"][0]
+    username, colon, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
+    if not colon or not password:
+        raise RegistryError("credential", f"AWS sent an empty log-in for {host}; it is tried again", host=host)
+    # By AWS's own clock: ours may be off by some minutes.
+    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    left = (data["expiresAt"] - now).total_seconds()
+    return Token(username, password, min(MOST_SECONDS, max(LEAST_SECONDS, left)))

@@ -1,0 +1,198 @@
+"""ECR's API for repositories: look, make, set up. Each refusal is told with the permission that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from botocore.exceptions import ClientError
+
+from mirrors.cloud_hosts import ecr_arn
+from mirrors.oci import RegistryError
+from mirrors.registries.aws import settings
+from mirrors.registries.aws.accounts import AwsAccount, client
+from mirrors.registries.aws.errors import Asked, code_of, told
+from mirrors.registries.base import Difference
+from swapper_project.config import AwsTarget
+
+if TYPE_CHECKING:
+    from types_boto3_ecr.client import ECRClient
+    from types_boto3_ecr.type_defs import RepositoryTypeDef
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Repositories:
+    """The repositories of one registry. Every method raises RegistryError."""
+
+    target: AwsTarget
+    account: AwsAccount
+
+    def describe(self, repository: str) -> RepositoryTypeDef | None:
+        """None where there is none."""
+        try:
+            with self._calling(repository) as ecr:
+                answer = ecr.describe_repositories(registryId=self.target.account_id, repositoryNames=[repository])
+                return answer["repositories"][0]
+        except _MissingError:
+            return None
+
+    def create(self, repository: str) -> bool:
+        """False where somebody else was faster."""
+        try:
+            with self._calling(repository) as ecr:
+                ecr.create_repository(**settings.creation(self.target, repository))
+                return True
+        except _ExistsError:
+            return False
+
+    def set_up(self, repository: str) -> None:
+        """What can't be said when a repository is made."""
+        if self.target.access_policy:
+            self._set_access_policy(repository)
+        if self.target.lifecycle_policy:
+            self._set_lifecycle_policy(repository)
+
+    def look(self, repository: str, described: RepositoryTypeDef) -> settings.Found:
+        """All that is configured as it is found; what may not be read costs a note, nothing else."""
+        encryption = described.get("encryptionConfiguration", {})
+        problems: dict[str, str] = {}
+        target = self.target
+        access = self._readable(problems, "accessPolicy", target.access_policy, self._access_policy, repository)
+        cycle = self._readable(problems, "lifecyclePolicy", target.lifecycle_policy, self._lifecycle_policy, repository)
+        tags = self._readable(problems, "tags", target.ecr_options.tags, self._tags, described["repositoryArn"])
+        return settings.Found(
+            mutability=described["imageTagMutability"],
+            scan_on_push=described.get("imageScanningConfiguration", {}).get("scanOnPush", False),
+            encryption=encryption.get("encryptionType", "AES256"),
+            kms_key=encryption.get("kmsKey", ""),
+            access_policy=access,
+            lifecycle_policy=cycle,
+            tags=tags or {},
+            problems=problems,
+        )
+
+    def apply(self, repository: str, arn: str, difference: Difference) -> None:
+        """Set one setting as it is configured."""
+        registry, options = self.target.account_id, self.target.ecr_options
+        with self._calling(repository) as ecr:
+            match difference.setting:
+                case "accessPolicy":
+                    self._set_access_policy(repository)
+                case "lifecyclePolicy":
+                    self._set_lifecycle_policy(repository)
+                case "imageTagMutability":
+                    ecr.put_image_tag_mutability(
+                        registryId=registry,
+                        repositoryName=repository,
+                        imageTagMutability=options.image_tag_mutability,
+                    )
+                case "imageScanOnPush":
+                    scan = options.image_scanning_configuration.image_scan_on_push
+                    ecr.put_image_scanning_configuration(
+                        registryId=registry,
+                        repositoryName=repository,
+                        imageScanningConfiguration={"scanOnPush": scan},
+                    )
+                case "tags":
+                    tags: Any = settings.wanted_tags(self.target)
+                    ecr.tag_resource(resourceArn=arn, tags=tags)
+
+    def pull_through_prefixes(self) -> frozenset[str]:
+        """Prefixes whose repositories ECR itself fills; none where that may not be asked: it is no need of ours."""
+        try:
+            with self._calling("*") as ecr:
+                pages = ecr.get_paginator("describe_pull_through_cache_rules").paginate(
+                    registryId=self.target.account_id
+                )
+                rules = [rule for page in pages for rule in page.get("pullThroughCacheRules", [])]
+        except RegistryError as error:
+            if error.permanent:
+                log.info("Whether there are pull-through cache rules is not known; none are assumed", error=str(error))
+                return frozenset()
+            raise
+        return frozenset(rule["ecrRepositoryPrefix"] for rule in rules if "ecrRepositoryPrefix" in rule)
+
+    def _set_access_policy(self, repository: str) -> None:
+        with self._calling(repository) as ecr:
+            ecr.set_repository_policy(
+                registryId=self.target.account_id,
+                repositoryName=repository,
+                policyText=self.target.access_policy or "",
+            )
+
+    def _set_lifecycle_policy(self, repository: str) -> None:
+        with self._calling(repository) as ecr:
+            ecr.put_lifecycle_policy(
+                registryId=self.target.account_id,
+                repositoryName=repository,
+                lifecyclePolicyText=self.target.lifecycle_policy or "",
+            )
+
+    def _access_policy(self, repository: str) -> str | None:
+        with self._calling(repository) as ecr:
+            answer = ecr.get_repository_policy(registryId=self.target.account_id, repositoryName=repository)
+            return answer["policyText"]
+
+    def _lifecycle_policy(self, repository: str) -> str | None:
+        with self._calling(repository) as ecr:
+            answer = ecr.get_lifecycle_policy(registryId=self.target.account_id, repositoryName=repository)
+            return answer["lifecyclePolicyText"]
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        with self._calling(arn.rpartition(":repository/")[2]) as ecr:
+            tags = ecr.list_tags_for_resource(resourceArn=arn)["tags"]
+            return {tag["Key"]: tag["Value"] for tag in tags}
+
+    def _readable(
+        self, problems: dict[str, str], setting: str, wanted: object, read: Callable[[str], Any], name: str
+    ) -> Any:
+        """The setting, None where it is not configured or not there."""
+        if not wanted:
+            return None
+        try:
+            return read(name)
+        except _MissingError:
+            return None
+        except RegistryError as error:
+            if not error.permanent:
+                raise
+            problems[setting] = str(error)
+            return None
+
+    @contextmanager
+    def _calling(self, repository: str) -> Iterator[ECRClient]:
+        target = self.target
+        asked = Asked(
+            host=target.name.endpoint,
+            arn=ecr_arn(target.account_id, target.region, repository),
+            region=target.region,
+            role=target.role,
+            kms_key=target.ecr_options.encryption_configuration.kms_key,
+        )
+        with told(asked):
+            try:
+                yield client(self.account)
+            except ClientError as error:
+                if code_of(error) == "RepositoryAlreadyExistsException":
+                    raise _ExistsError from None
+                if code_of(error) in _NOT_THERE:
+                    raise _MissingError from None
+                raise
+
+
+_NOT_THERE = frozenset(
+    {"RepositoryNotFoundException", "RepositoryPolicyNotFoundException", "LifecyclePolicyNotFoundException"}
+)
+
+
+class _MissingError(Exception):
+    """It is not there."""
+
+
+class _ExistsError(Exception):
+    """It is there already."""

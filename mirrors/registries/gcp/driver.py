@@ -1,0 +1,117 @@
+"""Google Artifact Registry as the target: one repository for all images."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from mirrors.oci import RegistryAccess, RegistryError
+from mirrors.registries.base import Difference, RepositoryState
+from mirrors.registries.gcp.login import log_in
+from swapper_project.config import GcpTarget
+
+if TYPE_CHECKING:
+    from google.cloud.artifactregistry_v1 import Repository
+
+    from mirrors.registries.gcp.repository import ApiRepository
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY: Final = 3_600.0
+
+
+class GarDriver:
+    """``target.gcp`` of the configuration; one a process."""
+
+    def __init__(self, target: GcpTarget, *, trusted_ca: str | None) -> None:
+        self._target = target
+        self._trusted_ca = trusted_ca
+        self._lock = threading.Lock()
+        self._seen_at = -LOOK_EVERY
+        self._state = RepositoryState()
+
+    def access(self) -> RegistryAccess:
+        return RegistryAccess(
+            host=self._target.host,
+            credentials=(log_in(self._target.host, self._trusted_ca),),
+            ca_file=self._target.ca_file,
+            private_allowed=True,
+            connect_to=self._target.connect_to,
+        )
+
+    def ensure_repository(self, repository: str) -> RepositoryState:
+        with self._lock:
+            if time.monotonic() - self._seen_at >= LOOK_EVERY:
+                state = self._ensure()
+                self._state = RepositoryState(pulls_through=state.pulls_through)
+                self._seen_at = time.monotonic()
+                return state
+            return self._state
+
+    def apply_settings(self, repository: str) -> RepositoryState:
+        api = self._api()
+        if self._target.create_repository and self._target.gar_options.labels:
+            api.update_labels()
+        found = api.get()
+        if found is None:
+            raise self._missing(api.name)
+        return self._judge(found, api.name)
+
+    def forget(self, repository: str) -> None:
+        with self._lock:
+            self._seen_at = -LOOK_EVERY
+
+    def _api(self) -> ApiRepository:
+        # Imported here: the webhook needs the log-in alone.
+        from mirrors.registries.gcp.repository import ApiRepository
+
+        return ApiRepository(self._target, self._trusted_ca)
+
+    def _ensure(self) -> RepositoryState:
+        api = self._api()
+        try:
+            found = api.get()
+            if found is None and self._target.create_repository:
+                api.create()
+                found = api.get()
+        except RegistryError as error:
+            if error.code != "denied" or self._target.create_repository:
+                raise
+            # Pushing needs no right to look; what is wrong with the repository the push will tell.
+            log.info("The target's repository may not be looked at", error=str(error))
+            return RepositoryState()
+        if found is None:
+            raise self._missing(api.name)
+        return self._judge(found, api.name)
+
+    def _judge(self, found: Repository, name: str) -> RepositoryState:
+        from mirrors.registries.gcp.repository import DOCKER, REMOTE, VIRTUAL, facts
+
+        host = self._target.host
+        if found.format_ != DOCKER:
+            raise RegistryError("invalid", f"{name} holds no Docker images: name another repository", host=host)
+        if found.mode == VIRTUAL:
+            text = f"{name} is a virtual repository, which nothing can be pushed to: name a standard one"
+            raise RegistryError("invalid", text, host=host)
+        shown = facts(found)
+        return RepositoryState(
+            pulls_through=found.mode == REMOTE, differences=self._differences(shown["labels"]), facts=shown
+        )
+
+    def _differences(self, labels: dict[str, str]) -> tuple[Difference, ...]:
+        wanted = self._target.gar_options.labels
+        missing = {key: value for key, value in wanted.items() if labels.get(key) != value}
+        return tuple(Difference(f"labels.{key}", value, labels.get(key, "")) for key, value in sorted(missing.items()))
+
+    def _missing(self, name: str) -> RegistryError:
+        target = self._target
+        return RegistryError(
+            "not-found",
+            f"{name} does not exist: make it (gcloud artifacts repositories create {target.repository_id} "
+            f"--repository-format=docker --location={target.location} --project={target.project_id}), or set "
+            "target.gcp.createRepository to true and allow artifactregistry.repositories.create",
+            host=target.host,
+        )

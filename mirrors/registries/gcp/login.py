@@ -1,0 +1,79 @@
+"""Who we are at Google: application default credentials, and the access tokens that registries take as passwords.
+
+Workload Identity and the metadata server, a key file, an external account: whatever google.auth finds.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache, partial
+from typing import Any, Final
+
+import google.auth
+import google.auth.transport.requests
+import requests
+from google.auth import exceptions
+from google.auth.credentials import Credentials
+
+from mirrors.oci import RegistryError
+from mirrors.registries.authorities import bundle
+from mirrors.registries.tokens import Token, TokenKeeper
+
+SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+USERNAME: Final = "oauth2accesstoken"
+SECONDS: Final = 10.0
+LEAST_SECONDS: Final = 60.0
+MOST_SECONDS: Final = 3600.0
+
+_HOW: Final = (
+    "bind the service account by Workload Identity (docs/gcp.md), or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
+)
+
+
+@lru_cache(maxsize=64)
+def log_in(host: str, trusted_ca: str | None) -> TokenKeeper:
+    """Our log-in at a registry, kept fresh for as long as the process lives."""
+    return TokenKeeper(lambda: fetch(host, trusted_ca), host=host)
+
+
+def fetch(host: str, trusted_ca: str | None) -> Token:
+    """Raises RegistryError. Made from the beginning each time: the key file may have been replaced."""
+    credentials = find_credentials(host, trusted_ca)
+    try:
+        credentials.refresh(_request(trusted_ca))  # type: ignore[no-untyped-call]
+    except exceptions.GoogleAuthError as error:
+        raise _problem(error, host) from None
+    token, expiry = credentials.token, credentials.expiry
+    if not isinstance(token, str) or not token:
+        raise RegistryError("credential", f"Google sent an empty token for {host}; it is tried again", host=host)
+    left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if expiry else MOST_SECONDS
+    return Token(USERNAME, token, min(MOST_SECONDS, max(LEAST_SECONDS, left)))
+
+
+def find_credentials(host: str, trusted_ca: str | None) -> Credentials:
+    """Application default credentials; raises RegistryError where there are none."""
+    try:
+        credentials, _ = google.auth.default(scopes=[SCOPE], request=_request(trusted_ca))
+    except exceptions.GoogleAuthError as error:
+        raise _problem(error, host) from None
+    assert isinstance(credentials, Credentials)
+    return credentials
+
+
+def _request(trusted_ca: str | None) -> Any:
+    """google.auth's transport with a time-out of ours in place of its two minutes."""
+    session = requests.Session()
+    session.verify = bundle(trusted_ca) or True
+    return partial(google.auth.transport.requests.Request(session), timeout=SECONDS)
+
+
+def _problem(error: exceptions.GoogleAuthError, host: str) -> RegistryError:
+    """Google's own texts may hold parts of answers, so only their kind is kept."""
+    kind = type(error).__name__
+    if isinstance(error, exceptions.DefaultCredentialsError):
+        text = f"there are no Google credentials for {host}: {_HOW}"
+    elif isinstance(error, exceptions.TransportError):
+        text = f"Google's token server can't be reached for {host}; check the network and the metadata server"
+    else:
+        text = f"Google did not issue a token for {host} ({kind}): check that the service account exists and {_HOW}"
+    return RegistryError("credential", text, host=host)

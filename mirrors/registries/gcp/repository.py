@@ -1,0 +1,145 @@
+"""The one repository of an Artifact Registry target, by Google's own client: looked at, and made where wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import artifactregistry_v1 as artifactregistry
+from google.cloud.artifactregistry_v1.services.artifact_registry.transports import ArtifactRegistryGrpcTransport
+from google.protobuf import json_format
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from mirrors.oci import RegistryError
+from mirrors.registries.authorities import bundle
+from mirrors.registries.gcp.login import find_credentials
+from swapper_project.config import GcpTarget
+
+API: Final = "artifactregistry.googleapis.com"
+SECONDS: Final = 15.0
+CREATION_SECONDS: Final = 120.0
+
+DOCKER: Final = artifactregistry.Repository.Format.DOCKER
+REMOTE: Final = artifactregistry.Repository.Mode.REMOTE_REPOSITORY
+VIRTUAL: Final = artifactregistry.Repository.Mode.VIRTUAL_REPOSITORY
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRepository:
+    """``target.gcp`` seen by the API. Every method raises RegistryError."""
+
+    target: GcpTarget
+    trusted_ca: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self._parent}/repositories/{self.target.repository_id}"
+
+    @property
+    def _parent(self) -> str:
+        return f"projects/{self.target.project_id}/locations/{self.target.location}"
+
+    def get(self) -> artifactregistry.Repository | None:
+        """None where there is none."""
+        with self._calling("artifactregistry.repositories.get") as client:
+            try:
+                return client.get_repository(name=self.name, timeout=SECONDS)
+            except exceptions.NotFound:
+                return None
+
+    def create(self) -> bool:
+        """False where somebody else was faster."""
+        with self._calling("artifactregistry.repositories.create") as client:
+            request = artifactregistry.CreateRepositoryRequest(
+                parent=self._parent, repository_id=self.target.repository_id, repository=self._wanted()
+            )
+            try:
+                creation: Any = client.create_repository(request, timeout=SECONDS)
+                creation.result(timeout=CREATION_SECONDS)
+            except exceptions.AlreadyExists:
+                return False
+            return True
+
+    def update_labels(self) -> None:
+        with self._calling("artifactregistry.repositories.update") as client:
+            wanted = artifactregistry.Repository(name=self.name, labels=self.target.gar_options.labels)
+            client.update_repository(repository=wanted, update_mask=FieldMask(paths=["labels"]), timeout=SECONDS)
+
+    def _wanted(self) -> artifactregistry.Repository:
+        options = self.target.gar_options
+        wanted = artifactregistry.Repository(
+            format_=DOCKER,
+            description="Mirror of k8s-image-swapper",
+            labels=options.labels,
+            kms_key_name=options.kms_key_name or "",
+        )
+        if options.cleanup_policies:
+            policies = f'{{"cleanupPolicies": {options.cleanup_policies}}}'
+            try:
+                json_format.Parse(policies, artifactregistry.Repository.pb(wanted))
+            except json_format.ParseError as error:
+                raise RegistryError(
+                    "invalid", f"target.gcp.garOptions.cleanupPolicies: {str(error)[:300]}", host=self.target.host
+                ) from None
+        return wanted
+
+    def _client(self) -> artifactregistry.ArtifactRegistryClient:
+        """Made where it is used, and closed after it: a channel of gRPC must not be there when a process forks."""
+        authorities = bundle(self.trusted_ca)
+        roots = Path(authorities).read_bytes() if authorities else None
+        transport = ArtifactRegistryGrpcTransport(
+            host=self.target.api_endpoint or API,
+            credentials=find_credentials(self.target.host, self.trusted_ca),
+            ssl_channel_credentials=grpc.ssl_channel_credentials(root_certificates=roots),
+        )
+        return artifactregistry.ArtifactRegistryClient(transport=transport)
+
+    @contextmanager
+    def _calling(self, permission: str) -> Iterator[artifactregistry.ArtifactRegistryClient]:
+        host = self.target.host
+        try:
+            with self._client() as client:
+                yield client
+        except exceptions.GoogleAPICallError as error:
+            raise self._refusal(error, permission) from None
+        except (exceptions.RetryError, GoogleAuthError, TimeoutError) as error:
+            text = f"Artifact Registry did not answer for {self.name} ({type(error).__name__}); check the network"
+            raise RegistryError("timeout", text, host=host) from None
+
+    def _refusal(self, error: exceptions.GoogleAPICallError, permission: str) -> RegistryError:
+        host, said = self.target.host, str(error.message)[:300]
+        if isinstance(error, exceptions.PermissionDenied):
+            text = f"Google refused {permission} on {self.name}: give our service account a role that has it ({ROLES})"
+            return RegistryError("denied", text, host=host)
+        if isinstance(error, exceptions.Unauthenticated):
+            return RegistryError("credential", f"Google did not take our log-in for {self.name}: {said}", host=host)
+        if isinstance(error, exceptions.ResourceExhausted):
+            return RegistryError("rate-limited", f"Google throttles calls for {self.name}", host=host, retry_after=30.0)
+        if isinstance(error, exceptions.DeadlineExceeded):
+            return RegistryError("timeout", f"Artifact Registry did not answer in time for {self.name}", host=host)
+        if isinstance(error, exceptions.ServerError):
+            text = f"Artifact Registry fails for {self.name} ({type(error).__name__}); it is tried again"
+            return RegistryError("unavailable", text, host=host)
+        return RegistryError("invalid", f"Google refused the call for {self.name}: {said}", host=host)
+
+
+ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregistry.admin to make the repository too"
+
+
+def facts(found: artifactregistry.Repository) -> dict[str, Any]:
+    """What people see of a repository."""
+    return {
+        "format": artifactregistry.Repository.Format(found.format_).name,
+        "mode": artifactregistry.Repository.Mode(found.mode).name,
+        "immutableTags": found.docker_config.immutable_tags,
+        "kmsKeyName": found.kms_key_name,
+        "labels": dict(found.labels),
+        "cleanupPolicies": sorted(found.cleanup_policies),
+        "sizeBytes": int(found.size_bytes),
+    }

@@ -1,0 +1,169 @@
+"""Source registries that somebody configured, and how each of them may be reached: from plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirrors.images import ImageRef
+from mirrors.oci import Credential, CredentialSource, RegistryAccess
+from mirrors.oci.access import DOCKER_HUB, DOCKER_HUB_API
+from mirrors.registries.credentials import Reference, resolve
+from swapper_project.config import AwsRegistry, Config, GcpRegistry, SourceRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """A source registry. ``host`` may start with ``*.``; ``aliases`` are other names of it.
+
+    ``path`` is where its log-in counts: everywhere without one. ``cloud`` logs in with the cloud's own credentials,
+    ``reference`` by name and password.
+    """
+
+    host: str
+    aliases: tuple[str, ...] = ()
+    path: str = ""
+    reference: Reference | None = None
+    cloud: AwsRegistry | GcpRegistry | None = None
+    insecure: bool = False
+    ca_file: str | None = None
+    connect_to: str | None = None
+    namespaces: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+
+    def matches(self, host: str) -> bool:
+        if self.host.startswith("*."):
+            return host.endswith(self.host[1:])
+        return host == self.host or host in self.aliases
+
+    def covers(self, ref: ImageRef) -> bool:
+        """Whether its log-in is for this image."""
+        return not self.path or ref.repository.startswith(f"{self.path}/")
+
+    def serves(self, namespace: str) -> bool:
+        """Whether pods of a namespace may be served private images by this log-in."""
+        return "*" in self.namespaces or namespace in self.namespaces
+
+
+class SourceCatalog:
+    """The configured source registries. Hosts that are not among them are reached anonymously, at public addresses.
+
+    ``read_secret`` gives the password of a Secret ``NAME/KEY``; only workers have it.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[SourceEntry],
+        *,
+        credentials_dir: Path,
+        trusted_ca: str | None = None,
+        read_secret: Callable[[str], str] | None = None,
+    ) -> None:
+        # An exact host goes before a wildcard, a longer wildcard before a shorter one.
+        self._entries = sorted(entries, key=lambda e: (e.host.startswith("*."), -len(e.host)))
+        self._credentials_dir = credentials_dir
+        self._trusted_ca = trusted_ca
+        self._read_secret = read_secret
+
+    def entry_for(self, host: str) -> SourceEntry | None:
+        return next((entry for entry in self._entries if entry.matches(host)), None)
+
+    def is_configured(self, host: str) -> bool:
+        return self.entry_for(host) is not None
+
+    def serves(self, ref: ImageRef, namespace: str) -> bool:
+        """Whether pods of a namespace may be served this image by a configured log-in, if it is private."""
+        entry = self._entry_of(ref)
+        return entry is not None and entry.covers(ref) and entry.serves(namespace)
+
+    def label(self, host: str) -> str:
+        """The host as metrics name it: pods choose hosts, and each label is kept for ever."""
+        entry = self.entry_for(DOCKER_HUB if host == DOCKER_HUB_API else host)
+        return entry.host if entry else "other"
+
+    def access_for(self, ref: ImageRef) -> RegistryAccess:
+        """How the engine reaches a source, with the configured log-in. Raises CredentialError."""
+        entry = self._entry_of(ref)
+        credential = self._credential(entry, ref) if entry else None
+        return _access(ref.registry, entry, (credential,) if credential else ())
+
+    def anonymous_access_for(self, ref: ImageRef) -> RegistryAccess:
+        """The same without a log-in: what anybody may read."""
+        return _access(ref.registry, self.entry_for(ref.registry), ())
+
+    def mirrors_for(self, ref: ImageRef) -> list[RegistryAccess]:
+        """Where the same image may be read before its own registry is asked. Raises CredentialError."""
+        entry = self.entry_for(ref.registry)
+        hosts = entry.mirrors if entry else ()
+        return [self.access_for(ImageRef(host, ref.repository, ref.tag, ref.digest)) for host in hosts]
+
+    def _entry_of(self, ref: ImageRef) -> SourceEntry | None:
+        """The entry whose log-in covers the image, else any of its host."""
+        entries = [entry for entry in self._entries if entry.matches(ref.registry)]
+        return next((entry for entry in entries if entry.covers(ref)), entries[0] if entries else None)
+
+    def _credential(self, entry: SourceEntry, ref: ImageRef) -> Credential | CredentialSource | None:
+        if not entry.covers(ref):
+            return None
+        if isinstance(entry.cloud, AwsRegistry):
+            from mirrors.registries.aws.accounts import AwsAccount
+            from mirrors.registries.aws.login import log_in as log_in_at_ecr
+
+            account = AwsAccount(entry.cloud.region, entry.cloud.role, trusted_ca=self._trusted_ca)
+            return log_in_at_ecr(account, entry.cloud.host)
+        if isinstance(entry.cloud, GcpRegistry):
+            from mirrors.registries.gcp.login import log_in as log_in_at_gar
+
+            return log_in_at_gar(entry.cloud.host, self._trusted_ca)
+        if entry.reference is None:
+            return None
+        return resolve(entry.reference, self._credentials_dir, read_secret=self._read_secret)
+
+
+def _access(
+    host: str, entry: SourceEntry | None, credentials: tuple[Credential | CredentialSource, ...]
+) -> RegistryAccess:
+    if entry is None:
+        return RegistryAccess(host=host)
+    return RegistryAccess(
+        host=host,
+        credentials=credentials,
+        insecure=entry.insecure,
+        ca_file=entry.ca_file,
+        private_allowed=True,
+        connect_to=entry.connect_to,
+    )
+
+
+def source_entries(config: Config) -> list[SourceEntry]:
+    """The configuration file's source registries."""
+    return [_configured(entry) for entry in config.source.registries]
+
+
+def _configured(entry: SourceRegistry) -> SourceEntry:
+    cloud = entry.cloud
+    return SourceEntry(
+        host=entry.registry_host,
+        aliases=entry.aliases,
+        path=cloud.path if isinstance(cloud, GcpRegistry) else "",
+        reference=Reference(entry.username, entry.password_file, entry.password_env, entry.password_secret)
+        if entry.username
+        else None,
+        cloud=cloud,
+        insecure=entry.insecure,
+        ca_file=cloud.ca_file if cloud else entry.ca_file,
+        connect_to=cloud.connect_to if cloud else entry.connect_to,
+        namespaces=("*",) if entry.serves_all_namespaces else entry.namespaces,
+        mirrors=entry.mirrors,
+    )
+
+
+def entry_from_row(*, host: str, username: str, reference: str, insecure: bool, ca_file: str) -> SourceEntry:
+    """An operator's row as an entry; its reference is ``env:NAME``, ``file:NAME`` or ``secret:NAME/KEY``."""
+    return SourceEntry(
+        host=host,
+        reference=Reference.of_row(username, reference) if username else None,
+        insecure=insecure,
+        ca_file=ca_file or None,
+    )

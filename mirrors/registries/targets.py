@@ -1,0 +1,28 @@
+"""Which driver the configured target has. The clouds' ones are imported only where they are named."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from mirrors.registries.base import RegistryDriver
+from mirrors.registries.generic import OciDriver
+from swapper_project.config import AwsTarget, Config, GcpTarget, OciTarget
+
+
+def target_driver(config: Config, *, credentials_dir: Path) -> RegistryDriver:
+    """The same one for the same configuration: it remembers repositories, and keeps its log-in fresh."""
+    return _driver(config.target.chosen, config.trusted_ca, credentials_dir)
+
+
+@lru_cache(maxsize=4)
+def _driver(target: AwsTarget | GcpTarget | OciTarget, trusted_ca: str | None, credentials_dir: Path) -> RegistryDriver:
+    if isinstance(target, AwsTarget):
+        from mirrors.registries.aws.driver import EcrDriver
+
+        return EcrDriver(target, trusted_ca=trusted_ca)
+    if isinstance(target, GcpTarget):
+        from mirrors.registries.gcp.driver import GarDriver
+
+        return GarDriver(target, trusted_ca=trusted_ca)
+    return OciDriver(target, credentials_dir)

@@ -1,0 +1,25 @@
+"""Which namespaces may use a private image: those whose own pull secrets have been shown to read its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db.models.functions import Now
+
+from mirrors.models import ImageMapping, MappingAccess
+
+
+def record_grants(*, mapping_id: int, grants: Mapping[str, bool]) -> None:
+    """Note what was learnt of namespaces now; webhooks see it with their next poll."""
+    if not grants:
+        return
+    MappingAccess.objects.bulk_create(
+        [
+            MappingAccess(mapping_id=mapping_id, namespace=name, granted=granted, checked_at=Now())
+            for name, granted in sorted(grants.items())
+        ],
+        update_conflicts=True,
+        unique_fields=["mapping", "namespace"],
+        update_fields=["granted", "checked_at"],
+    )
+    ImageMapping.objects.filter(pk=mapping_id).record()

@@ -1,0 +1,39 @@
+"""What is known of target repositories, and orders to bring their settings in line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db.models.functions import Now
+
+from mirrors.models import TargetRepository
+from mirrors.registries.base import RepositoryState
+from mirrors.wakeup import wake_workers
+
+
+def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
+    """Note what a driver has just seen; where it has not looked, what was known stays."""
+    if state.differences is None and not state.is_new and not state.pulls_through:
+        return
+    differences = [difference.as_json() for difference in state.differences or ()]
+    TargetRepository.objects.update_or_create(
+        registry_id=registry_id,
+        name=name,
+        defaults={
+            "facts": dict(state.facts),
+            "differences": differences,
+            "has_differences": bool(differences),
+            "pulls_through": state.pulls_through,
+            "problem": "",
+            "checked_at": Now(),
+        },
+    )
+
+
+def request_settings(*, repository_ids: Collection[int]) -> int:
+    """Have workers give these repositories the configured settings; how many that are."""
+    asked = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
+    count = asked.update(apply_requested_at=Now(), problem="")
+    if count:
+        wake_workers()
+    return count
