@@ -15,6 +15,7 @@ from mirrors.jobs.heart import Heart
 from mirrors.jobs.mounts import DatabaseMounts
 from mirrors.jobs.timing import timing
 from mirrors.oci import Engine, EngineSettings
+from mirrors.registries import tokens
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
@@ -79,6 +80,7 @@ class Copier:
 
     def close(self) -> None:
         self.engine.close()
+        tokens.close_all()
         self.heart.stop()
         self.mounts.close()
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+from weakref import WeakSet
 
 import structlog
 
@@ -52,6 +53,14 @@ class TokenKeeper:
         self._tries = 0
         self._problem: RegistryError | None = None
         self._is_wanted = False
+        self._is_closed = False
+        _keepers.add(self)
+
+    def close(self) -> None:
+        """End the renewals."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
 
     def issue(self, *, timeout: float, refused: str | None = None) -> Issued:
         deadline = time.monotonic() + timeout
@@ -101,7 +110,7 @@ class TokenKeeper:
 
     def _run(self) -> None:
         failures = 0
-        while True:
+        while not self._is_closed:
             asked_at = time.monotonic()
             try:
                 token = self._fetch()
@@ -121,7 +130,7 @@ class TokenKeeper:
         with self._changed:
             # What was wanted until now has come.
             self._is_wanted = False
-            self._changed.wait_for(lambda: self._is_wanted and time.monotonic() >= earliest, pause)
+            self._changed.wait_for(lambda: self._is_closed or (self._is_wanted and time.monotonic() >= earliest), pause)
 
     def _renewed(self, token: Token, asked_at: float) -> None:
         if self._problem is not None:
@@ -146,3 +155,12 @@ class TokenKeeper:
             self._problem = problem
             self._tries += 1
             self._changed.notify_all()
+
+
+_keepers: WeakSet[TokenKeeper] = WeakSet()
+
+
+def close_all() -> None:
+    """End the renewals of this process."""
+    for keeper in list(_keepers):
+        keeper.close()

@@ -261,8 +261,8 @@ def test_a_hostile_expression_is_stopped_by_its_budget(expression: str) -> None:
     started = time.process_time()
     with pytest.raises(FilterEvaluationError, match=f"filter hostile took more than {FILTER_BUDGET} steps"):
         compiled.matches(BIG, budget)
-    # About 14 ms is meant; the bound leaves room for a busy machine.
-    assert time.process_time() - started < 0.15
+    # About 14 ms is meant. Without the budget these take minutes, which no busy machine makes of that.
+    assert time.process_time() - started < 2
     assert budget.remaining <= REVIEW_BUDGET - FILTER_BUDGET
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -26,12 +27,13 @@ class Authority:
         self.file = directory / "ca.pem"
         self.file.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(PEM))
 
-    def issue(self, cert: Path, key: Path, *, valid_for: dt.timedelta = A_DAY) -> int:
+    def issue(self, cert: Path, key: Path, *, valid_for: dt.timedelta = A_DAY, names: Sequence[str] = ()) -> int:
         """Write a new certificate and its key, the key last; its serial number. ``valid_for`` may lie in the past."""
         own = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        here = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
         builder = self._builder(x509.Name([]), own, valid_for)
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
+        alternatives = x509.SubjectAlternativeName([*here, *(x509.DNSName(name) for name in names)])
+        builder = builder.add_extension(alternatives, critical=True)
         certificate = builder.sign(self._key, hashes.SHA256())
         private = own.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         cert.write_bytes(certificate.public_bytes(PEM))

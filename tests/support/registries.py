@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from tests.support.ports import free_port, wait_until
 USERNAME = "mirror"
 PASSWORD = "correct horse"
 # bcrypt of PASSWORD at cost 4: distribution reads no other kind, and Python has no bcrypt of its own.
-HTPASSWD = f"{USERNAME}:$2b$04$yjJCJP0pHdoVIuElLl3nQ.raTd4YnQPi4LVHa2XzLi.xJAbHaHQg6\n"
+HTPASSWD = "{username}:$2b$04$yjJCJP0pHdoVIuElLl3nQ.raTd4YnQPi4LVHa2XzLi.xJAbHaHQg6\n"
 
 CONFIG = """\
 version: 0.1
@@ -52,17 +52,24 @@ def require_docker_registry() -> None:
 
 
 @contextmanager
-def distribution(directory: Path, *, htpasswd: bool = False, tls: bool = False) -> Iterator[Registry]:
-    """Runs a registry for the length of the block."""
+def distribution(
+    directory: Path,
+    *,
+    htpasswd: bool = False,
+    tls: bool = False,
+    username: str = USERNAME,
+    names: Sequence[str] = (),
+) -> Iterator[Registry]:
+    """Runs a registry for the length of the block; its certificate is for ``names`` too."""
     require_docker_registry()
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     extra = ""
     if tls:
-        Authority(directory).issue(directory / "server.pem", directory / "server.key")
+        Authority(directory).issue(directory / "server.pem", directory / "server.key", names=names)
         extra += f"  tls: {{certificate: {directory}/server.pem, key: {directory}/server.key}}\n"
     if htpasswd:
-        (directory / "htpasswd").write_text(HTPASSWD)
+        (directory / "htpasswd").write_text(HTPASSWD.format(username=username))
         extra += f"auth:\n  htpasswd: {{realm: tests, path: {directory}/htpasswd}}\n"
     config = directory / "config.yml"
     config.write_text(CONFIG.format(directory=directory, port=port, extra=extra))

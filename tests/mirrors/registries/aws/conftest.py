@@ -1,0 +1,50 @@
+"""moto's server, one a session, and the driver that talks to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from mirrors.registries import tokens
+from mirrors.registries.aws.accounts import client
+from mirrors.registries.aws.driver import EcrDriver
+from mirrors.registries.aws.login import log_in
+from swapper_project import config as configuration
+from swapper_project.config import AwsTarget
+from tests.support.aws import Aws, running_aws, target_keys
+
+MakeDriver = Callable[..., EcrDriver]
+
+
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    with running_aws(tmp_path_factory.mktemp("aws")) as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    """A new AWS, which this process's botocore talks to."""
+    aws_server.reset()
+    for name, value in aws_server.environment.items():
+        monkeypatch.setenv(name, value)
+    client.cache_clear()
+    log_in.cache_clear()
+    yield aws_server
+    # Or they would go on, and ask the real one.
+    tokens.close_all()
+
+
+def target_of(**keys: Any) -> AwsTarget:
+    """``target.aws`` of a configuration with these keys."""
+    config = configuration.parse(json.dumps({"target": target_keys(**keys)}))
+    assert isinstance(config.target.chosen, AwsTarget)
+    return config.target.chosen
+
+
+@pytest.fixture
+def make_driver(aws: Aws) -> MakeDriver:
+    return lambda **keys: EcrDriver(target_of(**keys), trusted_ca=None)

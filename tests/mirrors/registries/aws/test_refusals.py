@@ -1,0 +1,173 @@
+"""What AWS refuses is told with the permission, the ARN, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mirrors.oci import RegistryError
+from mirrors.registries.aws.accounts import AwsAccount, client
+from mirrors.registries.aws.driver import EcrDriver
+from mirrors.registries.aws.login import fetch
+from tests.mirrors.registries.aws.conftest import MakeDriver
+from tests.mirrors.registries.aws.test_repositories import LIFECYCLE, NAME, POLICY
+from tests.support.aws import ACCOUNT, HOST, REGION, Aws
+from tests.support.ports import free_port, wait_until
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/mirror"
+ARN = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{NAME}"
+CALLER = f"arn:aws:sts::{ACCOUNT}:assumed-role/swapper/k8s-image-swapper"
+
+
+def refusal(act: Callable[[], object]) -> RegistryError:
+    with pytest.raises(RegistryError) as caught:
+        act()
+    assert caught.value.host == HOST
+    return caught.value
+
+
+def issue(driver: EcrDriver) -> str:
+    source: Any = driver.access().credentials[0]
+    credential = source.issue(timeout=20).credential
+    assert credential is not None
+    return str(credential.password)
+
+
+@pytest.mark.parametrize(
+    ("action", "keys"),
+    [
+        ("ecr:DescribeRepositories", {}),
+        ("ecr:CreateRepository", {}),
+        ("ecr:SetRepositoryPolicy", {"accessPolicy": POLICY}),
+        ("ecr:PutLifecyclePolicy", {"lifecyclePolicy": LIFECYCLE}),
+    ],
+)
+def test_each_denied_call_names_the_permission_and_its_arn(
+    action: str, keys: dict[str, Any], make_driver: MakeDriver, aws: Aws
+) -> None:
+    aws.fail(action)
+    error = refusal(lambda: make_driver(**keys).ensure_repository(NAME))
+    assert (error.code, error.permanent) == ("denied", True)
+    for part in (action, ARN, CALLER, "docs/aws.md"):
+        assert part in str(error)
+
+
+@pytest.mark.parametrize(
+    "action", ["ecr:PutImageTagMutability", "ecr:PutImageScanningConfiguration", "ecr:TagResource"]
+)
+def test_each_denied_change_of_a_setting_names_the_permission(
+    action: str, make_driver: MakeDriver, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirrors.registries.aws.driver.JUST_MADE", 0.0)
+    options = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"imageScanOnPush": False}}
+    make_driver(ecrOptions=options).ensure_repository(NAME)
+    wanting = make_driver(ecrOptions={"tags": [{"key": "team", "value": "web"}]}, reconcile="apply")
+    aws.fail(action)
+    assert action in str(refusal(lambda: wanting.ensure_repository(NAME)))
+
+
+def test_a_denied_log_in_names_its_permission_and_is_tried_again(make_driver: MakeDriver, aws: Aws) -> None:
+    aws.fail("ecr:GetAuthorizationToken")
+    error = refusal(lambda: issue(make_driver()))
+    assert "ecr:GetAuthorizationToken on *" in str(error) and CALLER in str(error)
+
+
+def test_an_explicit_deny_is_told_as_such(make_driver: MakeDriver, aws: Aws) -> None:
+    aws.fail(
+        "ecr:CreateRepository", message="User: x is not authorized, with an explicit deny in a service control policy"
+    )
+    assert "an explicit deny" in str(refusal(lambda: make_driver().ensure_repository(NAME)))
+
+
+def test_a_role_that_may_not_be_assumed_tells_both_sides(make_driver: MakeDriver, aws: Aws) -> None:
+    aws.fail("sts:AssumeRole", "AccessDenied", status=403)
+    error = refusal(lambda: make_driver(role=ROLE).ensure_repository(NAME))
+    assert (error.code, error.permanent) == ("credential", False)
+    for part in ("sts:AssumeRole", ROLE, "trust policy", CALLER):
+        assert part in str(error)
+
+
+def test_a_role_is_assumed_and_its_session_is_kept(make_driver: MakeDriver, aws: Aws) -> None:
+    with aws.recording() as calls:
+        driver = make_driver(role=ROLE)
+        driver.ensure_repository(NAME)
+        driver.ensure_repository("quay.io/app")
+        issue(driver)
+    assert calls["sts:AssumeRole"] == 1
+
+
+def test_sts_that_is_down_at_the_start_is_tried_until_it_is_back(make_driver: MakeDriver, aws: Aws) -> None:
+    driver = make_driver(role=ROLE)
+    aws.fail("sts:AssumeRole", "ServiceUnavailable", status=503)
+    error = refusal(lambda: issue(driver))
+    assert not error.permanent
+    aws.heal()
+
+    def is_in() -> bool:
+        try:
+            return bool(issue(driver))
+        except RegistryError:
+            return False
+
+    wait_until(is_in, timeout=30, what="a log-in once STS is back")
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "advice"),
+    [
+        ("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than", "the clock"),
+        ("InvalidSignatureException", "Signature not yet current", "the clock"),
+        ("SignatureDoesNotMatch", "The request signature we calculated does not match", "aws_secret_access_key"),
+        ("UnrecognizedClientException", "The security token included in the request is invalid", "aws_access_key_id"),
+        ("ExpiredTokenException", "The security token included in the request is expired", "session token has ended"),
+        ("OptInRequired", "", "opted in"),
+    ],
+)
+def test_a_log_in_that_aws_does_not_take_says_why(
+    code: str, message: str, advice: str, make_driver: MakeDriver, aws: Aws
+) -> None:
+    aws.fail("ecr:GetAuthorizationToken", code, message)
+    error = refusal(lambda: issue(make_driver()))
+    assert error.code == "credential" and not error.permanent and advice in str(error)
+
+
+def test_a_refused_kms_key_is_named(make_driver: MakeDriver, aws: Aws) -> None:
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1"
+    aws.fail("ecr:CreateRepository", "KmsException", "the key is disabled")
+    options = {"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": key}}
+    error = refusal(lambda: make_driver(ecrOptions=options).ensure_repository(NAME))
+    for part in (key, "the key is disabled", "kms:CreateGrant", REGION):
+        assert part in str(error)
+
+
+def test_throttled_calls_are_repeated_and_then_put_off(make_driver: MakeDriver, aws: Aws) -> None:
+    aws.fail("ecr:DescribeRepositories", "ThrottlingException", "Rate exceeded", times=2)
+    assert make_driver().ensure_repository(NAME).is_new
+    aws.fail("ecr:DescribeRepositories", "ThrottlingException", "Rate exceeded")
+    error = refusal(lambda: make_driver().ensure_repository("quay.io/app"))
+    assert (error.code, error.permanent, error.retry_after) == ("rate-limited", False, 30.0)
+
+
+def test_no_credentials_at_all_name_the_ways_to_give_them(
+    make_driver: MakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    client.cache_clear()
+    for keys in ({}, {"role": ROLE}):
+        error = refusal(lambda keys=keys: make_driver(**keys).ensure_repository(NAME))  # type: ignore[misc]
+        assert error.code == "credential" and "IRSA" in str(error) and "AWS_ACCESS_KEY_ID" in str(error)
+
+
+def test_a_region_that_does_not_answer_is_told_by_name(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    error = refusal(lambda: fetch(AwsAccount("eu-wrong-9"), HOST))
+    assert (error.code, error.permanent) == ("unavailable", False)
+    assert "eu-wrong-9" in str(error) and "region" in str(error)
+
+
+def test_no_text_holds_a_secret(make_driver: MakeDriver, aws: Aws) -> None:
+    aws.fail("ecr:GetAuthorizationToken", "UnrecognizedClientException", "bad token")
+    assert aws.environment["AWS_SECRET_ACCESS_KEY"] not in str(refusal(lambda: issue(make_driver())))
