@@ -105,6 +105,7 @@ class TokenKeeper:
     def _start(self) -> None:
         """Also anew in a forked child, which has no threads."""
         if self._thread is None or not self._thread.is_alive():
+            self._is_closed = False
             self._thread = threading.Thread(target=self._run, name=f"token {self._host}", daemon=True)
             self._thread.start()
 

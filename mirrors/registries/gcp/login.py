@@ -5,6 +5,7 @@ Workload Identity and the metadata server, a key file, an external account: what
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, Final
@@ -52,6 +53,8 @@ def fetch(host: str, trusted_ca: str | None) -> Token:
 
 def find_credentials(host: str, trusted_ca: str | None) -> Credentials:
     """Application default credentials; raises RegistryError where there are none."""
+    # Without a project in the environment google.auth asks the cloud for its ID, which nobody here needs.
+    os.environ.setdefault("GOOGLE_CLOUD_PROJECT", "unused")
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE], request=_request(trusted_ca))
     except exceptions.GoogleAuthError as error:

@@ -1,0 +1,153 @@
+"""The one repository of Artifact Registry: looked at, made where that is wanted, never mistaken."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import grpc
+import pytest
+from google.cloud.artifactregistry_v1 import Repository
+
+from mirrors.oci import RegistryError
+from tests.mirrors.registries.gcp.conftest import MakeDriver
+from tests.support.google import LOCATION, NAME, PROJECT, ArtifactRegistry
+
+IMAGE = f"{PROJECT}/main/docker.io/library/nginx"
+
+
+def test_an_existing_repository_is_looked_at_once_and_shown(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+    gar.put(kms_key_name="k", labels={"team": "web"}, docker_config={"immutable_tags": True})
+    driver = make_driver()
+    state = driver.ensure_repository(IMAGE)
+    assert (state.is_new, state.pulls_through, state.differences) == (False, False, ())
+    assert state.facts["mode"] == "STANDARD_REPOSITORY" and state.facts["immutableTags"] is True
+    assert state.facts["labels"] == {"team": "web"}
+    driver.ensure_repository(IMAGE)
+    assert gar.calls == ["GetRepository"]
+    driver.forget(IMAGE)
+    driver.ensure_repository(IMAGE)
+    assert gar.calls == ["GetRepository"] * 2
+
+
+def test_a_missing_repository_is_told_with_the_command_that_makes_it(
+    make_driver: MakeDriver, gar: ArtifactRegistry
+) -> None:
+    with pytest.raises(RegistryError) as caught:
+        make_driver().ensure_repository(IMAGE)
+    assert caught.value.code == "not-found" and caught.value.permanent
+    for part in (NAME, "gcloud artifacts repositories create main", LOCATION, "createRepository"):
+        assert part in str(caught.value)
+    assert gar.calls == ["GetRepository"]
+
+
+def test_a_repository_is_made_where_that_is_configured(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+    key = f"projects/{PROJECT}/locations/{LOCATION}/keyRings/r/cryptoKeys/k"
+    policies = {"old": {"id": "old", "action": "DELETE", "condition": {"tagState": "UNTAGGED", "olderThan": "86400s"}}}
+    options = {"labels": {"team": "web"}, "kmsKeyName": key, "cleanupPolicies": json.dumps(policies)}
+    state = make_driver(createRepository=True, garOptions=options).ensure_repository(IMAGE)
+    made = gar.repositories[NAME]
+    assert made.format_ == Repository.Format.DOCKER
+    assert (made.kms_key_name, dict(made.labels)) == (key, {"team": "web"})
+    assert made.cleanup_policies["old"].condition.older_than.days == 1
+    assert state.facts["cleanupPolicies"] == ["old"] and state.differences == ()
+
+
+def test_a_clean_up_policy_that_google_does_not_know_is_refused_by_name(
+    make_driver: MakeDriver, gar: ArtifactRegistry
+) -> None:
+    driver = make_driver(createRepository=True, garOptions={"cleanupPolicies": '{"x": {"actoin": "DELETE"}}'})
+    with pytest.raises(RegistryError, match="garOptions.cleanupPolicies.*actoin"):
+        driver.ensure_repository(IMAGE)
+    assert gar.repositories == {}
+
+
+def test_whoever_comes_second_finds_the_repository(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+    gar.refuse["CreateRepository"] = (grpc.StatusCode.ALREADY_EXISTS, "exists")
+    gar.get = _appears(gar)  # type: ignore[method-assign]
+    assert make_driver(createRepository=True).ensure_repository(IMAGE).facts["format"] == "DOCKER"
+
+
+def _appears(gar: ArtifactRegistry) -> Any:
+    """Missing at the first look, there at the second."""
+    real = gar.get
+
+    def get(request: Any, context: Any) -> Any:
+        gar.put() if gar.calls.count("GetRepository") > 1 else None
+        return real(request, context)
+
+    return get
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"format_": Repository.Format.MAVEN}, "no Docker images"),
+        ({"mode": Repository.Mode.VIRTUAL_REPOSITORY}, "virtual repository"),
+    ],
+)
+def test_a_repository_that_can_not_be_pushed_to_is_told(
+    fields: dict[str, Any], words: str, make_driver: MakeDriver, gar: ArtifactRegistry
+) -> None:
+    gar.put(**fields)
+    with pytest.raises(RegistryError, match=words):
+        make_driver().ensure_repository(IMAGE)
+
+
+def test_a_remote_repository_pulls_through(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+    gar.put(mode=Repository.Mode.REMOTE_REPOSITORY)
+    driver = make_driver()
+    assert driver.ensure_repository(IMAGE).pulls_through
+    assert driver.ensure_repository(IMAGE).pulls_through, "remembered"
+
+
+def test_labels_are_compared_and_applied(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
+    gar.put(labels={"team": "db"})
+    driver = make_driver(createRepository=True, garOptions={"labels": {"team": "web"}})
+    (difference,) = driver.ensure_repository(IMAGE).differences or ()
+    assert (difference.setting, difference.wanted, difference.found) == ("labels.team", "web", "db")
+    assert driver.apply_settings(IMAGE).differences == ()
+    assert dict(gar.repositories[NAME].labels) == {"team": "web"}
+
+
+def test_a_domain_scoped_project_has_a_colon_at_the_api_and_a_slash_in_names(
+    make_driver: MakeDriver, gar: ArtifactRegistry
+) -> None:
+    name = NAME.replace(PROJECT, f"example.com:{PROJECT}")
+    gar.put(name)
+    make_driver(projectId=f"example.com:{PROJECT}").ensure_repository(f"example.com/{IMAGE}")
+    assert gar.calls == ["GetRepository"]
+
+
+def test_a_repository_that_may_not_be_looked_at_is_pushed_to_all_the_same(
+    make_driver: MakeDriver, gar: ArtifactRegistry
+) -> None:
+    gar.refuse["GetRepository"] = (grpc.StatusCode.PERMISSION_DENIED, "no")
+    assert make_driver().ensure_repository(IMAGE).differences is None
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "code", "permanent", "words"),
+    [
+        ("GetRepository", grpc.StatusCode.PERMISSION_DENIED, "denied", True, "artifactregistry.repositories.get"),
+        ("CreateRepository", grpc.StatusCode.PERMISSION_DENIED, "denied", True, "artifactregistry.repositories.create"),
+        ("CreateRepository", grpc.StatusCode.UNAUTHENTICATED, "credential", False, "log-in"),
+        ("CreateRepository", grpc.StatusCode.RESOURCE_EXHAUSTED, "rate-limited", False, "throttles"),
+        ("CreateRepository", grpc.StatusCode.INTERNAL, "unavailable", False, "fails"),
+        ("CreateRepository", grpc.StatusCode.INVALID_ARGUMENT, "invalid", True, "KMS key in another region"),
+    ],
+)
+def test_each_refusal_says_what_is_missing(
+    method: str,
+    status: grpc.StatusCode,
+    code: str,
+    permanent: bool,
+    words: str,
+    make_driver: MakeDriver,
+    gar: ArtifactRegistry,
+) -> None:
+    gar.refuse[method] = (status, "KMS key in another region")
+    with pytest.raises(RegistryError) as caught:
+        make_driver(createRepository=True).ensure_repository(IMAGE)
+    assert (caught.value.code, caught.value.permanent) == (code, permanent)
+    assert words in str(caught.value) and NAME in str(caught.value)
