@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Grant(NamedTuple):
+    """Whether a namespace's own pull secrets read the source, and when that was last tried (Unix seconds)."""
+
+    granted: bool
+    checked_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,8 @@ class KnownMapping:
     paused: bool
     last_job_id: int | None
     last_job_status: str
+    grants: Mapping[str, Grant] = field(default_factory=dict)
+    """By namespace; empty for what anybody may read."""
 
     @property
     def job_is_live(self) -> bool:

@@ -9,13 +9,26 @@ from django.db import models
 from django.db.models import Min, Q
 from django.db.models.functions import Now
 
-from mirrors.known import KnownMapping
-from mirrors.models import Filter, ImageMapping, JobStatus, ManagedBy, MirrorJob, Priority, Registry, RegistryRole
+from mirrors.known import Grant, KnownMapping
+from mirrors.models import (
+    Access,
+    Filter,
+    ImageMapping,
+    JobStatus,
+    ManagedBy,
+    MappingAccess,
+    MirrorJob,
+    Priority,
+    Registry,
+    RegistryRole,
+)
 from mirrors.models.revision import numbers
 from mirrors.registries.sources import SourceEntry, entry_from_row
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
 CHANGES_LIMIT = 5_000
+TARGETS_LIMIT = 1_000
+NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS})
 
 _KNOWN_FIELDS = (
     "id",
@@ -60,8 +73,18 @@ def changed_mappings(*, target_registry_id: int, since: datetime | None) -> tupl
     return list(_known(changed)), times[-1] if times else None
 
 
+def targets_in(*, target_registry_id: int, repository: str) -> list[KnownMapping]:
+    """Mappings whose target lies in a repository (host and path, without tag or digest)."""
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
+    inside = Q(target__startswith=f"{repository}:") | Q(target__startswith=f"{repository}@")
+    return list(_known(rows.filter(inside)[:TARGETS_LIMIT]))
+
+
 def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
-    for row in rows.values_list(*_KNOWN_FIELDS):
+    found = list(rows.values_list(*_KNOWN_FIELDS))
+    # Most images are public: only the others are asked about.
+    grants = _grants([row[0] for row in found if row[4] in NOT_PUBLIC])
+    for row in found:
         (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
         verified_at, source_checked_at, platforms, obstacle, paused, job_id, job_status = rest
         yield KnownMapping(
@@ -79,7 +102,19 @@ def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
             paused=paused,
             last_job_id=job_id,
             last_job_status=job_status or "",
+            grants=grants.get(pk, {}),
         )
+
+
+def _grants(mapping_ids: Collection[int]) -> dict[int, dict[str, Grant]]:
+    grants: dict[int, dict[str, Grant]] = {}
+    if mapping_ids:
+        rows = MappingAccess.objects.filter(mapping__in=mapping_ids)
+        for mapping_id, namespace, granted, checked_at in rows.values_list(
+            "mapping_id", "namespace", "granted", "checked_at"
+        ):
+            grants.setdefault(mapping_id, {})[namespace] = Grant(granted, checked_at.timestamp())
+    return grants
 
 
 def job_states(job_ids: Collection[int]) -> dict[int, str]:

@@ -45,6 +45,8 @@ class Knowledge:
     access: str = "unknown"
     granted: bool = False
     """Whether the pod's namespace may use an image that not everybody may read."""
+    access_due: bool = False
+    """Whether that is to be found out, or to be looked at again."""
     stale: bool = False
     copied: bool = False
     obstacle: Reason | None = None
@@ -180,7 +182,7 @@ def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:
     if decision.target is None or policy.dry_run or policy.copy_policy == "none" or known.obstacle is not None:
         return False
     unchecked = known.access == "unknown" and policy.private_images != "mirror"
-    return known.existence != "present" or unchecked
+    return known.existence != "present" or unchecked or (known.access_due and not known.granted)
 
 
 def wants_refresh(decision: Decision, *, seconds_since_check: float, policy: Policy) -> bool:
@@ -189,6 +191,8 @@ def wants_refresh(decision: Decision, *, seconds_since_check: float, policy: Pol
         return False
     if decision.known is not None and decision.known.existence == "present" and decision.known.mapping_id is None:
         # Put there by others, or the database was lost: a job finds out what it is.
+        return True
+    if decision.known is not None and decision.known.access_due:
         return True
     if decision.source.digest:
         return False

@@ -6,8 +6,9 @@ import time
 import zlib
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypedDict
 
+from mirrors.images import ImageRef
 from mirrors.known import KnownMapping
 from webhook.decision import Decision, Knowledge
 from webhook.existence import Answer
@@ -18,6 +19,11 @@ from webhook.terms import Terms
 
 COPY_ENDED: Final = 5.0
 """Seconds."""
+
+DENIED_FOR: Final = 600.0
+"""Seconds after which a namespace whose pull secrets did not read an image is tried again."""
+
+NOT_PUBLIC: Final = frozenset({"configured", "secrets"})
 
 
 def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms) -> Knowledge:
@@ -30,7 +36,7 @@ def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms
         existence=known.existence,
         mapping_id=known.mapping_id,
         access=known.access,
-        granted=known.access == "configured" and _is_served(decision, snapshot, terms.namespace),
+        **_access(known, decision.source, snapshot, terms.namespace),
         stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
         obstacle=_obstacle(known, decision.key, snapshot, terms),
     )
@@ -77,9 +83,34 @@ def out_of_quota(known: Knowledge, row: Row) -> Knowledge:
     return known if is_coming or known.obstacle is not None else replace(known, obstacle=Reason.QUOTA)
 
 
-def _is_served(decision: Decision, snapshot: Snapshot, namespace: str) -> bool:
-    """Whether the configured log-in of the source serves private images to pods of this namespace."""
-    return decision.source is not None and snapshot.sources.serves(decision.source, namespace)
+class Allowed(TypedDict):
+    """What of ``Knowledge`` is about a namespace's right to an image."""
+
+    granted: bool
+    access_due: bool
+
+
+def _access(known: KnownMapping, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
+    """Whether a namespace may use what not everybody may read, and whether that is to be found out (again)."""
+    if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
+        return Allowed(granted=False, access_due=False)
+    if known.access == "configured" and source is not None and snapshot.sources.serves(source, namespace):
+        return Allowed(granted=True, access_due=False)
+    grant = known.grants.get(namespace)
+    if grant is None:
+        return Allowed(granted=False, access_due=True)
+    age = time.time() - grant.checked_at
+    if not grant.granted:
+        return Allowed(granted=False, access_due=age > DENIED_FOR)
+    holds = age < snapshot.config.access_age + snapshot.config.existence.max_stale
+    return Allowed(granted=holds, access_due=age > _jittered(snapshot.config.access_age, known.source))
+
+
+def is_guarded(known: KnownMapping, snapshot: Snapshot, namespace: str) -> bool:
+    """Whether a mirror is known to be private, and not this namespace's to run."""
+    if known.access not in NOT_PUBLIC:
+        return False
+    return not _access(known, ImageRef.parse(known.source), snapshot, namespace)["granted"]
 
 
 def is_too_old(known: KnownMapping | None, snapshot: Snapshot) -> bool:

@@ -41,6 +41,7 @@ class Follower:
         self._target = target
         self._on_rows = on_rows
         self._rows: BoundedMap[str, Row] = BoundedMap(KNOWN)
+        self._sources: BoundedMap[str, str] = BoundedMap(KNOWN)
         self._registry_of: tuple[str, str] | None = None
         self._revisions: dict[str, int] | None = None
         self._watermark: datetime | None = None
@@ -52,6 +53,12 @@ class Follower:
         """What is in memory of a source; None: not looked up yet."""
         return self._rows.get(source)
 
+    def row_at(self, target: str) -> KnownMapping | None:
+        """What is in memory of the mapping that owns a target's name."""
+        source = self._sources.get(target)
+        row = self._rows.get(source) if source is not None else None
+        return row.known if row is not None else None
+
     def find_registry(self) -> None:
         """Look the target's row up where the configuration names another one than before, or it was missing."""
         target = self._target()
@@ -62,6 +69,7 @@ class Follower:
             log.warning("The database does not know this target yet: run manage.py prepare", target="/".join(target))
         self._registry_of = target
         self._rows.clear()
+        self._sources.clear()
         self._watermark = None
 
     def look_up(self, targets: Mapping[str, str]) -> dict[str, KnownMapping]:
@@ -70,8 +78,19 @@ class Follower:
             return {}
         found = selectors.known_mappings(target_registry_id=self.registry_id, targets=targets)
         for source in targets:
-            self._rows.put(source, Row(found.get(source)))
+            self._keep(source, found.get(source))
         return found
+
+    def inside(self, repository: str) -> list[KnownMapping]:
+        """Mappings whose target lies in a repository, from the database."""
+        if self.registry_id is None:
+            return []
+        return selectors.targets_in(target_registry_id=self.registry_id, repository=repository)
+
+    def _keep(self, source: str, known: KnownMapping | None) -> None:
+        self._rows.put(source, Row(known))
+        if known is not None and known.source == source:
+            self._sources.put(known.target, source)
 
     def take_answers(self, answers: Mapping[str, TargetAnswer]) -> None:
         """What the target itself said, by source, into memory; the database follows."""
@@ -80,7 +99,7 @@ class Follower:
             asked_at = time.time() - (time.monotonic() - answer.asked_at)
             if row is not None and row.known is not None and row.known.verified_at < asked_at:
                 known = replace(row.known, existence=answer.existence, verified_at=asked_at)
-                self._rows.put(source, Row(known))
+                self._keep(source, known)
 
     def poll(self) -> None:
         """Take over what has changed since the last poll."""
@@ -102,5 +121,5 @@ class Follower:
     def _take(self, changed: Iterable[KnownMapping], newest: datetime | None) -> None:
         for known in changed:
             if known.source in self._rows:
-                self._rows.put(known.source, Row(known))
+                self._keep(known.source, known)
         self._watermark = max(self._watermark or BEGINNING, newest or BEGINNING)

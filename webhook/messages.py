@@ -21,6 +21,14 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """Which mappings have their target in a repository."""
+
+    repository: str
+    future: Future[list[KnownMapping]] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
 class Orders:
     orders: Sequence[MirrorOrder]
     future: Future[list[OrderOutcome]] = field(default_factory=Future)
@@ -33,4 +41,4 @@ class JobWait:
     future: Future[str] = field(default_factory=Future)
 
 
-Message = Lookup | Orders | JobWait
+Message = Lookup | Inside | Orders | JobWait

@@ -17,6 +17,7 @@ from swapper_project import metrics
 from webhook import admission, decision, patch
 from webhook.admission import AdmissionRequest, ImageSlot
 from webhook.decision import Decision, Knowledge
+from webhook.guard import FOREIGN, Guard, is_foreign
 from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
 from webhook.orders import PRIORITY, namespace_of, order_for
@@ -40,6 +41,8 @@ class Outcome:
     decisions: Sequence[Decision]
     patch: list[patch.Operation]
     warnings: list[str]
+    denied: str = ""
+    """Why the pod is not admitted at all."""
 
 
 class Reviewer:
@@ -49,6 +52,7 @@ class Reviewer:
         self._snapshots = snapshots
         self._store = store
         self._knowing = knowing
+        self._guard = Guard(store)
         self._ordered: BoundedMap[MirrorOrder, float] = BoundedMap(20_000)
 
     def review(self, request: AdmissionRequest, terms: Terms) -> Outcome:
@@ -65,7 +69,8 @@ class Reviewer:
         )
         if terms.may_write:
             self._note(request, decisions)
-        return Outcome(decisions, operations, _warnings(decisions))
+        denied = _denial(decisions, snapshot)
+        return Outcome(decisions, [] if denied else operations, _warnings(decisions), denied)
 
     def _decide(
         self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
@@ -80,6 +85,7 @@ class Reviewer:
             known |= self._wait_for_copies(open_, orders, known, snapshot, terms)
         elif orders:
             self._order(orders)
+        classified = [self._guard.look(d, snapshot, terms) for d in classified]
         settled = [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
         if terms.may_write and terms.may_ask:
             self._refresh(request, settled, snapshot)
@@ -212,10 +218,21 @@ WARNED = {
 }
 
 
+def _denial(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
+    """Under ``enforce`` nobody runs another's private image by naming its mirror. Where nothing is to be changed,
+    nothing is denied either."""
+    policy = snapshot.policy
+    if policy.private_images != "enforce" or policy.dry_run or policy.switched_off:
+        return ""
+    images = [d.slot.image[:120] for d in decisions if is_foreign(d)]
+    return f"k8s-image-swapper: {', '.join(images)}: {FOREIGN}" if images else ""
+
+
 def _warnings(decisions: Sequence[Decision]) -> list[str]:
     """Lines that a person at kubectl sees, for what they can act on."""
-    return [
+    lines = [
         f"k8s-image-swapper: {d.slot.image[:120]} was left as it is: {WARNED[d.reason]}"
         for d in decisions
         if d.reason in WARNED
     ]
+    return lines + [f"k8s-image-swapper: {d.slot.image[:120]}: {FOREIGN}" for d in decisions if is_foreign(d)]

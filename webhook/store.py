@@ -29,7 +29,7 @@ from mirrors.services import MirrorOrder, OrderOutcome, TargetAnswer
 from swapper_project.config import Quotas
 from webhook.following import Follower, Row
 from webhook.memory import BoundedMap
-from webhook.messages import JobWait, Lookup, Message, Orders, StoreUnavailableError
+from webhook.messages import Inside, JobWait, Lookup, Message, Orders, StoreUnavailableError
 from webhook.noticed import BUFFERED, Noticed
 from webhook.patience import Patience
 from webhook.snapshot import OperatorRows
@@ -112,6 +112,15 @@ class Store:
         message = Lookup(targets)
         return self._submit(message, message.future)
 
+    def row_at(self, target: str) -> KnownMapping | None:
+        """What is in memory of the mapping that owns a target's name."""
+        return self._follower.row_at(target)
+
+    def inside(self, repository: str) -> Future[list[KnownMapping]]:
+        """Mappings whose target lies in a repository."""
+        message = Inside(repository)
+        return self._submit(message, message.future)
+
     def order(self, orders: Sequence[MirrorOrder]) -> Future[list[OrderOutcome]]:
         message = Orders(orders)
         return self._submit(message, message.future)
@@ -167,6 +176,9 @@ class Store:
     def _turn(self, batch: Sequence[Message]) -> None:
         self._follower.find_registry()
         self._answer_lookups([m for m in batch if isinstance(m, Lookup)])
+        for message in batch:
+            if isinstance(message, Inside):
+                message.future.set_result(self._follower.inside(message.repository))
         self._place_orders([m for m in batch if isinstance(m, Orders)])
         self._waits += [m for m in batch if isinstance(m, JobWait)]
         self._answer_waits()

@@ -104,14 +104,16 @@ class AdmissionView(APIView):
             terms = _terms(live, review, token, arrived)
             outcome = live.reviewer.review(review, terms)
             self._tell(review, outcome, arrived)
-            return _json(admission.answer(review, patch=outcome.patch, warnings=outcome.warnings))
+            return _json(
+                admission.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
+            )
         except Exception:
             return self._unchanged(review)
 
     @staticmethod
     def _tell(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
         seconds = time.monotonic() - arrived
-        metrics.ADMISSIONS.labels(_operation(review), "patched" if outcome.patch else "unchanged").inc()
+        metrics.ADMISSIONS.labels(_operation(review), _outcome(outcome)).inc()
         metrics.ADMISSION_SECONDS.observe(seconds)
         log.info(
             "Admitted",
@@ -165,6 +167,13 @@ def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float) 
         may_ask=trusted,
         may_write=trusted and not review.dry_run,
     )
+
+
+def _outcome(outcome: Outcome) -> str:
+    """As the metric names it."""
+    if outcome.denied:
+        return "denied"
+    return "patched" if outcome.patch else "unchanged"
 
 
 def _denies_on_error() -> bool:

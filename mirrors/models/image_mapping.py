@@ -9,7 +9,6 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from mirrors.models.registry import Registry
-from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 
 REFERENCE_LENGTH = 800
 """Characters of the longest reference: host 260, repository 255, tag 128, digest 136, separators."""
@@ -90,15 +89,13 @@ class ImageMapping(models.Model):
         return self.source
 
 
-class MappingAccess(RevisionedModel):
+class MappingAccess(models.Model):
     """Whether a namespace's own credentials have been shown to read the source of a mapping."""
 
     mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="accesses")
     namespace = models.CharField(max_length=63)
     granted = models.BooleanField()
     checked_at = models.DateTimeField(db_default=Now())
-
-    objects = RevisionedQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "mapping accesses"

@@ -54,7 +54,9 @@ class ArtifactRegistry:
         if name in self.repositories:
             context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{name} exists")
         made = request.repository
-        made.name, made.mode = name, artifactregistry.Repository.Mode.STANDARD_REPOSITORY
+        made.name = name
+        mode: Any = artifactregistry.Repository.Mode.STANDARD_REPOSITORY
+        made.mode = mode
         self.repositories[name] = made
         answer = AnyMessage()
         answer.Pack(artifactregistry.Repository.pb(made))

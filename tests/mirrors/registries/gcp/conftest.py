@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def gar(metadata: TokenServer, tmp_path: Path) -> Iterator[ArtifactRegistry]:
 
 @pytest.fixture
 def make_driver(gar: ArtifactRegistry) -> MakeDriver:
-    def make(**keys: object) -> GarDriver:
+    def make(**keys: Any) -> GarDriver:
         config = configuration.parse(json.dumps({"target": target_keys(api=gar, **keys)}))
         assert isinstance(config.target.chosen, GcpTarget)
         return GarDriver(config.target.chosen, trusted_ca=gar.ca_file)

@@ -49,7 +49,8 @@ def test_a_repository_is_made_where_that_is_configured(make_driver: MakeDriver, 
     made = gar.repositories[NAME]
     assert made.format_ == Repository.Format.DOCKER
     assert (made.kms_key_name, dict(made.labels)) == (key, {"team": "web"})
-    assert made.cleanup_policies["old"].condition.older_than.days == 1
+    older_than: Any = made.cleanup_policies["old"].condition.older_than
+    assert older_than.days == 1
     assert state.facts["cleanupPolicies"] == ["old"] and state.differences == ()
 
 

@@ -1,0 +1,66 @@
+"""Pods that name a mirror directly: is it the mirror of a private image that is not theirs to run?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from mirrors.known import KnownMapping
+from webhook import facts
+from webhook.decision import Decision
+from webhook.memory import BoundedMap
+from webhook.reasons import Reason
+from webhook.snapshot import Snapshot
+from webhook.store import Store
+from webhook.terms import Terms, await_result
+
+REMEMBERED: Final = 30.0
+"""Seconds for which a repository's mappings are not looked up again."""
+
+PATIENCE: Final = 1.0
+
+
+FOREIGN: Final = (
+    "it is the mirror of a private image, and this namespace has not shown that it may read the source; "
+    "name the image by its source, with a pull secret that reads it"
+)
+
+
+def is_foreign(decision: Decision) -> bool:
+    """Whether the pod names a private mirror that is not its own."""
+    return decision.reason is Reason.ACCESS_DENIED and decision.target == decision.source
+
+
+class Guard:
+    """One instance a process. Images that this webhook has swapped itself are known, and cost nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._inside: BoundedMap[str, tuple[float, Sequence[KnownMapping]]] = BoundedMap(5_000)
+
+    def look(self, decision: Decision, snapshot: Snapshot, terms: Terms) -> Decision:
+        """The decision, or one with reason ``access-denied`` in its place."""
+        if decision.reason is not Reason.ALREADY_AT_TARGET or decision.source is None:
+            return decision
+        if snapshot.policy.private_images not in {"guard", "enforce"}:
+            return decision
+        own = self._store.row_at(str(decision.source))
+        owners = [own] if own is not None else self._owners(decision.source.name, terms)
+        if any(facts.is_guarded(known, snapshot, terms.namespace) for known in owners):
+            return replace(decision, reason=Reason.ACCESS_DENIED)
+        return decision
+
+    def _owners(self, repository: str, terms: Terms) -> Sequence[KnownMapping]:
+        """All mappings of the repository: another tag, or the digest alone, is the same private image."""
+        remembered = self._inside.get(repository)
+        if remembered is not None and time.monotonic() - remembered[0] < REMEMBERED:
+            return remembered[1]
+        if not terms.may_ask:
+            return ()
+        found = await_result(self._store.inside(repository), terms.left(PATIENCE))
+        if found is None:
+            return remembered[1] if remembered else ()
+        self._inside.put(repository, (time.monotonic(), found))
+        return found
