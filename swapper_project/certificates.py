@@ -63,11 +63,15 @@ class ReloadingContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             certificate = x509.load_pem_x509_certificate(self._files[0].read_bytes())
-            context.load_cert_chain(*self._files)
+            # Without a password of its own OpenSSL asks a terminal for one, and everybody waits.
+            context.load_cert_chain(*self._files, password="")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
             raise CertificateError(f"{self._files[0]} and {self._files[1]} are no usable pair: {reason}") from None
         expires_at = certificate.not_valid_after_utc
+        if certificate.not_valid_before_utc > dt.datetime.now(dt.UTC):
+            begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"
+            raise CertificateError(f"{self._files[0]} is not valid before {begins} UTC; is the clock right?")
         if expires_at <= dt.datetime.now(dt.UTC):
             raise CertificateError(f"{self._files[0]} expired at {expires_at:%Y-%m-%d %H:%M} UTC")
         return context, expires_at

@@ -39,7 +39,7 @@ threads = 32 if _role == "webhook" else 8
 keepalive = 120
 timeout = 60
 # Below a pod's grace period less its preStop; the worker drains for the first half of it.
-graceful_timeout = 20
+graceful_timeout = max(20, int(_environment.webhook_timeout) + 10)
 # A request that is not whole yet holds no thread, so many may be open.
 worker_connections = _most_connections()
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
@@ -78,11 +78,13 @@ def post_worker_init(worker: Any) -> None:
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(BOOT_ERROR)
+    # From here on its lines look like ours.
+    worker.log.error_log.handlers.clear()
+    worker.log.error_log.propagate = True
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """Write what the webhook has counted."""
-    if _role == "webhook":
-        from webhook import runtime
-
+    # What failed to start has no runtime, and must not fail once more.
+    if runtime := sys.modules.get("webhook.runtime"):
         runtime.stop()

@@ -27,7 +27,15 @@ LEVELS: Final = {
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
 }
-NOISY: Final = ("urllib3", "django_q", "django-q", "django.request")
+NOISY: Final = {
+    "urllib3": "WARNING",
+    "django_q": "WARNING",
+    "django-q": "WARNING",
+    "django.request": "WARNING",
+    "botocore": "WARNING",
+    "google": "ERROR",
+    "httpx2": "WARNING",
+}
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # orjson escapes the first 32 only.
@@ -109,9 +117,23 @@ def configure(level: str = "info", style: str = "json") -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
             "root": {"handlers": ["stderr"], "level": _output.level},
-            "loggers": {name: {"level": "WARNING"} for name in NOISY},
+            "loggers": {name: {"level": level} for name, level in NOISY.items()},
         }
     )
+
+
+class _NoTokens(logging.Filter):
+    """Django logs a request's path, and the webhook's may hold its secret token. What it refuses its view tells."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        path = getattr(getattr(record, "request", None), "path", "")
+        if not path.startswith("/webhook"):
+            return True
+        record.msg, record.args = record.getMessage().replace(path, "/webhook"), ()
+        return record.levelno >= logging.ERROR
+
+
+logging.getLogger("django.request").addFilter(_NoTokens())
 
 
 def _escaped(value: Any) -> Any:

@@ -29,6 +29,7 @@ class AdmissionRequest:
 
     api_version: str
     uid: str
+    kind: str
     operation: str
     resource: str
     sub_resource: str
@@ -49,6 +50,11 @@ class ImageSlot:
     container: Json = field(repr=False)
     changed: bool = True
     pull_policy: str = ""
+
+    @property
+    def label(self) -> str:
+        """How the annotation names it: containers by their name, volumes apart from them."""
+        return f"volumes/{self.name}" if self.pointer.startswith("/spec/volumes/") else self.name
 
 
 def parse(body: bytes) -> AdmissionRequest:
@@ -80,6 +86,7 @@ def _request(version: str, uid: str, request: Json) -> AdmissionRequest:
     return AdmissionRequest(
         api_version=version,
         uid=uid,
+        kind=_text(_mapping(request.get("kind")).get("kind")) or _text(obj.get("kind")),
         operation=_text(request.get("operation")),
         resource=_text(resource.get("resource")) if resource.get("group") in (None, "") else "",
         sub_resource=_text(request.get("subResource")),

@@ -78,9 +78,11 @@ def _base(platforms: Iterable[str]) -> set[str]:
 
 
 def out_of_quota(known: Knowledge, row: Row) -> Knowledge:
-    """Nothing new for this namespace; what others have ordered already is on its way."""
+    """Nothing new for this namespace; what is mirrored is not new, and what others have ordered is on its way."""
     is_coming = row.known is not None and row.known.job_is_live
-    return known if is_coming or known.obstacle is not None else replace(known, obstacle=Reason.QUOTA)
+    if is_coming or known.existence == "present" or known.obstacle is not None:
+        return known
+    return replace(known, obstacle=Reason.QUOTA)
 
 
 class Allowed(TypedDict):

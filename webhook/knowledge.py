@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Final
 
 from mirrors.known import KnownMapping
 from mirrors.services import TargetAnswer
@@ -24,6 +25,9 @@ from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
 from webhook.store import Store
 from webhook.terms import Terms, await_result
+
+MOST_ASKED: Final = 100
+"""Images of one review that are looked up and asked for while it waits; a pod with more of them has others first."""
 
 
 class Knowing:
@@ -52,16 +56,17 @@ class Knowing:
         wanted = {decision.key: decision for decision in decisions}
         rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
         known = {s: facts.of_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
-        uncertain = [source for source in wanted if facts.is_uncertain(rows.get(source), known[source], snapshot)]
-        if uncertain and self._store.is_over_quota(terms.namespace):
+        if self._store.is_over_quota(terms.namespace):
             # What is new to this namespace is looked up, but no registry is asked for it.
-            known |= {s: facts.out_of_quota(known[s], rows[s]) for s in uncertain if s in rows}
-            uncertain = [s for s in uncertain if s not in rows]
+            known |= {s: facts.out_of_quota(known[s], row) for s, row in rows.items()}
+        uncertain = [source for source in wanted if facts.is_uncertain(rows.get(source), known[source], snapshot)]
         if uncertain and terms.may_ask:
             if not self.try_wait():
                 return {s: replace(k, busy=True) if s in uncertain else k for s, k in known.items()}
+            asked, rest = uncertain[:MOST_ASKED], uncertain[MOST_ASKED:]
+            known |= {source: replace(known[source], busy=True) for source in rest}
             try:
-                known |= self._asked({source: wanted[source] for source in uncertain}, rows, snapshot, terms)
+                known |= self._asked({source: wanted[source] for source in asked}, rows, snapshot, terms)
             finally:
                 self.end_wait()
         for source, knowledge in known.items():
@@ -90,9 +95,9 @@ class Knowing:
         known = {s: facts.of_row(wanted[s], rows[s], snapshot, terms) for s in wanted}
         for source in missing:
             metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
-        open_ = [s for s, k in known.items() if facts.is_uncertain(rows[s], k, snapshot)]
         if self._store.is_over_quota(terms.namespace):
-            return known | {s: facts.out_of_quota(known[s], rows[s]) for s in open_}
+            known |= {s: facts.out_of_quota(k, rows[s]) for s, k in known.items()}
+        open_ = [s for s, k in known.items() if facts.is_uncertain(rows[s], k, snapshot)]
         heads = {source: self._head(wanted[source], snapshot) for source in open_}
         until = replace(terms, deadline=min(terms.deadline, time.monotonic() + HEAD_TIMEOUT))
         answers = {source: await_result(head, until.left()) for source, head in heads.items()}
@@ -121,10 +126,10 @@ class Knowing:
             told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at, access)
             self._store.noticed.existence(decision.key, told)
 
-    def _head(self, decision: Decision, snapshot: Snapshot) -> Future[Answer] | None:
+    def _head(self, decision: Decision, snapshot: Snapshot, *, later: bool = False) -> Future[Answer] | None:
         if snapshot.target_access is None or decision.target is None:
             return None
-        return self._existence.ask(decision.target, snapshot.target_access)
+        return self._existence.ask(decision.target, snapshot.target_access, later=later)
 
     def _probe(self, decision: Decision, known: Knowledge, snapshot: Snapshot) -> Future[Answer] | None:
         """Whether anybody may read the source, where that is not known and counts."""
@@ -151,7 +156,7 @@ class Knowing:
 
     def _verify_later(self, decision: Decision, snapshot: Snapshot) -> None:
         """Start one HEAD that nobody waits for; its answer reaches all processes through the database."""
-        future = self._head(decision, snapshot)
+        future = self._head(decision, snapshot, later=True)
         if future is None:
             return
 

@@ -32,7 +32,7 @@ def operations(
     ]
     if not annotate:
         return replaced
-    shown = {**(originals or {}), **{decision.slot.name: decision.slot.image for decision in swaps}}
+    shown = {**(originals or {}), **{decision.slot.label: decision.slot.image for decision in swaps}}
     return [*replaced, *_annotate(pod, orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode())]
 
 

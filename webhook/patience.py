@@ -9,9 +9,9 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from django.db import connection
@@ -25,7 +25,7 @@ LOOK_EVERY: Final = 0.5
 
 
 class Patience:
-    """Watches the work of one thread with its connection. ``seconds`` tells how long it has been at it."""
+    """Watches the work of one thread with its connection. ``seconds`` tells how long it has been at one statement."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -52,13 +52,22 @@ class Patience:
             self._socket = _duplicate()
             self._began = time.monotonic()
         try:
-            yield
+            with connection.execute_wrapper(self._restart):
+                yield
         finally:
             with self._lock:
                 self._began = None
                 if self._socket is not None:
                     self._socket.close()
                     self._socket = None
+
+    def _restart(self, execute: Callable[..., Any], *args: Any) -> Any:
+        """Each statement has its time: many small ones are no sign of a silent server."""
+        self._began = time.monotonic()
+        try:
+            return execute(*args)
+        finally:
+            self._began = time.monotonic()
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_EVERY):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -32,6 +33,12 @@ log = structlog.get_logger(__name__)
 
 ORDER_AGAIN_AFTER = 5.0
 """Seconds in which one process orders the same copy for the same requester once."""
+
+
+MOST_ORDERED = 200
+"""Copies that one review orders; what a pod has beyond that comes with the next one."""
+
+ORDER_PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,10 @@ class Reviewer:
         open_ = [d for d in classified if decision.is_open(d)]
         known = self._knowing.gather(open_, snapshot, terms)
         orders = self._orders(request, open_, known, snapshot) if terms.may_write and terms.may_ask else {}
-        if orders and snapshot.waits_for_copies:
+        if orders and snapshot.waits_for_copies and not snapshot.policy.switched_off:
             known |= self._wait_for_copies(open_, orders, known, snapshot, terms)
+        elif orders and snapshot.policy.swap_policy == "always":
+            known |= self._wait_for_orders(orders, known, terms)
         elif orders:
             self._order(orders)
         classified = [self._guard.look(d, snapshot, terms) for d in classified]
@@ -121,10 +130,10 @@ class Reviewer:
     ) -> dict[str, MirrorOrder]:
         """Copies that are due, by canonical source."""
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
+        wanted = {d.key: d for d in open_ if decision.wants_copy(d, known[d.key], snapshot.policy)}
         return {
-            d.key: order_for(d, request, priority, Trigger.ADMISSION)
-            for d in open_
-            if decision.wants_copy(d, known[d.key], snapshot.policy)
+            key: order_for(d, request, priority, Trigger.ADMISSION)
+            for key, d in itertools.islice(wanted.items(), MOST_ORDERED)
         }
 
     def _order(self, orders: dict[str, MirrorOrder]) -> None:
@@ -161,6 +170,19 @@ class Reviewer:
         learnt = {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
         again = self._knowing.gather([d for d in open_ if d.key in copied], snapshot, terms)
         return learnt | {source: replace(knowledge, copied=True) for source, knowledge in again.items()}
+
+    def _wait_for_orders(
+        self, orders: dict[str, MirrorOrder], known: dict[str, Knowledge], terms: Terms
+    ) -> dict[str, Knowledge]:
+        """Under ``always`` a pod is swapped before its image is there; not to what nobody will bring."""
+        if not self._knowing.try_wait():
+            self._order(orders)
+            return {}
+        try:
+            outcomes = await_result(self._store.order(list(orders.values())), terms.left(ORDER_PATIENCE)) or []
+        finally:
+            self._knowing.end_wait()
+        return {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
 
     def _refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
         """Have mutable tags compared with their source where that is due."""
@@ -204,9 +226,9 @@ def _still_true(request: AdmissionRequest, snapshot: Snapshot) -> dict[str, str]
     target = snapshot.policy.target
     kept: dict[str, str] = {}
     for slot in admission.all_slots(request.obj):
-        original = earlier.get(slot.name)
+        original = earlier.get(slot.label)
         if original is not None and decision.swapped_reference(original, target) == slot.image:
-            kept[slot.name] = original
+            kept[slot.label] = original
     return kept
 
 

@@ -34,12 +34,7 @@ class Runtime:
         path = configuration.find(str(environment.config) if environment.config else None)
         source = ConfigSource(path, environment.config_overrides)
         self.snapshots = Snapshots(source=source, environment=environment)
-        config = self.snapshots.current.config
-        # Few blobs threads: this process asks with HEADs and copies nothing.
-        self._engine = Engine(
-            EngineSettings(images=1, blobs=1, trusted_ca=config.trusted_ca),
-            on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
-        )
+        self._engine = self._new_engine()
         self.store = Store(
             target=self.snapshots.target,
             quotas=lambda: self.snapshots.current.config.quotas,
@@ -49,7 +44,7 @@ class Runtime:
         knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
         self._gauges = Gauges(self.snapshots, self.store, self.existence.breaker, knowing.oldest_answer)
-        self.snapshots.after_look = self._gauges.publish
+        self.snapshots.after_look = self._after_look
 
     def follow_certificate(self, certificate: ReloadingContext | None) -> None:
         """Show in the metrics how long this certificate holds, and whether a newer one can't be used."""
@@ -70,6 +65,19 @@ class Runtime:
         snapshot = self.snapshots.current
         base = snapshot.config.image_copy_deadline if snapshot.waits_for_copies else 2.0
         return max(0.2, min(base, self.environment.webhook_timeout - 1.0))
+
+    def _new_engine(self) -> Engine:
+        # Connections for all who ask at once; threads for blobs never start, as this process copies nothing.
+        return Engine(
+            EngineSettings(images=THREADS, blobs=1, trusted_ca=self.snapshots.current.config.trusted_ca),
+            on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
+        )
+
+    def _after_look(self) -> None:
+        if self.snapshots.current.config.trusted_ca != self._engine.settings.trusted_ca:
+            old, self._engine = self._engine, self._new_engine()
+            old.close()
+        self._gauges.publish()
 
     def _head(self, ref: ImageRef, access: RegistryAccess, timeout: float) -> Descriptor | None:
         return self._engine.head(ref, access, timeout=timeout)

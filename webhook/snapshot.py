@@ -20,6 +20,7 @@ from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.registries.targets import target_driver
+from swapper_project import logs
 from swapper_project.config import Config, ConfigSource
 from swapper_project.env import Environment
 from webhook.decision import Policy
@@ -27,6 +28,10 @@ from webhook.decision import Policy
 log = structlog.get_logger(__name__)
 
 WATCH_EVERY: Final = 1.0
+
+ON: Final = frozenset({"on", "true", "yes", "1", "enabled"})
+OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
+"""What people write into the kill switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,7 @@ class Snapshots:
         self._rows = OperatorRows()
         self._problem = ""
         self._lock = threading.Lock()
+        self._odd_switch = ""
         self._switched_off = self._reads_off()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
@@ -107,6 +113,8 @@ class Snapshots:
         changed = self._source.poll()
         # The password's file is read again: it may have come late, or been rotated.
         access = self._target_access(self._source.current)
+        if changed:
+            logs.configure(self._source.current.log_level, self._source.current.log_format)
         if changed or switched_off != self._switched_off or access != self.current.target_access:
             with self._lock:
                 if switched_off != self._switched_off:
@@ -115,13 +123,21 @@ class Snapshots:
                 self.current = self._compose()
 
     def _reads_off(self) -> bool:
-        """Whether the switch says off. A file that can't be read leaves what the environment says."""
+        """Whether the switch says off. A file that can't be read, or says neither, leaves what the environment says."""
         path: Path | None = self._environment.swap_file
         try:
-            text = path.read_text().strip().lower() if path else ""
+            text = path.read_text(encoding="utf-8-sig", errors="replace") if path else ""
         except OSError:
             text = ""
-        return not self._environment.swap if text not in {"on", "off"} else text == "off"
+        # In an emergency people write `off # why`, or put it in quotes.
+        words = text.replace('"', " ").replace("'", " ").lower().split()
+        word = words[0] if words else ""
+        if word in ON or word in OFF:
+            return word in OFF
+        if word and text != self._odd_switch:
+            log.error("The switch says neither on nor off: write off into it", file=str(path), text=text[:50])
+        self._odd_switch = text
+        return not self._environment.swap
 
     def _compose(self) -> Snapshot:
         config = self._source.current

@@ -6,6 +6,7 @@ own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -38,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 INBOX: Final = 10_000
 BATCH: Final = 500
+ANSWERS_AT_ONCE: Final = 200
 POLL_EVERY: Final = 1.0
 WAIT_POLL_EVERY: Final = 0.1
 FLUSH_EVERY: Final = 10.0
@@ -185,9 +187,9 @@ class Store:
         now = time.monotonic()
         if now >= self._next_poll:
             # Written before it is polled: what is read again must not be older than what is in memory.
-            self._write_answers()
+            is_more = self._write_answers()
             self._follower.poll()
-            self._next_poll = now + POLL_EVERY
+            self._next_poll = now if is_more else now + POLL_EVERY
         if now >= self._next_flush:
             is_more = self.noticed.flush_counts()
             self._next_flush = now if is_more else now + FLUSH_EVERY
@@ -247,17 +249,23 @@ class Store:
         if len(self._unwritten) < BUFFERED:
             self._unwritten |= answers
 
-    def _write_answers(self) -> None:
+    def _write_answers(self) -> bool:
+        """Write a part of them, in a transaction of its own; whether more is left."""
         registry_id = self._follower.registry_id
-        if self._unwritten and registry_id is not None:
-            services.record_existence(target_registry_id=registry_id, answers=self._unwritten)
-            self._unwritten = {}
+        part = dict(itertools.islice(self._unwritten.items(), ANSWERS_AT_ONCE))
+        if not part or registry_id is None:
+            return False
+        services.record_existence(target_registry_id=registry_id, answers=part)
+        for source in part:
+            del self._unwritten[source]
+        return bool(self._unwritten)
 
     def _last_flush(self) -> None:
         try:
             if not self.is_away():
                 self._take_answers()
-                self._write_answers()
+                while self._write_answers():
+                    pass
                 while self.noticed.flush_counts():
                     pass
         except (DatabaseError, InterfaceError, OSError) as error:

@@ -17,9 +17,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from swapper_project import metrics
+from swapper_project.serving import arrival
 from swapper_project.serving.framing import MAX_BODY
 from webhook import admission
 from webhook.admission import AdmissionRequest, ReviewError
+from webhook.reasons import Reason
 from webhook.review import Outcome
 from webhook.runtime import Runtime, runtime
 from webhook.terms import Terms
@@ -91,13 +93,16 @@ class AdmissionView(APIView):
     http_method_names = ["post"]
 
     def handle_exception(self, exc: Exception) -> Response:
-        """The framework's refusals, with their length."""
+        """The framework's refusals, with their length. Their line names no path: it may hold the secret token."""
         response = super().handle_exception(exc)
+        metrics.ADMISSIONS.labels("OTHER", "refused").inc()
+        peer = self.request.META.get("REMOTE_ADDR", "")
+        log.warning("A request was refused", status=response.status_code, why=str(exc)[:300], peer=peer)
         response["Content-Length"] = str(len(AnswerRenderer().render(response.data)))
         return response
 
     def post(self, request: Request, token: str = "") -> HttpResponse:
-        arrived = time.monotonic()
+        arrived = arrival.of_request()
         review = read_review(request._request)
         try:
             live = runtime()
@@ -108,7 +113,7 @@ class AdmissionView(APIView):
                 admission.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
             )
         except Exception:
-            return self._unchanged(review)
+            return self._unchanged(review, arrived)
 
     @staticmethod
     def _tell(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
@@ -118,11 +123,12 @@ class AdmissionView(APIView):
         log.info(
             "Admitted",
             uid=review.uid,
-            kind="Pod",
+            kind=review.kind,
             operation=review.operation,
             namespace=review.namespace,
             name=review.name,
             milliseconds=round(seconds * 1000, 1),
+            **({"dry-run": True} if review.dry_run else {}),
             images=[
                 {
                     "source-image": d.slot.image,
@@ -136,10 +142,12 @@ class AdmissionView(APIView):
         )
 
     @staticmethod
-    def _unchanged(review: AdmissionRequest) -> HttpResponse:
+    def _unchanged(review: AdmissionRequest, arrived: float) -> HttpResponse:
         """Whatever went wrong inside must not keep a pod from running."""
         log.exception("The review could not be decided; the pod is admitted unchanged", uid=review.uid)
         metrics.ADMISSIONS.labels(_operation(review), "error").inc()
+        metrics.ADMISSION_SECONDS.observe(time.monotonic() - arrived)
+        metrics.IMAGES.labels("keep", Reason.ERROR.value).inc()
         message = (
             "k8s-image-swapper: an error inside the webhook; the images were left as they are. "
             f"Its log has the reason under uid {review.uid[:64]}."

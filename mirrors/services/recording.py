@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 import structlog
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F, Q
+from django.db.models import DateTimeField, ExpressionWrapper, F
 from django.db.models.functions import Now
 
 from mirrors.models import Access, DecisionCount, Existence, ImageMapping, ImageUse, MirrorJob, Obstacle
-from mirrors.models.image_mapping import ImageMappingQuerySet
 
 log = structlog.get_logger(__name__)
 
@@ -90,21 +89,33 @@ def record_existence(*, target_registry_id: int, answers: Mapping[str, TargetAns
     """
     with transaction.atomic():
         _insert_missing(target_registry_id, answers)
-        for source, (_, existence, digest, asked_at, access) in sorted(answers.items()):
-            age = timedelta(seconds=max(0.0, time.monotonic() - asked_at))
-            asked = ExpressionWrapper(Now() - age, output_field=DateTimeField())
-            older = Q(verified_at__isnull=True) | Q(verified_at__lt=asked)
-            row = ImageMapping.objects.filter(older, target_registry_id=target_registry_id, source=source)
-            # Held against a copy that ends just now.
-            rows = ImageMapping.objects.filter(pk__in=list(row.select_for_update().values_list("pk", flat=True)))
-            if existence == Existence.ABSENT:
-                rows.record(existence=existence, verified_at=asked, obstacle=Obstacle.NONE)
-                continue
-            rows.record(existence=existence, verified_at=asked)
-            if access:
-                rows.filter(access=Access.UNKNOWN).update(access=access)
-            if existence == Existence.PRESENT and digest:
-                _compare(rows, source, digest)
+        # Held against a copy that ends just now.
+        held = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in=answers)
+        # Of the job only its state is needed: nothing locks it, and it is read after the mapping's lock.
+        rows = list(held.select_for_update().annotate(now=Now()).order_by("pk"))
+        live = set(MirrorJob.objects.live().filter(mapping__in=rows).values_list("mapping_id", flat=True))
+        older = [row for row in rows if _take(row, answers[row.source], is_copied=row.pk in live)]
+        ImageMapping.objects.bulk_update(older, _TAKEN)
+
+
+_TAKEN = ("existence", "verified_at", "obstacle", "access", "target_digest", "changed_at")
+
+
+def _take(row: ImageMapping, answer: TargetAnswer, *, is_copied: bool) -> bool:
+    """Take one answer over into its row; false where the row knows something newer."""
+    now: datetime = row.now  # type: ignore[attr-defined]
+    asked = now - timedelta(seconds=max(0.0, time.monotonic() - answer.asked_at))
+    if row.verified_at is not None and row.verified_at >= asked:
+        return False
+    row.existence, row.verified_at, row.changed_at = answer.existence, asked, Now()
+    if answer.existence == Existence.ABSENT:
+        row.obstacle = Obstacle.NONE
+        return True
+    if answer.access and row.access == Access.UNKNOWN:
+        row.access = answer.access
+    if answer.existence == Existence.PRESENT and answer.digest:
+        _compare(row, answer.digest, is_copied=is_copied)
+    return True
 
 
 def _insert_missing(registry_id: int, answers: Mapping[str, TargetAnswer]) -> None:
@@ -118,14 +129,15 @@ def _insert_missing(registry_id: int, answers: Mapping[str, TargetAnswer]) -> No
     )
 
 
-def _compare(rows: ImageMappingQuerySet, source: str, digest: str) -> None:
-    rows.filter(target_digest="").update(target_digest=digest)
-    rows.filter(target_digest=digest, obstacle=Obstacle.TAMPERED).record(obstacle=Obstacle.NONE)
-    others = rows.exclude(target_digest=digest).filter(obstacle=Obstacle.NONE)
-    if others.exclude(last_job__status__in=MirrorJob.ACTIVE).record(obstacle=Obstacle.TAMPERED):
+def _compare(row: ImageMapping, digest: str, *, is_copied: bool) -> None:
+    row.target_digest = row.target_digest or digest
+    if row.target_digest == digest:
+        row.obstacle = Obstacle.NONE if row.obstacle == Obstacle.TAMPERED else row.obstacle
+    elif not row.obstacle and not is_copied:
+        row.obstacle = Obstacle.TAMPERED
         log.error(
             "The target has another image than was written there; it is not swapped to. Find out who pushed it, "
             "then mirror the image anew: manage.py mirror IMAGE",
-            image=source,
+            image=row.source,
             digest=digest,
         )

@@ -41,6 +41,7 @@ class Connection(TConn):  # type: ignore[misc]
         super().__init__(cfg, client_sock, client, server)  # takes the socket out of blocking mode
         self.phase = Phase.SECURING if cfg.is_ssl else Phase.COLLECTING
         self.buffer = bytearray()
+        self.whole_at = 0.0
         self.old_at = time.monotonic() + random.uniform(*OLD_AFTER)
         self._framing = Framing()
 

@@ -9,6 +9,9 @@ MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 4 * 1024 * 1024
 """Bytes. A request that announces or has more is handed on as it is, to be refused."""
 
+MAX_LINE: Final = 4 * 1024
+"""Bytes of a line between chunks, or behind them."""
+
 _LENGTH = re.compile(rb"\ncontent-length[ \t]*:[ \t]*(\d{1,18})[ \t]*\r", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\ntransfer-encoding[ \t]*:", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\nexpect[ \t]*:[ \t]*100-continue[ \t]*\r", re.IGNORECASE)
@@ -21,10 +24,11 @@ class Framing:
     ``expects_continue``: its client waits to be told to send the body (RFC 9110 section 10.1.1).
     """
 
-    __slots__ = ("_at", "_chunked", "_in_trailer", "_size", "expects_continue", "is_truncated")
+    __slots__ = ("_at", "_chunked", "_in_trailer", "_searched", "_size", "expects_continue", "is_truncated")
 
     def __init__(self) -> None:
         self._at = 0
+        self._searched = 0
         self._size: int | None = None
         self._chunked = False
         self._in_trailer = False
@@ -60,9 +64,11 @@ class Framing:
     def _walk(self, buffer: bytearray) -> bool:
         """Step over chunks, and the trailer behind them."""
         while True:
-            end = buffer.find(b"\r\n", self._at)
+            end = buffer.find(b"\r\n", max(self._at, self._searched - 1))
             if end < 0:
-                return len(buffer) > MAX_BODY + MAX_HEAD and self._give_up(buffer)
+                self._searched = len(buffer)
+                is_too_long = len(buffer) - self._at > MAX_LINE or len(buffer) > MAX_BODY + MAX_HEAD
+                return is_too_long and self._give_up(buffer)
             if self._in_trailer:
                 is_last = end == self._at
                 self._at = end + 2

@@ -20,6 +20,7 @@ from gunicorn import util
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
+from swapper_project.serving import arrival
 from swapper_project.serving.connection import PIECE, Connection, Phase
 
 PATIENCE: Final = 10.0
@@ -120,12 +121,15 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._give_up(conn)
             return
         if is_whole:
+            conn.whole_at = time.monotonic()
             del self._pending[conn]
             self.poller.unregister(conn.sock)
             self.enqueue_req(conn)
         elif len(conn.buffer) > PIECE and sum(len(c.buffer) for c in self._pending) > MOST_BUFFERED:
+            # Those that are nearly all sent have not been waited for long.
+            oldest = next(c for c in self._pending if len(c.buffer) > PIECE and c.phase is Phase.COLLECTING)
             self.log.warning("A request was dropped: those that are not whole yet take too much memory")
-            self._give_up(conn)
+            self._give_up(oldest)
 
     def finish_request(self, conn: Connection, done: Future[bool]) -> None:
         """What becomes of a connection after its answer."""
@@ -195,6 +199,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def handle(self, conn: Connection) -> bool:
         """Answer; whether the connection is kept. Never raises."""
         request = None
+        arrival.note(conn.whole_at)
         try:
             request = conn.next_request()
             if not self.alive or conn.is_old:

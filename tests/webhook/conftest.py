@@ -9,6 +9,7 @@ import pytest
 
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import DatabaseTemplate
+from tests.support.faulty_registry import FaultyRegistry
 from tests.support.postgres import PostgresServer, require_postgres, running_server
 from tests.support.system import Webhook, running_webhook
 from tests.webhook.mirrored import load_source
@@ -53,6 +54,13 @@ def delayed(
     directory = tmp_path_factory.mktemp("delayed")
     with running_webhook(directory, database_template, target=target.host, prefix="mirror", source=source) as webhook:
         yield webhook
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultyRegistry]:
+    """A target for one test, with faults on order."""
+    with FaultyRegistry() as registry:
+        yield registry
 
 
 @pytest.fixture

@@ -25,6 +25,13 @@ def load_source(registry: MemoryRegistry) -> None:
 
 
 @contextmanager
+def embedded_webhook(directory: Path, source: MemoryRegistry, target: MemoryRegistry, **keys: Any) -> Iterator[Webhook]:
+    """The same with a database file of its own."""
+    with mirrored_webhook(f"sqlite:///{directory}/swapper.sqlite3", directory, source, target, **keys) as webhook:
+        yield webhook
+
+
+@contextmanager
 def mirrored_webhook(
     url: str,
     directory: Path,

@@ -14,8 +14,9 @@ from mirrors.demo.registry import MemoryRegistry
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.ports import wait_until
 from tests.support.system import Process, Webhook, pod_of, run_manage
-from tests.webhook.mirrored import image, load_source, mirror_of, mirrored_webhook, reason
+from tests.webhook.mirrored import embedded_webhook, image, load_source, mirror_of, reason
 
+SOON = {"maxAge": "1s"}
 IMMUTABLE = b'{"errors": [{"code": "TAG_INVALID", "message": "the tag is immutable"}]}'
 
 
@@ -24,19 +25,6 @@ def source() -> Iterator[MemoryRegistry]:
     with MemoryRegistry() as registry:
         load_source(registry)
         yield registry
-
-
-@pytest.fixture
-def target() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as registry:
-        yield registry
-
-
-@contextmanager
-def webhook_of(directory: Path, source: MemoryRegistry, target: FaultyRegistry, **keys: Any) -> Iterator[Webhook]:
-    url = f"sqlite:///{directory}/swapper.sqlite3"
-    with mirrored_webhook(url, directory, source, target, existence={"maxAge": "1s"}, **keys) as webhook:
-        yield webhook
 
 
 @contextmanager
@@ -50,10 +38,10 @@ def worker_of(webhook: Webhook) -> Iterator[Process]:
 
 
 def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    with webhook_of(tmp_path, source, target) as webhook:
-        sample_image(seed=66, layers=1, layer_bytes=100).load(target.storage, f"{mirror_of(source)}/team/known", "1.0")
+    with embedded_webhook(tmp_path, source, faulty, existence=SOON) as webhook:
+        sample_image(seed=66, layers=1, layer_bytes=100).load(faulty.storage, f"{mirror_of(source)}/team/known", "1.0")
 
         wait_until(lambda: reason(webhook, source, "known") == "tampered", what="the tampering to be noticed")
         answer = webhook.admit(pod_of(image(source, "known")))
@@ -67,15 +55,15 @@ def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
         wait_until(lambda: reason(webhook, source, "known") in ("present", "present-stale"), what="a swap again")
 
 
-def test_a_copy_of_ours_is_no_tampering(source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
+def test_a_copy_of_ours_is_no_tampering(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
     """The tag moves at the source, is copied, and no pod in between sees anything but the mirror."""
-    with webhook_of(tmp_path, source, target, refreshAge="1s") as webhook, worker_of(webhook):
+    with embedded_webhook(tmp_path, source, faulty, existence=SOON, refreshAge="1s") as webhook, worker_of(webhook):
         moved = sample_image(seed=67, layers=1, layer_bytes=100)
         moved.load(source.storage, "team/known", "1.0")
 
         def is_copied() -> bool:
             assert reason(webhook, source, "known") in ("present", "present-stale")
-            found = target.storage.manifest(f"{mirror_of(source)}/team/known", "1.0")
+            found = faulty.storage.manifest(f"{mirror_of(source)}/team/known", "1.0")
             return found is not None and found[0] == moved.root
 
         wait_until(is_copied, timeout=40, what="the moved tag at the mirror")
@@ -84,20 +72,20 @@ def test_a_copy_of_ours_is_no_tampering(source: MemoryRegistry, target: FaultyRe
 
 
 def test_a_tag_that_moved_under_an_immutable_one_is_not_served(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    with webhook_of(tmp_path, source, target, refreshAge="1s") as webhook, worker_of(webhook):
-        target.on("PUT .*/manifests/1.0", reply(400, IMMUTABLE), times=float("inf"))
+    with embedded_webhook(tmp_path, source, faulty, existence=SOON, refreshAge="1s") as webhook, worker_of(webhook):
+        faulty.on("PUT .*/manifests/1.0", reply(400, IMMUTABLE), times=float("inf"))
         sample_image(seed=68, layers=1, layer_bytes=100).load(source.storage, "team/known", "1.0")
 
         wait_until(lambda: reason(webhook, source, "known") == "immutable-conflict", timeout=40, what="the conflict")
         assert webhook.admit(pod_of(image(source, "known"))).images == {}
 
         # Once the tag is gone from the target, it can be copied anew.
-        target.heal()
-        with target.storage.lock:
-            target.storage.tags = {
-                key: value for key, value in target.storage.tags.items() if not key[0].endswith("team/known")
+        faulty.heal()
+        with faulty.storage.lock:
+            faulty.storage.tags = {
+                key: value for key, value in faulty.storage.tags.items() if not key[0].endswith("team/known")
             }
         wait_until(lambda: reason(webhook, source, "known") == "absent", what="the deletion to be noticed")
         run_manage("mirror", image(source, "known"), environment=webhook.environment)
@@ -114,9 +102,9 @@ def bound_to(image: str, *architectures: str) -> dict[str, Any]:
 
 
 def test_a_pod_for_a_platform_that_is_not_mirrored_is_kept(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    with webhook_of(tmp_path, source, target, platforms=["linux/amd64"]) as webhook:
+    with embedded_webhook(tmp_path, source, faulty, existence=SOON, platforms=["linux/amd64"]) as webhook:
         name = image(source, "known")
 
         def reason_of(pod: dict[str, Any]) -> str:

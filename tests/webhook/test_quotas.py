@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,7 @@ from tests.support.databases import query
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
 from tests.support.system import Webhook, pod_of, review_of
-from tests.webhook.mirrored import image, known_pods, mirrored_webhook
-
-
-@pytest.fixture
-def target() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as registry:
-        yield registry
+from tests.webhook.mirrored import embedded_webhook, image, known_pods
 
 
 def ordered(webhook: Webhook, namespace: str) -> int:
@@ -33,10 +26,9 @@ def ordered(webhook: Webhook, namespace: str) -> int:
 
 @pytest.mark.parametrize("quotas", [{"newImagesPerHour": 5}, {"pendingJobs": 5}], ids=["an hour", "pending"])
 def test_a_namespace_orders_no_more_than_its_quota(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path, quotas: dict[str, int]
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path, quotas: dict[str, int]
 ) -> None:
-    url = f"sqlite:///{tmp_path}/swapper.sqlite3"
-    with mirrored_webhook(url, tmp_path, source, target, quotas=quotas) as webhook:
+    with embedded_webhook(tmp_path, source, faulty, quotas=quotas) as webhook:
 
         def ask(number: int, namespace: str) -> str:
             answer = webhook.admit(pod_of(f"{source.host}/greedy/app-{number}:1"), namespace=namespace)
@@ -58,10 +50,9 @@ def test_a_namespace_orders_no_more_than_its_quota(
 
 
 def test_thousands_of_refusals_cost_the_others_nothing(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    url = f"sqlite:///{tmp_path}/swapper.sqlite3"
-    with mirrored_webhook(url, tmp_path, source, target, quotas={"newImagesPerHour": 1}) as webhook:
+    with embedded_webhook(tmp_path, source, faulty, quotas={"newImagesPerHour": 1}) as webhook:
 
         def ask(number: int) -> Any:
             body = review_of(pod_of(f"{source.host}/flood/app-{number}:1"), namespace="flood")
@@ -70,13 +61,13 @@ def test_thousands_of_refusals_cost_the_others_nothing(
         ask(0)
         wait_until(lambda: ordered(webhook, "flood") == 1, what="the one order")
         wait_until(lambda: ask(-1) and _quota_refusals(webhook) > 0, what="the first refusal")
-        heads = target.count("HEAD ")
+        heads = faulty.count("HEAD ")
         with known_pods(webhook, source), ThreadPoolExecutor(8) as pool:
             statuses = Counter(pool.map(ask, range(1, 2_001)))
         assert statuses == {200: 2_000}
         assert _quota_refusals(webhook) > 1_800
         # The registry is asked only in the moments when the namespace may try again.
-        assert target.count("HEAD ") - heads < 200
+        assert faulty.count("HEAD ") - heads < 200
         assert ordered(webhook, "flood") == 1
 
 

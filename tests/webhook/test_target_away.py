@@ -7,7 +7,6 @@ import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +18,11 @@ from tests.support.databases import query
 from tests.support.faulty_registry import Action, FaultyRegistry, drip, endless, hang, hang_up, reply
 from tests.support.ports import wait_until
 from tests.support.system import Webhook, pod_of, review_of
-from tests.webhook.mirrored import admit_in_time, image, known_pods, mirror_of, mirrored_webhook, reason
+from tests.webhook.mirrored import admit_in_time, embedded_webhook, image, known_pods, mirror_of, reason
 
 HEAD = "HEAD .*/manifests/"
 MANIFEST = "(HEAD|GET) .*/manifests/"
 ALWAYS = float("inf")
-
-
-@pytest.fixture
-def target() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as registry:
-        yield registry
-
-
-@contextmanager
-def webhook_of(directory: Path, source: MemoryRegistry, target: FaultyRegistry, **keys: Any) -> Iterator[Webhook]:
-    with mirrored_webhook(f"sqlite:///{directory}/swapper.sqlite3", directory, source, target, **keys) as webhook:
-        yield webhook
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +35,7 @@ def shared_target() -> Iterator[FaultyRegistry]:
 def shared(
     source: MemoryRegistry, shared_target: FaultyRegistry, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Webhook]:
-    with webhook_of(tmp_path_factory.mktemp("shared"), source, shared_target) as webhook:
+    with embedded_webhook(tmp_path_factory.mktemp("shared"), source, shared_target) as webhook:
         yield webhook
 
 
@@ -72,18 +59,18 @@ def test_what_the_target_does_not_tell_is_unknown(
 
 
 def test_a_target_that_does_not_answer_is_left_alone_and_found_again(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    breaker = f'swapper_breaker_open{{host="{target.host}"}}'
+    breaker = f'swapper_breaker_open{{host="{faulty.host}"}}'
     extra = {"DJANGO_SETTINGS_MODULE": "tests.webhook.impatient_settings"}
-    with webhook_of(tmp_path, source, target, extra=extra) as webhook, known_pods(webhook, source):
-        target.on(HEAD, reply(503), times=ALWAYS)
+    with embedded_webhook(tmp_path, source, faulty, extra=extra) as webhook, known_pods(webhook, source):
+        faulty.on(HEAD, reply(503), times=ALWAYS)
         wait_until(lambda: _ask_anew(webhook, source) and webhook.metrics().get(breaker) == 1, what="the breaker")
-        asked = target.count(HEAD)
+        asked = faulty.count(HEAD)
         for _ in range(20):
             assert _ask_anew(webhook, source) == ["unknown"]
-        assert target.count(HEAD) == asked, "it is asked nothing while it rests"
-        target.heal()
+        assert faulty.count(HEAD) == asked, "it is asked nothing while it rests"
+        faulty.heal()
         wait_until(lambda: _ask_anew(webhook, source) == ["absent"], timeout=60, what="answers after its rest")
         wait_until(lambda: webhook.metrics()[breaker] == 0, what="the breaker's end in the metrics")
 
@@ -97,10 +84,10 @@ def _ask_anew(webhook: Webhook, source: MemoryRegistry) -> list[str]:
 
 
 def test_a_stale_answer_holds_until_the_target_says_otherwise(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    with webhook_of(tmp_path, source, target, existence={"maxAge": "1s", "maxStale": "4s"}) as webhook:
-        target.on(HEAD, reply(500), times=ALWAYS)
+    with embedded_webhook(tmp_path, source, faulty, existence={"maxAge": "1s", "maxStale": "4s"}) as webhook:
+        faulty.on(HEAD, reply(500), times=ALWAYS)
         wait_until(lambda: reason(webhook, source, "known") == "present-stale", what="a stale answer")
 
         # Past maxStale too: the registry is away, which is no reason to go back to the sources.
@@ -111,25 +98,25 @@ def test_a_stale_answer_holds_until_the_target_says_otherwise(
         wait_until(is_very_stale, what="a very stale answer")
 
         # A registry that answers, but not this question, ends it.
-        target.heal()
+        faulty.heal()
         wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
-        target.on(HEAD, reply(403), times=ALWAYS)
+        faulty.on(HEAD, reply(403), times=ALWAYS)
         wait_until(lambda: reason(webhook, source, "known") == "present-stale", what="a stale answer")
         wait_until(lambda: reason(webhook, source, "known") == "unknown", what="the end of the stale answer")
 
-        target.heal()
+        faulty.heal()
         wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
 
 
 def test_an_image_that_was_there_before_gets_its_mapping(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     """The database was lost, or somebody else has put it there: it is swapped, remembered, and looked at by a job."""
     sample = sample_image(seed=5, layers=1, layer_bytes=100)
     sample.load(source.storage, "team/older", "1.0")
-    sample.load(target.storage, f"{mirror_of(source)}/team/older", "1.0")
+    sample.load(faulty.storage, f"{mirror_of(source)}/team/older", "1.0")
     sql = "SELECT existence, access, last_job_id FROM mirrors_imagemapping WHERE source LIKE '%team/older:1.0'"
-    with webhook_of(tmp_path, source, target) as webhook:
+    with embedded_webhook(tmp_path, source, faulty) as webhook:
         assert reason(webhook, source, "older") == "present"
         wait_until(lambda: [row[0] for row in query(webhook.database_url, sql)] == ["present"], what="its mapping")
 
@@ -139,17 +126,17 @@ def test_an_image_that_was_there_before_gets_its_mapping(
 
         wait_until(has_job, what="its job")
         # From now on nobody has to be asked.
-        target.on(MANIFEST, hang, times=ALWAYS)
+        faulty.on(MANIFEST, hang, times=ALWAYS)
         assert reason(webhook, source, "older") == "present"
 
 
 def test_one_look_at_the_target_serves_all_who_wait(
-    source: MemoryRegistry, target: FaultyRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     """Hundreds of pods with the same missing image, and hundreds of images: each is asked for once."""
     keys = {"quotas": {"newImagesPerHour": 5000, "pendingJobs": 5000}}
-    with webhook_of(tmp_path, source, target, **keys) as webhook, known_pods(webhook, source):
-        before = len(target.found(HEAD))
+    with embedded_webhook(tmp_path, source, faulty, **keys) as webhook, known_pods(webhook, source):
+        before = len(faulty.found(HEAD))
         shared = image(source, "missing")
         images = [f"{source.host}/many/image-{number}:1" for number in range(400)]
 
@@ -160,7 +147,7 @@ def test_one_look_at_the_target_serves_all_who_wait(
             assert set(pool.map(admit, [shared] * 400)) == {200}
             assert set(pool.map(admit, images)) == {200}
 
-        heads = [asked.path for asked in target.found(HEAD)[before:]]
+        heads = [asked.path for asked in faulty.found(HEAD)[before:]]
         missing = [path for path in heads if "/missing/" in path]
         # What is absent is remembered for five seconds, and a busy machine may need longer for all of them.
         assert len(missing) <= 10

@@ -67,6 +67,7 @@ def _decisions(runtime: Runtime, pod: PodManifest) -> list[Decision]:
     request = AdmissionRequest(
         api_version="admission.k8s.io/v1",
         uid="explain",
+        kind="Pod",
         operation="CREATE",
         resource="pods",
         sub_resource="",

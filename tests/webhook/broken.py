@@ -1,0 +1,20 @@
+"""An app that makes each review fail: what nobody foresaw."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from django.apps import AppConfig
+
+
+class Broken(AppConfig):
+    name = "tests.webhook"
+    label = "broken"
+
+    def ready(self) -> None:
+        from webhook import review
+
+        def fail(*args: object) -> NoReturn:
+            raise RuntimeError("nobody foresaw this")
+
+        review.Reviewer.review = fail  # type: ignore[method-assign]
