@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import ssl
@@ -17,7 +18,9 @@ from swapper_project.serving.framing import Framing
 OLD_AFTER: Final = (240.0, 360.0)
 """Seconds after which a connection is ended with an answer, so that clients spread over new replicas."""
 
-SEND_TIMEOUT: Final = 10.0
+SEND_TIMEOUT: Final = 2.0 if os.environ.get("SWAPPER_ROLE") == "webhook" else 30.0
+"""Seconds in which an answer must go out. The webhook's fit into the kernel's buffers; a page goes to slow browsers."""
+
 PIECE: Final = 64 * 1024
 _WANTS_MORE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 

@@ -63,6 +63,20 @@ def test_one_line_tells_one_admission(database_template: DatabaseTemplate, tmp_p
     ]
 
 
+def test_a_line_tells_what_was_reviewed_and_whether_it_is_a_dry_run(
+    database_template: DatabaseTemplate, tmp_path: Path
+) -> None:
+    with running_webhook(tmp_path, database_template, target="mirror.example.com:5000", **ALWAYS) as webhook:
+        answers = [
+            webhook.admit(pod_of("nginx"), dryRun=True),
+            webhook.admit(pod_of("nginx"), kind={"group": "apps", "version": "v1", "kind": "Deployment"}),
+        ]
+        lines = {line["uid"]: line for line in webhook.log_lines() if "uid" in line}
+    dry, deployment = (lines[answer.response["uid"]] for answer in answers)
+    assert dry["dry-run"] is True and "dry-run" not in deployment
+    assert (dry["kind"], deployment["kind"]) == ("Pod", "Deployment")
+
+
 def test_the_level_of_the_configuration_counts(database_template: DatabaseTemplate, tmp_path: Path) -> None:
     with running_webhook(
         tmp_path, database_template, target="mirror.example.com:5000", logLevel="error", **ALWAYS

@@ -64,6 +64,11 @@ def test_no_secret_is_to_be_seen(registries: tuple[MemoryRegistry, MemoryRegistr
         webhook.admit(pod_of(f"{source.host}/team/app-1:1.0"))
         failed = "SELECT 1 FROM mirrors_mirrorattempt WHERE outcome = 'failed'"
         wait_until(lambda: _query(tmp_path, failed), timeout=60, what="a failed attempt")
+        # What is refused on the secret path is logged too.
+        assert webhook.post(b"{}").status == 400
+        assert webhook.post(b" " * (5 << 20)).status == 413
+        assert POOL.request("DELETE", f"{webhook.url}{webhook.path}", retries=False, timeout=5).status == 405
+        assert webhook.log_text().count("A request was refused") == 3
         explained = run_manage("explain", "-", "--json", environment=webhook.environment, stdin=_pod(image)).stdout
         checked = run_manage("config", "check", str(config), environment=webhook.environment).stdout
         metrics = [

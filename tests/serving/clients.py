@@ -29,8 +29,10 @@ def client_hello() -> bytes:
 
 def connect(webhook: Webhook, *, tls: bool = True) -> socket.socket:
     sock = socket.create_connection(("127.0.0.1", webhook.port), timeout=10)
-    if not tls:
-        return sock
+    return secured(sock) if tls else sock
+
+
+def secured(sock: socket.socket) -> ssl.SSLSocket:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context.wrap_socket(sock)

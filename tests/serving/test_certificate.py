@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from tests.serving.conftest import Pair
 from tests.support.authority import Authority
@@ -38,7 +39,7 @@ def test_a_renewed_certificate_is_used_without_a_failed_request(webhook: Webhook
     assert webhook.metrics()[PROBLEM] == 0
 
 
-@pytest.mark.parametrize("damage", ["torn", "wrong key", "expired", "garbage", "gone"])
+@pytest.mark.parametrize("damage", ["torn", "wrong key", "expired", "not yet", "encrypted", "garbage", "gone"])
 def test_a_pair_that_cannot_be_used_leaves_the_last_good_one(
     webhook: Webhook, pair: Pair, damage: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -52,6 +53,13 @@ def test_a_pair_that_cannot_be_used_leaves_the_last_good_one(
             pair.key.write_bytes(key)
         case "expired":
             pair.authority.issue(pair.cert, pair.key, valid_for=dt.timedelta(seconds=-60))
+        case "not yet":
+            pair.authority.issue(pair.cert, pair.key, begins_in=dt.timedelta(days=6), valid_for=dt.timedelta(days=7))
+        case "encrypted":
+            pair.authority.issue(pair.cert, pair.key)
+            private = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+            pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+            pair.key.write_bytes(private.private_bytes(pem, pkcs8, serialization.BestAvailableEncryption(b"secret")))
         case "garbage":
             pair.cert.write_text("no certificate")
         case "gone":

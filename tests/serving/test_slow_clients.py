@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 
-from tests.serving.clients import answer, are_closed, client_hello, connect, request
+from tests.serving.clients import answer, are_closed, client_hello, connect, request, secured
 from tests.support.ports import wait_until
 from tests.support.steady import SteadyLoad
 from tests.support.system import Webhook
@@ -78,14 +79,72 @@ def test_more_connections_than_the_server_holds_shut_nobody_out(webhook: Webhook
         sock.close()
 
 
+def test_a_chunk_that_is_announced_for_ever_delays_nobody(webhook: Webhook) -> None:
+    """Its line never ends, and comes a little at a time."""
+    with contextlib.closing(connect(webhook)) as sock:
+        sock.sendall(b"POST /webhook HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+        with contextlib.suppress(OSError):
+            for _ in range(60):
+                sock.sendall(b"x" * 65_536)
+        slowest = 0.0
+        for _ in range(40):
+            with contextlib.suppress(OSError):
+                sock.sendall(b"x" * 50)
+            slowest = max(slowest, good_request(webhook))
+        assert slowest < 1
+
+
+def test_half_sent_bodies_shut_out_none_that_goes_on(webhook: Webhook) -> None:
+    """All that may be kept of unfinished requests is taken; a good one that comes in pieces is not the one to go."""
+    stalled = []
+    for _ in range(17):
+        sock = connect(webhook)
+        sock.sendall(b"POST /webhook HTTP/1.1\r\nHost: w\r\nContent-Length: 4000000\r\n\r\n" + b"x" * 3_990_000)
+        stalled.append(sock)
+    whole = request("nginx:1.25", "X-Padding: none")
+    head, _, body = whole.partition(b"\r\n\r\n")
+    body = body[:-1] + b', "padding": "' + b"y" * 300_000 + b'"}'
+    head = head.replace(b"Content-Length: ", b"X-Length: ") + f"\r\nContent-Length: {len(body)}".encode()
+    with contextlib.closing(connect(webhook)) as sock:
+        sock.sendall(head + b"\r\n\r\n")
+        for at in range(0, len(body), 16_384):
+            sock.sendall(body[at : at + 16_384])
+            time.sleep(0.005)
+        assert answer(sock)[0] == 200
+    for sock in stalled:
+        sock.close()
+
+
 def test_a_client_that_reads_no_answers_holds_no_thread(webhook: Webhook) -> None:
-    greedy = [connect(webhook) for _ in range(40)]
-    for sock in greedy:
+    """Its window is as small as can be, and what it asks for fills the buffers between."""
+    greedy = []
+    for _ in range(40):
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        raw.connect(("127.0.0.1", webhook.port))
+        sock = secured(raw)
         sock.settimeout(0.2)
+        greedy.append(sock)
         with contextlib.suppress(OSError):
             for _ in range(300):
-                sock.sendall(request())
+                sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: webhook\r\n\r\n" * 10)
 
     assert good_request(webhook) < 5
+    wait_until(lambda: are_closed_by_server(greedy), timeout=60, what="the end of those that read nothing")
+    assert good_request(webhook) < 1
     for sock in greedy:
         sock.close()
+
+
+def are_closed_by_server(socks: list[ssl.SSLSocket]) -> bool:
+    """Without reading a byte: a client that goes on sending hears of a reset."""
+    left = []
+    for sock in socks:
+        try:
+            sock.send(b"GET /metrics HTTP/1.1\r\nHost: webhook\r\n\r\n")
+            left.append(sock)
+        except TimeoutError:
+            left.append(sock)
+        except OSError:
+            continue
+    return not left

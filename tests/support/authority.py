@@ -27,11 +27,19 @@ class Authority:
         self.file = directory / "ca.pem"
         self.file.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(PEM))
 
-    def issue(self, cert: Path, key: Path, *, valid_for: dt.timedelta = A_DAY, names: Sequence[str] = ()) -> int:
+    def issue(
+        self,
+        cert: Path,
+        key: Path,
+        *,
+        valid_for: dt.timedelta = A_DAY,
+        begins_in: dt.timedelta = -2 * A_DAY,
+        names: Sequence[str] = (),
+    ) -> int:
         """Write a new certificate and its key, the key last; its serial number. ``valid_for`` may lie in the past."""
         own = ec.generate_private_key(ec.SECP256R1())
         here = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
-        builder = self._builder(x509.Name([]), own, valid_for)
+        builder = self._builder(x509.Name([]), own, valid_for, begins_in)
         alternatives = x509.SubjectAlternativeName([*here, *(x509.DNSName(name) for name in names)])
         builder = builder.add_extension(alternatives, critical=True)
         certificate = builder.sign(self._key, hashes.SHA256())
@@ -41,7 +49,11 @@ class Authority:
         return certificate.serial_number
 
     def _builder(
-        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, valid_for: dt.timedelta
+        self,
+        name: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        valid_for: dt.timedelta,
+        begins_in: dt.timedelta = -2 * A_DAY,
     ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
@@ -50,6 +62,6 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 2 * A_DAY)
+            .not_valid_before(now + begins_in)
             .not_valid_after(now + valid_for)
         )

@@ -17,4 +17,4 @@ class Broken(AppConfig):
         def fail(*args: object) -> NoReturn:
             raise RuntimeError("nobody foresaw this")
 
-        review.Reviewer.review = fail  # type: ignore[method-assign]
+        review.Reviewer.review = fail  # type: ignore[method-assign, assignment]

@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import DatabaseTemplate, query
@@ -97,7 +98,7 @@ def _seconds_of_a_small_one(webhook: Webhook, source: MemoryRegistry) -> float:
 def test_under_always_no_pod_is_swapped_to_what_a_quota_keeps_away(
     database_template: DatabaseTemplate, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    keys = {"quotas": {"newImagesPerHour": 2}, "imageSwapPolicy": "always"}
+    keys: dict[str, Any] = {"quotas": {"newImagesPerHour": 2}, "imageSwapPolicy": "always"}
     with running_webhook(tmp_path, database_template, target=faulty.host, **keys) as webhook:
         reasons = []
         for number in range(6):

@@ -77,6 +77,45 @@ def test_the_kill_switch_stops_swapping_within_5_seconds(live: Webhook) -> None:
     assert seconds_until(lambda: reason(live) == "policy-always") < 5
 
 
+@pytest.mark.parametrize("text", ["OFF", '"off"', "off # incident 42", "\ufeffoff", "false", "disabled"])
+def test_what_people_write_in_an_emergency_switches_off(live: Webhook, text: str) -> None:
+    switch(live, text)
+    assert seconds_until(lambda: reason(live) == "switched-off") < 5
+
+
+@pytest.mark.parametrize("content", [b"maybe\n", b"\xff\xfe\x00\x01"], ids=["no such word", "no text"])
+def test_a_switch_that_says_nothing_is_told_and_stops_nothing(
+    live: Webhook, target: MemoryRegistry, content: bytes
+) -> None:
+    Path(live.extra["SWAPPER_SWAP_FILE"]).write_bytes(content)
+    wait_until(lambda: "The switch says neither on nor off" in live.log_text(), what="a complaint")
+    # The configuration is watched all the same.
+    configure(live, target, dryRun=True)
+    wait_until(lambda: reason(live) == "dry-run", what="the changed configuration")
+
+
+def test_nobody_waits_for_copies_while_swapping_is_off(live: Webhook, target: MemoryRegistry) -> None:
+    configure(live, target, imageCopyPolicy="immediate", imageSwapPolicy="exists")
+    switch(live, "off")
+    wait_until(lambda: live.metrics()["swapper_swap_enabled"] == 0, what="the switch in the metrics")
+    time_taken = seconds_until(lambda: reason(live, "example.com/waited-for:1"))
+    assert time_taken < 4
+
+
+def test_a_changed_log_level_counts_at_once(live: Webhook, target: MemoryRegistry) -> None:
+    configure(live, target, logLevel="error")
+    try:
+        wait_until(lambda: not _is_logged(live), what="silence")
+    finally:
+        configure(live, target)
+    wait_until(lambda: _is_logged(live), what="lines again")
+
+
+def _is_logged(webhook: Webhook) -> bool:
+    uid = webhook.admit(pod_of("example.com/quiet:1")).response["uid"]
+    return any(line.get("uid") == uid for line in webhook.log_lines())
+
+
 def test_a_filter_of_an_operator_is_in_force_within_2_seconds(live: Webhook) -> None:
     model = "from mirrors.models import Filter; Filter.objects"
     edit = f"{model}.create(name='ours', jmespath='contains(container.image, `there`)')"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mirrors.demo.registry import MemoryRegistry
-from tests.support.system import Answer, Webhook, pod_of
+from tests.support.databases import DatabaseTemplate, query
+from tests.support.system import Answer, Webhook, pod_of, running_webhook
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -108,9 +110,44 @@ def test_an_annotation_that_does_not_map_back_is_dropped(always: Webhook) -> Non
     assert annotations["kept"] == "yes"
 
 
+OTHER_OWNER = """
+INSERT INTO mirrors_imagemapping (source, target, source_digest, target_digest, platforms, existence, access, paused,
+    target_registry_id, last_seen_at, changed_at, created_at, obstacle)
+SELECT 'old.example.com/app:1', 'TARGET/docker.io/library/app:1', '', '', '[]', 'present', 'anonymous', 0,
+    id, created_at, created_at, created_at, '' FROM mirrors_registry WHERE role = 'target'
+"""
+
+
 def apply(pod: dict[str, Any], patch: list[dict[str, Any]]) -> dict[str, Any]:
     """RFC 6902 by an implementation that is not ours."""
     import jsonpatch
 
     document: dict[str, Any] = jsonpatch.apply_patch(pod, patch)
     return document
+
+
+def test_the_annotation_keeps_volumes_apart_from_containers(always: Webhook) -> None:
+    pod = pod_of("nginx:1")
+    pod["spec"]["volumes"] = [{"name": "c0", "image": {"reference": "quay.io/models/llm:2"}}]
+    shown = apply(pod, always.admit(pod).patch)["metadata"]["annotations"]["k8s-image-swapper/original-images"]
+    assert json.loads(shown) == {"c0": "nginx:1", "volumes/c0": "quay.io/models/llm:2"}
+    # A second pass leaves it so.
+    swapped = apply(pod, always.admit(pod).patch)
+    assert always.admit(swapped).patch == []
+
+
+def test_an_opt_out_counts_only_where_pods_may(database_template: DatabaseTemplate, tmp_path: Path) -> None:
+    keys: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none", "optOut": "none"}
+    with running_webhook(tmp_path, database_template, target="mirror.example.com:5000", **keys) as webhook:
+        pod = pod_of("nginx:1", annotations={"k8s-image-swapper/skip": "true"})
+        assert webhook.reasons(webhook.admit(pod)) == ["policy-always"]
+
+
+def test_a_target_name_that_another_source_owns_is_not_taken(
+    database_template: DatabaseTemplate, target: MemoryRegistry, tmp_path: Path
+) -> None:
+    with running_webhook(tmp_path, database_template, target=target.host) as webhook:
+        query(webhook.database_url, OTHER_OWNER.replace("TARGET", target.host))
+        answer = webhook.admit(pod_of("app:1"))
+        assert webhook.reasons(answer) == ["target-name-taken"]
+        assert "belongs to another source" in answer.response["warnings"][0]

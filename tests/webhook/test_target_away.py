@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,13 +64,23 @@ def test_a_target_that_does_not_answer_is_left_alone_and_found_again(
 ) -> None:
     breaker = f'swapper_breaker_open{{host="{faulty.host}"}}'
     extra = {"DJANGO_SETTINGS_MODULE": "tests.webhook.impatient_settings"}
-    with embedded_webhook(tmp_path, source, faulty, extra=extra) as webhook, known_pods(webhook, source):
+    quotas = {"newImagesPerHour": 10_000, "pendingJobs": 10_000}
+    with (
+        embedded_webhook(tmp_path, source, faulty, extra=extra, quotas=quotas) as webhook,
+        known_pods(webhook, source),
+    ):
         faulty.on(HEAD, reply(503), times=ALWAYS)
         wait_until(lambda: _ask_anew(webhook, source) and webhook.metrics().get(breaker) == 1, what="the breaker")
         asked = faulty.count(HEAD)
         for _ in range(20):
             assert _ask_anew(webhook, source) == ["unknown"]
         assert faulty.count(HEAD) == asked, "it is asked nothing while it rests"
+        # After its rest it is asked once, and rests again: until it answers nobody waits, and the alert stays.
+        wait_until(lambda: _ask_anew(webhook, source) and faulty.count(HEAD) > asked, what="a probe")
+        for _ in range(20):
+            assert _ask_anew(webhook, source) == ["unknown"]
+            assert webhook.metrics()[breaker] == 1
+        assert len({probe.path for probe in faulty.found(HEAD)[asked:]}) == 1
         faulty.heal()
         wait_until(lambda: _ask_anew(webhook, source) == ["absent"], timeout=60, what="answers after its rest")
         wait_until(lambda: webhook.metrics()[breaker] == 0, what="the breaker's end in the metrics")
@@ -144,13 +155,15 @@ def test_one_look_at_the_target_serves_all_who_wait(
             return webhook.post(json.dumps(review_of(pod_of(name))).encode()).status
 
         with ThreadPoolExecutor(12) as pool:
+            began = time.monotonic()
             assert set(pool.map(admit, [shared] * 400)) == {200}
+            took = time.monotonic() - began
             assert set(pool.map(admit, images)) == {200}
 
         heads = [asked.path for asked in faulty.found(HEAD)[before:]]
         missing = [path for path in heads if "/missing/" in path]
         # What is absent is remembered for five seconds, and a busy machine may need longer for all of them.
-        assert len(missing) <= 10
+        assert len(missing) <= 1 + took / 5
         assert len({path for path in heads if "/many/" in path}) <= 400
         assert max(heads.count(path) for path in {p for p in heads if "/many/" in p}) == 1
         wait_until(
