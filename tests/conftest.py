@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.controlplane import ControlPlane, control_plane
 from tests.support.databases import DatabaseTemplate
 
 
@@ -29,3 +30,11 @@ def database_url(database_template: DatabaseTemplate, tmp_path: Path) -> Iterato
     """URL of a migrated, empty database of this test alone, for processes that the test starts."""
     with database_template.copy(tmp_path) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def plane() -> Iterator[ControlPlane]:
+    """A real API server, one a session; tests use namespaces of their own."""
+    with control_plane() as running:
+        running.namespace("swapper")
+        yield running

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support import kube_build
+
 PACKAGES = {"docker-registry": "docker-registry", "postgres": "postgresql"}
 """What the tests need, by tool; benchmarks name theirs on the command line."""
 
@@ -40,6 +42,8 @@ def install(packages: list[str]) -> None:
 
 def main() -> int:
     tools = sys.argv[1:] or tuple(PACKAGES)
+    if tools == tuple(PACKAGES):
+        kube_build.build()
     needed = missing(tools)
     if needed:
         print(f"Installing what is needed: {' '.join(needed)}", flush=True)

@@ -29,14 +29,23 @@ class GcpRegistry(Reach):
         return f"{self.project_id.replace(':', '/')}/{self.repository_id}"
 
 
+class Label(Section):
+    key: str = Field(min_length=1, max_length=63)
+    value: str = Field(max_length=63)
+
+
 class GarOptions(Section):
     """With what settings the repository is created."""
 
-    labels: dict[str, str] = Field(default={})
+    labels: tuple[Label, ...] = ()
     kms_key_name: KmsKeyName | None = None
     cleanup_policies: Policy | None = Field(
         default=None, description="JSON as text: an object of clean-up policies by ID, as the REST API has it."
     )
+
+    @property
+    def labels_by_key(self) -> dict[str, str]:
+        return {label.key: label.value for label in self.labels}
 
 
 class GcpTarget(GcpRegistry):

@@ -66,9 +66,7 @@ def as_tree(value: object) -> Tree:
 def _value(value: Tree, annotation: Any, findings: Findings, path: KeyPath) -> Any:
     model = next(_models(annotation), None)
     if isinstance(value, dict):
-        if model is None:
-            return {pair.key: _value(pair.value, Any, findings, (*path, pair.key)) for pair in value.values()}
-        return fit(value, model, findings, path)
+        return fit(value, model, findings, path) if model else {}
     if isinstance(value, list):
         items = []
         for index, item in enumerate(value):

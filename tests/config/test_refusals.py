@@ -85,7 +85,7 @@ def problems(text: str) -> list[str]:
         ("target: {type: oci, oci: {endpoint: r.io, prefix: A}}", "c.yaml:1: target.oci: prefix 'A' is no repository path: the repository must be in lower case"),
         ("target: {type: oci, oci: {endpoint: r.io, password: hunter2}}", "c.yaml:1: target.oci.password: a password must not stand in the file; name where it is with passwordFile or passwordEnv"),
         ("target: {type: oci, oci: {endpoint: r.io, username: me}}", "c.yaml:1: target.oci: username needs passwordFile or passwordEnv beside it"),
-        ("target: {type: oci, oci: {endpoint: r.io, passwordFile: f}}", "c.yaml:1: target.oci: passwordFile and passwordEnv need username beside them"),
+        ("target: {type: oci, oci: {endpoint: r.io, passwordFile: f}}", "c.yaml:1: target.oci: passwordFile needs username beside it"),
         ("target: {type: oci, oci: {endpoint: r.io, username: me, passwordFile: f, passwordEnv: SWAPPER_CRED_A}}", "c.yaml:1: target.oci: passwordFile and passwordEnv are both given; keep one"),
         ("target: {type: oci, oci: {endpoint: r.io, username: me, passwordFile: ../f}}", "c.yaml:1: target.oci: passwordFile must not contain '..'"),
         (f"target: {{aws: {{{AWS}, accessPolicy: '{{'}}}}", "c.yaml:1: target.aws.accessPolicy: must be a policy in JSON; it is not in its line 1: Expecting property name enclosed in double quotes"),

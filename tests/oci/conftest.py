@@ -9,7 +9,7 @@ import pytest
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.images import ImageRef
-from mirrors.oci import CopyRequest, CopyResult, Credential, Engine, EngineSettings, RegistryAccess
+from mirrors.oci import CopyRequest, CopyResult, Credential, CredentialSource, Engine, EngineSettings, RegistryAccess
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registries import Registry, distribution
 
@@ -74,7 +74,7 @@ def distribution_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield registry
 
 
-def access(host: str, *credentials: Credential, **options: Any) -> RegistryAccess:
+def access(host: str, *credentials: Credential | CredentialSource, **options: Any) -> RegistryAccess:
     """Plain HTTP to a registry on this machine, as an operator would configure it."""
     return RegistryAccess(host, credentials, **{"insecure": True, "private_allowed": True, **options})
 

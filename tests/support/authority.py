@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,9 @@ class Authority:
 
     def __init__(self, directory: Path) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Tests' own CA")])
+        # Each with a name of its own: of two that are called the same, clients may try the wrong one.
+        name = f"Tests' own CA {secrets.token_hex(4)}"
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         basic = x509.BasicConstraints(ca=True, path_length=None)
         builder = self._builder(self._name, self._key, A_DAY).add_extension(basic, critical=True)
         self.file = directory / "ca.pem"

@@ -132,6 +132,11 @@ class TokenServer:
     def host(self) -> str:
         return self.url.removeprefix("http://")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes that are to find it."""
+        return {"GCE_METADATA_HOST": self.host, "GCE_METADATA_IP": self.host, "CLOUDSDK_CONFIG": "/nonexistent"}
+
     def answer(self, path: str) -> tuple[int, bytes, str]:
         self.asked.append(path)
         if "token" in path:

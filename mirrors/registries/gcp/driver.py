@@ -102,7 +102,7 @@ class GarDriver:
         )
 
     def _differences(self, labels: dict[str, str]) -> tuple[Difference, ...]:
-        wanted = self._target.gar_options.labels
+        wanted = self._target.gar_options.labels_by_key
         missing = {key: value for key, value in wanted.items() if labels.get(key) != value}
         return tuple(Difference(f"labels.{key}", value, labels.get(key, "")) for key, value in sorted(missing.items()))
 

@@ -68,7 +68,7 @@ class ApiRepository:
 
     def update_labels(self) -> None:
         with self._calling("artifactregistry.repositories.update") as client:
-            wanted = artifactregistry.Repository(name=self.name, labels=self.target.gar_options.labels)
+            wanted = artifactregistry.Repository(name=self.name, labels=self.target.gar_options.labels_by_key)
             client.update_repository(repository=wanted, update_mask=FieldMask(paths=["labels"]), timeout=SECONDS)
 
     def _wanted(self) -> artifactregistry.Repository:
@@ -76,7 +76,7 @@ class ApiRepository:
         wanted = artifactregistry.Repository(
             format_=DOCKER,
             description="Mirror of k8s-image-swapper",
-            labels=options.labels,
+            labels=options.labels_by_key,
             kms_key_name=options.kms_key_name or "",
         )
         if options.cleanup_policies:

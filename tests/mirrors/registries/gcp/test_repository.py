@@ -44,7 +44,7 @@ def test_a_missing_repository_is_told_with_the_command_that_makes_it(
 def test_a_repository_is_made_where_that_is_configured(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
     key = f"projects/{PROJECT}/locations/{LOCATION}/keyRings/r/cryptoKeys/k"
     policies = {"old": {"id": "old", "action": "DELETE", "condition": {"tagState": "UNTAGGED", "olderThan": "86400s"}}}
-    options = {"labels": {"team": "web"}, "kmsKeyName": key, "cleanupPolicies": json.dumps(policies)}
+    options = {"labels": [{"key": "team", "value": "web"}], "kmsKeyName": key, "cleanupPolicies": json.dumps(policies)}
     state = make_driver(createRepository=True, garOptions=options).ensure_repository(IMAGE)
     made = gar.repositories[NAME]
     assert made.format_ == Repository.Format.DOCKER
@@ -104,7 +104,7 @@ def test_a_remote_repository_pulls_through(make_driver: MakeDriver, gar: Artifac
 
 def test_labels_are_compared_and_applied(make_driver: MakeDriver, gar: ArtifactRegistry) -> None:
     gar.put(labels={"team": "db"})
-    driver = make_driver(createRepository=True, garOptions={"labels": {"team": "web"}})
+    driver = make_driver(createRepository=True, garOptions={"labels": [{"key": "team", "value": "web"}]})
     (difference,) = driver.ensure_repository(IMAGE).differences or ()
     assert (difference.setting, difference.wanted, difference.found) == ("labels.team", "web", "db")
     assert driver.apply_settings(IMAGE).differences == ()

@@ -1,0 +1,118 @@
+"""Which log-in of a pull secret is for an image: as the kubelet has it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from mirrors.cluster.keyring import InvalidSecretError, matching, read
+from mirrors.images import ImageRef
+
+JSON, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def secret(auths: dict[str, Any], kind: str = JSON) -> tuple[str, dict[str, str]]:
+    if kind == JSON:
+        return kind, {".dockerconfigjson": encoded(json.dumps({"auths": auths}))}
+    return kind, {".dockercfg": encoded(json.dumps(auths))}
+
+
+def users_for(image: str, *keys: str) -> list[str]:
+    """The user names that are tried, where each key has a user of its name."""
+    entries, problems = read(*secret({key: {"username": key, "password": "p"} for key in keys}))
+    assert problems == []
+    return [credential.username for credential in matching(entries, ImageRef.parse(image))]
+
+
+@pytest.mark.parametrize(
+    ("image", "key", "matches"),
+    [
+        ("registry.example.com/app", "registry.example.com", True),
+        ("registry.example.com/app", "https://registry.example.com", True),
+        ("registry.example.com/app", "https://registry.example.com/v1/", True),
+        ("registry.example.com/app", "https://registry.example.com/v2/", True),
+        ("registry.example.com/app", "REGISTRY.example.com", True),
+        ("registry.example.com/app", "other.example.com", False),
+        ("registry.example.com/app", "example.com", False),
+        ("registry.example.com/app", "*.example.com", True),
+        ("registry.example.com/app", "reg*.example.com", True),
+        ("registry.example.com/app", "*.com", False),
+        ("a.registry.example.com/app", "*.example.com", False),
+        ("a.registry.example.com/app", "*.*.example.com", True),
+        ("registry.example.com:5000/app", "registry.example.com:5000", True),
+        ("registry.example.com:5000/app", "registry.example.com", False),
+        ("registry.example.com/app", "registry.example.com:5000", False),
+        ("registry.example.com:5000/app", "*.example.com:5000", True),
+        ("registry.example.com/team/app", "registry.example.com/team", True),
+        ("registry.example.com/team/app", "registry.example.com/team/app", True),
+        ("registry.example.com/team/app", "registry.example.com/other", False),
+        ("registry.example.com/team/app", "*.example.com/team", True),
+        ("nginx", "https://index.docker.io/v1/", True),
+        ("nginx", "docker.io", True),
+        ("nginx", "index.docker.io", True),
+        ("nginx", "registry-1.docker.io", True),
+        ("team/app", "docker.io/team", True),
+        ("quay.io/nginx", "https://index.docker.io/v1/", False),
+        ("127.0.0.1:5000/app", "127.0.0.1:5000", True),
+    ],
+)
+def test_an_entry_is_for_an_image(image: str, key: str, matches: bool) -> None:
+    assert users_for(image, key) == ([key] if matches else [])
+
+
+def test_all_that_match_are_tried_the_most_specific_first() -> None:
+    keys = ["*.example.com", "registry.example.com", "registry.example.com/team", "registry.example.com/team/app"]
+    assert users_for("registry.example.com/team/app:1", *keys) == [*reversed(keys[1:]), keys[0]]
+
+
+@pytest.mark.parametrize("kind", [JSON, OLD])
+def test_both_types_hold_log_ins(kind: str) -> None:
+    auths = {
+        "quay.io": {"auth": encoded("robot:pass:word")},
+        "ghcr.io": {"username": "me", "password": "token", "email": "x"},
+    }
+    entries, problems = read(*secret(auths, kind))
+    assert problems == []
+    found = {entry.key: (entry.credential.username, entry.credential.password) for entry in entries}
+    assert found == {"quay.io": ("robot", "pass:word"), "ghcr.io": ("me", "token")}
+
+
+def test_a_broken_entry_spoils_no_other() -> None:
+    auths = {
+        "quay.io": {"auth": encoded("robot:good")},
+        "one.example.com": {"auth": "no base64!"},
+        "two.example.com": {"auth": encoded("no colon")},
+        "three.example.com": "text",
+        "four.example.com": {"identitytoken": "x"},
+        "https://[": {"auth": encoded("a:b")},
+    }
+    entries, problems = read(*secret(auths))
+    assert [entry.key for entry in entries] == ["quay.io"]
+    assert len(problems) == 5
+    assert all(name in " ".join(problems) for name in ("one.example.com", "two.example.com", "three", "four"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "why"),
+    [
+        ("Opaque", {"a": "b"}, "type Opaque"),
+        ("", None, "type Opaque"),
+        (JSON, None, "no key .dockerconfigjson"),
+        (JSON, {".dockerconfigjson": ""}, "no key .dockerconfigjson"),
+        (JSON, {".dockerconfigjson": encoded("{")}, "no JSON"),
+        (JSON, {".dockerconfigjson": "!!"}, "no JSON"),
+        (JSON, {".dockerconfigjson": encoded("[" * 100_000)}, "no JSON"),
+        (JSON, {".dockerconfigjson": encoded('{"auths": []}')}, "no log-ins"),
+        (OLD, {".dockercfg": encoded('"text"')}, "no log-ins"),
+    ],
+)
+def test_what_is_no_pull_secret_says_so(kind: str, data: dict[str, str] | None, why: str) -> None:
+    with pytest.raises(InvalidSecretError, match=why):
+        read(kind, data)

@@ -1,0 +1,121 @@
+"""Pull secrets of pods and service accounts, read from a real API server with the rights of a worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from mirrors.cluster import credentials
+from mirrors.cluster.client import ClusterError, _client
+from mirrors.cluster.pull_secrets import Brought, find
+from mirrors.images import ImageRef
+from tests.support.controlplane import ControlPlane
+
+JSON, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"
+IMAGE = ImageRef.parse("registry.example.com/team/app:1")
+
+
+def log_in(username: str, host: str = "registry.example.com") -> dict[str, str]:
+    auths = {host: {"username": username, "password": f"password-of-{username}"}}
+    return {".dockerconfigjson": json.dumps({"auths": auths})}
+
+
+@pytest.fixture(scope="module")
+def cluster(plane: ControlPlane) -> ControlPlane:
+    """Namespace ``shop``, which the worker may read, and ``closed``, which it may not."""
+    for name in ("shop", "closed"):
+        plane.namespace(name)
+        plane.secret(name, "one", JSON, log_in("one"))
+    plane.let_worker_read("shop", "secrets", "serviceaccounts")
+    plane.secret("shop", "two", OLD, {".dockercfg": log_in("two")[".dockerconfigjson"].partition(":")[2][1:-1]})
+    plane.secret("shop", "other-host", JSON, log_in("three", "quay.io"))
+    plane.secret("shop", "broken", JSON, {".dockerconfigjson": json.dumps({"auths": {"registry.example.com": {}}})})
+    plane.secret("shop", "opaque", "Opaque", {"a": "b"})
+    account = "/api/v1/namespaces/shop/serviceaccounts"
+    plane.create(account, "runner", "ServiceAccount", imagePullSecrets=[{"name": "two"}])
+    plane.create(account, "default", "ServiceAccount", imagePullSecrets=[{"name": "one"}])
+    plane.create(account, "bare", "ServiceAccount")
+    return plane
+
+
+@pytest.fixture(autouse=True)
+def kubeconfig(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig()))
+    yield
+    _client.cache_clear()
+
+
+def users(brought: Brought) -> tuple[list[str], list[str]]:
+    found = find(IMAGE, brought)
+    return [credential.username for credential in found.credentials], found.problems
+
+
+def test_the_pods_own_secrets_are_read() -> None:
+    assert users(Brought("shop", "runner", ("one",))) == (["one"], [])
+    names, problems = users(Brought("shop", "", ("one", "two")))
+    assert (sorted(names), problems) == (["one", "two"], [])
+
+
+def test_those_of_the_service_account_count_where_the_pod_names_none() -> None:
+    assert users(Brought("shop", "runner")) == (["two"], [])
+    assert users(Brought("shop")) == (["one"], []), "the account called default"
+    assert users(Brought("shop", "bare")) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("broken", "Secret shop/broken: its entry 'registry.example.com' has no user name and password"),
+        ("opaque", "Secret shop/opaque has the type Opaque"),
+        ("missing", "Secret shop/missing does not exist"),
+    ],
+)
+def test_a_broken_secret_is_named_and_the_others_are_used(name: str, why: str) -> None:
+    names, problems = users(Brought("shop", "", (name, "one")))
+    assert names == ["one"]
+    assert len(problems) == 1 and problems[0].startswith(why)
+
+
+def test_secrets_for_other_registries_are_told() -> None:
+    names, problems = users(Brought("shop", "", ("other-host",)))
+    assert names == []
+    assert problems == ["the pull secrets of shop (other-host) have no log-in for registry.example.com"]
+
+
+def test_a_namespace_that_may_not_be_read_says_which_right_is_missing() -> None:
+    for brought in (Brought("closed", "", ("one",)), Brought("closed", "runner")):
+        names, problems = users(brought)
+        assert names == []
+        assert "may not be read" in problems[0] and "secretReader.enabled" in problems[0]
+
+
+def test_without_a_cluster_the_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG")
+    names, problems = users(Brought("shop", "", ("one",)))
+    assert names == []
+    assert "does not run in a cluster" in problems[0]
+
+
+def test_a_cluster_that_does_not_answer_is_told(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = cluster.kubeconfig(token="other", namespace="shop")
+    away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
+    monkeypatch.setenv("KUBECONFIG", str(away))
+    assert "the API server did not answer" in users(Brought("shop", "", ("one",)))[1][0]
+
+
+def test_a_labelled_secret_of_our_own_namespace_holds_a_password(cluster: ControlPlane) -> None:
+    cluster.let_worker_read("swapper", "secrets")
+    label = {"k8s-image-swapper/credential": "true"}
+    cluster.secret("swapper", "hub", "Opaque", {"token": "hub-password\n", "empty": ""}, labels=label)
+    cluster.secret("swapper", "unlabelled", "Opaque", {"token": "never"})
+    assert credentials.password("hub/token") == "hub-password"
+    for reference, why in (
+        ("unlabelled/token", "lacks the label"),
+        ("hub/other", "has no key other"),
+        ("hub/empty", "is empty"),
+        ("gone/token", "does not exist"),
+    ):
+        with pytest.raises(ClusterError, match=why):
+            credentials.password(reference)

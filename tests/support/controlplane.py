@@ -1,0 +1,189 @@
+"""A real Kubernetes API server with its etcd, on free ports of 127.0.0.1."""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+import yaml
+
+from tests.support.authority import Authority
+from tests.support.kube_build import binaries
+from tests.support.ports import free_port, wait_until
+
+ADMIN, OTHER = "admin-token-for-tests", "worker-token-for-tests"
+"""Bearer tokens: of a cluster administrator, and of the service account ``swapper/worker``."""
+
+ACCOUNT = "system:serviceaccount:swapper:worker"
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    url: str
+    ca_file: Path
+    directory: Path
+
+    def request(self, method: str, path: str, body: Any = None, *, token: str = ADMIN) -> Any:
+        """One call of the API; its answer."""
+        pool = urllib3.PoolManager(ca_certs=str(self.ca_file))
+        answer = pool.request(method, f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status < 300, answer.data
+        return answer.json()
+
+    def create(self, path: str, name: str, kind: str, **fields: Any) -> None:
+        version = "v1" if path.startswith("/api/v1") else path.split("/")[2] + "/" + path.split("/")[3]
+        self.request("POST", path, {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **fields})
+
+    def namespace(self, name: str) -> None:
+        self.create("/api/v1/namespaces", name, "Namespace")
+
+    def secret(self, namespace: str, name: str, kind: str, data: dict[str, str], **metadata: Any) -> None:
+        """``data`` is plain text."""
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, **metadata}, "type": kind}
+        self.request("POST", f"/api/v1/namespaces/{namespace}/secrets", {**body, "data": encoded})
+
+    def delete_secret(self, namespace: str, name: str) -> None:
+        self.request("DELETE", f"/api/v1/namespaces/{namespace}/secrets/{name}")
+
+    def let_worker_read(self, namespace: str, *resources: str) -> None:
+        """A role for the worker, as the chart's secretReader gives it."""
+        rbac = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"
+        rules = [{"apiGroups": [""], "resources": list(resources), "verbs": ["get"]}]
+        self.create(f"{rbac}/roles", "reader", "Role", rules=rules)
+        subject = {"kind": "ServiceAccount", "name": "worker", "namespace": "swapper"}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"}
+        self.create(f"{rbac}/rolebindings", "reader", "RoleBinding", subjects=[subject], roleRef=role)
+
+    def kubeconfig(self, token: str = OTHER, namespace: str = "swapper") -> Path:
+        """For the worker's service account, unless another token is given."""
+        path = self.directory / f"kubeconfig-{token}-{namespace}"
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": self.url, "certificate-authority": str(self.ca_file)}}],
+            "users": [{"name": "u", "user": {"token": token}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
+            "current-context": "x",
+        }
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+
+def require_binaries() -> Path:
+    """Skips in plain sight without them, which CI must have."""
+    place = binaries()
+    if place is not None:
+        return place
+    message = "kube-apiserver and etcd are missing: run make tools, which builds them with Go"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextmanager
+def control_plane() -> Iterator[ControlPlane]:
+    place = require_binaries()
+    memory = Path("/dev/shm")
+    directory = Path(tempfile.mkdtemp(prefix="swapper-kube-", dir=memory if memory.is_dir() else None))
+    try:
+        authority = Authority(directory)
+        authority.issue(directory / "api.pem", directory / "api.key")
+        (directory / "tokens.csv").write_text(f'{ADMIN},admin,1,"system:masters"\n{OTHER},{ACCOUNT},2\n')
+        client, peer = free_port(), free_port()
+        with _running([str(place / "etcd"), *_etcd(directory, client, peer)], directory / "etcd.log") as etcd:
+            wait_until(lambda: _is_healthy(client, etcd), timeout=60, what="etcd")
+            port = free_port()
+            arguments = _apiserver(directory, port, client)
+            with _running([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log") as server:
+                plane = ControlPlane(f"https://127.0.0.1:{port}", authority.file, directory)
+                wait_until(lambda: _is_ready(plane, server), timeout=90, what="the API server")
+                yield plane
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _etcd(directory: Path, client: int, peer: int) -> list[str]:
+    return [
+        f"--data-dir={directory}/etcd",
+        f"--listen-client-urls=http://127.0.0.1:{client}",
+        f"--advertise-client-urls=http://127.0.0.1:{client}",
+        f"--listen-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}",
+        f"--initial-cluster=default=http://127.0.0.1:{peer}",
+        "--unsafe-no-fsync",
+        "--log-level=error",
+    ]
+
+
+def _apiserver(directory: Path, port: int, etcd: int) -> list[str]:
+    return [
+        f"--etcd-servers=http://127.0.0.1:{etcd}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--tls-cert-file={directory}/api.pem",
+        f"--tls-private-key-file={directory}/api.key",
+        f"--cert-dir={directory}",
+        f"--token-auth-file={directory}/tokens.csv",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={directory}/api.pem",
+        f"--service-account-signing-key-file={directory}/api.key",
+        "--service-cluster-ip-range=127.77.0.0/24",
+        "--disable-admission-plugins=TaintNodesByCondition",
+        "--allow-privileged=true",
+    ]
+
+
+@contextmanager
+def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    libc = ctypes.CDLL(None)
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=file,
+            # Gone with the test runner, however that ends.
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _is_healthy(port: int, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, "etcd ended at once"
+    try:
+        return urllib3.request("GET", f"http://127.0.0.1:{port}/health", retries=False, timeout=2).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def _is_ready(plane: ControlPlane, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, (plane.directory / "apiserver.log").read_text()[-3000:]
+    pool = urllib3.PoolManager(ssl_context=ssl.create_default_context(cafile=str(plane.ca_file)))
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    try:
+        return pool.request("GET", f"{plane.url}/readyz", headers=headers, retries=False, timeout=2).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False

@@ -1,0 +1,56 @@
+"""etcd and kube-apiserver, built from their Go modules and kept; ``KUBEBUILDER_ASSETS`` names built ones instead."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+MODULE: Final = Path(__file__).parents[1] / "e2e/controlplane"
+VERSION: Final = "v1.35.4"
+PACKAGES: Final = {"etcd": "go.etcd.io/etcd/server/v3", "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver"}
+STAMP: Final = "k8s.io/component-base/version"
+FLAGS: Final = f"-s -w -X {STAMP}.gitVersion={VERSION} -X {STAMP}.gitMajor=1 -X {STAMP}.gitMinor=35"
+SETTINGS: Final = {
+    "GOTOOLCHAIN": "local",
+    "CGO_ENABLED": "0",
+    "GOGC": "400",
+    "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
+}
+
+
+def binaries() -> Path | None:
+    """Where they are; None where they have to be built yet."""
+    if given := os.environ.get("KUBEBUILDER_ASSETS"):
+        return Path(given)
+    place = _place()
+    return place if place is not None and all((place / name).exists() for name in PACKAGES) else None
+
+
+def build() -> None:
+    """Build what is missing: minutes at the first time, nothing after that. Without Go nothing happens."""
+    place = _place()
+    if binaries() is not None or place is None:
+        return
+    place.mkdir(parents=True, exist_ok=True)
+    for name, package in PACKAGES.items():
+        print(f"Building {name}, once for this machine", flush=True)
+        # Under another name until it is whole: a build that was cut off is no binary.
+        part = place / f"{name}.part"
+        command = ["go", "build", "-ldflags", FLAGS, "-o", str(part), package]
+        subprocess.run(command, cwd=MODULE, env={**os.environ, **SETTINGS}, check=True)
+        part.rename(place / name)
+
+
+def _place() -> Path | None:
+    """By all that goes into them; None without Go."""
+    if shutil.which("go") is None:
+        return None
+    version = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
+    pins = (MODULE / "go.mod").read_text() + (MODULE / "go.sum").read_text()
+    digest = hashlib.sha256(f"{pins}{FLAGS}{SETTINGS}{version}".encode()).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "k8s-image-swapper" / "kube" / digest

@@ -1,0 +1,230 @@
+"""The credential boundary: what one namespace's pull secrets read is no other namespace's to run."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.controlplane import ControlPlane
+from tests.support.databases import DatabaseTemplate, query
+from tests.support.faulty_registry import FaultyRegistry
+from tests.support.ports import wait_until
+from tests.support.system import Answer, Webhook, pod_of, run_manage, running_webhook, write_config
+
+JSON = "kubernetes.io/dockerconfigjson"
+PASSWORD = "password-of-the-reader"
+
+
+@dataclass(frozen=True)
+class System:
+    """A webhook and its worker, which may read the Secrets of the namespaces that ``namespace`` makes."""
+
+    webhook: Webhook
+    plane: ControlPlane
+    source: FaultyRegistry
+    target: MemoryRegistry
+
+    @property
+    def image(self) -> str:
+        return f"{self.source.host}/team/secret:1.0"
+
+    @property
+    def mirror(self) -> str:
+        return f"{self.target.host}/{self.source.host.replace(':', '_')}/team/secret:1.0"
+
+    def namespace(self, password: str = "") -> str:
+        """A new namespace; with a password, its Secret ``pull`` has the log-in."""
+        name = f"team-{uuid.uuid4().hex[:8]}"
+        self.plane.namespace(name)
+        self.plane.let_worker_read(name, "secrets", "serviceaccounts")
+        if password:
+            self.give(name, password)
+        return name
+
+    def give(self, namespace: str, password: str) -> None:
+        auths = {self.source.host: {"username": "reader", "password": password}}
+        self.plane.secret(namespace, "pull", JSON, {".dockerconfigjson": json.dumps({"auths": auths})})
+
+    def admit(self, namespace: str, image: str = "") -> Answer:
+        pod = pod_of(image or self.image)
+        pod["spec"]["imagePullSecrets"] = [{"name": "pull"}]
+        return self.webhook.admit(pod, namespace=namespace)
+
+    def reason(self, namespace: str, image: str = "") -> str:
+        return self.webhook.reasons(self.admit(namespace, image))[0]
+
+    def wait_for(self, namespace: str, reason: str) -> None:
+        wait_until(lambda: self.reason(namespace) == reason, timeout=40, what=f"{reason} in {namespace}")
+
+    def grants(self) -> dict[str, bool]:
+        """What was learnt of each namespace."""
+        rows = query(self.webhook.database_url, "SELECT namespace, granted FROM mirrors_mappingaccess")
+        return {name: bool(granted) for name, granted in rows}
+
+    def configure(self, **keys: Any) -> None:
+        _configure(self.webhook.config, self.source, self.target, **keys)
+
+
+def _configure(path: Path, source: FaultyRegistry, target: MemoryRegistry, **keys: Any) -> None:
+    registries = [{"type": "oci", "host": source.host, "insecure": True}]
+    write_config(path, target=target.host, source={"registries": registries}, **keys)
+
+
+@contextmanager
+def running_system(
+    plane: ControlPlane,
+    source: FaultyRegistry,
+    target: MemoryRegistry,
+    template: DatabaseTemplate,
+    directory: Path,
+    **keys: Any,
+) -> Iterator[System]:
+    registries = [{"type": "oci", "host": source.host, "insecure": True}]
+    with running_webhook(directory, template, target=target.host, source={"registries": registries}, **keys) as webhook:
+        worker = webhook.worker()
+        worker.environment = {**worker.environment, "KUBECONFIG": str(plane.kubeconfig())}
+        worker.start()
+        try:
+            yield System(webhook, plane, source, target)
+        finally:
+            worker.stop()
+
+
+@pytest.fixture
+def source() -> Iterator[FaultyRegistry]:
+    """A registry that shows nothing without a log-in."""
+    with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
+        sample_image(layers=1, layer_bytes=100).load(registry.storage, "team/secret", "1.0")
+        yield registry
+
+
+@pytest.fixture
+def target() -> Iterator[MemoryRegistry]:
+    with MemoryRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def system(
+    plane: ControlPlane,
+    source: FaultyRegistry,
+    target: MemoryRegistry,
+    database_template: DatabaseTemplate,
+    tmp_path: Path,
+) -> Iterator[System]:
+    with running_system(plane, source, target, database_template, tmp_path) as running:
+        yield running
+
+
+def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(system: System) -> None:
+    owner, stranger, friend = system.namespace(PASSWORD), system.namespace(), system.namespace(PASSWORD)
+    assert system.reason(owner) == "absent"
+    system.wait_for(owner, "present")
+
+    # Mirrored with another's secret: not swapped for whoever has none.
+    assert system.reason(stranger) == "access-denied"
+    wait_until(lambda: system.grants().get(stranger) is False, timeout=40, what="a look at the stranger's secrets")
+    assert system.reason(stranger) == "access-denied"
+    why = query(system.webhook.database_url, "SELECT error_message FROM mirrors_mirrorjob WHERE status = 'failed'")
+    assert f"Secret {stranger}/pull does not exist" in why[0][0] and "does not show" in why[0][0]
+
+    # Its own secret reads the source: swapped from then on.
+    assert system.reason(friend) == "access-denied"
+    system.wait_for(friend, "present")
+    assert system.grants() == {owner: True, stranger: False, friend: True}
+
+    pod = {**pod_of(system.image), "apiVersion": "v1", "kind": "Pod"}
+    told = run_manage(
+        "explain", "-", "--namespace", stranger, environment=system.webhook.environment, stdin=json.dumps(pod)
+    ).stdout
+    assert "access-denied" in told and "has not shown access" in told
+
+
+def test_a_revoked_secret_ends_the_grant_when_it_is_looked_at_again(system: System) -> None:
+    owner, other = system.namespace(PASSWORD), system.namespace(PASSWORD)
+    for name in (owner, other):
+        system.reason(name)
+        system.wait_for(name, "present")
+    system.configure(accessAge="2s")
+
+    # The password is changed, and one of them gets the new one.
+    system.source.gatekeeper = Gatekeeper("token", "reader", "changed")
+    system.plane.delete_secret(owner, "pull")
+    system.give(owner, "changed")
+
+    system.wait_for(other, "access-denied")
+    assert system.grants()[other] is False
+    system.wait_for(owner, "present")
+
+
+def test_presence_at_the_target_grants_nothing_when_the_database_is_lost(
+    plane: ControlPlane,
+    source: FaultyRegistry,
+    target: MemoryRegistry,
+    database_template: DatabaseTemplate,
+    tmp_path: Path,
+) -> None:
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+    with running_system(plane, source, target, database_template, tmp_path / "before") as system:
+        owner = system.namespace(PASSWORD)
+        system.reason(owner)
+        system.wait_for(owner, "present")
+    with running_system(plane, source, target, database_template, tmp_path / "after") as system:
+        stranger = system.namespace()
+        assert system.reason(stranger) == "access-unknown"
+        assert system.reason(owner) == "access-unknown"
+        system.wait_for(owner, "present")
+        assert system.reason(stranger) == "access-denied"
+
+
+def test_a_pod_that_names_a_guarded_mirror_is_warned_or_denied(system: System) -> None:
+    owner, stranger = system.namespace(PASSWORD), system.namespace()
+    system.reason(owner)
+    system.wait_for(owner, "present")
+    digest = sample_image(layers=1, layer_bytes=100).root
+
+    for image in (system.mirror, f"{system.mirror.removesuffix(':1.0')}@{digest}"):
+        answer = system.admit(stranger, image)
+        assert answer.allowed and answer.patch == []
+        assert "it is the mirror of a private image" in answer.response["warnings"][0]
+        assert system.webhook.reasons(answer) == ["access-denied"]
+        assert "warnings" not in system.admit(owner, image).response
+
+    system.configure(privateImages="enforce")
+    wait_until(lambda: not system.admit(stranger, system.mirror).allowed, what="a denial")
+    denied = system.admit(stranger, system.mirror).response
+    assert denied["status"]["code"] == 403 and "pull secret" in denied["status"]["message"]
+    assert system.admit(owner, system.mirror).allowed
+    # A pod that was swapped a moment ago comes by once more, as its owner's.
+    assert system.admit(owner).images
+    system.configure(privateImages="enforce", dryRun=True)
+    wait_until(lambda: system.admit(stranger, system.mirror).allowed, what="a dry run that denies nobody")
+
+
+def test_a_worker_without_rights_says_so_and_copies_what_is_public(
+    plane: ControlPlane, target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path: Path
+) -> None:
+    with FaultyRegistry() as public:
+        sample_image(layers=1, layer_bytes=100).load(public.storage, "team/secret", "1.0")
+        with running_system(plane, public, target, database_template, tmp_path) as system:
+            # No role was given to the worker in this one.
+            plane.namespace("without-role")
+            system.reason("without-role")
+            system.wait_for("without-role", "present")
+            public.gatekeeper = Gatekeeper("token", "reader", PASSWORD)
+            sample_image(layers=1, layer_bytes=100).load(public.storage, "team/other", "1.0")
+            system.reason("without-role", f"{public.host}/team/other:1.0")
+            failed = "SELECT error_message FROM mirrors_mirrorjob WHERE status = 'failed'"
+            wait_until(lambda: query(system.webhook.database_url, failed), timeout=40, what="a failed job")
+            assert "secretReader.enabled" in query(system.webhook.database_url, failed)[0][0]
