@@ -75,6 +75,6 @@ def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> Clu
     if code in (401, 403):
         return ClusterError(
             f"{what} may not be read: let the worker's service account get {resource} in that namespace "
-            "(secretReader.enabled in the chart)"
+            "(secretReader.enabled where the chart is used)"
         )
     return ClusterError(f"{what} was not read: the API server answered {code}")

@@ -19,6 +19,7 @@ from mirrors.models import (
     Registry,
     RegistryRole,
     Revision,
+    TargetRepository,
     Trigger,
 )
 from mirrors.services import MirrorOrder
@@ -152,7 +153,42 @@ def test_another_host_never_gets_this_ones_log_in(operator: Client) -> None:
     operator.post(reverse("admin:mirrors_registry_change", args=[row.id]), {**fields, "enabled": "on"})
 
     row.refresh_from_db()
-    assert (row.endpoint, row.credential_ref) == ("evil.example.com", "")
+    assert (row.endpoint, row.username, row.credential_ref) == ("evil.example.com", "", "")
+
+
+@pytest.mark.parametrize(
+    ("reference", "is_taken"),
+    [
+        ("env:SWAPPER_CRED_HUB", True),
+        ("file:hub-password", True),
+        ("secret:hub/token", True),
+        ("env:SWAPPER_SECRET_KEY", False),
+        ("env:AWS_SECRET_ACCESS_KEY", False),
+        ("file:../secret-key", False),
+        ("file:/etc/passwd", False),
+        ("secret:other-namespace/hub/token", False),
+        ("secret:hub", False),
+        ("the password itself", False),
+    ],
+)
+def test_a_row_names_nothing_but_credentials(operator: Client, reference: str, is_taken: bool) -> None:
+    fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": reference}
+    operator.post(reverse("admin:mirrors_registry_add"), {**fields, "enabled": "on"})
+    assert Registry.objects.exists() is is_taken
+
+
+def test_settings_are_applied_where_they_differ(operator: Client) -> None:
+    registry = Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com")
+    for name, differs in (("same", False), ("other", True)):
+        differences = [{"setting": "imageTagMutability", "wanted": "MUTABLE", "found": "IMMUTABLE", "problem": ""}]
+        TargetRepository.objects.create(
+            registry=registry, name=name, has_differences=differs, differences=differences if differs else []
+        )
+    page = reverse("admin:mirrors_targetrepository_changelist")
+    assert "imageTagMutability" in operator.get(page).content.decode()
+    rows = list(TargetRepository.objects.values_list("pk", flat=True))
+    operator.post(page, {"action": "apply_settings", "_selected_action": rows})
+    assert [row.name for row in TargetRepository.objects.to_apply()] == ["other"]
 
 
 def test_pausing_a_mapping_reaches_the_webhooks(operator: Client, job: MirrorJob) -> None:

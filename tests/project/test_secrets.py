@@ -13,6 +13,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
+from tests.support.controlplane import ControlPlane
 from tests.support.ports import free_port, wait_until
 from tests.support.system import POOL, Webhook, pod_of, run_manage
 
@@ -20,7 +21,8 @@ SOURCE_PASSWORD = "canary-of-the-source-5f0c"
 TARGET_PASSWORD = "canary-of-the-target-91be"
 TOKEN = "canary-of-the-path-7d20"
 SECRET_KEY = "canary-of-the-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz"
-CANARIES = (SOURCE_PASSWORD, TARGET_PASSWORD, TOKEN, SECRET_KEY)
+PULL_SECRET = "canary-of-the-pull-secret-c3aa"
+CANARIES = (SOURCE_PASSWORD, TARGET_PASSWORD, TOKEN, SECRET_KEY, PULL_SECRET)
 
 
 @pytest.fixture
@@ -34,15 +36,24 @@ def registries() -> Iterator[tuple[MemoryRegistry, MemoryRegistry]]:
         yield source, target
 
 
-def test_no_secret_is_to_be_seen(registries: tuple[MemoryRegistry, MemoryRegistry], tmp_path: Path) -> None:
+def test_no_secret_is_to_be_seen(
+    registries: tuple[MemoryRegistry, MemoryRegistry], plane: ControlPlane, tmp_path: Path
+) -> None:
     source, target = registries
+    plane.namespace("canaries")
+    plane.let_worker_read("canaries", "secrets", "serviceaccounts")
+    private = MemoryRegistry(gatekeeper=Gatekeeper("basic", "puller", PULL_SECRET)).start()
+    sample_image(seed=7, layers=1, layer_bytes=100).load(private.storage, "team/private", "1.0")
+    auths = {"auths": {private.host: {"username": "puller", "password": PULL_SECRET}}}
+    plane.secret("canaries", "pull", "kubernetes.io/dockerconfigjson", {".dockerconfigjson": json.dumps(auths)})
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials/target").write_text(f"{TARGET_PASSWORD}\n")
     log_in = {"username": "robot", "passwordEnv": "SWAPPER_CRED_SOURCE", "namespaces": ["*"]}
     entry = {"type": "oci", "host": source.host, "insecure": True, **log_in}
+    unlogged = {"type": "oci", "host": private.host, "insecure": True}
     oci = {"endpoint": target.host, "insecure": True, "username": "mirror", "passwordFile": "target"}
     config = tmp_path / "config.yaml"
-    document = {"dryRun": False, "target": {"type": "oci", "oci": oci}, "source": {"registries": [entry]}}
+    document = {"dryRun": False, "target": {"type": "oci", "oci": oci}, "source": {"registries": [entry, unlogged]}}
     config.write_text(json.dumps(document))
     port = free_port()
     extra = {
@@ -54,11 +65,20 @@ def test_no_secret_is_to_be_seen(registries: tuple[MemoryRegistry, MemoryRegistr
     webhook.prepare()
     webhook.start()
     worker = webhook.worker()
-    worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{port}"}
+    cluster = {"KUBECONFIG": str(plane.kubeconfig())}
+    worker.environment = {**worker.environment, **cluster, "SWAPPER_BIND": f"127.0.0.1:{port}"}
     worker.start()
     try:
         image = f"{source.host}/team/app-0:1.0"
         wait_until(lambda: webhook.admit(pod_of(image)).images, timeout=60, what="a swap")
+        secretive = pod_of(f"{private.host}/team/private:1.0")
+        secretive["spec"]["imagePullSecrets"] = [{"name": "pull"}]
+        wait_until(lambda: webhook.admit(secretive, namespace="canaries").images, timeout=60, what="a private swap")
+        private.gatekeeper = Gatekeeper("basic", "puller", "changed")
+        sample_image(seed=8, layers=1, layer_bytes=100).load(private.storage, "team/other", "1.0")
+        other = pod_of(f"{private.host}/team/other:1.0")
+        other["spec"]["imagePullSecrets"] = [{"name": "pull"}]
+        webhook.admit(other, namespace="canaries")
         # Log-ins that are refused are told of, and errors have the longest texts.
         source.gatekeeper = Gatekeeper("basic", "robot", "changed")
         webhook.admit(pod_of(f"{source.host}/team/app-1:1.0"))
@@ -79,6 +99,7 @@ def test_no_secret_is_to_be_seen(registries: tuple[MemoryRegistry, MemoryRegistr
     finally:
         worker.stop()
         webhook.stop()
+        private.close()
 
     with closing(sqlite3.connect(tmp_path / "swapper.sqlite3")) as connection:
         rows = list(connection.iterdump())

@@ -1,0 +1,131 @@
+"""Sources with mirrors of their own, and with a password in a Secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirrors.cluster.client import _client
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.models import Access, JobStatus, MirrorAttempt, MirrorJob
+from tests.jobs.support import copier, drain, load, order
+from tests.support.controlplane import ControlPlane
+from tests.support.faulty_registry import FaultyRegistry, reply
+from tests.support.ports import free_port
+from tests.support.system import write_config
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def mirror() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+def run(directory: Path, target: FaultyRegistry, *registries: dict[str, Any], image: str, **keys: Any) -> MirrorJob:
+    entries = [{"type": "oci", "insecure": True, **entry} for entry in registries]
+    config = write_config(directory / "config.yaml", target=target.host, source={"registries": entries}, **keys)
+    job = order(image, target=target.host, namespace="web")
+    with copier(config) as made:
+        drain(made)
+    job.refresh_from_db()
+    return job
+
+
+def test_an_image_is_read_from_the_first_mirror_that_has_it(
+    source: FaultyRegistry, mirror: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    """One is away, one has nothing; the registry itself is not asked."""
+    load(mirror)
+    away = f"127.0.0.1:{free_port()}"
+    with FaultyRegistry() as empty:
+        job = run(
+            tmp_path,
+            target,
+            {"host": source.host, "mirrors": [away, empty.host, mirror.host]},
+            *({"host": host} for host in (away, empty.host, mirror.host)),
+            image=f"{source.host}/app:1.0",
+        )
+    assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.ANONYMOUS)
+    assert source.asked == []
+    assert f"from the mirror {mirror.host}" in MirrorAttempt.objects.get().log
+    assert target.storage.manifest(f"{source.host.replace(':', '_')}/app", "1.0")
+
+
+def test_without_a_mirror_that_has_it_the_registry_itself_is_read(
+    source: FaultyRegistry, mirror: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    load(source)
+    mirror.on(".*", reply(500), times=float("inf"))
+    entry = {"host": source.host, "mirrors": [mirror.host]}
+    job = run(tmp_path, target, entry, {"host": mirror.host}, image=f"{source.host}/app:1.0")
+    assert job.status == JobStatus.SUCCEEDED
+
+
+def test_a_mirror_with_a_log_in_serves_the_namespaces_of_the_registry(
+    source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("p")
+    with FaultyRegistry(gatekeeper=Gatekeeper("basic", "robot", "p")) as private:
+        load(private)
+        log_in = {"host": private.host, "username": "robot", "passwordFile": str(tmp_path / "password")}
+        for namespaces, status in ((["web"], JobStatus.SUCCEEDED), (["other"], JobStatus.FAILED)):
+            entry = {"host": source.host, "mirrors": [private.host], "namespaces": namespaces}
+            job = run(tmp_path, target, entry, log_in, image=f"{source.host}/app:1.0")
+            assert job.status == status
+            MirrorJob.objects.all().delete()
+            target.storage.tags.clear()
+
+
+def test_a_password_may_be_in_a_labelled_secret(
+    plane: ControlPlane, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane.namespace("ours")
+    plane.let_worker_read("ours", "secrets")
+    plane.secret("ours", "hub", "Opaque", {"token": "p"}, labels={"k8s-image-swapper/credential": "true"})
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(namespace="ours")))
+    source.gatekeeper = Gatekeeper("basic", "robot", "p")
+    load(source)
+    entry = {"host": source.host, "username": "robot", "passwordSecret": "hub/token", "namespaces": ["web"]}
+    job = run(tmp_path, target, entry, image=f"{source.host}/app:1.0")
+    assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
+
+    plane.delete_secret("ours", "hub")
+    MirrorJob.objects.all().delete()
+    job = run(tmp_path, target, entry, image=f"{source.host}/app:1.0")
+    assert job.error_class == "credential" and "Secret ours/hub does not exist" in job.error_message
+    _client.cache_clear()
+
+
+def test_pull_secrets_of_the_pod_read_the_image(
+    plane: ControlPlane, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also under ``privateImages: mirror``, which is the earlier tool's way."""
+    plane.namespace("shop-of-jobs")
+    plane.let_worker_read("shop-of-jobs", "secrets", "serviceaccounts")
+    auths = {"auths": {source.host: {"username": "robot", "password": "p"}}}
+    plane.secret("shop-of-jobs", "pull", "kubernetes.io/dockerconfigjson", {".dockerconfigjson": json.dumps(auths)})
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig()))
+    source.gatekeeper = Gatekeeper("basic", "robot", "p")
+    load(source)
+    for policy in ("guard", "mirror"):
+        config = write_config(
+            tmp_path / "config.yaml",
+            target=target.host,
+            source={"registries": [{"type": "oci", "insecure": True, "host": source.host}]},
+            privateImages=policy,
+        )
+        image = f"{source.host}/app:1.0"
+        job = order(image, target=target.host, namespace="shop-of-jobs", secret_names=("pull",))
+        with copier(config) as made:
+            drain(made)
+        job.refresh_from_db()
+        assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.SECRETS), policy
+        assert "with a pull secret of shop-of-jobs" in MirrorAttempt.objects.latest("id").log
+        MirrorJob.objects.all().delete()
+    _client.cache_clear()

@@ -1,0 +1,98 @@
+"""The IAM policies that docs/aws.md names are what botocore's calls need: no more, no less."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mirrors.registries.aws.driver import EcrDriver
+from tests.docs.markdown import code, rows
+from tests.mirrors.registries.aws.conftest import MakeDriver
+from tests.mirrors.registries.aws.test_repositories import LIFECYCLE, NAME, POLICY
+from tests.support.aws import Aws
+from tests.support.databases import ROOT
+
+AWS_PAGE = ROOT / "docs/aws.md"
+DATA_PLANE = {
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+    "ecr:InitiateLayerUpload",
+    "ecr:UploadLayerPart",
+    "ecr:CompleteLayerUpload",
+    "ecr:PutImage",
+}
+"""What AWS asks of those who push and pull by the registry's own API, which botocore has no part in."""
+
+OPTIONAL = "ecr:DescribePullThroughCacheRules"
+
+
+def minimal() -> set[str]:
+    text = AWS_PAGE.read_text().partition("## Permissions")[2].partition("```json")[2].partition("```")[0]
+    statements = json.loads(text)["Statement"]
+    assert [s["Resource"] for s in statements] == ["*", "arn:aws:ecr:*:123456789012:repository/*"]
+    return {action for s in statements for action in ([s["Action"]] if isinstance(s["Action"], str) else s["Action"])}
+
+
+FEATURES = {cells[0]: set(code(cells[1])) for cells in rows(AWS_PAGE, "When", "Actions")}
+
+
+def of_feature(start: str) -> set[str]:
+    (found,) = [actions for name, actions in FEATURES.items() if name.startswith(start)]
+    return {action for action in found if action.startswith("ecr:")}
+
+
+def sent(aws: Aws, *drivers: EcrDriver) -> set[str]:
+    """The actions of making a repository, and of meeting it again by the second driver."""
+    with aws.recording() as calls:
+        for driver in drivers:
+            driver.ensure_repository(NAME)
+            driver.access().credentials[0].issue(timeout=10)  # type: ignore[union-attr]
+    return set(calls) - {OPTIONAL}
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirrors.registries.aws.driver.JUST_MADE", 0.0)
+
+
+def test_the_least_policy_has_what_is_sent_and_what_pushing_needs(aws: Aws, make_driver: MakeDriver) -> None:
+    assert minimal() == sent(aws, make_driver()) | DATA_PLANE
+
+
+@pytest.mark.parametrize(
+    ("feature", "keys"),
+    [
+        ("`accessPolicy`", {"accessPolicy": POLICY}),
+        ("`lifecyclePolicy`", {"lifecyclePolicy": LIFECYCLE}),
+        ("`ecrOptions.tags`", {"ecrOptions": {"tags": [{"key": "team", "value": "web"}]}}),
+    ],
+)
+def test_a_feature_needs_what_its_row_says(
+    feature: str, keys: dict[str, Any], aws: Aws, make_driver: MakeDriver
+) -> None:
+    beyond = sent(aws, make_driver(**keys), make_driver(**keys)) - minimal()
+    # Tags are set by CreateRepository, for which IAM asks TagResource too.
+    asked_by_iam = {"ecr:TagResource"} if "tags" in feature else set()
+    assert beyond | asked_by_iam == of_feature(feature)
+
+
+def test_applying_needs_what_its_row_says(aws: Aws, make_driver: MakeDriver) -> None:
+    other = {"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"imageScanOnPush": False}}
+    make_driver(ecrOptions=other).ensure_repository(NAME)
+    assert sent(aws, make_driver(reconcile="apply")) - minimal() == of_feature("`reconcile: apply`")
+
+
+def test_the_guides_own_policy_is_enough() -> None:
+    """What users of the earlier tool have attached already."""
+    guide = DATA_PLANE | {
+        "ecr:GetAuthorizationToken",
+        "ecr:DescribeRepositories",
+        "ecr:DescribeRegistry",
+        "ecr:TagResource",
+        "ecr:ListImages",
+        "ecr:CreateRepository",
+    }
+    assert minimal() <= guide
