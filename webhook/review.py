@@ -15,10 +15,10 @@ from mirrors.filters import ReviewBudget
 from mirrors.models import Priority, Trigger
 from mirrors.services import DecisionKey, MirrorOrder, OrderOutcome, UseKey
 from swapper_project import metrics
-from webhook import admission, decision, patch
+from webhook import admission, decision, patch, words
 from webhook.admission import AdmissionRequest, ImageSlot
 from webhook.decision import Decision, Knowledge
-from webhook.guard import FOREIGN, Guard, is_foreign
+from webhook.guard import Guard
 from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
 from webhook.orders import PRIORITY, namespace_of, order_for
@@ -76,8 +76,8 @@ class Reviewer:
         )
         if terms.may_write:
             self._note(request, decisions)
-        denied = _denial(decisions, snapshot)
-        return Outcome(decisions, [] if denied else operations, _warnings(decisions), denied)
+        denied = words.denial(decisions, snapshot)
+        return Outcome(decisions, [] if denied else operations, words.warnings_of(decisions), denied)
 
     def _decide(
         self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
@@ -230,31 +230,3 @@ def _still_true(request: AdmissionRequest, snapshot: Snapshot) -> dict[str, str]
         if original is not None and decision.swapped_reference(original, target) == slot.image:
             kept[slot.label] = original
     return kept
-
-
-WARNED = {
-    Reason.TAMPERED: "its mirror is not what was written there; an operator has to look into it",
-    Reason.QUOTA: "its namespace has ordered as many new images as it may for now; it runs from its source",
-    Reason.ERROR: "an error inside the webhook; see its log",
-    Reason.TARGET_NAME_TAKEN: "its name at the target registry belongs to another source; rename one of them",
-}
-
-
-def _denial(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
-    """Under ``enforce`` nobody runs another's private image by naming its mirror. Where nothing is to be changed,
-    nothing is denied either."""
-    policy = snapshot.policy
-    if policy.private_images != "enforce" or policy.dry_run or policy.switched_off:
-        return ""
-    images = [d.slot.image[:120] for d in decisions if is_foreign(d)]
-    return f"k8s-image-swapper: {', '.join(images)}: {FOREIGN}" if images else ""
-
-
-def _warnings(decisions: Sequence[Decision]) -> list[str]:
-    """Lines that a person at kubectl sees, for what they can act on."""
-    lines = [
-        f"k8s-image-swapper: {d.slot.image[:120]} was left as it is: {WARNED[d.reason]}"
-        for d in decisions
-        if d.reason in WARNED
-    ]
-    return lines + [f"k8s-image-swapper: {d.slot.image[:120]}: {FOREIGN}" for d in decisions if is_foreign(d)]

@@ -24,7 +24,7 @@ from django.db import (
     connection,
 )
 
-from mirrors import selectors, services
+from mirrors import services
 from mirrors.known import KnownMapping
 from mirrors.services import MirrorOrder, OrderOutcome, TargetAnswer
 from swapper_project.config import Quotas
@@ -34,6 +34,7 @@ from webhook.messages import Inside, JobWait, Lookup, Message, Orders, StoreUnav
 from webhook.noticed import BUFFERED, Noticed
 from webhook.patience import Patience
 from webhook.snapshot import OperatorRows
+from webhook.waits import Waits
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +58,6 @@ QUOTA_REST: Final = 10.0
 
 NAMESPACES: Final = 10_000
 
-ABANDONED: Final = 30.0
-"""Seconds after which nobody waits for a job any longer."""
-
 
 class Store:
     """``target`` gives endpoint and prefix of the target in force, ``quotas`` those in force; ``on_rows`` takes
@@ -77,7 +75,7 @@ class Store:
         self._quotas = quotas
         self._over_quota: BoundedMap[str, float] = BoundedMap(NAMESPACES)
         self._inbox: queue.Queue[Message] = queue.Queue(INBOX)
-        self._waits: list[JobWait] = []
+        self._waits = Waits()
         self._unwritten: dict[str, TargetAnswer] = {}
         self._failures = 0
         self._next_try = self._next_poll = self._next_flush = 0.0
@@ -182,8 +180,7 @@ class Store:
             if isinstance(message, Inside):
                 message.future.set_result(self._follower.inside(message.repository))
         self._place_orders([m for m in batch if isinstance(m, Orders)])
-        self._waits += [m for m in batch if isinstance(m, JobWait)]
-        self._answer_waits()
+        self._waits.answer([m for m in batch if isinstance(m, JobWait)])
         now = time.monotonic()
         if now >= self._next_poll:
             # Written before it is polled: what is read again must not be older than what is in memory.
@@ -228,20 +225,6 @@ class Store:
         by_source = {outcome.source: outcome for outcome in outcomes}
         for message in messages:
             message.future.set_result([by_source[order.source] for order in message.orders])
-
-    def _answer_waits(self) -> None:
-        if not self._waits:
-            return
-        states = selectors.job_states({wait.job_id for wait in self._waits})
-        oldest = time.monotonic() - ABANDONED
-        left: list[JobWait] = []
-        for wait in self._waits:
-            state = states.get(wait.job_id, "cancelled")
-            if state not in {"pending", "running"}:
-                wait.future.set_result(state)
-            elif wait.since > oldest:
-                left.append(wait)
-        self._waits = left
 
     def _take_answers(self) -> None:
         answers = self.noticed.take_existence()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -46,64 +46,67 @@ def page(port: int) -> dict[str, float]:
     return read_metrics(response.data.decode())
 
 
+@contextmanager
+def web_process(webhook: Webhook, port: int) -> Iterator[None]:
+    """The admin's process of the same installation."""
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"]
+    role = {"SWAPPER_ROLE": "web", "SWAPPER_BIND": f"127.0.0.1:{port}"}
+    web = Process(command, {**webhook.environment, **role}, webhook.directory / "web.log")
+    web.start()
+    try:
+        yield
+    finally:
+        web.stop()
+
+
 def test_each_role_shows_its_metrics(
     registries: tuple[MemoryRegistry, MemoryRegistry], database_url: str, tmp_path: Path
 ) -> None:
     source, target = registries
     entry = {"type": "oci", "host": source.host, "insecure": True}
     config = write_config(tmp_path / "config.yaml", target=target.host, source={"registries": [entry]})
-    ports = {"worker": free_port(), "web": free_port()}
+    worker_port, web_port = free_port(), free_port()
     webhook = Webhook(config, database_url, tmp_path)
     webhook.prepare()
     webhook.start()
     worker = webhook.worker()
-    worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{ports['worker']}"}
+    worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{worker_port}"}
     worker.start()
-    with (tmp_path / "web.log").open("wb") as log:
-        web = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                **webhook.environment,
-                "DJANGO_SETTINGS_MODULE": "swapper_project.settings",
-                "SWAPPER_ROLE": "web",
-                "SWAPPER_BIND": f"127.0.0.1:{ports['web']}",
-            },
-            stdout=log,
-            stderr=log,
-        )
     try:
-        images = [f"{source.host}/team/app-{number}:1.0" for number in range(3)]
-        for image in images:
-            webhook.admit(pod_of(image))
-        # Nobody has this one: its copy fails for good.
-        webhook.admit(pod_of(f"{source.host}/team/missing:1"))
-        done = 'swapper_job_attempts_total{error="none",outcome="succeeded"}'
-        failed = 'swapper_job_attempts_total{error="not-found",outcome="failed"}'
-        wait_until(lambda: page(ports["worker"]).get(done) == 3, timeout=60, what="copies in the worker's metrics")
-        wait_until(lambda: page(ports["worker"]).get(failed) == 1, timeout=60, what="the failure in them")
-        copies = page(ports["worker"])
-        assert copies["swapper_copy_duration_seconds_count"] == 3
-        assert copies['swapper_copy_bytes_total{kind="copied"}'] > 3_000
-        assert copies[f'swapper_registry_requests_total{{code="201",host="{target.host}",method="PUT"}}'] > 3
-        assert copies["process_resident_memory_bytes"] > 0
-
-        webhook.admit(pod_of("nginx:1.25", *["auto"] * 2))
-        admissions = webhook.metrics()
-        assert admissions['swapper_admission_requests_total{operation="CREATE",outcome="unchanged"}'] == 5
-        assert admissions["swapper_admission_duration_seconds_count"] == 5
-        assert admissions['swapper_images_total{decision="keep",reason="placeholder"}'] == 2
-        assert admissions['swapper_existence_lookups_total{answer="absent",source="registry"}'] >= 4
-        assert (admissions["swapper_dry_run"], admissions["swapper_swap_enabled"]) == (0, 1)
-
-        wait_until(lambda: 'swapper_jobs{status="pending"}' in page(ports["web"]), what="the queue's figures")
-        assert 'swapper_job_oldest_seconds{priority="delayed"}' in page(ports["web"])
+        with web_process(webhook, web_port):
+            for number in range(3):
+                webhook.admit(pod_of(f"{source.host}/team/app-{number}:1.0"))
+            # Nobody has this one: its copy fails for good.
+            webhook.admit(pod_of(f"{source.host}/team/missing:1"))
+            _shows_the_copies(worker_port, target.host)
+            _shows_the_reviews(webhook)
+            wait_until(lambda: 'swapper_jobs{status="pending"}' in page(web_port), what="the queue's figures")
+            assert 'swapper_job_oldest_seconds{priority="delayed"}' in page(web_port)
     finally:
-        web.terminate()
-        web.wait(20)
         worker.stop()
         webhook.stop()
+
+
+def _shows_the_copies(port: int, target: str) -> None:
+    done = 'swapper_job_attempts_total{error="none",outcome="succeeded"}'
+    failed = 'swapper_job_attempts_total{error="not-found",outcome="failed"}'
+    wait_until(lambda: page(port).get(done) == 3, timeout=60, what="copies in the worker's metrics")
+    wait_until(lambda: page(port).get(failed) == 1, timeout=60, what="the failure in them")
+    copies = page(port)
+    assert copies["swapper_copy_duration_seconds_count"] == 3
+    assert copies['swapper_copy_bytes_total{kind="copied"}'] > 3_000
+    assert copies[f'swapper_registry_requests_total{{code="201",host="{target}",method="PUT"}}'] > 3
+    assert copies["process_resident_memory_bytes"] > 0
+
+
+def _shows_the_reviews(webhook: Webhook) -> None:
+    webhook.admit(pod_of("nginx:1.25", *["auto"] * 2))
+    admissions = webhook.metrics()
+    assert admissions['swapper_admission_requests_total{operation="CREATE",outcome="unchanged"}'] == 5
+    assert admissions["swapper_admission_duration_seconds_count"] == 5
+    assert admissions['swapper_images_total{decision="keep",reason="placeholder"}'] == 2
+    assert admissions['swapper_existence_lookups_total{answer="absent",source="registry"}'] >= 4
+    assert (admissions["swapper_dry_run"], admissions["swapper_swap_enabled"]) == (0, 1)
 
 
 def test_a_workers_metrics_outlive_its_processes(
