@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,7 +64,9 @@ _ADMIN = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
 ]
-INSTALLED_APPS = _OURS if WEBHOOK else [*_ADMIN, *_OURS]
+_API = ["rest_framework", "knox", "django_filters", "drf_spectacular", "drf_spectacular_sidecar"]
+# Accounts come last: their roles are made of all others' permissions.
+INSTALLED_APPS = _OURS if WEBHOOK else [*_ADMIN, *_API, *_OURS, "mirrors.accounts"]
 MIDDLEWARE = (
     []
     if WEBHOOK
@@ -105,6 +108,38 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 if WEBHOOK:
     REST_FRAMEWORK |= {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
+else:
+    REST_FRAMEWORK |= {
+        "DEFAULT_AUTHENTICATION_CLASSES": [
+            "mirrors.accounts.authentication.ApiTokenAuthentication",
+            "rest_framework.authentication.SessionAuthentication",
+        ],
+        "DEFAULT_PERMISSION_CLASSES": ["mirrors.api.permissions.ByRole"],
+        "DEFAULT_PAGINATION_CLASS": "mirrors.api.pagination.Pages",
+        "DEFAULT_FILTER_BACKENDS": [
+            "django_filters.rest_framework.DjangoFilterBackend",
+            "rest_framework.filters.SearchFilter",
+        ],
+        "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+        "EXCEPTION_HANDLER": "mirrors.api.problems.handle",
+    }
+KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
+REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swp_"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "k8s-image-swapper",
+    "DESCRIPTION": "What is mirrored, what is not and why, and how to act on it.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "mirrors.api.schema.add_problems",
+    ],
+}
 
 DATABASES = {"default": dj_database_url.parse(ENVIRONMENT.database_url, conn_max_age=60, conn_health_checks=True)}
 _DATABASE = DATABASES["default"]

@@ -1,5 +1,5 @@
 """The admin: every row registered and searchable, with retry and cancel on jobs."""
 
-from mirrors.admin import configured, jobs, mappings, observed, repositories
+from mirrors.admin import configured, jobs, mappings, observed, repositories, tokens
 
-__all__ = ["configured", "jobs", "mappings", "observed", "repositories"]
+__all__ = ["configured", "jobs", "mappings", "observed", "repositories", "tokens"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -10,6 +12,8 @@ from django.test import Client
 from django.urls import reverse
 
 from mirrors import services
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
 from mirrors.models import (
     Filter,
     ImageMapping,
@@ -227,3 +231,17 @@ def test_what_cannot_be_stored_is_refused_with_its_reason(
     assert page.status_code == 200
     assert page.context["errors"], "the page says what is wrong"
     assert (Filter.objects.count(), Registry.objects.count()) == before
+
+
+def test_a_token_is_shown_once_and_opens_the_api(admin_client: Client) -> None:
+    user = User.objects.create_superuser("script", password="x")
+    page = admin_client.post(
+        reverse("admin:accounts_apitoken_add"), {"name": "ci", "user": user.pk, "role": Role.VIEWER}, follow=True
+    ).content.decode()
+    token = re.search(r"swp_\w+", page)
+    assert token is not None
+    assert Client().get("/api/v1/jobs/", headers={"Authorization": f"Token {token[0]}"}).status_code == 200
+    assert token[0] not in admin_client.get(reverse("admin:accounts_apitoken_changelist")).content.decode()
+    row = ApiToken.objects.get()
+    admin_client.post(reverse("admin:accounts_apitoken_delete", args=[row.pk]), {"post": "yes"})
+    assert Client().get("/api/v1/jobs/", headers={"Authorization": f"Token {token[0]}"}).status_code == 401

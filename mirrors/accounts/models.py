@@ -1,0 +1,44 @@
+"""API tokens: hashed, named, with a role, expiring, and with when they were last used."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import models
+from django.utils import timezone
+from knox.models import AbstractAuthToken, AuthTokenManager
+
+from mirrors.accounts.roles import CHOICES, Role
+
+USED_WRITTEN_EVERY = timedelta(minutes=1)
+
+
+class ApiToken(AbstractAuthToken):
+    """A token as the database has it: by the hash of it alone. The token itself is shown once, when it is made."""
+
+    name = models.CharField(max_length=200, help_text="What it is for.")
+    role = models.PositiveSmallIntegerField(choices=CHOICES, default=Role.VIEWER)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[AuthTokenManager] = AuthTokenManager()
+
+    class Meta:
+        verbose_name = "API token"
+
+    @classmethod
+    def issue(cls, *, user: AbstractBaseUser, name: str, role: Role) -> tuple[ApiToken, str]:
+        """A new token, and the text that is shown once."""
+        row, text = cls.objects.create(user, name=name, role=role)  # type: ignore[no-untyped-call]
+        return row, text
+
+    def note_use(self) -> None:
+        """Written at most once a minute."""
+        now = timezone.now()
+        recently = models.Q(last_used_at__gt=now - USED_WRITTEN_EVERY)
+        if self.last_used_at is None or now - self.last_used_at > USED_WRITTEN_EVERY:
+            ApiToken.objects.filter(pk=self.pk).exclude(recently).update(last_used_at=now)
+
+    def __str__(self) -> str:
+        return self.name

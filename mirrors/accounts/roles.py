@@ -1,0 +1,70 @@
+"""Three roles, as Django groups: a viewer sees all, an operator acts on jobs and mappings, an admin configures."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final
+
+from django.apps import apps
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission
+from django.db.models import Q
+from django.http import HttpRequest
+
+
+class Role(IntEnum):
+    """Each may what those before it may."""
+
+    NOBODY = 0
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @property
+    def group(self) -> str:
+        return self.name.lower()
+
+
+ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
+CHOICES: Final = [(role.value, role.group) for role in ROLES]
+
+_OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository")
+
+
+def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
+    """The highest role of a user."""
+    if not user.is_active or user.is_anonymous:
+        return Role.NOBODY
+    if getattr(user, "is_superuser", False):
+        return Role.ADMIN
+    names = set(Group.objects.filter(user=user.pk).values_list("name", flat=True))
+    return max((role for role in ROLES if role.group in names), default=Role.NOBODY)
+
+
+def role_of_request(request: HttpRequest) -> Role:
+    """A token has the role that it was given, but never more than its user."""
+    own = role_of(request.user)
+    token_role = getattr(getattr(request, "auth", None), "role", None)
+    return own if token_role is None else min(own, Role(token_role))
+
+
+def write_groups(sender: Any, **kwargs: Any) -> None:
+    """Bring the groups' permissions up to date."""
+    for config in apps.get_app_configs():
+        create_permissions(config, verbosity=0)
+    for role in ROLES:
+        group, _ = Group.objects.get_or_create(name=role.group)
+        group.permissions.set(Permission.objects.filter(_permissions_of(role)))
+
+
+def _permissions_of(role: Role) -> Q:
+    ours = Q(content_type__app_label="mirrors")
+    viewed = ours & Q(codename__startswith="view_")
+    operated = ours & Q(codename__in=[f"change_{model}" for model in _OPERATED])
+    match role:
+        case Role.VIEWER:
+            return viewed
+        case Role.OPERATOR:
+            return viewed | operated
+        case _:
+            return ours | Q(content_type__app_label__in=("auth", "accounts"))

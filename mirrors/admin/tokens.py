@@ -1,0 +1,34 @@
+"""Admin of API tokens: made for a user, shown once, revoked by deleting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role, role_of
+from mirrors.admin.base import PlainAdmin
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(PlainAdmin[ApiToken]):
+    list_display = ["name", "user", "role", "created", "expiry", "last_used_at"]
+    list_filter = ["role"]
+    list_select_related = ["user"]
+    search_fields = ["name", "user__username"]
+    ordering = ["-created"]
+    fields = ["name", "user", "role"]
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        """A token is made, and revoked; what it may do never changes."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
+        row, text = ApiToken.issue(user=obj.user, name=obj.name, role=Role(obj.role))
+        obj.pk = row.pk
+        words = f"The token is {text} — it is shown this once, and ends at {row.expiry:%Y-%m-%d}."
+        if role_of(obj.user) < obj.role:
+            words += " Its user's own role is lower, and counts."
+        messages.success(request, words)

@@ -1,0 +1,72 @@
+"""Errors as RFC 9457 problem details, with codes that stay."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import exception_handler, set_rollback
+
+from mirrors.services import JobStateError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class ConflictError(exceptions.APIException):
+    """The request is right, and the state of things does not allow it now."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "Not possible now."
+    default_code = "conflict"
+
+
+def handle(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's hook; None leaves an error to Django, whose page is ``server_error``."""
+    if isinstance(error, JobStateError):
+        error = ConflictError(str(error), code="job-state")
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    set_rollback()
+    response.data = _details(error, response.status_code)
+    response.content_type = MEDIA_TYPE
+    return response
+
+
+def _details(error: Exception, code: int) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        words = "The request has fields that can't be taken; `errors` says which, and why."
+        return _problem(code, "Invalid input", "invalid", words) | {"errors": _fields(error.detail)}
+    if isinstance(error, Http404):
+        return _problem(code, "Not found", "not-found", "There is nothing under this address.")
+    if isinstance(error, PermissionDenied):
+        return _problem(code, "Forbidden", "permission-denied", "Your role does not allow this.")
+    assert isinstance(error, exceptions.APIException)
+    codes = error.get_codes()
+    name = codes if isinstance(codes, str) else error.default_code
+    title = str(error.default_detail).rstrip(".") if hasattr(error, "default_detail") else "Error"
+    return _problem(code, title, name.replace("_", "-"), str(error.detail))
+
+
+def _fields(detail: Any) -> dict[str, list[str]]:
+    if isinstance(detail, list):
+        return {"": [str(item) for item in detail]}
+    return {name: [str(m) for m in (v if isinstance(v, list) else [v])] for name, v in detail.items()}
+
+
+def _problem(code: int, title: str, name: str, detail: str) -> dict[str, Any]:
+    return {"type": f"urn:k8s-image-swapper:{name}", "title": title, "status": code, "code": name, "detail": detail}
+
+
+def not_found(request: HttpRequest) -> JsonResponse:
+    """For addresses below ``/api/`` that no view has."""
+    words = "There is nothing under this address; /api/schema/ lists what there is."
+    return JsonResponse(_problem(404, "Not found", "not-found", words), status=404, content_type=MEDIA_TYPE)
+
+
+def server_error(request: HttpRequest) -> JsonResponse:
+    words = "An error inside the API; its log has the reason."
+    return JsonResponse(_problem(500, "Server error", "error", words), status=500, content_type=MEDIA_TYPE)

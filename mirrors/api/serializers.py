@@ -1,0 +1,219 @@
+"""Rows as the API shows and takes them. No field ever holds a credential, only its reference."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from mirrors.images import ImageRef, InvalidReferenceError
+from mirrors.models import (
+    Filter,
+    ImageMapping,
+    ImageUse,
+    JobProgress,
+    MappingAccess,
+    MirrorAttempt,
+    MirrorJob,
+    Registry,
+    TargetRepository,
+)
+
+
+class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
+    class Meta:
+        model = MappingAccess
+        fields = ("namespace", "granted", "checked_at")
+
+
+class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
+    class Meta:
+        model = ImageMapping
+        fields: ClassVar[Any] = (
+            "id",
+            "source",
+            "target",
+            "target_registry",
+            "source_digest",
+            "target_digest",
+            "platforms",
+            "size_bytes",
+            "existence",
+            "verified_at",
+            "source_checked_at",
+            "access",
+            "obstacle",
+            "paused",
+            "last_job",
+            "last_seen_at",
+            "created_at",
+        )
+
+
+class MappingDetailSerializer(MappingSerializer):
+    accesses = AccessSerializer(many=True, read_only=True, help_text="Namespaces, where the source is private.")
+
+    class Meta(MappingSerializer.Meta):
+        fields = (*MappingSerializer.Meta.fields, "accesses")
+
+
+class ProgressSerializer(serializers.ModelSerializer[JobProgress]):
+    class Meta:
+        model = JobProgress
+        exclude = ("job",)
+
+
+class JobSerializer(serializers.ModelSerializer[MirrorJob]):
+    source = serializers.CharField(source="mapping.source", read_only=True)  # type: ignore[assignment]
+    target = serializers.CharField(source="mapping.target", read_only=True)
+
+    class Meta:
+        model = MirrorJob
+        fields = (
+            "id",
+            "mapping",
+            "source",
+            "target",
+            "status",
+            "priority",
+            "trigger",
+            "requested_by",
+            "namespace",
+            "attempts",
+            "max_attempts",
+            "available_at",
+            "cancel_requested_at",
+            "error_class",
+            "error_message",
+            "retry_of",
+            "created_at",
+            "finished_at",
+        )
+
+
+class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
+    class Meta:
+        model = MirrorAttempt
+        fields = (
+            "number",
+            "worker",
+            "outcome",
+            "error_class",
+            "error",
+            "bytes_copied",
+            "started_at",
+            "finished_at",
+            "log",
+        )
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    """An image that is to be mirrored now."""
+
+    image = serializers.CharField(max_length=1024, help_text="A reference as a pod has it, such as nginx:1.27.")
+
+    def validate_image(self, value: str) -> str:
+        try:
+            return str(ImageRef.parse(value))
+        except InvalidReferenceError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class FilterSerializer(serializers.ModelSerializer[Filter]):
+    class Meta:
+        model = Filter
+        fields = ("id", "name", "jmespath", "position", "enabled", "managed_by", "created_at", "updated_at")
+        read_only_fields = ("managed_by",)
+
+
+class FilterTestSerializer(serializers.Serializer[Any]):
+    """A query, and the pod that it is tried on."""
+
+    jmespath = serializers.CharField(max_length=8192)
+    pod = serializers.JSONField(help_text="The pod, as `kubectl get -o json` shows it.")
+
+
+class FilterAnswerSerializer(serializers.Serializer[Any]):
+    container = serializers.CharField()
+    image = serializers.CharField()
+    matches = serializers.BooleanField(allow_null=True)
+    error = serializers.CharField(allow_blank=True)
+
+
+class RegistrySerializer(serializers.ModelSerializer[Registry]):
+    class Meta:
+        model = Registry
+        fields = (
+            "id",
+            "name",
+            "role",
+            "kind",
+            "endpoint",
+            "prefix",
+            "username",
+            "credential_ref",
+            "insecure",
+            "ca_file",
+            "enabled",
+            "managed_by",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = ("role", "kind", "prefix", "managed_by")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """As the model itself checks it."""
+        row = copy.copy(self.instance) if isinstance(self.instance, Registry) else Registry()
+        for name, value in attrs.items():
+            setattr(row, name, value)
+        try:
+            row.clean()
+        except ValidationError as error:
+            raise serializers.ValidationError(error.message_dict) from error
+        return {**attrs, "endpoint": row.endpoint}
+
+
+class UseSerializer(serializers.ModelSerializer[ImageUse]):
+    source = serializers.CharField(source="mapping.source", read_only=True)  # type: ignore[assignment]
+
+    class Meta:
+        model = ImageUse
+        fields = ("id", "mapping", "source", "namespace", "workload_kind", "workload", "first_seen_at", "last_seen_at")
+
+
+class RepositorySerializer(serializers.ModelSerializer[TargetRepository]):
+    class Meta:
+        model = TargetRepository
+        fields = (
+            "id",
+            "registry",
+            "name",
+            "facts",
+            "differences",
+            "has_differences",
+            "pulls_through",
+            "problem",
+            "apply_requested_at",
+            "checked_at",
+        )
+
+
+class StatsSerializer(serializers.Serializer[Any]):
+    """What the dashboard's numbers are."""
+
+    hours = serializers.IntegerField(help_text="The range, up to now.")
+    images_admitted = serializers.IntegerField(help_text="Decisions on images that no filter and no opt-out left out.")
+    images_from_mirror = serializers.IntegerField()
+    coverage = serializers.FloatField(allow_null=True, help_text="Share of them that run from the mirror; 0 to 1.")
+    jobs = serializers.DictField(child=serializers.IntegerField(), help_text="Pending and running ones, now.")
+    oldest_due_seconds = serializers.DictField(child=serializers.FloatField(), help_text="By priority, now.")
+    succeeded = serializers.IntegerField()
+    failed = serializers.DictField(child=serializers.IntegerField(), help_text="By error class.")
+    bytes_copied = serializers.IntegerField()
+    resting_hosts = serializers.DictField(child=serializers.DateTimeField(), help_text="Until when, by host.")
+
+
+class RangeSerializer(serializers.Serializer[Any]):
+    hours = serializers.IntegerField(min_value=1, max_value=720, default=24)

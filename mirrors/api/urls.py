@@ -1,0 +1,25 @@
+"""Addresses of the API, its schema and its documentation."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
+from mirrors.api import views
+
+router = SimpleRouter()
+router.register("mappings", views.MappingViewSet)
+router.register("jobs", views.JobViewSet)
+router.register("filters", views.FilterViewSet)
+router.register("registries", views.RegistryViewSet)
+router.register("uses", views.UseViewSet)
+router.register("repositories", views.RepositoryViewSet)
+
+urlpatterns = [
+    path("v1/", include(router.urls)),
+    path("v1/stats/", views.StatsView.as_view(), name="stats"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+]

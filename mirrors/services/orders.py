@@ -1,0 +1,34 @@
+"""Orders that people place, by reference alone: the target is the one in force."""
+
+from __future__ import annotations
+
+from mirrors.images import MAX_REPOSITORY, ImageRef, TargetName
+from mirrors.models import MirrorJob, Priority, Registry, RegistryKind, RegistryRole, Trigger
+from mirrors.services.jobs import JobStateError
+from mirrors.services.mirroring import MirrorOrder, request_mirror
+
+ECR_MAX_REPOSITORY = 256
+
+
+def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
+    """The job that mirrors an image now, and whether it is a new one. Raises JobStateError where it can't be."""
+    registry = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
+    if registry is None:
+        raise JobStateError("There is no target yet: run manage.py prepare with a configuration that names one.")
+    longest = ECR_MAX_REPOSITORY if registry.kind == RegistryKind.AWS else MAX_REPOSITORY
+    source = ImageRef.parse(image)
+    name = TargetName(registry.endpoint, registry.prefix, longest)
+    if name.contains(source):
+        raise JobStateError(f"{source} lies at the target already.")
+    newest = MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    order = MirrorOrder(
+        source=str(source),
+        target=str(name.retarget(source)),
+        trigger=Trigger.OPERATOR,
+        priority=Priority.OPERATOR,
+        requested_by=requested_by,
+    )
+    outcome = request_mirror(target_registry_id=registry.id, order=order)
+    if outcome.job_id is None:
+        raise JobStateError(f"{source} can't be mirrored now: {outcome.problem}.")
+    return MirrorJob.objects.get(id=outcome.job_id), outcome.job_id > newest

@@ -1,0 +1,152 @@
+"""What the API answers: jobs, filters, registries, numbers; each refusal as a problem with a code."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from mirrors.accounts.roles import Role
+from mirrors.models import DecisionCount, Filter, JobStatus, MappingAccess, MirrorAttempt, MirrorJob, Registry
+from tests.api.conftest import Clients
+
+
+def problem(response: Any, status: int, code: str) -> dict[str, Any]:
+    assert response.status_code == status, response.data
+    assert response["Content-Type"] == "application/problem+json"
+    details: dict[str, Any] = response.json()
+    assert (details["status"], details["code"], details["type"]) == (status, code, f"urn:k8s-image-swapper:{code}")
+    assert details["title"] and details["detail"]
+    return details
+
+
+def test_an_order_is_answered_with_its_job_and_the_second_with_the_same(operator: APIClient, target: Registry) -> None:
+    first = operator.post("/api/v1/jobs/", {"image": "nginx"}, format="json")
+    again = operator.post("/api/v1/jobs/", {"image": "docker.io/library/nginx:latest"}, format="json")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert first.json()["target"] == "mirror.example.com/docker.io/library/nginx:latest"
+    assert first.json()["requested_by"] == "a-operator"
+    by_mapping = operator.post(f"/api/v1/mappings/{first.json()['mapping']}/mirror/")
+    assert (by_mapping.status_code, by_mapping.json()["id"]) == (200, first.json()["id"])
+
+
+def test_a_job_is_cancelled_retried_and_shows_its_attempts(operator: APIClient, job: MirrorJob) -> None:
+    url = f"/api/v1/jobs/{job.pk}/"
+    problem(operator.post(f"{url}retry/"), 409, "job-state")
+    assert operator.post(f"{url}cancel/").json()["status"] == "cancelled"
+    problem(operator.post(f"{url}cancel/"), 409, "job-state")
+    retried = operator.post(f"{url}retry/")
+    assert (retried.status_code, retried.json()["retry_of"]) == (201, job.pk)
+    MirrorAttempt.objects.create(job=job, number=1, worker="w", error="why", log="a line")
+    assert operator.get(f"{url}attempts/").json()[0]["log"] == "a line"
+    assert operator.get(f"{url}progress/").json()["bytes_total"] == 0
+
+
+def test_lists_are_filtered_searched_and_paged(operator: APIClient, target: Registry) -> None:
+    for number in range(7):
+        operator.post("/api/v1/jobs/", {"image": f"team/app-{number}:1"}, format="json")
+    MirrorJob.objects.filter(mapping__source__contains="app-3").update(
+        status=JobStatus.FAILED, error_class="denied", finished_at=timezone.now()
+    )
+    page = operator.get("/api/v1/jobs/?page_size=3").json()
+    seen = [row["source"] for row in page["results"]]
+    while page["next"]:
+        page = operator.get(page["next"]).json()
+        seen += [row["source"] for row in page["results"]]
+    assert seen == [f"docker.io/team/app-{number}:1" for number in reversed(range(7))]
+    assert "count" not in page
+    failed = operator.get("/api/v1/jobs/?status=failed&error_class=denied").json()["results"]
+    assert [row["source"] for row in failed] == ["docker.io/team/app-3:1"]
+    assert len(operator.get("/api/v1/mappings/?search=APP-5").json()["results"]) == 1
+
+
+def test_a_mapping_shows_who_may_use_it_and_can_be_paused(operator: APIClient, job: MirrorJob) -> None:
+    MappingAccess.objects.create(mapping=job.mapping, namespace="shop", granted=True)
+    url = f"/api/v1/mappings/{job.mapping_id}/"
+    assert operator.get(url).json()["accesses"][0]["namespace"] == "shop"
+    assert operator.post(f"{url}pause/").json()["paused"] is True
+    operator.post(f"/api/v1/jobs/{job.pk}/cancel/")
+    details = problem(operator.post(f"{url}mirror/"), 409, "job-state")
+    assert "paused" in details["detail"]
+    assert operator.post(f"{url}resume/").json()["paused"] is False
+
+
+def test_a_filter_is_checked_tried_and_kept(client_of: Clients) -> None:
+    admin = client_of(Role.ADMIN)
+    broken = problem(admin.post("/api/v1/filters/", {"name": "x", "jmespath": "a =="}, format="json"), 400, "invalid")
+    assert "jmespath" in broken["errors"]
+    made = admin.post("/api/v1/filters/", {"name": "x", "jmespath": "container.name == 'a'"}, format="json")
+    assert (made.status_code, made.json()["managed_by"]) == (201, "operator")
+    pod = {"spec": {"containers": [{"name": "a", "image": "nginx"}, {"name": "b", "image": "redis"}]}}
+    tried = admin.post("/api/v1/filters/test/", {"jmespath": "container.name == 'a'", "pod": pod}, format="json")
+    assert [answer["matches"] for answer in tried.json()] == [True, False]
+    problem(admin.post("/api/v1/filters/test/", {"jmespath": "a ==", "pod": pod}, format="json"), 400, "invalid")
+
+
+def test_what_the_file_declares_is_changed_there_alone(client_of: Clients, target: Registry) -> None:
+    admin = client_of(Role.ADMIN)
+    query = Filter.objects.create(name="f", jmespath="`true`", managed_by="config")
+    for url in (f"/api/v1/filters/{query.pk}/", f"/api/v1/registries/{target.pk}/"):
+        for response in (admin.patch(url, {"enabled": False}, format="json"), admin.delete(url)):
+            assert "configuration file" in problem(response, 403, "permission-denied")["detail"]
+
+
+def test_a_registry_names_its_log_in_by_reference_and_loses_it_with_its_host(client_of: Clients) -> None:
+    admin = client_of(Role.ADMIN)
+    fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": "env:SWAPPER_CRED_HUB"}
+    made = admin.post("/api/v1/registries/", fields, format="json").json()
+    assert (made["role"], made["credential_ref"]) == ("source", "env:SWAPPER_CRED_HUB")
+    moved = admin.patch(f"/api/v1/registries/{made['id']}/", {"endpoint": "evil.example.com"}, format="json").json()
+    assert (moved["endpoint"], moved["username"], moved["credential_ref"]) == ("evil.example.com", "", "")
+    for bad in ({"endpoint": "no host!"}, {"credential_ref": "env:SWAPPER_SECRET_KEY"}, {"username": "alone"}):
+        problem(admin.post("/api/v1/registries/", {"endpoint": "quay.io", **bad}, format="json"), 400, "invalid")
+
+
+def test_the_numbers_are_what_the_rows_say(operator: APIClient, job: MirrorJob) -> None:
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    rows = [
+        ("swap", "present", 30, now),
+        ("keep", "already-at-target", 10, now),
+        ("keep", "absent", 20, now),
+        ("keep", "filtered", 500, now),
+        ("swap", "present", 1_000, now - timedelta(hours=30)),
+    ]
+    for decision, reason, images, hour in rows:
+        DecisionCount.objects.create(
+            hour=hour, namespace="a", source_host="b", decision=decision, reason=reason, images=images
+        )
+    numbers = operator.get("/api/v1/stats/").json()
+    assert (numbers["images_admitted"], numbers["images_from_mirror"]) == (60, 40)
+    assert numbers["coverage"] == pytest.approx(2 / 3)
+    assert numbers["jobs"] == {"pending": 1, "running": 0}
+    assert operator.get("/api/v1/stats/?hours=48").json()["images_admitted"] == 1_060
+    problem(operator.get("/api/v1/stats/?hours=0"), 400, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("get", "/api/v1/jobs/999999/", 404, "not-found"),
+        ("get", "/api/v1/nothing/", 404, "not-found"),
+        ("get", "/api/nothing", 404, "not-found"),
+        ("delete", "/api/v1/jobs/", 405, "method-not-allowed"),
+        ("post", "/api/v1/jobs/", 400, "invalid"),
+    ],
+)
+def test_errors_are_problems(method: str, path: str, status: int, code: str, operator: APIClient) -> None:
+    problem(getattr(operator, method)(path), status, code)
+
+
+def test_a_body_that_is_no_json_is_a_problem(operator: APIClient) -> None:
+    problem(operator.generic("POST", "/api/v1/jobs/", "{", content_type="application/json"), 400, "parse-error")
+    problem(operator.post("/api/v1/jobs/", "x", content_type="text/plain"), 415, "unsupported-media-type")
+
+
+def test_without_a_log_in_the_problem_says_how_to_come_in(db: None) -> None:
+    response = APIClient().get("/api/v1/jobs/")
+    problem(response, 401, "not-authenticated")
+    assert response["WWW-Authenticate"] == "Token"

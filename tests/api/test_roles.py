@@ -1,0 +1,143 @@
+"""Every route, in every role: who may do what, and that no route is forgotten."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import ROLES, Role
+from mirrors.models import Filter, MirrorJob, Registry, TargetRepository
+from tests.api.conftest import Clients, user_of
+
+VIEW, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
+ROUTES = {
+    ("GET", "mappings/"): VIEW,
+    ("GET", "mappings/{mapping}/"): VIEW,
+    ("POST", "mappings/{mapping}/mirror/"): ACT,
+    ("POST", "mappings/{mapping}/pause/"): ACT,
+    ("POST", "mappings/{mapping}/resume/"): ACT,
+    ("GET", "jobs/"): VIEW,
+    ("POST", "jobs/"): ACT,
+    ("GET", "jobs/{job}/"): VIEW,
+    ("GET", "jobs/{job}/attempts/"): VIEW,
+    ("GET", "jobs/{job}/progress/"): VIEW,
+    ("POST", "jobs/{job}/retry/"): ACT,
+    ("POST", "jobs/{job}/cancel/"): ACT,
+    ("GET", "filters/"): VIEW,
+    ("POST", "filters/"): SET,
+    ("POST", "filters/test/"): VIEW,
+    ("GET", "filters/{filter}/"): VIEW,
+    ("PATCH", "filters/{filter}/"): SET,
+    ("DELETE", "filters/{filter}/"): SET,
+    ("GET", "registries/"): VIEW,
+    ("POST", "registries/"): SET,
+    ("GET", "registries/{registry}/"): VIEW,
+    ("PUT", "registries/{registry}/"): SET,
+    ("DELETE", "registries/{registry}/"): SET,
+    ("GET", "uses/"): VIEW,
+    ("GET", "repositories/"): VIEW,
+    ("GET", "repositories/{repository}/"): VIEW,
+    ("POST", "repositories/{repository}/apply/"): ACT,
+    ("GET", "stats/"): VIEW,
+}
+EVERYBODY = (Role.NOBODY, *ROLES)
+
+
+@pytest.fixture
+def ids(job: MirrorJob) -> dict[str, int]:
+    """Rows that the routes are about; the job has ended, so that it can be retried."""
+    source = Registry.objects.create(endpoint="quay.io")
+    repository = TargetRepository.objects.create(registry=job.mapping.target_registry, name="docker.io/library/nginx")
+    query = Filter.objects.create(name="mine", jmespath="`true`")
+    return {
+        "job": job.pk,
+        "mapping": job.mapping_id,
+        "registry": source.pk,
+        "filter": query.pk,
+        "repository": repository.pk,
+    }
+
+
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+@pytest.mark.parametrize(("method", "route"), ROUTES, ids=lambda value: str(value))
+def test_a_route_asks_for_its_role(
+    method: str, route: str, role: Role, ids: dict[str, int], client_of: Clients
+) -> None:
+    url = "/api/v1/" + route.format(**ids)
+    status = client_of(role).generic(method, url, "{}", content_type="application/json").status_code
+    if role is Role.NOBODY:
+        assert status == 401
+    elif role < ROUTES[method, route]:
+        assert status == 403
+    else:
+        assert status not in (401, 403) and status < 500
+
+
+def test_no_route_is_forgotten() -> None:
+    known = {route.partition("{")[0] + route.partition("}")[2] for _, route in ROUTES}
+    found = {path for path in _paths(get_resolver()) if path.startswith("api/v1/")}
+    names = {path.removeprefix("api/v1/").replace("<pk>", "") for path in found}
+    assert names == known
+
+
+def _paths(resolver: URLResolver, before: str = "") -> list[str]:
+    paths: list[str] = []
+    for entry in resolver.url_patterns:
+        here = before + str(entry.pattern).replace("(?P<pk>[^/.]+)", "<pk>").replace("^", "").replace("$", "")
+        paths += [here.replace("\\Z", "")] if isinstance(entry, URLPattern) else _paths(entry, here)
+    return paths
+
+
+def test_a_token_has_no_more_than_its_user_and_no_more_than_its_own_role(job: MirrorJob) -> None:
+    for user_role, token_role, status in ((VIEW, SET, 403), (SET, VIEW, 403), (SET, ACT, 409)):
+        _, token = ApiToken.issue(user=user_of(user_role), name="t", role=token_role)
+        client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
+        assert client.post(f"/api/v1/jobs/{job.pk}/retry/").status_code == status
+
+
+def test_a_token_is_hashed_ends_and_tells_when_it_was_used(db: None) -> None:
+    row, token = ApiToken.issue(user=user_of(VIEW), name="t", role=VIEW)
+    assert token not in str(ApiToken.objects.values())
+    client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
+    assert client.get("/api/v1/jobs/").status_code == 200
+    row.refresh_from_db()
+    first = row.last_used_at
+    assert first is not None
+    client.get("/api/v1/jobs/")
+    row.refresh_from_db()
+    assert row.last_used_at == first, "written once a minute"
+
+    ApiToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
+    assert client.get("/api/v1/jobs/").status_code == 401
+    assert APIClient(HTTP_AUTHORIZATION="Token swp_wrong").get("/api/v1/jobs/").status_code == 401
+
+
+def test_a_user_without_a_role_sees_nothing(db: None) -> None:
+    client = APIClient()
+    client.force_login(User.objects.create(username="new"))
+    assert client.get("/api/v1/jobs/").status_code == 403
+
+
+def test_a_session_writes_with_its_csrf_token_alone(job: MirrorJob) -> None:
+    client = APIClient(enforce_csrf_checks=True)
+    client.force_login(user_of(ACT))
+    assert client.get("/api/v1/jobs/").status_code == 200
+    assert client.post(f"/api/v1/jobs/{job.pk}/cancel/").status_code == 403
+
+
+def test_the_groups_have_the_permissions_of_their_role(db: None) -> None:
+    perms = {g.name: set(g.permissions.values_list("codename", flat=True)) for g in Group.objects.all()}
+    assert set(perms) == {"viewer", "operator", "admin"}
+    assert "view_mirrorjob" in perms["viewer"] and not [p for p in perms["viewer"] if not p.startswith("view_")]
+    assert perms["operator"] - perms["viewer"] == {
+        "change_mirrorjob",
+        "change_imagemapping",
+        "change_targetrepository",
+    }
+    assert {"change_registry", "add_user", "delete_apitoken"} <= perms["admin"]

@@ -1,0 +1,70 @@
+"""The schema: the committed one is the one of the code, and what the API answers keeps to it."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.management import call_command
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
+from mirrors.models import Filter, Registry, RegistryRole, TargetRepository
+from mirrors.services.orders import order_image
+from tests.api.conftest import Clients, user_of
+from tests.support.databases import ROOT
+
+COMMITTED = ROOT / "docs/openapi.yaml"
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def test_the_committed_schema_is_the_one_of_the_code() -> None:
+    """After a change: manage.py spectacular --file docs/openapi.yaml"""
+    out = StringIO()
+    call_command("spectacular", "--fail-on-warn", "--validate", stdout=out)
+    assert out.getvalue() == COMMITTED.read_text()
+
+
+def test_schema_and_documentation_are_served_with_assets_of_our_own(client_of: Clients) -> None:
+    viewer = client_of(Role.VIEWER)
+    assert viewer.get("/api/schema/").status_code == 200
+    page = viewer.get("/api/docs/").content.decode()
+    assert "//cdn" not in page and "<script>" not in page
+
+
+@pytest.fixture
+def api(transactional_db: None, live_server: Any) -> Any:
+    """Some rows, and an administrator's token."""
+    call_command("migrate", verbosity=0)
+    registry = Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
+    order_image(image="nginx:1.27", requested_by="somebody")
+    Filter.objects.create(name="mine", jmespath="`true`")
+    TargetRepository.objects.create(registry=registry, name="docker.io/library/nginx")
+    _, token = ApiToken.issue(user=user_of(Role.ADMIN), name="t", role=Role.ADMIN)
+    return schemathesis.openapi.from_url(
+        f"{live_server.url}/api/schema/", headers={"Authorization": f"Token {token}", "Accept": "application/json"}
+    )
+
+
+def test_no_input_breaks_the_api_or_what_it_promises(api: Any) -> None:
+    """Each operation with what its schema allows, and with more."""
+    _, token = ApiToken.issue(user=user_of(Role.ADMIN), name="another", role=Role.ADMIN)
+    operations = [result.ok() for result in api.get_all_operations()]
+    assert len(operations) > 25
+    for operation in operations:
+
+        @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(case=operation.as_strategy())
+        def promise(case: Any) -> None:
+            case.call_and_validate(headers={"Authorization": f"Token {token}"}, checks=CHECKS)
+
+        promise()
