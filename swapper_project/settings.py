@@ -57,6 +57,8 @@ APPEND_SLASH = not WEBHOOK
 
 _OURS = ["django_q", "mirrors", "webhook"]
 _ADMIN = [
+    "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -80,6 +82,8 @@ MIDDLEWARE = (
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        "csp.middleware.CSPMiddleware",
+        "swapper_project.content_policy.AdminPolicyMiddleware",
     ]
 )
 ROOT_URLCONF = "webhook.urls" if WEBHOOK else "swapper_project.urls"
@@ -125,6 +129,27 @@ else:
     }
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swp_"}
+# Nothing is loaded from elsewhere, and no script stands in a page.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "k8s-image-swapper",
+    "SITE_HEADER": "Image swapper",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/mirrors/favicon.svg"}],
+    "SITE_SYMBOL": "swap_horiz",
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "mirrors.admin.dashboard.context",
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "mirrors.admin.navigation.sections"},
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "k8s-image-swapper",
     "DESCRIPTION": "What is mirrored, what is not and why, and how to act on it.",

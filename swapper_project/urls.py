@@ -8,10 +8,12 @@ from django.urls import include, path
 from django.views import defaults
 from django.views.generic import RedirectView
 
+from mirrors.admin import dashboard
 from mirrors.api import problems
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/dashboard/", dashboard.live_view, name="dashboard-live"),
     path("admin/", admin.site.urls),
     path("api/", include("mirrors.api.urls")),
 ]

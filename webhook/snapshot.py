@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -23,15 +22,12 @@ from mirrors.registries.targets import target_driver
 from swapper_project import logs
 from swapper_project.config import Config, ConfigSource
 from swapper_project.env import Environment
+from swapper_project.switch import Switch
 from webhook.decision import Policy
 
 log = structlog.get_logger(__name__)
 
 WATCH_EVERY: Final = 1.0
-
-ON: Final = frozenset({"on", "true", "yes", "1", "enabled"})
-OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
-"""What people write into the kill switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +66,8 @@ class Snapshots:
         self._rows = OperatorRows()
         self._problem = ""
         self._lock = threading.Lock()
-        self._odd_switch = ""
-        self._switched_off = self._reads_off()
+        self._switch = Switch(environment)
+        self._switched_off = self._switch.is_off()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
         self.current = self._compose()
@@ -109,7 +105,7 @@ class Snapshots:
                 log.exception("Looking for a changed configuration failed; the old one stays in force")
 
     def _look(self) -> None:
-        switched_off = self._reads_off()
+        switched_off = self._switch.is_off()
         changed = self._source.poll()
         # The password's file is read again: it may have come late, or been rotated.
         access = self._target_access(self._source.current)
@@ -121,23 +117,6 @@ class Snapshots:
                     log.warning("Swapping is switched off" if switched_off else "Swapping is switched on again")
                 self._switched_off = switched_off
                 self.current = self._compose()
-
-    def _reads_off(self) -> bool:
-        """Whether the switch says off. A file that can't be read, or says neither, leaves what the environment says."""
-        path: Path | None = self._environment.swap_file
-        try:
-            text = path.read_text(encoding="utf-8-sig", errors="replace") if path else ""
-        except OSError:
-            text = ""
-        # In an emergency people write `off # why`, or put it in quotes.
-        words = text.replace('"', " ").replace("'", " ").lower().split()
-        word = words[0] if words else ""
-        if word in ON or word in OFF:
-            return word in OFF
-        if word and text != self._odd_switch:
-            log.error("The switch says neither on nor off: write off into it", file=str(path), text=text[:50])
-        self._odd_switch = text
-        return not self._environment.swap
 
     def _compose(self) -> Snapshot:
         config = self._source.current

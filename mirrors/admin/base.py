@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
+from unfold import admin as unfold
+from unfold.paginator import InfinitePaginator
 
 from mirrors.models import ManagedBy
 
@@ -20,20 +22,23 @@ if TYPE_CHECKING:
     TabularInline = admin.TabularInline
 else:
     # Django's classes take type arguments in their stubs alone.
-    class ModelAdmin(Generic[M], admin.ModelAdmin):
+    class ModelAdmin(Generic[M], unfold.ModelAdmin):
         pass
 
     class ModelForm(Generic[M], forms.ModelForm):
         pass
 
-    class TabularInline(Generic[M, P], admin.TabularInline):
+    class TabularInline(Generic[M, P], unfold.TabularInline):
         pass
 
 
 class PlainAdmin(ModelAdmin[M]):
-    """Lists that stay quick: full counts are left out."""
+    """Lists that stay quick: nobody counts all rows, and pages are turned one by one."""
 
+    paginator = InfinitePaginator
     show_full_result_count = False
+    list_filter_submit = True
+    compressed_fields = True
     list_per_page = 50
 
 

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from mirrors import services
 from mirrors.admin.base import ReadOnlyAdmin, TabularInline
@@ -44,7 +45,7 @@ class RequestInline(_ReadOnlyInline):
 @admin.register(MirrorJob)
 class MirrorJobAdmin(ReadOnlyAdmin[MirrorJob]):
     list_display = ["id", "mapping", "status", "priority", "attempts", "error_class", "created_at", "finished_at"]
-    list_filter = ["status", "priority", "trigger", "error_class"]
+    list_filter = ["status", "priority", "trigger", "error_class", ("finished_at", RangeDateTimeFilter)]
     list_select_related = ["mapping"]
     search_fields = ["mapping__source", "mapping__target", "error_message"]
     ordering = ["-id"]

@@ -53,7 +53,7 @@ class ErrorClass(models.TextChoices):
     INVALID = "invalid"
     TOO_LARGE = "too-large"
     ADDRESS_REFUSED = "address-refused"
-    TLS = "tls"
+    TLS = "tls", "TLS"
     TAG_IMMUTABLE = "tag-immutable"
     CONFLICT = "conflict"
     CREDENTIAL = "credential"

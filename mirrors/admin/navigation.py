@@ -1,0 +1,59 @@
+"""The menu beside every page, in the order in which an operator asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+SECTIONS = (
+    ("What is mirrored", (("Mappings", "imagemapping", "swap_horiz"), ("Jobs", "mirrorjob", "content_copy"))),
+    ("Who uses it", (("Uses", "imageuse", "deployed_code"), ("Private images", "mappingaccess", "lock"))),
+    (
+        "Configuration",
+        (
+            ("Filters", "filter", "filter_alt"),
+            ("Registries", "registry", "dns"),
+            ("Target repositories", "targetrepository", "folder"),
+        ),
+    ),
+    (
+        "Details",
+        (
+            ("Decisions", "decisioncount", "fact_check"),
+            ("Attempts", "mirrorattempt", "history"),
+            ("Hosts", "hostbudget", "hourglass_empty"),
+        ),
+    ),
+)
+
+
+def sections(request: HttpRequest) -> list[dict[str, Any]]:
+    """What this user may see of it."""
+    menu: list[dict[str, Any]] = [
+        {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]},
+    ]
+    for title, entries in SECTIONS:
+        items = [
+            {"title": name, "icon": icon, "link": reverse(f"admin:mirrors_{model}_changelist")}
+            for name, model, icon in entries
+            if request.user.has_perm(f"mirrors.view_{model}")
+        ]
+        menu.append({"title": title, "separator": True, "items": items})
+    menu.append({"title": "Access", "separator": True, "collapsible": True, "items": _access(request)})
+    return [section for section in menu if section["items"]]
+
+
+def _access(request: HttpRequest) -> list[dict[str, Any]]:
+    entries = (
+        ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
+        ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
+        ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),
+        ("API", "mirrors.view_mirrorjob", "api-docs", "api"),
+    )
+    return [
+        {"title": title, "icon": icon, "link": reverse(link)}
+        for title, permission, link, icon in entries
+        if request.user.has_perm(permission)
+    ]

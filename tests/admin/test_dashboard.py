@@ -1,0 +1,134 @@
+"""The dashboard: each number is what SQL says, and a link to a list of just as many rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from mirrors.admin import dashboard
+from mirrors.models import DecisionCount, HostBudget, JobStatus, MirrorJob, Registry, RegistryRole
+from mirrors.services.orders import order_image
+from mirrors.stats import series
+
+pytestmark = pytest.mark.django_db
+LIVE = "/admin/dashboard/?hours=24"
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Jobs in all states, of the last day and before; decisions, and a host that rests."""
+    Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
+    now = timezone.now()
+    ends = [("succeeded", "")] * 4 + [("failed", "denied")] * 2 + [("failed", "tls")] + [("pending", "")] * 3
+    for number, (status, error) in enumerate(ends):
+        job, _ = order_image(image=f"team/app-{number}:1", requested_by="x")
+        ended = None if status == "pending" else now - timedelta(hours=number)
+        MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=ended)
+    old, _ = order_image(image="team/old:1", requested_by="x")
+    MirrorJob.objects.filter(pk=old.pk).update(status=JobStatus.FAILED, finished_at=now - timedelta(hours=30))
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    for decision, reason, images in (("swap", "present", 6), ("keep", "absent", 2), ("keep", "filtered", 90)):
+        DecisionCount.objects.create(
+            hour=hour, namespace="a", source_host="b", decision=decision, reason=reason, images=images
+        )
+    HostBudget.objects.create(host="docker.io", resting_until=now + timedelta(minutes=5))
+    yield
+
+
+def cards(page: str) -> dict[str, tuple[str, str]]:
+    """Number and link by the card's title."""
+    pattern = r'<a class="swapper-card[^"]*" href="([^"]+)">\s*<h2>([^<]+)</h2>\s*<strong>([^<]+)</strong>'
+    return {title: (number, unescape(link)) for link, title, number in re.findall(pattern, page)}
+
+
+def rows_of(client: Client, link: str) -> int:
+    """Rows of the list behind a link."""
+    page = client.get(link).content.decode()
+    return page.count('name="_selected_action"')
+
+
+def test_each_number_is_what_the_rows_say_and_what_its_list_has(admin_client: Client, busy: None) -> None:
+    shown = cards(admin_client.get(LIVE).content.decode())
+    assert shown["Coverage"][0] == "75.0 %"
+    expected = {"Copies that succeeded": 4, "Copies that failed": 3, "Waiting": 3, "Running": 0}
+    for title, number in expected.items():
+        assert shown[title][0] == str(number), title
+        assert rows_of(admin_client, shown[title][1]) == number, title
+    longer = cards(admin_client.get("/admin/dashboard/?hours=168").content.decode())
+    assert longer["Copies that failed"][0] == "4"
+
+
+def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: None) -> None:
+    page = admin_client.get(LIVE).content.decode()
+    found = re.findall(r'<li><a href="([^"]+)">(Denied|TLS)</a> <span>(\d+)</span>', page)
+    assert [(name, number) for _, name, number in found] == [("Denied", "2"), ("TLS", "1")]
+    for link, _, number in found:
+        assert rows_of(admin_client, unescape(link)) == int(number)
+    assert "docker.io <span>until" in page
+
+
+def test_the_series_adds_up_to_the_numbers(busy: None) -> None:
+    points = series(hours=24)
+    assert len(points) in (25, 26)
+    assert sum(point.failed for point in points) == 3 and sum(point.succeeded for point in points) == 4
+    assert [point.coverage for point in points if point.coverage is not None] == [0.75]
+    by_day = series(hours=720)
+    assert sum(point.failed for point in by_day) == MirrorJob.objects.filter(status="failed").count() == 4
+
+
+def test_what_has_not_changed_is_not_sent_again(admin_client: Client) -> None:
+    first = admin_client.get(LIVE)
+    again = admin_client.get(LIVE, headers={"If-None-Match": first["ETag"]})
+    assert (first.status_code, again.status_code) == (200, 304)
+
+
+def test_an_empty_installation_says_what_to_do_first(admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:index")).content.decode()
+    assert "Nothing is mirrored yet" in page and "getting-started" in page
+    assert "–</strong>" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("dryRun: true", "Dry run: everything is decided"),
+        ("dryRun: false", ""),
+        ("dryRun: maybe", ""),
+    ],
+)
+def test_what_stops_all_swapping_is_told_in_large_letters(
+    text: str, words: str, admin_client: Client, tmp_path: Path, settings: Settings
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(f"{text}\ntarget: {{type: oci, oci: {{endpoint: mirror.example.com}}}}\n")
+    environment = dataclasses.replace(settings.ENVIRONMENT, config=config)
+    settings.ENVIRONMENT = environment
+    dashboard._configuration.cache_clear()
+    try:
+        assert words in admin_client.get(LIVE).content.decode()
+        (tmp_path / "switch").write_text("off")
+        settings.ENVIRONMENT = dataclasses.replace(environment, swap_file=tmp_path / "switch")
+        assert "Swapping is switched off" in admin_client.get(LIVE).content.decode()
+    finally:
+        dashboard._configuration.cache_clear()
+
+
+def test_the_page_asks_the_database_a_bounded_number_of_times(
+    admin_client: Client, busy: None, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(20):
+        admin_client.get(reverse("admin:index"))
+
+
+def test_strangers_see_no_numbers(client: Client) -> None:
+    assert client.get(LIVE).status_code == 302
