@@ -123,7 +123,9 @@ class TargetName:
 
     def contains(self, ref: ImageRef) -> bool:
         """Whether the image lies at this target already; the prefix ends at a ``/`` or at the end of the name."""
-        if ref.registry != self.endpoint and ref.registry not in self.aliases:
+        # HTTPS's own port names the same host.
+        host = ref.registry.removesuffix(":443")
+        if host not in (self.endpoint.removesuffix(":443"), *self.aliases):
             return False
         return not self.prefix or f"{ref.repository}/".startswith(f"{self.prefix}/")
 

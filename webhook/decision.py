@@ -47,6 +47,8 @@ class Knowledge:
     """Whether the pod's namespace may use an image that not everybody may read."""
     access_due: bool = False
     """Whether that is to be found out, or to be looked at again."""
+    barred: bool = False
+    """Whether this namespace has been shown not to read it, or others of its repository are another's alone."""
     stale: bool = False
     copied: bool = False
     obstacle: Reason | None = None
@@ -174,6 +176,8 @@ def _access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
     """What the credential boundary has against a swap into this namespace."""
     if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
         return None
+    if known.barred:
+        return Reason.ACCESS_DENIED
     return Reason.ACCESS_UNKNOWN if known.access == "unknown" else Reason.ACCESS_DENIED
 
 

@@ -90,22 +90,25 @@ class Allowed(TypedDict):
 
     granted: bool
     access_due: bool
+    barred: bool
 
 
 def _access(known: KnownMapping, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
     """Whether a namespace may use what not everybody may read, and whether that is to be found out (again)."""
     if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
-        return Allowed(granted=False, access_due=False)
+        return Allowed(granted=False, access_due=False, barred=False)
     if known.access == "configured" and source is not None and snapshot.sources.serves(source, namespace):
-        return Allowed(granted=True, access_due=False)
+        return Allowed(granted=True, access_due=False, barred=False)
     grant = known.grants.get(namespace)
     if grant is None:
-        return Allowed(granted=False, access_due=True)
+        return Allowed(granted=False, access_due=True, barred=False)
     age = time.time() - grant.checked_at
     if not grant.granted:
-        return Allowed(granted=False, access_due=age > DENIED_FOR)
+        return Allowed(granted=False, access_due=age > DENIED_FOR, barred=True)
     holds = age < snapshot.config.access_age + snapshot.config.existence.max_stale
-    return Allowed(granted=holds, access_due=age > _jittered(snapshot.config.access_age, known.source))
+    return Allowed(
+        granted=holds, access_due=age > _jittered(snapshot.config.access_age, known.source), barred=not holds
+    )
 
 
 def is_guarded(known: KnownMapping, snapshot: Snapshot, namespace: str) -> bool:

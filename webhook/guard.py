@@ -9,7 +9,7 @@ from typing import Final
 
 from mirrors.known import KnownMapping
 from webhook import facts
-from webhook.decision import Decision
+from webhook.decision import Decision, Knowledge
 from webhook.memory import BoundedMap
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
@@ -46,11 +46,24 @@ class Guard:
             return decision
         if snapshot.policy.private_images not in {"guard", "enforce"}:
             return decision
-        own = self._store.row_at(str(decision.source))
-        owners = [own] if own is not None else self._owners(decision.source.name, terms)
+        # Under the one name that rows have: the target may be known by several.
+        mirror = replace(decision.source, registry=snapshot.policy.target.endpoint)
+        own = self._store.row_at(str(mirror))
+        owners = [own] if own is not None else self._owners(mirror.name, terms)
         if any(facts.is_guarded(known, snapshot, terms.namespace) for known in owners):
             return replace(decision, reason=Reason.ACCESS_DENIED)
         return decision
+
+    def bars(self, decision: Decision, known: Knowledge, snapshot: Snapshot, terms: Terms) -> bool:
+        """Whether an image of unknown provenance lies where another's private ones do: another tag of it, or the digest
+        alone. Asked under ``always``, which swaps what is unknown."""
+        policy = snapshot.policy
+        if policy.swap_policy != "always" or policy.private_images == "mirror" or known.access != "unknown":
+            return False
+        if decision.target is None or known.granted:
+            return False
+        owners = self._owners(decision.target.name, terms)
+        return any(facts.is_guarded(owner, snapshot, terms.namespace) for owner in owners)
 
     def _owners(self, repository: str, terms: Terms) -> Sequence[KnownMapping]:
         """All mappings of the repository: another tag, or the digest alone, is the same private image."""

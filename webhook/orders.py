@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Final
 
@@ -12,8 +13,9 @@ from webhook.decision import Decision
 from webhook.workloads import workload_of
 
 PRIORITY: Final = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
-MOST_SECRETS: Final = 7
-"""Pull secrets of a pod that are noted: as many as the column has room for."""
+MOST_SECRETS: Final = 20
+MOST_CHARACTERS: Final = 2_000
+"""Of the names of a pod's pull secrets that are noted; the column has no room for more."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -32,9 +34,14 @@ def order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: st
         priority=priority,
         namespace=namespace_of(request),
         service_account=_name(spec.get("serviceAccountName")),
-        secret_names=tuple(sorted(names - {""}))[:MOST_SECRETS],
+        secret_names=_that_fit(sorted(names - {""})[:MOST_SECRETS]),
         workload=f"{kind}/{name}"[:253] if name else "",
     )
+
+
+def _that_fit(names: list[str]) -> tuple[str, ...]:
+    lengths = itertools.accumulate(len(name) + 1 for name in names)
+    return tuple(name for name, length in zip(names, lengths, strict=True) if length <= MOST_CHARACTERS)
 
 
 def namespace_of(request: AdmissionRequest) -> str:

@@ -19,7 +19,15 @@ SECONDS: Final = 10.0
 
 
 class ClusterError(Exception):
-    """Something can't be read from the cluster; the message says why, and what to change."""
+    """Something can't be read from the cluster; the message says why, and what to change.
+
+    ``is_passing`` where it may go well the next time; ``is_missing`` where there is no such thing.
+    """
+
+    def __init__(self, message: str, *, is_passing: bool = False, is_missing: bool = False) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
+        self.is_missing = is_missing
 
 
 def read_secret(namespace: str, name: str) -> Secret:
@@ -68,13 +76,14 @@ def _client(kubeconfig: str) -> lightkube.Client:
 
 def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
     if not isinstance(error, ApiError):
-        return ClusterError(f"{what} was not read: the API server did not answer ({type(error).__name__})")
+        words = f"{what} was not read: the API server did not answer ({type(error).__name__})"
+        return ClusterError(words, is_passing=True)
     code = error.status.code or 0
     if code == 404:
-        return ClusterError(f"{what} does not exist")
+        return ClusterError(f"{what} does not exist", is_missing=True)
     if code in (401, 403):
         return ClusterError(
             f"{what} may not be read: let the worker's service account get {resource} in that namespace "
-            "(secretReader.enabled where the chart is used)"
+            "(docs/operations.md has the role; secretReader.enabled where the chart is used)"
         )
-    return ClusterError(f"{what} was not read: the API server answered {code}")
+    return ClusterError(f"{what} was not read: the API server answered {code}", is_passing=True)

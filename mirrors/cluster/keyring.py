@@ -76,7 +76,7 @@ def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[Entry], list[s
         try:
             entries.append(_entry(name, value))
         except InvalidSecretError as error:
-            problems.append(f"its entry {name[:100]!r} {error}")
+            problems.append(f"its entry {_shown(name)!r} {error}")
     return entries, problems
 
 
@@ -97,14 +97,35 @@ def _entry(name: str, value: object) -> Entry:
     username, password = value.get("username"), value.get("password")
     if auth := value.get("auth"):
         try:
-            username, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
-        except (binascii.Error, ValueError, TypeError):
+            username, colon, password = _decoded(auth).partition(":")
+        except (binascii.Error, ValueError, TypeError, AttributeError):
             raise InvalidSecretError("has an auth that is no base64") from None
         if not colon:
             raise InvalidSecretError("has an auth without ':' between user and password")
     if not isinstance(username, str) or not isinstance(password, str) or not username:
         raise InvalidSecretError("has no user name and password")
+    if not _is_text(username + password):
+        raise InvalidSecretError("has a user name or password that is no text")
     return Entry(_key(name), Credential(username, password.rstrip("\0")))
+
+
+def _decoded(auth: str) -> str:
+    """Base64 as clients write it: with line ends, and without its padding."""
+    text = "".join(auth.split()).rstrip("=")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(name: str) -> str:
+    """A key of a Secret as messages may have it: without a log-in that somebody has put into it."""
+    return name.rpartition("@")[2][:100]
 
 
 def _key(name: str) -> str:
@@ -114,7 +135,9 @@ def _key(name: str) -> str:
         host = url.netloc.lower()
     except ValueError:
         raise InvalidSecretError("names no registry") from None
-    if not host or "@" in host:
+    # Somebody may have put a log-in in front of the host; the kubelet does not look at it either.
+    host = host.rpartition("@")[2]
+    if not host:
         raise InvalidSecretError("names no registry")
     path = url.path
     if path.startswith(("/v1/", "/v2/")):

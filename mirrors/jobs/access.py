@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from mirrors.cluster.pull_secrets import Brought, Found
 from mirrors.images import ImageRef
+from mirrors.jobs.refusals import Tried, refusal
 from mirrors.jobs.retry import JobRefusedError
 from mirrors.models import Access, ErrorClass
-from mirrors.oci import Descriptor, RegistryAccess, RegistryError
+from mirrors.oci import CopyCancelledError, Descriptor, RegistryAccess, RegistryError
+from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog
+
+MOST_ASKERS: Final = 50
+"""Requests of one job whose pull secrets are tried; the others order it again."""
 
 Head = Callable[[ImageRef, RegistryAccess], Descriptor | None]
 PullSecrets = Callable[[ImageRef, Brought], Found]
@@ -50,82 +56,117 @@ class SourceAccess:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Finds out how a source can be read. ``policy`` is ``privateImages``."""
+    """Finds out how a source can be read. ``policy`` is ``privateImages``; ``cancelled`` ends it between two trials."""
 
     catalog: SourceCatalog
     policy: str
     head: Head
     pull_secrets: PullSecrets
+    cancelled: Callable[[], bool] = lambda: False
+    uses_mirrors: bool = True
 
     def find(self, asker: Asker) -> SourceAccess:
-        """Raises JobRefusedError when nothing that may be used reads it, RegistryError when that can't be told now,
-        and CredentialError."""
+        """Raises JobRefusedError when nothing that may be used reads it; RegistryError, ClusterError and
+        CredentialError when that can't be told now; CopyCancelledError."""
+        problems: list[str] = []
+        mirrors = list(self._mirrors(asker, problems))
+        found = self._from_open_mirror(mirrors) or self._from_the_registry(asker, mirrors, problems)
+        return replace(found, problems=(*problems, *found.problems))
+
+    def _from_the_registry(self, asker: Asker, mirrors: list[RegistryAccess], problems: list[str]) -> SourceAccess:
         source = asker.source
         configured = self.catalog.access_for(source)
-        if mirrored := self._from_mirrors(asker):
-            return mirrored
-        if self._is_public(asker, configured):
-            return SourceAccess(configured, Access.ANONYMOUS, _words(configured))
+        try:
+            is_public = self._is_public(asker, configured)
+        except RegistryError as error:
+            # Its mirrors with a log-in are there for just that; then it counts as not public.
+            if not mirrors:
+                raise
+            problems.append(str(error))
+            is_public = False
+        if is_public:
+            chosen = mirrors[0] if mirrors else configured
+            return SourceAccess(chosen, Access.ANONYMOUS, _words(source, chosen))
         if self.policy == "skip":
             raise JobRefusedError(
-                ErrorClass.DENIED, f"{source} is not public, and privateImages: skip leaves such images alone."
+                ErrorClass.DENIED,
+                f"{source} is not public, and privateImages: skip leaves such images alone.",
+                is_private=True,
             )
+        for access in mirrors:
+            if self._may_serve(asker) and self._may_serve(asker, access.host):
+                return SourceAccess(access, Access.CONFIGURED, _words(source, access))
         if configured.credentials and self._may_serve(asker) and self._reads(source, configured):
-            return SourceAccess(configured, Access.CONFIGURED, "with the configured log-in")
+            return SourceAccess(configured, Access.CONFIGURED, _words(source, configured))
         return self._by_secrets(asker, has_log_in=bool(configured.credentials))
 
-    def _from_mirrors(self, asker: Asker) -> SourceAccess | None:
-        """The first mirror of the registry that shows the image; one that does not answer is passed over."""
-        for access in self.catalog.mirrors_for(asker.source):
-            if access.credentials and not self._may_serve(asker):
-                continue
+    def _mirrors(self, asker: Asker, problems: list[str]) -> Iterator[RegistryAccess]:
+        """Mirrors of the registry that show the image; one that does not answer is passed over, and named."""
+        for host in self.catalog.mirrors_of(asker.source) if self.uses_mirrors else ():
             try:
-                if not self._reads(asker.source, access):
-                    continue
-            except RegistryError:
-                continue
-            how = Access.CONFIGURED if access.credentials else Access.ANONYMOUS
-            return SourceAccess(access, how, f"from the mirror {access.host}")
-        return None
+                access = self.catalog.access_for(replace(asker.source, registry=host))
+                if self._reads(asker.source, access):
+                    yield access
+            except (RegistryError, CredentialError) as error:
+                problems.append(f"the mirror {host} was passed over: {error}")
+
+    def _from_open_mirror(self, mirrors: list[RegistryAccess]) -> SourceAccess | None:
+        """What a mirror shows to everybody, the registry does too: that is what it is configured for."""
+        access = next((access for access in mirrors if not access.credentials), None)
+        return SourceAccess(access, Access.ANONYMOUS, f"from the mirror {access.host}") if access else None
 
     def _is_public(self, asker: Asker, configured: RegistryAccess) -> bool:
         # With a log-in at hand the proof is made anew: what was public may be private by now.
         is_proven = asker.known == Access.ANONYMOUS and not configured.credentials and not asker.brings_secrets
         return is_proven or self._reads(asker.source, self.catalog.anonymous_access_for(asker.source))
 
-    def _may_serve(self, asker: Asker) -> bool:
+    def _may_serve(self, asker: Asker, mirror: str = "") -> bool:
         """Operators may use what they configured; pods only where the entry lists their namespace."""
         if self.policy == "mirror":
             return True
-        return any(not name or self.catalog.serves(asker.source, name) for name in asker.namespaces)
+        ref = replace(asker.source, registry=mirror) if mirror else asker.source
+        return any(not name or self.catalog.serves(ref, name) for name in asker.namespaces)
 
     def _by_secrets(self, asker: Asker, *, has_log_in: bool) -> SourceAccess:
         """Each namespace by its own pull secrets alone; what one of them reads is copied for all that may use it."""
-        grants: dict[str, bool] = {}
-        problems: list[str] = []
+        tried = Tried()
         reading: RegistryAccess | None = None
-        for brought in asker.brought:
-            if not brought.namespace:
-                continue
+        for brought in [b for b in asker.brought if b.namespace][:MOST_ASKERS]:
+            if self.cancelled():
+                raise CopyCancelledError
             found = self.pull_secrets(asker.source, brought)
-            problems += [problem for problem in found.problems if problem not in problems]
-            access = next(self._reading(asker.source, found), None)
-            grants[brought.namespace] = grants.get(brought.namespace, False) or access is not None
+            access = next(self._reading(asker.source, brought, found), None)
+            tried.note(brought.namespace, found, reads=access is not None)
             reading = reading or access
-        if reading is None:
-            raise JobRefusedError(*self._refusal(asker, problems, has_log_in=has_log_in), grants=grants)
-        names = ", ".join(sorted(name for name, granted in grants.items() if granted))
-        return SourceAccess(reading, Access.SECRETS, f"with a pull secret of {names}", grants, tuple(problems))
+        if reading is not None:
+            names = ", ".join(sorted(name for name, granted in tried.grants.items() if granted))
+            return SourceAccess(
+                reading, Access.SECRETS, f"with a pull secret of {names}", tried.grants, tuple(tried.problems)
+            )
+        if tried.trouble is not None:
+            raise tried.trouble
+        raise refusal(
+            asker.source,
+            asker.namespaces,
+            tried,
+            has_log_in=has_log_in,
+            serves_others=has_log_in and not self._may_serve(asker),
+        )
 
-    def _reading(self, source: ImageRef, found: Found) -> Iterator[RegistryAccess]:
-        """Accesses by these log-ins that show the image, tried in turn."""
+    def _reading(self, source: ImageRef, brought: Brought, found: Found) -> Iterator[RegistryAccess]:
+        """Accesses by these log-ins that show the image, tried in turn. What one of them upsets is its own affair."""
         own = self.catalog.anonymous_access_for(source)
         for credential in found.credentials:
-            access = RegistryAccess(
-                own.host, (credential,), own.insecure, own.ca_file, own.private_allowed, own.connect_to
-            )
-            if self._reads(source, access):
-                yield access
+            if self.cancelled():
+                raise CopyCancelledError
+            access = replace(own, credentials=(credential,))
+            try:
+                if self._reads(source, access):
+                    yield access
+            except RegistryError as error:
+                if not error.permanent:
+                    raise
+                found.problems.append(f"a pull secret of {brought.namespace} was not taken: {error}")
 
     def _reads(self, source: ImageRef, access: RegistryAccess) -> bool:
         """Whether the source shows the image. A registry may say 404 for what it does not want to show."""
@@ -136,27 +177,8 @@ class Finder:
                 return False
             raise
 
-    def _refusal(self, asker: Asker, problems: list[str], *, has_log_in: bool) -> tuple[ErrorClass, str]:
-        source, host = asker.source, asker.source.registry
-        tried = [f"{problem}." for problem in problems]
-        if has_log_in and not self._may_serve(asker):
-            return ErrorClass.DENIED, " ".join(
-                (
-                    f"{source} is not public, and the log-in for {host} serves other namespaces than "
-                    f"{', '.join(asker.namespaces)}: add them to `namespaces` of its entry under source.registries, "
-                    "give them pull secrets that read it, or order the copy as an operator.",
-                    *tried,
-                )
-            )
-        log_ins = "without a log-in or with the configured one" if has_log_in else "without a log-in"
-        advice = (
-            "check what that log-in may read."
-            if has_log_in
-            else f"add a log-in for {host} under source.registries, or name a pull secret in the pod that reads it."
-        )
-        words = f"{host} does not show {source} {log_ins}: check the image's name and tag; if it is private, {advice}"
-        return ErrorClass.NOT_FOUND, " ".join((words, *tried))
 
-
-def _words(access: RegistryAccess) -> str:
-    return "with a log-in" if access.credentials else "anonymously"
+def _words(source: ImageRef, access: RegistryAccess) -> str:
+    if access.host != source.registry:
+        return f"from the mirror {access.host}"
+    return "with the configured log-in" if access.credentials else "anonymously"

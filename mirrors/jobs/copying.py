@@ -8,8 +8,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
-from mirrors.cluster import pull_secrets
-from mirrors.cluster.pull_secrets import Brought
+from mirrors.cluster.pull_secrets import Brought, PullSecrets
 from mirrors.images import ImageRef
 from mirrors.jobs import repositories
 from mirrors.jobs.access import Asker, Finder, SourceAccess
@@ -47,17 +46,27 @@ class Copying:
     def run(self, cancelled: Stop) -> Done:
         """Raises what ``mirrors.jobs.retry`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
-        source = self._source_access()
+        source = self._source_access(cancelled)
         driver = self._copier.driver()
         try:
-            state = driver.ensure_repository(self._target.repository)
-            repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
-            if state.pulls_through:
-                return self._let_it_be_pulled(driver, source, cancelled)
-            return self._copy(driver, source, cancelled, is_new=state.is_new)
-        except RegistryError:
+            return self._bring(driver, source, cancelled)
+        except RegistryError as error:
             driver.forget(self._target.repository)
+            if source.access.host != self._source.registry and error.host == source.access.host:
+                self._attempt.note(f"the mirror {error.host} failed: {error}")
+                return self._bring(driver, self._source_access(cancelled, uses_mirrors=False), cancelled)
+            if error.code == "not-found" and error.host == driver.access().host:
+                # Somebody has deleted the repository that was there a moment ago.
+                self._attempt.note(f"the target has lost something: {error}; once more from the beginning")
+                return self._bring(driver, source, cancelled)
             raise
+
+    def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
+        state = driver.ensure_repository(self._target.repository)
+        repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
+        if state.pulls_through:
+            return self._let_it_be_pulled(driver, source, cancelled)
+        return self._copy(driver, source, cancelled, is_new=state.is_new)
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> Done:
         self._attempt.note(f"copying {self._source} to {self._target.name}")
@@ -123,12 +132,14 @@ class Copying:
         if config.dry_run:
             self._attempt.note("dryRun is set: pods order nothing and are not changed, but this copy was ordered")
 
-    def _source_access(self) -> SourceAccess:
+    def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
         finder = Finder(
             catalog=self._copier.catalog(),
             policy=self._copier.config.private_images,
             head=lambda ref, how: self._copier.engine.head(ref, how),
-            pull_secrets=pull_secrets.find,
+            pull_secrets=PullSecrets().find,
+            cancelled=cancelled,
+            uses_mirrors=uses_mirrors,
         )
         found = finder.find(Asker(self._source, self._brought(), self._job.mapping.access))
         for problem in found.problems:

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mirrors.cluster.client import ClusterError
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.timing import timing
 from mirrors.models import ErrorClass
@@ -19,10 +20,19 @@ class JobRefusedError(Exception):
 
     permanent = True
 
-    def __init__(self, error_class: ErrorClass, message: str, grants: Mapping[str, bool] | None = None) -> None:
+    def __init__(
+        self,
+        error_class: ErrorClass,
+        message: str,
+        grants: Mapping[str, bool] | None = None,
+        *,
+        is_private: bool = False,
+    ) -> None:
         super().__init__(message)
         self.error_class = error_class
         self.grants = grants or {}
+        self.is_private = is_private
+        """Whether the source was seen to show this image to nobody without a log-in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,7 @@ class Failure:
     details: str = ""
     grants: Mapping[str, bool] = field(default_factory=dict)
     """What was learnt of namespaces on the way: whether their own pull secrets read the source."""
+    is_private: bool = False
 
 
 def classify(error: Exception) -> Failure:
@@ -45,7 +56,11 @@ def classify(error: Exception) -> Failure:
         case RegistryError():
             return Failure(error.code, str(error), error.permanent, error.host, error.retry_after)
         case JobRefusedError():
-            return Failure(error.error_class, str(error), permanent=True, grants=error.grants)
+            return Failure(
+                error.error_class, str(error), permanent=True, grants=error.grants, is_private=error.is_private
+            )
+        case ClusterError():
+            return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False)
         case CredentialError():
             return Failure(ErrorClass.CREDENTIAL, str(error), permanent=False)
     return Failure(

@@ -18,7 +18,7 @@ from mirrors.jobs.heart import Pulse
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.patience import insist
 from mirrors.jobs.retry import Failure
-from mirrors.models import ErrorClass, Obstacle
+from mirrors.models import Access, ErrorClass, ImageMapping, Obstacle
 from mirrors.oci import CopyCancelledError
 from mirrors.services import record_grants
 from swapper_project import metrics
@@ -91,7 +91,7 @@ class Runner:
                 if failure.host and failure.rest:
                     hosts.rest(failure.host, failure.rest)
                 if is_final:
-                    return leases.fail(lease, report, **_found(failure)) and _learn(lease, failure.grants)
+                    return leases.fail(lease, report, **_found(failure)) and _learn(lease, failure.grants, failure)
                 return leases.put_off(lease, report, delay=retry.delay_after(lease, failure))
 
         self._record(lease, write)
@@ -101,8 +101,11 @@ class Runner:
             log.warning("Another worker has taken a job over; what came of it here is dropped", job=lease.job_id)
 
 
-def _learn(lease: Lease, grants: Mapping[str, bool]) -> bool:
+def _learn(lease: Lease, grants: Mapping[str, bool], failure: Failure | None = None) -> bool:
     record_grants(mapping_id=lease.mapping_id, grants=grants)
+    if failure is not None and failure.is_private:
+        # Nobody is served what nobody was seen to read, whatever the swap policy.
+        ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN).record(access=Access.SECRETS)
     return True
 
 

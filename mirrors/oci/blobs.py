@@ -52,7 +52,12 @@ class BlobCopy:
         raise AssertionError("the last try returns or raises")
 
     def _mount(self) -> tuple[bool, Upload | None]:
-        """Whether a mount worked, and the session that was opened where it did not. A refusal is no error."""
+        """Whether a mount worked, and the session that was opened where it did not. A refusal is no error.
+
+        Only what the source itself shows is mounted: a manifest may name the layers of another's private image.
+        """
+        if not self.mount_from or not self._is_at_source():
+            return False, None
         for repository in self.mount_from[:1]:
             try:
                 upload = self.target.mount(self.target_repository, self.blob.digest, repository)
@@ -62,6 +67,14 @@ class BlobCopy:
                 continue
             return upload is None, upload
         return False, None
+
+    def _is_at_source(self) -> bool:
+        try:
+            return self.source.has_blob(self.source_repository, self.blob.digest)
+        except RegistryError as error:
+            if not error.permanent:
+                raise
+            return False
 
     def _upload(self, upload: Upload) -> None:
         """Holds a slot at both ends from the first byte read to the last one acknowledged."""

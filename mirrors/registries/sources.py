@@ -92,11 +92,10 @@ class SourceCatalog:
         """The same without a log-in: what anybody may read."""
         return _access(ref.registry, self.entry_for(ref.registry), ())
 
-    def mirrors_for(self, ref: ImageRef) -> list[RegistryAccess]:
-        """Where the same image may be read before its own registry is asked. Raises CredentialError."""
+    def mirrors_of(self, ref: ImageRef) -> tuple[str, ...]:
+        """Hosts where the same image may be read before its own registry is asked."""
         entry = self.entry_for(ref.registry)
-        hosts = entry.mirrors if entry else ()
-        return [self.access_for(ImageRef(host, ref.repository, ref.tag, ref.digest)) for host in hosts]
+        return entry.mirrors if entry else ()
 
     def _entry_of(self, ref: ImageRef) -> SourceEntry | None:
         """The entry whose log-in covers the image, else any of its host."""

@@ -192,7 +192,11 @@ Location = Annotated[
     _pattern(r"[a-z]+(-[a-z]+)*[0-9]{0,2}", "must be a location of Artifact Registry, such as us-central1 or europe"),
 ]
 ProjectId = Annotated[
-    str, _pattern(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", "must be the ID of a Google Cloud project")
+    str,
+    _pattern(
+        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{2,28}[a-z0-9]",
+        "must be the ID of a Google Cloud project: a-z, 0-9 and -, after its domain and a colon where it has one",
+    ),
 ]
 RepositoryId = Annotated[
     str,

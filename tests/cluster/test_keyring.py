@@ -84,6 +84,21 @@ def test_both_types_hold_log_ins(kind: str) -> None:
     assert found == {"quay.io": ("robot", "pass:word"), "ghcr.io": ("me", "token")}
 
 
+@pytest.mark.parametrize(
+    "auth", ["cm9ib3Q6cA", "cm9i\nb3Q6\ncA==\n", "cm9ib3Q6cA=="], ids=["bare", "wrapped", "padded"]
+)
+def test_base64_is_read_as_clients_write_it(auth: str) -> None:
+    (entry,), problems = read(*secret({"quay.io": {"auth": auth}}))
+    assert (entry.credential.username, entry.credential.password, problems) == ("robot", "p", [])
+
+
+def test_a_log_in_in_front_of_the_host_is_not_looked_at_and_never_told() -> None:
+    auths = {"https://robot:hidden@quay.io": {"auth": encoded("a:b")}, "https://robot:hidden@ghcr.io": {}}
+    (entry,), (problem,) = read(*secret(auths))
+    assert entry.key == "quay.io"
+    assert "ghcr.io" in problem and "hidden" not in problem
+
+
 def test_a_broken_entry_spoils_no_other() -> None:
     auths = {
         "quay.io": {"auth": encoded("robot:good")},
@@ -92,10 +107,11 @@ def test_a_broken_entry_spoils_no_other() -> None:
         "three.example.com": "text",
         "four.example.com": {"identitytoken": "x"},
         "https://[": {"auth": encoded("a:b")},
+        "five.example.com": {"username": "\ud800", "password": "p"},
     }
     entries, problems = read(*secret(auths))
     assert [entry.key for entry in entries] == ["quay.io"]
-    assert len(problems) == 5
+    assert len(problems) == 6
     assert all(name in " ".join(problems) for name in ("one.example.com", "two.example.com", "three", "four"))
 
 

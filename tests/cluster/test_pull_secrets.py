@@ -9,7 +9,7 @@ import pytest
 
 from mirrors.cluster import credentials
 from mirrors.cluster.client import ClusterError, _client
-from mirrors.cluster.pull_secrets import Brought, find
+from mirrors.cluster.pull_secrets import Brought, PullSecrets
 from mirrors.images import ImageRef
 from tests.support.controlplane import ControlPlane
 
@@ -48,7 +48,7 @@ def kubeconfig(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def users(brought: Brought) -> tuple[list[str], list[str]]:
-    found = find(IMAGE, brought)
+    found = PullSecrets().find(IMAGE, brought)
     return [credential.username for credential in found.credentials], found.problems
 
 
@@ -103,6 +103,23 @@ def test_a_cluster_that_does_not_answer_is_told(cluster: ControlPlane, monkeypat
     away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
     monkeypatch.setenv("KUBECONFIG", str(away))
     assert "the API server did not answer" in users(Brought("shop", "", ("one",)))[1][0]
+
+
+def test_what_could_not_be_read_is_no_answer(cluster: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Secret that is not there says no; one that may not be read, or not now, says nothing."""
+    assert PullSecrets().find(IMAGE, Brought("shop", "", ("missing",))).is_sure
+    assert not PullSecrets().find(IMAGE, Brought("closed", "", ("one",))).is_sure
+    away = cluster.kubeconfig(token="other-token", namespace="shop")
+    away.write_text(away.read_text().replace(cluster.url, "https://127.0.0.1:1"))
+    monkeypatch.setenv("KUBECONFIG", str(away))
+    found = PullSecrets().find(IMAGE, Brought("shop", "", ("one",)))
+    assert found.trouble is not None and found.trouble.is_passing and not found.is_sure
+
+
+def test_a_pod_that_names_hundreds_has_a_few_of_them_read(cluster: ControlPlane) -> None:
+    found = PullSecrets().find(IMAGE, Brought("shop", "", tuple(f"missing-{n}" for n in range(300))))
+    assert len(found.problems) == 21
+    assert "of the 300 pull secrets of shop 20 are tried" in found.problems[0]
 
 
 def test_a_labelled_secret_of_our_own_namespace_holds_a_password(cluster: ControlPlane) -> None:

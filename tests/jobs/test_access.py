@@ -56,7 +56,7 @@ def test_a_log_in_does_not_serve_other_namespaces(
     job = run(private, target, tmp_path, namespaces=["team-a"])
     assert (job.status, job.error_class, job.attempts) == (JobStatus.FAILED, ErrorClass.DENIED, 1)
     assert "web" in job.error_message and "namespaces" in job.error_message
-    assert job.mapping.access == Access.UNKNOWN
+    assert job.mapping.access == Access.SECRETS, "not public, and nobody's yet"
     assert target.storage.tags == {}
 
 

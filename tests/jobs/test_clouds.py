@@ -184,7 +184,7 @@ def test_differences_of_a_repository_are_shown_and_applied_when_asked_for(
         rows = "SELECT name, has_differences, differences FROM mirrors_targetrepository"
         (name, differs, differences) = query(webhook.database_url, rows)[0]
         assert name == repository_of(source) and differs
-        assert "imageTagMutability" in str(differences) and "accessPolicy" in str(differences)
+        assert "imageTagMutability" in str(differences)
 
         ask = "from mirrors.models import *; from mirrors.services import *; "
         ask += "request_settings(repository_ids=[r.pk for r in TargetRepository.objects.all()])"
@@ -192,7 +192,7 @@ def test_differences_of_a_repository_are_shown_and_applied_when_asked_for(
         with aws.recording() as calls:
             worker.start()
             wait_until(lambda: not query(webhook.database_url, rows)[0][1], timeout=60, what="applied settings")
-        assert calls["ecr:PutImageTagMutability"] == calls["ecr:SetRepositoryPolicy"] == 1
+        assert calls["ecr:PutImageTagMutability"] == 1
 
 
 def test_a_pod_is_swapped_to_artifact_registry(
@@ -218,3 +218,18 @@ def test_a_pod_is_swapped_to_artifact_registry(
             other = f"{google.HOST}/{google.PROJECT}/main2/app:1"
             assert webhook.reasons(webhook.admit(pod_of(other))) != ["already-at-target"]
             assert PASSWORD not in webhook.log_text() + worker.log.read_text()
+
+
+def test_a_guarded_mirror_is_known_by_each_name_of_its_host(
+    aws: Aws, ecr: Registry, source: FaultyRegistry, database_template: DatabaseTemplate, tmp_path: Path
+) -> None:
+    aws.reset()
+    config = write(tmp_path, amazon.target_keys(ecr), source, privateImages="enforce")
+    with installation(tmp_path, database_template, config, aws.environment) as (webhook, _):
+        run_manage("mirror", f"{source.host}/team/app:1.0", environment=webhook.environment)
+        query(webhook.database_url, "UPDATE mirrors_imagemapping SET access = 'secrets'")
+        path = f"{repository_of(source)}:1.0"
+        dual = amazon.HOST.replace(".dkr.ecr.", ".dkr-ecr.").replace("amazonaws.com", "on.aws")
+        fips = amazon.HOST.replace("dkr.ecr", "dkr.ecr-fips")
+        for host in (amazon.HOST, dual, fips, f"{amazon.HOST}:443"):
+            assert not webhook.admit(pod_of(f"{host}/{path}"), namespace="stranger").allowed, host

@@ -74,12 +74,44 @@ def test_a_mirror_with_a_log_in_serves_the_namespaces_of_the_registry(
     with FaultyRegistry(gatekeeper=Gatekeeper("basic", "robot", "p")) as private:
         load(private)
         log_in = {"host": private.host, "username": "robot", "passwordFile": str(tmp_path / "password")}
-        for namespaces, status in ((["web"], JobStatus.SUCCEEDED), (["other"], JobStatus.FAILED)):
-            entry = {"host": source.host, "mirrors": [private.host], "namespaces": namespaces}
-            job = run(tmp_path, target, entry, log_in, image=f"{source.host}/app:1.0")
+        served, foreign = {"namespaces": ["web"]}, {"namespaces": ["other"]}
+        for at_source, at_mirror, keys, status in (
+            (served, served, {}, JobStatus.SUCCEEDED),
+            (foreign, served, {}, JobStatus.FAILED),
+            (served, foreign, {}, JobStatus.FAILED),
+            (served, served, {"privateImages": "skip"}, JobStatus.FAILED),
+        ):
+            entry = {"host": source.host, "mirrors": [private.host], **at_source}
+            job = run(tmp_path, target, entry, {**log_in, **at_mirror}, image=f"{source.host}/app:1.0", **keys)
             assert job.status == status
             MirrorJob.objects.all().delete()
             target.storage.tags.clear()
+
+
+def test_a_public_image_stays_public_when_it_is_read_from_a_mirror_with_a_log_in(
+    source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("p")
+    load(source)
+    with FaultyRegistry(gatekeeper=Gatekeeper("basic", "robot", "p")) as private:
+        load(private)
+        log_in = {"host": private.host, "username": "robot", "passwordFile": str(tmp_path / "password")}
+        entry = {"host": source.host, "mirrors": [private.host], "namespaces": ["web"]}
+        job = run(tmp_path, target, entry, {**log_in, "namespaces": ["web"]}, image=f"{source.host}/app:1.0")
+    assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.ANONYMOUS)
+    assert f"from the mirror {private.host}" in MirrorAttempt.objects.get().log
+
+
+def test_a_mirror_that_breaks_off_is_left_for_the_registry_itself(
+    source: FaultyRegistry, mirror: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    load(source)
+    load(mirror)
+    mirror.on("GET .*/blobs/", reply(404), times=float("inf"))
+    entry = {"host": source.host, "mirrors": [mirror.host]}
+    job = run(tmp_path, target, entry, {"host": mirror.host}, image=f"{source.host}/app:1.0")
+    assert job.status == JobStatus.SUCCEEDED
+    assert f"the mirror {mirror.host} failed" in MirrorAttempt.objects.get().log
 
 
 def test_a_password_may_be_in_a_labelled_secret(

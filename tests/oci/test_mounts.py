@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mirrors.demo.images import sample_image
-from mirrors.oci import Engine
+from mirrors.oci import Engine, RegistryError
 from tests.oci.conftest import MakeRegistry, copy, ref, request
 from tests.oci.samples import one_blob
 from tests.support.faulty_registry import FaultyRegistry, reply
@@ -74,3 +74,20 @@ def test_a_new_repository_is_not_asked_for_what_it_cannot_have(
     engine.copy(request(ref(source), ref(target), target_is_new=True))
 
     assert [str(asked) for asked in target.asked if asked.method == "HEAD"] == ["HEAD /v2/app/manifests/1.0"]
+
+
+def test_layers_that_the_source_does_not_show_are_mounted_from_nobody(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, make_registry: MakeRegistry
+) -> None:
+    """A manifest may name the layers of another's private image, which the target has."""
+    sample_image().load(source.storage, "app", "1.0")
+    copy(engine, source, target)
+    thief = make_registry()
+    sample_image().load(thief.storage, "stolen", "1.0")
+    thief.on("(GET|HEAD) .*/blobs/", reply(404), times=float("inf"))
+
+    with pytest.raises(RegistryError):
+        engine.copy(request(ref(thief, "stolen:1.0"), ref(target, "stolen:1.0")))
+
+    assert target.count("POST .*mount=") == 0
+    assert not target.storage.manifest("stolen", "1.0")

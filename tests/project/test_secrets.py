@@ -44,7 +44,8 @@ def test_no_secret_is_to_be_seen(
     plane.let_worker_read("canaries", "secrets", "serviceaccounts")
     private = MemoryRegistry(gatekeeper=Gatekeeper("basic", "puller", PULL_SECRET)).start()
     sample_image(seed=7, layers=1, layer_bytes=100).load(private.storage, "team/private", "1.0")
-    auths = {"auths": {private.host: {"username": "puller", "password": PULL_SECRET}}}
+    puller = {"username": "puller", "password": PULL_SECRET}
+    auths = {"auths": {private.host: puller, f"https://puller:{PULL_SECRET}@broken.example.com": {}}}
     plane.secret("canaries", "pull", "kubernetes.io/dockerconfigjson", {".dockerconfigjson": json.dumps(auths)})
     (tmp_path / "credentials").mkdir()
     (tmp_path / "credentials/target").write_text(f"{TARGET_PASSWORD}\n")

@@ -228,3 +228,31 @@ def test_a_worker_without_rights_says_so_and_copies_what_is_public(
             failed = "SELECT error_message FROM mirrors_mirrorjob WHERE status = 'failed'"
             wait_until(lambda: query(system.webhook.database_url, failed), timeout=40, what="a failed job")
             assert "secretReader.enabled" in query(system.webhook.database_url, failed)[0][0]
+
+
+def test_a_broken_or_unreadable_secret_of_one_namespace_stops_no_other(system: System) -> None:
+    owner, broken = system.namespace(PASSWORD), system.namespace()
+    auths = {system.source.host: {"username": "\ud800", "password": "x"}}
+    system.plane.secret(broken, "pull", JSON, {".dockerconfigjson": json.dumps({"auths": auths})})
+    system.reason(broken)
+    system.reason(owner)
+    system.wait_for(owner, "present")
+
+
+def test_under_always_what_was_seen_to_be_private_is_swapped_for_nobody_else(system: System) -> None:
+    owner, stranger = system.namespace(PASSWORD), system.namespace()
+    system.reason(owner)
+    system.wait_for(owner, "present")
+    system.configure(imageSwapPolicy="always", privateImages="enforce")
+    wait_until(lambda: system.reason(owner) == "policy-always", what="the changed policy")
+    digest = sample_image(layers=1, layer_bytes=100).root
+    name = system.image.removesuffix(":1.0")
+    for image in (system.image, f"{name}@{digest}", f"{system.image}@{digest}"):
+        answer = system.admit(stranger, image)
+        assert answer.allowed and answer.patch == [], image
+
+    # Nobody has mirrored this one: at first it is swapped, as the policy says; once it was looked at, no more.
+    sample_image(seed=9, layers=1, layer_bytes=100).load(system.source.storage, "team/other", "1.0")
+    other = f"{system.source.host}/team/other:1.0"
+    assert system.reason(stranger, other) == "policy-always"
+    wait_until(lambda: system.reason(stranger, other) == "access-denied", timeout=40, what="the check's answer")

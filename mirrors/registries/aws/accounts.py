@@ -47,9 +47,10 @@ class AwsAccount:
     def _session(self) -> CoreSession:
         session = get_session()
         session.set_config_variable("region", self.region)
+        # Kept in no client: they may come later.
+        if session.get_credentials() is None:
+            raise NoCredentialsError
         if self.role is not None:
-            if session.get_credentials() is None:
-                raise NoCredentialsError
             fetcher = AssumeRoleCredentialFetcher(
                 client_creator=self._sts_creator(session),
                 source_credentials=session.get_credentials(),
@@ -74,6 +75,11 @@ class AwsAccount:
         return partial(
             session.create_client, region_name=self.region, config=self._config(), verify=bundle(self.trusted_ca)
         )
+
+
+def forget_clients() -> None:
+    """The next ones read the credentials anew: keys in a file may have been replaced."""
+    client.cache_clear()
 
 
 @lru_cache(maxsize=64)

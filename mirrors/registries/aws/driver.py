@@ -27,6 +27,8 @@ RULES_EVERY: Final = 600.0
 JUST_MADE: Final = 60.0
 """Age in seconds under which a repository is still being set up by whoever made it."""
 
+A_DAY: Final = 86_400.0
+
 ALL: Final = "ROOT"
 """The prefix of a pull-through rule for all repositories that no other rule names."""
 
@@ -99,9 +101,19 @@ class EcrDriver:
             # Where this fails the job fails: nodes may not be able to pull without the policy.
             self._repositories.set_up(repository)
             self._unfinished.discard(repository)
-        if is_new or described is None or self._target.reconcile == "none" or _is_just_made(described):
+        if is_new or described is None or _is_younger(described, JUST_MADE):
             return RepositoryState(is_new=is_new)
+        if self._target.access_policy and _is_younger(described, A_DAY):
+            self._finish(repository, described)
+        if self._target.reconcile == "none":
+            return RepositoryState()
         return self._compare(repository, described, apply=self._target.reconcile == "apply")
+
+    def _finish(self, repository: str, described: RepositoryTypeDef) -> None:
+        """Another worker may have made it and not been let to set it up: then nodes can't pull from it."""
+        found = self._repositories.look(repository, described)
+        if found.access_policy is None and "accessPolicy" not in found.problems:
+            self._repositories.set_up(repository)
 
     def _compare(self, repository: str, described: RepositoryTypeDef, *, apply: bool) -> RepositoryState:
         found = self._repositories.look(repository, described)
@@ -132,6 +144,6 @@ class EcrDriver:
         )
 
 
-def _is_just_made(described: RepositoryTypeDef) -> bool:
+def _is_younger(described: RepositoryTypeDef, seconds: float) -> bool:
     made_at = described.get("createdAt")
-    return made_at is not None and (datetime.now(UTC) - made_at).total_seconds() < JUST_MADE
+    return made_at is not None and (datetime.now(UTC) - made_at).total_seconds() < seconds

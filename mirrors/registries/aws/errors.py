@@ -12,6 +12,7 @@ from botocore import exceptions as aws
 
 from mirrors.oci import RegistryError
 from mirrors.oci.errors import Code
+from mirrors.registries.aws.accounts import forget_clients
 
 DOCS: Final = "docs/aws.md has the policies"
 THROTTLED_REST: Final = 30.0
@@ -46,9 +47,14 @@ def told(asked: Asked) -> Iterator[None]:
     try:
         yield
     except aws.ClientError as error:
-        raise _refusal(error, asked) from None
+        told_as = _refusal(error, asked)
     except (aws.BotoCoreError, OSError) as error:
-        raise _trouble(error, asked) from None
+        told_as = _trouble(error, asked)
+    else:
+        return
+    if told_as.code == "credential":
+        forget_clients()
+    raise told_as
 
 
 def code_of(error: aws.ClientError) -> str:

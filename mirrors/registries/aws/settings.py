@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from mirrors.registries.base import Difference
 from swapper_project.config import AwsTarget
 
 UNREADABLE = "can't be read"
+_ROOT = re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):root$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         items = sorted((_canonical(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
         return items[0] if len(items) == 1 else items
-    return value
+    # AWS writes an account as its root user.
+    return _ROOT.sub(r"\1", value) if isinstance(value, str) else value
 
 
 def _show(value: Mapping[str, Any]) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mirrors.oci import RegistryError
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.driver import EcrDriver
+from mirrors.registries.aws.driver import EcrDriver, account_of
 from mirrors.registries.aws.login import fetch
-from tests.mirrors.registries.aws.conftest import MakeDriver
+from tests.mirrors.registries.aws.conftest import MakeDriver, target_of
 from tests.mirrors.registries.aws.test_repositories import LIFECYCLE, NAME, POLICY
 from tests.support.aws import ACCOUNT, HOST, REGION, Aws
 from tests.support.ports import free_port, wait_until
@@ -159,6 +160,27 @@ def test_no_credentials_at_all_name_the_ways_to_give_them(
     for keys in ({}, {"role": ROLE}):
         error = refusal(lambda keys=keys: make_driver(**keys).ensure_repository(NAME))  # type: ignore[misc]
         assert error.code == "credential" and "IRSA" in str(error) and "AWS_ACCESS_KEY_ID" in str(error)
+
+
+def test_credentials_that_come_late_or_change_are_read_anew(
+    make_driver: MakeDriver, aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shared file is there a minute after the start; later its keys are replaced."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    shared = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
+    driver = make_driver()
+    assert refusal(lambda: driver.ensure_repository(NAME)).code == "credential"
+    shared.write_text("[default]\naws_access_key_id = OLD\naws_secret_access_key = old\n")
+    assert driver.ensure_repository(NAME).is_new
+
+    shared.write_text("[default]\naws_access_key_id = NEW\naws_secret_access_key = new\n")
+    aws.fail("ecr:DescribeRepositories", "UnrecognizedClientException", "invalid token", times=1)
+    assert refusal(lambda: driver.ensure_repository("quay.io/app")).code == "credential"
+    driver.ensure_repository("quay.io/app")
+    used = client(account_of(target_of(), None))._request_signer._credentials  # type: ignore[attr-defined]
+    assert used.access_key == "NEW"
 
 
 def test_a_region_that_does_not_answer_is_told_by_name(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

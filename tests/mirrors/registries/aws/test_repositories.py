@@ -12,7 +12,8 @@ import pytest
 from types_boto3_ecr.client import ECRClient
 
 from mirrors.oci import RegistryError
-from tests.mirrors.registries.aws.conftest import MakeDriver
+from mirrors.registries.aws import settings
+from tests.mirrors.registries.aws.conftest import MakeDriver, target_of
 from tests.support.aws import ACCOUNT, HOST, REGION, Aws
 from tests.support.databases import ROOT
 
@@ -216,6 +217,26 @@ def test_a_policy_that_can_not_be_set_fails_until_it_can(make_driver: MakeDriver
     aws.heal()
     driver.ensure_repository(NAME)
     assert json.loads(ecr.get_repository_policy(repositoryName=NAME)["policyText"]) == json.loads(POLICY)
+
+
+def test_what_one_worker_could_not_set_up_another_one_does_not_take_for_ready(
+    make_driver: MakeDriver, ecr: ECRClient, aws: Aws
+) -> None:
+    aws.fail("ecr:SetRepositoryPolicy")
+    for driver in (make_driver(accessPolicy=POLICY), make_driver(accessPolicy=POLICY)):
+        with pytest.raises(RegistryError, match="AWS refused ecr:SetRepositoryPolicy"):
+            driver.ensure_repository(NAME)
+    aws.heal()
+    assert make_driver(accessPolicy=POLICY).ensure_repository(NAME).differences == ()
+    assert json.loads(ecr.get_repository_policy(repositoryName=NAME)["policyText"]) == json.loads(POLICY)
+
+
+def test_an_account_is_the_same_as_its_root_user() -> None:
+    """AWS writes the latter where the former was given."""
+    given = json.dumps({"Statement": [{**PULL, "Principal": {"AWS": [ACCOUNT, "999999999999"]}}]})
+    kept = given.replace("999999999999", "arn:aws:iam::999999999999:root")
+    found = settings.Found("MUTABLE", True, "AES256", access_policy=kept)
+    assert settings.differences(target_of(accessPolicy=given), found) == ()
 
 
 @pytest.mark.parametrize(("rules", "is_cache"), [(["docker.io"], True), (["docker"], False), (["ROOT"], True)])
