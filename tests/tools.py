@@ -49,6 +49,8 @@ def main() -> int:
         print(f"Installing what is needed: {' '.join(needed)}", flush=True)
         install(needed)
     left = missing(tools)
+    if tools == tuple(PACKAGES) and kube_build.binaries() is None:
+        left.append("golang")  # builds etcd and kube-apiserver; or KUBEBUILDER_ASSETS names built ones
     if not left:
         return 0
     print(

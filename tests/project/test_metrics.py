@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from swapper_project import metrics
 from tests.docs.markdown import code, rows
 from tests.support.databases import ROOT, query
 from tests.support.ports import free_port, wait_until
-from tests.support.system import POOL, Process, Webhook, pod_of, read_metrics, run_manage, write_config
+from tests.support.system import POOL, Process, Webhook, pod_of, read_metrics, run_manage, web_process, write_config
 
 PAGE = ROOT / "docs/metrics.md"
 
@@ -44,19 +42,6 @@ def page(port: int) -> dict[str, float]:
         return {}
     assert response.status == 200
     return read_metrics(response.data.decode())
-
-
-@contextmanager
-def web_process(webhook: Webhook, port: int) -> Iterator[None]:
-    """The admin's process of the same installation."""
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"]
-    role = {"SWAPPER_ROLE": "web", "SWAPPER_BIND": f"127.0.0.1:{port}"}
-    web = Process(command, {**webhook.environment, **role}, webhook.directory / "web.log")
-    web.start()
-    try:
-        yield
-    finally:
-        web.stop()
 
 
 def test_each_role_shows_its_metrics(

@@ -9,13 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.controlplane import ControlPlane
 from tests.support.ports import free_port, wait_until
-from tests.support.system import POOL, Webhook, pod_of, run_manage
+from tests.support.system import POOL, Webhook, pod_of, run_manage, web_process
 
 SOURCE_PASSWORD = "canary-of-the-source-5f0c"
 TARGET_PASSWORD = "canary-of-the-target-91be"
@@ -96,6 +97,9 @@ def test_no_secret_is_to_be_seen(
             POOL.request("GET", url, retries=False, timeout=5).data.decode()
             for url in (f"{webhook.url}/metrics", f"http://127.0.0.1:{port}/metrics")
         ]
+        with web_process(webhook, web_port := free_port()) as web:
+            pages = _pages(webhook, web_port)
+            pages.append(web.log.read_text())
         arguments = [file.read_bytes().decode(errors="replace") for file in _command_lines()]
     finally:
         worker.stop()
@@ -104,10 +108,37 @@ def test_no_secret_is_to_be_seen(
 
     with closing(sqlite3.connect(tmp_path / "swapper.sqlite3")) as connection:
         rows = list(connection.iterdump())
-    seen = [*rows, *metrics, *arguments, explained, checked, webhook.log_text(), worker.log.read_text()]
+    seen = [*pages, *rows, *metrics, *arguments, explained, checked, webhook.log_text(), worker.log.read_text()]
     assert "succeeded" in "".join(rows)
     for canary in CANARIES:
         assert [text[:300] for text in seen if canary in text] == []
+
+
+MAKE_TOKEN = """
+from django.contrib.auth.models import User
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
+print(ApiToken.issue(user=User.objects.create_superuser("script"), name="t", role=Role.ADMIN)[1])
+"""
+
+
+def _pages(webhook: Webhook, port: int) -> list[str]:
+    """What the API shows of it all."""
+    token = run_manage("shell", "-v0", "-c", MAKE_TOKEN, environment=webhook.environment).stdout.strip()
+    headers = {"Authorization": f"Token {token}"}
+    base = f"http://127.0.0.1:{port}"
+    wait_until(lambda: _answers(f"{base}/livez"), timeout=60, what="the web process")
+    names = ("mappings", "jobs", "filters", "registries", "uses", "repositories", "stats", "jobs/1/attempts")
+    found = [POOL.request("GET", f"{base}/api/v1/{name}/", headers=headers, timeout=10) for name in names]
+    assert {answer.status for answer in found} == {200}
+    return [answer.data.decode() for answer in found]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return POOL.request("GET", url, retries=False, timeout=2).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
 
 
 def _query(directory: Path, sql: str) -> list[object]:

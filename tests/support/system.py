@@ -21,6 +21,7 @@ import yaml
 from tests.support.databases import ROOT, DatabaseTemplate
 from tests.support.ports import free_port, wait_until
 
+GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"]
 POOL = urllib3.PoolManager(maxsize=64, cert_reqs="CERT_NONE")
 PRODUCT = {"DJANGO_SETTINGS_MODULE": "swapper_project.settings"}
 """Processes run with the settings of the product, not with those of the tests."""
@@ -98,7 +99,7 @@ class Webhook:
         scheme = "https" if "SWAPPER_TLS_CERT_FILE" in self.extra else "http"
         self.url = f"{scheme}://127.0.0.1:{port}"
         self.process = Process(
-            [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"],
+            GUNICORN,
             {**self.environment, "SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"127.0.0.1:{port}"},
             self.directory / "webhook.log",
         )
@@ -190,6 +191,18 @@ def running_webhook(
             yield webhook
         finally:
             webhook.stop()
+
+
+@contextlib.contextmanager
+def web_process(webhook: Webhook, port: int) -> Iterator[Process]:
+    """The process of admin and API of the same installation."""
+    role = {"SWAPPER_ROLE": "web", "SWAPPER_BIND": f"127.0.0.1:{port}"}
+    web = Process(GUNICORN, {**webhook.environment, **role}, webhook.directory / "web.log")
+    web.start()
+    try:
+        yield web
+    finally:
+        web.stop()
 
 
 @dataclass(frozen=True)
