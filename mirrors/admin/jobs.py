@@ -9,12 +9,14 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.decorators import display
 
 from mirrors import services
 from mirrors.admin.base import ReadOnlyAdmin, TabularInline
 from mirrors.models import JobProgress, MirrorAttempt, MirrorJob, MirrorRequest
 
 SHOWN_ERRORS = 5
+COLOURS = {"pending": "info", "running": "primary", "succeeded": "success", "failed": "danger", "cancelled": "warning"}
 
 
 class _ReadOnlyInline(TabularInline[models.Model, MirrorJob]):
@@ -44,13 +46,17 @@ class RequestInline(_ReadOnlyInline):
 
 @admin.register(MirrorJob)
 class MirrorJobAdmin(ReadOnlyAdmin[MirrorJob]):
-    list_display = ["id", "mapping", "status", "priority", "attempts", "error_class", "created_at", "finished_at"]
+    list_display = ["id", "mapping", "shown_status", "priority", "attempts", "error_class", "created_at", "finished_at"]
     list_filter = ["status", "priority", "trigger", "error_class", ("finished_at", RangeDateTimeFilter)]
     list_select_related = ["mapping"]
     search_fields = ["mapping__source", "mapping__target", "error_message"]
     ordering = ["-id"]
     inlines = [ProgressInline, AttemptInline, RequestInline]
     actions = ["retry", "cancel"]
+
+    @display(description="status", ordering="status", label=COLOURS)
+    def shown_status(self, job: MirrorJob) -> tuple[str, str]:
+        return job.status, job.get_status_display()
 
     @admin.action(description="Retry: order the images of these jobs anew", permissions=["operate"])
     def retry(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> None:
