@@ -266,3 +266,10 @@ def test_the_schema_is_drawn_from_the_models() -> None:
     assert schema["required"] == ["target"]
     assert schema["properties"]["imageCopyDeadline"]["type"] == "string"
     assert "SWAPPER_CRED_" in json.dumps(schema)
+
+
+@pytest.mark.parametrize(("tag_status", "warns"), [("any", True), ("tagged", True), ("untagged", False)])
+def test_a_lifecycle_rule_that_counts_images_in_use_is_warned_of(tag_status: str, warns: bool) -> None:
+    text = examples.LIFECYCLE_POLICY.replace('"tagStatus": "any"', f'"tagStatus": "{tag_status}"')
+    warnings = config.parse(text).warnings
+    assert any("imageCountMoreThan" in warning for warning in warnings) is warns

@@ -1,0 +1,70 @@
+"""Host names of the clouds' registries, in all partitions, made and read back."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirrors.cloud_hosts import (
+    ECR_KINDS,
+    EcrHost,
+    EcrKind,
+    ecr_arn,
+    ecr_host,
+    gar_host,
+    parse_ecr_host,
+    parse_gar_host,
+)
+
+ACCOUNT = "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("region", "kind", "host"),
+    [
+        ("eu-central-1", "standard", "123456789012.dkr.ecr.eu-central-1.amazonaws.com"),
+        ("eu-central-1", "dualstack", "123456789012.dkr-ecr.eu-central-1.on.aws"),
+        ("us-gov-west-1", "fips", "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com"),
+        ("us-east-1", "fips-dualstack", "123456789012.dkr-ecr-fips.us-east-1.on.aws"),
+        ("cn-north-1", "standard", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn"),
+        ("cn-north-1", "dualstack", "123456789012.dkr-ecr.cn-north-1.on.amazonwebservices.com.cn"),
+        ("us-iso-east-1", "standard", "123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov"),
+        ("us-isob-east-1", "standard", "123456789012.dkr.ecr.us-isob-east-1.sc2s.sgov.gov"),
+        ("eu-isoe-west-1", "standard", "123456789012.dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk"),
+        ("eusc-de-east-1", "standard", "123456789012.dkr.ecr.eusc-de-east-1.amazonaws.eu"),
+        ("xx-new-1", "standard", "123456789012.dkr.ecr.xx-new-1.amazonaws.com"),
+    ],
+)
+def test_a_host_is_made_and_read_back(region: str, kind: EcrKind, host: str) -> None:
+    assert ecr_host(ACCOUNT, region, kind) == host
+    assert parse_ecr_host(host) == EcrHost(ACCOUNT, region, kind)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "public.ecr.aws",
+        "123456789012.dkr.ecr.eu-central-1.amazonaws.com.evil.example",
+        "123456789012.dkr.ecr.cn-north-1.amazonaws.com",
+        "12345.dkr.ecr.eu-central-1.amazonaws.com",
+        "123456789012.dkr.ecr.eu-central-1.on.aws",
+        "docker.io",
+    ],
+)
+def test_other_hosts_are_none_of_ecrs(host: str) -> None:
+    assert parse_ecr_host(host) is None
+
+
+def test_arns_have_their_partition() -> None:
+    assert ecr_arn(ACCOUNT, "eu-central-1", "a/b") == f"arn:aws:ecr:eu-central-1:{ACCOUNT}:repository/a/b"
+    assert ecr_arn(ACCOUNT, "cn-north-1", "a").startswith("arn:aws-cn:ecr:")
+    assert ecr_arn(ACCOUNT, "us-gov-east-1", "a").startswith("arn:aws-us-gov:ecr:")
+
+
+def test_all_names_of_a_registry_are_different() -> None:
+    assert len({ecr_host(ACCOUNT, "us-east-1", kind) for kind in ECR_KINDS}) == len(ECR_KINDS) == 4
+
+
+@pytest.mark.parametrize("location", ["europe-west3", "us", "europe", "asia-southeast2"])
+def test_locations_of_artifact_registry(location: str) -> None:
+    assert parse_gar_host(gar_host(location)) == location
+    assert parse_gar_host("gcr.io") is None
