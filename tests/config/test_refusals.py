@@ -101,7 +101,7 @@ def problems(text: str) -> list[str]:
         ("target: {aws: {accountId: 1234567890123, region: eu-central-1}}", "c.yaml:1: target.aws.accountId: must be the 12 digits of an AWS account, not '1234567890123'"),
         ("target: {aws: {accountId: true, region: eu-central-1}}", "c.yaml:1: target.aws.accountId: must be the 12 digits of an AWS account, in quotes"),
         ("target: {aws: {accountId: '123456789012', region: Frankfurt}}", "c.yaml:1: target.aws.region: must be the name of an AWS region, such as eu-central-1"),
-        ("target: {type: gcp, gcp: {location: eu, projectId: X, repositoryId: main}}", "c.yaml:1: target.gcp.projectId: must be the ID of a Google Cloud project"),
+        ("target: {type: gcp, gcp: {location: eu, projectId: X, repositoryId: main}}", "c.yaml:1: target.gcp.projectId: must be the ID of a Google Cloud project: a-z, 0-9 and -, after its domain and a colon where it has one"),
     ],
 )  # fmt: skip
 def test_a_problem_is_told_in_one_line_with_its_place(text: str, problem: str) -> None:
