@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -75,6 +77,7 @@ class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
         return Response(serializers.MappingSerializer(mapping).data)
 
 
+@method_decorator(conditional_page, name="dispatch")
 class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJob]):
     """Orders to copy an image. A job that has ended never changes: a retry is a new one."""
 
@@ -205,6 +208,7 @@ class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
         return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)
 
 
+@method_decorator(conditional_page, name="dispatch")
 class StatsView(APIView):
     """The numbers of the last hours."""
 

@@ -10,7 +10,16 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from mirrors.accounts.roles import Role
-from mirrors.models import DecisionCount, Filter, JobStatus, MappingAccess, MirrorAttempt, MirrorJob, Registry
+from mirrors.models import (
+    DecisionCount,
+    Filter,
+    JobProgress,
+    JobStatus,
+    MappingAccess,
+    MirrorAttempt,
+    MirrorJob,
+    Registry,
+)
 from tests.api.conftest import Clients
 
 
@@ -150,3 +159,12 @@ def test_without_a_log_in_the_problem_says_how_to_come_in(db: None) -> None:
     response = APIClient().get("/api/v1/jobs/")
     problem(response, 401, "not-authenticated")
     assert response["WWW-Authenticate"] == "Token"
+
+
+def test_what_has_not_changed_is_not_sent_again(operator: APIClient, job: MirrorJob) -> None:
+    url = f"/api/v1/jobs/{job.pk}/progress/"
+    first = operator.get(url)
+    again = operator.get(url, headers={"If-None-Match": first["ETag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    JobProgress.objects.create(job=job, bytes_copied=5)
+    assert operator.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 200
