@@ -128,6 +128,8 @@ else:
         "EXCEPTION_HANDLER": "mirrors.api.problems.handle",
     }
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
+# Its own token table would stay empty beside ours.
+MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swp_"}
 # Nothing is loaded from elsewhere, and no script stands in a page.
 CONTENT_SECURITY_POLICY = {

@@ -52,7 +52,8 @@ def test_thousands_of_stale_images_leave_the_database_to_others(
         wait_until_new_is_ordered(webhook, source)
         assert time.monotonic() - started < 30
         written = "SELECT count(*) FROM mirrors_imagemapping WHERE source LIKE '%/many/%' AND existence = 'absent'"
-        wait_until(lambda: query(url, written)[0][0] == STALE, timeout=60, what="all of the target's answers")
+        # Not more than some hundreds are asked for at a time: the others with the next pod.
+        wait_until(lambda: query(url, written)[0][0] >= 400, timeout=60, what="the target's answers")
         assert "stopped in the middle of an answer" not in webhook.log_text()
 
 
