@@ -10,6 +10,7 @@ from typing import Final
 from mirrors.known import KnownMapping
 from webhook import facts
 from webhook.decision import Decision, Knowledge
+from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
 from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
@@ -36,8 +37,9 @@ def is_foreign(decision: Decision) -> bool:
 class Guard:
     """One instance a process. Images that this webhook has swapped itself are known, and cost nothing."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, knowing: Knowing) -> None:
         self._store = store
+        self._knowing = knowing
         self._inside: BoundedMap[str, tuple[float, Sequence[KnownMapping]]] = BoundedMap(5_000)
 
     def look(self, decision: Decision, snapshot: Snapshot, terms: Terms) -> Decision:
@@ -70,10 +72,17 @@ class Guard:
         remembered = self._inside.get(repository)
         if remembered is not None and time.monotonic() - remembered[0] < REMEMBERED:
             return remembered[1]
-        if not terms.may_ask:
-            return ()
-        found = await_result(self._store.inside(repository), terms.left(PATIENCE))
+        found = self._look_up(repository, terms) if terms.may_ask else None
         if found is None:
             return remembered[1] if remembered else ()
         self._inside.put(repository, (time.monotonic(), found))
         return found
+
+    def _look_up(self, repository: str, terms: Terms) -> Sequence[KnownMapping] | None:
+        """From the database; None where it does not answer, or too many wait already."""
+        if not self._knowing.try_wait():
+            return None
+        try:
+            return await_result(self._store.inside(repository), terms.left(PATIENCE))
+        finally:
+            self._knowing.end_wait()

@@ -59,7 +59,7 @@ class Reviewer:
         self._snapshots = snapshots
         self._store = store
         self._knowing = knowing
-        self._guard = Guard(store)
+        self._guard = Guard(store, knowing)
         self._ordered: BoundedMap[MirrorOrder, float] = BoundedMap(20_000)
 
     def review(self, request: AdmissionRequest, terms: Terms) -> Outcome:
