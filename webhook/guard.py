@@ -52,7 +52,7 @@ class Guard:
         mirror = replace(decision.source, registry=snapshot.policy.target.endpoint)
         own = self._store.row_at(str(mirror))
         owners = [own] if own is not None else self._owners(mirror.name, terms)
-        if any(facts.is_guarded(known, snapshot, terms.namespace) for known in owners):
+        if _guards(owners, snapshot, terms):
             return replace(decision, reason=Reason.ACCESS_DENIED)
         return decision
 
@@ -64,8 +64,7 @@ class Guard:
             return False
         if decision.target is None or known.granted:
             return False
-        owners = self._owners(decision.target.name, terms)
-        return any(facts.is_guarded(owner, snapshot, terms.namespace) for owner in owners)
+        return _guards(self._owners(decision.target.name, terms), snapshot, terms)
 
     def _owners(self, repository: str, terms: Terms) -> Sequence[KnownMapping]:
         """All mappings of the repository: another tag, or the digest alone, is the same private image."""
@@ -86,3 +85,8 @@ class Guard:
             return await_result(self._store.inside(repository), terms.left(PATIENCE))
         finally:
             self._knowing.end_wait()
+
+
+def _guards(owners: Sequence[KnownMapping], snapshot: Snapshot, terms: Terms) -> bool:
+    """Whether one of them is private, and not for the pod's namespace."""
+    return any(facts.is_guarded(owner, snapshot, terms.namespace) for owner in owners)

@@ -94,15 +94,13 @@ class Reviewer:
             known |= self._wait_for_orders(orders, known, terms)
         elif orders:
             self._order(orders)
-        known |= {d.key: replace(known[d.key], barred=True) for d in open_ if self._bars(d, known, snapshot, terms)}
+        barred = [d.key for d in open_ if self._guard.bars(d, known[d.key], snapshot, terms)]
+        known |= {key: replace(known[key], barred=True) for key in barred}
         classified = [self._guard.look(d, snapshot, terms) for d in classified]
         settled = [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
         if terms.may_write and terms.may_ask:
             self._refresh(request, settled, snapshot)
         return settled
-
-    def _bars(self, d: Decision, known: dict[str, Knowledge], snapshot: Snapshot, terms: Terms) -> bool:
-        return self._guard.bars(d, known[d.key], snapshot, terms)
 
     def _classify(self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot) -> list[Decision]:
         pod = admission.filter_view(request)

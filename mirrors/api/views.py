@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
@@ -127,7 +127,23 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
         return Response(serializers.ProgressSerializer(seen).data)
 
 
-class FilterViewSet(viewsets.ModelViewSet[Filter]):
+Declarable = TypeVar("Declarable", Filter, Registry)
+
+
+class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
+    """Rows that the configuration file may declare: those are shown, and can't be changed here."""
+
+    def perform_update(self, serializer: BaseSerializer[Declarable]) -> None:
+        assert serializer.instance is not None
+        _refuse_if_from_file(serializer.instance.managed_by)
+        serializer.save()
+
+    def perform_destroy(self, instance: Declarable) -> None:
+        _refuse_if_from_file(instance.managed_by)
+        instance.delete()
+
+
+class FilterViewSet(DeclarableViewSet[Filter]):
     """Queries for images that are left alone. Those of the configuration file are shown, and can't be changed here."""
 
     queryset = Filter.objects.all()
@@ -138,15 +154,6 @@ class FilterViewSet(viewsets.ModelViewSet[Filter]):
 
     def perform_create(self, serializer: BaseSerializer[Filter]) -> None:
         serializer.save(managed_by=ManagedBy.OPERATOR)
-
-    def perform_update(self, serializer: BaseSerializer[Filter]) -> None:
-        assert serializer.instance is not None
-        _refuse_if_from_file(serializer.instance.managed_by)
-        serializer.save()
-
-    def perform_destroy(self, instance: Filter) -> None:
-        _refuse_if_from_file(instance.managed_by)
-        instance.delete()
 
     @extend_schema(
         request=serializers.FilterTestSerializer, responses=serializers.FilterAnswerSerializer(many=True), filters=False
@@ -159,7 +166,7 @@ class FilterViewSet(viewsets.ModelViewSet[Filter]):
         return Response(try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
 
 
-class RegistryViewSet(viewsets.ModelViewSet[Registry]):
+class RegistryViewSet(DeclarableViewSet[Registry]):
     """Registries that images come from and go to. The target, and what the file declares, can't be changed here."""
 
     queryset = Registry.objects.all()
@@ -169,15 +176,6 @@ class RegistryViewSet(viewsets.ModelViewSet[Registry]):
 
     def perform_create(self, serializer: BaseSerializer[Registry]) -> None:
         serializer.save(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR)
-
-    def perform_update(self, serializer: BaseSerializer[Registry]) -> None:
-        assert serializer.instance is not None
-        _refuse_if_from_file(serializer.instance.managed_by)
-        serializer.save()
-
-    def perform_destroy(self, instance: Registry) -> None:
-        _refuse_if_from_file(instance.managed_by)
-        instance.delete()
 
 
 class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):

@@ -23,6 +23,7 @@ import yaml
 from tests.support.authority import Authority
 from tests.support.kube_build import binaries
 from tests.support.ports import free_port, wait_until
+from tests.support.processes import end
 
 ADMIN, OTHER = "admin-token-for-tests", "worker-token-for-tests"
 """Bearer tokens: of a cluster administrator, and of the service account ``swapper/worker``."""
@@ -163,12 +164,7 @@ def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, patience=10)
 
 
 def _is_healthy(port: int, process: subprocess.Popen[bytes]) -> bool:

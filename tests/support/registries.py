@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.ports import free_port, wait_until
+from tests.support.processes import end
 
 USERNAME = "mirror"
 PASSWORD = "correct horse"
@@ -81,12 +82,7 @@ def distribution(
             ca_file = str(directory / "ca.pem") if tls else None
             yield Registry(f"127.0.0.1:{port}", ca_file, directory / "data")
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process, patience=5)
 
 
 def _is_open(port: int, process: subprocess.Popen[bytes]) -> bool:
