@@ -207,7 +207,7 @@ class Reviewer:
         uses: set[UseKey] = set()
         for d in decisions:
             host = d.source.registry if d.source else ""
-            counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value)] += 1
+            counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value, d.filter)] += 1
             if d.known is not None and d.known.mapping_id is not None:
                 uses.add(UseKey(d.known.mapping_id, namespace, *workload))
         for key, images in counts.items():

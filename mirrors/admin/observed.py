@@ -6,7 +6,16 @@ from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.models import BlobLocation, DecisionCount, HostBudget, Revision
+from mirrors.models import (
+    AdmissionSample,
+    BlobLocation,
+    DecisionCount,
+    HostBudget,
+    Instance,
+    OperatorAction,
+    RegistryCheck,
+    Revision,
+)
 
 # The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
 for queue_row in (OrmQ, Schedule, Success, Failure):
@@ -29,7 +38,7 @@ class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
 
 @admin.register(DecisionCount)
 class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
-    list_display = ["hour", "namespace", "source_host", "decision", "reason", "images"]
+    list_display = ["hour", "namespace", "source_host", "decision", "reason", "filter", "images"]
     list_filter = ["decision", "reason"]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
@@ -39,3 +48,34 @@ class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
 class RevisionAdmin(ReadOnlyAdmin[Revision]):
     list_display = ["table", "number"]
     search_fields = ["table"]
+
+
+@admin.register(AdmissionSample)
+class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
+    list_display = ["created_at", "namespace", "pod_name", "workload"]
+    search_fields = ["namespace", "pod_name", "workload"]
+    ordering = ["-id"]
+
+
+@admin.register(OperatorAction)
+class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
+    list_display = ["created_at", "actor", "action", "subject", "details"]
+    list_filter = ["action"]
+    search_fields = ["actor", "subject"]
+    ordering = ["-id"]
+
+
+@admin.register(Instance)
+class InstanceAdmin(ReadOnlyAdmin[Instance]):
+    list_display = ["role", "name", "started_at", "seen_at"]
+    list_filter = ["role"]
+    search_fields = ["name"]
+
+
+@admin.register(RegistryCheck)
+class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
+    list_display = ["registry", "status", "requested_by", "created_at", "finished_at"]
+    list_filter = ["status"]
+    list_select_related = ["registry"]
+    search_fields = ["registry__endpoint"]
+    ordering = ["-id"]

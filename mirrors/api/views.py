@@ -123,7 +123,9 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     def progress(self, request: Request, pk: str) -> Response:
         """Bytes and blobs of a running copy, twice a second."""
         job: MirrorJob = self.get_object()
-        seen = JobProgress.objects.filter(job=job).first() or JobProgress(job=job, updated_at=job.created_at)
+        seen = JobProgress.objects.filter(job=job).first() or JobProgress(
+            job=job, moving=[], started_at=job.created_at, updated_at=job.created_at
+        )
         return Response(serializers.ProgressSerializer(seen).data)
 
 

@@ -1,19 +1,25 @@
 """The rows: what is mirrored, who asked, what happened. One file a concern."""
 
 from mirrors.models.accounting import DecisionCount, ImageUse
+from mirrors.models.action import OperatorAction
+from mirrors.models.check import CheckStatus, RegistryCheck
 from mirrors.models.filter import Filter
 from mirrors.models.hosts import BlobLocation, HostBudget
 from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
+from mirrors.models.instance import Instance, InstanceRole
 from mirrors.models.mirror_job import ErrorClass, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
 from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
 from mirrors.models.repository import TargetRepository
 from mirrors.models.revision import Revision
+from mirrors.models.sample import AdmissionSample
 
 __all__ = [
     "Access",
+    "AdmissionSample",
     "AttemptOutcome",
     "BlobLocation",
+    "CheckStatus",
     "DecisionCount",
     "ErrorClass",
     "Existence",
@@ -21,6 +27,8 @@ __all__ = [
     "HostBudget",
     "ImageMapping",
     "ImageUse",
+    "Instance",
+    "InstanceRole",
     "JobProgress",
     "JobStatus",
     "ManagedBy",
@@ -29,8 +37,10 @@ __all__ = [
     "MirrorJob",
     "MirrorRequest",
     "Obstacle",
+    "OperatorAction",
     "Priority",
     "Registry",
+    "RegistryCheck",
     "RegistryKind",
     "RegistryRole",
     "Revision",

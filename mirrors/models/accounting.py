@@ -37,12 +37,14 @@ class DecisionCount(models.Model):
     source_host = models.CharField(max_length=260)
     decision = models.CharField(max_length=10)
     reason = models.CharField(max_length=30)
+    filter = models.CharField(max_length=200, blank=True, default="", db_default="", help_text="The one that matched.")
     images = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["hour", "namespace", "source_host", "decision", "reason"], name="decision_count_unique"
+                fields=["hour", "namespace", "source_host", "decision", "reason", "filter"],
+                name="decision_count_by_filter_unique",
             ),
         ]
 

@@ -36,6 +36,7 @@ class Trigger(models.TextChoices):
     OPERATOR = "operator"
     RETRY = "retry"
     REFRESH = "refresh"
+    VERIFY = "verify"
 
 
 class ErrorClass(models.TextChoices):
@@ -99,6 +100,9 @@ class MirrorJob(models.Model):
     cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     error_class = models.CharField(max_length=20, choices=ErrorClass, blank=True, default="")
     error_message = models.TextField(blank=True)
+    error_host = models.CharField(
+        max_length=260, blank=True, default="", db_default="", help_text="The registry that it failed at."
+    )
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries", db_index=False
     )
@@ -125,6 +129,7 @@ class MirrorJob(models.Model):
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="job_running"),
             models.Index(fields=["mapping", "-id"], name="job_of_mapping"),
             models.Index(fields=["status", "error_class", "-id"], name="job_by_status"),
+            models.Index(fields=["error_host", "-id"], condition=~Q(error_host=""), name="job_by_error_host"),
             # A namespace's orders of the last hour, for its quota.
             models.Index(fields=["namespace", "created_at"], name="job_of_namespace"),
             models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="job_finished"),

@@ -18,6 +18,10 @@ class JobProgress(models.Model):
     bytes_skipped = models.BigIntegerField(default=0)
     blobs_total = models.IntegerField(default=0)
     blobs_done = models.IntegerField(default=0)
+    moving = models.JSONField(
+        default=list, blank=True, db_default=[], help_text="Blobs on their way: digest, size and bytes sent."
+    )
+    started_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:

@@ -36,6 +36,7 @@ class DecisionKey(NamedTuple):
     source_host: str
     decision: str
     reason: str
+    filter: str = ""
 
     @staticmethod
     def this_hour() -> datetime:

@@ -1,0 +1,31 @@
+"""What people did to jobs, mappings and repositories; edits of configuration are in the audit log."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models.image_mapping import ImageMapping
+from mirrors.models.mirror_job import MirrorJob
+
+
+class OperatorAction(models.Model):
+    """One act of one person, by page or API; it outlives what it was done to."""
+
+    actor = models.CharField(max_length=255)
+    action = models.CharField(max_length=30)
+    subject = models.CharField(max_length=800, blank=True, help_text="The image or repository.")
+    details = models.CharField(max_length=500, blank=True)
+    mapping = models.ForeignKey(ImageMapping, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
+    job = models.ForeignKey(MirrorJob, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
+    created_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["mapping"], condition=Q(mapping__isnull=False), name="action_of_mapping"),
+            models.Index(fields=["job"], condition=Q(job__isnull=False), name="action_of_job"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.subject}"

@@ -1,0 +1,44 @@
+"""Tests of registries: asked for by people, done by a worker, step by step."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models.registry import Registry
+
+
+class CheckStatus(models.TextChoices):
+    PENDING = "pending"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class RegistryCheck(models.Model):
+    """One test. ``steps`` are its results so far: name, status (ok, failed, skipped), words, seconds."""
+
+    LIVE: ClassVar = frozenset({CheckStatus.PENDING, CheckStatus.RUNNING})
+
+    registry = models.ForeignKey(Registry, on_delete=models.CASCADE, related_name="checks", db_index=False)
+    status = models.CharField(max_length=10, choices=CheckStatus, default=CheckStatus.PENDING)
+    steps = models.JSONField(default=list, blank=True)
+    requested_by = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=CheckStatus.values), name="check_status_known"),
+            models.UniqueConstraint(
+                fields=["registry"], condition=Q(status__in=["pending", "running"]), name="check_one_live_a_registry"
+            ),
+        ]
+        indexes = [models.Index(fields=["registry", "-id"], name="check_of_registry")]
+
+    def __str__(self) -> str:
+        return f"test of {self.registry}"

@@ -1,0 +1,28 @@
+"""Running processes as they last reported themselves: which webhooks and workers there are, and what they know."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class InstanceRole(models.TextChoices):
+    WEBHOOK = "webhook"
+    WORKER = "worker"
+
+
+class Instance(models.Model):
+    """A webhook process, or a worker. ``facts`` of a webhook: dry_run, switched_off, problem (of the configuration
+    file), target, certificate_expires_at (ISO 8601)."""
+
+    role = models.CharField(max_length=10, choices=InstanceRole)
+    name = models.CharField(max_length=255, help_text="Host (in a cluster the pod) and process.")
+    facts = models.JSONField(default=dict, blank=True)
+    started_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["role", "name"], name="instance_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.name}"
