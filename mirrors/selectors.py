@@ -26,6 +26,8 @@ from mirrors.models.revision import numbers
 from mirrors.registries.sources import SourceEntry, entry_from_row
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
+FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
+"""Tables whose revision counts deletions alone."""
 CHANGES_LIMIT = 5_000
 TARGETS_LIMIT = 1_000
 NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS})
@@ -137,9 +139,11 @@ def oldest_due_jobs() -> dict[str, float]:
     return {p.name.lower(): max(0.0, seconds.get(p.value, 0.0)) for p in Priority}
 
 
-def small_table_revisions() -> dict[str, int]:
-    """Revision numbers of the tables that processes hold in memory."""
-    return numbers(SMALL_TABLES)
+def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
+    """Revision numbers of the tables that processes hold in memory, and of those where they see what was deleted."""
+    found = numbers((*SMALL_TABLES, *FORGOTTEN))
+    forgotten = {model._meta.db_table: found.pop(model._meta.db_table) for model in FORGOTTEN}
+    return found, forgotten
 
 
 def operator_filters() -> list[tuple[str, str]]:

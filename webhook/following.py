@@ -44,6 +44,7 @@ class Follower:
         self._sources: BoundedMap[str, str] = BoundedMap(KNOWN)
         self._registry_of: tuple[str, str] | None = None
         self._revisions: dict[str, int] | None = None
+        self._forgotten: dict[str, int] | None = None
         self._watermark: datetime | None = None
         self._changes_full = False
         self.registry_id: int | None = None
@@ -103,7 +104,11 @@ class Follower:
 
     def poll(self) -> None:
         """Take over what has changed since the last poll."""
-        revisions = selectors.small_table_revisions()
+        revisions, forgotten = selectors.small_table_revisions()
+        if forgotten != self._forgotten:
+            self._rows.clear()
+            self._sources.clear()
+            self._forgotten = forgotten
         if revisions != self._revisions:
             self._on_rows(OperatorRows(tuple(selectors.operator_filters()), tuple(selectors.operator_sources())))
             self._revisions = revisions

@@ -26,7 +26,9 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
 
     @admin.action(description="Apply the configured settings", permissions=["apply"])
     def apply_settings(self, request: HttpRequest, rows: QuerySet[TargetRepository]) -> None:
-        count = request_settings(repository_ids=list(rows.values_list("pk", flat=True)))
+        count = request_settings(
+            repository_ids=list(rows.values_list("pk", flat=True)), requested_by=request.user.get_username()
+        )
         messages.info(request, f"{count} repositories are given their settings by the next free worker.")
 
     def has_apply_permission(self, request: HttpRequest) -> bool:

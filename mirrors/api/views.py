@@ -203,7 +203,7 @@ class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
     def apply(self, request: Request, pk: str) -> Response:
         """Have the next free worker give it the configured settings."""
         row: TargetRepository = self.get_object()
-        services.request_settings(repository_ids=[row.pk])
+        services.request_settings(repository_ids=[row.pk], requested_by=who(request))
         row.refresh_from_db()
         return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)
 

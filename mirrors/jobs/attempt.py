@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
+from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
@@ -42,7 +44,8 @@ class Attempt:
 
     def start(self) -> None:
         """An attempt begins with empty figures, whatever the one before left."""
-        JobProgress.objects.update_or_create(job_id=self._lease.job_id, defaults=_columns(Progress()))
+        empty = _columns(Progress()) | {"started_at": Now()}
+        JobProgress.objects.update_or_create(job_id=self._lease.job_id, defaults=empty)
 
     def note(self, text: str) -> None:
         """A line of the log, to be seen at once."""
@@ -72,6 +75,7 @@ class Attempt:
         return AttemptReport(
             error_class=failure.error_class if failure else "",
             error=failure.message if failure else "",
+            error_host=failure.host if failure else "",
             bytes_copied=self._seen.bytes_copied,
             log=self._text,
         )
@@ -81,7 +85,7 @@ class Attempt:
         self._text = (self._text + line)[:MAX_LOG]
 
 
-def _columns(seen: Progress) -> dict[str, int]:
+def _columns(seen: Progress) -> dict[str, Any]:
     return {
         "bytes_total": seen.bytes_total,
         "bytes_copied": seen.bytes_copied,
@@ -89,4 +93,5 @@ def _columns(seen: Progress) -> dict[str, int]:
         "bytes_skipped": seen.bytes_skipped,
         "blobs_total": seen.blobs_total,
         "blobs_done": seen.blobs_done,
+        "moving": [asdict(blob) for blob in seen.moving],
     }

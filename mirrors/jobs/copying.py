@@ -16,7 +16,7 @@ from mirrors.jobs.attempt import Attempt
 from mirrors.jobs.copier import Copier, Stop
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.retry import JobRefusedError
-from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle
+from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
 from mirrors.oci import CopyRequest, CopyResult, RegistryError
 from mirrors.registries.base import RegistryDriver
 
@@ -46,6 +46,8 @@ class Copying:
     def run(self, cancelled: Stop) -> Done:
         """Raises what ``mirrors.jobs.retry`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
+        if self._job.trigger == Trigger.VERIFY:
+            return self._verify()
         source = self._source_access(cancelled)
         driver = self._copier.driver()
         try:
@@ -60,6 +62,22 @@ class Copying:
                 self._attempt.note(f"the target has lost something: {error}; once more from the beginning")
                 return self._bring(driver, source, cancelled)
             raise
+
+    def _verify(self) -> Done:
+        """Ask the target alone; what it has is compared with what was written there."""
+        found = self._copier.engine.head(self._target, self._copier.driver().access())
+        if found is None:
+            known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
+            return Done("the target does not have it: mirror it now, or wait for the next pod", known)
+        present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
+        written = self._job.mapping.target_digest
+        if written and written != found.digest:
+            words = f"the target has {found.digest}, and not {written} which was written: find out who pushed it"
+            return Done(words, present | {"obstacle": Obstacle.TAMPERED})
+        obstacle = self._job.mapping.obstacle
+        cleared = Obstacle.NONE if obstacle == Obstacle.TAMPERED else obstacle
+        present |= {"target_digest": found.digest, "obstacle": cleared}
+        return Done(f"the target has it; {found.digest}", present)
 
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
         state = driver.ensure_repository(self._target.repository)

@@ -48,6 +48,7 @@ class AttemptReport:
 
     error_class: str = ErrorClass.NONE
     error: str = ""
+    error_host: str = ""
     bytes_copied: int = 0
     log: str = ""
 
@@ -188,4 +189,8 @@ def _count(outcome: str, error_class: str, attempts: int = 1) -> None:
 
 
 def _error_of(report: AttemptReport) -> dict[str, Any]:
-    return {"error_class": report.error_class, "error_message": report.error}
+    return {
+        "error_class": report.error_class,
+        "error_message": report.error,
+        "error_host": report.error_host[:260],
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from mirrors.images import pinned_tag
@@ -165,7 +166,7 @@ class ImageCopy:
                 blob=blob,
                 is_new_repository=request.target_is_new,
                 mount_from=self._mount_from(blob),
-                on_bytes=self.counter.add,
+                on_bytes=partial(self.counter.add, blob),
             )
             way = copy.run()
             shared.mounts.record(request.target.registry, blob.digest, request.target.repository)
@@ -240,6 +241,6 @@ class _Moves:
             return
         way = future.result()
         if blob is not None:
-            self._copy.counter.finish(blob, way if is_owner else "skipped", moved=is_owner and way == "copied")
+            self._copy.counter.finish(blob, way if is_owner else "skipped")
         for missing in self._missing.values():
             missing.discard(digest)

@@ -13,9 +13,22 @@ from mirrors.oci.manifests import Descriptor
 Way = Literal["copied", "mounted", "skipped"]
 
 
+MOST_MOVING = 16
+"""Blobs on their way that are told one by one, the largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A blob on its way, in bytes."""
+
+    digest: str
+    size: int
+    sent: int
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Bytes of blobs; `bytes_copied` includes what is on its way."""
+    """Bytes of blobs; `bytes_copied` includes what is on its way, which `moving` tells by blob."""
 
     bytes_total: int = 0
     bytes_copied: int = 0
@@ -23,6 +36,7 @@ class Progress:
     bytes_skipped: int = 0
     blobs_total: int = 0
     blobs_done: int = 0
+    moving: tuple[Moving, ...] = ()
 
 
 class Counter:
@@ -36,25 +50,24 @@ class Counter:
         self._lock = threading.Lock()
         self._totals = (0, 0)
         self._done = 0
-        self._moving = 0
+        self._moving: dict[Descriptor, int] = {}
         self._bytes: dict[Way, int] = {"copied": 0, "mounted": 0, "skipped": 0}
 
     def expect(self, blobs: Iterable[Descriptor]) -> None:
         sizes = [blob.size or 0 for blob in blobs]
         self._totals = (len(sizes), sum(sizes))
 
-    def add(self, count: int) -> None:
-        """Bytes that were sent; negative when an upload has to start again."""
+    def add(self, blob: Descriptor, count: int) -> None:
+        """Bytes of it that were sent; negative when an upload has to start again."""
         with self._lock:
-            self._moving += count
+            self._moving[blob] = self._moving.get(blob, 0) + count
 
-    def finish(self, blob: Descriptor, way: Way, *, moved: bool) -> None:
-        """One blob is there. `moved` tells that its bytes went through `add`."""
-        size = blob.size or 0
+    def finish(self, blob: Descriptor, way: Way) -> None:
+        """One blob is there; what `add` heard of it is counted no more."""
         with self._lock:
             self._done += 1
-            self._bytes[way] += size
-            self._moving -= size if moved else 0
+            self._bytes[way] += blob.size or 0
+            self._moving.pop(blob, None)
 
     def report(self, *, final: bool = False) -> None:
         now = time.monotonic()
@@ -64,6 +77,8 @@ class Counter:
 
     def snapshot(self) -> Progress:
         with self._lock:
-            copied = self._bytes["copied"] + max(0, self._moving)
+            copied = self._bytes["copied"] + max(0, sum(self._moving.values()))
             blobs, total = self._totals
-            return Progress(total, copied, self._bytes["mounted"], self._bytes["skipped"], blobs, self._done)
+            by_size = sorted(self._moving.items(), key=lambda item: -(item[0].size or 0))
+            moving = tuple(Moving(blob.digest, blob.size or 0, sent) for blob, sent in by_size[:MOST_MOVING] if sent)
+            return Progress(total, copied, self._bytes["mounted"], self._bytes["skipped"], blobs, self._done, moving)

@@ -1,7 +1,16 @@
 """Writes that webhook, jobs, API and pages share; each owns its side effects."""
 
 from mirrors.services.grants import record_grants
-from mirrors.services.jobs import JobStateError, cancel_job, retry_job
+from mirrors.services.jobs import (
+    Acted,
+    JobStateError,
+    cancel_job,
+    retry_failed,
+    retry_job,
+    retry_jobs,
+    set_priority,
+)
+from mirrors.services.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
 from mirrors.services.mirroring import MirrorOrder, OrderOutcome, request_mirror, request_mirrors
 from mirrors.services.recording import (
     DecisionKey,
@@ -14,6 +23,7 @@ from mirrors.services.recording import (
 from mirrors.services.repositories import record_repository, request_settings
 
 __all__ = [
+    "Acted",
     "DecisionKey",
     "JobStateError",
     "MirrorOrder",
@@ -21,6 +31,8 @@ __all__ = [
     "TargetAnswer",
     "UseKey",
     "cancel_job",
+    "forget_mappings",
+    "mirror_mappings",
     "record_decisions",
     "record_existence",
     "record_grants",
@@ -29,5 +41,10 @@ __all__ = [
     "request_mirror",
     "request_mirrors",
     "request_settings",
+    "retry_failed",
     "retry_job",
+    "retry_jobs",
+    "set_paused",
+    "set_priority",
+    "verify_mappings",
 ]

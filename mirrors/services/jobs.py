@@ -1,16 +1,32 @@
-"""What people do to jobs: retry and cancel."""
+"""What people do to jobs: retry, cancel, make more or less urgent."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
-from mirrors.models import ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
-from mirrors.services.mirroring import MirrorOrder, request_mirror
+from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.services.actions import Subject, note_actions
+from mirrors.services.mirroring import MirrorOrder, request_mirrors
+
+AT_ONCE = 200
+"""Jobs that are ordered anew in one transaction."""
 
 
 class JobStateError(Exception):
-    """The job is in a state that does not allow this."""
+    """The state of things does not allow this; the message says what to do first."""
+
+
+@dataclass(slots=True)
+class Acted:
+    """What became of an act on several rows: the jobs that came of it, and why others were passed over."""
+
+    jobs: list[MirrorJob] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
 
 
 def retry_job(*, job_id: int, requested_by: str) -> MirrorJob:
@@ -18,38 +34,89 @@ def retry_job(*, job_id: int, requested_by: str) -> MirrorJob:
 
     Raises JobStateError while the job is live, and MirrorJob.DoesNotExist.
     """
-    with transaction.atomic():
-        job = MirrorJob.objects.select_related("mapping").get(id=job_id)
-        if job.status in MirrorJob.ACTIVE:
-            raise JobStateError(f"Job {job_id} is {job.status}: wait for its end, or cancel it first.")
-        mapping = job.mapping
-        if mapping.paused:
-            raise JobStateError(f"{mapping.source} is paused: resume its mapping first.")
+    acted = retry_jobs(job_ids=[job_id], requested_by=requested_by)
+    if acted.refusals:
+        raise JobStateError(acted.refusals[0])
+    if not acted.jobs:
+        raise MirrorJob.DoesNotExist
+    return acted.jobs[0]
+
+
+def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
+    """Order the images of jobs anew, each image once; those that can't be now are passed over with their reason."""
+    acted = Acted()
+    ids = sorted(job_ids)
+    for start in range(0, len(ids), AT_ONCE):
+        with transaction.atomic():
+            _retry(ids[start : start + AT_ONCE], requested_by, acted)
+    return acted
+
+
+def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -> Acted:
+    """Order anew whatever failed last with this error: of each image its last job, the oldest first."""
+    last = MirrorJob.objects.filter(status=JobStatus.FAILED, error_class=error_class, mapping__last_job=F("id"))
+    if error_host:
+        last = last.filter(error_host=error_host)
+    return retry_jobs(job_ids=list(last.values_list("id", flat=True)), requested_by=requested_by)
+
+
+def _retry(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
+    old: dict[int, MirrorJob] = {}
+    for job in MirrorJob.objects.select_related("mapping").filter(id__in=job_ids).order_by("id"):
+        if reason := _why_not(job):
+            acted.refusals.append(reason)
+        else:
+            old[job.mapping_id] = job
+    new = _order_anew(old.values(), requested_by)
+    for mapping_id, job in new.items():
+        MirrorJob.objects.filter(id=job.id, retry_of=None, id__gt=old[mapping_id].id).update(retry_of=old[mapping_id])
+    _carry_requests(old, new)
+    fresh = MirrorJob.objects.select_related("mapping").filter(id__in=[job.id for job in new.values()]).order_by("id")
+    acted.jobs.extend(fresh)
+    subjects = [Subject(old[m].mapping.source, m, job.id, f"after job {old[m].id}") for m, job in new.items()]
+    note_actions(actor=requested_by, action="retry", subjects=subjects)
+
+
+def _why_not(job: MirrorJob) -> str:
+    if job.status in MirrorJob.ACTIVE:
+        return f"Job {job.id} is {job.status}: wait for its end, or cancel it first."
+    if job.mapping.paused:
+        return f"{job.mapping.source} is paused: resume its mapping first."
+    return ""
+
+
+def _order_anew(jobs: Iterable[MirrorJob], requested_by: str) -> dict[int, MirrorJob]:
+    """The live job of each mapping, by mapping; targets of each registry by themselves."""
+    by_registry: dict[int, list[MirrorOrder]] = {}
+    for job in jobs:
         order = MirrorOrder(
-            source=mapping.source,
-            target=mapping.target,
-            trigger=Trigger.RETRY,
+            source=job.mapping.source,
+            target=job.mapping.target,
+            trigger=Trigger.VERIFY if job.trigger == Trigger.VERIFY else Trigger.RETRY,
             priority=Priority.OPERATOR,
             requested_by=requested_by,
             namespace=job.namespace,
         )
-        outcome = request_mirror(target_registry_id=mapping.target_registry_id, order=order)
-        assert outcome.job_id is not None  # the mapping exists and is not paused
-        new = MirrorJob.objects.get(id=outcome.job_id)
-        if new.retry_of_id is None and new.id > job.id:
-            MirrorJob.objects.filter(id=new.id, retry_of=None).update(retry_of=job)
-        _carry_requests(job, new)
-        new.refresh_from_db()
-    return new
+        by_registry.setdefault(job.mapping.target_registry_id, []).append(order)
+    outcomes = [
+        outcome
+        for registry_id, orders in by_registry.items()
+        for outcome in request_mirrors(target_registry_id=registry_id, orders=orders)
+    ]
+    live = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
+    return {job.mapping_id: job for job in live.values()}
 
 
-def _carry_requests(old: MirrorJob, new: MirrorJob) -> None:
-    """The new job may try the same pull secrets as the old one."""
-    rows = list(old.requests.all())
+def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:
+    """The new jobs may try the same pull secrets as the old ones."""
+    rows = list(MirrorRequest.objects.filter(job__in=old.values()).select_related("job"))
+    carried = []
     for row in rows:
-        row.pk = None
-        row.job = new
-    MirrorRequest.objects.bulk_create(rows, ignore_conflicts=True)
+        row.pk, job = None, new.get(row.job.mapping_id)
+        if job is not None:
+            row.job = job
+            carried.append(row)
+    MirrorRequest.objects.bulk_create(carried, ignore_conflicts=True)
 
 
 def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
@@ -60,11 +127,30 @@ def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
     with transaction.atomic():
         message = f"Cancelled by {requested_by}."
         pending = MirrorJob.objects.filter(id=job_id, status=JobStatus.PENDING)
-        if pending.update(status=JobStatus.CANCELLED, finished_at=Now(), error_message=message):
+        ended = {"status": JobStatus.CANCELLED, "finished_at": Now(), "error_message": message}
+        if pending.update(**ended, error_class=ErrorClass.NONE, error_host=""):
             ImageMapping.objects.filter(last_job=job_id).record()
         else:
             running = MirrorJob.objects.filter(id=job_id, status=JobStatus.RUNNING)
             if not running.update(cancel_requested_at=Now(), error_message=message):
                 job = MirrorJob.objects.get(id=job_id)
                 raise JobStateError(f"Job {job_id} has ended already ({job.status}): there is nothing to cancel.")
-    return MirrorJob.objects.get(id=job_id)
+        job = MirrorJob.objects.select_related("mapping").get(id=job_id)
+        note_actions(
+            actor=requested_by, action="cancel", subjects=[Subject(job.mapping.source, job.mapping_id, job_id)]
+        )
+    return job
+
+
+def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
+    """Make a job that waits more or less urgent. Raises JobStateError where it waits no more, and DoesNotExist."""
+    with transaction.atomic():
+        job = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",)).get(id=job_id)
+        if job.status != JobStatus.PENDING:
+            raise JobStateError(f"Job {job_id} is {job.status}: only a job that waits has an urgency to change.")
+        words = f"{job.get_priority_display()} → {Priority(priority).label}"
+        MirrorJob.objects.filter(id=job_id).update(priority=priority)
+        subject = Subject(job.mapping.source, job.mapping_id, job_id, words)
+        note_actions(actor=requested_by, action="priority", subjects=[subject])
+        job.priority = priority
+    return job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mirrors.images import MAX_REPOSITORY, ImageRef, TargetName
 from mirrors.models import MirrorJob, Priority, Registry, RegistryKind, RegistryRole, Trigger
+from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import JobStateError
 from mirrors.services.mirroring import MirrorOrder, request_mirror
 
@@ -31,4 +32,7 @@ def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
     outcome = request_mirror(target_registry_id=registry.id, order=order)
     if outcome.job_id is None:
         raise JobStateError(f"{source} can't be mirrored now: {outcome.problem}.")
-    return MirrorJob.objects.get(id=outcome.job_id), outcome.job_id > newest
+    note_actions(
+        actor=requested_by, action="mirror", subjects=[Subject(str(source), outcome.mapping_id, outcome.job_id)]
+    )
+    return MirrorJob.objects.select_related("mapping").get(id=outcome.job_id), outcome.job_id > newest

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from django.db import transaction
 from django.db.models.functions import Now
 
 from mirrors.models import TargetRepository
 from mirrors.registries.base import RepositoryState
+from mirrors.services.actions import Subject, note_actions
 from mirrors.wakeup import wake_workers
 
 
@@ -30,10 +32,13 @@ def record_repository(*, registry_id: int, name: str, state: RepositoryState) ->
     )
 
 
-def request_settings(*, repository_ids: Collection[int]) -> int:
+def request_settings(*, repository_ids: Collection[int], requested_by: str) -> int:
     """Have workers give these repositories the configured settings; how many that are."""
-    asked = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
-    count = asked.update(apply_requested_at=Now(), problem="")
-    if count:
-        wake_workers()
+    with transaction.atomic():
+        asked = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
+        subjects = [Subject(name) for name in asked.values_list("name", flat=True)]
+        count = asked.update(apply_requested_at=Now(), problem="")
+        note_actions(actor=requested_by, action="apply settings", subjects=subjects)
+        if count:
+            wake_workers()
     return count

@@ -187,7 +187,7 @@ def test_differences_of_a_repository_are_shown_and_applied_when_asked_for(
         assert "imageTagMutability" in str(differences)
 
         ask = "from mirrors.models import *; from mirrors.services import *; "
-        ask += "request_settings(repository_ids=[r.pk for r in TargetRepository.objects.all()])"
+        ask += "request_settings(repository_ids=[r.pk for r in TargetRepository.objects.all()], requested_by='olga')"
         run_manage("shell", "-v0", "-c", ask, environment=webhook.environment)
         with aws.recording() as calls:
             worker.start()

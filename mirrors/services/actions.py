@@ -1,0 +1,36 @@
+"""What people did, noted in the transaction in which it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mirrors.models import OperatorAction
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was acted on: an image or a repository, with the rows that show it."""
+
+    name: str
+    mapping_id: int | None = None
+    job_id: int | None = None
+    details: str = ""
+
+
+def note_actions(*, actor: str, action: str, subjects: Iterable[Subject]) -> None:
+    """One row a subject; they outlive what they name."""
+    OperatorAction.objects.bulk_create(
+        [
+            OperatorAction(
+                actor=actor[:255],
+                action=action,
+                subject=subject.name,
+                mapping_id=subject.mapping_id,
+                job_id=subject.job_id,
+                details=subject.details[:500],
+            )
+            for subject in subjects
+        ],
+        batch_size=500,
+    )

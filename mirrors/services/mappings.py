@@ -1,0 +1,93 @@
+"""What people do to mappings: mirror now, verify, pause, resume, forget."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+
+from mirrors.models import ImageMapping, JobStatus, MirrorJob, Priority, Revision, Trigger
+from mirrors.services.actions import Subject, note_actions
+from mirrors.services.jobs import Acted
+from mirrors.services.mirroring import MirrorOrder, request_mirrors
+
+AT_ONCE = 200
+"""Mappings that are acted on in one transaction."""
+
+
+def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> Acted:
+    """Bring the images to the target now, or compare both sides where they are there."""
+    return _order(mapping_ids, Trigger.OPERATOR, "mirror", requested_by)
+
+
+def verify_mappings(*, mapping_ids: Collection[int], requested_by: str) -> Acted:
+    """Have a worker ask the target whether it has the images, and whether they are what was written; copies nothing."""
+    return _order(mapping_ids, Trigger.VERIFY, "verify", requested_by)
+
+
+def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str) -> int:
+    """Neither mirror nor swap the images, or do so again; how many have changed."""
+    changed = 0
+    for ids in _batches(mapping_ids):
+        with transaction.atomic():
+            rows = list(ImageMapping.objects.filter(id__in=ids, paused=not paused).select_for_update().order_by("id"))
+            changed += ImageMapping.objects.filter(id__in=[row.id for row in rows]).record(paused=paused)
+            action = "pause" if paused else "resume"
+            note_actions(actor=requested_by, action=action, subjects=[Subject(row.source, row.id) for row in rows])
+    return changed
+
+
+def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple[int, list[str]]:
+    """Delete mappings with their history; the images stay at the target. How many, and why others stay.
+
+    The next pod that asks for such an image begins anew.
+    """
+    forgotten, refusals = 0, []
+    for ids in _batches(mapping_ids):
+        with transaction.atomic():
+            rows = list(ImageMapping.objects.filter(id__in=ids).select_for_update().order_by("id"))
+            busy = set(
+                MirrorJob.objects.filter(mapping__in=rows, status=JobStatus.RUNNING).values_list("mapping", flat=True)
+            )
+            refusals += [f"{row.source} is being copied: cancel its job first." for row in rows if row.id in busy]
+            gone = [row for row in rows if row.id not in busy]
+            note_actions(actor=requested_by, action="forget", subjects=[Subject(row.source) for row in gone])
+            ImageMapping.objects.filter(id__in=[row.id for row in gone]).delete()
+            # Webhooks hear of changed rows by their time, of deleted ones by this.
+            Revision.bump(ImageMapping)
+            forgotten += len(gone)
+    return forgotten, refusals
+
+
+def _order(mapping_ids: Collection[int], trigger: Trigger, action: str, requested_by: str) -> Acted:
+    acted = Acted()
+    for ids in _batches(mapping_ids):
+        with transaction.atomic():
+            rows = list(ImageMapping.objects.filter(id__in=ids).order_by("id"))
+            acted.refusals += [f"{row.source} is paused: resume it first." for row in rows if row.paused]
+            placed: dict[int, int] = {}
+            for registry_id in {row.target_registry_id for row in rows}:
+                theirs = [row for row in rows if row.target_registry_id == registry_id and not row.paused]
+                orders = [_order_for(row, trigger, requested_by) for row in theirs]
+                outcomes = request_mirrors(target_registry_id=registry_id, orders=orders)
+                placed |= {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id}
+            jobs = MirrorJob.objects.select_related("mapping").filter(id__in=placed.values()).order_by("id")
+            acted.jobs += jobs
+            subjects = [Subject(row.source, row.id, placed[row.id]) for row in rows if row.id in placed]
+            note_actions(actor=requested_by, action=action, subjects=subjects)
+    return acted
+
+
+def _order_for(row: ImageMapping, trigger: Trigger, requested_by: str) -> MirrorOrder:
+    return MirrorOrder(
+        source=row.source,
+        target=row.target,
+        trigger=trigger,
+        priority=Priority.OPERATOR,
+        requested_by=requested_by,
+    )
+
+
+def _batches(ids: Collection[int]) -> list[list[int]]:
+    ordered = sorted(ids)
+    return [ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE)]
