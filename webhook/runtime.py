@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 
@@ -39,6 +39,7 @@ class Runtime:
             target=self.snapshots.target,
             quotas=lambda: self.snapshots.current.config.quotas,
             on_rows=self.snapshots.take_rows,
+            facts=self._facts if settings.WEBHOOK else None,
         )
         self.existence = Existence(self._head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST))
         knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
@@ -59,6 +60,18 @@ class Runtime:
         self.store.stop()
         self.existence.close()
         self._engine.close()
+
+    def _facts(self) -> dict[str, Any]:
+        """What the dashboard tells of this webhook."""
+        policy, certificate = self.snapshots.current.policy, self._gauges.certificate
+        return {
+            "target": "/".join(filter(None, self.snapshots.target())),
+            "dry_run": policy.dry_run,
+            "switched_off": policy.switched_off,
+            "problem": self.snapshots.problem or "",
+            "certificate_expires_at": certificate.expires_at.isoformat() if certificate else None,
+            "certificate_problem": certificate.problem if certificate else "",
+        }
 
     def budget(self) -> float:
         """Seconds that a review may take."""

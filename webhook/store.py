@@ -26,6 +26,7 @@ from django.db import (
 
 from mirrors import services
 from mirrors.known import KnownMapping
+from mirrors.models import InstanceRole
 from mirrors.services import MirrorOrder, OrderOutcome, TargetAnswer
 from swapper_project.config import Quotas
 from webhook.following import Follower, Row
@@ -44,6 +45,7 @@ ANSWERS_AT_ONCE: Final = 200
 POLL_EVERY: Final = 1.0
 WAIT_POLL_EVERY: Final = 0.1
 FLUSH_EVERY: Final = 10.0
+REPORT_EVERY: Final = 30.0
 REST: Final = (0.5, 5.0)
 """Seconds without a try after a database error: the first time, and at most."""
 
@@ -61,7 +63,7 @@ NAMESPACES: Final = 10_000
 
 class Store:
     """``target`` gives endpoint and prefix of the target in force, ``quotas`` those in force; ``on_rows`` takes
-    operators' rows."""
+    operators' rows; ``facts`` is what this webhook reports of itself, where it is one."""
 
     def __init__(
         self,
@@ -69,16 +71,18 @@ class Store:
         target: Callable[[], tuple[str, str]],
         quotas: Callable[[], Quotas],
         on_rows: Callable[[OperatorRows], None],
+        facts: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self.noticed = Noticed()
         self._follower = Follower(target=target, on_rows=on_rows)
         self._quotas = quotas
+        self._facts = facts
         self._over_quota: BoundedMap[str, float] = BoundedMap(NAMESPACES)
         self._inbox: queue.Queue[Message] = queue.Queue(INBOX)
         self._waits = Waits()
         self._unwritten: dict[str, TargetAnswer] = {}
         self._failures = 0
-        self._next_try = self._next_poll = self._next_flush = 0.0
+        self._next_try = self._next_poll = self._next_flush = self._next_report = 0.0
         self._patience = Patience()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
@@ -190,6 +194,9 @@ class Store:
         if now >= self._next_flush:
             is_more = self.noticed.flush_counts()
             self._next_flush = now if is_more else now + FLUSH_EVERY
+        if self._facts is not None and now >= self._next_report:
+            services.report_instance(role=InstanceRole.WEBHOOK, facts=self._facts())
+            self._next_report = now + REPORT_EVERY
 
     def _came_back(self) -> None:
         if self._failures:
@@ -251,6 +258,8 @@ class Store:
                     pass
                 while self.noticed.flush_counts():
                     pass
+                if self._facts is not None:
+                    services.withdraw_instance(role=InstanceRole.WEBHOOK)
         except (DatabaseError, InterfaceError, OSError) as error:
             log.warning("Counts of the last seconds are lost: the database does not answer", error=str(error).strip())
         finally:

@@ -12,6 +12,7 @@ from mirrors import selectors
 from mirrors.cluster import credentials as cluster_credentials
 from mirrors.cluster.client import ClusterError
 from mirrors.jobs.heart import Heart
+from mirrors.jobs.hosts import Allowances
 from mirrors.jobs.mounts import DatabaseMounts
 from mirrors.jobs.timing import timing
 from mirrors.oci import Engine, EngineSettings
@@ -33,6 +34,7 @@ class Copier:
         self._lock = threading.Lock()
         self.mounts = DatabaseMounts()
         self.heart = Heart()
+        self.allowances = Allowances()
         self._settings = engine_settings(source.current)
         self._known_hosts = self._catalog([])
         self.engine = self._new_engine()
@@ -61,6 +63,10 @@ class Copier:
         self._known_hosts = self._catalog(entries)
         return self._known_hosts
 
+    def catalog_of(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
+        """These registries alone."""
+        return self._catalog(entries)
+
     def _catalog(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
         return SourceCatalog(
             entries,
@@ -73,7 +79,12 @@ class Copier:
         return target_driver(self.config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
 
     def _new_engine(self) -> Engine:
-        return Engine(self._settings, mounts=self.mounts, on_request=metrics.counts_requests(self._label))
+        return Engine(
+            self._settings,
+            mounts=self.mounts,
+            on_request=metrics.counts_requests(self._label),
+            on_remaining=self.allowances.hear,
+        )
 
     def _label(self, host: str) -> str:
         return host if host == self._source.current.target.name.endpoint else self._known_hosts.label(host)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import queue
-import socket
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -16,16 +14,13 @@ from mirrors.jobs import due, outage, repositories
 from mirrors.jobs import lease as leases
 from mirrors.jobs.copier import Copier, Stop
 from mirrors.jobs.lease import AttemptReport, Lease
+from mirrors.jobs.registry_checks import RegistryChecks
 from mirrors.jobs.runner import Runner
 from mirrors.jobs.timing import timing
+from mirrors.services import instance_name
 from mirrors.wakeup import wake_workers
 
 log = structlog.get_logger(__name__)
-
-
-def worker_name() -> str:
-    """Who we are in the attempts' rows: host (in a cluster the pod) and process."""
-    return f"{socket.gethostname()}:{os.getpid()}"[:255]
 
 
 class ImageThreads:
@@ -93,6 +88,7 @@ class Drain:
         self._only = only
         self._keep_on = keep_on
         self._threads = ImageThreads(Runner(copier, stop).run)
+        self._checks = RegistryChecks(copier)
         self._limit = time.monotonic() + timing().drain_limit
         self._idle_since: float | None = None
         self._claims_from = 0.0
@@ -128,7 +124,7 @@ class Drain:
         now = time.monotonic()
         if self._stop():
             return True
-        if self._threads.busy:
+        if self._threads.busy or self._checks.is_busy():
             self._idle_since = None
             return False
         if now >= self._limit:
@@ -146,8 +142,9 @@ class Drain:
         slots = self._copier.config.copy_.images
         try:
             close_old_connections()
+            self._do_small_things()
             while self._threads.busy < slots and not self._stop():
-                lease = leases.claim(worker=worker_name(), only=self._only)
+                lease = leases.claim(worker=instance_name(), only=self._only)
                 if lease is None:
                     return
                 self.claimed += 1
@@ -159,6 +156,12 @@ class Drain:
             outage.notice()
             connection.close()
             self._claims_from = now + timing().poll
+
+    def _do_small_things(self) -> None:
+        """What people asked for beside copies, and what was heard of registries."""
+        if self._only is None:
+            self._checks.start_requested()
+        self._copier.allowances.write()
 
     def _call_for_help(self, now: float) -> None:
         """All threads are busy: what else is due is for other workers."""

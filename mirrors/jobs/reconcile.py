@@ -9,14 +9,16 @@ import random
 import threading
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from mirrors.jobs import due, outage, pruning
+from mirrors.jobs import due, outage, pruning, registry_checks
 from mirrors.jobs.lease import LOST_MESSAGE, lose_attempts
 from mirrors.jobs.timing import timing
-from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob
+from mirrors.models import ErrorClass, ImageMapping, InstanceRole, JobStatus, MirrorJob
+from mirrors.services import report_instance, withdraw_instance
 from mirrors.wakeup import wake_workers
 
 log = structlog.get_logger(__name__)
@@ -48,6 +50,7 @@ class Reconciler:
         while not self._stopping.is_set():
             try:
                 close_old_connections()
+                report_instance(role=InstanceRole.WORKER, facts={"processes": settings.Q_CLUSTER["workers"]})
                 reconcile()
             except (DatabaseError, InterfaceError) as error:
                 log.warning("Jobs cannot be reconciled; trying again", error=str(error))
@@ -57,7 +60,14 @@ class Reconciler:
                 log.exception("Reconciling jobs failed; the next turn comes")
             # Workers that were started together need not come together for ever.
             self._stopping.wait(timing().reconcile_period * random.uniform(0.9, 1.1))
+        self._withdraw()
         connection.close()
+
+    def _withdraw(self) -> None:
+        try:
+            withdraw_instance(role=InstanceRole.WORKER)
+        except (DatabaseError, InterfaceError):
+            log.info("This worker's row stays until it is old: the database does not answer")
 
 
 def reconcile() -> None:
@@ -65,6 +75,7 @@ def reconcile() -> None:
     if not outage.is_recent():
         for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
             _take_back(job)
+    registry_checks.give_up_lost()
     _wake()
     pruning.prune()
 

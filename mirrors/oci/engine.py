@@ -16,18 +16,20 @@ from mirrors.oci.copy import ImageCopy, Shared
 from mirrors.oci.errors import CopyCancelledError
 from mirrors.oci.manifests import Descriptor, Manifest
 from mirrors.oci.mounts import MemoryMounts, MountIndex
+from mirrors.oci.probe import Probe
 from mirrors.oci.progress import Counter, Progress
 from mirrors.oci.requests import CopyRequest, CopyResult
 from mirrors.oci.sender import Wire
 from mirrors.oci.settings import EngineSettings
 from mirrors.oci.throttle import Gate
-from mirrors.oci.transport import OnRequest, Transport
+from mirrors.oci.transport import OnRemaining, OnRequest, Transport
 
 
 class Engine:
     """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed.
 
-    `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came.
+    `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came;
+    `on_remaining(host, pulls)` of each registry that tells how many pulls it still allows. Both from any thread.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class Engine:
         *,
         mounts: MountIndex | None = None,
         on_request: OnRequest | None = None,
+        on_remaining: OnRemaining | None = None,
     ) -> None:
         self.settings = settings = settings or EngineSettings()
-        self._transport = Transport(settings, on_request)
+        self._transport = Transport(settings, on_request, on_remaining)
         gate = Gate(
             settings.requests_per_host, inline_wait=settings.inline_wait, per_second=settings.requests_per_second
         )
@@ -64,6 +67,10 @@ class Engine:
         """
         call = Call(cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()))
         return RegistryClient(self._wire, access, call).get_manifest(ref.repository, ref.manifest_reference)
+
+    def probe(self, access: RegistryAccess) -> Probe:
+        """Questions to one registry, for people who want to know whether it can be used."""
+        return Probe(self._wire, access, self._closed.is_set)
 
     def copy(
         self,

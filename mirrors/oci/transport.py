@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -21,11 +22,17 @@ from mirrors.oci.settings import MIB, EngineSettings
 from mirrors.oci.urls import Url, split_host
 
 USER_AGENT: Final = "k8s-image-swapper"
+REMAINING: Final = "RateLimit-Remaining"
+"""Docker Hub's header: pulls left, and the window that they are counted in."""
+
 MAX_REDIRECTS = 5
 SMALL_REPLY_BYTES = MIB
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 OnRequest = Callable[[str, str, int], None]
+OnRemaining = Callable[[str, int], None]
+
+_REMAINING = re.compile(r"(\d{1,9})(;.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +95,15 @@ class Ask:
 class Transport:
     """Thread-safe; one an engine. Knows no registry protocol and keeps no credentials."""
 
-    def __init__(self, settings: EngineSettings, on_request: OnRequest | None = None) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        on_request: OnRequest | None = None,
+        on_remaining: OnRemaining | None = None,
+    ) -> None:
         self._settings = settings
         self._on_request = on_request
+        self._on_remaining = on_remaining
         self._closed = False
         self._pools = Pools(
             maxsize=settings.images + 2 * settings.blobs,
@@ -120,6 +133,8 @@ class Transport:
             pool = self._pools.get(self._route(url, access, home, came_from))
             authorization = ask.authorization if url.origin == authorized_origin else None
             reply = self._once(ask, url, authorization, pool, call)
+            if self._on_remaining is not None and (told := _REMAINING.fullmatch(reply.headers.get(REMAINING, ""))):
+                self._on_remaining(access.host, int(told[1]))
             location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
             if location is None or not _may_follow(ask, reply.status):
                 return reply

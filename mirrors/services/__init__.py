@@ -1,6 +1,8 @@
 """Writes that webhook, jobs, API and pages share; each owns its side effects."""
 
+from mirrors.services.checks import request_check
 from mirrors.services.grants import record_grants
+from mirrors.services.instances import instance_name, report_instance, withdraw_instance
 from mirrors.services.jobs import (
     Acted,
     JobStateError,
@@ -32,12 +34,15 @@ __all__ = [
     "UseKey",
     "cancel_job",
     "forget_mappings",
+    "instance_name",
     "mirror_mappings",
     "record_decisions",
     "record_existence",
     "record_grants",
     "record_repository",
     "record_uses",
+    "report_instance",
+    "request_check",
     "request_mirror",
     "request_mirrors",
     "request_settings",
@@ -47,4 +52,5 @@ __all__ = [
     "set_paused",
     "set_priority",
     "verify_mappings",
+    "withdraw_instance",
 ]

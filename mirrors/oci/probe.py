@@ -1,0 +1,86 @@
+"""Small questions that tell whether a registry can be used, one after the other: name, connection, log-in, rights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mirrors.oci.access import RegistryAccess
+from mirrors.oci.addresses import resolve
+from mirrors.oci.calls import Call
+from mirrors.oci.client import RegistryClient
+from mirrors.oci.errors import RegistryError, from_reply
+from mirrors.oci.sender import Sender, Wire
+from mirrors.oci.transport import Ask, Reply
+from mirrors.oci.urls import split_host
+
+STEP_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One registry as `access` reaches it. Each step raises RegistryError, and returns what it found in words."""
+
+    wire: Wire
+    access: RegistryAccess
+    is_closed: Callable[[], bool]
+
+    def name(self) -> str:
+        """The addresses that its name has, each one checked against the rules."""
+        host, port = split_host(self.access.connect_to or self.access.api_host, 80 if self.access.insecure else 443)
+        found = resolve(host, port, private_allowed=self.access.private_allowed, timeout=STEP_SECONDS)
+        return f"{host} has {len(found)} address{'es' if len(found) > 1 else ''}"
+
+    def connection(self) -> str:
+        """An answer over HTTP, with TLS where that is configured; whoever it is that asks."""
+        started = time.monotonic()
+        reply = self._ask()
+        if reply.status not in (200, 401):
+            raise from_reply(reply.status, reply.body, host=self.access.host, action="asking for /v2/")
+        over = "plain HTTP, which is configured" if self.access.insecure else "TLS, with a certificate that is trusted"
+        return f"answers over {over}, in {1000 * (time.monotonic() - started):.0f} ms"
+
+    def log_in(self) -> str:
+        reply = Sender(self.wire, self.access, self._call()).send(self._version(self.access), ())
+        if reply.status != 200:
+            raise from_reply(reply.status, reply.body, host=self.access.host, action="logging in")
+        return "the log-in was taken" if self.access.credentials else "lets anybody in"
+
+    def read(self, repository: str, reference: str) -> str:
+        found = self._client().head_manifest(repository, reference)
+        if found is None:
+            raise RegistryError(
+                "not-found",
+                f"{repository}:{reference} is not shown; check the log-in's rights, and that the image exists",
+                host=self.access.host,
+            )
+        return f"may read {repository}"
+
+    def write(self, repository: str) -> str:
+        """Opens an upload and takes it back: nothing is left behind."""
+        client = self._client()
+        client.abandon(repository, client.start_upload(repository))
+        return f"may write to {repository}"
+
+    def round_trip(self, times: int = 3) -> str:
+        seconds = []
+        for _ in range(times):
+            started = time.monotonic()
+            self._ask()
+            seconds.append(time.monotonic() - started)
+        return f"{1000 * sorted(seconds)[times // 2]:.0f} ms, the middle one of {times}"
+
+    def _ask(self) -> Reply:
+        """Without a log-in, and whatever it answers."""
+        nobody = replace(self.access, credentials=())
+        return self.wire.transport.exchange(self._version(nobody), nobody, self._call())
+
+    def _version(self, access: RegistryAccess) -> Ask:
+        return Ask("GET", self.wire.transport.api(access, "/v2/"))
+
+    def _client(self) -> RegistryClient:
+        return RegistryClient(self.wire, self.access, self._call())
+
+    def _call(self) -> Call:
+        return Call(timeout=STEP_SECONDS, cancelled=self.is_closed)

@@ -1,0 +1,31 @@
+"""Which processes run: each reports itself every now and then, and takes its row away when it ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db.models.functions import Now
+
+from mirrors.models import Instance
+
+STARTED_AT: Final = datetime.now(UTC)
+
+
+def instance_name() -> str:
+    """Host (in a cluster the pod) and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"[:255]
+
+
+def report_instance(*, role: str, facts: Mapping[str, Any]) -> None:
+    """Note that this process runs, and what it knows."""
+    defaults = {"facts": dict(facts), "started_at": STARTED_AT, "seen_at": Now()}
+    Instance.objects.update_or_create(role=role, name=instance_name(), defaults=defaults)
+
+
+def withdraw_instance(*, role: str) -> None:
+    """This process ends."""
+    Instance.objects.filter(role=role, name=instance_name()).delete()

@@ -1,0 +1,144 @@
+"""Tests of registries: each step as a worker finds it, and what an operator reads of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mirrors import services
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.copier import Copier
+from mirrors.jobs.reconcile import reconcile
+from mirrors.models import CheckStatus, HostBudget, OperatorAction, Registry, RegistryCheck, RegistryRole
+from tests.jobs.support import config_file, copier, drain, load, order, target_row
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def check(made: Copier, registry: Registry) -> RegistryCheck:
+    """Ask for a test, and have a worker do it."""
+    asked, is_new = services.request_check(registry=registry, requested_by="olga")
+    assert is_new
+    drain(made)
+    asked.refresh_from_db()
+    assert asked.finished_at is not None
+    return asked
+
+
+def steps(done: RegistryCheck) -> dict[str, str]:
+    return {step["name"]: step["status"] for step in done.steps}
+
+
+def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(made: Copier, target: FaultyRegistry) -> None:
+    done = check(made, target_row(target.host))
+
+    assert done.status == CheckStatus.PASSED
+    assert list(steps(done)) == ["Credential", "Name", "Connection", "Log-in", "Permission", "Round trip"]
+    assert set(steps(done).values()) == {"ok"}
+    assert target.count("POST .*/k8s-image-swapper-test/blobs/uploads/") == target.count("DELETE .*/uploads/") == 1
+    assert OperatorAction.objects.get().action == "test"
+
+
+def test_a_source_is_read_by_the_newest_image_that_came_from_it(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    row = Registry.objects.create(name="source", endpoint=source.host, insecure=True)
+    first = check(made, row)
+    assert (first.status, steps(first)["Permission"]) == (CheckStatus.PASSED, "skipped")
+    load(source)
+    order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+
+    done = check(made, row)
+
+    assert steps(done)["Permission"] == "ok"
+    assert "may read app" in str(done.steps)
+
+
+@pytest.mark.parametrize(
+    ("fault", "failed", "words"),
+    [
+        ("password", "Log-in", "check the credentials"),
+        ("gone", "Connection", "could not connect"),
+        ("secret", "Credential", "is not set or empty"),
+        ("metadata", "Name", "not public"),
+        ("denied", "Permission", "check what these credentials may do"),
+        ("other target", "Credential", "not the target in force"),
+    ],
+)
+def test_the_step_that_fails_says_what_to_do(
+    fault: str,
+    failed: str,
+    words: str,
+    made: Copier,
+    target: FaultyRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SWAPPER_CRED_WRONG", "a-wrong-password")
+    with FaultyRegistry(gatekeeper=Gatekeeper("basic", "mirror", "right")) as guarded:
+        fields = {"insecure": True, "username": "mirror", "credential_ref": "env:SWAPPER_CRED_WRONG"}
+        match fault:
+            case "password":
+                row = Registry.objects.create(endpoint=guarded.host, **fields)
+            case "gone":
+                row = Registry.objects.create(endpoint="127.0.0.1:9", insecure=True)
+            case "secret":
+                fields["credential_ref"] = "env:SWAPPER_CRED_MISSING"
+                row = Registry.objects.create(endpoint=guarded.host, **fields)
+            case "metadata":
+                row = Registry.objects.create(endpoint="169.254.169.254", insecure=True)
+            case "denied":
+                target.on("POST .*/blobs/uploads/", reply(403))
+                row = target_row(target.host)
+            case _:
+                row = Registry.objects.create(role=RegistryRole.TARGET, endpoint="other.example.com")
+        done = check(made, row)
+
+    assert done.status == CheckStatus.FAILED
+    assert done.steps[-1]["name"] == failed and done.steps[-1]["status"] == "failed"
+    assert words in done.steps[-1]["words"]
+    assert "a-wrong-password" not in str(done.steps)
+
+
+def test_while_one_is_live_the_answer_is_that_one(made: Copier, target: FaultyRegistry) -> None:
+    row = target_row(target.host)
+    first, _ = services.request_check(registry=row, requested_by="olga")
+    second, is_new = services.request_check(registry=row, requested_by="otto")
+    assert (second.pk, is_new) == (first.pk, False)
+
+
+def test_a_test_whose_worker_is_gone_ends(target: FaultyRegistry, made: Copier) -> None:
+    row = target_row(target.host)
+    lost = RegistryCheck.objects.create(registry=row, status=CheckStatus.RUNNING, started_at=from_now(-400))
+    reconcile()
+    lost.refresh_from_db()
+    assert lost.status == CheckStatus.FAILED and "test again" in lost.steps[0]["words"]
+
+
+def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    source.on(
+        "HEAD .*/manifests/", reply(429, b"", **{"RateLimit-Remaining": "76;w=21600", "Retry-After": "1"}), times=1
+    )
+    load(source)
+    order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    drain(made)
+    assert HostBudget.objects.get(host=source.host, operation="pulls").remaining == 76
+
+
+def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
+    source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    """The file's entry has a log-in from the credentials directory, which is missing."""
+    entry = {"username": "mirror", "passwordFile": str(tmp_path / "password")}
+    with copier(config_file(tmp_path, source, target, entry=entry)) as made:
+        row = Registry.objects.create(endpoint=source.host, managed_by="config", insecure=True)
+        done = check(made, row)
+        assert "can't be read" in done.steps[-1]["words"]
+        (tmp_path / "password").write_text("right")
+        assert steps(check(made, row))["Credential"] == "ok"

@@ -1,0 +1,73 @@
+"""Verification: the target alone is asked, and what it has is compared with what was written."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from mirrors import services
+from mirrors.jobs.copier import Copier
+from mirrors.models import Existence, ImageMapping, JobProgress, JobStatus, MirrorJob, Obstacle, Trigger
+from tests.jobs.support import drain, draining, load, order, take
+from tests.support.faulty_registry import FaultyRegistry, held
+from tests.support.ports import wait_until
+
+
+def verified(made: Copier) -> ImageMapping:
+    mapping = ImageMapping.objects.get()
+    acted = services.verify_mappings(mapping_ids=[mapping.id], requested_by="olga")
+    assert [job.trigger for job in acted.jobs] == [Trigger.VERIFY]
+    drain(made)
+    assert MirrorJob.objects.get(id=acted.jobs[0].id).status == JobStatus.SUCCEEDED
+    return ImageMapping.objects.get()
+
+
+def test_what_the_target_has_is_seen_and_nothing_is_copied(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    copied = ImageMapping.objects.get()
+    asked_of_source, written = len(source.asked), target.count("PUT ")
+
+    after = verified(made)
+    assert (after.existence, after.obstacle, after.target_digest) == (Existence.PRESENT, "", copied.target_digest)
+    assert after.verified_at is not None and copied.verified_at is not None and after.verified_at > copied.verified_at
+
+    other = load(source, tag="2.0", layers=3)
+    other.load(target.storage, f"{source.host.replace(':', '_')}/app", "1.0")
+    assert verified(made).obstacle == Obstacle.TAMPERED
+
+    target.storage.tags.clear()
+    gone = verified(made)
+    assert (gone.existence, gone.obstacle) == (Existence.ABSENT, "")
+    assert (len(source.asked), target.count("PUT ")) == (asked_of_source, written)
+
+
+def test_live_progress_tells_each_blob_on_its_way(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = load(source, layers=1, layer_bytes=600_000)
+    layer = max(image.blobs, key=lambda digest: len(image.blobs[digest]))
+    release = threading.Event()
+    source.on(f"GET .*/blobs/{layer}", held(release, after=300_000))
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with draining(made):
+        wait_until(lambda: bool(JobProgress.objects.filter(job=job).exclude(moving=[])))
+        seen = JobProgress.objects.get(job=job)
+        release.set()
+    assert [blob["digest"] for blob in seen.moving] == [layer]
+    assert 0 < seen.moving[0]["sent"] <= 300_000 < seen.moving[0]["size"]
+    ended = JobProgress.objects.get(job=job)
+    assert ended.moving == [] and ended.bytes_copied == ended.bytes_total
+
+
+@pytest.mark.django_db
+def test_what_is_forgotten_leaves_no_history_and_who_did_it(target: FaultyRegistry) -> None:
+    job = order("registry.example.com/app:1.0", target=target.host)
+    busy = order("registry.example.com/busy:1.0", target=target.host)
+    take(only=[busy.id])
+    forgotten, refusals = services.forget_mappings(mapping_ids=[job.mapping_id, busy.mapping_id], requested_by="olga")
+    assert (forgotten, len(refusals)) == (1, 1)
+    assert "cancel its job first" in refusals[0]
+    assert [m.source for m in ImageMapping.objects.all()] == ["registry.example.com/busy:1.0"]
