@@ -1,109 +1,185 @@
-"""Admin of jobs: look, retry, cancel."""
+"""Admin of jobs: live progress, attempts with readable errors, and what can be done."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Any
 
-from django.contrib import admin, messages
-from django.db import models
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.contrib.filters.admin import RangeDateTimeFilter
-from unfold.decorators import display
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.views.decorators.http import require_POST
+from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
 
 from mirrors import services
-from mirrors.admin.base import ReadOnlyAdmin, TabularInline
-from mirrors.models import JobProgress, MirrorAttempt, MirrorJob, MirrorRequest
-
-SHOWN_ERRORS = 5
-COLOURS = {"pending": "info", "running": "primary", "succeeded": "success", "failed": "danger", "cancelled": "warning"}
-
-
-class _ReadOnlyInline(TabularInline[models.Model, MirrorJob]):
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: MirrorJob | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False
+from mirrors.admin.acts import Act, Done, confirm_or_run, tell
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import STATUS_COLOURS, moment, status
+from mirrors.admin.detail import DetailAdmin
+from mirrors.admin.retrying import retry_failed_view
+from mirrors.advice import advice_for
+from mirrors.models import JobProgress, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.progress import copy_progress
 
 
-class ProgressInline(_ReadOnlyInline):
-    model = JobProgress
+def _retry(ids: Collection[int], actor: str) -> Done:
+    acted = services.retry_jobs(job_ids=ids, requested_by=actor)
+    return Done(f"{len(acted.jobs)} ordered anew." if acted.jobs else "", acted.refusals)
 
 
-class AttemptInline(_ReadOnlyInline):
-    model = MirrorAttempt
-    fields = ["number", "worker", "started_at", "finished_at", "outcome", "error", "bytes_copied", "log"]
+def _cancel(ids: Collection[int], actor: str) -> Done:
+    cancelled, refusals = 0, []
+    for job_id in ids:
+        try:
+            services.cancel_job(job_id=job_id, requested_by=actor)
+            cancelled += 1
+        except services.JobStateError as error:
+            refusals.append(str(error))
+    return Done(f"{cancelled} cancelled." if cancelled else "", refusals)
 
 
-class RequestInline(_ReadOnlyInline):
-    model = MirrorRequest
-    fields = ["namespace", "service_account", "secret_names", "workload", "created_at"]
+ACTS = {
+    "retry": Act(
+        "retry",
+        "Retry",
+        "The images of these jobs are ordered anew, each by a new job. The old ones stay as they ended.",
+        _retry,
+    ),
+    "cancel": Act(
+        "cancel",
+        "Cancel",
+        "Jobs that wait end at once, running ones at their worker's next heartbeat. What was copied so far is not "
+        "used; the next pod that asks for the image orders it again.",
+        _cancel,
+        is_dangerous=True,
+    ),
+}
 
 
 @admin.register(MirrorJob)
-class MirrorJobAdmin(ReadOnlyAdmin[MirrorJob]):
-    list_display = ["id", "mapping", "shown_status", "priority", "attempts", "error_class", "created_at", "finished_at"]
-    list_filter = ["status", "priority", "trigger", "error_class", ("finished_at", RangeDateTimeFilter)]
+class MirrorJobAdmin(DetailAdmin[MirrorJob]):
+    list_display = ["id", "image", "status_label", "priority", "attempts", "reason", "created", "finished"]
+    list_filter = [
+        "status",
+        "error_class",
+        ("error_host", FieldTextFilter),
+        "priority",
+        "trigger",
+        ("namespace", FieldTextFilter),
+        ("finished_at", RangeDateTimeFilter),
+    ]
     list_select_related = ["mapping"]
-    search_fields = ["mapping__source", "mapping__target", "error_message"]
+    search_fields = ["mapping__source", "mapping__target"]
+    search_help_text = "Any part of the image's name"
     ordering = ["-id"]
-    inlines = [ProgressInline, AttemptInline, RequestInline]
     actions = ["retry", "cancel"]
+    change_list_template = "admin/mirrors/jobs.html"
+    detail_template = "admin/mirrors/job.html"
+    live_template = "admin/mirrors/job_live.html"
 
-    @display(description="status", ordering="status", label=COLOURS)
-    def shown_status(self, job: MirrorJob) -> tuple[str, str]:
-        return job.status, job.get_status_display()
+    status_label = status
+    created = moment("created_at", "ordered")
+    finished = moment("finished_at", "ended")
 
-    @admin.action(description="Retry: order the images of these jobs anew", permissions=["operate"])
-    def retry(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> None:
-        self._each(request, jobs, services.retry_job, "ordered anew")
+    @admin.display(description="image", ordering="mapping__source")
+    def image(self, job: MirrorJob) -> str:
+        return job.mapping.source
 
-    @admin.action(description="Cancel these jobs", permissions=["operate"])
-    def cancel(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> None:
-        self._each(request, jobs, services.cancel_job, "cancelled")
+    @admin.display(description="reason", ordering="error_class")
+    def reason(self, job: MirrorJob) -> str:
+        return job.get_error_class_display() if job.error_class else "–"
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("mirrors.change_mirrorjob")
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MirrorJob]:
+        return super().get_queryset(request).select_related("mapping")
 
-    def _each(self, request: HttpRequest, jobs: QuerySet[MirrorJob], act: Callable[..., MirrorJob], done: str) -> None:
-        refusals: list[str] = []
-        job_ids = list(jobs.values_list("id", flat=True))
-        for job_id in job_ids:
-            try:
-                act(job_id=job_id, requested_by=request.user.get_username())
-            except services.JobStateError as error:
-                refusals.append(str(error))
-        if ended := len(job_ids) - len(refusals):
-            self.message_user(request, f"{ended} {done}.", messages.SUCCESS)
-        for refusal in refusals[:SHOWN_ERRORS]:
-            self.message_user(request, refusal, messages.WARNING)
-        if len(refusals) > SHOWN_ERRORS:
-            self.message_user(request, f"… and {len(refusals) - SHOWN_ERRORS} more.", messages.WARNING)
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        is_of_one_error = request.GET.get("status__exact") == "failed" and request.GET.get("error_class__exact")
+        retry_all = is_of_one_error if self.has_operate_permission(request) else ""
+        return super().changelist_view(request, {**(extra_context or {}), "retry_all": retry_all})
+
+    def live(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
+        return {
+            "job": row,
+            "colour": STATUS_COLOURS.get(row.status, ""),
+            "is_over": row.status in MirrorJob.TERMINAL,
+            "progress": copy_progress(row),
+            "advice": advice_for(row.error_class),
+            "attempts": MirrorAttempt.objects.filter(job=row).order_by("-number")[:20],
+        }
+
+    def detail(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
+        return {
+            "title": f"Job {row.pk}: {row.mapping.source}",
+            "requests": MirrorRequest.objects.filter(job=row).order_by("id")[:50],
+            "retries": MirrorJob.objects.filter(mapping=row.mapping_id, retry_of=row).order_by("id")[:5],
+            "history": OperatorAction.objects.filter(job=row).order_by("-id")[:10],
+            "acts": [ACTS["retry" if row.status in MirrorJob.TERMINAL else "cancel"]],
+            "priorities": Priority.choices if row.status == "pending" else [],
+        }
+
+    def get_urls(self) -> list[URLPattern]:
+        guard: Callable[..., Any] = self.admin_site.admin_view
+        own = [
+            path("<int:key>/priority/", guard(require_POST(self.priority_view)), name="mirrors_mirrorjob_priority"),
+            path("retry-failed/", guard(self.retry_failed_view), name="mirrors_mirrorjob_retry_failed"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def priority_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        self._row(request, str(key))
+        try:
+            priority = Priority(int(request.POST.get("priority", "")))
+            services.set_priority(job_id=key, priority=priority, requested_by=request.user.get_username())
+            tell(request, Done(f"Its urgency is now: {priority.label.lower()}."))
+        except (ValueError, services.JobStateError) as error:
+            tell(request, Done("", [str(error)]))
+        return HttpResponseRedirect(reverse("admin:mirrors_mirrorjob_change", args=[key]))
+
+    def retry_failed_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        return retry_failed_view(request, self)
+
+    @admin.action(description="Retry …", permissions=["operate"])
+    def retry(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["retry"], request, jobs, self)
+
+    @admin.action(description="Cancel …", permissions=["operate"])
+    def cancel(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["cancel"], request, jobs, self)
 
 
 @admin.register(MirrorAttempt)
 class MirrorAttemptAdmin(ReadOnlyAdmin[MirrorAttempt]):
-    list_display = ["id", "job", "number", "worker", "outcome", "error_class", "started_at", "finished_at"]
+    list_display = ["id", "job", "number", "worker", "outcome", "error_class", "started", "finished"]
     list_filter = ["outcome", "error_class"]
     list_select_related = ["job"]
-    search_fields = ["worker", "error", "job__mapping__source"]
+    search_fields = ["worker", "job__mapping__source"]
     ordering = ["-id"]
+
+    started = moment("started_at")
+    finished = moment("finished_at")
 
 
 @admin.register(MirrorRequest)
 class MirrorRequestAdmin(ReadOnlyAdmin[MirrorRequest]):
-    list_display = ["id", "job", "namespace", "service_account", "workload", "created_at"]
+    list_display = ["id", "job", "namespace", "service_account", "workload", "created"]
     list_select_related = ["job"]
     search_fields = ["namespace", "service_account", "workload", "job__mapping__source"]
     ordering = ["-id"]
 
+    created = moment("created_at", "asked")
+
 
 @admin.register(JobProgress)
 class JobProgressAdmin(ReadOnlyAdmin[JobProgress]):
-    list_display = ["job", "bytes_total", "bytes_copied", "bytes_mounted", "bytes_skipped", "updated_at"]
+    list_display = ["job", "bytes_total", "bytes_copied", "bytes_mounted", "bytes_skipped", "updated"]
     search_fields = ["job__mapping__source"]
     ordering = ["-job"]
+
+    updated = moment("updated_at")

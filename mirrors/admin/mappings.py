@@ -1,62 +1,171 @@
-"""Admin of mappings: what is mirrored where."""
+"""Admin of mappings: what is mirrored where, who uses it, and what can be done about it."""
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.http import HttpRequest
+from collections.abc import Collection
+from typing import Any
 
-from mirrors.admin.base import PlainAdmin, ReadOnlyAdmin
-from mirrors.models import ImageMapping, ImageUse, MappingAccess
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from mirrors import services
+from mirrors.admin.acts import Act, Done, confirm_or_run
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import STATE_COLOURS, moment, state_of
+from mirrors.admin.detail import DetailAdmin
+from mirrors.admin.mapping_filters import NamespaceFilter, ReasonFilter, SeenFilter, SourceFilter, StateFilter
+from mirrors.advice import advice_for
+from mirrors.models import ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
+from mirrors.templatetags.humanise import size
+
+SHOWN = 50
+"""Rows of each kind on a mapping's page."""
+
+
+def _mirror(ids: Collection[int], actor: str) -> Done:
+    acted = services.mirror_mappings(mapping_ids=ids, requested_by=actor)
+    return Done(f"{len(acted.jobs)} copies are ordered." if acted.jobs else "", acted.refusals)
+
+
+def _verify(ids: Collection[int], actor: str) -> Done:
+    acted = services.verify_mappings(mapping_ids=ids, requested_by=actor)
+    return Done(f"{len(acted.jobs)} are verified by the next free worker." if acted.jobs else "", acted.refusals)
+
+
+def _pause(ids: Collection[int], actor: str) -> Done:
+    return Done(f"{services.set_paused(mapping_ids=ids, paused=True, requested_by=actor)} paused.")
+
+
+def _resume(ids: Collection[int], actor: str) -> Done:
+    return Done(f"{services.set_paused(mapping_ids=ids, paused=False, requested_by=actor)} resumed.")
+
+
+def _forget(ids: Collection[int], actor: str) -> Done:
+    count, refusals = services.forget_mappings(mapping_ids=ids, requested_by=actor)
+    return Done(f"{count} forgotten." if count else "", refusals)
+
+
+ACTS = {
+    act.name: act
+    for act in (
+        Act(
+            "mirror",
+            "Mirror now",
+            "A worker compares source and target of these images now, and copies those that are missing or have "
+            "moved. This is done under a configured dry run too.",
+            _mirror,
+        ),
+        Act(
+            "verify",
+            "Verify",
+            "A worker asks the target whether it has these images, and whether they are what was written there. "
+            "Nothing is copied.",
+            _verify,
+        ),
+        Act(
+            "pause",
+            "Pause",
+            "These images are neither mirrored nor swapped until they are resumed: new pods run them from their "
+            "sources. Running pods are not touched.",
+            _pause,
+        ),
+        Act("resume", "Resume", "These images are mirrored and swapped again, from the next pod on.", _resume),
+        Act(
+            "forget",
+            "Forget",
+            "These mappings are deleted with their jobs and uses. The images stay at the target, and the next pod "
+            "that asks for one begins anew.",
+            _forget,
+            is_dangerous=True,
+        ),
+    )
+}
 
 
 @admin.register(ImageMapping)
-class ImageMappingAdmin(PlainAdmin[ImageMapping]):
-    list_display = ["source", "target", "existence", "access", "paused", "verified_at", "last_seen_at"]
-    list_filter = ["existence", "access", "paused", "target_registry"]
-    list_select_related = ["target_registry"]
+class ImageMappingAdmin(DetailAdmin[ImageMapping]):
+    list_display = ["image", "state", "shown_size", "access", "verified", "last_seen"]
+    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, "target_registry", "access"]
+    list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
+    search_help_text = "Any part of the image's name"
     ordering = ["-id"]
-    fields = (
-        "source",
-        "target",
-        "target_registry",
-        "paused",  # the one that operators change
-        "existence",
-        "verified_at",
-        "source_checked_at",
-        "source_digest",
-        "target_digest",
-        "platforms",
-        "size_bytes",
-        "access",
-        "last_job",
-        "last_seen_at",
-        "changed_at",
-        "created_at",
-    )
-    readonly_fields = (*fields[:3], *fields[4:])
+    actions = ["mirror", "verify", "pause", "resume", "forget"]
+    detail_template = "admin/mirrors/mapping.html"
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    verified = moment("verified_at", "target asked")
+    last_seen = moment("last_seen_at", "seen in a pod")
 
-    def has_delete_permission(self, request: HttpRequest, obj: ImageMapping | None = None) -> bool:
-        return False
+    @admin.display(description="image", ordering="source")
+    def image(self, row: ImageMapping) -> str:
+        return row.source
 
-    def save_model(self, request: HttpRequest, obj: ImageMapping, form: object, change: bool) -> None:
-        """Pausing must reach all webhooks."""
-        ImageMapping.objects.filter(pk=obj.pk).record(paused=obj.paused)
+    @display(description="state", label=STATE_COLOURS)
+    def state(self, row: ImageMapping) -> str:
+        return state_of(row)
+
+    @admin.display(description="size", ordering="size_bytes")
+    def shown_size(self, row: ImageMapping) -> str:
+        return size(row.size_bytes)
+
+    def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
+        uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])
+        jobs = list(MirrorJob.objects.filter(mapping=row).order_by("-id")[: SHOWN + 1])
+        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("namespace")[: SHOWN + 1])
+        state = state_of(row)
+        return {
+            "state": state,
+            "state_colour": STATE_COLOURS.get(state, ""),
+            "advice": advice_for(row.last_job.error_class) if row.last_job and state == "failed" else "",
+            "uses": uses[:SHOWN],
+            "namespaces": sorted({use.namespace for use in uses}),
+            "jobs": jobs[:SHOWN],
+            "accesses": accesses[:SHOWN],
+            "more": {"uses": len(uses) > SHOWN, "jobs": len(jobs) > SHOWN, "accesses": len(accesses) > SHOWN},
+            "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
+            "acts": [ACTS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")],
+        }
+
+    @admin.action(description="Mirror now …", permissions=["operate"])
+    def mirror(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["mirror"], request, rows, self)
+
+    @admin.action(description="Verify at the target …", permissions=["operate"])
+    def verify(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["verify"], request, rows, self)
+
+    @admin.action(description="Pause …", permissions=["operate"])
+    def pause(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["pause"], request, rows, self)
+
+    @admin.action(description="Resume …", permissions=["operate"])
+    def resume(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["resume"], request, rows, self)
+
+    @admin.action(description="Forget …", permissions=["operate"])
+    def forget(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["forget"], request, rows, self)
 
 
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
-    list_display = ["mapping", "namespace", "granted", "checked_at"]
+    list_display = ["mapping", "namespace", "granted", "checked"]
+    list_filter = ["granted"]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "mapping__source"]
+    ordering = ["-id"]
+
+    checked = moment("checked_at")
 
 
 @admin.register(ImageUse)
 class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
-    list_display = ["mapping", "namespace", "workload_kind", "workload", "first_seen_at", "last_seen_at"]
+    list_display = ["mapping", "namespace", "workload_kind", "workload", "first_seen", "last_seen"]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "workload", "mapping__source"]
     ordering = ["-id"]
+
+    first_seen = moment("first_seen_at")
+    last_seen = moment("last_seen_at")

@@ -15,6 +15,7 @@ SECTIONS = (
         (
             ("Filters", "filter", "filter_alt"),
             ("Registries", "registry", "dns"),
+            ("Webhooks and workers", "instance", "memory"),
             ("Target repositories", "targetrepository", "folder"),
         ),
     ),
@@ -22,6 +23,7 @@ SECTIONS = (
         "Details",
         (
             ("Decisions", "decisioncount", "fact_check"),
+            ("Actions", "operatoraction", "manage_history"),
             ("Attempts", "mirrorattempt", "history"),
             ("Hosts", "hostbudget", "hourglass_empty"),
         ),

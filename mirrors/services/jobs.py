@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
@@ -15,6 +15,8 @@ from mirrors.services.mirroring import MirrorOrder, request_mirrors
 
 AT_ONCE = 200
 """Jobs that are ordered anew in one transaction."""
+
+MOST_RETRIED = 2_000
 
 
 class JobStateError(Exception):
@@ -52,12 +54,20 @@ def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
     return acted
 
 
-def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -> Acted:
-    """Order anew whatever failed last with this error: of each image its last job, the oldest first."""
+def failed_last(*, error_class: str, error_host: str = "") -> QuerySet[MirrorJob]:
+    """Jobs that are the last of their image, and failed with this error."""
     last = MirrorJob.objects.filter(status=JobStatus.FAILED, error_class=error_class, mapping__last_job=F("id"))
-    if error_host:
-        last = last.filter(error_host=error_host)
-    return retry_jobs(job_ids=list(last.values_list("id", flat=True)), requested_by=requested_by)
+    return last.filter(error_host=error_host) if error_host else last
+
+
+def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -> Acted:
+    """Order anew whatever failed last with this error, the oldest first; at most ``MOST_RETRIED`` at once."""
+    last = failed_last(error_class=error_class, error_host=error_host).order_by("id")
+    ids = list(last.values_list("id", flat=True)[: MOST_RETRIED + 1])
+    acted = retry_jobs(job_ids=ids[:MOST_RETRIED], requested_by=requested_by)
+    if len(ids) > MOST_RETRIED:
+        acted.refusals.append(f"More than {MOST_RETRIED} failed so: retry again for the others.")
+    return acted
 
 
 def _retry(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
 
 @register.filter
-def size(count: int) -> str:
-    """Bytes as ``1.5 GiB``."""
+def size(count: float | None) -> str:
+    """Bytes as ``1.5 GiB``; a dash where that is not known."""
+    if count is None:
+        return "–"
     number = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if number < 1024:
@@ -25,3 +32,21 @@ def span(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / divisor:.0f} {unit}"
     return f"{seconds / 86_400:.0f} d"
+
+
+@register.filter
+def when(at: datetime | None) -> SafeString | str:
+    """``3 min ago``, with the exact time on hover; a script puts that into the viewer's zone, and keeps both right."""
+    if at is None:
+        return "–"
+    seconds = (timezone.now() - at).total_seconds()
+    relative = f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+    exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, relative)
+
+
+@register.filter
+def short_digest(digest: str) -> str:
+    """``sha256:`` and the first twelve characters."""
+    algorithm, _, rest = digest.partition(":")
+    return f"{algorithm}:{rest[:12]}" if rest else digest

@@ -1,0 +1,86 @@
+"""Acts on rows: first a page that says what will be done to what, then the doing, then what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+
+MOST: Final = 5_000
+"""Rows that one act may have."""
+SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it: a sentence, and why some rows were passed over."""
+
+    words: str
+    refusals: Collection[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """``words`` says what will happen to the rows; ``run`` takes their keys and who it is."""
+
+    name: str
+    title: str
+    words: str
+    run: Callable[[Collection[int], str], Done]
+    is_dangerous: bool = False
+
+
+def confirm_or_run(
+    act: Act, request: HttpRequest, rows: QuerySet[Any], model_admin: admin.ModelAdmin[Any]
+) -> HttpResponse | None:
+    """A page that asks, or the act itself where that has been said yes to."""
+    keys = list(rows.order_by().values_list("pk", flat=True)[: MOST + 1])
+    if len(keys) > MOST:
+        text = f"More than {MOST} are selected. Narrow the list with its filters, and act on a part at a time."
+        messages.error(request, text)
+        return None
+    if request.POST.get("confirmed") != "yes":
+        return _page(act, request, rows, keys, model_admin)
+    tell(request, act.run(keys, request.user.get_username()))
+    return HttpResponseRedirect(request.POST.get("back") or request.get_full_path()) if _is_ours(request) else None
+
+
+def tell(request: HttpRequest, done: Done) -> None:
+    """What came of an act, as messages on the next page."""
+    if done.words:
+        messages.success(request, done.words)
+    refusals = list(done.refusals)
+    for refusal in refusals[:SHOWN]:
+        messages.warning(request, refusal)
+    if len(refusals) > SHOWN:
+        messages.warning(request, f"… and {len(refusals) - SHOWN} more.")
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    """Back to a page of ours alone: the address comes from the form."""
+    return request.POST.get("back", "/").startswith("/") and not request.POST.get("back", "/").startswith("//")
+
+
+def _page(
+    act: Act, request: HttpRequest, rows: QuerySet[Model], keys: Collection[int], model_admin: admin.ModelAdmin[Any]
+) -> HttpResponse:
+    shown = list(rows[:SHOWN])
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": act.title,
+        "opts": model_admin.opts,
+        "act": act,
+        "shown": shown,
+        "more": len(keys) - len(shown),
+        "count": len(keys),
+        "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "select_across": request.POST.get("select_across", "0"),
+        "back": request.POST.get("back", ""),
+    }
+    return TemplateResponse(request, "admin/confirm.html", context)

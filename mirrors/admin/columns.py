@@ -1,0 +1,63 @@
+"""Columns that several lists have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from unfold.decorators import display
+
+from mirrors.models import ImageMapping, JobStatus, MirrorJob
+from mirrors.templatetags.humanise import when
+
+STATUS_COLOURS = {
+    "pending": "info",
+    "running": "primary",
+    "succeeded": "success",
+    "passed": "success",
+    "failed": "danger",
+    "cancelled": "warning",
+}
+STATE_COLOURS = {
+    "mirrored": "success",
+    "copying": "primary",
+    "waiting": "info",
+    "failed": "danger",
+    "paused": "warning",
+    "absent": "warning",
+    "tampered": "danger",
+    "immutable-conflict": "danger",
+}
+
+
+def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
+    """A time, relative, with the exact one on hover."""
+
+    @admin.display(description=title or field.removesuffix("_at").replace("_", " "), ordering=field)
+    def shown(self: Any, row: models.Model) -> Any:
+        return when(getattr(row, field))
+
+    return shown
+
+
+@display(description="status", ordering="status", label=STATUS_COLOURS)
+def status(self: Any, row: Any) -> tuple[str, str]:
+    """A coloured label."""
+    return row.status, row.get_status_display()
+
+
+def state_of(mapping: ImageMapping) -> str:
+    """What a mapping comes to, in a word: what stands in its way first, then what is there, then its last job."""
+    if mapping.paused:
+        return "paused"
+    if mapping.obstacle:
+        return str(mapping.obstacle)
+    if mapping.existence == "present":
+        return "mirrored"
+    job: MirrorJob | None = mapping.last_job
+    if job is None:
+        return "absent" if mapping.existence == "absent" else "unknown"
+    words = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "waiting", JobStatus.FAILED: "failed"}
+    return words.get(JobStatus(job.status), "absent" if mapping.existence == "absent" else "unknown")

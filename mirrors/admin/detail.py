@@ -1,0 +1,80 @@
+"""Pages that show one row whole: what is known of it, what happened, and what can be done."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from django.views.decorators.http import conditional_page
+
+from mirrors.admin.base import ReadOnlyAdmin
+
+M = TypeVar("M", bound=models.Model)
+
+STOP_POLLING = 286
+"""htmx asks no more after this status."""
+
+
+class DetailAdmin(ReadOnlyAdmin[M]):
+    """In place of a form. ``detail_template`` gets ``detail()``; ``live_template``, its part that refreshes itself,
+    gets ``live()``."""
+
+    detail_template: ClassVar[str]
+    live_template: ClassVar[str] = ""
+
+    def detail(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def live(self, request: HttpRequest, row: M) -> dict[str, Any]:
+        """``is_over`` in it ends the refreshing."""
+        return {}
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self._row(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": str(row),
+            "opts": self.opts,
+            "row": row,
+            "may_operate": self.has_operate_permission(request),
+            **self.detail(request, row),
+            **self.live(request, row),
+        }
+        return TemplateResponse(request, self.detail_template, context)
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_live"
+        own = [path("<int:key>/live/", self.admin_site.admin_view(self.live_view), name=name)]
+        return [*(own if self.live_template else []), *super().get_urls()]
+
+    def live_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        @conditional_page
+        def page(request: HttpRequest) -> HttpResponse:
+            row = self._row(request, str(key))
+            return render(request, self.live_template, {"row": row, **self.live(request, row)})
+
+        response = page(request)
+        if response.status_code == 200 and b"data-over" in response.content:
+            response.status_code = STOP_POLLING
+        return response
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether this user may act on such rows."""
+        user = request.user
+        return bool(user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
+
+    def _row(self, request: HttpRequest, key: str) -> M:
+        row: M | None = self.get_object(request, key)
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        if row is None:
+            raise Http404(f"There is no {self.opts.verbose_name} {key}; it may have been deleted since.")
+        return row

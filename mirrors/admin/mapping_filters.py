@@ -1,0 +1,100 @@
+"""What a list of mappings can be narrowed to."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.contrib.filters.admin import DropdownFilter, TextFilter
+
+from mirrors.models import ErrorClass, ImageMapping, ImageUse, Obstacle
+
+Rows = QuerySet[ImageMapping]
+_OPEN = Q(paused=False, obstacle="")
+STATES: dict[str, tuple[str, Q]] = {
+    "mirrored": ("Mirrored", _OPEN & Q(existence="present")),
+    "copying": ("Copying", _OPEN & ~Q(existence="present") & Q(last_job__status="running")),
+    "waiting": ("Waiting for its copy", _OPEN & ~Q(existence="present") & Q(last_job__status="pending")),
+    "failed": ("Failed", _OPEN & ~Q(existence="present") & Q(last_job__status="failed")),
+    "absent": ("Not at the target", Q(existence="absent")),
+    "paused": ("Paused", Q(paused=True)),
+    "obstacle": ("In the way: tampered or immutable", ~Q(obstacle="")),
+}
+AGES = {
+    "day": ("In the last day", timedelta(days=1), True),
+    "week": ("In the last 7 days", timedelta(days=7), True),
+    "not-week": ("Not for 7 days", timedelta(days=7), False),
+    "not-month": ("Not for 30 days", timedelta(days=30), False),
+    "not-quarter": ("Not for 90 days", timedelta(days=90), False),
+}
+
+
+class StateFilter(DropdownFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [(key, words) for key, (words, _) in STATES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        found = STATES.get(self.value() or "")
+        return queryset.filter(found[1]) if found else queryset
+
+
+class ReasonFilter(DropdownFilter):
+    """Why an image is not mirrored: its last copy's error, or what stands in the way."""
+
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [(key, str(words)) for key, words in (*Obstacle.choices, *ErrorClass.choices) if key]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        reason = self.value()
+        if reason in Obstacle.values:
+            return queryset.filter(obstacle=reason)
+        return queryset.filter(last_job__status="failed", last_job__error_class=reason) if reason else queryset
+
+
+class SeenFilter(DropdownFilter):
+    title = "last seen in a pod"
+    parameter_name = "seen"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [(key, words) for key, (words, _, _) in AGES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        found = AGES.get(self.value() or "")
+        if found is None:
+            return queryset
+        _, age, is_within = found
+        since = timezone.now() - age
+        return queryset.filter(last_seen_at__gte=since) if is_within else queryset.filter(last_seen_at__lt=since)
+
+
+class NamespaceFilter(TextFilter):
+    """Images that pods of a namespace use."""
+
+    title = "namespace"
+    parameter_name = "namespace"
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        if not (name := (self.value() or "").strip()):
+            return queryset
+        return queryset.filter(Exists(ImageUse.objects.filter(mapping=OuterRef("pk"), namespace=name)))
+
+
+class SourceFilter(TextFilter):
+    """Images of one source registry."""
+
+    title = "source registry"
+    parameter_name = "source"
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        host = (self.value() or "").strip().lower()
+        return queryset.filter(source__startswith=f"{host}/") if host else queryset

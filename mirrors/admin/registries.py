@@ -1,0 +1,110 @@
+"""Admin of registries: how each is reached, whether that works, its limits and its last errors."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from mirrors import services
+from mirrors.admin.base import ConfiguredAdmin
+from mirrors.admin.columns import STATUS_COLOURS
+from mirrors.admin.detail import STOP_POLLING
+from mirrors.models import HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
+from mirrors.oci import EngineSettings
+
+ERRORS = 10
+NO_WORKER_AFTER = timedelta(seconds=30)
+
+
+@admin.register(Registry)
+class RegistryAdmin(ConfiguredAdmin[Registry]):
+    list_display = ["endpoint", "prefix", "role", "kind", "last_test", "enabled", "managed_by"]
+    list_filter = ["role", "kind", "managed_by", "enabled"]
+    search_fields = ["name", "endpoint"]
+    ordering = ["role", "endpoint"]
+    fields = ["name", "endpoint", "username", "credential_ref", "insecure", "ca_file", "enabled"]
+    change_form_template = "admin/mirrors/registry.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Registry]:
+        newest = RegistryCheck.objects.filter(registry=OuterRef("pk")).order_by("-id").values("status")[:1]
+        return super().get_queryset(request).annotate(newest_test=Subquery(newest))
+
+    @display(description="last test", label=STATUS_COLOURS)
+    def last_test(self, row: Registry) -> str:
+        return str(getattr(row, "newest_test", None) or "none yet")
+
+    def save_model(self, request: HttpRequest, obj: Registry, form: ModelForm[Registry], change: bool) -> None:
+        """Operators add sources; the target is the configuration file's."""
+        obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
+        had_log_in = bool(obj.credential_ref)
+        super().save_model(request, obj, form, change)
+        if had_log_in and not obj.credential_ref:
+            text = "The host has changed, so its log-in was taken away: name the new host's one, if it needs one."
+            messages.warning(request, text)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        registry = self.get_object(request, object_id)
+        about = _about(registry, self.may_test(request)) if registry is not None else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        own = [
+            path("<int:key>/test/", guard(require_POST(self.test_view)), name="mirrors_registry_test"),
+            path("<int:key>/test/live/", guard(self.live_view), name="mirrors_registry_test_live"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def may_test(self, request: HttpRequest) -> bool:
+        """Whether this user may have a registry tested: whoever may act on jobs."""
+        return bool(request.user.has_perm("mirrors.change_mirrorjob"))
+
+    def test_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        if not self.may_test(request):
+            raise PermissionDenied
+        registry = get_object_or_404(Registry, pk=key)
+        services.request_check(registry=registry, requested_by=request.user.get_username())
+        return HttpResponseRedirect(reverse("admin:mirrors_registry_change", args=[key]) + "#swapper-test")
+
+    def live_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = _test_of(get_object_or_404(Registry, pk=key))
+        response = render(request, "admin/mirrors/registry_test.html", context)
+        if not context["is_live"]:
+            response.status_code = STOP_POLLING
+        return response
+
+
+def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
+    settings = EngineSettings()
+    host = registry.endpoint
+    return {
+        "registry": registry,
+        "may_test": may_test,
+        "budgets": HostBudget.objects.filter(host=host).order_by("operation"),
+        "requests_per_host": settings.requests_per_host,
+        "errors_there": MirrorJob.objects.filter(error_host=host).select_related("mapping").order_by("-id")[:ERRORS],
+        **_test_of(registry),
+    }
+
+
+def _test_of(registry: Registry) -> dict[str, Any]:
+    test = RegistryCheck.objects.filter(registry=registry).order_by("-id").first()
+    is_live = test is not None and test.status in RegistryCheck.LIVE
+    waits = test is not None and test.status == "pending" and timezone.now() - test.created_at > NO_WORKER_AFTER
+    return {"registry": registry, "test": test, "is_live": is_live, "no_worker": waits}
