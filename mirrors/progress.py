@@ -66,3 +66,7 @@ def view(row: JobProgress) -> CopyView:
 
 def _blob(blob: dict[str, Any]) -> BlobView:
     return BlobView(digest=str(blob["digest"]), size=int(blob["size"]), sent=int(blob["sent"]))
+
+
+NOT_BEGUN = CopyView(0, 0, 0, 0, 0, 0, 0, (), 0.0, None)
+"""Of a job that no worker has taken yet."""

@@ -42,13 +42,14 @@ class QueueCollector(Collector):
 
 def _read() -> list[Metric]:
     jobs = GaugeMetricFamily(NAMES[0], "Jobs that are not over, by status.", labels=["status"])
-    for status, count in selectors.live_jobs().items():
-        jobs.add_metric([status], count)
+    queue = selectors.queue()
+    jobs.add_metric(["pending"], sum(line.waiting for line in queue))
+    jobs.add_metric(["running"], sum(line.running for line in queue))
     oldest = GaugeMetricFamily(
         NAMES[1],
         "How long the oldest job that is due has been waiting for a worker, by priority; 0 where none is.",
         labels=["priority"],
     )
-    for priority, seconds in selectors.oldest_due_jobs().items():
-        oldest.add_metric([priority], seconds)
+    for line in queue:
+        oldest.add_metric([line.name], line.oldest_due_seconds)
     return [jobs, oldest]

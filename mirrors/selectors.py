@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import models
@@ -124,19 +125,37 @@ def job_states(job_ids: Collection[int]) -> dict[int, str]:
     return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))
 
 
-def live_jobs() -> dict[str, int]:
-    """How many jobs are pending and running. Those that are over are never counted: they are the many."""
-    live = MirrorJob.objects.live().order_by().values_list("status")
-    counts = dict(live.annotate(jobs=models.Count("pk")))
-    return {str(status): counts.get(status, 0) for status in (JobStatus.PENDING, JobStatus.RUNNING)}
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """Live jobs of one priority. ``oldest_due_seconds`` is how long the oldest due one has been waiting."""
+
+    priority: int
+    name: str
+    waiting: int
+    running: int
+    oldest_due_seconds: float
 
 
-def oldest_due_jobs() -> dict[str, float]:
-    """Seconds that the oldest due job has been waiting, by the name of its priority."""
-    due = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__lte=Now()).order_by()
-    waits = due.values_list("priority").annotate(since=Min("available_at"), now=Now())
-    seconds = {priority: (now - since).total_seconds() for priority, since, now in waits}
-    return {p.name.lower(): max(0.0, seconds.get(p.value, 0.0)) for p in Priority}
+def queue() -> list[QueueLine]:
+    """The queue, the most urgent first. Jobs that are over are never counted: they are the many."""
+    live = MirrorJob.objects.live().order_by().values_list("status", "priority")
+    oldest = Min("available_at", filter=Q(status=JobStatus.PENDING, available_at__lte=Now()))
+    counts: dict[tuple[str, int], int] = {}
+    waits: dict[int, float] = {}
+    for status, priority, jobs, since, now in live.annotate(jobs=models.Count("pk"), since=oldest, now=Now()):
+        counts[status, priority] = jobs
+        if since is not None:
+            waits[priority] = max(0.0, (now - since).total_seconds())
+    return [
+        QueueLine(
+            priority=p.value,
+            name=p.name.lower(),
+            waiting=counts.get((JobStatus.PENDING, p.value), 0),
+            running=counts.get((JobStatus.RUNNING, p.value), 0),
+            oldest_due_seconds=waits.get(p.value, 0.0),
+        )
+        for p in Priority
+    ]
 
 
 def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:

@@ -1,18 +1,19 @@
-"""The numbers of dashboard and API: each of them one bounded query."""
+"""The numbers of dashboard and API: a handful of bounded queries, each grouped by time, the sums made of them here."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
 from mirrors import selectors
-from mirrors.models import DecisionCount, HostBudget, JobStatus, MirrorAttempt, MirrorJob
+from mirrors.models import DecisionCount, HostBudget, Instance, JobStatus, MirrorAttempt, MirrorJob
 
 NOT_COUNTED = ("filtered", "filter-budget", "opted-out", "unchanged", "placeholder", "invalid-reference")
 """Reasons of images that nobody wants mirrored; coverage is the share of the others."""
@@ -20,6 +21,15 @@ NOT_COUNTED = ("filtered", "filter-budget", "opted-out", "unchanged", "placehold
 MIRRORED = Q(decision="swap") | Q(reason="already-at-target")
 BY_HOUR = 48
 """Hours up to which a series has a point an hour; longer ones have one a day."""
+
+COVERAGE_HOURS: Final = (24, 168)
+"""Of these coverage is told whatever the range, each beside the time before it."""
+
+SEEN_WITHIN: Final = {"webhook": timedelta(seconds=120), "worker": timedelta(seconds=180)}
+"""How long after its last report a process counts as running."""
+
+Admitted = tuple[int, int]
+"""Images admitted that somebody wants mirrored, and how many of them run from the mirror."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +43,156 @@ class Point:
     bytes_copied: int
 
 
+class Overview:
+    """All that is counted over the last hours, read once."""
+
+    def __init__(self, *, hours: int) -> None:
+        self.hours = hours
+        self.now = timezone.now()
+        # Whole seconds: lists that are linked to begin at the same moment.
+        self.since = (self.now - timedelta(hours=hours)).replace(microsecond=0)
+        self._trunc = TruncHour if hours <= BY_HOUR else TruncDay
+        self._admitted = self._read_admitted()
+        self._ended = self._read_ended()
+        self._copied = self._read_copied()
+
+    def admitted(self, since: datetime, until: datetime | None = None) -> Admitted:
+        """Within the hours that begin in this time."""
+        counted = [sums for hour, sums in self._admitted.items() if hour >= since and (until is None or hour < until)]
+        return sum(all_ for all_, _ in counted), sum(ours for _, ours in counted)
+
+    def ended(self, status: str) -> dict[str, int]:
+        """Jobs that ended so, by error class."""
+        found: Counter[str] = Counter()
+        for (_, its_status, error), jobs in self._ended.items():
+            if its_status == status:
+                found[error] += jobs
+        return dict(found)
+
+    @property
+    def bytes_copied(self) -> int:
+        return sum(self._copied.values())
+
+    def series(self) -> list[Point]:
+        """Over time, the oldest point first."""
+        is_hourly = self.hours <= BY_HOUR
+        sums: dict[datetime, list[int]] = {}
+        for hour, counted in self._admitted.items():
+            if hour >= self.since:
+                at = hour if is_hourly else hour.replace(hour=0)
+                all_, ours = sums.setdefault(at, [0, 0])
+                sums[at] = [all_ + counted[0], ours + counted[1]]
+        jobs: Counter[tuple[datetime, str]] = Counter()
+        for (at, status, _), count in self._ended.items():
+            jobs[at, status] += count
+        return [
+            Point(
+                at=at,
+                coverage=sums[at][1] / sums[at][0] if at in sums and sums[at][0] else None,
+                succeeded=jobs[at, JobStatus.SUCCEEDED],
+                failed=jobs[at, JobStatus.FAILED],
+                bytes_copied=self._copied.get(at, 0),
+            )
+            for at in _times(self.since, self.now, is_hourly=is_hourly)
+        ]
+
+    def _read_admitted(self) -> dict[datetime, Admitted]:
+        longest = max(self.hours, 2 * max(COVERAGE_HOURS))
+        counted = DecisionCount.objects.filter(hour__gte=self.now - timedelta(hours=longest))
+        by_hour = counted.exclude(reason__in=NOT_COUNTED).order_by().values_list("hour")
+        sums = by_hour.annotate(n=Sum("images"), ours=Sum("images", filter=MIRRORED))
+        return {hour: (n or 0, ours or 0) for hour, n, ours in sums}
+
+    def _read_ended(self) -> dict[tuple[datetime, str, str], int]:
+        ended = MirrorJob.objects.filter(finished_at__gte=self.since).order_by()
+        by_time = ended.annotate(at=self._trunc("finished_at")).values_list("at", "status", "error_class")
+        return {(at, status, error): n for at, status, error, n in by_time.annotate(n=Count("*"))}
+
+    def _read_copied(self) -> dict[datetime, int]:
+        attempts = MirrorAttempt.objects.filter(finished_at__gte=self.since).order_by()
+        by_time = attempts.annotate(at=self._trunc("finished_at")).values_list("at")
+        return {at: n or 0 for at, n in by_time.annotate(n=Sum("bytes_copied"))}
+
+
 def stats(*, hours: int) -> dict[str, Any]:
     """All numbers for the last hours."""
-    since = timezone.now() - timedelta(hours=hours)
-    admitted, from_mirror = coverage(since)
-    ended = MirrorJob.objects.filter(finished_at__gte=since).order_by()
-    failed = ended.filter(status=JobStatus.FAILED).values_list("error_class").annotate(jobs=Count("pk"))
-    attempts = MirrorAttempt.objects.filter(finished_at__gte=since)
-    resting = HostBudget.objects.filter(resting_until__gt=timezone.now())
+    return numbers(Overview(hours=hours))
+
+
+def numbers(overview: Overview) -> dict[str, Any]:
+    """The same of what was read already."""
+    admitted, from_mirror = overview.admitted(overview.since)
+    queue = selectors.queue()
+    processes = running_processes(overview.now)
     return {
-        "hours": hours,
+        "hours": overview.hours,
         "images_admitted": admitted,
         "images_from_mirror": from_mirror,
         "coverage": from_mirror / admitted if admitted else None,
-        "jobs": selectors.live_jobs(),
-        "oldest_due_seconds": selectors.oldest_due_jobs(),
-        "succeeded": ended.filter(status=JobStatus.SUCCEEDED).count(),
-        "failed": dict(failed),
-        "bytes_copied": attempts.aggregate(n=Sum("bytes_copied"))["n"] or 0,
-        "resting_hosts": dict(resting.values_list("host", "resting_until")),
+        "coverages": [_coverage(overview, hours) for hours in COVERAGE_HOURS],
+        "jobs": {"pending": sum(line.waiting for line in queue), "running": sum(line.running for line in queue)},
+        "queue": [
+            {
+                "priority": line.priority,
+                "name": line.name,
+                "waiting": line.waiting,
+                "running": line.running,
+                "oldest_due_seconds": line.oldest_due_seconds,
+            }
+            for line in queue
+        ],
+        "succeeded": sum(overview.ended(JobStatus.SUCCEEDED).values()),
+        "failed": overview.ended(JobStatus.FAILED),
+        "failed_by_host": failed_by_host(overview.since),
+        "bytes_copied": overview.bytes_copied,
+        **_hosts(overview.now),
+        **processes,
     }
 
 
-def coverage(since: datetime) -> tuple[int, int]:
-    """Images admitted since then that somebody wants mirrored, and how many of them run from the mirror."""
-    counted = DecisionCount.objects.filter(hour__gte=since).exclude(reason__in=NOT_COUNTED)
-    sums = counted.aggregate(all=Sum("images"), mirrored=Sum("images", filter=MIRRORED))
-    return sums["all"] or 0, sums["mirrored"] or 0
+def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
+    """Of the last hours, and of as many before them."""
+    since = overview.now - timedelta(hours=hours)
+    shares = []
+    for admitted, ours in (overview.admitted(since), overview.admitted(since - timedelta(hours=hours), since)):
+        shares.append(ours / admitted if admitted else None)
+    return {"hours": hours, "coverage": shares[0], "before": shares[1]}
 
 
-def series(*, hours: int) -> list[Point]:
-    """The same over time, the oldest point first."""
-    now = timezone.now()
-    since = now - timedelta(hours=hours)
-    is_hourly = hours <= BY_HOUR
-    trunc = TruncHour if is_hourly else TruncDay
-    counted = DecisionCount.objects.filter(hour__gte=since).exclude(reason__in=NOT_COUNTED).order_by()
-    admitted = counted.annotate(at=trunc("hour")).values_list("at")
-    sums = {at: n for at, *n in admitted.annotate(n=Sum("images"), ours=Sum("images", filter=MIRRORED))}
-    jobs = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=trunc("finished_at"))
-    ended = {(at, status): n for at, status, n in jobs.values_list("at", "status").annotate(n=Count("pk"))}
-    attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=trunc("finished_at"))
-    copied = dict(attempts.values_list("at").annotate(n=Sum("bytes_copied")))
-    return [
-        Point(
-            at=at,
-            coverage=(sums[at][1] or 0) / sums[at][0] if at in sums and sums[at][0] else None,
-            succeeded=ended.get((at, JobStatus.SUCCEEDED), 0),
-            failed=ended.get((at, JobStatus.FAILED), 0),
-            bytes_copied=copied.get(at) or 0,
-        )
-        for at in _times(since, now, is_hourly=is_hourly)
-    ]
+def failed_by_host(since: datetime) -> dict[str, int]:
+    """Jobs that failed since then, by the registry that they failed at."""
+    failed = MirrorJob.objects.filter(status=JobStatus.FAILED, finished_at__gte=since).exclude(error_host="")
+    return dict(failed.order_by().values_list("error_host").annotate(n=Count("*")))
+
+
+def _hosts(now: datetime) -> dict[str, Any]:
+    """Registries that asked to be left alone, and what others say is left of their pulls."""
+    known = Q(resting_until__gt=now) | Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
+    resting: dict[str, datetime] = {}
+    left: dict[str, int] = {}
+    for host, until, remaining in HostBudget.objects.filter(known).values_list("host", "resting_until", "remaining"):
+        if until is not None and until > now:
+            resting[host] = until
+        if remaining is not None:
+            left[host] = remaining
+    return {"resting_hosts": resting, "remaining_pulls": left}
+
+
+def running_processes(now: datetime) -> dict[str, Any]:
+    """How many webhooks and workers report themselves, and when the first of the webhooks' certificates ends."""
+    counts = dict.fromkeys(SEEN_WITHIN, 0)
+    ends: list[datetime] = []
+    for role, facts, seen_at in Instance.objects.values_list("role", "facts", "seen_at"):
+        if now - seen_at > SEEN_WITHIN[role]:
+            continue
+        counts[role] += 1
+        if expires := facts.get("certificate_expires_at"):
+            ends.append(datetime.fromisoformat(expires))
+    return {
+        "webhooks": counts["webhook"],
+        "workers": counts["worker"],
+        "certificate_expires_at": min(ends, default=None),
+    }
 
 
 def running_copies(limit: int = 10) -> Iterable[MirrorJob]:

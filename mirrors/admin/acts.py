@@ -67,10 +67,15 @@ def _is_ours(request: HttpRequest) -> bool:
     return request.POST.get("back", "/").startswith("/") and not request.POST.get("back", "/").startswith("//")
 
 
+def _described(row: Model) -> str:
+    mapping = getattr(row, "mapping", None)
+    return f"{row}: {mapping}" if mapping is not None else str(row)
+
+
 def _page(
     act: Act, request: HttpRequest, rows: QuerySet[Model], keys: Collection[int], model_admin: admin.ModelAdmin[Any]
 ) -> HttpResponse:
-    shown = list(rows[:SHOWN])
+    shown = [_described(row) for row in rows[:SHOWN]]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": act.title,

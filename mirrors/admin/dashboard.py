@@ -4,66 +4,85 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import conditional_page
 
-from mirrors.models import ErrorClass, ImageMapping, MirrorJob, TargetRepository
-from mirrors.stats import Point, running_copies, series, stats
+from mirrors.advice import advice_for
+from mirrors.models import (
+    ErrorClass,
+    ImageMapping,
+    MirrorJob,
+    Priority,
+    Registry,
+    RegistryCheck,
+    Revision,
+    TargetRepository,
+)
+from mirrors.progress import view as copy_view
+from mirrors.stats import BY_HOUR, Overview, Point, numbers, running_copies
 from swapper_project import config as configuration
 from swapper_project.config import ConfigError, ConfigSource
 from swapper_project.switch import Switch
 
 RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
+REGISTRIES: Final = 20
 JOBS: Final = "admin:mirrors_mirrorjob_changelist"
 
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     """unfold's hook for the index page."""
-    hours = _hours(request)
+    overview = Overview(hours=_hours(request))
+    points = overview.series()
     return {
         **page,
-        **numbers(hours),
+        **_live(overview),
         "title": "Dashboard",
-        "ranges": [{"hours": h, "name": name, "is_chosen": h == hours} for h, name in RANGES],
-        "charts": _charts(series(hours=hours)),
+        "ranges": [{"hours": h, "name": name, "is_chosen": h == overview.hours} for h, name in RANGES],
+        "charts": _charts(points),
+        "unit": "hour" if overview.hours <= BY_HOUR else "day",
     }
 
 
 @conditional_page
 def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that refreshes itself."""
-    return render(request, "admin/dashboard/numbers.html", numbers(_hours(request)))
+    return render(request, "admin/dashboard/numbers.html", _live(Overview(hours=_hours(request))))
 
 
 live_view = admin.site.admin_view(live)
 
 
-def numbers(hours: int) -> dict[str, Any]:
-    found = stats(hours=hours)
-    since = timezone.now() - timedelta(hours=hours)
+def _live(overview: Overview) -> dict[str, Any]:
+    found = numbers(overview)
+    since = overview.since
     ended_since = {"finished_at_from_0": f"{since:%Y-%m-%d}", "finished_at_from_1": f"{since:%H:%M:%S}"}
     failures = [_failure(name, jobs, ended_since) for name, jobs in found["failed"].items()]
+    flags = _flags()
     return {
-        "hours": hours,
+        "hours": overview.hours,
         "stats": found,
-        "coverage_percent": None if found["coverage"] is None else round(100 * found["coverage"], 1),
+        "coverage": _percent(found["coverage"]),
+        "coverages": [_coverage(entry) for entry in found["coverages"]],
         "failures": sorted(failures, key=lambda failure: -failure["jobs"]),
         "failed_total": sum(found["failed"].values()),
-        "queue": [(name, seconds) for name, seconds in found["oldest_due_seconds"].items() if seconds],
-        "running": [_running(job) for job in running_copies()],
-        "differing": TargetRepository.objects.filter(has_differences=True).count(),
-        "is_empty": not ImageMapping.objects.exists(),
+        "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
+        "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
+        "registries": _registries(found, ended_since),
+        "differing": flags["differing"],
+        "is_empty": not flags["mapped"],
         "banner": banner(),
+        "certificate_days": _days_until(found["certificate_expires_at"], overview.now),
         "links": {
             "mappings": reverse("admin:mirrors_imagemapping_changelist"),
             "pending": _jobs(status__exact="pending"),
@@ -72,14 +91,63 @@ def numbers(hours: int) -> dict[str, Any]:
             "failed": _jobs(status__exact="failed", **ended_since),
             "decisions": reverse("admin:mirrors_decisioncount_changelist"),
             "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
+            "instances": reverse("admin:mirrors_instance_changelist"),
+            "hosts": reverse("admin:mirrors_hostbudget_changelist"),
         },
-        "now": timezone.now(),
     }
+
+
+def _flags() -> dict[str, Any]:
+    """Two small questions in one query."""
+    differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
+    mapped = Exists(ImageMapping.objects.all())
+    counted = Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0)
+    # Asked of a table that always has a row or none: the answers stand beside it.
+    row = Revision.objects.annotate(mapped=mapped, differing=counted).values("mapped", "differing").first()
+    return dict(row) if row else {"mapped": False, "differing": 0}
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * share, 1)
+
+
+def _coverage(entry: dict[str, Any]) -> dict[str, Any]:
+    now, before = _percent(entry["coverage"]), _percent(entry["before"])
+    change = round(now - before, 1) if now is not None and before is not None else None
+    return {"name": "24 hours" if entry["hours"] == 24 else "7 days", "percent": now, "change": change}
+
+
+def _line(line: dict[str, Any]) -> dict[str, Any]:
+    links = {status: _jobs(status__exact=status, priority__exact=line["priority"]) for status in ("pending", "running")}
+    return {**line, "label": Priority(line["priority"]).label, "links": links}
+
+
+def _registries(found: dict[str, Any], ended_since: dict[str, str]) -> list[dict[str, Any]]:
+    """Configured registries, and what is known of each: its last test, what failed there, what it allows."""
+    newest = RegistryCheck.objects.filter(registry=OuterRef("pk")).order_by("-id").values("status")[:1]
+    rows = Registry.objects.filter(enabled=True).annotate(test=Subquery(newest)).order_by("-role", "endpoint")
+    return [
+        {
+            "name": str(row),
+            "role": row.role,
+            "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
+            "test": row.test,
+            "failed": found["failed_by_host"].get(row.endpoint, 0),
+            "failed_link": _jobs(status__exact="failed", error_host__icontains=row.endpoint, **ended_since),
+            "left": found["remaining_pulls"].get(row.endpoint),
+            "resting": found["resting_hosts"].get(row.endpoint),
+        }
+        for row in rows[:REGISTRIES]
+    ]
+
+
+def _days_until(at: datetime | None, now: datetime) -> int | None:
+    return None if at is None else int((at - now).total_seconds() // 86_400)
 
 
 def _failure(name: str, jobs: int, ended_since: dict[str, str]) -> dict[str, Any]:
     link = _jobs(status__exact="failed", error_class__exact=name, **ended_since)
-    return {"name": dict(ErrorClass.choices).get(name, name), "jobs": jobs, "link": link}
+    return {"name": dict(ErrorClass.choices).get(name, name), "jobs": jobs, "link": link, "advice": advice_for(name)}
 
 
 def banner() -> str:
@@ -117,32 +185,27 @@ def _jobs(**query: str) -> str:
 
 def _running(job: MirrorJob) -> dict[str, Any]:
     progress = getattr(job, "progress", None)
-    done = progress.bytes_copied + progress.bytes_mounted + progress.bytes_skipped if progress else 0
-    total = progress.bytes_total if progress else 0
     return {
         "source": job.mapping.source,
         "link": reverse("admin:mirrors_mirrorjob_change", args=[job.pk]),
-        "percent": min(100, round(100 * done / total)) if total else 0,
-        "done": done,
-        "total": total,
+        "progress": copy_view(progress) if progress else None,
     }
 
 
 def _charts(points: Iterable[Point]) -> dict[str, str]:
-    """Data of unfold's charts, as JSON."""
+    """Data of charts, as JSON; labels are times, which a script writes in the viewer's zone."""
     points = list(points)
-    labels = [f"{p.at:%d %b}" if len(points) > 49 or p.at.hour == 0 else f"{p.at:%H:%M}" for p in points]
-    share = [None if p.coverage is None else round(100 * p.coverage, 1) for p in points]
+    times = [p.at.isoformat() for p in points]
+    share = [_percent(p.coverage) for p in points]
+    mebibytes = [round(p.bytes_copied / 2**20, 1) for p in points]
     return {
-        "coverage": _chart(labels, ("Coverage, %", share, "var(--color-primary-600)")),
+        "coverage": _chart(times, ("Coverage, %", share, "var(--color-primary-600)")),
         "jobs": _chart(
-            labels,
+            times,
             ("Succeeded", [p.succeeded for p in points], "var(--color-primary-600)"),
             ("Failed", [p.failed for p in points], "#dc2626"),
         ),
-        "bytes": _chart(
-            labels, ("MiB copied", [round(p.bytes_copied / 2**20, 1) for p in points], "var(--color-primary-400)")
-        ),
+        "bytes": _chart(times, ("MiB copied", mebibytes, "var(--color-primary-600)")),
     }
 
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import FieldTextFilter
 
 from mirrors import services
 from mirrors.admin.acts import Act, Done, confirm_or_run, tell
@@ -20,6 +20,7 @@ from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import STATUS_COLOURS, moment, status
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_failed_view
+from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.advice import advice_for
 from mirrors.models import JobProgress, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.progress import copy_progress
@@ -69,7 +70,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         "priority",
         "trigger",
         ("namespace", FieldTextFilter),
-        ("finished_at", RangeDateTimeFilter),
+        ("finished_at", TimeRangeFilter),
     ]
     list_select_related = ["mapping"]
     search_fields = ["mapping__source", "mapping__target"]

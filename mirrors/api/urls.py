@@ -7,19 +7,22 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
-from mirrors.api import views
+from mirrors.api import configured, observed, views
 
 router = SimpleRouter()
 router.register("mappings", views.MappingViewSet)
 router.register("jobs", views.JobViewSet)
-router.register("filters", views.FilterViewSet)
-router.register("registries", views.RegistryViewSet)
-router.register("uses", views.UseViewSet)
-router.register("repositories", views.RepositoryViewSet)
+router.register("filters", configured.FilterViewSet)
+router.register("registries", configured.RegistryViewSet)
+router.register("uses", observed.UseViewSet)
+router.register("repositories", observed.RepositoryViewSet)
+router.register("actions", observed.ActionViewSet)
+router.register("instances", observed.InstanceViewSet)
 
 urlpatterns = [
     path("v1/", include(router.urls)),
-    path("v1/stats/", views.StatsView.as_view(), name="stats"),
+    path("v1/stats/", observed.StatsView.as_view(), name="stats"),
+    path("v1/health/", observed.HealthView.as_view(), name="health"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
 ]

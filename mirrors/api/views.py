@@ -1,43 +1,26 @@
-"""The resources. Reads go by the rows; whatever acts goes through ``mirrors.services``."""
+"""Mappings and jobs. Reads go by the rows; whatever acts goes through ``mirrors.services``."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.views import APIView
 
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.tries import try_filter
-from mirrors.models import (
-    Filter,
-    ImageMapping,
-    ImageUse,
-    JobProgress,
-    ManagedBy,
-    MirrorAttempt,
-    MirrorJob,
-    Registry,
-    RegistryRole,
-    TargetRepository,
-)
+from mirrors.api.who import who
+from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
+from mirrors.progress import NOT_BEGUN, copy_progress
 from mirrors.services.orders import order_image
-from mirrors.stats import stats
-
-
-def who(request: Request) -> str:
-    """Who did it, as rows keep it."""
-    return request.user.get_username()
 
 
 class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
@@ -47,7 +30,8 @@ class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
     serializer_class = serializers.MappingSerializer
     filterset_fields = ("existence", "access", "obstacle", "paused", "target_registry")
     search_fields = ("source", "target")
-    roles: ClassVar[dict[str, Role]] = {"mirror": Role.OPERATOR, "pause": Role.OPERATOR, "resume": Role.OPERATOR}
+    ordering_fields = ("id", "last_seen_at")
+    roles: ClassVar[dict[str, Role]] = dict.fromkeys(("mirror", "verify", "pause", "resume", "destroy"), Role.OPERATOR)
 
     def get_serializer_class(self) -> type[BaseSerializer[ImageMapping]]:
         return serializers.MappingDetailSerializer if self.action == "retrieve" else self.serializer_class
@@ -56,7 +40,21 @@ class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
     @action(detail=True, methods=["post"])
     def mirror(self, request: Request, pk: str) -> Response:
         """Mirror it now. While a job of it is live, the answer is that job."""
-        return _ordered(self.get_object().source, request)
+        return _job_of(services.mirror_mappings, self.get_object(), request)
+
+    @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
+    @action(detail=True, methods=["post"])
+    def verify(self, request: Request, pk: str) -> Response:
+        """Have a worker ask the target whether it has the image as it was written. While a job is live, it is that."""
+        return _job_of(services.verify_mappings, self.get_object(), request)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Forget it, with its history. The image stays at the target; the next pod that asks for it begins anew."""
+        _, refusals = services.forget_mappings(mapping_ids=[self.get_object().pk], requested_by=who(request))
+        if refusals:
+            raise services.JobStateError(refusals[0])
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
@@ -72,7 +70,7 @@ class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
 
     def _set_paused(self, *, paused: bool) -> Response:
         mapping = self.get_object()
-        ImageMapping.objects.filter(pk=mapping.pk).record(paused=paused)
+        services.set_paused(mapping_ids=[mapping.pk], paused=paused, requested_by=who(self.request))
         mapping.refresh_from_db()
         return Response(serializers.MappingSerializer(mapping).data)
 
@@ -83,9 +81,12 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
 
     queryset = MirrorJob.objects.select_related("mapping")
     serializer_class = serializers.JobSerializer
-    filterset_fields = ("status", "error_class", "namespace", "priority", "trigger", "mapping")
-    search_fields = ("mapping__source", "error_message")
-    roles: ClassVar[dict[str, Role]] = {"create": Role.OPERATOR, "retry": Role.OPERATOR, "cancel": Role.OPERATOR}
+    filterset_fields = ("status", "error_class", "error_host", "namespace", "priority", "trigger", "mapping")
+    search_fields = ("mapping__source",)
+    ordering_fields = ("id", "created_at", "finished_at")
+    roles: ClassVar[dict[str, Role]] = dict.fromkeys(
+        ("create", "retry", "cancel", "priority", "retry_failed"), Role.OPERATOR
+    )
 
     @extend_schema(
         request=serializers.OrderSerializer,
@@ -111,6 +112,27 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
         job = services.cancel_job(job_id=self.get_object().pk, requested_by=who(request))
         return Response(self.get_serializer(job).data)
 
+    @extend_schema(request=serializers.PrioritySerializer, responses=serializers.JobSerializer)
+    @action(detail=True, methods=["post"])
+    def priority(self, request: Request, pk: str) -> Response:
+        """Make a job that waits more or less urgent."""
+        asked = serializers.PrioritySerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        job = services.set_priority(
+            job_id=self.get_object().pk, priority=asked.validated_data["priority"], requested_by=who(request)
+        )
+        return Response(self.get_serializer(job).data)
+
+    @extend_schema(request=serializers.RetryFailedSerializer, responses=serializers.RetriedSerializer)
+    @action(detail=False, methods=["post"], url_path="retry-failed", filter_backends=[], pagination_class=None)
+    def retry_failed(self, request: Request) -> Response:
+        """Order anew all images whose last job failed with this error."""
+        asked = serializers.RetryFailedSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        acted = services.retry_failed(**asked.validated_data, requested_by=who(request))
+        found = {"jobs": [job.pk for job in acted.jobs], "refusals": acted.refusals}
+        return Response(serializers.RetriedSerializer(found).data)
+
     @extend_schema(responses=serializers.AttemptSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def attempts(self, request: Request, pk: str) -> Response:
@@ -123,103 +145,8 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     def progress(self, request: Request, pk: str) -> Response:
         """Bytes and blobs of a running copy, twice a second."""
         job: MirrorJob = self.get_object()
-        seen = JobProgress.objects.filter(job=job).first() or JobProgress(
-            job=job, moving=[], started_at=job.created_at, updated_at=job.created_at
-        )
-        return Response(serializers.ProgressSerializer(seen).data)
-
-
-Declarable = TypeVar("Declarable", Filter, Registry)
-
-
-class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
-    """Rows that the configuration file may declare: those are shown, and can't be changed here."""
-
-    def perform_update(self, serializer: BaseSerializer[Declarable]) -> None:
-        assert serializer.instance is not None
-        _refuse_if_from_file(serializer.instance.managed_by)
-        serializer.save()
-
-    def perform_destroy(self, instance: Declarable) -> None:
-        _refuse_if_from_file(instance.managed_by)
-        instance.delete()
-
-
-class FilterViewSet(DeclarableViewSet[Filter]):
-    """Queries for images that are left alone. Those of the configuration file are shown, and can't be changed here."""
-
-    queryset = Filter.objects.all()
-    serializer_class = serializers.FilterSerializer
-    filterset_fields = ("enabled", "managed_by")
-    search_fields = ("name", "jmespath")
-    roles: ClassVar[dict[str, Role]] = {"test": Role.VIEWER}
-
-    def perform_create(self, serializer: BaseSerializer[Filter]) -> None:
-        serializer.save(managed_by=ManagedBy.OPERATOR)
-
-    @extend_schema(
-        request=serializers.FilterTestSerializer, responses=serializers.FilterAnswerSerializer(many=True), filters=False
-    )
-    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
-    def test(self, request: Request) -> Response:
-        """Try a query on a pod, container by container, without saving it."""
-        asked = serializers.FilterTestSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
-
-
-class RegistryViewSet(DeclarableViewSet[Registry]):
-    """Registries that images come from and go to. The target, and what the file declares, can't be changed here."""
-
-    queryset = Registry.objects.all()
-    serializer_class = serializers.RegistrySerializer
-    filterset_fields = ("role", "kind", "enabled", "managed_by")
-    search_fields = ("name", "endpoint")
-
-    def perform_create(self, serializer: BaseSerializer[Registry]) -> None:
-        serializer.save(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR)
-
-
-class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
-    """Which workloads run which image."""
-
-    queryset = ImageUse.objects.select_related("mapping")
-    serializer_class = serializers.UseSerializer
-    filterset_fields = ("namespace", "workload_kind", "workload", "mapping")
-    search_fields = ("mapping__source", "workload")
-
-
-class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
-    """Repositories at the target, and which of their settings differ from what is configured."""
-
-    queryset = TargetRepository.objects.all()
-    serializer_class = serializers.RepositorySerializer
-    filterset_fields = ("has_differences", "pulls_through", "registry")
-    search_fields = ("name",)
-    roles: ClassVar[dict[str, Role]] = {"apply": Role.OPERATOR}
-
-    @extend_schema(request=None, responses={202: serializers.RepositorySerializer})
-    @action(detail=True, methods=["post"])
-    def apply(self, request: Request, pk: str) -> Response:
-        """Have the next free worker give it the configured settings."""
-        row: TargetRepository = self.get_object()
-        services.request_settings(repository_ids=[row.pk], requested_by=who(request))
-        row.refresh_from_db()
-        return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)
-
-
-@method_decorator(conditional_page, name="dispatch")
-class StatsView(APIView):
-    """The numbers of the last hours."""
-
-    @extend_schema(
-        parameters=[OpenApiParameter("hours", int, description="1 to 720; default 24.")],
-        responses=serializers.StatsSerializer,
-    )
-    def get(self, request: Request) -> Response:
-        asked = serializers.RangeSerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        return Response(serializers.StatsSerializer(stats(hours=asked.validated_data["hours"])).data)
+        seen = copy_progress(job)
+        return Response(serializers.ProgressSerializer(seen or NOT_BEGUN).data)
 
 
 def _ordered(image: str, request: Request) -> Response:
@@ -228,6 +155,11 @@ def _ordered(image: str, request: Request) -> Response:
     return Response(serializers.JobSerializer(job).data, status=code)
 
 
-def _refuse_if_from_file(managed_by: str) -> None:
-    if managed_by == ManagedBy.CONFIG:
-        raise PermissionDenied("This comes from the configuration file: change it there.")
+def _job_of(act: Callable[..., services.Acted], mapping: ImageMapping, request: Request) -> Response:
+    """The job that comes of an act on one mapping; 201 where it is a new one."""
+    newest = MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    acted = act(mapping_ids=[mapping.pk], requested_by=who(request))
+    if not acted.jobs:
+        raise services.JobStateError(acted.refusals[0] if acted.refusals else "It can't be ordered now.")
+    code = status.HTTP_201_CREATED if acted.jobs[0].id > newest else status.HTTP_200_OK
+    return Response(serializers.JobSerializer(acted.jobs[0]).data, status=code)

@@ -66,11 +66,11 @@ def test_nothing_is_shown_without_a_login(client: Client) -> None:
 
 def act(operator: Client, action: str, *jobs: MirrorJob) -> str:
     """Run an action on jobs; what the page then says."""
-    response = operator.post(
-        reverse("admin:mirrors_mirrorjob_changelist"),
-        {"action": action, "_selected_action": [job.id for job in jobs]},
-        follow=True,
-    )
+    url = reverse("admin:mirrors_mirrorjob_changelist")
+    chosen = {"action": action, "_selected_action": [job.id for job in jobs]}
+    asked = operator.post(url, chosen)
+    assert all(job.mapping.source in asked.content.decode() for job in jobs), "it says what will be done to what"
+    response = operator.post(url, {**chosen, "confirmed": "yes"}, follow=True)
     assert response.status_code == 200
     return " ".join(str(message) for message in response.context["messages"])
 
@@ -198,7 +198,8 @@ def test_settings_are_applied_where_they_differ(operator: Client) -> None:
 def test_pausing_a_mapping_reaches_the_webhooks(operator: Client, job: MirrorJob) -> None:
     mapping = job.mapping
 
-    operator.post(reverse("admin:mirrors_imagemapping_change", args=[mapping.id]), {"paused": "on"})
+    chosen = {"action": "pause", "_selected_action": [mapping.id], "confirmed": "yes"}
+    operator.post(reverse("admin:mirrors_imagemapping_changelist"), chosen)
 
     before = mapping.changed_at
     mapping.refresh_from_db()

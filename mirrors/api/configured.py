@@ -1,0 +1,91 @@
+"""Filters and registries: shown as they are in force, edited where they are operators' own."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from mirrors import services
+from mirrors.accounts.roles import Role
+from mirrors.api import serializers
+from mirrors.api.tries import try_filter
+from mirrors.api.who import who
+from mirrors.models import Filter, ManagedBy, Registry, RegistryCheck, RegistryRole
+
+Declarable = TypeVar("Declarable", Filter, Registry)
+
+
+class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
+    """Rows that the configuration file may declare: those are shown, and can't be changed here."""
+
+    def perform_update(self, serializer: BaseSerializer[Declarable]) -> None:
+        assert serializer.instance is not None
+        _refuse_if_from_file(serializer.instance.managed_by)
+        serializer.save()
+
+    def perform_destroy(self, instance: Declarable) -> None:
+        _refuse_if_from_file(instance.managed_by)
+        instance.delete()
+
+
+class FilterViewSet(DeclarableViewSet[Filter]):
+    """Queries for images that are left alone. Those of the configuration file are shown, and can't be changed here."""
+
+    queryset = Filter.objects.all()
+    serializer_class = serializers.FilterSerializer
+    filterset_fields = ("enabled", "managed_by")
+    search_fields = ("name", "jmespath")
+    roles: ClassVar[dict[str, Role]] = {"test": Role.VIEWER}
+
+    def perform_create(self, serializer: BaseSerializer[Filter]) -> None:
+        serializer.save(managed_by=ManagedBy.OPERATOR)
+
+    @extend_schema(
+        request=serializers.FilterTestSerializer, responses=serializers.FilterAnswerSerializer(many=True), filters=False
+    )
+    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
+    def test(self, request: Request) -> Response:
+        """Try a query on a pod, container by container, without saving it."""
+        asked = serializers.FilterTestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return Response(try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
+
+
+class RegistryViewSet(DeclarableViewSet[Registry]):
+    """Registries that images come from and go to. The target, and what the file declares, can't be changed here."""
+
+    queryset = Registry.objects.all()
+    serializer_class = serializers.RegistrySerializer
+    filterset_fields = ("role", "kind", "enabled", "managed_by")
+    search_fields = ("name", "endpoint")
+    roles: ClassVar[dict[str, Role]] = {"check": Role.OPERATOR}
+
+    def perform_create(self, serializer: BaseSerializer[Registry]) -> None:
+        serializer.save(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR)
+
+    @extend_schema(request=None, responses={200: serializers.CheckSerializer, 201: serializers.CheckSerializer})
+    @action(detail=True, methods=["post"])
+    def check(self, request: Request, pk: str) -> Response:
+        """Have the next free worker test it. While a test is live, the answer is that one; look at it under checks."""
+        found, is_new = services.request_check(registry=self.get_object(), requested_by=who(request))
+        code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
+        return Response(serializers.CheckSerializer(found).data, status=code)
+
+    @extend_schema(responses=serializers.CheckSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def checks(self, request: Request, pk: str) -> Response:
+        """Its last ten tests with their steps so far, the newest first."""
+        rows = RegistryCheck.objects.filter(registry=self.get_object()).order_by("-id")[:10]
+        return Response(serializers.CheckSerializer(rows, many=True).data)
+
+
+def _refuse_if_from_file(managed_by: str) -> None:
+    if managed_by == ManagedBy.CONFIG:
+        raise PermissionDenied("This comes from the configuration file: change it there.")
