@@ -49,8 +49,8 @@ class Overview:
     def __init__(self, *, hours: int) -> None:
         self.hours = hours
         self.now = timezone.now()
-        # Whole seconds: lists that are linked to begin at the same moment.
-        self.since = (self.now - timedelta(hours=hours)).replace(microsecond=0)
+        # Whole minutes: lists that are linked to begin at the same moment, and pages stay the same for a while.
+        self.since = (self.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
         self._trunc = TruncHour if hours <= BY_HOUR else TruncDay
         self._admitted = self._read_admitted()
         self._ended = self._read_ended()

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 
-class TimeRangeFilter(RangeDateTimeFilter):  # type: ignore[misc]
+class TimeRangeFilter(RangeDateTimeFilter):
     """unfold's, with times in the server's zone, and a date alone counted from its first second to its last."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
