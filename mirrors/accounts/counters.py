@@ -27,7 +27,7 @@ class CountingCache(DatabaseCache):
         now = datetime.now(tz=UTC).replace(microsecond=0)
         adapt = connection.ops.adapt_datetimefield_value
         ends_at = now + timedelta(seconds=seconds)
-        table = connection.ops.quote_name(self._table)
+        table = connection.ops.quote_name(self.cache_model_class._meta.db_table)
         # Both columns see the row as it was; SQLite and Postgres know this form of an upsert alike.
         sql = f"""
             INSERT INTO {table} (cache_key, value, expires) VALUES (%s, '1', %s)

@@ -31,7 +31,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     list_filter = ("groups", "is_active", "is_superuser")
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
-    add_fieldsets = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
+    add_fieldsets: Any = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -41,7 +41,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
         names = [group.name for group in user.groups.all()]
         return ", ".join(["superuser", *names] if user.is_superuser else names) or "none: may not come in"
 
-    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return self.add_fieldsets
         access = ["is_active", "groups"] + (["is_superuser"] if _is_superuser(request) else [])
