@@ -35,6 +35,9 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
         known: dict[str, str] = entry.additional_data or {}
         if name := known.get("user"):
             return f"{name} (API token {known['token']})" if "token" in known else name
+        if entry.remote_addr:
+            # A log-in that renews an old hash, before it is through.
+            return "log-in"
         # Nobody asked for it over HTTP: the file's own rows, or a command.
         is_configured = entry.content_type.model_class() in (Filter, Registry)
         return "configuration file" if is_configured else "command line"
