@@ -29,6 +29,10 @@ _READABLE_FROM_FILES = (
     "WEBHOOK_TOKEN",
     "WEBHOOK_TIMEOUT_SECONDS",
     "TRUSTED_PROXIES",
+    "AUTHENTICATION_BACKENDS",
+    "ADMIN_PASSWORD",
+    "API_REQUESTS_PER_MINUTE",
+    "API_ANONYMOUS_PER_MINUTE",
     "BIND",
     "CONFIG",
     "CONFIG_OVERRIDES",
@@ -62,6 +66,10 @@ class Environment:
     webhook_token: str | None = field(repr=False)
     webhook_timeout: float
     trusted_proxies: tuple[str, ...]
+    authentication_backends: tuple[str, ...]
+    admin_password: str | None = field(repr=False)
+    api_requests_per_minute: int
+    api_anonymous_per_minute: int
     bind: str
     config: Path | None
     config_overrides: Mapping[str, object]
@@ -86,6 +94,10 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
         webhook_token=env.str("WEBHOOK_TOKEN", None, validate=_token),
         webhook_timeout=env.float("WEBHOOK_TIMEOUT_SECONDS", 10.0, validate=_webhook_timeout),
         trusted_proxies=env.words("TRUSTED_PROXIES", validate=_networks),
+        authentication_backends=env.words("AUTHENTICATION_BACKENDS", validate=_dotted_paths),
+        admin_password=env.str("ADMIN_PASSWORD", None),
+        api_requests_per_minute=env.int("API_REQUESTS_PER_MINUTE", 600, validate=_not_negative),
+        api_anonymous_per_minute=env.int("API_ANONYMOUS_PER_MINUTE", 60, validate=_not_negative),
         bind=env.str("BIND", "", validate=_address) or "",
         config=env.file("CONFIG"),
         config_overrides=dict(env.json("CONFIG_OVERRIDES", {}, validate=_mapping) or {}),
@@ -223,6 +235,17 @@ def _networks(values: list[str]) -> None:
             ipaddress.ip_network(value.strip(), strict=False)
         except ValueError:
             raise ValidationError(f"{value[:60]!r} is no address or CIDR; write 10.0.0.0/8, for example") from None
+
+
+def _dotted_paths(values: list[str]) -> None:
+    for value in values:
+        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", value.strip()):
+            raise ValidationError(f"{value[:60]!r} is no class; write package.module.Class")
+
+
+def _not_negative(value: int) -> None:
+    if value < 0:
+        raise ValidationError("must be 0 (no limit) or more")
 
 
 def _mapping(value: object) -> None:

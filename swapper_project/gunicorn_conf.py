@@ -44,8 +44,8 @@ graceful_timeout = max(20, int(_environment.webhook_timeout) + 10)
 worker_connections = _most_connections()
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
-# X-Forwarded-Proto is believed of these alone.
-forwarded_allow_ips = ",".join(_environment.trusted_proxies)
+# Forwarded headers are the business of swapper_project.proxies alone: gunicorn knows no IPv4-mapped peers.
+forwarded_allow_ips = ""
 accesslog = None
 errorlog = "-"
 loglevel = "warning"

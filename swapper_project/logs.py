@@ -35,6 +35,7 @@ NOISY: Final = {
     "botocore": "WARNING",
     "google": "ERROR",
     "httpx2": "WARNING",
+    "axes": "WARNING",
 }
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

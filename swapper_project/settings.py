@@ -52,14 +52,16 @@ SECURE_HSTS_PRELOAD = _HTTPS
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_REFERRER_POLICY = "same-origin"
 APPEND_SLASH = not WEBHOOK
 
 _OURS = ["django_q", "mirrors", "webhook"]
 _ADMIN = [
-    "unfold",
+    # Without a site of its own: ours is one, and asks for a role.
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "mirrors.accounts.admin_app.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -67,23 +69,28 @@ _ADMIN = [
     "django.contrib.staticfiles",
 ]
 _API = ["rest_framework", "knox", "django_filters", "drf_spectacular", "drf_spectacular_sidecar"]
+_ACCESS = ["axes", "auditlog"]
 # Accounts come last: their roles are made of all others' permissions.
-INSTALLED_APPS = _OURS if WEBHOOK else [*_ADMIN, *_API, *_OURS, "mirrors.accounts"]
+INSTALLED_APPS = _OURS if WEBHOOK else [*_ADMIN, *_API, *_ACCESS, *_OURS, "mirrors.accounts"]
 MIDDLEWARE = (
     []
     if WEBHOOK
     else [
         "swapper_project.health.ProbeMiddleware",
+        "swapper_project.proxies.ProxyMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "mirrors.accounts.audit.AuditMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "csp.middleware.CSPMiddleware",
         "swapper_project.content_policy.AdminPolicyMiddleware",
+        "mirrors.api.limits.LimitHeadersMiddleware",
+        "axes.middleware.AxesMiddleware",
     ]
 )
 ROOT_URLCONF = "webhook.urls" if WEBHOOK else "swapper_project.urls"
@@ -126,6 +133,7 @@ else:
             "rest_framework.filters.OrderingFilter",
         ],
         "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+        "DEFAULT_THROTTLE_CLASSES": ["mirrors.api.limits.RequestLimit"],
         "EXCEPTION_HANDLER": "mirrors.api.problems.handle",
     }
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
@@ -190,6 +198,12 @@ else:
         "tcp_user_timeout": 5_000,
         "options": f"-c statement_timeout={_STATEMENT} -c lock_timeout={_LOCK}",
     }
+if not WEBHOOK:
+    # Counts for the API's limits, which all processes share; everything else is cached in memory.
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+        "limits": {"BACKEND": "mirrors.accounts.counters.CountingCache", "LOCATION": "accounts_cacheentry"},
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_ROUTERS: list[str] = []
 
@@ -230,6 +244,31 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+
+AUTHENTICATION_BACKENDS = (
+    []
+    if WEBHOOK
+    else [
+        "axes.backends.AxesStandaloneBackend",
+        *ENVIRONMENT.authentication_backends,
+        "django.contrib.auth.backends.ModelBackend",
+    ]
+)
+# Guesses at a log-in: five from one address at one user name, then a rest that tries do not lengthen.
+AXES_ENABLED = not WEBHOOK
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ACCESS_FAILURE_LOG = True
+AXES_LOCKOUT_CALLABLE = "mirrors.accounts.lockout.locked_out"
+AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# The history of changes keeps values as they are, and no header of the client's choice.
+AUDITLOG_STORE_JSON_CHANGES = True
+AUDITLOG_CID_HEADER = None
 
 # The admission view bounds the body itself (4 MiB) and must be the one to answer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None if WEBHOOK else 2_621_440

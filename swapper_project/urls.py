@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
-from django.views import defaults
 from django.views.generic import RedirectView
 
 from mirrors.admin import dashboard
-from mirrors.api import problems
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -17,13 +14,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("mirrors.api.urls")),
 ]
-
-
-def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith("/api/"):
-        return problems.not_found(request)
-    return defaults.page_not_found(request, exception)
-
-
-def handler500(request: HttpRequest) -> HttpResponse:
-    return problems.server_error(request) if request.path.startswith("/api/") else defaults.server_error(request)
+handler404 = "swapper_project.errors.not_found"
+handler500 = "swapper_project.errors.server_error"

@@ -1,9 +1,12 @@
-"""Django application of accounts: its roles are written with each migration."""
+"""Django application of accounts: its roles are written with each migration, its changes are followed."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
+from django.utils.module_loading import import_string
 
 
 class AccountsConfig(AppConfig):
@@ -12,7 +15,27 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from mirrors.accounts import audit
         from mirrors.accounts.roles import write_groups
 
+        _check_backends()
+        audit.follow_changes()
         # After the last application, whose permissions are there by then.
         post_migrate.connect(write_groups, sender=self)
+
+
+def _check_backends() -> None:
+    """A mistyped log-in is told at the start, not by the first user who can't come in."""
+    for path in settings.ENVIRONMENT.authentication_backends:
+        try:
+            found = import_string(path)
+        except ImportError as error:
+            raise ImproperlyConfigured(
+                f"SWAPPER_AUTHENTICATION_BACKENDS: {path} can't be loaded ({error}). Install its package beside this "
+                "one, or mend the name."
+            ) from error
+        if not hasattr(found, "authenticate") or not hasattr(found, "get_user"):
+            raise ImproperlyConfigured(
+                f"SWAPPER_AUTHENTICATION_BACKENDS: {path} is no authentication backend of Django: it has to have "
+                "authenticate() and get_user()."
+            )

@@ -1,4 +1,4 @@
-"""API tokens: hashed, named, with a role, expiring, and with when they were last used."""
+"""API tokens: hashed, named, with a role, expiring, and with when they were last used; and the counts of limits."""
 
 from __future__ import annotations
 
@@ -42,3 +42,14 @@ class ApiToken(AbstractAuthToken):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CacheEntry(models.Model):
+    """A row of Django's cache in the database: made by a migration, and pruned as other rows are."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.cache_key

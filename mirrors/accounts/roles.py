@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, Final
 
+from auditlog.context import disable_auditlog
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission
@@ -28,6 +29,14 @@ class Role(IntEnum):
 ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 CHOICES: Final = [(role.value, role.group) for role in ROLES]
 
+# What each role is stays as it is here, so groups are seen and not changed.
+_SEEN_BY_ADMINS: Final = (
+    "view_group",
+    "view_logentry",
+    "view_accessattempt",
+    "view_accessfailurelog",
+    "view_accesslog",
+)
 _OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository")
 
 
@@ -52,9 +61,11 @@ def write_groups(sender: Any, **kwargs: Any) -> None:
     """Bring the groups' permissions up to date."""
     for config in apps.get_app_configs():
         create_permissions(config, verbosity=0)
-    for role in ROLES:
-        group, _ = Group.objects.get_or_create(name=role.group)
-        group.permissions.set(Permission.objects.filter(_permissions_of(role)))
+    # The history's table may not be there yet, and this is no change that somebody made.
+    with disable_auditlog():
+        for role in ROLES:
+            group, _ = Group.objects.get_or_create(name=role.group)
+            group.permissions.set(Permission.objects.filter(_permissions_of(role)))
 
 
 def _permissions_of(role: Role) -> Q:
@@ -67,4 +78,7 @@ def _permissions_of(role: Role) -> Q:
         case Role.OPERATOR:
             return viewed | operated
         case _:
-            return ours | Q(content_type__app_label__in=("auth", "accounts"))
+            access = Q(content_type__app_label="accounts", content_type__model="apitoken")
+            users = Q(content_type__app_label="auth", content_type__model="user")
+            seen = Q(codename__in=_SEEN_BY_ADMINS, content_type__app_label__in=("auth", "auditlog", "axes"))
+            return ours | access | users | seen | Q(content_type__app_label="axes", codename="delete_accessattempt")

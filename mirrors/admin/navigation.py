@@ -52,6 +52,10 @@ def _access(request: HttpRequest) -> list[dict[str, Any]]:
         ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
         ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
         ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),
+        ("History of changes", "auditlog.view_logentry", "admin:auditlog_logentry_changelist", "manage_history"),
+        ("Log-ins", "axes.view_accesslog", "admin:axes_accesslog_changelist", "login"),
+        ("Failed log-ins", "axes.view_accessfailurelog", "admin:axes_accessfailurelog_changelist", "gpp_maybe"),
+        ("Locked log-ins", "axes.view_accessattempt", "admin:axes_accessattempt_changelist", "lock_clock"),
         ("API", "mirrors.view_mirrorjob", "api-docs", "api"),
     )
     return [

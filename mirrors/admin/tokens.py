@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from mirrors.accounts.models import ApiToken
@@ -24,6 +25,12 @@ class ApiTokenAdmin(PlainAdmin[ApiToken]):
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         """A token is made, and revoked; what it may do never changes."""
         return False
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A token acts in its user's name, and a superuser's is not for others to give."""
+        if db_field.name == "user" and not request.user.is_superuser:
+            kwargs["queryset"] = User.objects.filter(is_superuser=False)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         row, text = ApiToken.issue(user=obj.user, name=obj.name, role=Role(obj.role))

@@ -1,13 +1,22 @@
-"""Admin of users and their roles, in the same clothes as the rest."""
+"""Admin of users and their roles, in the same clothes as the rest.
+
+A role is all that lets one in. Superusers are made and changed by superusers alone, and what a role may is not edited.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from mirrors.accounts.roles import ROLES
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -18,8 +27,64 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "roles", "is_active", "last_login")
+    list_filter = ("groups", "is_active", "is_superuser")
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    add_fieldsets: Any = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        names = [group.name for group in user.groups.all()]
+        return ", ".join(["superuser", *names] if user.is_superuser else names) or "none: may not come in"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        access = ["is_active", "groups"] + (["is_superuser"] if _is_superuser(request) else [])
+        return (
+            (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
+            ("Access", {"fields": access}),
+            ("Dates", {"fields": ("last_login", "date_joined")}),
+        )
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[arg-type]
+        if db_field.name == "groups" and field is not None:
+            field.label = "Role"
+            field.queryset = Group.objects.filter(name__in=[role.group for role in ROLES])
+            field.help_text = "A viewer sees all, an operator acts on jobs and mappings, an admin configures."
+        return field
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return _may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return user is None or not user.is_superuser or _is_superuser(request)
 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Roles are the product's: each migration writes what they may."""
+
     search_fields = ("name",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return False

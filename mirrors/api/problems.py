@@ -10,6 +10,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from mirrors.api.limits import charge
 from mirrors.services import JobStateError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -27,6 +28,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's hook; None leaves an error to Django, whose page is ``server_error``."""
     if isinstance(error, JobStateError):
         error = ConflictError(str(error), code="job-state")
+    # Whoever is not let in is counted here, as DRF asks for limits only later.
+    standing = charge(context["request"]) if isinstance(error, exceptions.APIException) else None
+    if standing is not None and standing.is_exceeded:
+        error = exceptions.Throttled(standing.seconds)
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -65,6 +70,12 @@ def not_found(request: HttpRequest) -> JsonResponse:
     """For addresses below ``/api/`` that no view has."""
     words = "There is nothing under this address; /api/schema/ lists what there is."
     return JsonResponse(_problem(404, "Not found", "not-found", words), status=404, content_type=MEDIA_TYPE)
+
+
+def database_away(request: HttpRequest) -> JsonResponse:
+    words = "The database does not answer, or not in time. Nothing was changed; try again in a few seconds."
+    problem = _problem(503, "Database unavailable", "database-unavailable", words)
+    return JsonResponse(problem, status=503, content_type=MEDIA_TYPE, headers={"Retry-After": "5"})
 
 
 def server_error(request: HttpRequest) -> JsonResponse:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
+from auditlog.models import LogEntry
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.db.models import Exists, Model, OuterRef, QuerySet
 from django_q.models import Task
 
+from mirrors.accounts.models import CacheEntry
 from mirrors.jobs.clock import from_now
 from mirrors.jobs.timing import timing
 from mirrors.models import BlobLocation, DecisionCount, ImageMapping, ImageUse, MirrorJob
@@ -32,6 +35,10 @@ def _old() -> Iterator[QuerySet[Any]]:
     yield DecisionCount.objects.filter(hour__lt=from_now(-limits.keep_counts_days * DAY))
     # django-q2 never deletes failures.
     yield Task.objects.filter(stopped__lt=from_now(-limits.keep_wakeups_days * DAY))
+    yield LogEntry.objects.filter(timestamp__lt=from_now(-limits.keep_changes_days * DAY))
+    for log in (AccessAttempt, AccessFailureLog, AccessLog):
+        yield log.objects.filter(attempt_time__lt=from_now(-limits.keep_log_ins_days * DAY))
+    yield CacheEntry.objects.filter(expires__lt=from_now(0))
 
 
 def _prune(old: QuerySet[Model]) -> int:

@@ -31,6 +31,8 @@ class Timing:
     keep_blobs_days: float = 90.0
     keep_counts_days: float = 90.0
     keep_wakeups_days: float = 7.0
+    keep_changes_days: float = 365.0
+    keep_log_ins_days: float = 90.0
 
     def __post_init__(self) -> None:
         if self.lease < 2 * self.heartbeat:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole, Revision
 from swapper_project.config import Config, SourceRegistry
@@ -38,10 +39,15 @@ def _sync_target(config: Config) -> Registry:
             "enabled": True,
         },
     )
-    stale = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).exclude(pk=target.pk)
-    if stale.exists():
-        stale.update(enabled=False)
+    _disable(Registry.objects.filter(role=RegistryRole.TARGET).exclude(pk=target.pk))
     return target
+
+
+def _disable(registries: QuerySet[Registry]) -> None:
+    """One by one, as the history of changes sees no bulk update."""
+    for registry in registries.filter(enabled=True):
+        registry.enabled = False
+        registry.save(update_fields=["enabled", "updated_at"])
 
 
 def _sync_sources(config: Config) -> None:
@@ -63,9 +69,7 @@ def _sync_sources(config: Config) -> None:
             },
         )
         kept.append(row.pk)
-    gone = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.CONFIG, enabled=True)
-    if gone.exclude(pk__in=kept).exists():
-        gone.exclude(pk__in=kept).update(enabled=False)
+    _disable(Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.CONFIG).exclude(pk__in=kept))
 
 
 def _reference(entry: SourceRegistry) -> str:
@@ -82,10 +86,8 @@ def _sync_filters(config: Config) -> None:
     rows = Filter.objects.filter(managed_by=ManagedBy.CONFIG).order_by("position")
     if list(rows.values_list("name", "jmespath")) == wanted:
         return
-    rows.delete()
-    Filter.objects.bulk_create(
-        [
-            Filter(name=name, jmespath=expression, position=position, managed_by=ManagedBy.CONFIG)
-            for position, (name, expression) in enumerate(wanted)
-        ]
-    )
+    rows.exclude(name__in=[name for name, _ in wanted]).delete()
+    for position, (name, expression) in enumerate(wanted):
+        Filter.objects.update_or_create(
+            name=name, managed_by=ManagedBy.CONFIG, defaults={"jmespath": expression, "position": position}
+        )

@@ -11,6 +11,8 @@ from tests.support.databases import ROOT
 from tests.support.system import PRODUCT, write_config
 
 UNNEEDED = (
+    "auditlog",
+    "axes",
     "boto3",
     "botocore",
     "google.auth",

@@ -101,7 +101,8 @@ class Command(BaseCommand):
     def _tell(self, config: Config, webhook: dict[str, str], web_address: str, data_dir: Path) -> None:
         scheme = "https" if webhook.get("SWAPPER_TLS_CERT_FILE") else "http"
         self.stdout.write(f"webhook    {scheme}://{webhook['SWAPPER_BIND']}/webhook")
-        self.stdout.write(f"admin      http://{web_address}/  user admin, password in {data_dir / 'admin-password'}")
+        password = "as given" if settings.ENVIRONMENT.admin_password else f"in {data_dir / 'admin-password'}"
+        self.stdout.write(f"admin      http://{web_address}/  user admin, password {password}")
         name = config.target.name
         self.stdout.write(f"target     {'/'.join(filter(None, (name.endpoint, name.prefix)))}")
         if config.dry_run:

@@ -1,0 +1,39 @@
+"""Admin of log-ins: who came in, who failed, and who is locked out and may be let in again."""
+
+from __future__ import annotations
+
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.http import HttpRequest
+
+from mirrors.admin.base import ReadOnlyAdmin
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
+    """Failures of the last minutes, which lock a log-in; to unlock it, delete its rows."""
+
+    list_display = ["attempt_time", "username", "ip_address", "failures_since_start", "user_agent"]
+    search_fields = ["username", "ip_address"]
+    ordering = ["-id"]
+    fields = ["attempt_time", "username", "ip_address", "failures_since_start", "user_agent", "path_info"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
+        return request.user.has_perm("axes.delete_accessattempt")
+
+
+@admin.register(AccessFailureLog)
+class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
+    list_display = ["attempt_time", "username", "ip_address", "locked_out", "user_agent"]
+    list_filter = ["locked_out"]
+    search_fields = ["username", "ip_address"]
+    ordering = ["-id"]
+    fields = ["attempt_time", "username", "ip_address", "locked_out", "user_agent", "path_info"]
+
+
+@admin.register(AccessLog)
+class AccessLogAdmin(ReadOnlyAdmin[AccessLog]):
+    list_display = ["attempt_time", "logout_time", "username", "ip_address", "user_agent"]
+    search_fields = ["username", "ip_address"]
+    ordering = ["-id"]
+    fields = ["attempt_time", "logout_time", "username", "ip_address", "user_agent"]

@@ -1,0 +1,126 @@
+"""Error pages: ours, saying what to do, also when the database is away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from django.db import OperationalError
+from django.test import Client
+
+from mirrors.accounts.roles import Role
+from mirrors.admin import mappings
+from tests.api.conftest import user_of
+from tests.support.databases import query
+from tests.support.ports import free_port, wait_until
+from tests.support.postgres import PostgresServer, require_postgres, running_server
+from tests.support.system import POOL, Webhook, run_manage, web_process, write_config
+
+STYLE = '<link rel="stylesheet" href="/static/mirrors/errors.css">'
+
+
+def is_ours(page: str) -> bool:
+    return STYLE in page and "<script" not in page and "style=" not in page and "To the dashboard" in page
+
+
+@pytest.mark.django_db
+def test_what_is_not_there(client: Client) -> None:
+    for path in ("/not/there", "/admin/mirrors/nothing/", "/static/not.css"):
+        client.force_login(user_of(Role.ADMIN))
+        answer = client.get(path, follow=True)
+        assert answer.status_code == 404 and is_ours(answer.content.decode()), path
+    answer = client.get("/api/not/there")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+@pytest.mark.django_db
+def test_what_a_role_forbids(client: Client) -> None:
+    client.force_login(user_of(Role.VIEWER))
+    answer = client.get("/admin/auth/user/")
+    assert answer.status_code == 403 and is_ours(answer.content.decode())
+    assert "Ask an administrator" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_host_that_is_not_served(client: Client) -> None:
+    answer = client.get("/admin/login/", HTTP_HOST="evil.example.com")
+    assert answer.status_code == 400 and is_ours(answer.content.decode())
+    assert "SWAPPER_ALLOWED_HOSTS" in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError, 500), (OperationalError, 503)])
+def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise error("canary")
+
+    monkeypatch.setattr(mappings.ImageMappingAdmin, "get_queryset", broken)
+    client = Client(raise_request_exception=False)
+    client.force_login(user_of(Role.VIEWER))
+    answer = client.get("/admin/mirrors/imagemapping/")
+    page = answer.content.decode()
+    assert answer.status_code == status and is_ours(page) and "canary" not in page
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    require_postgres()
+    with running_server() as running:
+        yield running
+
+
+def ask(port: int, path: str, **headers: str) -> urllib3.BaseHTTPResponse:
+    url = f"http://127.0.0.1:{port}{path}"
+    return POOL.request("GET", url, headers=headers, retries=False, redirect=False, timeout=30)
+
+
+MAKE = """
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
+user = User.objects.create_superuser("script")
+session = SessionStore()
+session.update({"_auth_user_id": str(user.pk), "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+                "_auth_user_hash": user.get_session_auth_hash()})
+session.save()
+print(ApiToken.issue(user=user, name="t", role=Role.ADMIN)[1], session.session_key)
+"""
+
+
+def test_with_the_database_away_both_doors_say_so_and_come_back(server: PostgresServer, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com:5000")
+    system = Webhook(config, f"{server.url}/postgres", tmp_path)
+    system.prepare()
+    made = run_manage("shell", "-v0", "-c", MAKE, environment=system.environment).stdout.split()
+    token, session = {"Authorization": f"Token {made[0]}"}, {"Cookie": f"sessionid={made[1]}"}
+    with web_process(system, port := free_port()):
+        wait_until(lambda: _status(port, "/readyz") == 200, timeout=60, what="the web process")
+        assert ask(port, "/admin/", **session).status == ask(port, "/api/v1/jobs/", **token).status == 200
+
+        server.stop()
+        for path, headers in (("/admin/", session), ("/admin/mirrors/filter/", session)):
+            page = ask(port, path, **headers)
+            text = page.data.decode()
+            assert page.status == 503 and is_ours(text) and "The database does not answer" in text, path
+            assert page.headers["Retry-After"] == "5" and "Content-Security-Policy" in page.headers
+        problem = ask(port, "/api/v1/jobs/", **token)
+        assert (problem.status, problem.json()["code"]) == (503, "database-unavailable")
+        assert problem.headers["Content-Type"] == "application/problem+json"
+        style = re.findall(r'href="(/static/[^"]+)"', text)
+        assert {ask(port, link).status for link in style} == {200}
+
+        server.start()
+        wait_until(lambda: _status(port, "/readyz") == 200, timeout=30, what="the database")
+        assert ask(port, "/admin/", **session).status == ask(port, "/api/v1/jobs/", **token).status == 200
+    assert query(f"{server.url}/postgres", "SELECT value FROM accounts_cacheentry") == [("2",)]
+
+
+def _status(port: int, path: str) -> int:
+    try:
+        return ask(port, path).status
+    except urllib3.exceptions.HTTPError:
+        return 0

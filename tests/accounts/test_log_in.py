@@ -1,0 +1,121 @@
+"""Log-in: guesses are locked out with a page that says what to do; a role is what lets one in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from axes.models import AccessAttempt, AccessFailureLog
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from mirrors.accounts.roles import Role
+from mirrors.jobs.pruning import prune
+from tests.api.conftest import user_of
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse battery"
+URL = "/admin/login/"
+
+
+@pytest.fixture
+def viewer() -> User:
+    user = user_of(Role.VIEWER)
+    user.set_password(PASSWORD)
+    user.save()
+    return user
+
+
+def log_in(user: str, password: str, address: str = "192.0.2.1") -> int:
+    client = Client(REMOTE_ADDR=address)
+    return client.post(URL, {"username": user, "password": password, "next": "/admin/"}).status_code
+
+
+def test_five_guesses_lock_user_and_address_for_a_while(viewer: User) -> None:
+    name = viewer.username
+    assert [log_in(name, "wrong") for _ in range(5)] == [200, 200, 200, 200, 429]
+    assert log_in(name, PASSWORD) == 429, "the right password does not help"
+    assert log_in(name, PASSWORD, address="192.0.2.2") == 302, "the user is not shut out elsewhere"
+    assert log_in("another", "wrong") == 200
+    with time_machine.travel(timezone.now() + timedelta(minutes=14)):
+        assert log_in(name, "wrong") == 429, "and a try does not make it longer"
+    with time_machine.travel(timezone.now() + timedelta(minutes=15, seconds=1)):
+        assert log_in(name, PASSWORD) == 302
+
+
+def test_the_page_says_how_long_and_what_to_do(viewer: User) -> None:
+    for _ in range(5):
+        log_in(viewer.username, "wrong")
+    with time_machine.travel(timezone.now() + timedelta(minutes=5)):
+        answer = Client(REMOTE_ADDR="192.0.2.1").post(URL, {"username": viewer.username, "password": PASSWORD})
+    page = answer.content.decode()
+    assert answer.status_code == 429
+    assert 590 <= int(answer.headers["Retry-After"]) <= 600
+    assert "another\n        10 minutes" in page and "axes_reset_username" in page
+    assert viewer.username not in page
+
+
+def test_a_right_password_makes_the_count_begin_anew(viewer: User) -> None:
+    for _ in range(3):
+        assert [log_in(viewer.username, "wrong") for _ in range(4)] == [200] * 4
+        assert log_in(viewer.username, PASSWORD) == 302
+
+
+def test_an_admin_unlocks_by_deleting(viewer: User, client: Client) -> None:
+    for _ in range(5):
+        log_in(viewer.username, "wrong")
+    client.force_login(user_of(Role.ADMIN))
+    page = client.get("/admin/axes/accessattempt/").content.decode()
+    assert viewer.username in page and PASSWORD not in page
+    [row] = AccessAttempt.objects.all()
+    client.post(f"/admin/axes/accessattempt/{row.pk}/delete/", {"post": "yes"})
+    assert log_in(viewer.username, PASSWORD) == 302
+
+
+def test_guesses_at_tokens_are_no_log_ins(viewer: User) -> None:
+    client = APIClient(HTTP_AUTHORIZATION="Token swp_wrong", REMOTE_ADDR="192.0.2.1")
+    assert {client.get("/api/v1/jobs/").status_code for _ in range(8)} == {401}
+    assert not AccessAttempt.objects.exists()
+    assert log_in(viewer.username, PASSWORD) == 302
+
+
+def test_no_guess_is_kept(viewer: User) -> None:
+    log_in(viewer.username, "canary-of-a-guess")
+    rows = [str(list(model.objects.values())) for model in (AccessAttempt, AccessFailureLog)]
+    assert all(viewer.username in row for row in rows)
+    assert "canary-of-a-guess" not in "".join(rows)
+
+
+def test_old_rows_are_pruned(viewer: User) -> None:
+    log_in(viewer.username, "wrong")
+    prune()
+    assert AccessFailureLog.objects.count() == 1
+    AccessFailureLog.objects.update(attempt_time=timezone.now() - timedelta(days=91))
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(days=91))
+    prune()
+    assert not AccessFailureLog.objects.exists() and not AccessAttempt.objects.exists()
+
+
+@pytest.mark.parametrize("is_staff", [True, False])
+def test_a_role_lets_one_in_and_nothing_else_does(is_staff: bool) -> None:
+    user = User.objects.create_user("new", password=PASSWORD, is_staff=is_staff)
+    client = Client()
+    answer = client.post(URL, {"username": "new", "password": PASSWORD})
+    assert answer.status_code == 200 and "has no role yet" in answer.content.decode()
+    user.groups.add(user_of(Role.VIEWER).groups.get())
+    assert client.post(URL, {"username": "new", "password": PASSWORD, "next": "/admin/"}).status_code == 302
+    assert client.get("/admin/").status_code == 200
+    user.groups.clear()
+    assert client.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("password", ["short", "123456789012345", "password1234", "somebody-new"])
+def test_weak_passwords_are_refused(password: str, client: Client) -> None:
+    client.force_login(user_of(Role.ADMIN))
+    fields = {"username": "somebody-new", "usable_password": "true", "password1": password, "password2": password}
+    answer = client.post("/admin/auth/user/add/", fields)
+    assert answer.status_code == 200 and answer.context["errors"]
+    assert not User.objects.filter(username="somebody-new").exists()

@@ -1,0 +1,238 @@
+"""Every page of the admin, in every role: who may see, add, change and delete, and that no page is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+from auditlog.models import LogEntry
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import ROLES, Role
+from mirrors.models import Filter, ImageMapping, MirrorJob, Registry, TargetRepository
+from mirrors.services.orders import order_image
+from tests.api.conftest import user_of
+
+pytestmark = pytest.mark.django_db
+
+SEE, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
+NEVER: Final = None
+"""For superusers at most."""
+
+PAGES = ("changelist", "add", "change", "delete")
+READ_ONLY = (SEE, NEVER, SEE, NEVER)
+OF_ADMINS = (SET, NEVER, SET, NEVER)
+# Who gets a list, a form to add, a row, and its deletion.
+MODELS: dict[str, tuple[Role | None, ...]] = {
+    "mirrors.filter": (SEE, SET, SEE, SET),
+    "mirrors.registry": (SEE, SET, SEE, SET),
+    "accounts.apitoken": (SET, SET, SET, SET),
+    "auth.user": (SET, SET, SET, SET),
+    "auth.group": OF_ADMINS,
+    "auditlog.logentry": OF_ADMINS,
+    "axes.accessattempt": (SET, NEVER, SET, SET),
+    "axes.accessfailurelog": OF_ADMINS,
+    "axes.accesslog": OF_ADMINS,
+}
+# All other rows of ours are shown to viewers, and written by the system or by services.
+ROWS = {model._meta.label_lower: READ_ONLY for model in apps.get_app_config("mirrors").get_models()}
+TABLE = {**ROWS, **MODELS}
+# Pages beside those of a model. Logging in and out is for everybody.
+OTHERS: dict[str, Role] = {
+    "index": SEE,
+    "search": SEE,
+    "jsi18n": SEE,
+    "password_change": SEE,
+    "password_change_done": SEE,
+    "dashboard-live": SEE,
+    "mirrors_mirrorjob_retry_failed": ACT,
+}
+# Pages of a row beside its form, by the method that they take.
+OF_ROWS: dict[str, tuple[str, str, Role]] = {
+    "mirrors_mirrorjob_live": ("GET", "mirrors.mirrorjob", SEE),
+    "mirrors_mirrorjob_priority": ("POST", "mirrors.mirrorjob", ACT),
+    "mirrors_registry_test": ("POST", "mirrors.registry", ACT),
+    "mirrors_registry_test_live": ("GET", "mirrors.registry", SEE),
+}
+FOR_ALL = {"login", "logout"}
+# Belong to a model or a row of it, and ask for its rights themselves.
+OF_A_ROW = {"history", "app_list", "view_on_site", "autocomplete", "auth_user_password_change"}
+EVERYBODY = (Role.NOBODY, *ROLES)
+
+
+@pytest.fixture
+def client_of(client: Client) -> Callable[[Role], Client]:
+    def make(role: Role) -> Client:
+        if role is not Role.NOBODY:
+            client.force_login(user_of(role))
+        return client
+
+    return make
+
+
+@pytest.fixture
+def rows() -> dict[str, Any]:
+    """A row of what is written by people, or about them, by its model."""
+    Registry.objects.create(role="target", endpoint="mirror.example.com", managed_by="config")
+    job, _ = order_image(image="nginx:1.27", requested_by="somebody")
+    made: list[Model] = [
+        job,
+        job.mapping,
+        Registry.objects.create(endpoint="quay.io"),
+        Filter.objects.create(name="mine", jmespath="`true`"),
+        TargetRepository.objects.create(registry=job.mapping.target_registry, name="library/nginx"),
+        User.objects.create(username="somebody"),
+        Group.objects.get(name="viewer"),
+        ApiToken.issue(user=user_of(SEE), name="t", role=SEE)[0],
+        AccessAttempt.objects.create(username="x", failures_since_start=1, attempt_time=timezone.now()),
+        AccessFailureLog.objects.create(username="x"),
+        AccessLog.objects.create(username="x"),
+    ]
+    made.append(LogEntry.objects.all()[0])
+    return {row._meta.label_lower: row.pk for row in made}
+
+
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+@pytest.mark.parametrize("label", TABLE)
+def test_a_page_asks_for_its_role(
+    label: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
+) -> None:
+    client = client_of(role)
+    name = label.replace(".", "_")
+    for page, needed in zip(PAGES, TABLE[label], strict=True):
+        if page in ("change", "delete") and label not in rows:
+            continue
+        arguments = [rows[label]] if page in ("change", "delete") else []
+        status = client.get(reverse(f"admin:{name}_{page}", args=arguments)).status_code
+        if role is Role.NOBODY:
+            assert status == 302, page
+        else:
+            assert status == (200 if needed is not None and role >= needed else 403), page
+
+
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+@pytest.mark.parametrize("name", OTHERS)
+def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
+    url = reverse(name if name == "dashboard-live" else f"admin:{name}")
+    given = {"error_class": "denied"} if name.endswith("retry_failed") else {}
+    status = client_of(role).get(url, given).status_code
+    assert status == (302 if role is Role.NOBODY else 200 if role >= OTHERS[name] else 403)
+
+
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+@pytest.mark.parametrize("name", OF_ROWS)
+def test_a_page_of_a_row_asks_for_its_role(
+    name: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
+) -> None:
+    method, label, needed = OF_ROWS[name]
+    response = client_of(role).generic(method, reverse(f"admin:{name}", args=[rows[label]]))
+    refused = 302 if role is Role.NOBODY else 403
+    if role >= needed:
+        assert response.status_code in (200, 286, 302) and "login" not in response.get("Location", "")
+    else:
+        assert response.status_code == refused
+
+
+def test_no_page_is_forgotten() -> None:
+    models = {model._meta.label_lower for model in admin.site._registry}
+    assert models == set(TABLE)
+    known = {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in PAGES}
+    known |= {f"{label.replace('.', '_')}_history" for label in TABLE}
+    found = set(_names(get_resolver().url_patterns))
+    assert found - known - OF_A_ROW - FOR_ALL - set(OTHERS) - set(OF_ROWS) == set(), (
+        "give each a row in the tables above"
+    )
+
+
+def _names(patterns: list[Any], before: str = "") -> list[str]:
+    names: list[str] = []
+    for entry in patterns:
+        here = before + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            names += _names(entry.url_patterns, here)
+        elif isinstance(entry, URLPattern) and here.startswith("admin/") and entry.name:
+            names.append(entry.name)
+    return names
+
+
+@pytest.mark.parametrize("role", [SEE, ACT])
+def test_who_may_not_configure_writes_nothing(
+    role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
+) -> None:
+    client = client_of(role)
+    fields = {"name": "x", "jmespath": "`false`", "position": 0, "username": "x", "is_superuser": "on", "groups": "3"}
+    for label in ("mirrors.filter", "mirrors.registry", "accounts.apitoken", "auth.user", "auth.group"):
+        name = label.replace(".", "_")
+        assert client.post(reverse(f"admin:{name}_add"), fields).status_code == 403
+        assert client.post(reverse(f"admin:{name}_change", args=[rows[label]]), fields).status_code == 403
+        assert client.post(reverse(f"admin:{name}_delete", args=[rows[label]]), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_acts_is_at_least_an_operator(
+    role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
+) -> None:
+    client = client_of(role)
+    client.post(
+        reverse("admin:mirrors_mirrorjob_changelist"),
+        {"action": "cancel", "_selected_action": [rows["mirrors.mirrorjob"]], "confirmed": "yes"},
+    )
+    client.post(
+        reverse("admin:mirrors_imagemapping_changelist"),
+        {"action": "pause", "_selected_action": [rows["mirrors.imagemapping"]], "confirmed": "yes"},
+    )
+    acted = role >= ACT
+    assert (MirrorJob.objects.get().status == "cancelled") is acted
+    assert ImageMapping.objects.get().paused is acted
+
+
+def test_an_admin_makes_no_superuser_and_touches_none(client_of: Callable[[Role], Client]) -> None:
+    client = client_of(SET)
+    me, root = user_of(SET), User.objects.create_superuser("root", password="x")
+    before = root.password
+    more = {"is_superuser": "on", "is_staff": "on", "user_permissions": [1]}
+    mine = {"username": me.username, "is_active": "on", "groups": [Group.objects.get(name="admin").pk], **more}
+    assert client.post(reverse("admin:auth_user_change", args=[me.pk]), mine).status_code == 302
+    new = {"username": "new", "usable_password": "false", **more}
+    assert client.post(reverse("admin:auth_user_add"), new).status_code == 302
+    assert [user.username for user in User.objects.filter(is_superuser=True)] == ["root"]
+    assert not User.objects.exclude(user_permissions=None).exists()
+
+    theirs = {"username": "mine", "is_active": ""}
+    passwords = {"usable_password": "true", "password1": "quite another one", "password2": "quite another one"}
+    for page, fields in (("change", theirs), ("delete", {"post": "yes"}), ("password_change", passwords)):
+        assert client.post(reverse(f"admin:auth_user_{page}", args=[root.pk]), fields).status_code == 403, page
+    chosen = {"action": "delete_selected", "_selected_action": [root.pk], "post": "yes"}
+    client.post(reverse("admin:auth_user_changelist"), chosen)
+    root.refresh_from_db()
+    assert (root.username, root.is_active, root.password) == ("root", True, before)
+
+    client.post(reverse("admin:accounts_apitoken_add"), {"name": "t", "user": root.pk, "role": 3})
+    assert not ApiToken.objects.exists()
+    client.post(reverse("admin:accounts_apitoken_add"), {"name": "t", "user": me.pk, "role": 3})
+    assert ApiToken.objects.get().user == me
+
+
+def test_a_role_is_given_with_the_user_in_one_form(client_of: Callable[[Role], Client]) -> None:
+    fields = {
+        "username": "new",
+        "usable_password": "true",
+        "password1": "correct horse battery",
+        "password2": "correct horse battery",
+        "groups": [Group.objects.get(name="viewer").pk],
+    }
+    assert client_of(SET).post(reverse("admin:auth_user_add"), fields).status_code == 302
+    log_in = {"username": "new", "password": "correct horse battery", "next": "/admin/"}
+    new = Client()
+    assert new.post(reverse("admin:login"), log_in).status_code == 302
+    assert new.get(reverse("admin:mirrors_mirrorjob_changelist")).status_code == 200
+    assert new.get(reverse("admin:auth_user_changelist")).status_code == 403
