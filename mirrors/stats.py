@@ -37,8 +37,8 @@ def stats(*, hours: int) -> dict[str, Any]:
     """All numbers for the last hours."""
     since = timezone.now() - timedelta(hours=hours)
     admitted, from_mirror = coverage(since)
-    ended = MirrorJob.objects.filter(finished_at__gte=since).order_by()
-    failed = ended.filter(status=JobStatus.FAILED).values_list("error_class").annotate(jobs=Count("pk"))
+    ended = MirrorJob.objects.filter(finished_at__gte=since).order_by().values_list("status", "error_class")
+    jobs = {(status, error): n for status, error, n in ended.annotate(jobs=Count("*"))}
     attempts = MirrorAttempt.objects.filter(finished_at__gte=since)
     resting = HostBudget.objects.filter(resting_until__gt=timezone.now())
     return {
@@ -48,8 +48,8 @@ def stats(*, hours: int) -> dict[str, Any]:
         "coverage": from_mirror / admitted if admitted else None,
         "jobs": selectors.live_jobs(),
         "oldest_due_seconds": selectors.oldest_due_jobs(),
-        "succeeded": ended.filter(status=JobStatus.SUCCEEDED).count(),
-        "failed": dict(failed),
+        "succeeded": sum(n for (status, _), n in jobs.items() if status == JobStatus.SUCCEEDED),
+        "failed": {error: n for (status, error), n in jobs.items() if status == JobStatus.FAILED},
         "bytes_copied": attempts.aggregate(n=Sum("bytes_copied"))["n"] or 0,
         "resting_hosts": dict(resting.values_list("host", "resting_until")),
     }
@@ -72,7 +72,7 @@ def series(*, hours: int) -> list[Point]:
     admitted = counted.annotate(at=trunc("hour")).values_list("at")
     sums = {at: n for at, *n in admitted.annotate(n=Sum("images"), ours=Sum("images", filter=MIRRORED))}
     jobs = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=trunc("finished_at"))
-    ended = {(at, status): n for at, status, n in jobs.values_list("at", "status").annotate(n=Count("pk"))}
+    ended = {(at, status): n for at, status, n in jobs.values_list("at", "status").annotate(n=Count("*"))}
     attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=trunc("finished_at"))
     copied = dict(attempts.values_list("at").annotate(n=Sum("bytes_copied")))
     return [

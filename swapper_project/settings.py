@@ -122,7 +122,7 @@ else:
         "DEFAULT_PAGINATION_CLASS": "mirrors.api.pagination.Pages",
         "DEFAULT_FILTER_BACKENDS": [
             "django_filters.rest_framework.DjangoFilterBackend",
-            "rest_framework.filters.SearchFilter",
+            "mirrors.api.searching.ImageSearch",
         ],
         "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
         "EXCEPTION_HANDLER": "mirrors.api.problems.handle",

@@ -10,7 +10,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandParser, call_command
+from django.db import connection
 
+from mirrors.indexes import ensure_search
 from mirrors.services.config_rows import sync_config
 from swapper_project import configured
 from swapper_project.certificates import write_private
@@ -32,6 +34,8 @@ class Command(BaseCommand):
     def handle(self, *, admin_password_file: Path | None, **options: Any) -> None:
         config = configured.load(settings.ENVIRONMENT)
         call_command("migrate", interactive=False, verbosity=0)
+        # Once more: the extension that a migration went on without may be there by now.
+        ensure_search(connection)
         sync_config(config=config)
         if admin_password_file is not None:
             self._first_user(admin_password_file)
