@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-sqlite test-postgres lint lock tools bench-admission bench-burst soak
+.PHONY: demo run test test-sqlite test-postgres lint lock tools bench-admission bench-burst bench-ui soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -39,6 +39,9 @@ bench-admission: $(STAMP)  ## what one review costs, beside bare views; ARGS=--j
 
 bench-burst: $(STAMP)  ## what known pods notice of a burst of new images
 	$(BIN)/python -m benchmarks.burst
+
+bench-ui: $(STAMP)  ## each page of admin and API beside a million jobs; ARGS="--sqlite --json=FILE"
+	$(BIN)/python -m benchmarks.ui $(ARGS)
 
 soak: $(STAMP)  ## memory over half a million reviews; takes a quarter of an hour and more
 	$(BIN)/python -m benchmarks.soak $(ARGS)

@@ -54,14 +54,15 @@ def serve(
     conf: str,
     app: str,
     environment: dict[str, str],
-    tls: tuple[Path, Path] | None,
+    tls: tuple[Path, Path] | None = None,
+    role: str = "webhook",
 ) -> Iterator[Server]:
     """gunicorn with these settings and this application, until the block ends."""
     port = free_port()
     certificate = {"SWAPPER_TLS_CERT_FILE": str(tls[0]), "SWAPPER_TLS_KEY_FILE": str(tls[1])} if tls else {}
     process = Process(
         [sys.executable, "-m", "gunicorn", "-c", f"python:{conf}", app],
-        {**environment, **certificate, "SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"127.0.0.1:{port}"},
+        {**environment, **certificate, "SWAPPER_ROLE": role, "SWAPPER_BIND": f"127.0.0.1:{port}"},
         directory / f"{name}-{'tls' if tls else 'plain'}.log",
     )
     process.start()
@@ -76,7 +77,10 @@ def serve(
 
 def _answers(server: Server) -> bool:
     try:
-        return POOL.request("GET", f"{server.base}/readyz", retries=False, timeout=2).status == 200
+        return (
+            POOL.request("GET", f"{server.base}/readyz", headers={"Host": "localhost"}, retries=False, timeout=2).status
+            == 200
+        )
     except urllib3.exceptions.HTTPError:
         return False
 

@@ -129,7 +129,7 @@ else:
         "DEFAULT_PAGINATION_CLASS": "mirrors.api.pagination.Pages",
         "DEFAULT_FILTER_BACKENDS": [
             "django_filters.rest_framework.DjangoFilterBackend",
-            "rest_framework.filters.SearchFilter",
+            "mirrors.api.searching.ImageSearch",
             "rest_framework.filters.OrderingFilter",
         ],
         "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import PAGE_VAR
 from django.db import models
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from unfold import admin as unfold
 from unfold.paginator import InfinitePaginator
 
 from mirrors.models import ManagedBy
+from mirrors.search import search, words_of
 
 M = TypeVar("M", bound=models.Model)
 P = TypeVar("P", bound=models.Model)
@@ -32,14 +35,37 @@ else:
         pass
 
 
+MOST_PAGES: Final = 100
+"""Pages that a list is turned through. The database reads all rows before the page that is asked for."""
+
+
+class BoundedPaginator(InfinitePaginator):
+    """Pages without a count; what lies behind the last one is found by filters and search."""
+
+    def page(self, number: int | str) -> Any:
+        return super().page(min(self.validate_number(number), MOST_PAGES))
+
+
 class PlainAdmin(ModelAdmin[M]):
     """Lists that stay quick: nobody counts all rows, and pages are turned one by one."""
 
-    paginator = InfinitePaginator
+    paginator = BoundedPaginator
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True
     list_per_page = 50
+    # What an index puts in order: by any other column the database would sort the whole table.
+    sortable_by: ClassVar[Any] = ("id", "last_seen", "last_seen_at")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
+        return search(queryset, words_of(term), self.get_search_fields(request)), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        page = request.GET.get(PAGE_VAR, "")
+        if page.isdecimal() and int(page) >= MOST_PAGES:
+            text = f"Lists end at page {MOST_PAGES}: filter or search to get to the rows behind it."
+            messages.info(request, text)
+        return super().changelist_view(request, extra_context)
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):
@@ -67,6 +93,7 @@ class ConfiguredAdmin(PlainAdmin[M]):
     """Rows that operators edit, beside those of the configuration file, which are shown read-only."""
 
     form = WholeForm  # type: ignore[assignment]
+    sortable_by = None  # few rows
 
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return not _from_file(obj) and super().has_change_permission(request, obj)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.base import ReadOnlyAdmin
@@ -22,6 +28,35 @@ for queue_row in (OrmQ, Schedule, Success, Failure):
     admin.site.unregister(queue_row)
 
 
+class RecentValues(admin.SimpleListFilter):
+    """Values of the last days: nobody looks through all rows for those that there may be."""
+
+    title = parameter_name = ""
+    time_field = "hour"
+    days = 7
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        recent = {f"{self.time_field}__gte": timezone.now() - timedelta(days=self.days)}
+        rows = model_admin.get_queryset(request).filter(**recent).order_by()
+        return [(value, value) for value in sorted(rows.values_list(self.parameter_name, flat=True).distinct())]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class RecentDecisions(RecentValues):
+    title = parameter_name = "decision"
+
+
+class RecentReasons(RecentValues):
+    title = parameter_name = "reason"
+
+
+class RecentActions(RecentValues):
+    title = parameter_name = "action"
+    time_field, days = "created_at", 90
+
+
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     list_display = ["host", "credential", "operation", "resting_until", "remaining"]
@@ -39,7 +74,7 @@ class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
 @admin.register(DecisionCount)
 class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
     list_display = ["hour", "namespace", "source_host", "decision", "reason", "filter", "images"]
-    list_filter = ["decision", "reason"]
+    list_filter = [RecentDecisions, RecentReasons]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
 
@@ -60,7 +95,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     list_display = ["created_at", "actor", "action", "subject", "details"]
-    list_filter = ["action"]
+    list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 

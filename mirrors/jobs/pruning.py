@@ -1,4 +1,4 @@
-"""Old history goes: by ranges of the primary key, a thousand rows a batch, a few batches a turn."""
+"""Old history goes, the oldest first: a thousand rows a batch, a few batches a turn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from django_q.models import Task
 from mirrors.accounts.models import CacheEntry
 from mirrors.jobs.clock import from_now
 from mirrors.jobs.timing import timing
-from mirrors.models import BlobLocation, DecisionCount, ImageMapping, ImageUse, MirrorJob
+from mirrors.models import (
+    AdmissionSample,
+    BlobLocation,
+    DecisionCount,
+    ImageMapping,
+    ImageUse,
+    Instance,
+    MirrorJob,
+    OperatorAction,
+    RegistryCheck,
+)
 
 BATCH: Final = 1_000
 BATCHES: Final = 10
@@ -26,28 +36,38 @@ def prune() -> int:
 
 
 def _old() -> Iterator[QuerySet[Any]]:
+    """In the order of the index that finds them."""
     limits = timing()
     # A mapping's last job stays: it is what the mapping's state is read from.
     is_last = Exists(ImageMapping.objects.filter(last_job=OuterRef("pk"), pk=OuterRef("mapping")))
-    yield MirrorJob.objects.filter(~is_last, finished_at__lt=from_now(-limits.keep_jobs_days * DAY))
-    yield BlobLocation.objects.filter(seen_at__lt=from_now(-limits.keep_blobs_days * DAY))
-    yield ImageUse.objects.filter(last_seen_at__lt=from_now(-limits.keep_counts_days * DAY))
-    yield DecisionCount.objects.filter(hour__lt=from_now(-limits.keep_counts_days * DAY))
+    yield _before(MirrorJob.objects.filter(~is_last), "finished_at", limits.keep_jobs_days)
+    yield _before(BlobLocation.objects.all(), "seen_at", limits.keep_blobs_days)
+    yield _before(ImageUse.objects.all(), "last_seen_at", limits.keep_counts_days)
+    yield _before(DecisionCount.objects.all(), "hour", limits.keep_counts_days)
+    yield _before(AdmissionSample.objects.all(), "created_at", limits.keep_samples_days)
+    yield _before(OperatorAction.objects.all(), "created_at", limits.keep_actions_days)
+    yield _before(Instance.objects.all(), "seen_at", limits.keep_instances_days)
+    # What the last test of a registry found is shown until there is a newer one.
+    newer = Exists(RegistryCheck.objects.filter(registry=OuterRef("registry"), pk__gt=OuterRef("pk")))
+    yield _before(RegistryCheck.objects.filter(newer), "created_at", limits.keep_checks_days)
     # django-q2 never deletes failures.
-    yield Task.objects.filter(stopped__lt=from_now(-limits.keep_wakeups_days * DAY))
-    yield LogEntry.objects.filter(timestamp__lt=from_now(-limits.keep_changes_days * DAY))
+    yield _before(Task.objects.all(), "stopped", limits.keep_wakeups_days)
+    yield _before(LogEntry.objects.all(), "timestamp", limits.keep_changes_days)
     for log in (AccessAttempt, AccessFailureLog, AccessLog):
-        yield log.objects.filter(attempt_time__lt=from_now(-limits.keep_log_ins_days * DAY))
-    yield CacheEntry.objects.filter(expires__lt=from_now(0))
+        yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
+    yield _before(CacheEntry.objects.all(), "expires", 0)
+
+
+def _before(rows: QuerySet[Any], field: str, days: float) -> QuerySet[Any]:
+    return rows.filter(**{f"{field}__lt": from_now(-days * DAY)}).order_by(field)
 
 
 def _prune(old: QuerySet[Model]) -> int:
     deleted = 0
     for _ in range(BATCHES):
-        keys = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
-        if not keys:
-            break
-        deleted += old.filter(pk__gte=keys[0], pk__lte=keys[-1]).delete()[0]
+        keys = list(old.values_list("pk", flat=True)[:BATCH])
+        # Asked once more with the keys: what is seen again meanwhile stays.
+        deleted += old.filter(pk__in=keys).order_by().delete()[0] if keys else 0
         if len(keys) < BATCH:
             break
     return deleted

@@ -30,6 +30,10 @@ class Timing:
     keep_jobs_days: float = 30.0
     keep_blobs_days: float = 90.0
     keep_counts_days: float = 90.0
+    keep_samples_days: float = 7.0
+    keep_actions_days: float = 365.0
+    keep_instances_days: float = 1.0
+    keep_checks_days: float = 30.0
     keep_wakeups_days: float = 7.0
     keep_changes_days: float = 365.0
     keep_log_ins_days: float = 90.0

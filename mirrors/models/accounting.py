@@ -24,6 +24,7 @@ class ImageUse(models.Model):
                 fields=["mapping", "namespace", "workload_kind", "workload"], name="image_use_unique"
             ),
         ]
+        indexes = [models.Index(fields=["namespace", "-id"], name="use_in_namespace")]
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.workload}"

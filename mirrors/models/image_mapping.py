@@ -83,6 +83,8 @@ class ImageMapping(models.Model):
             models.Index(fields=["changed_at", "id"], name="mapping_changed"),
             models.Index(fields=["last_seen_at", "id"], name="mapping_last_seen"),
             models.Index(fields=["id"], condition=~Q(existence="present"), name="mapping_not_present"),
+            # Without it each job that is deleted costs the database a look at all mappings.
+            models.Index(fields=["last_job"], condition=Q(last_job__isnull=False), name="mapping_of_last_job"),
         ]
 
     def __str__(self) -> str:

@@ -132,7 +132,21 @@ class MirrorJob(models.Model):
             models.Index(fields=["error_host", "-id"], condition=~Q(error_host=""), name="job_by_error_host"),
             # A namespace's orders of the last hour, for its quota.
             models.Index(fields=["namespace", "created_at"], name="job_of_namespace"),
-            models.Index(fields=["finished_at"], condition=Q(finished_at__isnull=False), name="job_finished"),
+            # The dashboard's numbers are read from the index alone.
+            models.Index(
+                fields=["finished_at", "status", "error_class"],
+                condition=Q(finished_at__isnull=False),
+                name="job_ended",
+            ),
+            models.Index(fields=["namespace", "-id"], name="job_in_namespace"),
+            models.Index(fields=["error_class", "-id"], condition=~Q(error_class=""), name="job_by_error_class"),
+            models.Index(
+                fields=["trigger", "-id"],
+                condition=Q(trigger__in=["operator", "retry", "verify"]),
+                name="job_by_rare_trigger",
+            ),
+            # Without it each job that is deleted costs the database a look at all of them.
+            models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="job_retried"),
         ]
 
     def __str__(self) -> str:

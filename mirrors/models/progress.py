@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from mirrors.models.mirror_job import ErrorClass, MirrorJob
@@ -53,6 +54,12 @@ class MirrorAttempt(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_number_unique")]
+        indexes = [
+            # Bytes over time are summed up from the index alone.
+            models.Index(
+                fields=["finished_at", "bytes_copied"], condition=Q(finished_at__isnull=False), name="attempt_ended"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of job {self.job_id}"

@@ -11,13 +11,19 @@ from mirrors.jobs.clock import from_now
 from mirrors.jobs.lease import AttemptReport
 from mirrors.jobs.reconcile import reconcile
 from mirrors.models import (
+    AdmissionSample,
     AttemptOutcome,
     BlobLocation,
+    CheckStatus,
     ErrorClass,
     ImageMapping,
+    Instance,
+    InstanceRole,
     JobStatus,
     MirrorAttempt,
     MirrorJob,
+    OperatorAction,
+    RegistryCheck,
 )
 from mirrors.services import cancel_job
 from tests.jobs.support import expire, order, take, target_row
@@ -131,3 +137,41 @@ def test_pruning_takes_thousands_in_batches() -> None:
     fresh = BlobLocation.objects.create(registry=registry, digest="sha256:" + "f" * 64, repository="app")
     reconcile()
     assert list(BlobLocation.objects.all()) == [fresh]
+
+
+def test_samples_actions_and_instances_go_in_their_time() -> None:
+    for days in (0, 8):
+        AdmissionSample.objects.create(namespace="a", created_at=from_now(-days * DAY))
+    for days in (0, 8, 366):
+        OperatorAction.objects.create(actor="olga", action="retry", created_at=from_now(-days * DAY))
+    for name, hours in (("here", 1), ("gone", 25)):
+        Instance.objects.create(role=InstanceRole.WORKER, name=name, seen_at=from_now(-hours * 3_600))
+    reconcile()
+    assert AdmissionSample.objects.filter(created_at__gt=from_now(-DAY)).count() == 1
+    assert AdmissionSample.objects.count() == 1
+    assert OperatorAction.objects.count() == 2
+    assert [instance.name for instance in Instance.objects.all()] == ["here"]
+
+
+def test_the_newest_test_of_a_registry_stays_however_old() -> None:
+    registry = target_row()
+    _, newest = (
+        RegistryCheck.objects.create(registry=registry, status=CheckStatus.PASSED, created_at=from_now(-days * DAY))
+        for days in (60, 40)
+    )
+    reconcile()
+    assert list(RegistryCheck.objects.all()) == [newest]
+    recent = RegistryCheck.objects.create(registry=registry, status=CheckStatus.FAILED)
+    reconcile()
+    assert list(RegistryCheck.objects.all()) == [recent]
+
+
+def test_an_operators_action_outlives_its_job() -> None:
+    first = order("app:1")
+    lease.succeed(take(), AttemptReport())
+    order("app:1")
+    action = OperatorAction.objects.create(actor="olga", action="retry", job=first)
+    MirrorJob.objects.filter(id=first.id).update(finished_at=from_now(-40 * DAY))
+    reconcile()
+    action.refresh_from_db()
+    assert action.job is None and not MirrorJob.objects.filter(id=first.id).exists()

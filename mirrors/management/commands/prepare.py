@@ -13,8 +13,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
+from mirrors.indexes import ensure_search
 from mirrors.services.config_rows import sync_config
 from swapper_project import configured
 from swapper_project.certificates import write_private
@@ -37,6 +38,8 @@ class Command(BaseCommand):
     def handle(self, *, admin_password_file: Path | None, **options: Any) -> None:
         config = configured.load(settings.ENVIRONMENT)
         call_command("migrate", interactive=False, verbosity=0)
+        # Once more: the extension that a migration went on without may be there by now.
+        ensure_search(connection)
         sync_config(config=config)
         if given := settings.ENVIRONMENT.admin_password:
             self._first_user(lambda: _checked(given))

@@ -1,0 +1,101 @@
+"""A made-up year into a migrated, empty database: COPY where there is one, in one transaction."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from benchmarks.history import rows, small
+from benchmarks.history.rows import Row, Size, Story
+
+BATCH = 10_000
+
+_COLUMNS = {
+    "imagemapping": "id source target_registry_id target source_digest target_digest platforms size_bytes existence "
+    "verified_at source_checked_at access obstacle paused last_job_id last_seen_at changed_at created_at",
+    "mirrorjob": "id mapping_id status priority trigger requested_by namespace attempts max_attempts claims "
+    "available_at lease_token lease_expires_at error_class error_message error_host created_at finished_at",
+    "mirrorattempt": "id job_id number worker started_at finished_at outcome error_class error bytes_copied log",
+    "mirrorrequest": "id job_id namespace service_account secret_names workload created_at",
+    "jobprogress": "job_id bytes_total bytes_copied bytes_mounted bytes_skipped blobs_total blobs_done moving "
+    "started_at updated_at",
+    "imageuse": "id mapping_id namespace workload_kind workload first_seen_at last_seen_at",
+    "decisioncount": "id hour namespace source_host decision reason filter images",
+    "admissionsample": "id uid namespace pod_name workload_kind workload operation pod decisions created_at",
+    "registry": "id name role kind endpoint prefix username credential_ref insecure ca_file settings managed_by "
+    "enabled created_at updated_at",
+    "filter": "id name jmespath position enabled managed_by created_at updated_at",
+    "mappingaccess": "id mapping_id namespace granted checked_at",
+    "bloblocation": "id registry_id digest repository seen_at",
+    "operatoraction": "id actor action subject details mapping_id job_id created_at",
+    "registrycheck": "id registry_id status steps requested_by created_at started_at finished_at",
+    "instance": "id role name facts started_at seen_at",
+    "hostbudget": "id host credential operation resting_until tokens remaining updated_at",
+    "targetrepository": "id registry_id name facts differences has_differences pulls_through problem "
+    "apply_requested_at checked_at",
+}
+
+
+def fill(size: Size, *, registry_id: int, now: datetime, seed: int = 1) -> dict[str, int]:
+    """Write the year that ends now; rows by table. The target registry's row must be there already."""
+    story = Story(size, seed=seed, now=now)
+    tables: list[tuple[str, Iterable[Row]]] = [
+        ("registry", small.registries()),
+        ("filter", small.filters()),
+        ("imagemapping", rows.mappings(story, registry_id)),
+        ("mirrorjob", rows.jobs(story)),
+        ("mirrorattempt", rows.attempts(story, rows.jobs(story))),
+        ("mirrorrequest", rows.requests(story)),
+        ("jobprogress", rows.progress(story)),
+        ("imageuse", rows.uses(story)),
+        ("decisioncount", rows.counts(story)),
+        ("admissionsample", rows.samples(story, size.jobs // 20)),
+        ("mappingaccess", small.accesses(story)),
+        ("bloblocation", small.blobs(story, registry_id)),
+        ("operatoraction", small.actions(story, size.jobs // 50)),
+        ("registrycheck", small.checks(story, 2_000)),
+        ("instance", small.instances(story)),
+        ("hostbudget", small.hosts(story)),
+        ("targetrepository", small.repositories(story, registry_id)),
+    ]
+    # SQLite would look through all mappings for each new job; both databases check all of it in the end.
+    with connection.constraint_checks_disabled(), transaction.atomic():
+        written = {name: _write(f"mirrors_{name}", _COLUMNS[name].split(), found) for name, found in tables}
+        connection.check_constraints()
+    if connection.in_atomic_block:
+        return written
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
+    return written
+
+
+def _write(table: str, columns: list[str], found: Iterable[Row]) -> int:
+    counted = itertools.count()
+    each: Iterator[Row] = (row for row, _ in zip(found, counted, strict=False))
+    if connection.vendor == "postgresql":
+        _copy(table, columns, each)
+    else:
+        _insert(table, columns, each)
+    return next(counted)
+
+
+def _copy(table: str, columns: list[str], found: Iterator[Row]) -> None:
+    with connection.cursor() as cursor:
+        with cursor.cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in found:
+                copy.write_row(row)
+        if columns[0] == "id":
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"  # noqa: S608
+            )
+
+
+def _insert(table: str, columns: list[str], found: Iterator[Row]) -> None:
+    marks = ", ".join(["%s"] * len(columns))
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608
+    with connection.cursor() as cursor:
+        while batch := list(itertools.islice(found, BATCH)):
+            cursor.executemany(statement, batch)

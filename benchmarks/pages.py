@@ -1,0 +1,139 @@
+"""The pages that an operator and a script open, found from what the admin and the API have registered."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import User
+from django.db.models import Model
+from django.test import RequestFactory
+from django.urls import reverse
+
+from mirrors.models import ImageMapping, ImageUse, MirrorJob
+
+SEARCHED = {"many": "library", "few": "keycloak-99", "one": ".4711", "none": "no-such-image", "words": "nginx 17"}
+LISTS_ONLY = ("mirrors", "accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is measured: its name in the table, and its address."""
+
+    name: str
+    url: str
+
+
+def pages(user: User) -> Iterator[Page]:
+    yield from dashboard()
+    for model, model_admin in admin.site._registry.items():
+        opts = model._meta
+        if opts.app_label in LISTS_ONLY and user.has_perm(f"{opts.app_label}.view_{opts.model_name}"):
+            yield from lists(model, model_admin, user)
+    yield from details()
+    yield from api()
+
+
+def dashboard() -> Iterator[Page]:
+    for hours in (24, 168, 720):
+        yield Page(f"dashboard, {hours} h", f"{reverse('admin:index')}?hours={hours}")
+        yield Page(f"dashboard, live part, {hours} h", f"{reverse('dashboard-live')}?hours={hours}")
+        yield Page(f"API stats, {hours} h", f"{reverse('stats')}?hours={hours}")
+
+
+def lists(model: type[Model], model_admin: ModelAdmin[Any], user: User) -> Iterator[Page]:
+    """First page, a page far in, each order that a click gives, searches, and each choice of each filter."""
+    name = str(model._meta.verbose_name_plural)
+    base = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    yield Page(f"{name}, first page", base)
+    yield Page(f"{name}, page 10,000", f"{base}?p=10000")
+    request = RequestFactory().get(base)
+    request.user = user
+    listed = model_admin.get_changelist_instance(request)
+    for index, column in enumerate(listed.list_display):
+        if column in (listed.sortable_by or ()) and listed.get_ordering_field(column):
+            yield Page(f"{name} by {column}", f"{base}?o={index}")
+            yield Page(f"{name} by {column}, falling", f"{base}?o=-{index}")
+    for kind, text in SEARCHED.items():
+        yield Page(f"{name}, search: {kind}", f"{base}?q={quote(text)}")
+    for spec in listed.filter_specs:
+        for choice in spec.choices(listed):
+            query = choice.get("query_string", "?")
+            if query != "?" and not choice.get("selected"):
+                yield Page(f"{name}: {query[1:]}", base + query)
+
+
+def details() -> Iterator[Page]:
+    job, mapping = MirrorJob.objects.latest("pk"), ImageMapping.objects.latest("pk")
+    old = MirrorJob.objects.earliest("pk")
+    yield Page("job that runs", reverse("admin:mirrors_mirrorjob_change", args=[job.pk]))
+    yield Page("job that ended", reverse("admin:mirrors_mirrorjob_change", args=[old.pk]))
+    yield Page("mapping", reverse("admin:mirrors_imagemapping_change", args=[mapping.pk]))
+    yield Page("mapping with many jobs", reverse("admin:mirrors_imagemapping_change", args=[1]))
+    for path in ("", "attempts/", "progress/"):
+        yield Page(f"API job {path}", f"/api/v1/jobs/{job.pk}/{path}")
+    yield Page("API mapping", f"/api/v1/mappings/{mapping.pk}/")
+
+
+def api() -> Iterator[Page]:
+    """Each resource: first page, far in, searches, and filters with common, rare and absent values."""
+    for resource in ("mappings", "jobs", "uses", "filters", "registries", "repositories"):
+        base = f"/api/v1/{resource}/"
+        yield Page(f"API {resource}", base)
+        yield Page(f"API {resource}, 200 a page", f"{base}?page_size=200")
+        for kind, text in SEARCHED.items():
+            yield Page(f"API {resource}, search: {kind}", f"{base}?search={quote(text)}")
+    for resource, model in (("mappings", ImageMapping), ("jobs", MirrorJob), ("uses", ImageUse)):
+        middle = model.objects.latest("pk").pk // 2
+        cursor = base64.b64encode(f"p={middle}".encode()).decode()
+        yield Page(f"API {resource}, cursor far in", f"/api/v1/{resource}/?{urlencode({'cursor': cursor})}")
+    for resource, queries in FILTERS.items():
+        for query in queries:
+            yield Page(f"API {resource}: {query}", f"/api/v1/{resource}/?{query}")
+
+
+FILTERS = {
+    "mappings": (
+        "existence=present",
+        "existence=absent",
+        "existence=unknown",
+        "access=secrets",
+        "access=configured",
+        "obstacle=tampered",
+        "obstacle=immutable-conflict",
+        "paused=true",
+    ),
+    "jobs": (
+        "status=succeeded",
+        "status=failed",
+        "status=pending",
+        "status=running",
+        "status=failed&error_class=bad-digest",
+        "error_class=denied",
+        "error_class=conflict",
+        "namespace=api-000",
+        "namespace=nobody",
+        "priority=0",
+        "priority=30",
+        "trigger=operator",
+        "trigger=verify",
+        "mapping=1",
+        "mapping=1&status=failed",
+    ),
+    "uses": (
+        "namespace=api-000",
+        "namespace=worker-399",
+        "namespace=nobody",
+        "workload_kind=CronJob",
+        "workload_kind=Pod",
+        "workload=nginx-nginx-17",
+        "workload=nobody",
+        "mapping=1",
+    ),
+    "repositories": ("has_differences=true", "pulls_through=true"),
+}

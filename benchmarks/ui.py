@@ -1,0 +1,142 @@
+"""``make bench-ui``: each page of admin and API beside a year of history, on a real Postgres or on SQLite.
+
+Times are taken over HTTP at the real web process, logged in as an operator; queries are counted on the same pages
+in this process. Ends with status 1 if a page is slower, or asks more often, than it may.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.servers import serve
+from tests.support.postgres import running_server
+from tests.support.system import PRODUCT, run_manage, write_config
+
+if TYPE_CHECKING:
+    from benchmarks.visits import Visited
+
+NAME, PASSWORD = "olga", "only-for-benchmarks-0123456789"  # noqa: S105
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sqlite", action="store_true", help="a tenth of the rows, in an SQLite file")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--only", default="", help="pages whose name has this in it")
+    parser.add_argument("--requests", type=int, default=20, help="of each page, after two that do not count")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="swapper-bench-") as name, database(options.sqlite, Path(name)) as url:
+        directory = Path(name)
+        environment = prepare(directory, url)
+        history(is_small=options.sqlite)
+        seen = measure(directory, environment, only=options.only, requests=options.requests)
+    show(seen)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(page) for page in seen], indent=2) + "\n")
+    return int(any(page.is_slow for page in seen))
+
+
+@contextmanager
+def database(is_sqlite: bool, directory: Path) -> Iterator[str]:
+    """URL of a database that is gone afterwards."""
+    if is_sqlite:
+        yield f"sqlite:///{directory}/bench.sqlite3"
+        return
+    with running_server() as server:
+        yield f"{server.url}/postgres"
+
+
+def prepare(directory: Path, url: str) -> dict[str, str]:
+    """Migrate, and make this process one of the installation; the environment of the others."""
+    environment = {
+        "SWAPPER_CONFIG": str(write_config(directory / "config.yaml", target="mirror.example.com", prefix="mirror")),
+        "SWAPPER_DATA_DIR": str(directory),
+        "SWAPPER_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
+        "SWAPPER_DATABASE_URL": url,
+    }
+    run_manage("prepare", environment=environment)
+    os.environ |= {**PRODUCT, **environment}
+    import django
+
+    django.setup()
+    return environment
+
+
+def history(*, is_small: bool) -> None:
+    from django.db import connection
+
+    from benchmarks.history.filling import fill
+    from benchmarks.history.rows import Size
+    from mirrors.models import Registry
+
+    began = time.monotonic()
+    size = Size().tenth() if is_small else Size()
+    target = Registry.objects.get(role="target")
+    written = fill(size, registry_id=target.pk, now=datetime.now(UTC))
+    connection.close()
+    print(f"{sum(written.values()):,} rows in {time.monotonic() - began:.0f} s: {written}", file=sys.stderr)
+
+
+def measure(directory: Path, environment: dict[str, str], *, only: str, requests: int) -> list[Visited]:
+    from django.contrib.auth.models import Group, User
+
+    from benchmarks.pages import pages
+    from benchmarks.visits import Visitor, inside_as, visit
+
+    user = User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
+    user.groups.add(Group.objects.get(name="operator"))
+    inside = inside_as(user)
+    seen = []
+    with serve(
+        "web",
+        directory,
+        path="/",
+        conf="swapper_project.gunicorn_conf",
+        app="swapper_project.wsgi",
+        environment=environment,
+        role="web",
+    ) as server:
+        visitor = Visitor(server.base.replace("127.0.0.1", "localhost"))
+        visitor.log_in(NAME, PASSWORD)
+        for page in pages(user):
+            if only in page.name:
+                seen.append(visit(page, visitor, inside, requests=requests))
+                print(_line(seen[-1]), file=sys.stderr, flush=True)
+        print(f"The web process holds {server.resident_mib():.0f} MiB", file=sys.stderr)
+    return seen
+
+
+def show(seen: list[Visited]) -> None:
+    table = Table(title=f"{len(seen)} pages")
+    for column in ("", "page", "p50 ms", "p95 ms", "queries"):
+        table.add_column(column, justify="left" if column in ("", "page") else "right")
+    for page in sorted(seen, key=lambda page: -page.p95_ms):
+        mark = "!" if page.is_slow else ""
+        table.add_row(mark, page.name, f"{page.p50_ms:.0f}", f"{page.p95_ms:.0f}", str(page.queries))
+    Console(width=120).print(table)
+    slow = sum(page.is_slow for page in seen)
+    print(f"{slow} of {len(seen)} pages take more than 200 ms or 15 queries, or do not answer with 200")
+
+
+def _line(page: Visited) -> str:
+    mark = "!" if page.is_slow else " "
+    text = f"{mark} {page.p50_ms:7.0f} {page.p95_ms:7.0f} {page.queries:3} {page.status} {page.name}"
+    return f"{text}\n    {page.slowest_query_ms:.0f} ms: {page.slowest_query[:1500]}" if page.is_slow else text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Pages opened over HTTP with a log-in, and in this process with their queries counted."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from statistics import quantiles
+from urllib.parse import urlencode
+
+import urllib3
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from benchmarks.pages import Page
+
+MOST_MS, MOST_QUERIES = 200.0, 15
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """One page: milliseconds over all requests after the first ones, and the queries of one request."""
+
+    name: str
+    url: str
+    status: int
+    p50_ms: float
+    p95_ms: float
+    queries: int
+    slowest_query_ms: float
+    slowest_query: str
+
+    @property
+    def is_slow(self) -> bool:
+        return self.status != 200 or self.p95_ms > MOST_MS or self.queries > MOST_QUERIES
+
+
+class Visitor:
+    """A browser with a session at a running web process."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+        self._pool = urllib3.PoolManager()
+        self._cookies = SimpleCookie()
+
+    def log_in(self, name: str, password: str) -> None:
+        """By the form, as people do. Raises RuntimeError when it is refused."""
+        path = "/admin/login/"
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self._request("GET", path).data.decode())
+        assert found is not None
+        fields = {"csrfmiddlewaretoken": found[1], "username": name, "password": password}
+        if self._request("POST", path, urlencode(fields | {"next": "/admin/"})).status != 302:
+            raise RuntimeError(f"{name} could not log in")
+
+    def get(self, url: str) -> tuple[int, float]:
+        """Status, and milliseconds to the last byte."""
+        began = time.perf_counter()
+        status = self._request("GET", url).status
+        return status, (time.perf_counter() - began) * 1_000
+
+    def _request(self, method: str, url: str, body: str = "") -> urllib3.BaseHTTPResponse:
+        headers = {"Cookie": "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())}
+        if body:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        answer = self._pool.request(
+            method, self._base + url, body=body or None, headers=headers, redirect=False, retries=False, timeout=120
+        )
+        for cookie in answer.headers.getlist("Set-Cookie"):
+            self._cookies.load(cookie)
+        return answer
+
+
+def visit(page: Page, visitor: Visitor, inside: Client, *, requests: int) -> Visited:
+    """Measure one page."""
+    for _ in range(2):
+        visitor.get(page.url)
+    answers = [visitor.get(page.url) for _ in range(requests)]
+    took = sorted(milliseconds for _, milliseconds in answers)
+    queries = queries_of(page.url, inside)
+    slowest = max(queries, key=lambda query: float(query["time"]), default={"time": "0", "sql": ""})
+    return Visited(
+        name=page.name,
+        url=page.url,
+        status=max(status for status, _ in answers),
+        p50_ms=took[len(took) // 2],
+        p95_ms=p95(took),
+        queries=len(queries),
+        slowest_query_ms=float(slowest["time"]) * 1_000,
+        slowest_query=slowest["sql"],
+    )
+
+
+def p95(took: Sequence[float]) -> float:
+    return quantiles(took, n=20, method="inclusive")[18]
+
+
+def queries_of(url: str, inside: Client) -> list[dict[str, str]]:
+    """The statements of one request to the same code and database in this process."""
+    with CaptureQueriesContext(connection) as captured:
+        inside.get(url)
+    return list(captured.captured_queries)
+
+
+def inside_as(user: User) -> Client:
+    client = Client(SERVER_NAME="localhost", raise_request_exception=False)
+    client.force_login(user)
+    return client

@@ -1,0 +1,19 @@
+"""``?search=``: the words of it, each in any of the resource's fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.filters import SearchFilter
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from mirrors.search import search
+
+
+class ImageSearch(SearchFilter):
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        words = self.get_search_terms(request)
+        fields = self.get_search_fields(view, request)
+        return search(queryset, words, fields) if words and fields else queryset

@@ -1,0 +1,113 @@
+"""Indexes of large tables: built beside the writers, and the ones that only Postgres has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.operations import AddIndex, RemoveIndex
+
+log = structlog.get_logger(__name__)
+
+SEARCHED: Final = {
+    "mapping_source_search": ("mirrors_imagemapping", ("source",)),
+    "mapping_target_search": ("mirrors_imagemapping", ("target",)),
+    "job_error_search": ("mirrors_mirrorjob", ("error_message",)),
+    "use_search": ("mirrors_imageuse", ("workload", "namespace")),
+    "count_search": ("mirrors_decisioncount", ("namespace", "source_host")),
+}
+"""Name, table and columns of the indexes that search by a part of a word uses."""
+
+_LOCK: Final = 7_205_514_009
+_MISSING: Final = (
+    "Search is slow on large tables: this database has no pg_trgm. Let a superuser run "
+    '"CREATE EXTENSION pg_trgm" in it (its package is postgresql-contrib), then run manage.py prepare'
+)
+
+
+class AddIndexAside(AddIndex):
+    """Without a lock against writers, where the database can do that. For migrations that are not atomic."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            return super().database_forwards(app_label, schema_editor, from_state, to_state)
+        with _patient(schema_editor.connection):
+            schema_editor.add_index(to_state.apps.get_model(app_label, self.model_name), self.index, concurrently=True)
+
+
+class RemoveIndexAside(RemoveIndex):
+    """The same for an index that nothing reads any more."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            return super().database_forwards(app_label, schema_editor, from_state, to_state)
+        index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
+        model = from_state.apps.get_model(app_label, self.model_name)
+        schema_editor.remove_index(model, index, concurrently=True)
+
+
+def ensure_search(connection: BaseDatabaseWrapper) -> None:
+    """Make what is missing of the indexes for search. Where pg_trgm may not be made, say so and go on without.
+
+    SQLite needs none at its sizes. Harmless to call again, and from several places at once.
+    """
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        # Tried, not waited for: who waits holds up the very index that is waited for.
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        if not cursor.fetchone()[0]:
+            return
+        try:
+            if _has_trigrams(cursor):
+                with _patient(connection):
+                    _build(cursor)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _has_trigrams(cursor: Any) -> bool:
+    cursor.execute("SELECT 1 FROM pg_extension WHERE extname = 'pg_trgm'")
+    if cursor.fetchone():
+        return True
+    try:
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    except DatabaseError as error:
+        log.warning(_MISSING, error=str(error).strip())
+        return False
+    return True
+
+
+def _build(cursor: Any) -> None:
+    # What an interrupted build has left is of no use, and would be taken for the index.
+    names = list(SEARCHED)
+    valid = "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+    cursor.execute(f"{valid} WHERE c.relname = ANY(%s)", [names])  # noqa: S608
+    found = dict(cursor.fetchall())
+    for name, (table, columns) in SEARCHED.items():
+        if found.get(name):
+            continue
+        if name in found:
+            cursor.execute(f"DROP INDEX CONCURRENTLY {name}")
+        parts = ", ".join(f"upper({column}) gin_trgm_ops" for column in columns)
+        cursor.execute(f"CREATE INDEX CONCURRENTLY {name} ON {table} USING gin ({parts})")
+
+
+@contextmanager
+def _patient(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """An index over millions of rows may take longer than any other statement, and waits for all that run."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW statement_timeout")
+        statement = cursor.fetchone()[0]
+        cursor.execute("SHOW lock_timeout")
+        lock = cursor.fetchone()[0]
+        cursor.execute("SET statement_timeout = 0; SET lock_timeout = 0")
+        try:
+            yield
+        finally:
+            for name, usual in (("statement_timeout", statement), ("lock_timeout", lock)):
+                cursor.execute("SELECT set_config(%s, %s, false)", [name, usual])

@@ -1,0 +1,79 @@
+"""Pages ask the database as often for many rows as for few, and never count all of them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import transaction
+
+from benchmarks.history.filling import fill
+from benchmarks.history.rows import Size
+from benchmarks.pages import pages
+from benchmarks.visits import inside_as, queries_of
+from mirrors.models import ImageMapping, ImageUse, MirrorAttempt, MirrorJob, Registry, RegistryRole
+from mirrors.search import search, words_of
+
+pytestmark = pytest.mark.django_db
+
+FEW = Size(mappings=20, jobs=1_000, uses=20, namespaces=5, counts_an_hour=1)
+MANY = Size(mappings=200, jobs=6_000, uses=400, namespaces=40, counts_an_hour=1)
+COUNTS_ALL = re.compile(r'SELECT COUNT\(\*\) AS "__count" FROM "\w+"$')
+
+
+@pytest.fixture
+def user() -> User:
+    user = User.objects.create_user("olga", is_staff=True)
+    user.groups.add(Group.objects.get(name="operator"))
+    return user
+
+
+@pytest.fixture
+def target() -> Registry:
+    return Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", prefix="mirror")
+
+
+def asked(user: User) -> dict[str, list[str]]:
+    """Statements by page; the choices of filters are left to the benchmark."""
+    client = inside_as(user)
+    visited = [page for page in pages(user) if "=" not in page.name]
+    return {page.name: [query["sql"] for query in queries_of(page.url, client)] for page in visited}
+
+
+@pytest.mark.timeout(300)
+def test_no_page_asks_more_often_for_more_rows(user: User, target: Registry) -> None:
+    now = datetime.now(UTC)
+    with transaction.atomic():
+        fill(FEW, registry_id=target.pk, now=now)
+        few = asked(user)
+        transaction.set_rollback(True)
+    fill(MANY, registry_id=target.pk, now=now)
+    many = asked(user)
+    assert len(few) > 100
+    # A search that met no image at all does not ask for its rows.
+    most = {name: len(found) + ("search" in name) for name, found in few.items()}
+    assert {name: len(many[name]) for name in few if len(many[name]) > most[name]} == {}
+    assert {name: found for name, found in many.items() if any(COUNTS_ALL.search(sql) for sql in found)} == {}
+
+
+def test_a_search_finds_rows_by_their_image_and_by_their_own_words(target: Registry) -> None:
+    fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
+    mapping = ImageMapping.objects.order_by("pk")[7]
+    jobs = search(MirrorJob.objects.all(), words_of(mapping.source), ["mapping__source", "error_message"])
+    assert set(jobs) >= set(MirrorJob.objects.filter(mapping=mapping)) != set()
+    attempts = search(MirrorAttempt.objects.all(), [mapping.source.upper()], ["job__mapping__source"])
+    assert set(attempts) == set(MirrorAttempt.objects.filter(job__mapping=mapping)) != set()
+    uses = search(ImageUse.objects.all(), words_of(f"{mapping.source[:20]} {mapping.source[-4:]}"), ["mapping__source"])
+    assert set(uses) >= set(ImageUse.objects.filter(mapping=mapping)) != set()
+    failed = MirrorJob.objects.filter(status="failed")[0]
+    assert failed in search(MirrorJob.objects.all(), words_of(f'"{failed.error_message}"'), ["error_message"])
+    assert not search(MirrorJob.objects.all(), ["no-such-image"], ["mapping__source", "error_message"])
+
+
+def test_many_matching_images_give_the_same_rows_as_few(target: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
+    by_keys = set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"]))
+    monkeypatch.setattr("mirrors.search.FEW", 1)
+    assert set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"])) == by_keys != set()
