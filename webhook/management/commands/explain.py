@@ -14,10 +14,10 @@ from django.core.management import BaseCommand, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from mirrors.manifests import ManifestError, PodManifest, read_pods
 from swapper_project import configured, logs
 from webhook.admission import AdmissionRequest
 from webhook.decision import Decision
-from webhook.manifests import ManifestError, PodManifest, read_pods
 from webhook.reasons import MEANING
 from webhook.runtime import Runtime
 from webhook.terms import Terms
