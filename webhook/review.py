@@ -86,7 +86,7 @@ class Reviewer:
     def _decide(
         self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
     ) -> list[Decision]:
-        classified = self._classify(request, slots, snapshot)
+        classified = self._classify(request, slots, snapshot, terms)
         if snapshot.config.platforms:
             terms = replace(terms, platforms=platforms_of(request.obj))
         open_ = [d for d in classified if decision.is_open(d)]
@@ -106,13 +106,16 @@ class Reviewer:
             self._refresh(request, settled, snapshot)
         return settled
 
-    def _classify(self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot) -> list[Decision]:
+    def _classify(
+        self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
+    ) -> list[Decision]:
         pod = admission.filter_view(request)
         opted_out = pods.opted_out(request.obj)
         budget = ReviewBudget()
 
         def on_filter_error(name: str, error: Exception) -> None:
-            metrics.FILTER_ERRORS.labels(name).inc()
+            if terms.may_write:
+                metrics.FILTER_ERRORS.labels(name).inc()
             log.warning("A filter failed on this image and is skipped", filter=name, error=str(error), uid=request.uid)
 
         return [

@@ -38,9 +38,9 @@ def stopped_after(tmp_path: Path, template: DatabaseTemplate, target: MemoryRegi
         with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
             connection.row_factory = sqlite3.Row
             found = connection.execute("SELECT * FROM mirrors_admissionsample ORDER BY id")
-            rows += [
-                {k: json.loads(row[k]) if k in ("pod", "decisions") else row[k] for k in row.keys()} for row in found
-            ]  # noqa: SIM118
+            for row in found:
+                told = dict(zip(row.keys(), row, strict=True))
+                rows.append(told | {key: json.loads(told[key]) for key in ("pod", "decisions")})
 
 
 class _Same:
