@@ -18,7 +18,7 @@ MOST_NESTING: Final = 100
 MOST_PODS: Final = 100
 
 _TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep: no manifest of Kubernetes is."
-_TOO_MUCH: Final = f"It unfolds to more than {MOST_NODES:,} values: give fewer objects at once, and no chains of aliases."
+_TOO_MUCH: Final = f"It unfolds to more than {MOST_NODES:,} values: give fewer objects, and no chains of aliases."
 
 
 class ManifestError(ValueError):
@@ -59,6 +59,7 @@ def read_pods(text: str, *, namespace: str) -> list[PodManifest]:
 
 def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
     """The same of objects that are read already."""
+    _look_over_objects(documents)
     pods = [pod for document in documents for pod in _pods(document, namespace)]
     if not pods:
         raise ManifestError(f"There is no pod in this. Give one of: {KINDS}.")
@@ -91,14 +92,27 @@ def _documents(text: str) -> Iterator[Any]:
 
 def _look_over(text: str) -> None:
     """Refuse what is too deep or too much while nothing of it is built."""
-    depth = seen = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        seen += 1
+    depth = 0
+    for seen, event in enumerate(yaml.parse(text, Loader=_Loader)):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_NESTING:
             raise ManifestError(_TOO_DEEP)
         if seen > 2 * MOST_NODES:
             raise ManifestError(_TOO_MUCH)
+
+
+def _look_over_objects(documents: list[Any]) -> None:
+    waiting: list[tuple[Any, int]] = [(documents, 0)]
+    seen = 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if depth > MOST_NESTING:
+            raise ManifestError(_TOO_DEEP)
+        if seen > MOST_NODES:
+            raise ManifestError(_TOO_MUCH)
+        if isinstance(value, dict | list):
+            waiting += [(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
 
 
 # The one in C is ten times as fast; what it makes is the same.

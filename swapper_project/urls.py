@@ -10,11 +10,15 @@ from django.views.generic import RedirectView
 
 from mirrors.admin import dashboard
 from mirrors.api import problems
+from webhook import pages
+from webhook.api import ExplainView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", dashboard.live_view, name="dashboard-live"),
+    path("admin/explain/", pages.explain_view, name="explain"),
     path("admin/", admin.site.urls),
+    path("api/v1/explain/", ExplainView.as_view(), name="api-explain"),
     path("api/", include("mirrors.api.urls")),
 ]
 

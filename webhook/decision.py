@@ -14,7 +14,7 @@ from mirrors.filter_chain import first_match
 from mirrors.filters import CompiledFilter, ReviewBudget, ReviewBudgetError
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
 from mirrors.pods import ImageSlot
-from webhook.reasons import Reason
+from mirrors.reasons import Reason
 
 PLACEHOLDERS: Final = frozenset({"auto"})
 """Istio writes this where its injector fills in the proxy's image."""

@@ -10,15 +10,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
+
 from mirrors.manifests import PodManifest
+from mirrors.reasons import MEANING, Reason
+from swapper_project import config as configuration
+from swapper_project import configured
+from swapper_project.config import ConfigError
 from webhook.admission import AdmissionRequest
 from webhook.decision import Decision
-from webhook.reasons import MEANING, Reason
-from webhook.runtime import Runtime
+from webhook.runtime import Runtime, observer
 from webhook.terms import Terms
 
 SECONDS: Final = 10.0
 """How long registries and database get for their answers, for all pods together."""
+
+ROWS_WITHIN: Final = 2.0
 
 MOVABLE: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
 """What mirroring an image now is a remedy for."""
@@ -62,6 +69,8 @@ class ExplainedPod:
 def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = SECONDS) -> Iterator[ExplainedPod]:
     """Explain each of them as if it were created now."""
     deadline = time.monotonic() + seconds
+    # A runtime that has just started does not know operators' filters yet; without a database it never will.
+    runtime.store.has_rows.wait(min(seconds, ROWS_WITHIN))
     for pod in pods:
         terms = Terms(deadline=deadline, namespace=pod.namespace, may_write=False)
         outcome = runtime.reviewer.review(_request(pod), terms)
@@ -73,6 +82,14 @@ def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = S
             warnings=outcome.warnings,
             denied=outcome.denied,
         )
+
+
+def explain_live(pods: Sequence[PodManifest], *, seconds: float = SECONDS) -> list[ExplainedPod]:
+    """The same by this process's observer. Raises ConfigError where there is no configuration that can be used."""
+    environment = settings.ENVIRONMENT
+    if configuration.find(str(environment.config) if environment.config else None) is None:
+        raise ConfigError([configured.MISSING])
+    return list(explain(observer(), pods, seconds=seconds))
 
 
 def _request(pod: PodManifest) -> AdmissionRequest:

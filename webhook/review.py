@@ -15,6 +15,7 @@ from mirrors import pods
 from mirrors.filters import ReviewBudget
 from mirrors.models import Priority, Trigger
 from mirrors.pods import ImageSlot
+from mirrors.reasons import Reason
 from mirrors.services import DecisionKey, MirrorOrder, OrderOutcome, UseKey
 from swapper_project import metrics
 from webhook import admission, decision, patch, words
@@ -25,7 +26,6 @@ from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
 from webhook.orders import PRIORITY, namespace_of, order_for
 from webhook.placement import platforms_of
-from webhook.reasons import Reason
 from webhook.sampling import Sampler, has_news, sample_of
 from webhook.snapshot import Snapshot, Snapshots
 from webhook.store import Store

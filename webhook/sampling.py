@@ -11,12 +11,12 @@ from typing import Any, Final
 import orjson
 
 from mirrors.pods import SKIP, Json, mapping, opted_out
+from mirrors.reasons import Reason
 from mirrors.services import SampledReview
 from webhook.admission import AdmissionRequest
 from webhook.decision import Decision
 from webhook.memory import BoundedMap
 from webhook.orders import namespace_of, pod_name_of
-from webhook.reasons import Reason
 from webhook.workloads import Workload
 
 AGAIN_AFTER: Final = 600.0

@@ -1,4 +1,4 @@
-"""Admin of what the system has observed: hosts, blobs, decisions, revisions."""
+"""Admin of what the system has observed: hosts, blobs, revisions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.models import (
-    AdmissionSample,
     BlobLocation,
-    DecisionCount,
     HostBudget,
     Instance,
     OperatorAction,
@@ -36,25 +34,10 @@ class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
     ordering = ["-id"]
 
 
-@admin.register(DecisionCount)
-class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
-    list_display = ["hour", "namespace", "source_host", "decision", "reason", "filter", "images"]
-    list_filter = ["decision", "reason"]
-    search_fields = ["namespace", "source_host"]
-    ordering = ["-id"]
-
-
 @admin.register(Revision)
 class RevisionAdmin(ReadOnlyAdmin[Revision]):
     list_display = ["table", "number"]
     search_fields = ["table"]
-
-
-@admin.register(AdmissionSample)
-class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
-    list_display = ["created_at", "namespace", "pod_name", "workload"]
-    search_fields = ["namespace", "pod_name", "workload"]
-    ordering = ["-id"]
 
 
 @admin.register(OperatorAction)
