@@ -19,13 +19,14 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from mirrors import filter_plans
 from mirrors.filter_places import pointed
 from mirrors.filter_plans import Plan
-from mirrors.filter_trials import BUDGET, try_on
+from mirrors.filter_trials import BUDGET, Change, try_on
 from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter
 
 RECENT: Final = 50
 MOST_PODS: Final = 20
+SHOWN_PODS: Final = 5
 VIEW: Final = "mirrors.view_filter"
 CODE: Final = {"spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}
 
@@ -114,7 +115,24 @@ def impact(request: HttpRequest) -> HttpResponse:
     _require(request)
     asked = _asked(request)
     found = filter_plans.impact(asked.plan) if asked.plan else None
-    return render(request, "admin/mirrors/filter_impact.html", {"impact": found, "row": asked.row, "budget": BUDGET})
+    context = {
+        "impact": found,
+        "candidate": asked.plan.candidate if asked.plan else "",
+        "left_out": _by_image(found.left_out) if found else [],
+        "mirrored": _by_image(found.mirrored) if found else [],
+    }
+    return render(request, "admin/mirrors/filter_impact.html", context)
+
+
+def _by_image(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Changes of one image together, with some of its pods."""
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        groups.setdefault((change.image, change.by), []).append(change)
+    return [
+        {"image": image, "by": by, "some": found[:SHOWN_PODS], "more": max(0, len(found) - SHOWN_PODS)}
+        for (image, by), found in groups.items()
+    ]
 
 
 def _require(request: HttpRequest) -> None:

@@ -148,7 +148,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     @display(description="")
     def trial(self, row: Filter) -> SafeString:
         link = f"{reverse('admin:mirrors_filter_try')}?filter={row.pk}"
-        return format_html('<a class="text-link" href="{}">Try it</a>', link)
+        return format_html('<a class="text-link swapper-link" href="{}">Try it</a>', link)
 
 
 def _place(row: Filter) -> str:
