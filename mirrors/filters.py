@@ -7,6 +7,7 @@ each node visited is a step, and functions and comparisons are charged by the si
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +28,14 @@ _CHARACTERS_A_STEP = 64
 
 
 class InvalidFilterError(ValueError):
-    """The expression can't be evaluated, whatever the pod; the message names the place in one line."""
+    """The expression can't be evaluated, whatever the pod; the message names the place in one line.
+
+    ``position`` is the place as an offset, where there is one.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class FilterEvaluationError(Exception):
@@ -95,12 +103,14 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
     except RecursionError:
         raise InvalidFilterError(_TOO_DEEP) from None
     except exceptions.IncompleteExpressionError:
-        raise InvalidFilterError(f"it ends too early, after {_excerpt(expression, len(expression))}") from None
+        raise InvalidFilterError(
+            f"it ends too early, after {_excerpt(expression, len(expression))}", len(expression)
+        ) from None
     except exceptions.ParseError as error:
-        raise InvalidFilterError(_place(expression, error)) from None
+        raise InvalidFilterError(_place(expression, error), error.lex_position) from None
     except (exceptions.JMESPathError, ValueError, LookupError) as error:
         raise InvalidFilterError(f"no JMESPath: {type(error).__name__}") from None
-    _check(tree)
+    _check(tree, expression)
     return CompiledFilter(name, expression, tree)
 
 
@@ -197,7 +207,7 @@ def _has_order(value: object) -> bool:
     return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
-def _check(tree: Any) -> None:
+def _check(tree: Any, expression: str) -> None:
     """Refuse what would fail on every pod: unknown functions, wrong numbers of arguments, deep nesting."""
     waiting = [(tree, 1)]
     while waiting:
@@ -205,20 +215,28 @@ def _check(tree: Any) -> None:
         if depth > MAX_NESTING:
             raise InvalidFilterError(_TOO_DEEP)
         if node["type"] == "function_expression":
-            _check_call(node["value"], len(node["children"]))
+            _check_call(node["value"], len(node["children"]), expression)
         waiting.extend((child, depth + 1) for child in node["children"] if isinstance(child, dict))
 
 
-def _check_call(name: str, given: int) -> None:
+def _check_call(name: str, given: int, expression: str) -> None:
     table: Mapping[str, Any] = Functions.FUNCTION_TABLE
     if name not in table:
         near = difflib.get_close_matches(name, table, 1)
-        raise InvalidFilterError(f"there is no function {name}()" + (f"; did you mean {near[0]}()?" if near else ""))
+        hint = f"; did you mean {near[0]}()?" if near else ""
+        raise InvalidFilterError(f"there is no function {name}(){hint}", _call_at(name, expression))
     signature = table[name]["signature"]
     variadic = bool(signature and signature[-1].get("variadic"))
     if given < len(signature) or (given > len(signature) and not variadic):
         least = "at least " if variadic else ""
-        raise InvalidFilterError(f"{name}() takes {least}{len(signature)} arguments, not {given}")
+        words = f"{name}() takes {least}{len(signature)} arguments, not {given}"
+        raise InvalidFilterError(words, _call_at(name, expression))
+
+
+def _call_at(name: str, expression: str) -> int | None:
+    """Where a function is called first; the tree no longer knows."""
+    found = re.search(rf"\b{re.escape(name)}\s*\(", expression)
+    return found.start() if found else None
 
 
 def _place(expression: str, error: exceptions.ParseError) -> str:

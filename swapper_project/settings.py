@@ -115,7 +115,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [] if WEBHOOK else ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": [] if WEBHOOK else ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser" if WEBHOOK else "mirrors.api.parsers.SafeJSONParser"
+    ],
 }
 if WEBHOOK:
     REST_FRAMEWORK |= {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}

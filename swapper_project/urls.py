@@ -7,11 +7,15 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from mirrors.admin import dashboard
+from webhook import pages
+from webhook.api import ExplainView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", dashboard.live_view, name="dashboard-live"),
+    path("admin/explain/", pages.explain_view, name="explain"),
     path("admin/", admin.site.urls),
+    path("api/v1/explain/", ExplainView.as_view(), name="api-explain"),
     path("api/", include("mirrors.api.urls")),
 ]
 handler404 = "swapper_project.errors.not_found"

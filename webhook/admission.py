@@ -6,17 +6,14 @@ https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-con
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
-VERSIONS: Final = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
-SKIP: Final = "k8s-image-swapper/skip"
+from mirrors.pods import ImageSlot, Json, created_slots, in_namespace, mapping, slots_of, text
 
-Json = Mapping[str, Any]
-EMPTY: Final[Json] = {}
+VERSIONS: Final = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
 
 
 class ReviewError(ValueError):
@@ -38,23 +35,6 @@ class AdmissionRequest:
     dry_run: bool
     obj: Json = field(repr=False)
     old_obj: Json = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSlot:
-    """One place in a pod that names an image. ``pointer`` is its JSON pointer (RFC 6901)."""
-
-    pointer: str
-    name: str
-    image: str
-    container: Json = field(repr=False)
-    changed: bool = True
-    pull_policy: str = ""
-
-    @property
-    def label(self) -> str:
-        """How the annotation names it: containers by their name, volumes apart from them."""
-        return f"volumes/{self.name}" if self.pointer.startswith("/spec/volumes/") else self.name
 
 
 def parse(body: bytes) -> AdmissionRequest:
@@ -80,21 +60,21 @@ def parse(body: bytes) -> AdmissionRequest:
 
 
 def _request(version: str, uid: str, request: Json) -> AdmissionRequest:
-    obj = _mapping(request.get("object"))
-    metadata = _mapping(obj.get("metadata"))
-    resource = _mapping(request.get("resource"))
+    obj = mapping(request.get("object"))
+    metadata = mapping(obj.get("metadata"))
+    resource = mapping(request.get("resource"))
     return AdmissionRequest(
         api_version=version,
         uid=uid,
-        kind=_text(_mapping(request.get("kind")).get("kind")) or _text(obj.get("kind")),
-        operation=_text(request.get("operation")),
-        resource=_text(resource.get("resource")) if resource.get("group") in (None, "") else "",
-        sub_resource=_text(request.get("subResource")),
-        namespace=_text(request.get("namespace")) or _text(metadata.get("namespace")),
-        name=_text(request.get("name")) or _text(metadata.get("name")) or _text(metadata.get("generateName")),
+        kind=text(mapping(request.get("kind")).get("kind")) or text(obj.get("kind")),
+        operation=text(request.get("operation")),
+        resource=text(resource.get("resource")) if resource.get("group") in (None, "") else "",
+        sub_resource=text(request.get("subResource")),
+        namespace=text(request.get("namespace")) or text(metadata.get("namespace")),
+        name=text(request.get("name")) or text(metadata.get("name")) or text(metadata.get("generateName")),
         dry_run=request.get("dryRun") is True,
         obj=obj,
-        old_obj=_mapping(request.get("oldObject")),
+        old_obj=mapping(request.get("oldObject")),
     )
 
 
@@ -104,58 +84,19 @@ def image_slots(request: AdmissionRequest) -> list[ImageSlot]:
         return []
     match (request.operation, request.sub_resource):
         case ("CREATE", ""):
-            return list(_pod_slots(request.obj))
+            return list(created_slots(request.obj))
         case ("UPDATE", ""):
-            old = {_identity(slot): slot.image for slot in _pod_slots(request.old_obj)}
-            return [_against(slot, old.get(_identity(slot)) if old else slot.image) for slot in _pod_slots(request.obj)]
+            old = {_identity(slot): slot.image for slot in created_slots(request.old_obj)}
+            return [
+                _against(slot, old.get(_identity(slot)) if old else slot.image) for slot in created_slots(request.obj)
+            ]
         case ("UPDATE", "ephemeralcontainers"):
-            known = {slot.name for slot in _slots(request.old_obj, "ephemeralContainers")}
+            known = {slot.name for slot in slots_of(request.old_obj, "ephemeralContainers")}
             return [
                 _against(slot, slot.image if slot.name in known else None)
-                for slot in _slots(request.obj, "ephemeralContainers")
+                for slot in slots_of(request.obj, "ephemeralContainers")
             ]
     return []
-
-
-def all_slots(pod: Json) -> list[ImageSlot]:
-    """All images of a pod, whatever an operation may touch."""
-    return [*_pod_slots(pod), *_slots(pod, "ephemeralContainers")]
-
-
-def _pod_slots(pod: Json) -> Iterator[ImageSlot]:
-    yield from _slots(pod, "initContainers")
-    yield from _slots(pod, "containers")
-    for index, volume in _items(pod, "volumes"):
-        image = _mapping(volume.get("image"))
-        if isinstance(image.get("reference"), str):
-            name = _text(volume.get("name"))
-            yield ImageSlot(
-                pointer=f"/spec/volumes/{index}/image/reference",
-                name=name,
-                image=image["reference"],
-                container={"name": name, "image": image["reference"]},
-                pull_policy=_text(image.get("pullPolicy")),
-            )
-
-
-def _slots(pod: Json, key: str) -> Iterator[ImageSlot]:
-    for index, container in _items(pod, key):
-        if isinstance(container.get("image"), str):
-            yield ImageSlot(
-                pointer=f"/spec/{key}/{index}/image",
-                name=_text(container.get("name")),
-                image=container["image"],
-                container=container,
-                pull_policy=_text(container.get("imagePullPolicy")),
-            )
-
-
-def _items(pod: Json, key: str) -> Iterator[tuple[int, Json]]:
-    items = _mapping(pod.get("spec")).get(key)
-    if isinstance(items, list):
-        for index, item in enumerate(items):
-            if isinstance(item, dict):
-                yield index, item
 
 
 def _identity(slot: ImageSlot) -> tuple[str, str]:
@@ -168,18 +109,9 @@ def _against(slot: ImageSlot, old_image: str | None) -> ImageSlot:
     return ImageSlot(slot.pointer, slot.name, slot.image, slot.container, changed, slot.pull_policy)
 
 
-def opted_out(pod: Json) -> bool:
-    """Whether the pod asks, by annotation or label, to be left alone."""
-    metadata = _mapping(pod.get("metadata"))
-    return any(_mapping(metadata.get(key)).get(SKIP) == "true" for key in ("annotations", "labels"))
-
-
 def filter_view(request: AdmissionRequest) -> dict[str, Any]:
     """The pod as filters see it: with the request's namespace filled in, on a copy."""
-    metadata = _mapping(request.obj.get("metadata"))
-    if metadata.get("namespace") == request.namespace:
-        return dict(request.obj)
-    return {**request.obj, "metadata": {**metadata, "namespace": request.namespace}}
+    return in_namespace(request.obj, request.namespace)
 
 
 def answer(
@@ -199,11 +131,3 @@ def answer(
     if warnings:
         response["warnings"] = warnings
     return {"apiVersion": request.api_version, "kind": "AdmissionReview", "response": response}
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, dict) else EMPTY
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

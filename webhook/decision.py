@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mirrors.filters import CompiledFilter, FilterEvaluationError, ReviewBudget, ReviewBudgetError
+from mirrors.filter_chain import first_match
+from mirrors.filters import CompiledFilter, ReviewBudget, ReviewBudgetError
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
-from webhook.admission import ImageSlot
-from webhook.reasons import Reason
+from mirrors.pods import ImageSlot
+from mirrors.reasons import Reason
 
 PLACEHOLDERS: Final = frozenset({"auto"})
 """Istio writes this where its injector fills in the proxy's image."""
@@ -101,7 +102,7 @@ def classify(
     if opted_out and policy.respects_opt_out:
         return Decision(slot, Reason.OPTED_OUT, source=source)
     try:
-        matched = _matching_filter(slot, policy, pod, budget, on_filter_error)
+        matched = first_match(policy.filters, {"obj": pod, "container": slot.container}, budget, on_filter_error)
     except ReviewBudgetError:
         return Decision(slot, Reason.FILTER_BUDGET, source=source)
     if matched is not None:
@@ -109,24 +110,6 @@ def classify(
     if not policy.allows_source(source.registry):
         return Decision(slot, Reason.SOURCE_NOT_ALLOWED, source=source)
     return Decision(slot, Reason.UNKNOWN, source=source, target=policy.target.retarget(source), key=str(source))
-
-
-def _matching_filter(
-    slot: ImageSlot,
-    policy: Policy,
-    pod: dict[str, Any],
-    budget: ReviewBudget,
-    on_filter_error: Callable[[str, Exception], None],
-) -> str | None:
-    """Name of the first filter that matches. One that fails is skipped; those after it still run."""
-    data = {"obj": pod, "container": slot.container}
-    for compiled in policy.filters:
-        try:
-            if compiled.matches(data, budget):
-                return compiled.name
-        except FilterEvaluationError as error:
-            on_filter_error(compiled.name, error)
-    return None
 
 
 def is_open(decision: Decision) -> bool:

@@ -10,10 +10,10 @@ from typing import Final, TypedDict
 
 from mirrors.images import ImageRef
 from mirrors.known import KnownMapping
+from mirrors.reasons import Reason
 from webhook.decision import Decision, Knowledge
 from webhook.existence import Answer
 from webhook.following import Row
-from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
 from webhook.terms import Terms
 

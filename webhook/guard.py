@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Final
 
 from mirrors.known import KnownMapping
+from mirrors.reasons import Reason
 from webhook import facts
 from webhook.decision import Decision, Knowledge
 from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
-from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
 from webhook.store import Store
 from webhook.terms import Terms, await_result

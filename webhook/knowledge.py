@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from mirrors.known import KnownMapping
+from mirrors.reasons import Reason
 from mirrors.services import TargetAnswer
 from swapper_project import metrics
 from webhook import facts
@@ -21,7 +22,6 @@ from webhook.decision import Decision, Knowledge
 from webhook.existence import HEAD_TIMEOUT, Answer, Existence
 from webhook.following import Row
 from webhook.memory import RecentMaximum
-from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
 from webhook.store import Store
 from webhook.terms import Terms, await_result

@@ -49,6 +49,11 @@ def namespace_of(request: AdmissionRequest) -> str:
     return request.namespace if _NAMESPACE.fullmatch(request.namespace) else ""
 
 
+def pod_name_of(request: AdmissionRequest) -> str:
+    """The pod's name, or what the API server makes it of."""
+    return _name(request.name)
+
+
 def _name(value: object) -> str:
     """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
     return value if isinstance(value, str) and _NAME.fullmatch(value) else ""

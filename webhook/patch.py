@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from webhook.admission import Json
+from mirrors.pods import Json
 from webhook.decision import Decision
 
 ANNOTATION: Final = "k8s-image-swapper/original-images"

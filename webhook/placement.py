@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from webhook.admission import EMPTY, Json
+from mirrors.pods import EMPTY, Json
 
 ARCH: Final = "kubernetes.io/arch"
 OS: Final = "kubernetes.io/os"

@@ -11,19 +11,22 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from mirrors import pods
 from mirrors.filters import ReviewBudget
 from mirrors.models import Priority, Trigger
+from mirrors.pods import ImageSlot
+from mirrors.reasons import Reason
 from mirrors.services import DecisionKey, MirrorOrder, OrderOutcome, UseKey
 from swapper_project import metrics
 from webhook import admission, decision, patch, words
-from webhook.admission import AdmissionRequest, ImageSlot
+from webhook.admission import AdmissionRequest
 from webhook.decision import Decision, Knowledge
 from webhook.guard import Guard
 from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
 from webhook.orders import PRIORITY, namespace_of, order_for
 from webhook.placement import platforms_of
-from webhook.reasons import Reason
+from webhook.sampling import Sampler, has_news, sample_of
 from webhook.snapshot import Snapshot, Snapshots
 from webhook.store import Store
 from webhook.terms import Terms, await_result
@@ -60,6 +63,7 @@ class Reviewer:
         self._store = store
         self._knowing = knowing
         self._guard = Guard(store, knowing)
+        self._sampler = Sampler()
         self._ordered: BoundedMap[MirrorOrder, float] = BoundedMap(20_000)
 
     def review(self, request: AdmissionRequest, terms: Terms) -> Outcome:
@@ -82,7 +86,7 @@ class Reviewer:
     def _decide(
         self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
     ) -> list[Decision]:
-        classified = self._classify(request, slots, snapshot)
+        classified = self._classify(request, slots, snapshot, terms)
         if snapshot.config.platforms:
             terms = replace(terms, platforms=platforms_of(request.obj))
         open_ = [d for d in classified if decision.is_open(d)]
@@ -102,13 +106,16 @@ class Reviewer:
             self._refresh(request, settled, snapshot)
         return settled
 
-    def _classify(self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot) -> list[Decision]:
+    def _classify(
+        self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
+    ) -> list[Decision]:
         pod = admission.filter_view(request)
-        opted_out = admission.opted_out(request.obj)
+        opted_out = pods.opted_out(request.obj)
         budget = ReviewBudget()
 
         def on_filter_error(name: str, error: Exception) -> None:
-            metrics.FILTER_ERRORS.labels(name).inc()
+            if terms.may_write:
+                metrics.FILTER_ERRORS.labels(name).inc()
             log.warning("A filter failed on this image and is skipped", filter=name, error=str(error), uid=request.uid)
 
         return [
@@ -213,6 +220,10 @@ class Reviewer:
         for key, images in counts.items():
             metrics.IMAGES.labels(key.decision, key.reason).inc(images)
         self._store.noticed.review(counts, uses)
+        if has_news(decisions) and self._sampler.takes(namespace, workload, request.name):
+            sample = sample_of(request, workload, decisions)
+            if sample is not None:
+                self._store.noticed.sample(sample)
 
 
 def _obstacle(outcome: OrderOutcome) -> Reason | None:
@@ -227,7 +238,7 @@ def _still_true(request: AdmissionRequest, snapshot: Snapshot) -> dict[str, str]
         return {}
     target = snapshot.policy.target
     kept: dict[str, str] = {}
-    for slot in admission.all_slots(request.obj):
+    for slot in pods.all_slots(request.obj):
         original = earlier.get(slot.label)
         if original is not None and decision.swapped_reference(original, target) == slot.image:
             kept[slot.label] = original

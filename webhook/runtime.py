@@ -27,10 +27,14 @@ THREADS: Final = 32
 
 
 class Runtime:
-    """The parts, wired. ``start`` begins the threads, ``stop`` flushes and ends them."""
+    """The parts, wired. ``start`` begins the threads, ``stop`` flushes and ends them.
 
-    def __init__(self, environment: Environment) -> None:
+    An observer decides as a webhook does and is none: it publishes nothing of its state. Raises ConfigError.
+    """
+
+    def __init__(self, environment: Environment, *, is_observer: bool = False) -> None:
         self.environment = environment
+        self.is_observer = is_observer
         path = configuration.find(str(environment.config) if environment.config else None)
         source = ConfigSource(path, environment.config_overrides)
         self.snapshots = Snapshots(source=source, environment=environment)
@@ -90,7 +94,8 @@ class Runtime:
         if self.snapshots.current.config.trusted_ca != self._engine.settings.trusted_ca:
             old, self._engine = self._engine, self._new_engine()
             old.close()
-        self._gauges.publish()
+        if not self.is_observer:
+            self._gauges.publish()
 
     def _head(self, ref: ImageRef, access: RegistryAccess, timeout: float) -> Descriptor | None:
         return self._engine.head(ref, access, timeout=timeout)
@@ -114,7 +119,22 @@ def runtime() -> Runtime:
         return _make()
 
 
+@cache
+def _make_observer() -> Runtime:
+    watching = Runtime(settings.ENVIRONMENT, is_observer=True)
+    watching.start()
+    return watching
+
+
+def observer() -> Runtime:
+    """What the web process asks for the webhook's decisions, made at the first call. Raises ConfigError."""
+    with _LOCK:
+        return _make_observer()
+
+
 def stop() -> None:
-    """End this process's runtime, where there is one."""
-    if _make.cache_info().currsize:
-        runtime().stop()
+    """End this process's runtimes, where there are any."""
+    for make in (_make, _make_observer):
+        if make.cache_info().currsize:
+            make().stop()
+            make.cache_clear()

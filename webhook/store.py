@@ -74,6 +74,8 @@ class Store:
         facts: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self.noticed = Noticed()
+        self.has_rows = threading.Event()
+        """Set when operators' rows are in for the first time."""
         self._follower = Follower(target=target, on_rows=on_rows)
         self._quotas = quotas
         self._facts = facts
@@ -190,6 +192,7 @@ class Store:
             # Written before it is polled: what is read again must not be older than what is in memory.
             is_more = self._write_answers()
             self._follower.poll()
+            self.has_rows.set()
             self._next_poll = now if is_more else now + POLL_EVERY
         if now >= self._next_flush:
             is_more = self.noticed.flush_counts()

@@ -16,12 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from mirrors.reasons import Reason
 from swapper_project import metrics
 from swapper_project.serving import arrival
 from swapper_project.serving.framing import MAX_BODY
 from webhook import admission
 from webhook.admission import AdmissionRequest, ReviewError
-from webhook.reasons import Reason
 from webhook.review import Outcome
 from webhook.runtime import Runtime, runtime
 from webhook.terms import Terms

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from mirrors.reasons import Reason
 from webhook.decision import Decision
 from webhook.guard import FOREIGN, is_foreign
-from webhook.reasons import Reason
 from webhook.snapshot import Snapshot
 
 WARNED: Final = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from webhook.admission import Json
+from mirrors.pods import Json
 
 _KIND: Final = re.compile(r"[A-Za-z0-9]{1,63}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")

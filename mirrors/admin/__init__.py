@@ -1,7 +1,9 @@
 """The admin: every row registered and searchable, pages that show one whole, and acts that are asked about first."""
 
 from mirrors.admin import (
-    configured,
+    admissions,
+    decisions,
+    filters,
     history,
     jobs,
     log_ins,
@@ -14,7 +16,9 @@ from mirrors.admin import (
 )
 
 __all__ = [
-    "configured",
+    "admissions",
+    "decisions",
+    "filters",
     "history",
     "jobs",
     "log_ins",

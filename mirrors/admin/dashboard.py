@@ -89,7 +89,7 @@ def _live(overview: Overview) -> dict[str, Any]:
             "running": _jobs(status__exact="running"),
             "succeeded": _jobs(status__exact="succeeded", **ended_since),
             "failed": _jobs(status__exact="failed", **ended_since),
-            "decisions": reverse("admin:mirrors_decisioncount_changelist"),
+            "decisions": _decisions(coverage="admitted", hour__gte=since.isoformat()),
             "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
             "instances": reverse("admin:mirrors_instance_changelist"),
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
@@ -179,6 +179,10 @@ def _hours(request: HttpRequest) -> int:
     return int(text) if text in {str(hours) for hours, _ in RANGES} else RANGES[0][0]
 
 
+def _decisions(**query: str) -> str:
+    return f"{reverse('admin:mirrors_decisioncount_changelist')}?{urlencode(query)}"
+
+
 def _jobs(**query: str) -> str:
     return f"{reverse(JOBS)}?{urlencode(query)}"
 
@@ -202,8 +206,8 @@ def _charts(points: Iterable[Point]) -> dict[str, str]:
         "coverage": _chart(times, ("Coverage, %", share, "var(--color-primary-600)")),
         "jobs": _chart(
             times,
-            ("Succeeded", [p.succeeded for p in points], "var(--color-primary-600)"),
             ("Failed", [p.failed for p in points], "#dc2626"),
+            ("Succeeded", [p.succeeded for p in points], "var(--color-primary-600)"),
         ),
         "bytes": _chart(times, ("MiB copied", mebibytes, "var(--color-primary-600)")),
     }

@@ -9,7 +9,14 @@ from django.urls import reverse
 
 SECTIONS = (
     ("What is mirrored", (("Mappings", "imagemapping", "swap_horiz"), ("Jobs", "mirrorjob", "content_copy"))),
-    ("Who uses it", (("Uses", "imageuse", "deployed_code"), ("Private images", "mappingaccess", "lock"))),
+    (
+        "Who uses it",
+        (
+            ("Uses", "imageuse", "deployed_code"),
+            ("Private images", "mappingaccess", "lock"),
+            ("Admissions", "admissionsample", "how_to_reg"),
+        ),
+    ),
     (
         "Configuration",
         (
@@ -36,6 +43,8 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
     menu: list[dict[str, Any]] = [
         {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]},
     ]
+    if request.user.has_perm("mirrors.view_imagemapping"):
+        menu[0]["items"].append({"title": "What would happen?", "icon": "help", "link": reverse("explain")})
     for title, entries in SECTIONS:
         items = [
             {"title": name, "icon": icon, "link": reverse(f"admin:mirrors_{model}_changelist")}

@@ -1,21 +1,15 @@
-"""Admin of what the system has observed: hosts, blobs, decisions, revisions."""
+"""Admin of what the system has observed: hosts, blobs, revisions."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import moment
+from mirrors.admin.recent_filter import RecentActions
 from mirrors.models import (
-    AdmissionSample,
     BlobLocation,
-    DecisionCount,
     HostBudget,
     Instance,
     OperatorAction,
@@ -28,39 +22,14 @@ for queue_row in (OrmQ, Schedule, Success, Failure):
     admin.site.unregister(queue_row)
 
 
-class RecentValues(admin.SimpleListFilter):
-    """Values of the last days: nobody looks through all rows for those that there may be."""
-
-    title = parameter_name = ""
-    time_field = "hour"
-    days = 7
-
-    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        recent = {f"{self.time_field}__gte": timezone.now() - timedelta(days=self.days)}
-        rows = model_admin.get_queryset(request).filter(**recent).order_by()
-        return [(value, value) for value in sorted(rows.values_list(self.parameter_name, flat=True).distinct())]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
-
-
-class RecentDecisions(RecentValues):
-    title = parameter_name = "decision"
-
-
-class RecentReasons(RecentValues):
-    title = parameter_name = "reason"
-
-
-class RecentActions(RecentValues):
-    title = parameter_name = "action"
-    time_field, days = "created_at", 90
-
-
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
-    list_display = ["host", "credential", "operation", "resting_until", "remaining"]
+    list_display = ["host", "operation", "until", "remaining", "updated"]
     search_fields = ["host"]
+    ordering = ["host", "operation"]
+
+    until = moment("resting_until", "left alone until")
+    updated = moment("updated_at", "heard")
 
 
 @admin.register(BlobLocation)
@@ -71,46 +40,57 @@ class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
     ordering = ["-id"]
 
 
-@admin.register(DecisionCount)
-class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
-    list_display = ["hour", "namespace", "source_host", "decision", "reason", "filter", "images"]
-    list_filter = [RecentDecisions, RecentReasons]
-    search_fields = ["namespace", "source_host"]
-    ordering = ["-id"]
-
-
 @admin.register(Revision)
 class RevisionAdmin(ReadOnlyAdmin[Revision]):
     list_display = ["table", "number"]
     search_fields = ["table"]
 
 
-@admin.register(AdmissionSample)
-class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
-    list_display = ["created_at", "namespace", "pod_name", "workload"]
-    search_fields = ["namespace", "pod_name", "workload"]
-    ordering = ["-id"]
-
-
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
-    list_display = ["created_at", "actor", "action", "subject", "details"]
+    list_display = ["created", "actor", "action", "subject", "details"]
     list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 
+    created = moment("created_at", "when")
+
 
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
-    list_display = ["role", "name", "started_at", "seen_at"]
+    list_display = ["role", "name", "target", "notes", "started", "seen"]
     list_filter = ["role"]
     search_fields = ["name"]
+    ordering = ["role", "name"]
+
+    started = moment("started_at")
+    seen = moment("seen_at", "last heard of")
+
+    @admin.display(description="target")
+    def target(self, row: Instance) -> str:
+        return str(row.facts.get("target") or "–")
+
+    @admin.display(description="notes")
+    def notes(self, row: Instance) -> str:
+        facts = row.facts
+        found = [
+            "dry run" if facts.get("dry_run") else "",
+            "switched off" if facts.get("switched_off") else "",
+            "the configuration file has an error and is not in force" if facts.get("problem") else "",
+            f"certificate until {facts['certificate_expires_at'][:10]}" if facts.get("certificate_expires_at") else "",
+            f"{facts['processes']} processes" if facts.get("processes") else "",
+        ]
+        return ", ".join(filter(None, found)) or "–"
 
 
 @admin.register(RegistryCheck)
 class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
-    list_display = ["registry", "status", "requested_by", "created_at", "finished_at"]
+    list_display = ["registry", "status_label", "requested_by", "created", "finished"]
     list_filter = ["status"]
     list_select_related = ["registry"]
     search_fields = ["registry__endpoint"]
     ordering = ["-id"]
+
+    status_label = status
+    created = moment("created_at", "asked for")
+    finished = moment("finished_at", "ended")

@@ -7,18 +7,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import moment
 from mirrors.models import TargetRepository
 from mirrors.services import request_settings
 
 
 @admin.register(TargetRepository)
 class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
-    list_display = ["name", "registry", "what_differs", "pulls_through", "apply_requested_at", "problem", "checked_at"]
+    list_display = ["name", "registry", "what_differs", "pulls_through", "problem", "asked", "checked"]
     list_filter = ["has_differences", "pulls_through"]
     list_select_related = ["registry"]
     search_fields = ["name"]
     ordering = ["-has_differences", "name"]
     actions = ["apply_settings"]
+
+    asked = moment("apply_requested_at", "to be applied since")
+    checked = moment("checked_at")
 
     @admin.display(description="differs in")
     def what_differs(self, row: TargetRepository) -> str:

@@ -1,4 +1,4 @@
-"""Filters and registries: shown as they are in force, edited where they are operators' own."""
+"""Rows that the file declares and operators add to: registries, and what filters share with them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from rest_framework.serializers import BaseSerializer
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.tries import try_filter
 from mirrors.api.who import who
 from mirrors.models import Filter, ManagedBy, Registry, RegistryCheck, RegistryRole
 
@@ -33,29 +32,6 @@ class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
     def perform_destroy(self, instance: Declarable) -> None:
         _refuse_if_from_file(instance.managed_by)
         instance.delete()
-
-
-class FilterViewSet(DeclarableViewSet[Filter]):
-    """Queries for images that are left alone. Those of the configuration file are shown, and can't be changed here."""
-
-    queryset = Filter.objects.all()
-    serializer_class = serializers.FilterSerializer
-    filterset_fields = ("enabled", "managed_by")
-    search_fields = ("name", "jmespath")
-    roles: ClassVar[dict[str, Role]] = {"test": Role.VIEWER}
-
-    def perform_create(self, serializer: BaseSerializer[Filter]) -> None:
-        serializer.save(managed_by=ManagedBy.OPERATOR)
-
-    @extend_schema(
-        request=serializers.FilterTestSerializer, responses=serializers.FilterAnswerSerializer(many=True), filters=False
-    )
-    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
-    def test(self, request: Request) -> Response:
-        """Try a query on a pod, container by container, without saving it."""
-        asked = serializers.FilterTestSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        return Response(try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
 
 
 class RegistryViewSet(DeclarableViewSet[Registry]):

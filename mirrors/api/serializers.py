@@ -168,20 +168,6 @@ class FilterSerializer(serializers.ModelSerializer[Filter]):
         read_only_fields = ("managed_by",)
 
 
-class FilterTestSerializer(serializers.Serializer[Any]):
-    """A query, and the pod that it is tried on."""
-
-    jmespath = serializers.CharField(max_length=8192)
-    pod = serializers.JSONField(help_text="The pod, as `kubectl get -o json` shows it.")
-
-
-class FilterAnswerSerializer(serializers.Serializer[Any]):
-    container = serializers.CharField()
-    image = serializers.CharField()
-    matches = serializers.BooleanField(allow_null=True)
-    error = serializers.CharField(allow_blank=True)
-
-
 class RegistrySerializer(serializers.ModelSerializer[Registry]):
     class Meta:
         model = Registry

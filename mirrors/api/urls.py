@@ -8,16 +8,19 @@ from rest_framework.routers import SimpleRouter
 
 import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
 from mirrors.api import configured, observed, views
+from mirrors.api.admissions import AdmissionViewSet
+from mirrors.api.filters import FilterViewSet
 
 router = SimpleRouter()
 router.register("mappings", views.MappingViewSet)
 router.register("jobs", views.JobViewSet)
-router.register("filters", configured.FilterViewSet)
+router.register("filters", FilterViewSet)
 router.register("registries", configured.RegistryViewSet)
 router.register("uses", observed.UseViewSet)
 router.register("repositories", observed.RepositoryViewSet)
 router.register("actions", observed.ActionViewSet)
 router.register("instances", observed.InstanceViewSet)
+router.register("admissions", AdmissionViewSet)
 
 urlpatterns = [
     path("v1/", include(router.urls)),

@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Case, Q, Value, When
 
+from mirrors.filter_places import pointed
 from mirrors.filters import InvalidFilterError, compile_filter
 from mirrors.models.registry import ManagedBy
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
@@ -22,13 +23,19 @@ def validate_jmespath(expression: str) -> None:
     try:
         compile_filter("filter", expression)
     except InvalidFilterError as error:
-        raise ValidationError(str(error)) from error
+        raise ValidationError(pointed(expression, error)) from error
+
+
+def validate_name(name: str) -> None:
+    """Names of the file's filters say where they stand there; decisions are counted by name."""
+    if name.startswith("source.filters["):
+        raise ValidationError("Names like this are those of the configuration file's filters: choose another one.")
 
 
 class Filter(RevisionedModel):
     """A query on ``{obj, container}``; where it gives true the image is left alone."""
 
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, validators=[validate_name])
     jmespath = models.TextField(max_length=8192, verbose_name="JMESPath", validators=[validate_jmespath])
     position = models.IntegerField(default=0, help_text="Lower ones are asked first.")
     enabled = models.BooleanField(default=True)

@@ -20,10 +20,16 @@ class AdmissionSample(models.Model):
     operation = models.CharField(max_length=10, blank=True)
     pod = models.JSONField(default=dict)
     decisions = models.JSONField(default=list)
+    swapped = models.PositiveIntegerField(default=0, db_default=0, help_text="Images that were swapped.")
+    kept = models.PositiveIntegerField(default=0, db_default=0, help_text="Images that were left as they are.")
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
         verbose_name = "admission"
+        indexes = [
+            models.Index(fields=["namespace", "-id"], name="sample_by_namespace"),
+            models.Index(fields=["workload", "-id"], name="sample_by_workload"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.pod_name}"

@@ -24,6 +24,7 @@ from mirrors.services.recording import (
     record_uses,
 )
 from mirrors.services.repositories import record_repository, request_settings
+from mirrors.services.sampling import SampledReview, record_samples
 
 __all__ = [
     "Acted",
@@ -31,6 +32,7 @@ __all__ = [
     "JobStateError",
     "MirrorOrder",
     "OrderOutcome",
+    "SampledReview",
     "TargetAnswer",
     "UseKey",
     "cancel_job",
@@ -42,6 +44,7 @@ __all__ = [
     "record_existence",
     "record_grants",
     "record_repository",
+    "record_samples",
     "record_uses",
     "report_instance",
     "request_check",

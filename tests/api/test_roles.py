@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
-from mirrors.models import Filter, MirrorJob, Registry, TargetRepository
+from mirrors.models import AdmissionSample, Filter, MirrorJob, Registry, TargetRepository
 from tests.api.conftest import Clients, user_of
 
 VIEW, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
@@ -36,6 +36,7 @@ ROUTES = {
     ("GET", "filters/"): VIEW,
     ("POST", "filters/"): SET,
     ("POST", "filters/test/"): VIEW,
+    ("POST", "filters/impact/"): VIEW,
     ("GET", "filters/{filter}/"): VIEW,
     ("PATCH", "filters/{filter}/"): SET,
     ("DELETE", "filters/{filter}/"): SET,
@@ -50,6 +51,9 @@ ROUTES = {
     ("GET", "actions/"): VIEW,
     ("GET", "instances/"): VIEW,
     ("GET", "health/"): VIEW,
+    ("GET", "admissions/"): VIEW,
+    ("GET", "admissions/{admission}/"): VIEW,
+    ("POST", "explain/"): VIEW,
     ("GET", "repositories/"): VIEW,
     ("GET", "repositories/{repository}/"): VIEW,
     ("POST", "repositories/{repository}/apply/"): ACT,
@@ -70,6 +74,7 @@ def ids(job: MirrorJob) -> dict[str, int]:
         "registry": source.pk,
         "filter": query.pk,
         "repository": repository.pk,
+        "admission": AdmissionSample.objects.create(namespace="shop").pk,
     }
 
 

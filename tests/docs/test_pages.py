@@ -9,9 +9,9 @@ import pytest
 from mirrors.images import ImageRef, TargetName
 from mirrors.models import ErrorClass
 from mirrors.oci.errors import TRANSIENT
+from mirrors.reasons import Reason
 from tests.docs.markdown import code, rows
 from tests.support.databases import ROOT
-from webhook.reasons import Reason
 
 HOW_IT_WORKS = ROOT / "docs/how-it-works.md"
 OPERATIONS = ROOT / "docs/operations.md"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mirrors import pods
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
 from tests.support.system import Webhook, review_of
@@ -69,7 +70,7 @@ def patched(pod: dict[str, Any]) -> dict[str, Any]:
             slot,
             policy=POLICY,
             pod=admission.filter_view(request),
-            opted_out=admission.opted_out(request.obj),
+            opted_out=pods.opted_out(request.obj),
             budget=ReviewBudget(),
             on_filter_error=lambda name, error: None,
         )

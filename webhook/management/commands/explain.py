@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,10 @@ from django.core.management import BaseCommand, CommandParser
 from rich.console import Console
 from rich.table import Table
 
+from mirrors.manifests import ManifestError, read_pods
 from swapper_project import configured, logs
-from webhook.admission import AdmissionRequest
-from webhook.decision import Decision
-from webhook.manifests import ManifestError, PodManifest, read_pods
-from webhook.reasons import MEANING
+from webhook.explain import ExplainedPod, explain
 from webhook.runtime import Runtime
-from webhook.terms import Terms
-
-SECONDS = 10.0
-"""How long registries and database get for their answers."""
 
 
 class Command(BaseCommand):
@@ -48,79 +41,52 @@ class Command(BaseCommand):
         try:
             text = sys.stdin.read() if manifest == "-" else Path(manifest).read_text()
             pods = read_pods(text, namespace=namespace)
-        except (OSError, ManifestError) as error:
+        except (OSError, UnicodeDecodeError, ManifestError) as error:
             configured.stop(str(error))
-        runtime = Runtime(environment)
+        runtime = Runtime(environment, is_observer=True)
         runtime.start()
         try:
-            explained = [(pod, _decisions(runtime, pod)) for pod in pods]
+            explained = list(explain(runtime, pods))
         finally:
             runtime.stop()
         if options["json"]:
-            self.stdout.write(json.dumps([_as_json(pod, decisions) for pod, decisions in explained], indent=2))
+            self.stdout.write(json.dumps([_as_json(pod) for pod in explained], indent=2))
         else:
-            for pod, decisions in explained:
-                _print(Console(), pod, decisions)
+            for pod in explained:
+                _print(Console(), pod)
 
 
-def _decisions(runtime: Runtime, pod: PodManifest) -> list[Decision]:
-    request = AdmissionRequest(
-        api_version="admission.k8s.io/v1",
-        uid="explain",
-        kind="Pod",
-        operation="CREATE",
-        resource="pods",
-        sub_resource="",
-        namespace=pod.namespace,
-        name=pod.title,
-        dry_run=True,
-        obj=pod.pod,
-        old_obj={},
-    )
-    terms = Terms(deadline=time.monotonic() + SECONDS, namespace=pod.namespace, may_write=False)
-    return list(runtime.reviewer.review(request, terms).decisions)
-
-
-def _as_json(pod: PodManifest, decisions: list[Decision]) -> dict[str, Any]:
+def _as_json(pod: ExplainedPod) -> dict[str, Any]:
+    shown = ("container", "image", "decision", "reason", "meaning", "would", "target", "existence", "access", "filter")
     return {
-        "object": pod.title,
+        "object": pod.object,
         "namespace": pod.namespace,
-        "images": [
-            {
-                "container": d.slot.name,
-                "image": d.slot.image,
-                "decision": "swap" if d.swap else "keep",
-                "reason": d.reason.value,
-                "would": d.would.value if d.would else None,
-                "target": str(d.target) if d.target else None,
-                "existence": d.known.existence if d.known else None,
-                "access": d.known.access if d.known else None,
-                "filter": d.filter or None,
-            }
-            for d in decisions
-        ],
+        "images": [{name: getattr(image, name) for name in shown} for image in pod.images],
+        "patch": list(pod.patch),
+        **({"denied": pod.denied} if pod.denied else {}),
     }
 
 
-def _print(console: Console, pod: PodManifest, decisions: list[Decision]) -> None:
-    table = Table(title=f"{pod.title} in namespace {pod.namespace}", title_justify="left", title_style="bold")
+def _print(console: Console, pod: ExplainedPod) -> None:
+    table = Table(title=f"{pod.object} in namespace {pod.namespace}", title_justify="left", title_style="bold")
     table.add_column("Image", overflow="fold", ratio=2)
     table.add_column("Decision")
     table.add_column("Reason", no_wrap=True)
     table.add_column("Target", overflow="fold", ratio=3)
     table.add_column("Known of it", overflow="fold")
     table.add_column("Filter", overflow="fold")
-    for d in decisions:
+    for image in pod.images:
         table.add_row(
-            d.slot.image or "(empty)",
-            "[green]swap[/]" if d.swap else "[yellow]keep[/]",
-            d.reason.value,
-            str(d.target) if d.target else "–",
-            f"{d.known.existence}, source {d.known.access}" if d.known else "–",
-            d.filter or "–",
+            image.image or "(empty)",
+            "[green]swap[/]" if image.decision == "swap" else "[yellow]keep[/]",
+            image.reason,
+            image.target or "–",
+            f"{image.existence}, source {image.access}" if image.existence else "–",
+            image.filter or "–",
         )
     console.print(table)
-    for reason in dict.fromkeys(r for d in decisions for r in (d.reason, d.would) if r is not None):
-        console.print(f"  [bold]{reason.value}[/]: {MEANING[reason]}", highlight=False)
-    for would in dict.fromkeys(d.would for d in decisions if d.would is not None):
-        console.print(f"  Otherwise it would have been: [bold]{would.value}[/]", highlight=False)
+    meanings = {i.reason: i.meaning for i in pod.images} | {i.would: i.would_meaning for i in pod.images if i.would}
+    for reason, meaning in meanings.items():
+        console.print(f"  [bold]{reason}[/]: {meaning}", highlight=False)
+    for would in dict.fromkeys(i.would for i in pod.images if i.would):
+        console.print(f"  Otherwise it would have been: [bold]{would}[/]", highlight=False)

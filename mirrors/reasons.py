@@ -64,3 +64,8 @@ MEANING: dict[Reason, str] = {
     Reason.PRESENT_STALE: "the target had it when it last answered",
     Reason.COPIED: "copied just now",
 }
+
+
+def meaning_of(reason: str) -> str:
+    """The words behind a reason as rows have it; empty for one of another version."""
+    return next((words for known, words in MEANING.items() if known.value == reason), "")

@@ -1,0 +1,106 @@
+"""Admin of recent admissions: a sample of the reviews, each with how its images were decided."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter, TextFilter
+from unfold.decorators import display
+
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.models import AdmissionSample
+from mirrors.reasons import meaning_of
+
+LABELS: Final = {"swapped": "success", "kept": "warning"}
+
+
+class NamespaceFilter(TextFilter):
+    title = "namespace"
+    parameter_name = "namespace"
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[AdmissionSample]) -> QuerySet[AdmissionSample]:
+        return rows.filter(namespace=self.value()) if self.value() else rows
+
+
+class DecisionFilter(DropdownFilter):
+    title = "decision"
+    parameter_name = "decision"
+    conditions: Final = {"swap": {"swapped__gt": 0}, "keep": {"kept__gt": 0}}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("swap", "Some image was swapped"), ("keep", "Some image was kept")]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[AdmissionSample]) -> QuerySet[AdmissionSample]:
+        return rows.filter(**self.conditions.get(self.value() or "", {}))
+
+
+@admin.register(AdmissionSample)
+class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
+    list_display = ["when", "namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
+    list_filter = [NamespaceFilter, DecisionFilter]
+    search_fields = ["namespace", "pod_name", "workload"]
+    ordering = ["-id"]
+    list_before_template = "admin/mirrors/admissions_hint.html"
+    change_form_template = "admin/mirrors/admission.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AdmissionSample]:
+        rows = super().get_queryset(request)
+        # A list needs no pods, which are the large part.
+        return rows if request.resolver_match and request.resolver_match.kwargs else rows.defer("pod")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        extra = {"is_empty": not AdmissionSample.objects.exists()}
+        return super().changelist_view(request, {**extra, **(extra_context or {})})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        sample = self.get_object(request, object_id)
+        extra = {} if sample is None else _details(sample)
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    @display(description="when", ordering="id")
+    def when(self, row: AdmissionSample) -> SafeString:
+        return format_html(
+            '<time datetime="{}">{}</time>', row.created_at.isoformat(), f"{row.created_at:%d %b, %H:%M:%S}"
+        )
+
+    @display(description="workload")
+    def shown_workload(self, row: AdmissionSample) -> str:
+        return f"{row.workload_kind}/{row.workload}" if row.workload else row.workload_kind or "–"
+
+    @display(description="images")
+    def shown_images(self, row: AdmissionSample) -> str:
+        parts = [f"{n} {word}" for n, word in ((row.swapped, "swapped"), (row.kept, "kept")) if n]
+        return ", ".join(parts) or "–"
+
+    @display(description="reasons", label=True)
+    def shown_reasons(self, row: AdmissionSample) -> list[str]:
+        return list(dict.fromkeys(d["reason"] for d in row.decisions))
+
+
+def _details(sample: AdmissionSample) -> dict[str, Any]:
+    return {
+        "sample": sample,
+        "number": str(sample.pk),
+        "images": [_trail(d) for d in sample.decisions],
+        "pod_text": yaml.safe_dump(sample.pod, sort_keys=False, allow_unicode=True),
+    }
+
+
+def _trail(decision: dict[str, Any]) -> dict[str, Any]:
+    """One image's decision, with its words."""
+    name = decision.get("filter")
+    return {
+        **decision,
+        "meaning": meaning_of(decision["reason"]),
+        "would_meaning": meaning_of(decision.get("would") or ""),
+        "filter_link": f"{reverse('admin:mirrors_filter_changelist')}?name={name}" if name else "",
+    }

@@ -1,0 +1,45 @@
+"""Admin of counted decisions, with the sum that other pages' numbers are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet, Sum
+from django.http import HttpRequest
+
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.recent_filter import RecentDecisions, RecentReasons
+from mirrors.models import DecisionCount
+from mirrors.stats import MIRRORED, NOT_COUNTED
+
+
+class CoverageFilter(admin.SimpleListFilter):
+    """What the dashboard's coverage is made of."""
+
+    title = parameter_name = "coverage"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("admitted", "Images that somebody wants mirrored"), ("mirrored", "Of these: run from the mirror")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[DecisionCount]) -> QuerySet[DecisionCount]:
+        if self.value() not in ("admitted", "mirrored"):
+            return queryset
+        counted = queryset.exclude(reason__in=NOT_COUNTED)
+        return counted.filter(MIRRORED) if self.value() == "mirrored" else counted
+
+
+@admin.register(DecisionCount)
+class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
+    list_display = ["hour", "namespace", "source_host", "decision", "reason", "filter", "images"]
+    list_filter = [CoverageFilter, RecentDecisions, RecentReasons]
+    search_fields = ["namespace", "source_host"]
+    ordering = ["-id"]
+    list_before_template = "admin/mirrors/decisions_sum.html"
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        page: Any = super().get_changelist_instance(request)
+        # A year's rows are too many to add up for a page; a number that links here names its hours.
+        if any(name.startswith("hour__") for name in request.GET):
+            page.images_total = page.queryset.order_by().aggregate(n=Sum("images"))["n"] or 0
+        return page

@@ -1,0 +1,214 @@
+"""The try-it page of filters: what each answers as one types, and what saving would change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.views.decorators.http import require_POST
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+
+from mirrors import filter_plans
+from mirrors.filter_places import pointed
+from mirrors.filter_plans import Plan
+from mirrors.filter_trials import BUDGET, Change, try_on
+from mirrors.filters import CompiledFilter, InvalidFilterError
+from mirrors.manifests import ManifestError, PodManifest, read_pods
+from mirrors.models import AdmissionSample, Filter
+
+RECENT: Final = 50
+MOST_PODS: Final = 20
+SHOWN_PODS: Final = 5
+VIEW: Final = "mirrors.view_filter"
+CODE: Final = {"spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}
+
+
+class TrialForm(forms.Form):
+    """What is tried: a text, on a pod that was pasted or one that was admitted."""
+
+    jmespath = forms.CharField(
+        label="JMESPath",
+        required=False,
+        strip=False,
+        max_length=8192,
+        widget=UnfoldAdminTextareaWidget(attrs={**CODE, "rows": 5}),
+        help_text="A query on {obj, container}; where it is true the image is left alone.",
+    )
+    admission = forms.ChoiceField(
+        label="Recent admission",
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Without environment, commands, arguments and annotations: paste a pod for a filter that reads them.",
+    )
+    pod = forms.CharField(
+        label="Or a pod, pasted",
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(attrs={**CODE, "rows": 14}),
+        help_text="YAML or JSON of a Pod or any workload; without metadata.namespace it is tried in default.",
+    )
+    filter = forms.IntegerField(required=False, widget=forms.HiddenInput())
+    position = forms.IntegerField(required=False, widget=forms.HiddenInput())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["admission"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "None: the pod pasted below"), *_recent(str(self["admission"].value() or ""))]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A form that was read: the plan that its text makes, or what is wrong with the text."""
+
+    expression: str
+    row: Filter | None
+    plan: Plan | None
+    problem: str
+
+
+def try_page(request: HttpRequest) -> HttpResponse:
+    """GET with ``filter`` or ``admission``, or POST from the edit form with its text as it stands."""
+    _require(request)
+    row = _row(request.POST.get("filter") or request.GET.get("filter"))
+    initial: dict[str, Any] = {"jmespath": row.jmespath if row else "", "filter": row.pk if row else None}
+    initial |= {"admission": request.GET.get("admission", "")}
+    for name in ("jmespath", "admission", "pod", "position"):
+        if name in request.POST:
+            initial[name] = request.POST[name]
+    if not initial["admission"] and not initial.get("pod"):
+        newest = AdmissionSample.objects.order_by("-id").values_list("pk", flat=True).first()
+        initial["admission"] = str(newest or "")
+    form = TrialForm(initial=initial)
+    asked = _ask(str(initial["jmespath"]), row, _number(initial.get("position")))
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Try filter {row.name}" if row else "Try a filter",
+        "form": form,
+        "row": row,
+        "has_samples": len(form.fields["admission"].choices) > 1,  # type: ignore[attr-defined]
+        **_answers(asked, str(initial["admission"]), str(initial.get("pod") or "")),
+    }
+    return render(request, "admin/mirrors/filter_try.html", context)
+
+
+@require_POST
+def answers(request: HttpRequest) -> HttpResponse:
+    """The part of the page that follows the typing."""
+    _require(request)
+    asked = _asked(request)
+    context = _answers(asked, request.POST.get("admission", ""), request.POST.get("pod", ""))
+    return render(request, "admin/mirrors/filter_answers.html", context)
+
+
+@require_POST
+def impact(request: HttpRequest) -> HttpResponse:
+    """What saving it would change for the admissions of the last day."""
+    _require(request)
+    asked = _asked(request)
+    found = filter_plans.impact(asked.plan) if asked.plan else None
+    context = {
+        "impact": found,
+        "candidate": asked.plan.candidate if asked.plan else "",
+        "left_out": _by_image(found.left_out) if found else [],
+        "mirrored": _by_image(found.mirrored) if found else [],
+    }
+    return render(request, "admin/mirrors/filter_impact.html", context)
+
+
+def _by_image(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Changes of one image together, with some of its pods."""
+    groups: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        groups.setdefault((change.image, change.by), []).append(change)
+    return [
+        {"image": image, "by": by, "some": found[:SHOWN_PODS], "more": max(0, len(found) - SHOWN_PODS)}
+        for (image, by), found in groups.items()
+    ]
+
+
+def _require(request: HttpRequest) -> None:
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+
+
+def _asked(request: HttpRequest) -> Asked:
+    text = request.POST.get("jmespath", "").replace("\r\n", "\n")
+    return _ask(text, _row(request.POST.get("filter")), _number(request.POST.get("position")))
+
+
+def _ask(expression: str, row: Filter | None, position: int | None) -> Asked:
+    if not expression.strip():
+        return Asked(expression, row, None, "")
+    try:
+        return Asked(expression, row, filter_plans.plan(expression=expression, row=row, position=position), "")
+    except InvalidFilterError as error:
+        return Asked(expression, row, None, pointed(expression, error))
+
+
+def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
+    """What is shown of the text on the chosen pods; a text that is wrong leaves the filters in force to answer."""
+    chain = asked.plan.after if asked.plan else filter_plans.in_force()
+    candidate = asked.plan.candidate if asked.plan else ""
+    found, problem = _pods(admission, pod)
+    return {
+        "asked": asked,
+        "shown_pods": [_tried(pod, chain, candidate) for pod in found],
+        "pod_problem": problem,
+        "candidate": candidate,
+        "budget": BUDGET,
+    }
+
+
+def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str) -> dict[str, Any]:
+    trials = [
+        {"trial": trial, "own": next((a for a in trial.answers if a.name == candidate), None)}
+        for trial in try_on(pod.pod, pod.namespace, chain)
+    ]
+    return {"title": pod.title, "namespace": pod.namespace, "trials": trials}
+
+
+def _pods(admission: str, text: str) -> tuple[list[PodManifest], str]:
+    """The chosen admission's pod, else those pasted; and what is wrong with them."""
+    number = _number(admission)
+    if number is not None:
+        sample = AdmissionSample.objects.filter(pk=number).first()
+        if sample is None:
+            return [], "This admission is kept no longer: choose another one, or paste a pod."
+        return [PodManifest(f"Pod/{sample.pod_name or '(no name)'}", sample.namespace, sample.pod)], ""
+    if not text.strip():
+        return [], ""
+    try:
+        return read_pods(text, namespace="default")[:MOST_PODS], ""
+    except ManifestError as error:
+        return [], str(error)
+
+
+def _recent(chosen: str) -> list[tuple[str, str]]:
+    rows = list(AdmissionSample.objects.defer("pod", "decisions").order_by("-id")[:RECENT])
+    number = _number(chosen)
+    if number is not None and number not in {row.pk for row in rows}:
+        rows += AdmissionSample.objects.defer("pod", "decisions").filter(pk=number)
+    now = timezone.now()
+    return [(str(r.pk), f"{r.namespace}/{r.pod_name or r.workload}, {timesince(r.created_at, now)} ago") for r in rows]
+
+
+def _row(value: str | None) -> Filter | None:
+    number = _number(value)
+    return Filter.objects.filter(pk=number).first() if number is not None else None
+
+
+def _number(value: object) -> int | None:
+    """A number that a key or a position can be."""
+    text = str(value if value is not None else "")
+    if not text.removeprefix("-").isdecimal() or len(text) > 18:
+        return None
+    return int(text)

@@ -1,0 +1,162 @@
+"""Admin of filters: the code field, hits in the last day, and where the configuration file's come from."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final
+from urllib.parse import urlencode
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from mirrors import filter_plans
+from mirrors.admin import filter_pages
+from mirrors.admin.base import ConfiguredAdmin, WholeForm
+from mirrors.models import Filter, ManagedBy
+from mirrors.models.filter import validate_jmespath
+from swapper_project import config as configuration
+
+SHOWN: Final = 90
+"""Characters of an expression in the list."""
+
+
+class FilterForm(WholeForm[Filter]):
+    jmespath = forms.CharField(
+        label="JMESPath",
+        max_length=8192,
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 6, "spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}
+        ),
+        help_text="A query on {obj, container}; images for which it is true are left alone. See docs/filters.md.",
+    )
+
+    def clean_jmespath(self) -> str:
+        text: str = self.cleaned_data["jmespath"].replace("\r\n", "\n")
+        if not text.strip():
+            raise ValidationError("Write a query, such as obj.metadata.namespace == 'kube-system'.")
+        validate_jmespath(text)
+        return text
+
+
+@admin.register(Filter)
+class FilterAdmin(ConfiguredAdmin[Filter]):
+    form = FilterForm
+    list_display = ["name", "shown_jmespath", "position", "shown_enabled", "shown_hits", "origin", "trial"]
+    list_filter = ["managed_by", "enabled"]
+    search_fields = ["name", "jmespath"]
+    ordering = ["managed_by", "position", "id"]
+    fields = ["name", "jmespath", "position", "enabled"]
+    actions = ["enable", "disable"]
+    actions_list: ClassVar[list[str]] = ["try_it"]
+    list_before_template = "admin/mirrors/filters_hint.html"
+    change_form_before_template = "admin/mirrors/filter_before.html"
+    change_form_after_template = "admin/mirrors/filter_after.html"
+
+    class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("mirrors/trials.css",)}
+
+    def get_urls(self) -> list[URLPattern]:
+        ours = [
+            path("try/", self.admin_site.admin_view(filter_pages.try_page), name="mirrors_filter_try"),
+            path("try/answers/", self.admin_site.admin_view(filter_pages.answers), name="mirrors_filter_answers"),
+            path("try/impact/", self.admin_site.admin_view(filter_pages.impact), name="mirrors_filter_impact"),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The hits of all rows of the page come by one query."""
+        page: Any = super().get_changelist_instance(request)
+        since = (timezone.now() - filter_plans.A_DAY).replace(microsecond=0)
+        hits = filter_plans.hits(since)
+        page.result_list = list(page.result_list)
+        for row in page.result_list:
+            row.hits, row.since = hits.get(row.name, 0), since
+        return page
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        extra = {"is_empty": not Filter.objects.exists()}
+        return super().changelist_view(request, {**extra, **(extra_context or {})})
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        row = self.get_object(request, object_id) if object_id else None
+        extra = {"row": row, "file_place": _place(row) if row else ""}
+        return super().changeform_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    @action(description="Try a filter", url_path="try-it", icon="science")  # type: ignore[operator]
+    def try_it(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:mirrors_filter_try")
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, rows: QuerySet[Filter]) -> None:
+        self._switch(request, rows, enabled=True)
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, rows: QuerySet[Filter]) -> None:
+        self._switch(request, rows, enabled=False)
+
+    def _switch(self, request: HttpRequest, rows: QuerySet[Filter], *, enabled: bool) -> None:
+        from_file = rows.filter(managed_by=ManagedBy.CONFIG).count()
+        ours = list(rows.exclude(managed_by=ManagedBy.CONFIG))
+        for row in ours:
+            row.enabled = enabled
+            row.save(update_fields=["enabled", "updated_at"])
+        if ours:
+            self.message_user(request, f"{len(ours)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
+        if from_file:
+            words = (
+                f"{from_file} from the configuration file: change {_file()}, which webhooks then follow by themselves."
+            )
+            self.message_user(request, words, messages.WARNING)
+
+    @display(description="JMESPath", ordering="jmespath")
+    def shown_jmespath(self, row: Filter) -> SafeString:
+        text = " ".join(row.jmespath.split())
+        short = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        return format_html('<code class="swapper-expression" title="{}">{}</code>', row.jmespath, short)
+
+    @display(description="enabled", ordering="enabled", boolean=True)
+    def shown_enabled(self, row: Filter) -> bool:
+        return row.enabled
+
+    @display(description="hits in the last day")
+    def shown_hits(self, row: Any) -> SafeString:
+        query = urlencode({"filter__exact": row.name, "hour__gte": row.since.isoformat()})
+        link = f"{reverse('admin:mirrors_decisioncount_changelist')}?{query}"
+        return format_html('<a class="text-link" href="{}">{}</a>', link, row.hits)
+
+    @display(description="from", ordering="managed_by", label={"file": "info", "admin": "primary"})
+    def origin(self, row: Filter) -> tuple[str, str]:
+        return ("file", "configuration file") if row.managed_by == ManagedBy.CONFIG else ("admin", "admin")
+
+    @display(description="")
+    def trial(self, row: Filter) -> SafeString:
+        link = f"{reverse('admin:mirrors_filter_try')}?filter={row.pk}"
+        return format_html('<a class="text-link swapper-link" href="{}">Try it</a>', link)
+
+
+def _place(row: Filter) -> str:
+    """Where in the configuration file a filter stands; empty for one of the admin."""
+    return f"{row.name} in {_file()}" if row.managed_by == ManagedBy.CONFIG else ""
+
+
+def _file() -> str:
+    environment = settings.ENVIRONMENT
+    found = configuration.find(str(environment.config) if environment.config else None)
+    return str(found or ".k8s-image-swapper.yaml")

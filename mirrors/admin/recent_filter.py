@@ -1,0 +1,40 @@
+"""Narrowing lists to values that were seen in the last days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+
+class RecentValues(admin.SimpleListFilter):
+    """Values of the last days: nobody looks through all rows for those that there may be."""
+
+    title = parameter_name = ""
+    time_field = "hour"
+    days = 7
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        recent = {f"{self.time_field}__gte": timezone.now() - timedelta(days=self.days)}
+        rows = model_admin.get_queryset(request).filter(**recent).order_by()
+        return [(value, value) for value in sorted(rows.values_list(self.parameter_name, flat=True).distinct())]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class RecentDecisions(RecentValues):
+    title = parameter_name = "decision"
+
+
+class RecentReasons(RecentValues):
+    title = parameter_name = "reason"
+
+
+class RecentActions(RecentValues):
+    title = parameter_name = "action"
+    time_field, days = "created_at", 90

@@ -1,0 +1,73 @@
+"""Recent admissions: a sample of the reviews, each with how its images were decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers, viewsets
+from rest_framework.serializers import BaseSerializer
+
+from mirrors.models import AdmissionSample
+from mirrors.reasons import meaning_of
+
+
+class DecidedImageSerializer(serializers.Serializer[Any]):
+    container = serializers.CharField(help_text="Its name; `volumes/NAME` for an image volume.")
+    image = serializers.CharField()
+    decision = serializers.CharField(help_text="swap or keep.")
+    reason = serializers.CharField()
+    meaning = serializers.SerializerMethodField(help_text="The reason in words.")
+    would = serializers.CharField(allow_null=True, help_text="The reason without dry run or the kill switch.")
+    target = serializers.CharField(allow_null=True)
+    filter = serializers.CharField(allow_null=True)
+
+    def get_meaning(self, decision: dict[str, Any]) -> str:
+        return meaning_of(decision["reason"])
+
+
+class AdmissionSerializer(serializers.ModelSerializer[AdmissionSample]):
+    images = DecidedImageSerializer(many=True, read_only=True, source="decisions")
+
+    class Meta:
+        model = AdmissionSample
+        fields: tuple[str, ...] = (
+            "id",
+            "created_at",
+            "uid",
+            "operation",
+            "namespace",
+            "pod_name",
+            "workload_kind",
+            "workload",
+            "swapped",
+            "kept",
+            "images",
+        )
+
+
+class AdmissionDetailSerializer(AdmissionSerializer):
+    pod = serializers.SerializerMethodField(help_text="Without environment, commands, arguments and annotations.")
+
+    class Meta(AdmissionSerializer.Meta):
+        fields = (*AdmissionSerializer.Meta.fields, "pod")
+
+    @extend_schema_field(serializers.DictField())
+    def get_pod(self, row: AdmissionSample) -> dict[str, Any]:
+        pod: dict[str, Any] = row.pod
+        return pod
+
+
+class AdmissionViewSet(viewsets.ReadOnlyModelViewSet[AdmissionSample]):
+    """A sample of what was admitted, kept for seven days; the newest first."""
+
+    queryset = AdmissionSample.objects.all()
+    serializer_class = AdmissionSerializer
+    filterset_fields = ("namespace", "workload_kind", "workload")
+
+    def get_queryset(self) -> Any:
+        rows = super().get_queryset()
+        return rows if self.action == "retrieve" else rows.defer("pod")
+
+    def get_serializer_class(self) -> type[BaseSerializer[AdmissionSample]]:
+        return AdmissionDetailSerializer if self.action == "retrieve" else self.serializer_class

@@ -1,0 +1,28 @@
+"""JSON bodies as they may come from anyone: whatever can't be taken is a parse error, never an error inside."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class SafeJSONParser(JSONParser):
+    """Also refuses what is nested too deeply, and half characters, which no answer could repeat."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = super().parse(stream, media_type, parser_context)
+            if _SURROGATE.search(json.dumps(found, ensure_ascii=False)):
+                raise ParseError("JSON parse error - a \\u escape stands for half a character.")
+        except RecursionError:
+            raise ParseError("JSON parse error - it is nested too deeply.") from None
+        return found

@@ -1,0 +1,94 @@
+"""Where a pod names images, and whether it asks to be left alone. Raw JSON, of which nothing is taken for granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+SKIP: Final = "k8s-image-swapper/skip"
+
+Json = Mapping[str, Any]
+EMPTY: Final[Json] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSlot:
+    """One place in a pod that names an image. ``pointer`` is its JSON pointer (RFC 6901)."""
+
+    pointer: str
+    name: str
+    image: str
+    container: Json = field(repr=False)
+    changed: bool = True
+    pull_policy: str = ""
+
+    @property
+    def label(self) -> str:
+        """How the annotation names it: containers by their name, volumes apart from them."""
+        return f"volumes/{self.name}" if self.pointer.startswith("/spec/volumes/") else self.name
+
+
+def all_slots(pod: Json) -> list[ImageSlot]:
+    """All images of a pod, whatever an operation may touch."""
+    return [*created_slots(pod), *slots_of(pod, "ephemeralContainers")]
+
+
+def created_slots(pod: Json) -> Iterator[ImageSlot]:
+    """Images that a pod may have when it is created: ephemeral containers come later."""
+    yield from slots_of(pod, "initContainers")
+    yield from slots_of(pod, "containers")
+    for index, volume in _items(pod, "volumes"):
+        image = mapping(volume.get("image"))
+        if isinstance(image.get("reference"), str):
+            name = text(volume.get("name"))
+            yield ImageSlot(
+                pointer=f"/spec/volumes/{index}/image/reference",
+                name=name,
+                image=image["reference"],
+                container={"name": name, "image": image["reference"]},
+                pull_policy=text(image.get("pullPolicy")),
+            )
+
+
+def slots_of(pod: Json, key: str) -> Iterator[ImageSlot]:
+    """Images of one list of containers."""
+    for index, container in _items(pod, key):
+        if isinstance(container.get("image"), str):
+            yield ImageSlot(
+                pointer=f"/spec/{key}/{index}/image",
+                name=text(container.get("name")),
+                image=container["image"],
+                container=container,
+                pull_policy=text(container.get("imagePullPolicy")),
+            )
+
+
+def opted_out(pod: Json) -> bool:
+    """Whether the pod asks, by annotation or label, to be left alone."""
+    metadata = mapping(pod.get("metadata"))
+    return any(mapping(metadata.get(key)).get(SKIP) == "true" for key in ("annotations", "labels"))
+
+
+def in_namespace(pod: Json, namespace: str) -> dict[str, Any]:
+    """The pod as filters see it: with the request's namespace filled in, on a copy."""
+    metadata = mapping(pod.get("metadata"))
+    if metadata.get("namespace") == namespace:
+        return dict(pod)
+    return {**pod, "metadata": {**metadata, "namespace": namespace}}
+
+
+def mapping(value: object) -> Json:
+    return value if isinstance(value, dict) else EMPTY
+
+
+def text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _items(pod: Json, key: str) -> Iterator[tuple[int, Json]]:
+    items = mapping(pod.get("spec")).get(key)
+    if isinstance(items, list):
+        for index, item in enumerate(items):
+            if isinstance(item, dict):
+                yield index, item

@@ -1,0 +1,47 @@
+"""Samples of admissions, as webhook processes hand them over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mirrors.models import AdmissionSample
+
+
+@dataclass(frozen=True, slots=True)
+class SampledReview:
+    """One review: its pruned pod, and how each image was decided (see AdmissionSample)."""
+
+    at: datetime
+    uid: str
+    namespace: str
+    pod_name: str
+    workload_kind: str
+    workload: str
+    operation: str
+    pod: dict[str, Any]
+    decisions: list[dict[str, Any]]
+
+
+def record_samples(*, samples: Sequence[SampledReview]) -> None:
+    """Keep them; ``prune`` takes them away when their time is over."""
+    AdmissionSample.objects.bulk_create([_row(sample) for sample in samples])
+
+
+def _row(sample: SampledReview) -> AdmissionSample:
+    swapped = sum(d["decision"] == "swap" for d in sample.decisions)
+    return AdmissionSample(
+        uid=sample.uid,
+        namespace=sample.namespace,
+        pod_name=sample.pod_name,
+        workload_kind=sample.workload_kind,
+        workload=sample.workload,
+        operation=sample.operation,
+        pod=sample.pod,
+        decisions=sample.decisions,
+        swapped=swapped,
+        kept=len(sample.decisions) - swapped,
+        created_at=sample.at,
+    )

@@ -1,0 +1,22 @@
+// The try-it page: a pod that is typed takes the place of the chosen admission; says when the server does not answer.
+"use strict";
+const pod = document.getElementById("id_pod");
+const admission = document.getElementById("id_admission");
+if (pod && admission) {
+  pod.addEventListener("input", () => { admission.value = ""; });
+}
+// What was unfolded stays so while one types.
+let unfolded = false;
+const answers = (event) => (event.target.id === "swapper-answers" ? event.target : null);
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (answers(event)) { unfolded = event.target.querySelector("details[open]") !== null; }
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (!answers(event) || !unfolded) { return; }
+  for (const details of event.target.querySelectorAll("details")) { details.open = true; }
+});
+const offline = () => document.getElementById("swapper-offline");
+for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+  document.addEventListener(name, () => { if (offline()) { offline().hidden = false; } });
+}
+document.addEventListener("htmx:afterSwap", () => { if (offline()) { offline().hidden = true; } });

@@ -1,0 +1,186 @@
+"""What would happen to a pod: the page and the API say what the webhook would, and change nothing by saying it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from mirrors.accounts.roles import Role
+from mirrors.demo.registry import MemoryRegistry
+from mirrors.models import (
+    AdmissionSample,
+    DecisionCount,
+    Existence,
+    Filter,
+    ImageMapping,
+    MirrorJob,
+    Registry,
+    RegistryRole,
+)
+from mirrors.services.config_rows import sync_config
+from swapper_project import config
+from tests.support.samples import sampled
+from tests.support.system import pod_of, write_config
+from webhook import runtime
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAGE = "/admin/explain/"
+API = "/api/v1/explain/"
+DEPLOYMENT = """
+kind: Deployment
+metadata: {name: front, namespace: shop}
+spec:
+  template:
+    spec:
+      containers:
+        - {name: web, image: "nginx:1.27"}
+        - {name: tool, image: "tools/agent:1"}
+"""
+
+
+@pytest.fixture
+def registry(tmp_path: Path, settings: Settings) -> Iterator[MemoryRegistry]:
+    """A target that has nothing, configured for this process."""
+    with MemoryRegistry() as target:
+        path = write_config(tmp_path / "config.yaml", target=target.host, privateImages="mirror")
+        settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, config=path)
+        sync_config(config=config.load(path))
+        yield target
+        runtime.stop()
+
+
+@pytest.fixture
+def api(admin_user: User) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(admin_user)
+    return client
+
+
+def explained(api: APIClient, manifest: object, **more: str) -> list[dict[str, Any]]:
+    response = api.post(API, {"manifest": manifest, **more}, format="json")
+    assert response.status_code == 200, response.data
+    found: list[dict[str, Any]] = response.json()
+    return found
+
+
+def test_the_api_says_what_the_webhook_would(api: APIClient, registry: MemoryRegistry) -> None:
+    Filter.objects.create(name="tools", jmespath="starts_with(container.image, 'tools/')")
+
+    (pod,) = explained(api, DEPLOYMENT)
+
+    assert (pod["object"], pod["namespace"], pod["patch"]) == ("Deployment/front", "shop", [])
+    web, tool = pod["images"]
+    assert (web["decision"], web["reason"], web["existence"]) == ("keep", "absent", "absent")
+    assert web["meaning"] == "not mirrored yet"
+    assert web["target"] == f"{registry.host}/docker.io/library/nginx:1.27"
+    assert (tool["reason"], tool["filter"], tool["target"]) == ("filtered", "tools", None)
+    assert not ImageMapping.objects.exists() and not MirrorJob.objects.exists()
+
+
+def test_what_is_mirrored_comes_with_its_patch(api: APIClient, registry: MemoryRegistry) -> None:
+    registry_id = Registry.objects.get(role=RegistryRole.TARGET).pk
+    target = f"{registry.host}/docker.io/library/nginx:1.27"
+    ImageMapping.objects.create(
+        source="docker.io/library/nginx:1.27",
+        target=target,
+        target_registry_id=registry_id,
+        existence=Existence.PRESENT,
+        verified_at=timezone.now(),
+    )
+    (pod,) = explained(api, pod_of("nginx:1.27"), namespace="shop")
+    assert pod["images"][0]["decision"] == "swap"
+    assert {"op": "replace", "path": "/spec/containers/0/image", "value": target} in pod["patch"]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ("a: [b", "line"),
+        ("kind: Service", "no pod"),
+        ({"kind": "Service"}, "no pod"),
+        (7, "no pod"),
+        ("[" * 9999, "nested"),
+    ],
+)
+def test_what_is_no_manifest_is_a_problem_of_its_field(api: APIClient, manifest: object, words: str) -> None:
+    response = api.post(API, {"manifest": manifest}, format="json")
+    assert response.status_code == 400
+    assert words in response.json()["errors"]["manifest"][0]
+
+
+@pytest.mark.parametrize("body", ['{"manifest":' + "[" * 50_000 + "]" * 50_000 + "}", '{"manifest": "\\ud800"}'])
+def test_hostile_json_is_a_parse_error(api: APIClient, body: str) -> None:
+    response = api.post(API, body, content_type="application/json")
+    assert (response.status_code, response.json()["code"]) == (400, "parse-error")
+
+
+def test_without_a_configuration_it_says_so(
+    api: APIClient, admin_client: Client, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.yaml"
+    for path, words in ((None, "No configuration file"), (broken, "target")):
+        broken.write_text("dryRun: true\n")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, config=path)
+        response = api.post(API, {"manifest": pod_of("nginx")}, format="json")
+        assert (response.status_code, response.json()["code"]) == (409, "not-configured")
+        assert words in response.json()["detail"]
+        page = admin_client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "default"}).content.decode()
+        assert words in page and "SWAPPER_CONFIG" in page and "name: front" in page
+
+
+def test_the_page_mirrors_what_is_missing(client: Client, registry: MemoryRegistry) -> None:
+    user = User.objects.create_user("olga", is_staff=True)
+    client.force_login(user)
+    asked = {"manifest": DEPLOYMENT, "namespace": "default", "mirror": "1"}
+    user.groups.set([Group.objects.get(name=Role.VIEWER.group)])
+    assert client.post(PAGE, asked).status_code == 403
+    assert not MirrorJob.objects.exists()
+    explaining = client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "default"})
+    assert "Mirror what is missing" not in explaining.content.decode()
+
+    user.groups.set([Group.objects.get(name=Role.OPERATOR.group)])
+    page = client.post(PAGE, asked).content.decode()
+
+    jobs = MirrorJob.objects.select_related("mapping").order_by("pk")
+    assert [job.mapping.source for job in jobs] == ["docker.io/library/nginx:1.27", "docker.io/tools/agent:1"]
+    assert {job.requested_by for job in jobs} == {"olga"}
+    for job in jobs:
+        assert reverse("admin:mirrors_mirrorjob_change", args=[job.pk]) in page
+
+
+def test_a_sampled_pod_is_explained_as_of_now(admin_client: Client, registry: MemoryRegistry) -> None:
+    sample = sampled("billing", "quay.io/team/app:1")
+    page = admin_client.get(PAGE, {"admission": sample.pk}).content.decode()
+    assert "in namespace billing" in page and f"{registry.host}/quay.io/team/app:1" in page
+    gone = admin_client.get(PAGE, {"admission": 10**17}).content.decode()
+    assert "kept no longer" in gone
+
+
+@pytest.mark.parametrize("text", ["a: [b", "", "kind: Service"])
+def test_a_bad_text_is_told_at_its_field_and_kept(admin_client: Client, text: str) -> None:
+    response = admin_client.post(PAGE, {"manifest": text, "namespace": "Not A Name"})
+    form = response.context["form"]
+    assert response.status_code == 200
+    assert "namespace" in form.errors
+    assert text in response.content.decode()
+    assert "manifest" in admin_client.post(PAGE, {"manifest": text, "namespace": "default"}).context["form"].errors
+
+
+def test_explaining_leaves_no_trace_of_a_webhook(api: APIClient, registry: MemoryRegistry) -> None:
+    Filter.objects.create(name="fails", jmespath="contains(obj.metadata.labels, 'x')")
+    explained(api, DEPLOYMENT)
+    # What a webhook would have noticed is written at its end.
+    runtime.stop()
+    assert not AdmissionSample.objects.exists() and not DecisionCount.objects.exists()
+    assert not ImageMapping.objects.exists()

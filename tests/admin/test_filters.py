@@ -1,0 +1,186 @@
+"""Filters in the admin: hits that their list adds up to, errors at their place, and trying before saving."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from mirrors.accounts.roles import Role
+from mirrors.models import AdmissionSample, DecisionCount, Filter, ManagedBy
+from tests.support.samples import sampled
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/mirrors/filter/"
+ANSWERS = "/admin/mirrors/filter/try/answers/"
+IMPACT = "/admin/mirrors/filter/try/impact/"
+POD = "kind: Pod\nmetadata: {namespace: shop}\nspec:\n  containers: [{name: web, image: 'nginx:1'}]\n"
+
+
+@pytest.fixture
+def filters() -> tuple[Filter, Filter]:
+    """One of the file and one of the admin."""
+    of_file = Filter.objects.create(
+        name="source.filters[0]", jmespath="obj.metadata.namespace == 'kube-system'", managed_by=ManagedBy.CONFIG
+    )
+    return of_file, Filter.objects.create(name="tools", jmespath="contains(container.image, 'tools')", position=5)
+
+
+def text_of(page: str) -> str:
+    """What a reader sees of a page."""
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+def test_hits_are_those_of_the_last_day_and_lead_to_as_many(
+    admin_client: Client, filters: tuple[Filter, Filter]
+) -> None:
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for age, namespace, images in ((0, "a", 4), (20, "b", 9), (30, "a", 100)):
+        DecisionCount.objects.create(
+            hour=hour - timedelta(hours=age),
+            namespace=namespace,
+            source_host="docker.io",
+            decision="keep",
+            reason="filtered",
+            filter="tools",
+            images=images,
+        )
+    page = admin_client.get(LIST).content.decode()
+    hits = {link: int(n) for link, n in re.findall(r'href="(/admin/mirrors/decisioncount/[^"]+)">(\d+)</a>', page)}
+    assert sorted(hits.values()) == [0, 13]
+    link = unescape(next(link for link, n in hits.items() if n == 13))
+    behind = admin_client.get(link)
+    assert "13 images in all rows" in text_of(behind.content.decode())
+    assert sorted(row.images for row in behind.context["cl"].result_list) == [4, 9]
+
+
+def test_the_list_costs_the_same_however_many_there_are(
+    admin_client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(30):
+        Filter.objects.create(name=f"f{number}", jmespath="`true`")
+    with django_assert_max_num_queries(12):
+        admin_client.get(LIST)
+
+
+def test_an_error_is_shown_at_its_place(admin_client: Client) -> None:
+    fields = {
+        "name": "bad",
+        "jmespath": "`true` ||\r\n  containz(container.image, 'y')",
+        "position": 0,
+        "enabled": "on",
+    }
+    page = admin_client.post(reverse("admin:mirrors_filter_add"), fields).content.decode()
+    assert "Line 2, column 3: there is no function containz(); did you mean contains()?" in unescape(page)
+    assert "  containz(container.image, 'y')\n  ^" in unescape(page)
+    assert not Filter.objects.exists()
+
+
+def test_a_filter_of_the_file_says_where_it_comes_from(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
+    page = text_of(admin_client.get(reverse("admin:mirrors_filter_change", args=[filters[0].pk])).content.decode())
+    assert "comes from the configuration file: source.filters[0] in" in page
+    taken = {"name": "source.filters[7]", "jmespath": "`true`", "position": 0}
+    admin_client.post(reverse("admin:mirrors_filter_add"), taken)
+    assert Filter.objects.count() == 2, "names of the file's filters are not for others"
+
+
+def test_filters_are_switched_but_not_those_of_the_file(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
+    rows = [row.pk for row in filters]
+    page = admin_client.post(LIST, {"action": "disable", "_selected_action": rows}, follow=True).content.decode()
+    assert list(Filter.objects.order_by("pk").values_list("enabled", flat=True)) == [True, False]
+    assert "1 disabled" in page and "1 from the configuration file" in page
+
+
+def test_each_filter_answers_in_order_and_the_first_wins(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
+    asked = {"jmespath": "contains(container.image, 'nginx')", "pod": POD}
+    page = text_of(admin_client.post(ANSWERS, asked).content.decode())
+    assert "this filter leaves it alone" in page
+    assert page.index("source.filters[0]") < page.index("tools false") < page.index("this filter true – decides")
+    first = text_of(admin_client.post(ANSWERS, {**asked, "pod": POD.replace("shop", "kube-system")}).content.decode())
+    assert "source.filters[0] leaves it alone, before this filter is asked" in first
+    edited = text_of(admin_client.post(ANSWERS, {**asked, "filter": filters[1].pk}).content.decode())
+    assert "tools leaves it alone" in edited and "this filter" not in edited
+
+
+@pytest.mark.parametrize(
+    ("expression", "pod", "words"),
+    [
+        ("obj.[", POD, "Line 1, column"),
+        ("contains(obj.metadata.labels, 'x')", POD, "contains() got null"),
+        ("`true`", "a: [b", "The pod can't be read"),
+        ("`true`", "&a [*a]", "nested"),
+        ("", POD, "no filter is true"),
+        ("`true`", "", "paste a pod"),
+    ],
+)
+def test_what_goes_wrong_is_said(admin_client: Client, expression: str, pod: str, words: str) -> None:
+    response = admin_client.post(ANSWERS, {"jmespath": expression, "pod": pod})
+    assert response.status_code == 200
+    assert words in text_of(response.content.decode())
+
+
+def test_the_text_of_the_edit_form_is_tried_unsaved(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
+    sampled("shop", "nginx:1")
+    url = reverse("admin:mirrors_filter_try")
+    posted = {"name": "tools", "jmespath": "`true`", "position": 3, "enabled": "on", "filter": filters[1].pk}
+    page = admin_client.post(url, posted).content.decode()
+    assert "tools leaves it alone" in text_of(page) and "`true`</textarea>" in page
+    filters[1].refresh_from_db()
+    assert filters[1].jmespath != "`true`"
+    by_link = admin_client.get(url, {"filter": filters[1].pk}).content.decode()
+    assert "contains(container.image, &#x27;tools&#x27;)</textarea>" in by_link
+
+
+def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
+    new = sampled("shop", "nginx:1")
+    was = sampled("shop", "tools/agent:2", reason="filtered")
+    sampled("kube-system", "nginx:1", reason="filtered")
+    sampled("shop", "nginx:3", reason="opted-out")
+    old = sampled("shop", "nginx:2")
+    AdmissionSample.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=25))
+
+    asked = {"jmespath": "contains(container.image, 'nginx')", "filter": filters[1].pk}
+    page = admin_client.post(IMPACT, asked).content.decode()
+
+    assert "3 images of 4 pods" in text_of(page)
+    assert "1 would newly be left alone, 1 would newly be mirrored" in re.sub(r" ,", ",", text_of(page))
+    left_out, mirrored = page.split("Newly mirrored")
+    assert f"/admissionsample/{new.pk}/" in left_out and "nginx:1" in left_out
+    assert f"/admissionsample/{was.pk}/" in mirrored and "tools/agent:2" in mirrored
+
+
+def test_a_pages_first_visitor_is_told_what_to_do(admin_client: Client) -> None:
+    assert "register the webhook" in text_of(admin_client.get(reverse("admin:mirrors_filter_try")).content.decode())
+    assert "No filter yet" in admin_client.get(LIST).content.decode()
+    assert "Register it with your cluster" in text_of(
+        admin_client.get(reverse("admin:mirrors_admissionsample_changelist")).content.decode()
+    )
+    empty = text_of(admin_client.post(IMPACT, {"jmespath": "`true`"}).content.decode())
+    assert "No pod was sampled in the last day" in empty
+
+
+def test_pages_ask_for_a_role(client: Client) -> None:
+    nobody = User.objects.create_user("nobody", is_staff=True)
+    client.force_login(nobody)
+    pages = [reverse("admin:mirrors_filter_try"), reverse("explain")]
+    assert [client.get(page).status_code for page in pages] == [403, 403]
+    assert [client.post(page).status_code for page in (ANSWERS, IMPACT)] == [403, 403]
+    nobody.groups.add(Group.objects.get(name=Role.VIEWER.group))
+    assert [client.get(page).status_code for page in pages] == [200, 200]
+
+
+def test_an_admission_tells_image_by_image(admin_client: Client) -> None:
+    sample = sampled("shop", "nginx:1")
+    sampled("billing", "redis:7")
+    page = text_of(admin_client.get(reverse("admin:mirrors_admissionsample_change", args=[sample.pk])).content.decode())
+    assert "absent : not mirrored yet" in page and "nginx:1" in page and "Deployment/web" in page
+    url = reverse("admin:mirrors_admissionsample_changelist")
+    assert "billing" not in admin_client.get(url, {"namespace": "shop"}).content.decode().split("<tbody")[1]
+    assert "shop" not in admin_client.get(url, {"decision": "swap"}).content.decode().split("changelist-form")[1]

@@ -1,0 +1,77 @@
+"""Trying filters and reading admissions by API."""
+
+from __future__ import annotations
+
+import pytest
+from rest_framework.test import APIClient
+
+from mirrors.models import Filter
+from tests.support.samples import sampled
+
+POD = {
+    "spec": {
+        "initContainers": [{"name": "init", "image": "busybox"}],
+        "containers": [{"name": "web", "image": "nginx"}],
+        "ephemeralContainers": [{"name": "debug", "image": "alpine"}],
+        "volumes": [{"name": "model", "image": {"reference": "quay.io/models/llm:1"}}, {"name": "tmp"}],
+    }
+}
+
+
+def test_a_query_is_tried_on_all_that_names_an_image(operator: APIClient) -> None:
+    asked = {"jmespath": "contains(container.image, 'quay.io')", "pod": POD}
+    answers = operator.post("/api/v1/filters/test/", asked, format="json").json()
+    assert [(a["kind"], a["container"], a["matches"]) for a in answers] == [
+        ("init container", "init", False),
+        ("container", "web", False),
+        ("image volume", "model", True),
+        ("ephemeral container", "debug", False),
+    ]
+
+
+@pytest.mark.parametrize("route", ["filters/test/", "filters/impact/"])
+def test_an_error_has_its_line_column_and_caret(operator: APIClient, route: str) -> None:
+    asked = {"jmespath": "`true` ||\nobj.[", "pod": POD}
+    response = operator.post(f"/api/v1/{route}", asked, format="json")
+    assert response.status_code == 400
+    words, line, caret = response.json()["errors"]["jmespath"][0].split("\n")
+    assert words.startswith("Line 2, column ") and line == "obj.[" and caret.strip() == "^"
+
+
+def test_the_impact_is_told_by_image(operator: APIClient) -> None:
+    row = Filter.objects.create(name="tools", jmespath="contains(container.image, 'tools')")
+    new, was = sampled("shop", "nginx:1"), sampled("shop", "tools/agent:2", reason="filtered")
+
+    asked = {"jmespath": "contains(container.image, 'nginx')", "filter": row.pk}
+    told = operator.post("/api/v1/filters/impact/", asked, format="json").json()
+
+    assert (told["pods"], told["images"], told["is_cut"]) == (2, 2, False)
+    assert [(c["sample"], c["image"], c["by"]) for c in told["left_out"]] == [(new.pk, "nginx:1", "tools")]
+    assert [(c["sample"], c["image"], c["by"]) for c in told["mirrored"]] == [(was.pk, "tools/agent:2", "tools")]
+    beside = operator.post("/api/v1/filters/impact/", {"jmespath": "`true`"}, format="json").json()
+    assert (beside["left_out_count"], beside["mirrored_count"]) == (1, 0)
+
+
+def test_a_query_that_costs_too_much_is_told_and_stops(operator: APIClient) -> None:
+    for number in range(40):
+        sampled("shop", f"nginx:{number}")
+    # Each level doubles what is looked at.
+    costly = f"to_string({' | '.join(['[@, @]'] * 20)}) == 'x'"
+    told = operator.post("/api/v1/filters/impact/", {"jmespath": costly}, format="json")
+    assert told.status_code == 200
+    assert told.json()["failures"] > 0
+    assert "steps" in told.json()["failure"]
+
+
+def test_admissions_are_read_newest_first_and_filtered(operator: APIClient) -> None:
+    first, second = sampled("shop", "nginx:1"), sampled("billing", "redis:7", reason="absent")
+    rows = operator.get("/api/v1/admissions/").json()["results"]
+    assert [row["id"] for row in rows] == [second.pk, first.pk]
+    assert (rows[0]["images"][0]["reason"], rows[0]["images"][0]["meaning"]) == ("absent", "not mirrored yet")
+    assert "pod" not in rows[0]
+    for query in ("namespace=shop", "namespace=shop&workload=web"):
+        assert [r["id"] for r in operator.get(f"/api/v1/admissions/?{query}").json()["results"]] == [first.pk]
+    assert operator.get("/api/v1/admissions/?workload=other").json()["results"] == []
+    page = operator.get("/api/v1/admissions/?page_size=1").json()
+    assert operator.get(page["next"]).json()["results"][0]["id"] == first.pk
+    assert operator.get(f"/api/v1/admissions/{first.pk}/").json()["pod"]["kind"] == "Pod"
