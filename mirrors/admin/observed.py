@@ -6,7 +6,7 @@ from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment
+from mirrors.admin.columns import moment, status
 from mirrors.admin.recent_filter import RecentActions
 from mirrors.models import (
     BlobLocation,

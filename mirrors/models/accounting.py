@@ -19,6 +19,7 @@ class ImageUse(models.Model):
     last_seen_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
+        verbose_name = "use"
         constraints = [
             models.UniqueConstraint(
                 fields=["mapping", "namespace", "workload_kind", "workload"], name="image_use_unique"

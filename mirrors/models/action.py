@@ -22,6 +22,7 @@ class OperatorAction(models.Model):
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
+        verbose_name = "action"
         indexes = [
             models.Index(fields=["mapping"], condition=Q(mapping__isnull=False), name="action_of_mapping"),
             models.Index(fields=["job"], condition=Q(job__isnull=False), name="action_of_job"),

@@ -73,6 +73,7 @@ class ImageMapping(models.Model):
     objects = ImageMappingQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "mapping"
         constraints = [
             models.UniqueConstraint(fields=["target_registry", "source"], name="mapping_source_unique"),
             models.UniqueConstraint(fields=["target_registry", "target"], name="mapping_target_unique"),

@@ -112,6 +112,7 @@ class MirrorJob(models.Model):
     objects = MirrorJobQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "job"
         constraints = [
             models.UniqueConstraint(
                 fields=["mapping"], condition=Q(status__in=["pending", "running"]), name="job_one_live_a_mapping"
@@ -164,6 +165,7 @@ class MirrorRequest(models.Model):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name = "request"
         constraints = [
             models.UniqueConstraint(
                 fields=["job", "namespace", "service_account", "secret_names"], name="request_unique"

@@ -53,6 +53,7 @@ class MirrorAttempt(models.Model):
     log = models.TextField(blank=True)
 
     class Meta:
+        verbose_name = "attempt"
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="attempt_number_unique")]
         indexes = [
             # Bytes over time are summed up from the index alone.

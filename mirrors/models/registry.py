@@ -49,13 +49,16 @@ class Registry(RevisionedModel):
     kind = models.CharField(max_length=10, choices=RegistryKind, default=RegistryKind.OCI)
     endpoint = models.CharField(max_length=260, validators=[HOST], help_text="Host, with its port if it has one.")
     prefix = models.CharField(max_length=255, blank=True, help_text="Path in front of every repository at a target.")
-    username = models.CharField(max_length=255, blank=True)
+    username = models.CharField(max_length=255, blank=True, verbose_name="user name")
     credential_ref = models.CharField(
         max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credential reference"
     )
     insecure = models.BooleanField(default=False, help_text="Talk plain HTTP to this host.")
     ca_file = models.CharField(
-        max_length=512, blank=True, help_text="Certificate authorities (PEM file) beside the system's."
+        max_length=512,
+        blank=True,
+        verbose_name="CA file",
+        help_text="Certificate authorities (PEM file) beside the system's.",
     )
     settings = models.JSONField(default=dict, blank=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)

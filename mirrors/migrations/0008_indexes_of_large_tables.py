@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('mirrors', '0005_operators_side'),
+        ('mirrors', '0007_filter_names'),
     ]
 
     operations = [
