@@ -54,6 +54,8 @@ OTHERS: dict[str, Role] = {
     "password_change": SEE,
     "password_change_done": SEE,
     "dashboard-live": SEE,
+    "explain": SEE,
+    "mirrors_filter_try": SEE,
     "mirrors_mirrorjob_retry_failed": ACT,
 }
 # Pages of a row beside its form, by the method that they take.
@@ -65,7 +67,9 @@ OF_ROWS: dict[str, tuple[str, str, Role]] = {
 }
 FOR_ALL = {"login", "logout"}
 # Belong to a model or a row of it, and ask for its rights themselves.
-OF_A_ROW = {"history", "app_list", "view_on_site", "autocomplete", "auth_user_password_change"}
+OF_A_ROW = {"history", "app_list", "view_on_site", "autocomplete", "auth_user_password_change", "mirrors_filter_try_it"}
+# Parts of the try-it page, whose test asks for their role.
+OF_THE_TRY_IT_PAGE = {"mirrors_filter_answers", "mirrors_filter_impact"}
 EVERYBODY = (Role.NOBODY, *ROLES)
 
 
@@ -122,7 +126,7 @@ def test_a_page_asks_for_its_role(
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
-    url = reverse(name if name == "dashboard-live" else f"admin:{name}")
+    url = reverse(name if name in ("dashboard-live", "explain") else f"admin:{name}")
     given = {"error_class": "denied"} if name.endswith("retry_failed") else {}
     status = client_of(role).get(url, given).status_code
     assert status == (302 if role is Role.NOBODY else 200 if role >= OTHERS[name] else 403)
@@ -148,7 +152,7 @@ def test_no_page_is_forgotten() -> None:
     known = {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in PAGES}
     known |= {f"{label.replace('.', '_')}_history" for label in TABLE}
     found = set(_names(get_resolver().url_patterns))
-    assert found - known - OF_A_ROW - FOR_ALL - set(OTHERS) - set(OF_ROWS) == set(), (
+    assert found - known - OF_A_ROW - FOR_ALL - set(OTHERS) - set(OF_ROWS) - OF_THE_TRY_IT_PAGE == set(), (
         "give each a row in the tables above"
     )
 
