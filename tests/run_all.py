@@ -1,4 +1,4 @@
-"""All suites: on SQLite, then what depends on the database on Postgres, then in the browser. Their counts stand last."""
+"""All suites: on SQLite, what depends on the database on Postgres, and in the browser. Their counts stand last."""
 
 from __future__ import annotations
 

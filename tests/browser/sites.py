@@ -51,9 +51,9 @@ class System(Site):
     def private_password(self) -> Path:
         return self.webhook.directory / "credentials" / PRIVATE_PASSWORD
 
-    def order(self, image: str) -> None:
-        """An image that nobody waits for."""
-        run_manage("mirror", "--queue", image, environment=self.webhook.environment)
+    def order(self, *images: str) -> None:
+        """Images that nobody waits for."""
+        run_manage("mirror", "--queue", *images, environment=self.webhook.environment)
 
 
 @contextmanager

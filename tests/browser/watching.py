@@ -12,8 +12,8 @@ document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`content policy: ${event.violatedDirective} forbids ${event.blockedURI}`);
 });
 """
-SAID_ELSEWHERE = "Failed to load resource"
-"""Chromium's own line for an answer of 4xx or 5xx, which is seen as an answer."""
+SAID_ELSEWHERE = ("Failed to load resource", "Response Status Error Code")
+"""Chromium's and htmx's own lines for an answer of 4xx or 5xx, which is seen as an answer."""
 
 LEFT = "net::ERR_ABORTED"
 """Requests that were under way when their page was left."""

@@ -52,7 +52,7 @@ def _decisions(noise: random.Random, now: datetime) -> None:
     """Every hour of the days, busier by day than by night; coverage grows from about 60 to about 95 %."""
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     rows = []
-    for ago, decided in product(range(DAYS * 24), DECISIONS):
+    for ago, decided in product(reversed(range(DAYS * 24)), DECISIONS):
         hour = this_hour - timedelta(hours=ago)
         decision, reason, of_hundred = decided
         grown = 1 - ago / (DAYS * 24)
