@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page
 
 from tests.browser.sites import System
@@ -9,7 +11,7 @@ from tests.support.databases import query
 from tests.support.ports import wait_until
 
 JOBS = "/admin/mirrors/mirrorjob/"
-RETRY = "Retry: order the images of these jobs anew"
+RETRY = "Retry …"
 
 
 def wait_for(system: System, image: str, status: str, *, jobs: int = 1) -> None:
@@ -26,6 +28,12 @@ def wait_for(system: System, image: str, status: str, *, jobs: int = 1) -> None:
 
 
 def act_on_selected(page: Page, action: str) -> None:
-    """Choose an action for the rows that are selected, and confirm it where that is asked."""
+    """Choose an action for the rows that are selected, and confirm it on the page that says what will be done."""
     page.get_by_label("Select action to run").select_option(label=action)
     page.get_by_role("button", name="Run").click()
+    confirm(page)
+
+
+def confirm(page: Page) -> None:
+    """The page that says what will be done names the number of rows on its button."""
+    page.get_by_role("button", name=re.compile(r"\(\d+\)$")).click()

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from mirrors.demo.images import sample_image
-from tests.browser.jobs import JOBS, RETRY, act_on_selected, wait_for
+from tests.browser.jobs import JOBS, RETRY, act_on_selected, confirm, wait_for
 from tests.browser.pages import ROWS
 from tests.browser.sites import System
 from tests.browser.visits import Visitors
@@ -40,9 +40,8 @@ def test_the_credential_is_fixed_and_the_copy_ordered_anew(system: System, visit
     )
 
     system.private_password.write_text(PASSWORD)
-    page.goto(f"{system.url}{JOBS}?q={image}")
-    page.locator("#result_list tr", has_text=image).get_by_role("checkbox").check()
-    act_on_selected(page, RETRY)
+    page.get_by_role("button", name="Retry").click()
+    confirm(page)
 
     expect(page.get_by_text("1 ordered anew")).to_be_visible()
     wait_for(system, image, "succeeded")
@@ -63,7 +62,7 @@ def test_forty_failures_are_ordered_anew_at_once(system: System, visitors: Visit
     page.locator("#action-toggle").check()
     act_on_selected(page, RETRY)
 
-    expect(page.get_by_text("40 ordered anew")).to_be_visible()
+    expect(page.get_by_text("40 ordered anew")).to_be_visible(timeout=60_000)
     wait_for(system, of_forty, "succeeded", jobs=40)
     page.goto(f"{system.url}{JOBS}?q=forty/app&status__exact=succeeded")
     expect(page.locator(ROWS)).to_have_count(40)

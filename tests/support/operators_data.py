@@ -112,7 +112,7 @@ class _Maker:
                     paused=index % 97 == 50,
                     created_at=seen,
                     changed_at=seen,
-                    last_seen_at=self.now - timedelta(minutes=self.noise.expovariate(1 / 600)),
+                    last_seen_at=max(seen, self.now - timedelta(minutes=self.noise.expovariate(1 / 600))),
                 )
             )
         return ImageMapping.objects.bulk_create(rows)
@@ -139,7 +139,7 @@ class _Maker:
             job = self._job(mapping, "failed", ended)
             job.attempts, job.error_class, job.error_host = way.attempts, way.error_class, host
             job.error_message = way.message.format(source=mapping.source, host=host)
-            mapping.existence = "absent"
+            mapping.existence, mapping.created_at = "absent", job.created_at
             self._attempts(self._write([job]), "failed", way.error_class, way)
 
     def run(self, mappings: Sequence[ImageMapping]) -> None:
@@ -150,7 +150,10 @@ class _Maker:
         for index, job in enumerate(self._write(jobs)):
             total = (index + 2) * 150 * MIB
             done = int(total * (0.12 + 0.35 * index))
-            moving = [{"digest": f"sha256:{n:064x}", "size": 90 * MIB, "sent": (n + 1) * 20 * MIB} for n in range(2)]
+            moving = [
+                {"digest": f"sha256:{self.noise.getrandbits(256):064x}", "size": 90 * MIB, "sent": (n + 1) * 20 * MIB}
+                for n in range(2)
+            ]
             started = self.now - timedelta(seconds=40 + 30 * index)
             JobProgress.objects.create(
                 job=job, bytes_total=total, bytes_copied=done, bytes_skipped=total // 20, blobs_total=12,
@@ -172,8 +175,8 @@ class _Maker:
         last = dict(MirrorJob.objects.order_by("id").values_list("mapping_id", "id"))
         for mapping in mappings:
             mapping.last_job_id = last[mapping.pk]
-        names = "last_job source_digest target_digest existence size_bytes platforms verified_at source_checked_at"
-        ImageMapping.objects.bulk_update(mappings, names.split(), batch_size=100)
+        known = "source_digest target_digest existence size_bytes platforms verified_at source_checked_at"
+        ImageMapping.objects.bulk_update(mappings, ["last_job", "created_at", *known.split()], batch_size=100)
 
     def _at(self, index: int, count: int) -> datetime:
         """When the one of this index came, of so many in all the days; the last 20 of a hundred in the last day."""
@@ -195,7 +198,11 @@ class _Maker:
         written = MirrorJob.objects.bulk_create(jobs)
         MirrorRequest.objects.bulk_create(
             MirrorRequest(
-                job=job, namespace=job.namespace, service_account="default", workload=f"Deployment/{job.namespace}"
+                job=job,
+                namespace=job.namespace,
+                service_account="default",
+                workload=f"Deployment/{job.namespace}",
+                created_at=job.created_at,
             )
             for job in written
         )

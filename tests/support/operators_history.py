@@ -85,7 +85,7 @@ def _uses(noise: random.Random, now: datetime, mappings: Sequence[ImageMapping])
                     workload_kind=noise.choice(KINDS),
                     workload=workload,
                     first_seen_at=mapping.created_at,
-                    last_seen_at=now - timedelta(hours=noise.expovariate(1 / 12)),
+                    last_seen_at=max(mapping.created_at, now - timedelta(hours=noise.expovariate(1 / 12))),
                 )
             )
     ImageUse.objects.bulk_create(rows, batch_size=2_000)
