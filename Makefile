@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-sqlite test-postgres lint lock tools bench-admission bench-burst bench-ui soak
+.PHONY: demo run test test-sqlite test-postgres test-browser screenshots lint lock tools bench-admission bench-burst \
+	bench-ui soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -21,14 +22,21 @@ demo: $(STAMP)  ## the main job, from an empty mirror to a pod that runs from it
 run: $(STAMP)  ## the whole system on this machine; ARGS="--config FILE"
 	$(BIN)/python manage.py up $(ARGS)
 
-test: $(STAMP) tools  ## all tests, on SQLite and on Postgres
+test: $(STAMP) tools  ## all tests, on SQLite, on Postgres and in the browser
 	$(BIN)/python -m tests.run_all $(ARGS)
 
 test-sqlite: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser" $(ARGS)
 
 test-postgres: $(STAMP)
 	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m database $(ARGS)
+
+test-browser: $(STAMP)  ## an operator's stories on the running system, in Chromium
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser $(ARGS)
+
+screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
+	$(BIN)/python -m tests.tools chromium postgres
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
 	$(BIN)/python -m tests.tools

@@ -159,7 +159,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Image swapper",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/mirrors/favicon.svg"}],
     "SITE_SYMBOL": "swap_horiz",
-    "STYLES": ["/static/mirrors/pages.css"],
+    "STYLES": ["/static/mirrors/site.css", "/static/mirrors/pages.css"],
     "SCRIPTS": ["/static/mirrors/times.js"],
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "mirrors.admin.dashboard.context",

@@ -1,4 +1,4 @@
-"""All suites: everything on SQLite, then what depends on the database on Postgres. The counts of both stand last."""
+"""All suites: on SQLite, what depends on the database on Postgres, and in the browser. Their counts stand last."""
 
 from __future__ import annotations
 
@@ -9,22 +9,16 @@ import sys
 
 from tests import tools
 
+NOTHING_SELECTED = 5
+"""pytest's status when the arguments leave nothing of a suite to run."""
+
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 
 
 def run(title: str, arguments: list[str], **environment: str) -> tuple[int, dict[str, int]]:
     """Run pytest, showing its output as it comes; exit status and counts of its closing line."""
     print(f"== {title}", flush=True)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-n",
-        os.environ.get("SWAPPER_TEST_PROCESSES", "3"),
-        "--dist",
-        "worksteal",
-        *arguments,
-    ]
+    command = [sys.executable, "-m", "pytest", *arguments]
     process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     last = ""
@@ -40,15 +34,22 @@ def run(title: str, arguments: list[str], **environment: str) -> tuple[int, dict
 
 def main() -> int:
     extra = sys.argv[1:]
-    runs = [run("All tests, on SQLite", extra)]
-    if tools.missing() and os.environ.get("CI") != "true":
+    processes = os.environ.get("SWAPPER_TEST_PROCESSES", "3")
+    spread = ["-n", processes, "--dist", "worksteal", *extra]
+    runs = [run("All tests, on SQLite", ["-m", "not browser", *spread])]
+    if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
     else:
-        arguments = ["-m", "database", *extra]
+        arguments = ["-m", "database", *spread]
         runs.append(run("What depends on the database, on Postgres", arguments, SWAPPER_TEST_DATABASE="postgres"))
+    # Each process starts a whole system and a browser: few of them, and each with whole files.
+    runs.append(
+        run("In the browser", ["-m", "browser", "-n", str(min(2, int(processes))), "--dist", "loadfile", *extra])
+    )
     total = {kind: sum(counts.get(kind, 0) for _, counts in runs) for kind in ("passed", "failed", "skipped")}
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
-    return max(status for status, _ in runs)
+    statuses = {status for status, _ in runs}
+    return max(statuses - {NOTHING_SELECTED} or statuses)
 
 
 if __name__ == "__main__":

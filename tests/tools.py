@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.support import kube_build
 
-PACKAGES = {"docker-registry": "docker-registry", "postgres": "postgresql"}
+PACKAGES = {"chromium": "chromium", "docker-registry": "docker-registry", "postgres": "postgresql"}
 """What the tests need, by tool; benchmarks name theirs on the command line."""
 
 

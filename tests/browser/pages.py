@@ -1,0 +1,49 @@
+"""Which pages there are: those of the menu, as a person sees it, and the first row's page of each list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Page
+
+from tests.browser.visits import Visit
+
+MENU = "#nav-sidebar-apps a[href]"
+ROWS = "#result_list tbody th a"
+OF_OUR_OWN = "/admin/"
+"""Where our pages are; the API's documentation is Swagger's own page."""
+
+
+def menu(visit: Visit) -> list[str]:
+    """Paths of the menu's links."""
+    page = visit.open("/admin/")
+    return list(dict.fromkeys(_paths(page, MENU)))
+
+
+def all_pages(visit: Visit) -> Iterator[str]:
+    """Opens one page after the other: the menu's, each with its first row's and its form to add one. Their paths."""
+    for path in menu(visit):
+        page = visit.open(path)
+        yield path
+        further = _paths(page, ROWS)[:1] + _paths(page, "#content a[href$='/add/']")[:1]
+        for more in dict.fromkeys(further):
+            visit.open(more)
+            yield more
+
+
+def _paths(page: Page, selector: str) -> list[str]:
+    links = page.locator(selector).evaluate_all("links => links.map(link => link.href)")
+    return [urlsplit(link).path for link in links]
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the document is wider than its window."""
+    wider: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return wider
+
+
+def use_theme(page: Page, name: str) -> None:
+    """Switch the page that is open to its ``light`` or ``dark`` theme, as its menu does."""
+    page.evaluate("name => { Alpine.$data(document.documentElement).adminTheme = name; }", name)
+    page.wait_for_function("name => document.documentElement.classList.contains(name)", arg=name)

@@ -1,0 +1,95 @@
+"""The dashboard lives: numbers and running copies change without a reload, and it says when its numbers are old."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from mirrors.demo.images import sample_image
+from tests.browser.jobs import wait_for
+from tests.browser.sites import System
+from tests.browser.visits import Visitors
+from tests.support.faulty_registry import held
+from tests.support.ports import wait_until
+
+UNTOUCHED = "document.documentElement.dataset.untouched"
+STALE = "These numbers are old"
+
+
+def number_of(page: Page, title: str) -> Locator:
+    card = page.locator("a.swapper-card", has=page.get_by_role("heading", name=title, exact=True))
+    return card.locator("strong")
+
+
+def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: Visitors) -> None:
+    sample_image(seed=11, layer_bytes=2_000).load(system.source.storage, "live/app", "1")
+    page = visitors.visit(system, "viewer").open("/admin/")
+    page.evaluate(f"{UNTOUCHED} = 'yes'")
+    before = int(number_of(page, "Copies that succeeded").inner_text())
+
+    system.order(f"{system.source.host}/live/app:1")
+
+    expect(number_of(page, "Copies that succeeded")).to_have_text(str(before + 1))
+    assert page.evaluate(UNTOUCHED) == "yes"
+
+
+def test_a_slow_copy_is_followed_while_it_runs(system: System, visitors: Visitors) -> None:
+    image = f"{system.source.host}/slow/app:1"
+    sample_image(seed=12, layers=1, layer_bytes=400_000, platforms=("linux/amd64",)).load(
+        system.source.storage, "slow/app", "1"
+    )
+    release = threading.Event()
+    # The configuration of the image goes through; its layer waits halfway.
+    system.source.on("GET /v2/slow/app/blobs/", held(release, after=200_000), times=2)
+    page = visitors.visit(system, "viewer").open("/admin/")
+    try:
+        system.order(image)
+        bar = page.get_by_role("progressbar", name=image)
+        expect(bar).to_be_visible()
+        expect(bar).not_to_have_attribute("value", "0")
+        assert 0 < int(bar.get_attribute("value") or 0) < 100
+    finally:
+        release.set()
+    expect(bar).to_have_count(0)
+    wait_for(system, image, "succeeded")
+
+
+@pytest.fixture
+def without_database(system: System) -> Iterator[threading.Event]:
+    """Set the event to start the database again; it is there again after the story in any case."""
+    back = threading.Event()
+    with psycopg.connect(f"{system.server.url}/postgres", autocommit=True) as connection:
+        # The tests' server writes nothing through by itself.
+        connection.execute("CHECKPOINT")
+    yield back
+    if not back.is_set():
+        system.server.start()
+    wait_until(system.is_ready, timeout=60, what="the pages after the database")
+
+
+def test_a_database_that_is_away_is_told_and_all_goes_on_when_it_is_back(
+    system: System, visitors: Visitors, without_database: threading.Event
+) -> None:
+    visit = visitors.visit(system, "operator")
+    visit.watch.allow(r"50[03] GET /admin/")
+    page = visit.open("/admin/")
+    expect(page.get_by_text(STALE)).to_be_hidden()
+
+    system.server.stop()
+
+    expect(page.get_by_text(STALE)).to_be_visible()
+    other = page.context.new_page()
+    answer = other.goto(f"{system.url}/admin/mirrors/mirrorjob/")
+    assert answer is not None and answer.status in (500, 503)
+    expect(other.locator("body")).not_to_contain_text("Traceback")
+
+    system.server.start()
+    without_database.set()
+
+    expect(page.get_by_text(STALE)).to_be_hidden()
+    other.goto(f"{system.url}/admin/mirrors/mirrorjob/")
+    expect(other.get_by_role("heading").first).to_be_visible()

@@ -1,0 +1,25 @@
+"""Logging in: with a wrong password one stays outside and is told so, with the right one the dashboard comes."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.browser.sites import Site
+from tests.browser.visits import Visitors, log_in
+
+
+def test_a_wrong_password_is_told_and_the_right_one_opens_the_dashboard(seeded: Site, visitors: Visitors) -> None:
+    visit = visitors.visit(seeded, "")
+    log_in(visit, "olga", "not her password")
+    expect(visit.page.get_by_text("Please enter the correct username and password")).to_be_visible()
+
+    log_in(visit, "olga")
+
+    expect(visit.page).to_have_url(f"{seeded.url}/admin/")
+    expect(visit.page.get_by_role("heading", name="Coverage")).to_be_visible()
+
+
+def test_without_a_log_in_every_page_leads_to_the_form(seeded: Site, visitors: Visitors) -> None:
+    visit = visitors.visit(seeded, "")
+    page = visit.open("/admin/mirrors/mirrorjob/")
+    expect(page.get_by_role("button", name="Log in")).to_be_visible()

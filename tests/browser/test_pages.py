@@ -1,0 +1,56 @@
+"""Every page of the menu, for every role: it opens without a fault, at a desk and on a phone, in light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.browser.accessibility import COLOURS, grave_faults
+from tests.browser.pages import OF_OUR_OWN, all_pages, menu, overflow, use_theme
+from tests.browser.sites import Site
+from tests.browser.visits import PHONE, Role, Visit, Visitors
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_every_page_opens(seeded: Site, visitors: Visitors, role: Role) -> None:
+    visit = visitors.visit(seeded, role)
+    assert "/admin/mirrors/mirrorjob/" in menu(visit)
+    assert "/admin/auth/user/" not in menu(visit), "users are the admins' to look after"
+    for path in all_pages(visit):
+        assert visit.page.get_by_role("heading").count() or not path.startswith(OF_OUR_OWN), path
+
+
+def test_every_page_is_accessible_at_a_desk_in_light_and_dark(seeded: Site, visitors: Visitors) -> None:
+    visit = visitors.visit(seeded, "admin")
+    faults: list[str] = []
+    for path in _ours(visit):
+        use_theme(visit.page, "light")
+        found = grave_faults(visit.page)
+        use_theme(visit.page, "dark")
+        found += [f"dark: {fault}" for fault in grave_faults(visit.page, rules=COLOURS)]
+        faults += [f"{path} {fault}" for fault in found]
+    assert not faults, "\n".join(faults)
+
+
+def test_every_page_fits_on_a_phone_and_is_accessible_there(seeded: Site, visitors: Visitors) -> None:
+    visit = visitors.visit(seeded, "admin", size=PHONE)
+    faults: list[str] = []
+    for path in _ours(visit):
+        found = grave_faults(visit.page)
+        if wider := overflow(visit.page):
+            found.append(f"the document is {wider} px wider than the window")
+        faults += [f"{path} {fault}" for fault in found]
+    assert not faults, "\n".join(faults)
+
+
+def _ours(visit: Visit) -> Iterator[str]:
+    return (path for path in all_pages(visit) if path.startswith(OF_OUR_OWN))
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_log_in_is_accessible(seeded: Site, visitors: Visitors, dark: bool) -> None:
+    visit = visitors.visit(seeded, "", size=PHONE, dark=dark)
+    page = visit.open("/admin/login/")
+    assert grave_faults(page) == []
+    assert overflow(page) == 0

@@ -1,0 +1,47 @@
+"""What each role can do on the pages: a viewer looks, an operator acts, an admin configures."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.jobs import JOBS, RETRY
+from tests.browser.pages import ROWS
+from tests.browser.sites import Site
+from tests.browser.visits import Role, Visitors
+
+REGISTRIES = "/admin/mirrors/registry/"
+
+
+def test_a_viewer_has_no_action_to_use(seeded: Site, visitors: Visitors) -> None:
+    page = visitors.visit(seeded, "viewer").open(JOBS)
+    expect(page.locator(ROWS).first).to_be_visible()
+    expect(page.locator("option", has_text=RETRY)).to_have_count(0)
+    page = visitors.visit(seeded, "operator").open(JOBS)
+    expect(page.locator("option", has_text=RETRY)).to_have_count(1)
+
+
+@pytest.mark.parametrize(("role", "may"), [("viewer", False), ("operator", False), ("admin", True)])
+def test_registries_are_the_admins_to_edit(seeded: Site, visitors: Visitors, role: Role, may: bool) -> None:
+    visit = visitors.visit(seeded, role)
+    page = visit.open(REGISTRIES)
+    page.get_by_role("link", name="docker.io", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/registry/\d+/change/"))
+    expect(page.get_by_role("heading").first).to_be_visible()
+    expect(page.get_by_role("button", name="Save", exact=True)).to_have_count(int(may))
+    visit.watch.allow(f"403 GET {REGISTRIES}add/")
+    answer = page.goto(f"{seeded.url}{REGISTRIES}add/")
+    assert answer is not None and answer.status == (200 if may else 403)
+
+
+def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Visitors) -> None:
+    """From the top of the page to the first card, and from there by Enter to the list behind it."""
+    page = visitors.visit(seeded, "viewer").open("/admin/")
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('a.swapper-card')"):
+            break
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{seeded.url}/admin/mirrors/decisioncount/")

@@ -1,0 +1,20 @@
+"""One person a role, for tests that log in to a running system.
+
+``make_people()`` writes into the database that Django uses; for a running system's, give it to ``manage.py shell -c``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PASSWORD: Final = "a long sentence of the tests"
+PEOPLE: Final = {"viewer": "vera", "operator": "olga", "admin": "adam"}
+"""User name by role."""
+
+
+def make_people() -> None:
+    from django.contrib.auth.models import Group, User
+
+    for role, name in PEOPLE.items():
+        user = User.objects.create_user(name, password=PASSWORD, is_staff=True)
+        user.groups.add(Group.objects.get(name=role))
