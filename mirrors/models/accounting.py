@@ -25,7 +25,10 @@ class ImageUse(models.Model):
                 fields=["mapping", "namespace", "workload_kind", "workload"], name="image_use_unique"
             ),
         ]
-        indexes = [models.Index(fields=["namespace", "-id"], name="use_in_namespace")]
+        indexes = [
+            models.Index(fields=["namespace", "-id"], name="use_in_namespace"),
+            models.Index(fields=["workload", "-id"], name="use_by_workload"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.workload}"

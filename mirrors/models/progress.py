@@ -60,6 +60,11 @@ class MirrorAttempt(models.Model):
             models.Index(
                 fields=["finished_at", "bytes_copied"], condition=Q(finished_at__isnull=False), name="attempt_ended"
             ),
+            models.Index(
+                fields=["outcome", "-id"],
+                condition=Q(outcome__in=["running", "cancelled", "handed-back", "lost"]),
+                name="attempt_by_rare_outcome",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,57 @@
+"""The indexes for search: a database that may not have pg_trgm is served without, and gets them once it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from structlog.testing import capture_logs
+
+from mirrors.indexes import SEARCHED, ensure_search
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def query(sql: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [row[0] for row in cursor.fetchall()] if cursor.description else []
+
+
+def found() -> set[str]:
+    names = query("SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indisvalid")
+    return set(names) & set(SEARCHED)
+
+
+@pytest.fixture
+def without_trigrams() -> Iterator[None]:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite searches without an index")
+    query("DROP EXTENSION IF EXISTS pg_trgm CASCADE")
+    query("CREATE ROLE nobody_special")
+    try:
+        yield
+    finally:
+        query("RESET ROLE")
+        query("DROP ROLE nobody_special")
+        ensure_search(connection)
+
+
+def test_a_user_without_the_right_is_told_what_to_do_and_goes_on(without_trigrams: None) -> None:
+    query("SET ROLE nobody_special")
+    with capture_logs() as lines:
+        ensure_search(connection)
+    assert "CREATE EXTENSION pg_trgm" in lines[0]["event"] and "manage.py prepare" in lines[0]["event"]
+    assert found() == set()
+    query("RESET ROLE")
+    ensure_search(connection)
+    assert found() == set(SEARCHED)
+
+
+def test_an_index_that_was_half_built_is_built_anew(without_trigrams: None) -> None:
+    ensure_search(connection)
+    query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'job_error_search'::regclass")
+    assert "job_error_search" not in found()
+    ensure_search(connection)
+    assert found() == set(SEARCHED)
