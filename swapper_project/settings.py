@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -111,75 +110,17 @@ TEMPLATES = [
     }
 ]
 
-REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [] if WEBHOOK else ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": [] if WEBHOOK else ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser" if WEBHOOK else "mirrors.api.parsers.SafeJSONParser"
-    ],
-}
 if WEBHOOK:
-    REST_FRAMEWORK |= {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
+    REST_FRAMEWORK: dict[str, Any] = {
+        "DEFAULT_AUTHENTICATION_CLASSES": [],
+        "DEFAULT_PERMISSION_CLASSES": [],
+        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+        "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+        "UNAUTHENTICATED_USER": None,
+        "UNAUTHENTICATED_TOKEN": None,
+    }
 else:
-    REST_FRAMEWORK |= {
-        "DEFAULT_AUTHENTICATION_CLASSES": [
-            "mirrors.accounts.authentication.ApiTokenAuthentication",
-            "rest_framework.authentication.SessionAuthentication",
-        ],
-        "DEFAULT_PERMISSION_CLASSES": ["mirrors.api.permissions.ByRole"],
-        "DEFAULT_PAGINATION_CLASS": "mirrors.api.pagination.Pages",
-        "DEFAULT_FILTER_BACKENDS": [
-            "django_filters.rest_framework.DjangoFilterBackend",
-            "mirrors.api.searching.ImageSearch",
-            "rest_framework.filters.OrderingFilter",
-        ],
-        "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-        "DEFAULT_THROTTLE_CLASSES": ["mirrors.api.limits.RequestLimit"],
-        "EXCEPTION_HANDLER": "mirrors.api.problems.handle",
-    }
-KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
-# Its own token table would stay empty beside ours.
-MIGRATION_MODULES = {"knox": None}
-REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swp_"}
-# Nothing is loaded from elsewhere, and no script stands in a page.
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "style-src": ["'self'", "'unsafe-inline'"],
-        "object-src": ["'none'"],
-        "base-uri": ["'self'"],
-        "form-action": ["'self'"],
-        "frame-ancestors": ["'none'"],
-    }
-}
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "k8s-image-swapper",
-    "SITE_HEADER": "Image swapper",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/mirrors/favicon.svg"}],
-    "SITE_SYMBOL": "swap_horiz",
-    "STYLES": ["/static/mirrors/site.css", "/static/mirrors/pages.css"],
-    "SCRIPTS": ["/static/mirrors/times.js"],
-    "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "mirrors.admin.dashboard.context",
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "mirrors.admin.navigation.sections"},
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "k8s-image-swapper",
-    "DESCRIPTION": "What is mirrored, what is not and why, and how to act on it.",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "mirrors.api.schema.add_problems",
-    ],
-}
+    from swapper_project.web_settings import *  # noqa: F403
 
 DATABASES = {"default": dj_database_url.parse(ENVIRONMENT.database_url, conn_max_age=60, conn_health_checks=True)}
 _DATABASE = DATABASES["default"]
@@ -240,13 +181,6 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-]
-
 AUTHENTICATION_BACKENDS = (
     []
     if WEBHOOK
@@ -256,22 +190,6 @@ AUTHENTICATION_BACKENDS = (
         "django.contrib.auth.backends.ModelBackend",
     ]
 )
-# Guesses at a log-in: five from one address at one user name, then a rest that tries do not lengthen.
-AXES_ENABLED = not WEBHOOK
-AXES_FAILURE_LIMIT = 5
-AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_RESET_ON_SUCCESS = True
-AXES_ENABLE_ACCESS_FAILURE_LOG = True
-AXES_LOCKOUT_CALLABLE = "mirrors.accounts.lockout.locked_out"
-AXES_IPWARE_META_PRECEDENCE_ORDER = ["REMOTE_ADDR"]
-AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
-# The history of changes keeps values as they are, and no header of the client's choice.
-AUDITLOG_STORE_JSON_CHANGES = True
-AUDITLOG_CID_HEADER = None
-
 # The admission view bounds the body itself (4 MiB) and must be the one to answer.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None if WEBHOOK else 2_621_440
 

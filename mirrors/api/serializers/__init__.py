@@ -1,0 +1,61 @@
+"""Rows as the API shows and takes them."""
+
+from mirrors.api.serializers.configured import (
+    CheckSerializer,
+    FilterSerializer,
+    RegistrySerializer,
+    StepSerializer,
+)
+from mirrors.api.serializers.mirroring import (
+    AccessSerializer,
+    AttemptSerializer,
+    BlobProgressSerializer,
+    JobSerializer,
+    MappingDetailSerializer,
+    MappingSerializer,
+    OrderSerializer,
+    PrioritySerializer,
+    ProgressSerializer,
+    RetriedSerializer,
+    RetryFailedSerializer,
+)
+from mirrors.api.serializers.observed import (
+    ActionSerializer,
+    CoverageSerializer,
+    HealthSerializer,
+    InstanceSerializer,
+    PointSerializer,
+    QueueLineSerializer,
+    RangeSerializer,
+    RepositorySerializer,
+    StatsSerializer,
+    UseSerializer,
+)
+
+__all__ = [
+    "AccessSerializer",
+    "ActionSerializer",
+    "AttemptSerializer",
+    "BlobProgressSerializer",
+    "CheckSerializer",
+    "CoverageSerializer",
+    "FilterSerializer",
+    "HealthSerializer",
+    "InstanceSerializer",
+    "JobSerializer",
+    "MappingDetailSerializer",
+    "MappingSerializer",
+    "OrderSerializer",
+    "PointSerializer",
+    "PrioritySerializer",
+    "ProgressSerializer",
+    "QueueLineSerializer",
+    "RangeSerializer",
+    "RegistrySerializer",
+    "RepositorySerializer",
+    "RetriedSerializer",
+    "RetryFailedSerializer",
+    "StatsSerializer",
+    "StepSerializer",
+    "UseSerializer",
+]

@@ -1,0 +1,70 @@
+"""Filters and registries. No field ever holds a credential, only its reference."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from mirrors.models import (
+    Filter,
+    Registry,
+    RegistryCheck,
+)
+
+
+class FilterSerializer(serializers.ModelSerializer[Filter]):
+    class Meta:
+        model = Filter
+        fields = ("id", "name", "jmespath", "position", "enabled", "managed_by", "created_at", "updated_at")
+        read_only_fields = ("managed_by",)
+
+
+class RegistrySerializer(serializers.ModelSerializer[Registry]):
+    class Meta:
+        model = Registry
+        fields = (
+            "id",
+            "name",
+            "role",
+            "kind",
+            "endpoint",
+            "prefix",
+            "username",
+            "credential_ref",
+            "insecure",
+            "ca_file",
+            "enabled",
+            "managed_by",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = ("role", "kind", "prefix", "managed_by")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """As the model itself checks it."""
+        row = copy.copy(self.instance) if isinstance(self.instance, Registry) else Registry()
+        for name, value in attrs.items():
+            setattr(row, name, value)
+        try:
+            row.clean()
+        except ValidationError as error:
+            raise serializers.ValidationError(error.message_dict) from error
+        return {**attrs, "endpoint": row.endpoint}
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    status = serializers.CharField(help_text="ok, failed or skipped")
+    words = serializers.CharField()
+    seconds = serializers.FloatField(required=False)
+
+
+class CheckSerializer(serializers.ModelSerializer[RegistryCheck]):
+    steps = StepSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = RegistryCheck
+        fields = ("id", "registry", "status", "steps", "requested_by", "created_at", "started_at", "finished_at")

@@ -1,0 +1,152 @@
+"""Mappings and jobs as the API shows them, and what it takes of them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from mirrors.advice import advice_for
+from mirrors.images import ImageRef, InvalidReferenceError
+from mirrors.models import (
+    ErrorClass,
+    ImageMapping,
+    MappingAccess,
+    MirrorAttempt,
+    MirrorJob,
+    Priority,
+)
+
+
+class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
+    class Meta:
+        model = MappingAccess
+        fields = ("namespace", "granted", "checked_at")
+
+
+class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
+    class Meta:
+        model = ImageMapping
+        fields: ClassVar[Any] = (
+            "id",
+            "source",
+            "target",
+            "target_registry",
+            "source_digest",
+            "target_digest",
+            "platforms",
+            "size_bytes",
+            "existence",
+            "verified_at",
+            "source_checked_at",
+            "access",
+            "obstacle",
+            "paused",
+            "last_job",
+            "last_seen_at",
+            "created_at",
+        )
+
+
+class MappingDetailSerializer(MappingSerializer):
+    accesses = AccessSerializer(many=True, read_only=True, help_text="Namespaces, where the source is private.")
+
+    class Meta(MappingSerializer.Meta):
+        fields = (*MappingSerializer.Meta.fields, "accesses")
+
+
+class BlobProgressSerializer(serializers.Serializer[Any]):
+    digest = serializers.CharField()
+    size = serializers.IntegerField()
+    sent = serializers.IntegerField()
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """Of the last attempt; all bytes are of blobs."""
+
+    bytes_total = serializers.IntegerField()
+    bytes_done = serializers.IntegerField(help_text="Copied, mounted or there already.")
+    bytes_copied = serializers.IntegerField()
+    bytes_mounted = serializers.IntegerField()
+    bytes_skipped = serializers.IntegerField()
+    blobs_total = serializers.IntegerField()
+    blobs_done = serializers.IntegerField()
+    moving = BlobProgressSerializer(many=True, help_text="Blobs on their way, the largest first.")
+    bytes_per_second = serializers.FloatField()
+    seconds_left = serializers.FloatField(allow_null=True)
+
+
+class JobSerializer(serializers.ModelSerializer[MirrorJob]):
+    source = serializers.CharField(source="mapping.source", read_only=True)  # type: ignore[assignment]
+    target = serializers.CharField(source="mapping.target", read_only=True)
+    advice = serializers.SerializerMethodField(help_text="What to do about its error.")
+
+    def get_advice(self, job: MirrorJob) -> str:
+        return advice_for(job.error_class)
+
+    class Meta:
+        model = MirrorJob
+        fields = (
+            "id",
+            "mapping",
+            "source",
+            "target",
+            "status",
+            "priority",
+            "trigger",
+            "requested_by",
+            "namespace",
+            "attempts",
+            "max_attempts",
+            "available_at",
+            "cancel_requested_at",
+            "error_class",
+            "error_message",
+            "error_host",
+            "advice",
+            "retry_of",
+            "created_at",
+            "finished_at",
+        )
+
+
+class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
+    class Meta:
+        model = MirrorAttempt
+        fields = (
+            "number",
+            "worker",
+            "outcome",
+            "error_class",
+            "error",
+            "bytes_copied",
+            "started_at",
+            "finished_at",
+            "log",
+        )
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    """An image that is to be mirrored now."""
+
+    image = serializers.CharField(max_length=1024, help_text="A reference as a pod has it, such as nginx:1.27.")
+
+    def validate_image(self, value: str) -> str:
+        try:
+            return str(ImageRef.parse(value))
+        except InvalidReferenceError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class PrioritySerializer(serializers.Serializer[Any]):
+    priority = serializers.ChoiceField(choices=Priority.choices)
+
+
+class RetryFailedSerializer(serializers.Serializer[Any]):
+    error_class = serializers.ChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
+    error_host = serializers.CharField(max_length=260, required=False, default="", allow_blank=True)
+
+
+class RetriedSerializer(serializers.Serializer[Any]):
+    jobs = serializers.ListField(child=serializers.IntegerField(), help_text="The new jobs.")
+    refusals = serializers.ListField(child=serializers.CharField(), help_text="Why others were passed over.")
