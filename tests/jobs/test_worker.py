@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mirrors.jobs.liveness import NAME
-from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
+from mirrors.models import AttemptOutcome, Instance, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
 from tests.jobs.processes import FAST, race, worker
 from tests.jobs.support import config_file, load, order, orders
 from tests.support.faulty_registry import FaultyRegistry, hang, held
@@ -140,3 +140,10 @@ def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: Fault
 
         wait_until(more_signs, timeout=5, what="signs of life")
         assert running.count() == 2
+
+
+def test_a_worker_reports_itself_and_goes_with_a_word(config: Path, tmp_path: Path) -> None:
+    with worker(config, tmp_path / "worker") as running:
+        wait_until(lambda: Instance.objects.filter(role="worker").exists(), what="its report")
+        running.stop(signal.SIGTERM)
+    assert not Instance.objects.exists()

@@ -192,3 +192,29 @@ def sources(webhook: Webhook, pattern: str) -> set[str]:
     """Sources of mappings that are like ``pattern``."""
     rows = query(webhook.database_url, f"SELECT source FROM mirrors_imagemapping WHERE source LIKE '{pattern}'")  # noqa: S608
     return {source for (source,) in rows}
+
+
+def test_a_forgotten_mapping_is_forgotten_by_webhooks_too(live: Webhook) -> None:
+    image = "example.com/forgotten:1"
+    made = "from mirrors.models import *; t=Registry.objects.get(role='target'); "
+    made += f"ImageMapping.objects.create(source='{image}', target_registry=t, target='{{t}}/{image}', paused=True)"
+    run_manage("shell", "-v0", "-c", made.replace("'{t}/", "f'{t.endpoint}/"), environment=live.environment)
+    wait_until(lambda: reason(live, image) == "paused", what="the mapping")
+
+    forget = "from mirrors import services; from mirrors.models import ImageMapping; services.forget_mappings("
+    forget += f"mapping_ids=[ImageMapping.objects.get(source='{image}').pk], requested_by='olga')"
+    run_manage("shell", "-v0", "-c", forget, environment=live.environment)
+
+    assert seconds_until(lambda: reason(live, image) == "policy-always") < 5
+
+
+def test_a_webhook_reports_itself_and_goes_with_a_word(
+    target: MemoryRegistry, database_template: DatabaseTemplate, tmp_path: Path
+) -> None:
+    with running_webhook(tmp_path, database_template, target=target.host, dryRun=True) as webhook:
+        rows = "SELECT role, facts FROM mirrors_instance"
+        wait_until(lambda: query(webhook.database_url, rows), what="its report")
+        [(role, facts)] = query(webhook.database_url, rows)
+        assert role == "webhook" and '"dry_run": true' in str(facts) and target.host in str(facts)
+        webhook.stop()
+        assert query(webhook.database_url, rows) == []

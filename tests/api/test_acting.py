@@ -1,0 +1,135 @@
+"""What scripts do by the API: verify, forget, reprioritise, retry all of one error, test registries, look at health."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from mirrors import services
+from mirrors.accounts.roles import Role
+from mirrors.models import (
+    ImageMapping,
+    Instance,
+    JobProgress,
+    JobStatus,
+    MirrorJob,
+    OperatorAction,
+    Priority,
+    Registry,
+    RegistryCheck,
+    Trigger,
+)
+from tests.api.conftest import Clients
+from tests.api.test_resources import problem
+
+
+def test_a_mapping_is_verified_by_a_job_and_forgotten(operator: APIClient, job: MirrorJob) -> None:
+    services.cancel_job(job_id=job.pk, requested_by="x")
+    url = f"/api/v1/mappings/{job.mapping_id}/"
+    first, again = operator.post(f"{url}verify/"), operator.post(f"{url}verify/")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert (first.json()["trigger"], again.json()["id"]) == (Trigger.VERIFY, first.json()["id"])
+
+    fields = {"status": JobStatus.RUNNING, "lease_token": "0" * 32, "lease_expires_at": timezone.now()}
+    MirrorJob.objects.filter(pk=first.json()["id"]).update(**fields)
+    assert "cancel its job first" in problem(operator.delete(url), 409, "job-state")["detail"]
+    MirrorJob.objects.update(status=JobStatus.CANCELLED, lease_token=None, lease_expires_at=None)
+    assert operator.delete(url).status_code == 204
+    assert not ImageMapping.objects.exists() and not MirrorJob.objects.exists()
+
+
+def test_a_paused_mapping_is_not_ordered(operator: APIClient, job: MirrorJob) -> None:
+    services.cancel_job(job_id=job.pk, requested_by="x")
+    url = f"/api/v1/mappings/{job.mapping_id}/"
+    assert operator.post(f"{url}pause/").json()["paused"] is True
+    assert "resume it first" in problem(operator.post(f"{url}mirror/"), 409, "job-state")["detail"]
+
+
+def test_the_urgency_of_a_job_that_waits_is_changed(operator: APIClient, job: MirrorJob) -> None:
+    url = f"/api/v1/jobs/{job.pk}/priority/"
+    assert operator.post(url, {"priority": Priority.FORCE}, format="json").json()["priority"] == Priority.FORCE
+    problem(operator.post(url, {"priority": 3}, format="json"), 400, "invalid")
+    services.cancel_job(job_id=job.pk, requested_by="x")
+    problem(operator.post(url, {"priority": Priority.FORCE}, format="json"), 409, "job-state")
+
+
+def test_all_that_failed_with_one_error_at_one_registry_are_retried(operator: APIClient, target: Registry) -> None:
+    for host in ("quay.io", "ghcr.io"):
+        for number in range(3):
+            made = operator.post("/api/v1/jobs/", {"image": f"{host}/team/app-{number}:1"}, format="json").json()
+            MirrorJob.objects.filter(pk=made["id"]).update(
+                status=JobStatus.FAILED, error_class="denied", error_host=host, error_message="no"
+            )
+    asked = {"error_class": "denied", "error_host": "quay.io"}
+    answer = operator.post("/api/v1/jobs/retry-failed/", asked, format="json").json()
+    assert (len(answer["jobs"]), answer["refusals"]) == (3, [])
+    retried = MirrorJob.objects.filter(id__in=answer["jobs"])
+    assert {job.mapping.source.partition("/")[0] for job in retried.select_related("mapping")} == {"quay.io"}
+    assert operator.post("/api/v1/jobs/retry-failed/", asked, format="json").json()["jobs"] == []
+    problem(operator.post("/api/v1/jobs/retry-failed/", {"error_class": "nothing"}, format="json"), 400, "invalid")
+
+
+def test_a_failed_job_says_what_to_do(operator: APIClient, job: MirrorJob) -> None:
+    MirrorJob.objects.update(status=JobStatus.FAILED, error_class="tls", error_host="quay.io")
+    shown = operator.get(f"/api/v1/jobs/{job.pk}/").json()
+    assert "trustedCA" in shown["advice"] and shown["error_host"] == "quay.io"
+
+
+def test_progress_tells_speed_and_blobs(operator: APIClient, job: MirrorJob) -> None:
+    url = f"/api/v1/jobs/{job.pk}/progress/"
+    assert operator.get(url).json()["bytes_total"] == 0
+    now = timezone.now()
+    blob = {"digest": "sha256:" + "a" * 64, "size": 1_000, "sent": 400}
+    fields = {"started_at": now - timedelta(seconds=10), "updated_at": now, "moving": [blob]}
+    JobProgress.objects.create(job=job, bytes_total=3_000, bytes_copied=1_000, bytes_skipped=500, **fields)
+    seen = operator.get(url).json()
+    assert (seen["bytes_done"], seen["bytes_per_second"], seen["seconds_left"]) == (1_500, 100.0, 15.0)
+    assert seen["moving"] == [blob]
+
+
+def test_a_registry_is_tested_once_at_a_time(operator: APIClient, target: Registry) -> None:
+    url = f"/api/v1/registries/{target.pk}/"
+    first, again = operator.post(f"{url}check/"), operator.post(f"{url}check/")
+    assert (first.status_code, first.json()["status"]) == (201, "pending")
+    assert again.json()["id"] == first.json()["id"]
+    step = {"name": "Name", "status": "ok", "words": "has 1 address", "seconds": 0.1}
+    RegistryCheck.objects.update(steps=[step])
+    assert operator.get(f"{url}checks/").json()[0]["steps"] == [step]
+
+
+def test_what_people_did_is_told(operator: APIClient, job: MirrorJob) -> None:
+    operator.post(f"/api/v1/jobs/{job.pk}/cancel/")
+    acts = operator.get("/api/v1/actions/", {"action": "cancel"}).json()["results"]
+    assert [(act["actor"], act["subject"], act["job"]) for act in acts] == [
+        ("a-operator", "docker.io/library/nginx:1.27", job.pk)
+    ]
+    assert OperatorAction.objects.count() == 2, "the order and its end"
+
+
+def test_health_names_what_is_wrong(client_of: Clients, job: MirrorJob) -> None:
+    viewer = client_of(Role.VIEWER)
+    ill = viewer.get("/api/v1/health/").json()
+    assert ill["is_healthy"] is False
+    assert [words.partition(":")[0] for words in ill["problems"]] == [
+        "No worker reports itself",
+        "No webhook reports itself",
+    ]
+    ends = timezone.now() + timedelta(days=30)
+    Instance.objects.create(role="webhook", name="w:1", facts={"certificate_expires_at": ends.isoformat()})
+    Instance.objects.create(role="worker", name="w:2")
+    well = viewer.get("/api/v1/health/").json()
+    assert (well["is_healthy"], well["problems"], well["webhooks"], well["workers"]) == (True, [], 1, 1)
+    assert well["certificate_expires_at"].startswith(f"{ends:%Y-%m-%d}")
+    Instance.objects.update(seen_at=timezone.now() - timedelta(minutes=10))
+    assert viewer.get("/api/v1/health/").json()["workers"] == 0
+
+
+def test_lists_are_ordered(operator: APIClient, target: Registry) -> None:
+    for name in ("a", "b", "c"):
+        operator.post("/api/v1/jobs/", {"image": f"team/{name}:1"}, format="json")
+    ids = [row["id"] for row in operator.get("/api/v1/jobs/", {"ordering": "id", "page_size": 2}).json()["results"]]
+    assert ids == sorted(ids) and len(ids) == 2
+    newest = [row["id"] for row in operator.get("/api/v1/jobs/").json()["results"]]
+    assert newest == sorted(newest, reverse=True)
