@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold import admin as unfold
-from unfold.paginator import InfinitePaginator
+from unfold import paginator as unfold_paginator
 
 from mirrors.models import ManagedBy
 from mirrors.search import search, words_of
@@ -39,8 +39,9 @@ MOST_PAGES: Final = 100
 """Pages that a list is turned through. The database reads all rows before the page that is asked for."""
 
 
-class BoundedPaginator(InfinitePaginator):
-    """Pages without a count; what lies behind the last one is found by filters and search."""
+class InfinitePaginator(unfold_paginator.InfinitePaginator):
+    """Pages without a count; what lies behind the last one is found by filters and search. unfold's templates know it
+    by its name."""
 
     def page(self, number: int | str) -> Any:
         return super().page(min(self.validate_number(number), MOST_PAGES))
@@ -49,7 +50,7 @@ class BoundedPaginator(InfinitePaginator):
 class PlainAdmin(ModelAdmin[M]):
     """Lists that stay quick: nobody counts all rows, and pages are turned one by one."""
 
-    paginator = BoundedPaginator
+    paginator = InfinitePaginator
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True

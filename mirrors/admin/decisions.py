@@ -9,6 +9,7 @@ from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import moment
 from mirrors.admin.recent_filter import RecentDecisions, RecentReasons
 from mirrors.models import DecisionCount
 from mirrors.stats import MIRRORED, NOT_COUNTED
@@ -31,10 +32,13 @@ class CoverageFilter(admin.SimpleListFilter):
 
 @admin.register(DecisionCount)
 class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
-    list_display = ["hour", "namespace", "source_host", "decision", "reason", "filter", "images"]
+    list_display = ["at", "namespace", "source_host", "decision", "reason", "filter", "images"]
     list_filter = [CoverageFilter, RecentDecisions, RecentReasons]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
+
+    at = moment("hour", "hour")
+
     list_before_template = "admin/mirrors/decisions_sum.html"
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:

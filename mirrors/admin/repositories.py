@@ -14,7 +14,7 @@ from mirrors.services import request_settings
 
 @admin.register(TargetRepository)
 class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
-    list_display = ["name", "registry", "what_differs", "pulls_through", "problem", "asked", "checked"]
+    list_display = ["name", "registry", "what_differs", "comes_from", "problem", "asked", "checked"]
     list_filter = ["has_differences", "pulls_through"]
     list_select_related = ["registry"]
     search_fields = ["name"]
@@ -23,6 +23,10 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
 
     asked = moment("apply_requested_at", "to be applied since")
     checked = moment("checked_at")
+
+    @admin.display(description="its images come")
+    def comes_from(self, row: TargetRepository) -> str:
+        return "through its cache" if row.pulls_through else "by copies"
 
     @admin.display(description="differs in")
     def what_differs(self, row: TargetRepository) -> str:

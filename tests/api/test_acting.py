@@ -129,7 +129,7 @@ def test_health_names_what_is_wrong(client_of: Clients, job: MirrorJob) -> None:
 def test_lists_are_ordered(operator: APIClient, target: Registry) -> None:
     for name in ("a", "b", "c"):
         operator.post("/api/v1/jobs/", {"image": f"team/{name}:1"}, format="json")
-    ids = [row["id"] for row in operator.get("/api/v1/jobs/", {"ordering": "id", "page_size": 2}).json()["results"]]
+    ids = [row["id"] for row in operator.get("/api/v1/jobs/", {"ordering": "id", "page_size": "2"}).json()["results"]]
     assert ids == sorted(ids) and len(ids) == 2
     newest = [row["id"] for row in operator.get("/api/v1/jobs/").json()["results"]]
     assert newest == sorted(newest, reverse=True)
