@@ -11,6 +11,9 @@ from tests.browser.visits import Visit
 
 MENU = "#nav-sidebar-apps a[href]"
 ROWS = "#result_list tbody th a"
+BESIDE_THE_MENU = ("/admin/mirrors/filter/try/",)
+"""Pages that others lead to."""
+
 OF_OUR_OWN = "/admin/"
 """Where our pages are; the API's documentation is Swagger's own page."""
 
@@ -30,6 +33,9 @@ def all_pages(visit: Visit) -> Iterator[str]:
         for more in dict.fromkeys(further):
             visit.open(more)
             yield more
+    for path in BESIDE_THE_MENU:
+        visit.open(path)
+        yield path
 
 
 def _paths(page: Page, selector: str) -> list[str]:

@@ -101,7 +101,7 @@ def _accesses(now: datetime, mirrored: Sequence[ImageMapping]) -> None:
 
 
 def _samples(noise: random.Random, now: datetime, mappings: Sequence[ImageMapping]) -> None:
-    for index in range(60):
+    for index in reversed(range(60)):
         mapping, namespace = noise.choice(mappings), noise.choice(NAMESPACES)
         is_swapped = mapping.existence == "present"
         container = {"name": "main", "image": mapping.source}
@@ -124,6 +124,8 @@ def _samples(noise: random.Random, now: datetime, mappings: Sequence[ImageMappin
             operation="CREATE",
             pod={"metadata": {"name": name, "namespace": namespace}, "spec": {"containers": [container]}},
             decisions=[decided],
+            swapped=int(is_swapped),
+            kept=int(not is_swapped),
             created_at=now - timedelta(minutes=7 * index),
         )
 
