@@ -71,17 +71,22 @@ def test_postgres_has_no_connection_left(
     url = f"{postgres.url}/postgres"
     with mirrored_webhook(url, tmp_path, source, target) as webhook, contextlib.ExitStack() as stack:
         first = stack.enter_context(psycopg.connect(url, autocommit=True))
-        with contextlib.suppress(psycopg.OperationalError):
-            while True:
-                stack.enter_context(psycopg.connect(url, autocommit=True))
-        # The webhook has to connect anew, and can't.
-        first.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port <> 0 AND pid NOT IN"
-            " (SELECT pid FROM pg_stat_activity WHERE query = '' OR pid = pg_backend_pid())"
-        )
-        with contextlib.suppress(psycopg.OperationalError):
-            while True:
-                stack.enter_context(psycopg.connect(url, autocommit=True))
+
+        def take_all() -> bool:
+            """The webhook has to connect anew, and can't; where it was quicker than we, it loses its place again."""
+            with contextlib.suppress(psycopg.OperationalError):
+                while True:
+                    stack.enter_context(psycopg.connect(url, autocommit=True))
+            first.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_port <> 0 AND pid NOT IN"
+                " (SELECT pid FROM pg_stat_activity WHERE query = '' OR pid = pg_backend_pid())"
+            )
+            with contextlib.suppress(psycopg.OperationalError):
+                while True:
+                    stack.enter_context(psycopg.connect(url, autocommit=True))
+            return webhook.metrics()["swapper_database_available"] == 0
+
+        wait_until(take_all, timeout=60, what="the outage in the metrics")
         assert_goes_on_without_database(webhook, source)
         stack.close()
         with known_pods(webhook, source):

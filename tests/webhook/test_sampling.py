@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mirrors.demo.registry import MemoryRegistry
-from tests.support.databases import DatabaseTemplate
+from mirrors.models import AdmissionSample
+from tests.support.databases import DatabaseTemplate, query
 from tests.support.system import Webhook, pod_of, running_webhook
 
 CANARY = "canary-4711-that-nobody-may-keep"
+COLUMNS = [field.column for field in AdmissionSample._meta.concrete_fields]
 FILTERS = [{"jmespath": "contains(container.image, 'internal.example.com')"}]
 
 
@@ -31,16 +30,13 @@ def stopped_after(tmp_path: Path, template: DatabaseTemplate, target: MemoryRegi
     keys: dict[str, Any] = {"imageSwapPolicy": "always", "imageCopyPolicy": "none", "source": {"filters": FILTERS}}
     rows: list[dict[str, Any]] = []
     with template.copy(tmp_path) as url:
-        if not url.startswith("sqlite"):
-            pytest.skip("read from the file of SQLite")
         with running_webhook(tmp_path, _Same(url), target=target.host, **keys) as webhook:  # type: ignore[arg-type]
             yield webhook, rows
-        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            connection.row_factory = sqlite3.Row
-            found = connection.execute("SELECT * FROM mirrors_admissionsample ORDER BY id")
-            for row in found:
-                told = dict(zip(row.keys(), row, strict=True))
-                rows.append(told | {key: json.loads(told[key]) for key in ("pod", "decisions")})
+        for row in query(url, f"SELECT {', '.join(COLUMNS)} FROM mirrors_admissionsample ORDER BY id"):  # noqa: S608
+            told = dict(zip(COLUMNS, row, strict=True))
+            # SQLite gives JSON as text.
+            json_fields = {key: told[key] for key in ("pod", "decisions")}
+            rows.append(told | {k: json.loads(v) if isinstance(v, str) else v for k, v in json_fields.items()})
 
 
 class _Same:
