@@ -77,7 +77,7 @@ def test_a_sample_tells_the_decisions_and_keeps_no_secret(
         webhook.admit(pod, namespace="shop")
 
     (row,) = rows
-    assert CANARY not in json.dumps(row)
+    assert CANARY not in json.dumps(row, default=str)
     names = (row["namespace"], row["workload_kind"], row["workload"], row["pod_name"], row["operation"])
     assert names == ("shop", "Deployment", "web", "web-5d8f7c9b6-x7k2p", "CREATE")
     told = [(d["container"], d["decision"], d["reason"], d["filter"]) for d in row["decisions"]]
