@@ -96,9 +96,10 @@ class Finder:
         for access in mirrors:
             if self._may_serve(asker) and self._may_serve(asker, access.host):
                 return SourceAccess(access, Access.CONFIGURED, _words(source, access))
-        if configured.credentials and self._may_serve(asker) and self._reads(source, configured):
+        refused: list[str] = []
+        if configured.credentials and self._may_serve(asker) and self._reads(source, configured, refused):
             return SourceAccess(configured, Access.CONFIGURED, _words(source, configured))
-        return self._by_secrets(asker, has_log_in=bool(configured.credentials))
+        return self._by_secrets(asker, has_log_in=bool(configured.credentials), refused=" ".join(refused))
 
     def _mirrors(self, asker: Asker, problems: list[str]) -> Iterator[RegistryAccess]:
         """Mirrors of the registry that show the image; one that does not answer is passed over, and named."""
@@ -127,7 +128,7 @@ class Finder:
         ref = replace(asker.source, registry=mirror) if mirror else asker.source
         return any(not name or self.catalog.serves(ref, name) for name in asker.namespaces)
 
-    def _by_secrets(self, asker: Asker, *, has_log_in: bool) -> SourceAccess:
+    def _by_secrets(self, asker: Asker, *, has_log_in: bool, refused: str = "") -> SourceAccess:
         """Each namespace by its own pull secrets alone; what one of them reads is copied for all that may use it."""
         tried = Tried()
         reading: RegistryAccess | None = None
@@ -151,6 +152,7 @@ class Finder:
             tried,
             has_log_in=has_log_in,
             serves_others=has_log_in and not self._may_serve(asker),
+            log_in_refused=refused,
         )
 
     def _reading(self, source: ImageRef, brought: Brought, found: Found) -> Iterator[RegistryAccess]:
@@ -168,14 +170,17 @@ class Finder:
                     raise
                 found.problems.append(f"a pull secret of {brought.namespace} was not taken: {error}")
 
-    def _reads(self, source: ImageRef, access: RegistryAccess) -> bool:
-        """Whether the source shows the image. A registry may say 404 for what it does not want to show."""
+    def _reads(self, source: ImageRef, access: RegistryAccess, refused: list[str] | None = None) -> bool:
+        """Whether the source shows the image. A registry may say 404 for what it does not want to show; ``refused``
+        hears of a log-in that it does not take."""
         try:
             return self.head(source, access) is not None
         except RegistryError as error:
-            if error.code in {"unauthorized", "denied"}:
-                return False
-            raise
+            if error.code not in {"unauthorized", "denied"}:
+                raise
+            if refused is not None and error.code == "unauthorized":
+                refused.append(str(error))
+            return False
 
 
 def _words(source: ImageRef, access: RegistryAccess) -> str:

@@ -27,10 +27,13 @@ class JobRefusedError(Exception):
         grants: Mapping[str, bool] | None = None,
         *,
         is_private: bool = False,
+        host: str = "",
     ) -> None:
         super().__init__(message)
         self.error_class = error_class
         self.grants = grants or {}
+        self.host = host
+        """The registry that the refusal is about."""
         self.is_private = is_private
         """Whether the source was seen to show this image to nobody without a log-in."""
 
@@ -57,7 +60,12 @@ def classify(error: Exception) -> Failure:
             return Failure(error.code, str(error), error.permanent, error.host, error.retry_after)
         case JobRefusedError():
             return Failure(
-                error.error_class, str(error), permanent=True, grants=error.grants, is_private=error.is_private
+                error.error_class,
+                str(error),
+                permanent=True,
+                host=error.host,
+                grants=error.grants,
+                is_private=error.is_private,
             )
         case ClusterError():
             return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False)

@@ -161,3 +161,15 @@ def test_pull_secrets_of_the_pod_read_the_image(
         assert "with a pull secret of shop-of-jobs" in MirrorAttempt.objects.latest("id").log
         MirrorJob.objects.all().delete()
     _client.cache_clear()
+
+
+def test_a_log_in_that_is_not_taken_is_told_apart_from_an_image_that_is_not_there(
+    target: FaultyRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("wrong")
+    with FaultyRegistry(gatekeeper=Gatekeeper("basic", "mirror", "right")) as guarded:
+        load(guarded)
+        entry = {"host": guarded.host, "username": "mirror", "passwordFile": str(tmp_path / "password")}
+        job = run(tmp_path, target, {**entry, "namespaces": ["web"]}, image=f"{guarded.host}/app:1.0")
+    assert (job.status, job.error_class, job.error_host) == (JobStatus.FAILED, "unauthorized", guarded.host)
+    assert "did not take the configured log-in" in job.error_message and "Mend its user name" in job.error_message
