@@ -64,9 +64,17 @@ class Overview:
     def ended(self, status: str) -> dict[str, int]:
         """Jobs that ended so, by error class."""
         found: Counter[str] = Counter()
-        for (_, its_status, error), jobs in self._ended.items():
+        for (_, its_status, error, _), jobs in self._ended.items():
             if its_status == status:
                 found[error] += jobs
+        return dict(found)
+
+    def failed_by_host(self) -> dict[str, int]:
+        """Jobs that failed, by the registry that they failed at."""
+        found: Counter[str] = Counter()
+        for (_, status, _, host), jobs in self._ended.items():
+            if status == JobStatus.FAILED and host:
+                found[host] += jobs
         return dict(found)
 
     @property
@@ -83,7 +91,7 @@ class Overview:
                 all_, ours = sums.setdefault(at, [0, 0])
                 sums[at] = [all_ + counted[0], ours + counted[1]]
         jobs: Counter[tuple[datetime, str]] = Counter()
-        for (at, status, _), count in self._ended.items():
+        for (at, status, _, _), count in self._ended.items():
             jobs[at, status] += count
         return [
             Point(
@@ -103,10 +111,10 @@ class Overview:
         sums = by_hour.annotate(n=Sum("images"), ours=Sum("images", filter=MIRRORED))
         return {hour: (n or 0, ours or 0) for hour, n, ours in sums}
 
-    def _read_ended(self) -> dict[tuple[datetime, str, str], int]:
+    def _read_ended(self) -> dict[tuple[datetime, str, str, str], int]:
         ended = MirrorJob.objects.filter(finished_at__gte=self.since).order_by()
-        by_time = ended.annotate(at=self._trunc("finished_at")).values_list("at", "status", "error_class")
-        return {(at, status, error): n for at, status, error, n in by_time.annotate(n=Count("*"))}
+        by_time = ended.annotate(at=self._trunc("finished_at")).values_list("at", "status", "error_class", "error_host")
+        return {(at, status, error, host): n for at, status, error, host, n in by_time.annotate(n=Count("*"))}
 
     def _read_copied(self) -> dict[datetime, int]:
         attempts = MirrorAttempt.objects.filter(finished_at__gte=self.since).order_by()
@@ -143,7 +151,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
         ],
         "succeeded": sum(overview.ended(JobStatus.SUCCEEDED).values()),
         "failed": overview.ended(JobStatus.FAILED),
-        "failed_by_host": failed_by_host(overview.since),
+        "failed_by_host": overview.failed_by_host(),
         "bytes_copied": overview.bytes_copied,
         **_hosts(overview.now),
         **processes,
@@ -157,12 +165,6 @@ def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
     for admitted, ours in (overview.admitted(since), overview.admitted(since - timedelta(hours=hours), since)):
         shares.append(ours / admitted if admitted else None)
     return {"hours": hours, "coverage": shares[0], "before": shares[1]}
-
-
-def failed_by_host(since: datetime) -> dict[str, int]:
-    """Jobs that failed since then, by the registry that they failed at."""
-    failed = MirrorJob.objects.filter(status=JobStatus.FAILED, finished_at__gte=since).exclude(error_host="")
-    return dict(failed.order_by().values_list("error_host").annotate(n=Count("*")))
 
 
 def _hosts(now: datetime) -> dict[str, Any]:

@@ -135,9 +135,9 @@ class MirrorJob(models.Model):
             models.Index(fields=["namespace", "created_at"], name="job_of_namespace"),
             # The dashboard's numbers are read from the index alone.
             models.Index(
-                fields=["finished_at", "status", "error_class"],
+                fields=["finished_at", "status", "error_class", "error_host"],
                 condition=Q(finished_at__isnull=False),
-                name="job_ended",
+                name="job_ended_where",
             ),
             models.Index(fields=["namespace", "-id"], name="job_in_namespace"),
             models.Index(fields=["error_class", "-id"], condition=~Q(error_class=""), name="job_by_error_class"),
