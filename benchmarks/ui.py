@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--sqlite", action="store_true", help="a tenth of the rows, in an SQLite file")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--only", default="", help="pages whose name has this in it")
-    parser.add_argument("--requests", type=int, default=20, help="of each page, after two that do not count")
+    parser.add_argument("--requests", type=int, default=20, help="of each page, after one that does not count")
     parser.add_argument("--filled", help="URL of a database that is there, and stays; filled if it is empty")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="swapper-bench-") as name, database(options, Path(name)) as url:
