@@ -17,7 +17,11 @@ class Migration(migrations.Migration):
     operations = [
         AddIndexAside(
             model_name='mirrorjob',
-            index=models.Index(condition=models.Q(('finished_at__isnull', False)), fields=['finished_at', 'status', 'error_class', 'error_host'], name='job_ended_where'),
+            index=models.Index(fields=['finished_at', 'status', 'error_class', 'error_host'], name='job_ended_where'),
+        ),
+        AddIndexAside(
+            model_name='mirrorjob',
+            index=models.Index(fields=['created_at'], name='job_ordered'),
         ),
         RemoveIndexAside(
             model_name='mirrorjob',
