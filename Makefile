@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo run test test-sqlite test-postgres test-browser screenshots lint lock tools bench-admission bench-burst \
-	bench-ui soak
+	bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -50,6 +50,9 @@ bench-burst: $(STAMP)  ## what known pods notice of a burst of new images
 
 bench-ui: $(STAMP)  ## each page of admin and API beside a million jobs; ARGS="--sqlite --json=FILE"
 	$(BIN)/python -m benchmarks.ui $(ARGS)
+
+bench-prune: $(STAMP)  ## what reviews notice while a year's history is deleted; ARGS="--seconds=30"
+	$(BIN)/python -m benchmarks.prune $(ARGS)
 
 soak: $(STAMP)  ## memory over half a million reviews; takes a quarter of an hour and more
 	$(BIN)/python -m benchmarks.soak $(ARGS)

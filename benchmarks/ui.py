@@ -37,13 +37,17 @@ def main() -> int:
     parser.add_argument("--sqlite", action="store_true", help="a tenth of the rows, in an SQLite file")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--only", default="", help="pages whose name has this in it")
-    parser.add_argument("--requests", type=int, default=20, help="of each page, after two that do not count")
+    parser.add_argument("--requests", type=int, default=20, help="of each page, after one that does not count")
+    parser.add_argument("--filled", help="URL of a database that is there, and stays; filled if it is empty")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="swapper-bench-") as name, database(options.sqlite, Path(name)) as url:
+    with tempfile.TemporaryDirectory(prefix="swapper-bench-") as name, database(options, Path(name)) as url:
         directory = Path(name)
         environment = prepare(directory, url)
         history(is_small=options.sqlite)
+        load = Path("/proc/loadavg").read_text().split()[:3]
+        print(f"Load of the machine before: {load}", file=sys.stderr)
         seen = measure(directory, environment, only=options.only, requests=options.requests)
+        print(f"Load of the machine after: {Path('/proc/loadavg').read_text().split()[:3]}", file=sys.stderr)
     show(seen)
     if options.json:
         options.json.write_text(json.dumps([asdict(page) for page in seen], indent=2) + "\n")
@@ -51,9 +55,12 @@ def main() -> int:
 
 
 @contextmanager
-def database(is_sqlite: bool, directory: Path) -> Iterator[str]:
-    """URL of a database that is gone afterwards."""
-    if is_sqlite:
+def database(options: argparse.Namespace, directory: Path) -> Iterator[str]:
+    """URL of a database that is gone afterwards, or of the one that was named."""
+    if options.filled:
+        yield options.filled
+        return
+    if options.sqlite:
         yield f"sqlite:///{directory}/bench.sqlite3"
         return
     with running_server() as server:
@@ -67,6 +74,7 @@ def prepare(directory: Path, url: str) -> dict[str, str]:
         "SWAPPER_DATA_DIR": str(directory),
         "SWAPPER_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
         "SWAPPER_DATABASE_URL": url,
+        "SWAPPER_API_REQUESTS_PER_MINUTE": "0",
     }
     run_manage("prepare", environment=environment)
     os.environ |= {**PRODUCT, **environment}
@@ -81,8 +89,10 @@ def history(*, is_small: bool) -> None:
 
     from benchmarks.history.filling import fill
     from benchmarks.history.rows import Size
-    from mirrors.models import Registry
+    from mirrors.models import MirrorJob, Registry
 
+    if MirrorJob.objects.exists():
+        return
     began = time.monotonic()
     size = Size().tenth() if is_small else Size()
     target = Registry.objects.get(role="target")
@@ -97,7 +107,9 @@ def measure(directory: Path, environment: dict[str, str], *, only: str, requests
     from benchmarks.pages import pages
     from benchmarks.visits import Visitor, inside_as, visit
 
-    user = User.objects.create_user(NAME, password=PASSWORD, is_staff=True)
+    user, _ = User.objects.get_or_create(username=NAME)
+    user.set_password(PASSWORD)
+    user.save()
     user.groups.add(Group.objects.get(name="operator"))
     inside = inside_as(user)
     seen = []
@@ -114,7 +126,7 @@ def measure(directory: Path, environment: dict[str, str], *, only: str, requests
         visitor.log_in(NAME, PASSWORD)
         for page in pages(user):
             if only in page.name:
-                seen.append(visit(page, visitor, inside, requests=requests))
+                seen.append(visit(page, visitor, inside, server, requests=requests))
                 print(_line(seen[-1]), file=sys.stderr, flush=True)
         print(f"The web process holds {server.resident_mib():.0f} MiB", file=sys.stderr)
     return seen
@@ -122,19 +134,20 @@ def measure(directory: Path, environment: dict[str, str], *, only: str, requests
 
 def show(seen: list[Visited]) -> None:
     table = Table(title=f"{len(seen)} pages")
-    for column in ("", "page", "p50 ms", "p95 ms", "queries"):
+    for column in ("", "page", "p50 ms", "p95 ms", "CPU ms", "SQL ms", "queries"):
         table.add_column(column, justify="left" if column in ("", "page") else "right")
     for page in sorted(seen, key=lambda page: -page.p95_ms):
         mark = "!" if page.is_slow else ""
-        table.add_row(mark, page.name, f"{page.p50_ms:.0f}", f"{page.p95_ms:.0f}", str(page.queries))
+        times = (page.p50_ms, page.p95_ms, page.cpu_ms, page.sql_ms)
+        table.add_row(mark, page.name, *(f"{time:.0f}" for time in times), str(page.queries))
     Console(width=120).print(table)
     slow = sum(page.is_slow for page in seen)
-    print(f"{slow} of {len(seen)} pages take more than 200 ms or 15 queries, or do not answer with 200")
+    print(f"{slow} of {len(seen)} pages take more than 200 ms or 14 queries, or do not answer with 200")
 
 
 def _line(page: Visited) -> str:
-    mark = "!" if page.is_slow else " "
-    text = f"{mark} {page.p50_ms:7.0f} {page.p95_ms:7.0f} {page.queries:3} {page.status} {page.name}"
+    times = f"{page.p50_ms:6.0f} {page.p95_ms:6.0f} {page.cpu_ms:5.0f} {page.sql_ms:5.0f}"
+    text = f"{'!' if page.is_slow else ' '} {times} {page.queries:3} {page.status} {page.name}"
     return f"{text}\n    {page.slowest_query_ms:.0f} ms: {page.slowest_query[:1500]}" if page.is_slow else text
 
 

@@ -19,6 +19,7 @@ SEARCHED: Final = {
     "job_error_search": ("mirrors_mirrorjob", ("error_message",)),
     "use_search": ("mirrors_imageuse", ("workload", "namespace")),
     "count_search": ("mirrors_decisioncount", ("namespace", "source_host")),
+    "sample_search": ("mirrors_admissionsample", ("namespace", "pod_name", "workload")),
 }
 """Name, table and columns of the indexes that search by a part of a word uses."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,6 +32,16 @@ Admitted = tuple[int, int]
 """Images admitted that somebody wants mirrored, and how many of them run from the mirror."""
 
 
+Ended = dict[tuple[datetime, str, str, str], int]
+"""Jobs by hour or day, status, error class and registry."""
+
+Reader = Callable[[datetime, bool], dict[Any, Any]]
+"""Counts from a time on, by the hour or by the day."""
+
+MOST_KEPT: Final = 12
+_over: dict[tuple[Any, ...], dict[Any, Any]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One hour, or one day, of a series. ``coverage`` is None where nothing was admitted."""
@@ -51,10 +61,11 @@ class Overview:
         self.now = timezone.now()
         # Whole minutes: lists that are linked to begin at the same moment, and pages stay the same for a while.
         self.since = (self.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
-        self._trunc = TruncHour if hours <= BY_HOUR else TruncDay
-        self._admitted = self._read_admitted()
-        self._ended = self._read_ended()
-        self._copied = self._read_copied()
+        is_hourly = hours <= BY_HOUR
+        longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
+        self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True)
+        self._ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
+        self._copied: dict[datetime, int] = self._read(_read_copied, self.since, is_hourly=is_hourly)
 
     def admitted(self, since: datetime, until: datetime | None = None) -> Admitted:
         """Within the hours that begin in this time."""
@@ -64,9 +75,17 @@ class Overview:
     def ended(self, status: str) -> dict[str, int]:
         """Jobs that ended so, by error class."""
         found: Counter[str] = Counter()
-        for (_, its_status, error), jobs in self._ended.items():
+        for (_, its_status, error, _), jobs in self._ended.items():
             if its_status == status:
                 found[error] += jobs
+        return dict(found)
+
+    def failed_by_host(self) -> dict[str, int]:
+        """Jobs that failed, by the registry that they failed at."""
+        found: Counter[str] = Counter()
+        for (_, status, _, host), jobs in self._ended.items():
+            if status == JobStatus.FAILED and host:
+                found[host] += jobs
         return dict(found)
 
     @property
@@ -83,7 +102,7 @@ class Overview:
                 all_, ours = sums.setdefault(at, [0, 0])
                 sums[at] = [all_ + counted[0], ours + counted[1]]
         jobs: Counter[tuple[datetime, str]] = Counter()
-        for (at, status, _), count in self._ended.items():
+        for (at, status, _, _), count in self._ended.items():
             jobs[at, status] += count
         return [
             Point(
@@ -96,22 +115,48 @@ class Overview:
             for at in _times(self.since, self.now, is_hourly=is_hourly)
         ]
 
-    def _read_admitted(self) -> dict[datetime, Admitted]:
-        longest = max(self.hours, 2 * max(COVERAGE_HOURS))
-        counted = DecisionCount.objects.filter(hour__gte=self.now - timedelta(hours=longest))
-        by_hour = counted.exclude(reason__in=NOT_COUNTED).order_by().values_list("hour")
-        sums = by_hour.annotate(n=Sum("images"), ours=Sum("images", filter=MIRRORED))
-        return {hour: (n or 0, ours or 0) for hour, n, ours in sums}
+    def _read(self, read: Reader, since: datetime, *, is_hourly: bool) -> dict[Any, Any]:
+        """Days that are over are read once a minute, as ``since`` moves; today is read each time."""
+        today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
+        key = (read, since, today, is_hourly)
+        if (over := _over.get(key)) is not None:
+            return {**over, **read(today, is_hourly)}
+        found = read(since, is_hourly)
+        if len(_over) >= MOST_KEPT:
+            _over.clear()
+        _over[key] = {at: counted for at, counted in found.items() if _time_of(at) < today}
+        return found
 
-    def _read_ended(self) -> dict[tuple[datetime, str, str], int]:
-        ended = MirrorJob.objects.filter(finished_at__gte=self.since).order_by()
-        by_time = ended.annotate(at=self._trunc("finished_at")).values_list("at", "status", "error_class")
-        return {(at, status, error): n for at, status, error, n in by_time.annotate(n=Count("*"))}
 
-    def _read_copied(self) -> dict[datetime, int]:
-        attempts = MirrorAttempt.objects.filter(finished_at__gte=self.since).order_by()
-        by_time = attempts.annotate(at=self._trunc("finished_at")).values_list("at")
-        return {at: n or 0 for at, n in by_time.annotate(n=Sum("bytes_copied"))}
+def _read_admitted(since: datetime, is_hourly: bool) -> dict[datetime, Admitted]:
+    counted = DecisionCount.objects.filter(hour__gte=since).exclude(reason__in=NOT_COUNTED).order_by()
+    sums = counted.values_list("hour").annotate(n=Sum("images"), ours=Sum("images", filter=MIRRORED))
+    return {hour: (n or 0, ours or 0) for hour, n, ours in sums}
+
+
+def _read_ended(since: datetime, is_hourly: bool) -> Ended:
+    ended = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
+    counted = ended.values_list("at", "status", "error_class", "error_host").annotate(n=Count("*"))
+    return {(at, status, error, host): n for at, status, error, host, n in counted}
+
+
+def _read_copied(since: datetime, is_hourly: bool) -> dict[datetime, int]:
+    attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
+    return {at: n or 0 for at, n in attempts.values_list("at").annotate(n=Sum("bytes_copied"))}
+
+
+def forget() -> None:
+    """Read all anew, also what is over."""
+    _over.clear()
+
+
+def _time_of(key: Any) -> datetime:
+    at: datetime = key[0] if isinstance(key, tuple) else key
+    return at
+
+
+def _trunc(is_hourly: bool) -> TruncHour | TruncDay:
+    return TruncHour("finished_at") if is_hourly else TruncDay("finished_at")
 
 
 def stats(*, hours: int) -> dict[str, Any]:
@@ -143,7 +188,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
         ],
         "succeeded": sum(overview.ended(JobStatus.SUCCEEDED).values()),
         "failed": overview.ended(JobStatus.FAILED),
-        "failed_by_host": failed_by_host(overview.since),
+        "failed_by_host": overview.failed_by_host(),
         "bytes_copied": overview.bytes_copied,
         **_hosts(overview.now),
         **processes,
@@ -157,12 +202,6 @@ def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
     for admitted, ours in (overview.admitted(since), overview.admitted(since - timedelta(hours=hours), since)):
         shares.append(ours / admitted if admitted else None)
     return {"hours": hours, "coverage": shares[0], "before": shares[1]}
-
-
-def failed_by_host(since: datetime) -> dict[str, int]:
-    """Jobs that failed since then, by the registry that they failed at."""
-    failed = MirrorJob.objects.filter(status=JobStatus.FAILED, finished_at__gte=since).exclude(error_host="")
-    return dict(failed.order_by().values_list("error_host").annotate(n=Count("*")))
 
 
 def _hosts(now: datetime) -> dict[str, Any]:

@@ -24,6 +24,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("database")
 
 
+@pytest.fixture(autouse=True)
+def counts_of_this_test() -> None:
+    """What the process keeps of days that are over is another test's."""
+    from mirrors import stats
+
+    stats.forget()
+
+
 @pytest.fixture(scope="session")
 def database_template(tmp_path_factory: pytest.TempPathFactory) -> DatabaseTemplate:
     """A migrated database that fresh ones are copied from."""

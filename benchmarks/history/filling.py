@@ -63,6 +63,7 @@ def fill(size: Size, *, registry_id: int, now: datetime, seed: int = 1) -> dict[
     ]
     # SQLite would look through all mappings for each new job; both databases check all of it in the end.
     with connection.constraint_checks_disabled(), transaction.atomic():
+        _take_time()
         written = {name: _write(f"mirrors_{name}", _COLUMNS[name].split(), found) for name, found in tables}
         connection.check_constraints()
     if connection.in_atomic_block:
@@ -70,6 +71,13 @@ def fill(size: Size, *, registry_id: int, now: datetime, seed: int = 1) -> dict[
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
     return written
+
+
+def _take_time() -> None:
+    """A million rows, on a busy machine, take longer than any statement of the product may."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 0")
 
 
 def _write(table: str, columns: list[str], found: Iterable[Row]) -> int:

@@ -9,6 +9,7 @@ from mirrors.admin import (
     log_ins,
     mappings,
     observed,
+    quick_lists,
     registries,
     repositories,
     tokens,
@@ -24,8 +25,11 @@ __all__ = [
     "log_ins",
     "mappings",
     "observed",
+    "quick_lists",
     "registries",
     "repositories",
     "tokens",
     "users",
 ]
+
+quick_lists.install()

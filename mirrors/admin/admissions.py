@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.decorators import display
 
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.quick_lists import labels
 from mirrors.models import AdmissionSample
 from mirrors.reasons import meaning_of
 
@@ -81,9 +82,9 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
         parts = [f"{n} {word}" for n, word in ((row.swapped, "swapped"), (row.kept, "kept")) if n]
         return ", ".join(parts) or "–"
 
-    @display(description="reasons", label=True)
-    def shown_reasons(self, row: AdmissionSample) -> list[str]:
-        return list(dict.fromkeys(d["reason"] for d in row.decisions))
+    @display(description="reasons")
+    def shown_reasons(self, row: AdmissionSample) -> SafeString:
+        return labels(dict.fromkeys(d["reason"] for d in row.decisions))
 
 
 def _details(sample: AdmissionSample) -> dict[str, Any]:

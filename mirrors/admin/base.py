@@ -10,9 +10,12 @@ from django.contrib.admin.views.main import PAGE_VAR
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from unfold import admin as unfold
 from unfold import paginator as unfold_paginator
+from unfold.decorators import display
 
+from mirrors.admin.quick_lists import box, box_for_all
 from mirrors.models import ManagedBy
 from mirrors.search import search, words_of
 
@@ -60,6 +63,10 @@ class PlainAdmin(ModelAdmin[M]):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
         return search(queryset, words_of(term), self.get_search_fields(request)), False
+
+    @display(description=box_for_all())
+    def action_checkbox(self, obj: M) -> SafeString:
+        return box(obj.pk)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         page = request.GET.get(PAGE_VAR, "")

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from mirrors.admin.quick_lists import label
 from mirrors.models import ImageMapping, JobStatus, MirrorJob
 from mirrors.templatetags.humanise import when
 
@@ -42,10 +44,10 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
     return shown
 
 
-@display(description="status", ordering="status", label=STATUS_COLOURS)
-def status(self: Any, row: Any) -> tuple[str, str]:
+@display(description="status", ordering="status")
+def status(self: Any, row: Any) -> SafeString:
     """A coloured label."""
-    return row.status, row.get_status_display()
+    return label(row.get_status_display(), STATUS_COLOURS.get(row.status, ""))
 
 
 def state_of(mapping: ImageMapping) -> str:

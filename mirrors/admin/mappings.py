@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mirrors import services
@@ -16,6 +17,7 @@ from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import STATE_COLOURS, moment, state_of
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.mapping_filters import NamespaceFilter, ReasonFilter, SeenFilter, SourceFilter, StateFilter
+from mirrors.admin.quick_lists import label
 from mirrors.advice import advice_for
 from mirrors.models import ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.templatetags.humanise import size
@@ -102,9 +104,10 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     def image(self, row: ImageMapping) -> str:
         return row.source
 
-    @display(description="state", label=STATE_COLOURS)
-    def state(self, row: ImageMapping) -> str:
-        return state_of(row)
+    @display(description="state")
+    def state(self, row: ImageMapping) -> SafeString:
+        state = state_of(row)
+        return label(state, STATE_COLOURS.get(state, ""))
 
     @admin.display(description="size", ordering="size_bytes")
     def shown_size(self, row: ImageMapping) -> str:

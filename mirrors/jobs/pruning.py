@@ -1,4 +1,4 @@
-"""Old history goes, the oldest first: a thousand rows a batch, a few batches a turn."""
+"""Old history goes, the oldest first: small batches, a few a turn, so that a turn is soon over."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from mirrors.models import (
     RegistryCheck,
 )
 
-BATCH: Final = 1_000
-BATCHES: Final = 10
+BATCH: Final = 500
+BATCHES: Final = 4
 DAY: Final = 86_400.0
 
 

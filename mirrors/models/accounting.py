@@ -46,6 +46,7 @@ class DecisionCount(models.Model):
     images = models.BigIntegerField(default=0)
 
     class Meta:
+        verbose_name = "decision"
         constraints = [
             models.UniqueConstraint(
                 fields=["hour", "namespace", "source_host", "decision", "reason", "filter"],

@@ -32,6 +32,8 @@ class RegistryCheck(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "test of a registry"
+        verbose_name_plural = "tests of registries"
         constraints = [
             models.CheckConstraint(condition=Q(status__in=CheckStatus.values), name="check_status_known"),
             models.UniqueConstraint(

@@ -38,6 +38,7 @@ class HostBudget(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = "host limit"
         constraints = [
             models.UniqueConstraint(fields=["host", "credential", "operation"], name="host_budget_unique"),
         ]

@@ -22,6 +22,8 @@ class Instance(models.Model):
     seen_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
+        verbose_name = "process"
+        verbose_name_plural = "webhooks and workers"
         constraints = [models.UniqueConstraint(fields=["role", "name"], name="instance_unique")]
 
     def __str__(self) -> str:

@@ -131,7 +131,7 @@ def test_pruning_takes_thousands_in_batches() -> None:
     registry = target_row()
     blobs = [
         BlobLocation(registry=registry, digest=f"sha256:{number:064x}", repository="app", seen_at=from_now(-100 * DAY))
-        for number in range(2_500)
+        for number in range(1_500)
     ]
     BlobLocation.objects.bulk_create(blobs)
     fresh = BlobLocation.objects.create(registry=registry, digest="sha256:" + "f" * 64, repository="app")
