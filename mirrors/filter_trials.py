@@ -56,15 +56,21 @@ class Trial:
     winner: str
 
 
-def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter]) -> list[Trial]:
-    """Each filter's answer for each image, in the order in which they are asked."""
+def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadline: float | None = None) -> list[Trial]:
+    """Each filter's answer for each image, in the order in which they are asked.
+
+    After ``deadline`` (monotonic seconds; without one ``SECONDS`` from now) no more images are tried.
+    """
+    deadline = deadline or time.monotonic() + SECONDS
     seen = pods.in_namespace(pod, namespace) if namespace else dict(pod)
     budget = ReviewBudget()
     trials = []
     for slot in pods.all_slots(seen)[:MOST_IMAGES]:
+        if time.monotonic() > deadline:
+            break
         data = {"obj": seen, "container": slot.container}
         # Those behind the winner are never asked by a review, and cost it nothing.
-        answers = [_answer(compiled, data, ReviewBudget()) for compiled in chain]
+        answers = [_answer(compiled, data, ReviewBudget(), deadline) for compiled in chain]
         winner = _winner(chain, data, budget)
         trials.append(Trial(KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, answers, winner))
     return trials
@@ -152,7 +158,9 @@ def _compare(impact: Impact, sample: Sampled, slot: ImageSlot, was: str, now: st
         changes.append(change)
 
 
-def _answer(compiled: CompiledFilter, data: dict[str, Any], budget: ReviewBudget) -> Answer:
+def _answer(compiled: CompiledFilter, data: dict[str, Any], budget: ReviewBudget, deadline: float) -> Answer:
+    if time.monotonic() > deadline:
+        return Answer(compiled.name, None, "not asked: these filters take too long on this pod")
     try:
         return Answer(compiled.name, compiled.matches(data, budget))
     except (FilterEvaluationError, ReviewBudgetError) as error:

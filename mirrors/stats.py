@@ -197,7 +197,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
 
 def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
     """Of the last hours, and of as many before them."""
-    since = overview.now - timedelta(hours=hours)
+    since = (overview.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
     shares = []
     for admitted, ours in (overview.admitted(since), overview.admitted(since - timedelta(hours=hours), since)):
         shares.append(ours / admitted if admitted else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+LOGIN_REDIRECT_URL = "admin:index"
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "mirrors.accounts.authentication.ApiTokenAuthentication",

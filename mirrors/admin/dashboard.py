@@ -133,7 +133,7 @@ def _registries(found: dict[str, Any], ended_since: dict[str, str]) -> list[dict
             "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
             "test": row.test,
             "failed": found["failed_by_host"].get(row.endpoint, 0),
-            "failed_link": _jobs(status__exact="failed", error_host__icontains=row.endpoint, **ended_since),
+            "failed_link": _jobs(status__exact="failed", error_host__exact=row.endpoint, **ended_since),
             "left": found["remaining_pulls"].get(row.endpoint),
             "resting": found["resting_hosts"].get(row.endpoint),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from mirrors import filter_plans
 from mirrors.filter_places import pointed
 from mirrors.filter_plans import Plan
-from mirrors.filter_trials import BUDGET, Change, try_on
+from mirrors.filter_trials import BUDGET, SECONDS, Change, try_on
 from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter
@@ -159,19 +160,21 @@ def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     chain = asked.plan.after if asked.plan else filter_plans.in_force()
     candidate = asked.plan.candidate if asked.plan else ""
     found, problem = _pods(admission, pod)
+    # One deadline for all that was pasted: this is asked as people type.
+    deadline = time.monotonic() + SECONDS
     return {
         "asked": asked,
-        "shown_pods": [_tried(pod, chain, candidate) for pod in found],
+        "shown_pods": [_tried(pod, chain, candidate, deadline) for pod in found],
         "pod_problem": problem,
         "candidate": candidate,
         "budget": BUDGET,
     }
 
 
-def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str) -> dict[str, Any]:
+def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, deadline: float) -> dict[str, Any]:
     trials = [
         {"trial": trial, "own": next((a for a in trial.answers if a.name == candidate), None)}
-        for trial in try_on(pod.pod, pod.namespace, chain)
+        for trial in try_on(pod.pod, pod.namespace, chain, deadline=deadline)
     ]
     return {"title": pod.title, "namespace": pod.namespace, "trials": trials}
 

@@ -98,12 +98,14 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
         order.is_valid(raise_exception=True)
         return _ordered(order.validated_data["image"], request)
 
-    @extend_schema(request=None, responses={201: serializers.JobSerializer})
+    @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
-        """Order the job's image anew."""
+        """Order the job's image anew. While a job of it is live, the answer is that job."""
+        newest = _newest()
         job = services.retry_job(job_id=self.get_object().pk, requested_by=who(request))
-        return Response(self.get_serializer(job).data, status=status.HTTP_201_CREATED)
+        code = status.HTTP_201_CREATED if job.id > newest else status.HTTP_200_OK
+        return Response(self.get_serializer(job).data, status=code)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
@@ -155,9 +157,13 @@ def _ordered(image: str, request: Request) -> Response:
     return Response(serializers.JobSerializer(job).data, status=code)
 
 
+def _newest() -> int:
+    return MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
+
+
 def _job_of(act: Callable[..., services.Acted], mapping: ImageMapping, request: Request) -> Response:
     """The job that comes of an act on one mapping; 201 where it is a new one."""
-    newest = MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    newest = _newest()
     acted = act(mapping_ids=[mapping.pk], requested_by=who(request))
     if not acted.jobs:
         raise services.JobStateError(acted.refusals[0] if acted.refusals else "It can't be ordered now.")

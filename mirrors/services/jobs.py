@@ -71,6 +71,7 @@ def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -
 
 
 def _retry(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
+    newest = MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
     old: dict[int, MirrorJob] = {}
     for job in MirrorJob.objects.select_related("mapping").filter(id__in=job_ids).order_by("id"):
         if reason := _why_not(job):
@@ -83,7 +84,9 @@ def _retry(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
     _carry_requests(old, new)
     fresh = MirrorJob.objects.select_related("mapping").filter(id__in=[job.id for job in new.values()]).order_by("id")
     acted.jobs.extend(fresh)
-    subjects = [Subject(old[m].mapping.source, m, job.id, f"after job {old[m].id}") for m, job in new.items()]
+    # A job that was live already is the answer too, and nothing that was done.
+    made = {mapping_id: job for mapping_id, job in new.items() if job.id > newest}
+    subjects = [Subject(old[m].mapping.source, m, job.id, f"after job {old[m].id}") for m, job in made.items()]
     note_actions(actor=requested_by, action="retry", subjects=subjects)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from html import unescape
@@ -184,3 +185,12 @@ def test_an_admission_tells_image_by_image(admin_client: Client) -> None:
     url = reverse("admin:mirrors_admissionsample_changelist")
     assert "billing" not in admin_client.get(url, {"namespace": "shop"}).content.decode().split("<tbody")[1]
     assert "shop" not in admin_client.get(url, {"decision": "swap"}).content.decode().split("changelist-form")[1]
+
+
+def test_a_trial_that_takes_too_long_is_cut(admin_client: Client) -> None:
+    containers = [{"name": f"c{number}", "image": f"nginx:{number}"} for number in range(100)]
+    pod = json.dumps({"kind": "Pod", "metadata": {"name": "many"}, "spec": {"containers": containers}})
+    text = "\n---\n".join([pod] * 20)
+    costly = "length(obj.spec.containers" + "[].[@,@]" * 12 + ") > `0`"
+    page = admin_client.post(ANSWERS, {"jmespath": costly, "pod": text}).content.decode()
+    assert page.count("<code>nginx:") < 2000

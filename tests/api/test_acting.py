@@ -93,7 +93,8 @@ def test_a_registry_is_tested_once_at_a_time(operator: APIClient, target: Regist
     url = f"/api/v1/registries/{target.pk}/"
     first, again = operator.post(f"{url}check/"), operator.post(f"{url}check/")
     assert (first.status_code, first.json()["status"]) == (201, "pending")
-    assert again.json()["id"] == first.json()["id"]
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    assert OperatorAction.objects.filter(action="test").count() == 1
     step = {"name": "Name", "status": "ok", "words": "has 1 address", "seconds": 0.1}
     RegistryCheck.objects.update(steps=[step])
     assert operator.get(f"{url}checks/").json()[0]["steps"] == [step]
@@ -133,3 +134,11 @@ def test_lists_are_ordered(operator: APIClient, target: Registry) -> None:
     assert ids == sorted(ids) and len(ids) == 2
     newest = [row["id"] for row in operator.get("/api/v1/jobs/").json()["results"]]
     assert newest == sorted(newest, reverse=True)
+
+
+def test_a_second_retry_is_answered_with_the_job_of_the_first(operator: APIClient, job: MirrorJob) -> None:
+    services.cancel_job(job_id=job.pk, requested_by="x")
+    first, again = (operator.post(f"/api/v1/jobs/{job.pk}/retry/") for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == first.json()["id"]
+    assert OperatorAction.objects.filter(action="retry").count() == 1

@@ -161,8 +161,9 @@ class Webhook:
         return self.process.log.read_text()
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """Structured lines of the log so far."""
-        return [json.loads(line) for line in self.log_text().splitlines() if line.startswith("{")]
+        """Structured lines of the log so far; the last one may be half written."""
+        lines = self.log_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def reasons(self, answer: Answer) -> list[str]:
         """Why each image of an answered review was kept or swapped, as the log tells."""
