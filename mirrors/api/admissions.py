@@ -28,6 +28,9 @@ class DecidedImageSerializer(serializers.Serializer[Any]):
 
 class AdmissionSerializer(serializers.ModelSerializer[AdmissionSample]):
     images = DecidedImageSerializer(many=True, read_only=True, source="decisions")
+    # Said here, as databases differ in how large they may become.
+    swapped = serializers.IntegerField(read_only=True, help_text="Images that were swapped.")
+    kept = serializers.IntegerField(read_only=True, help_text="Images that were left as they are.")
 
     class Meta:
         model = AdmissionSample

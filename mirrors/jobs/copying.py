@@ -19,6 +19,7 @@ from mirrors.jobs.retry import JobRefusedError
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
 from mirrors.oci import CopyRequest, CopyResult, RegistryError
 from mirrors.registries.base import RegistryDriver
+from mirrors.registries.credentials import CredentialError
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,11 @@ class Copying:
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
         )
-        found = finder.find(Asker(self._source, self._brought(), self._job.mapping.access))
+        try:
+            found = finder.find(Asker(self._source, self._brought(), self._job.mapping.access))
+        except CredentialError as error:
+            error.host = self._source.registry
+            raise
         for problem in found.problems:
             self._attempt.note(problem)
         self._attempt.note(f"the source is read {found.words}")

@@ -70,7 +70,7 @@ def classify(error: Exception) -> Failure:
         case ClusterError():
             return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False)
         case CredentialError():
-            return Failure(ErrorClass.CREDENTIAL, str(error), permanent=False)
+            return Failure(ErrorClass.CREDENTIAL, str(error), permanent=False, host=error.host)
     return Failure(
         ErrorClass.INTERNAL,
         f"An unforeseen error stopped the copy ({type(error).__name__}); the attempt's log has its traceback.",

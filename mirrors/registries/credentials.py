@@ -21,6 +21,9 @@ _VARIABLE = re.compile(r"SWAPPER_CRED_[A-Z0-9_]+")
 class CredentialError(Exception):
     """The log-in can't be read now; the message says what is missing, and never the password."""
 
+    host: str = ""
+    """The registry that it is for, where that is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
