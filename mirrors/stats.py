@@ -159,13 +159,8 @@ def _trunc(is_hourly: bool) -> TruncHour | TruncDay:
     return TruncHour("finished_at") if is_hourly else TruncDay("finished_at")
 
 
-def stats(*, hours: int) -> dict[str, Any]:
-    """All numbers for the last hours."""
-    return numbers(Overview(hours=hours))
-
-
 def numbers(overview: Overview) -> dict[str, Any]:
-    """The same of what was read already."""
+    """All numbers of dashboard and API, but for the series."""
     admitted, from_mirror = overview.admitted(overview.since)
     queue = selectors.queue()
     processes = running_processes(overview.now)

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Count, Exists, OuterRef, Subquery
+from django.db.models import Count, Exists, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -84,7 +84,6 @@ def _live(overview: Overview) -> dict[str, Any]:
         "banner": banner(),
         "certificate_days": _days_until(found["certificate_expires_at"], overview.now),
         "links": {
-            "mappings": reverse("admin:mirrors_imagemapping_changelist"),
             "pending": _jobs(status__exact="pending"),
             "running": _jobs(status__exact="running"),
             "succeeded": _jobs(status__exact="succeeded", **ended_since),
@@ -124,8 +123,8 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
 
 def _registries(found: dict[str, Any], ended_since: dict[str, str]) -> list[dict[str, Any]]:
     """Configured registries, and what is known of each: its last test, what failed there, what it allows."""
-    newest = RegistryCheck.objects.filter(registry=OuterRef("pk")).order_by("-id").values("status")[:1]
-    rows = Registry.objects.filter(enabled=True).annotate(test=Subquery(newest)).order_by("-role", "endpoint")
+    enabled = Registry.objects.filter(enabled=True).annotate(test=RegistryCheck.newest_status())
+    rows = enabled.order_by("-role", "endpoint")
     return [
         {
             "name": str(row),

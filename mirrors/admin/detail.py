@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
+from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 
 from mirrors.admin.base import ReadOnlyAdmin
@@ -55,16 +56,12 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         own = [path("<int:key>/live/", self.admin_site.admin_view(self.live_view), name=name)]
         return [*(own if self.live_template else []), *super().get_urls()]
 
+    @method_decorator(conditional_page)
     def live_view(self, request: HttpRequest, key: int) -> HttpResponse:
-        @conditional_page
-        def page(request: HttpRequest) -> HttpResponse:
-            row = self._row(request, str(key))
-            return render(request, self.live_template, {"row": row, **self.live(request, row)})
-
-        response = page(request)
-        if response.status_code == 200 and b"data-over" in response.content:
-            response.status_code = STOP_POLLING
-        return response
+        row = self._row(request, str(key))
+        found = self.live(request, row)
+        status = STOP_POLLING if found["is_over"] else 200
+        return render(request, self.live_template, {"row": row, **found}, status=status)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether this user may act on such rows."""

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from mirrors import services
 from mirrors.admin.acts import Act, Done, confirm_or_run, tell
 from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import STATUS_COLOURS, moment, status
+from mirrors.admin.columns import moment, status
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_failed_view
 from mirrors.admin.time_filter import TimeRangeFilter
@@ -72,7 +72,6 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         ("namespace", FieldTextFilter),
         ("finished_at", TimeRangeFilter),
     ]
-    list_select_related = ["mapping"]
     search_fields = ["mapping__source", "mapping__target"]
     search_help_text = "Any part of the image's name"
     ordering = ["-id"]
@@ -104,7 +103,6 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def live(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
         return {
             "job": row,
-            "colour": STATUS_COLOURS.get(row.status, ""),
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
             "advice": advice_for(row.error_class),

@@ -123,7 +123,6 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "state_colour": STATE_COLOURS.get(state, ""),
             "advice": advice_for(row.last_job.error_class) if row.last_job and state == "failed" else "",
             "uses": uses[:SHOWN],
-            "namespaces": sorted({use.namespace for use in uses}),
             "jobs": jobs[:SHOWN],
             "accesses": accesses[:SHOWN],
             "more": {"uses": len(uses) > SHOWN, "jobs": len(jobs) > SHOWN, "accesses": len(accesses) > SHOWN},

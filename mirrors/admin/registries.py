@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -38,8 +38,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     change_form_template = "admin/mirrors/registry.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Registry]:
-        newest = RegistryCheck.objects.filter(registry=OuterRef("pk")).order_by("-id").values("status")[:1]
-        return super().get_queryset(request).annotate(newest_test=Subquery(newest))
+        return super().get_queryset(request).annotate(newest_test=RegistryCheck.newest_status())
 
     @display(description="last test", label=STATUS_COLOURS)
     def last_test(self, row: Registry) -> str:
@@ -84,10 +83,8 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         context = _test_of(get_object_or_404(Registry, pk=key))
-        response = render(request, "admin/mirrors/registry_test.html", context)
-        if not context["is_live"]:
-            response.status_code = STOP_POLLING
-        return response
+        status = 200 if context["is_live"] else STOP_POLLING
+        return render(request, "admin/mirrors/registry_test.html", context, status=status)
 
 
 def _about(registry: Registry, may_test: bool) -> dict[str, Any]:

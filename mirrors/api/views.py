@@ -20,6 +20,7 @@ from mirrors.api import serializers
 from mirrors.api.who import who
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
 from mirrors.progress import NOT_BEGUN, copy_progress
+from mirrors.selectors import newest_job_id
 from mirrors.services.orders import order_image
 
 
@@ -102,10 +103,9 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Order the job's image anew. While a job of it is live, the answer is that job."""
-        newest = _newest()
+        newest = newest_job_id()
         job = services.retry_job(job_id=self.get_object().pk, requested_by=who(request))
-        code = status.HTTP_201_CREATED if job.id > newest else status.HTTP_200_OK
-        return Response(self.get_serializer(job).data, status=code)
+        return _answer(job, is_new=job.id > newest)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
@@ -153,19 +153,18 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
 
 def _ordered(image: str, request: Request) -> Response:
     job, is_new = order_image(image=image, requested_by=who(request))
-    code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-    return Response(serializers.JobSerializer(job).data, status=code)
-
-
-def _newest() -> int:
-    return MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    return _answer(job, is_new=is_new)
 
 
 def _job_of(act: Callable[..., services.Acted], mapping: ImageMapping, request: Request) -> Response:
     """The job that comes of an act on one mapping; 201 where it is a new one."""
-    newest = _newest()
+    newest = newest_job_id()
     acted = act(mapping_ids=[mapping.pk], requested_by=who(request))
     if not acted.jobs:
         raise services.JobStateError(acted.refusals[0] if acted.refusals else "It can't be ordered now.")
-    code = status.HTTP_201_CREATED if acted.jobs[0].id > newest else status.HTTP_200_OK
-    return Response(serializers.JobSerializer(acted.jobs[0]).data, status=code)
+    return _answer(acted.jobs[0], is_new=acted.jobs[0].id > newest)
+
+
+def _answer(job: MirrorJob, *, is_new: bool) -> Response:
+    code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
+    return Response(serializers.JobSerializer(job).data, status=code)

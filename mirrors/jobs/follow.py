@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from mirrors.models import MirrorJob
+from mirrors.progress import NOT_BEGUN, view
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ def look(job_ids: Collection[int]) -> list[JobView]:
 
 
 def _view(job: MirrorJob) -> JobView:
-    seen = getattr(job, "progress", None)
-    copied = seen.bytes_copied if seen else 0
+    row = getattr(job, "progress", None)
+    seen = view(row) if row else NOT_BEGUN
     return JobView(
         job_id=job.id,
         source=job.mapping.source,
@@ -65,7 +66,7 @@ def _view(job: MirrorJob) -> JobView:
         error_class=job.error_class,
         error=job.error_message,
         digest=job.mapping.target_digest,
-        bytes_total=seen.bytes_total if seen else 0,
-        bytes_done=copied + seen.bytes_mounted + seen.bytes_skipped if seen else 0,
-        bytes_copied=copied,
+        bytes_total=seen.bytes_total,
+        bytes_done=seen.bytes_done,
+        bytes_copied=seen.bytes_copied,
     )

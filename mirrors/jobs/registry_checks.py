@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ from mirrors.models import (
     RegistryRole,
 )
 from mirrors.oci import RegistryAccess
+from mirrors.oci.probe import Probe
 from mirrors.registries.sources import entry_from_row
 
 log = structlog.get_logger(__name__)
@@ -107,14 +109,14 @@ class _Steps:
 
     def all(self) -> Iterator[Step]:
         yield "Credential", self._credential
-        probe = self._copier.engine.probe
         if self._access is None:
             return
-        yield "Name", probe(self._access).name
-        yield "Connection", probe(self._access).connection
-        yield "Log-in", probe(self._access).log_in
-        yield "Permission", self._permission
-        yield "Round trip", probe(self._access).round_trip
+        probe = self._copier.engine.probe(self._access)
+        yield "Name", probe.name
+        yield "Connection", probe.connection
+        yield "Log-in", probe.log_in
+        yield "Permission", lambda: self._permission(probe)
+        yield "Round trip", probe.round_trip
 
     def _credential(self) -> str:
         self._access = self._reach()
@@ -146,9 +148,7 @@ class _Steps:
             catalog = copier.catalog_of([own])
         return catalog.access_for(ref)
 
-    def _permission(self) -> str:
-        assert self._access is not None
-        probe = self._copier.engine.probe(self._access)
+    def _permission(self, probe: Probe) -> str:
         if self._registry.role == RegistryRole.TARGET:
             return probe.write(self._own_repository())
         example = self._example()
@@ -172,9 +172,7 @@ class _Steps:
         host = self._registry.endpoint
         rows = ImageMapping.objects.filter(existence="present").order_by("-id")
         if host.startswith("*."):
-            newest = rows.filter(
-                source__iregex=rf"^[a-z0-9.-]+{host[1:].replace('.', chr(92) + '.')}(:[0-9]+)?/"
-            ).first()
+            newest = rows.filter(source__iregex=rf"^[a-z0-9.-]+{re.escape(host[1:])}(:[0-9]+)?/").first()
         else:
             newest = rows.filter(source__startswith=f"{host}/").first()
         return ImageRef.parse(newest.source) if newest else None

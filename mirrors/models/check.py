@@ -42,5 +42,11 @@ class RegistryCheck(models.Model):
         ]
         indexes = [models.Index(fields=["registry", "-id"], name="check_of_registry")]
 
+    @classmethod
+    def newest_status(cls) -> models.Subquery:
+        """Beside rows of registries: how the last test of each ended, or stands."""
+        newest = cls.objects.filter(registry=models.OuterRef("pk")).order_by("-id")
+        return models.Subquery(newest.values("status")[:1])
+
     def __str__(self) -> str:
         return f"test of {self.registry}"

@@ -10,11 +10,12 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.selectors import newest_job_id
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.mirroring import MirrorOrder, request_mirrors
 
 AT_ONCE = 200
-"""Jobs that are ordered anew in one transaction."""
+"""Rows that are acted on in one transaction."""
 
 MOST_RETRIED = 2_000
 
@@ -29,6 +30,12 @@ class Acted:
 
     jobs: list[MirrorJob] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+
+
+def batches(ids: Collection[int]) -> list[list[int]]:
+    """In order, a transaction's worth each."""
+    ordered = sorted(ids)
+    return [ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE)]
 
 
 def retry_job(*, job_id: int, requested_by: str) -> MirrorJob:
@@ -47,10 +54,9 @@ def retry_job(*, job_id: int, requested_by: str) -> MirrorJob:
 def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
     """Order the images of jobs anew, each image once; those that can't be now are passed over with their reason."""
     acted = Acted()
-    ids = sorted(job_ids)
-    for start in range(0, len(ids), AT_ONCE):
+    for ids in batches(job_ids):
         with transaction.atomic():
-            _retry(ids[start : start + AT_ONCE], requested_by, acted)
+            _retry(ids, requested_by, acted)
     return acted
 
 
@@ -71,7 +77,7 @@ def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -
 
 
 def _retry(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
-    newest = MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    newest = newest_job_id()
     old: dict[int, MirrorJob] = {}
     for job in MirrorJob.objects.select_related("mapping").filter(id__in=job_ids).order_by("id"):
         if reason := _why_not(job):

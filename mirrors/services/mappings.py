@@ -8,11 +8,8 @@ from django.db import transaction
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Priority, Revision, Trigger
 from mirrors.services.actions import Subject, note_actions
-from mirrors.services.jobs import Acted
+from mirrors.services.jobs import Acted, batches
 from mirrors.services.mirroring import MirrorOrder, request_mirrors
-
-AT_ONCE = 200
-"""Mappings that are acted on in one transaction."""
 
 
 def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> Acted:
@@ -28,7 +25,7 @@ def verify_mappings(*, mapping_ids: Collection[int], requested_by: str) -> Acted
 def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str) -> int:
     """Neither mirror nor swap the images, or do so again; how many have changed."""
     changed = 0
-    for ids in _batches(mapping_ids):
+    for ids in batches(mapping_ids):
         with transaction.atomic():
             rows = list(ImageMapping.objects.filter(id__in=ids, paused=not paused).select_for_update().order_by("id"))
             changed += ImageMapping.objects.filter(id__in=[row.id for row in rows]).record(paused=paused)
@@ -43,7 +40,7 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
     The next pod that asks for such an image begins anew.
     """
     forgotten, refusals = 0, []
-    for ids in _batches(mapping_ids):
+    for ids in batches(mapping_ids):
         with transaction.atomic():
             rows = list(ImageMapping.objects.filter(id__in=ids).select_for_update().order_by("id"))
             busy = set(
@@ -61,7 +58,7 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
 
 def _order(mapping_ids: Collection[int], trigger: Trigger, action: str, requested_by: str) -> Acted:
     acted = Acted()
-    for ids in _batches(mapping_ids):
+    for ids in batches(mapping_ids):
         with transaction.atomic():
             rows = list(ImageMapping.objects.filter(id__in=ids).order_by("id"))
             acted.refusals += [f"{row.source} is paused: resume it first." for row in rows if row.paused]
@@ -86,8 +83,3 @@ def _order_for(row: ImageMapping, trigger: Trigger, requested_by: str) -> Mirror
         priority=Priority.OPERATOR,
         requested_by=requested_by,
     )
-
-
-def _batches(ids: Collection[int]) -> list[list[int]]:
-    ordered = sorted(ids)
-    return [ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mirrors.images import MAX_REPOSITORY, ImageRef, TargetName
 from mirrors.models import MirrorJob, Priority, Registry, RegistryKind, RegistryRole, Trigger
+from mirrors.selectors import newest_job_id
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import JobStateError
 from mirrors.services.mirroring import MirrorOrder, request_mirror
@@ -21,7 +22,7 @@ def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
     name = TargetName(registry.endpoint, registry.prefix, longest)
     if name.contains(source):
         raise JobStateError(f"{source} lies at the target already.")
-    newest = MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    newest = newest_job_id()
     order = MirrorOrder(
         source=str(source),
         target=str(name.retarget(source)),
