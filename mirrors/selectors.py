@@ -125,11 +125,6 @@ def job_states(job_ids: Collection[int]) -> dict[int, str]:
     return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))
 
 
-def newest_job_id() -> int:
-    """What is above it was ordered later; 0 where there is none."""
-    return MirrorJob.objects.order_by("-id").values_list("id", flat=True).first() or 0
-
-
 @dataclass(frozen=True, slots=True)
 class QueueLine:
     """Live jobs of one priority. ``oldest_due_seconds`` is how long the oldest due one has been waiting."""

@@ -20,7 +20,6 @@ from mirrors.api import serializers
 from mirrors.api.who import who
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
 from mirrors.progress import NOT_BEGUN, copy_progress
-from mirrors.selectors import newest_job_id
 from mirrors.services.orders import order_image
 
 
@@ -103,9 +102,8 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Order the job's image anew. While a job of it is live, the answer is that job."""
-        newest = newest_job_id()
-        job = services.retry_job(job_id=self.get_object().pk, requested_by=who(request))
-        return _answer(job, is_new=job.id > newest)
+        acted = services.retry_jobs(job_ids=[self.get_object().pk], requested_by=who(request))
+        return _answer_of(acted)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
@@ -157,12 +155,15 @@ def _ordered(image: str, request: Request) -> Response:
 
 
 def _job_of(act: Callable[..., services.Acted], mapping: ImageMapping, request: Request) -> Response:
-    """The job that comes of an act on one mapping; 201 where it is a new one."""
-    newest = newest_job_id()
-    acted = act(mapping_ids=[mapping.pk], requested_by=who(request))
+    """The job that comes of an act on one mapping."""
+    return _answer_of(act(mapping_ids=[mapping.pk], requested_by=who(request)))
+
+
+def _answer_of(acted: services.Acted) -> Response:
+    """The one job of an act; 201 where it is a new one."""
     if not acted.jobs:
         raise services.JobStateError(acted.refusals[0] if acted.refusals else "It can't be ordered now.")
-    return _answer(acted.jobs[0], is_new=acted.jobs[0].id > newest)
+    return _answer(acted.jobs[0], is_new=acted.jobs[0].id in acted.made)
 
 
 def _answer(job: MirrorJob, *, is_new: bool) -> Response:

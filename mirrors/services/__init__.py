@@ -9,7 +9,6 @@ from mirrors.services.jobs import (
     cancel_job,
     failed_last,
     retry_failed,
-    retry_job,
     retry_jobs,
     set_priority,
 )
@@ -52,7 +51,6 @@ __all__ = [
     "request_mirrors",
     "request_settings",
     "retry_failed",
-    "retry_job",
     "retry_jobs",
     "set_paused",
     "set_priority",

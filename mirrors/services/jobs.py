@@ -10,7 +10,6 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
-from mirrors.selectors import newest_job_id
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.mirroring import MirrorOrder, request_mirrors
 
@@ -29,6 +28,8 @@ class Acted:
     """What became of an act on several rows: the jobs that came of it, and why others were passed over."""
 
     jobs: list[MirrorJob] = field(default_factory=list)
+    made: set[int] = field(default_factory=set)
+    """Ids of those that were not live before."""
     refusals: list[str] = field(default_factory=list)
 
 
@@ -36,19 +37,6 @@ def batches(ids: Collection[int]) -> list[list[int]]:
     """In order, a transaction's worth each."""
     ordered = sorted(ids)
     return [ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE)]
-
-
-def retry_job(*, job_id: int, requested_by: str) -> MirrorJob:
-    """Order the job's image anew and return the new job; the old one stays as it ended.
-
-    Raises JobStateError while the job is live, and MirrorJob.DoesNotExist.
-    """
-    acted = retry_jobs(job_ids=[job_id], requested_by=requested_by)
-    if acted.refusals:
-        raise JobStateError(acted.refusals[0])
-    if not acted.jobs:
-        raise MirrorJob.DoesNotExist
-    return acted.jobs[0]
 
 
 def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
@@ -77,22 +65,22 @@ def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -
 
 
 def _retry(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
-    newest = newest_job_id()
     old: dict[int, MirrorJob] = {}
     for job in MirrorJob.objects.select_related("mapping").filter(id__in=job_ids).order_by("id"):
         if reason := _why_not(job):
             acted.refusals.append(reason)
         else:
             old[job.mapping_id] = job
-    new = _order_anew(old.values(), requested_by)
+    new, made = _order_anew(old.values(), requested_by)
     for mapping_id, job in new.items():
-        MirrorJob.objects.filter(id=job.id, retry_of=None, id__gt=old[mapping_id].id).update(retry_of=old[mapping_id])
+        if mapping_id in made:
+            MirrorJob.objects.filter(id=job.id).update(retry_of=old[mapping_id])
     _carry_requests(old, new)
     fresh = MirrorJob.objects.select_related("mapping").filter(id__in=[job.id for job in new.values()]).order_by("id")
     acted.jobs.extend(fresh)
     # A job that was live already is the answer too, and nothing that was done.
-    made = {mapping_id: job for mapping_id, job in new.items() if job.id > newest}
-    subjects = [Subject(old[m].mapping.source, m, job.id, f"after job {old[m].id}") for m, job in made.items()]
+    acted.made.update(new[mapping_id].id for mapping_id in made)
+    subjects = [Subject(old[m].mapping.source, m, new[m].id, f"after job {old[m].id}") for m in sorted(made)]
     note_actions(actor=requested_by, action="retry", subjects=subjects)
 
 
@@ -104,8 +92,8 @@ def _why_not(job: MirrorJob) -> str:
     return ""
 
 
-def _order_anew(jobs: Iterable[MirrorJob], requested_by: str) -> dict[int, MirrorJob]:
-    """The live job of each mapping, by mapping; targets of each registry by themselves."""
+def _order_anew(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[int, MirrorJob], set[int]]:
+    """The live job of each mapping, by mapping, and the mappings whose job is new; each target registry by itself."""
     by_registry: dict[int, list[MirrorOrder]] = {}
     for job in jobs:
         order = MirrorOrder(
@@ -123,7 +111,8 @@ def _order_anew(jobs: Iterable[MirrorJob], requested_by: str) -> dict[int, Mirro
         for outcome in request_mirrors(target_registry_id=registry_id, orders=orders)
     ]
     live = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
-    return {job.mapping_id: job for job in live.values()}
+    made = {outcome.mapping_id for outcome in outcomes if outcome.mapping_id is not None and outcome.is_new}
+    return {job.mapping_id: job for job in live.values()}, made
 
 
 def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:

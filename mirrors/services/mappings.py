@@ -68,6 +68,7 @@ def _order(mapping_ids: Collection[int], trigger: Trigger, action: str, requeste
                 orders = [_order_for(row, trigger, requested_by) for row in theirs]
                 outcomes = request_mirrors(target_registry_id=registry_id, orders=orders)
                 placed |= {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id}
+                acted.made.update(o.job_id for o in outcomes if o.job_id and o.is_new)
             jobs = MirrorJob.objects.select_related("mapping").filter(id__in=placed.values()).order_by("id")
             acted.jobs += jobs
             subjects = [Subject(row.source, row.id, placed[row.id]) for row in rows if row.id in placed]

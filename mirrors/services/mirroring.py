@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.functions import Now
 
@@ -48,6 +48,8 @@ class OrderOutcome:
     job_id: int | None = None
     problem: str = ""
     """``target-name-taken``, ``paused``, ``failed-recently``, ``quota``, or empty."""
+    is_new: bool = False
+    """Whether a person's order made the job. Nobody asks it of the others, which are inserted many at once."""
 
 
 def request_mirror(*, target_registry_id: int, order: MirrorOrder) -> OrderOutcome:
@@ -74,12 +76,12 @@ def request_mirrors(
         resting = _resting(unattended, mappings)
         attended = {order.source for order in orders if order.trigger not in UNATTENDED}
         startable = {s: o for s, o in wanted.items() if not mappings[s].paused and (s in attended or s not in resting)}
-        jobs = _live_jobs(startable, mappings)
+        jobs, made = _live_jobs(startable, mappings)
         _note_requests(orders, mappings, jobs)
         if jobs:
             wake_workers()
     return [
-        OrderOutcome(order.source, problem="quota") if order.source in over else _outcome(order, mappings, jobs)
+        OrderOutcome(order.source, problem="quota") if order.source in over else _outcome(order, mappings, jobs, made)
         for order in asked
     ]
 
@@ -130,19 +132,22 @@ def _resting(orders: Sequence[MirrorOrder], mappings: dict[str, ImageMapping]) -
     return resting
 
 
-def _live_jobs(orders: dict[str, MirrorOrder], mappings: dict[str, ImageMapping]) -> dict[str, MirrorJob]:
-    """The live job of each order's mapping, made where there was none, raised where it was less urgent."""
+def _live_jobs(
+    orders: dict[str, MirrorOrder], mappings: dict[str, ImageMapping]
+) -> tuple[dict[str, MirrorJob], set[int]]:
+    """The live job of each order's mapping, made where there was none, raised where it was less urgent.
+
+    Beside them the mappings whose job a person's order made.
+    """
     missing = dict(orders)
     jobs: dict[str, MirrorJob] = {}
+    made: set[int] = set()
     # A job can end between the insert that it stopped and the look for it: then insert once more.
     for _ in range(3):
         if not missing:
             break
         by_mapping = {mappings[source].id: source for source in missing}
-        MirrorJob.objects.bulk_create(
-            [_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())],
-            ignore_conflicts=True,
-        )
+        made |= _insert([_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())])
         for job in MirrorJob.objects.live().filter(mapping__in=by_mapping).order_by("mapping_id"):
             jobs[by_mapping[job.mapping_id]] = job
             missing.pop(by_mapping[job.mapping_id])
@@ -152,7 +157,26 @@ def _live_jobs(orders: dict[str, MirrorOrder], mappings: dict[str, ImageMapping]
     stale = [job.mapping_id for source, job in jobs.items() if mappings[source].last_job_id != job.id]
     live = MirrorJob.objects.live().filter(mapping=OuterRef("pk")).values("id")[:1]
     ImageMapping.objects.filter(id__in=stale).record(last_job_id=Subquery(live))
-    return jobs
+    return jobs, made
+
+
+def _insert(jobs: Sequence[MirrorJob]) -> set[int]:
+    """Insert jobs whose mapping has no live one; the mappings of those that people ordered and that are new.
+
+    An insert that passes over conflicts does not tell which rows it wrote, so people's go in one by one.
+    """
+    MirrorJob.objects.bulk_create([job for job in jobs if job.trigger in UNATTENDED], ignore_conflicts=True)
+    made = set()
+    for job in jobs:
+        if job.trigger in UNATTENDED:
+            continue
+        try:
+            with transaction.atomic():
+                job.save(force_insert=True)
+        except IntegrityError:
+            continue
+        made.add(job.mapping_id)
+    return made
 
 
 def _new_job(mapping_id: int, order: MirrorOrder) -> MirrorJob:
@@ -184,11 +208,13 @@ def _note_requests(
     MirrorRequest.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _outcome(order: MirrorOrder, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]) -> OrderOutcome:
+def _outcome(
+    order: MirrorOrder, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob], made: set[int]
+) -> OrderOutcome:
     mapping = mappings.get(order.source)
     if mapping is None:
         return OrderOutcome(order.source, problem="target-name-taken")
     job = jobs.get(order.source)
     if job is not None:
-        return OrderOutcome(order.source, mapping.id, job.id)
+        return OrderOutcome(order.source, mapping.id, job.id, is_new=mapping.id in made)
     return OrderOutcome(order.source, mapping.id, problem="paused" if mapping.paused else "failed-recently")

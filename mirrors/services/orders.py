@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from mirrors.images import MAX_REPOSITORY, ImageRef, TargetName
 from mirrors.models import MirrorJob, Priority, Registry, RegistryKind, RegistryRole, Trigger
-from mirrors.selectors import newest_job_id
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import JobStateError
 from mirrors.services.mirroring import MirrorOrder, request_mirror
@@ -22,7 +21,6 @@ def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
     name = TargetName(registry.endpoint, registry.prefix, longest)
     if name.contains(source):
         raise JobStateError(f"{source} lies at the target already.")
-    newest = newest_job_id()
     order = MirrorOrder(
         source=str(source),
         target=str(name.retarget(source)),
@@ -36,4 +34,4 @@ def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
     note_actions(
         actor=requested_by, action="mirror", subjects=[Subject(str(source), outcome.mapping_id, outcome.job_id)]
     )
-    return MirrorJob.objects.select_related("mapping").get(id=outcome.job_id), outcome.job_id > newest
+    return MirrorJob.objects.select_related("mapping").get(id=outcome.job_id), outcome.is_new

@@ -178,7 +178,7 @@ def test_all_that_failed_last_with_one_error_are_retried_at_once(operator: Clien
         failed(f"quay.io/team/app-{number}:1")
     failed("ghcr.io/team/other:1", ErrorClass.TLS)
     mended = failed("quay.io/team/mended:1")
-    newer = services.retry_job(job_id=mended.pk, requested_by="x")
+    newer = services.retry_jobs(job_ids=[mended.pk], requested_by="x").jobs[0]
     MirrorJob.objects.filter(pk=newer.pk).update(status=JobStatus.SUCCEEDED)
     listed = operator.get(f"{JOBS}?status__exact=failed&error_class__exact=unauthorized").content.decode()
     assert "retry-failed/?error_class=unauthorized" in listed

@@ -16,7 +16,7 @@ def main(what: str, processes: int, *arguments: str) -> list[Any]:
     django.setup()
     # Imported once, before the fork: ten imports at the same moment would be no race.
     importlib.import_module("tests.jobs.support")
-    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim}
+    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person}
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes)
     answers = context.Queue()
@@ -47,6 +47,14 @@ def _order(number: int, source: str, target: str) -> int:
     from tests.jobs.support import order
 
     return order(source, target=target, namespace=f"team-{number}").pk
+
+
+def _person(number: int, image: str) -> list[int | bool]:
+    """The job that a person is answered with, and whether the order made it."""
+    from mirrors.services.orders import order_image
+
+    job, is_new = order_image(image=image, requested_by=f"person {number}")
+    return [job.pk, is_new]
 
 
 def _claim(number: int) -> list[int]:

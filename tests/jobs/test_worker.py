@@ -14,7 +14,7 @@ import pytest
 from mirrors.jobs.liveness import NAME
 from mirrors.models import AttemptOutcome, Instance, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
 from tests.jobs.processes import FAST, race, worker
-from tests.jobs.support import config_file, load, order, orders
+from tests.jobs.support import config_file, load, order, orders, target_row
 from tests.support.faulty_registry import FaultyRegistry, hang, held
 from tests.support.ports import wait_until
 
@@ -109,6 +109,13 @@ def test_two_workers_and_ten_requesters_make_one_copy(
     assert MirrorRequest.objects.filter(job=job).count() == 10
     assert source.count(BLOB) == 3, "each blob is fetched once"
     assert target.count("PUT .*/manifests/1.0") == 1
+
+
+def test_of_people_who_order_one_image_at_once_one_is_told_that_the_job_is_new(config: Path, tmp_path: Path) -> None:
+    target_row()
+    answers = race("person", 8, "nginx:1.27", config=config, directory=tmp_path)
+    assert len({job for job, _ in answers}) == 1
+    assert [is_new for _, is_new in answers].count(True) == 1
 
 
 def test_racing_workers_claim_each_job_once(
