@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
@@ -38,6 +38,7 @@ Ended = dict[tuple[datetime, str, str, str], int]
 Reader = Callable[[datetime, bool], dict[Any, Any]]
 """Counts from a time on, by the hour or by the day."""
 
+MOST_HOSTS: Final = 100
 MOST_KEPT: Final = 12
 _over: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
@@ -201,15 +202,16 @@ def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
 
 def _hosts(now: datetime) -> dict[str, Any]:
     """Registries that asked to be left alone, and what others say is left of their pulls."""
-    known = Q(resting_until__gt=now) | Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
-    resting: dict[str, datetime] = {}
-    left: dict[str, int] = {}
-    for host, until, remaining in HostBudget.objects.filter(known).values_list("host", "resting_until", "remaining"):
-        if until is not None and until > now:
-            resting[host] = until
-        if remaining is not None:
-            left[host] = remaining
-    return {"resting_hosts": resting, "remaining_pulls": left}
+    rests = Q(resting_until__gt=now)
+    heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
+    # A host may have a budget for each log-in: what is told is the one that ends first.
+    hosts = HostBudget.objects.filter(rests | heard).order_by().values("host")
+    told = hosts.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
+    rows = list(told.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS])
+    return {
+        "resting_hosts": {host: until for host, until, _ in rows if until is not None},
+        "remaining_pulls": {host: left for host, _, left in rows if left is not None},
+    }
 
 
 def running_processes(now: datetime) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin
@@ -18,6 +17,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
+from mirrors.admin import links
 from mirrors.advice import advice_for
 from mirrors.models import (
     ErrorClass,
@@ -37,7 +37,6 @@ from swapper_project.switch import Switch
 
 RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
 REGISTRIES: Final = 20
-JOBS: Final = "admin:mirrors_mirrorjob_changelist"
 
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
@@ -84,11 +83,11 @@ def _live(overview: Overview) -> dict[str, Any]:
         "banner": banner(),
         "certificate_days": _days_until(found["certificate_expires_at"], overview.now),
         "links": {
-            "pending": _jobs(status__exact="pending"),
-            "running": _jobs(status__exact="running"),
-            "succeeded": _jobs(status__exact="succeeded", **ended_since),
-            "failed": _jobs(status__exact="failed", **ended_since),
-            "decisions": _decisions(coverage="admitted", hour__gte=since.isoformat()),
+            "pending": links.jobs(status__exact="pending"),
+            "running": links.jobs(status__exact="running"),
+            "succeeded": links.jobs(status__exact="succeeded", **ended_since),
+            "failed": links.jobs(status__exact="failed", **ended_since),
+            "decisions": links.decisions(coverage="admitted", hour__gte=since.isoformat()),
             "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
             "instances": reverse("admin:mirrors_instance_changelist"),
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
@@ -117,8 +116,8 @@ def _coverage(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:
-    links = {status: _jobs(status__exact=status, priority__exact=line["priority"]) for status in ("pending", "running")}
-    return {**line, "label": Priority(line["priority"]).label, "links": links}
+    lists = {s: links.jobs(status__exact=s, priority__exact=line["priority"]) for s in ("pending", "running")}
+    return {**line, "label": Priority(line["priority"]).label, "links": lists}
 
 
 def _registries(found: dict[str, Any], ended_since: dict[str, str]) -> list[dict[str, Any]]:
@@ -131,13 +130,17 @@ def _registries(found: dict[str, Any], ended_since: dict[str, str]) -> list[dict
             "role": row.role,
             "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
             "test": row.test,
-            "failed": found["failed_by_host"].get(row.endpoint, 0),
-            "failed_link": _jobs(status__exact="failed", error_host__exact=row.endpoint, **ended_since),
-            "left": found["remaining_pulls"].get(row.endpoint),
-            "resting": found["resting_hosts"].get(row.endpoint),
+            "failed": sum(_theirs(row, found["failed_by_host"])),
+            "failed_link": links.failed_at(row, **ended_since),
+            "left": min(_theirs(row, found["remaining_pulls"]), default=None),
+            "resting": max(_theirs(row, found["resting_hosts"]), default=None),
         }
         for row in rows[:REGISTRIES]
     ]
+
+
+def _theirs(row: Registry, by_host: dict[str, Any]) -> list[Any]:
+    return [value for host, value in by_host.items() if row.covers(host)]
 
 
 def _days_until(at: datetime | None, now: datetime) -> int | None:
@@ -145,7 +148,7 @@ def _days_until(at: datetime | None, now: datetime) -> int | None:
 
 
 def _failure(name: str, jobs: int, ended_since: dict[str, str]) -> dict[str, Any]:
-    link = _jobs(status__exact="failed", error_class__exact=name, **ended_since)
+    link = links.jobs(status__exact="failed", error_class__exact=name, **ended_since)
     return {"name": dict(ErrorClass.choices).get(name, name), "jobs": jobs, "link": link, "advice": advice_for(name)}
 
 
@@ -176,14 +179,6 @@ def _configuration() -> ConfigSource | None:
 def _hours(request: HttpRequest) -> int:
     text = request.GET.get("hours", "")
     return int(text) if text in {str(hours) for hours, _ in RANGES} else RANGES[0][0]
-
-
-def _decisions(**query: str) -> str:
-    return f"{reverse('admin:mirrors_decisioncount_changelist')}?{urlencode(query)}"
-
-
-def _jobs(**query: str) -> str:
-    return f"{reverse(JOBS)}?{urlencode(query)}"
 
 
 def _running(job: MirrorJob) -> dict[str, Any]:

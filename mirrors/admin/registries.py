@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from mirrors import services
+from mirrors.admin import links
 from mirrors.admin.base import ConfiguredAdmin
 from mirrors.admin.columns import STATUS_COLOURS
 from mirrors.admin.detail import STOP_POLLING
@@ -25,6 +26,8 @@ from mirrors.models import HostBudget, MirrorJob, Registry, RegistryCheck, Regis
 from mirrors.oci import EngineSettings
 
 ERRORS = 10
+ERRORS_WITHIN = timedelta(days=7)
+LIMITS = 20
 NO_WORKER_AFTER = timedelta(seconds=30)
 
 
@@ -89,13 +92,17 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
 
 def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
     settings = EngineSettings()
-    host = registry.endpoint
+    errors = MirrorJob.objects.filter(**registry.lookup_of("error_host")).select_related("mapping").order_by("-id")
+    if registry.endpoint.startswith("*."):
+        # No index knows endings: of the many jobs those of the last days are looked at.
+        errors = errors.filter(finished_at__gt=timezone.now() - ERRORS_WITHIN).order_by("-finished_at")
     return {
         "registry": registry,
         "may_test": may_test,
-        "budgets": HostBudget.objects.filter(host=host).order_by("operation"),
+        "budgets": HostBudget.objects.filter(**registry.lookup_of("host")).order_by("host", "operation")[:LIMITS],
         "requests_per_host": settings.requests_per_host,
-        "errors_there": MirrorJob.objects.filter(error_host=host).select_related("mapping").order_by("-id")[:ERRORS],
+        "failed_link": links.failed_at(registry),
+        "errors_there": errors[:ERRORS],
         **_test_of(registry),
     }
 

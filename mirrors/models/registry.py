@@ -97,5 +97,19 @@ class Registry(RevisionedModel):
             self.username = self.credential_ref = ""
         super().save(*args, **kwargs)
 
+    def covers(self, host: str) -> bool:
+        """Whether the host is this registry's: by name, by another name of it, or by a wildcard."""
+        return host.endswith(self.endpoint[1:]) if self.endpoint.startswith("*.") else host in self._names
+
+    def lookup_of(self, field: str) -> dict[str, str | list[str]]:
+        """How rows are found whose ``field`` is a host that this registry covers."""
+        if self.endpoint.startswith("*."):
+            return {f"{field}__endswith": self.endpoint[1:]}
+        return {f"{field}__in": self._names} if len(self._names) > 1 else {f"{field}__exact": self.endpoint}
+
+    @property
+    def _names(self) -> list[str]:
+        return [self.endpoint, *self.settings.get("aliases", ())]
+
     def __str__(self) -> str:
         return self.name or "/".join(filter(None, (self.endpoint, self.prefix)))

@@ -64,6 +64,7 @@ def _sync_sources(config: Config) -> None:
                 "credential_ref": _reference(entry),
                 "insecure": entry.insecure,
                 "ca_file": entry.ca_file or "",
+                "settings": {"aliases": list(entry.aliases)} if entry.aliases else {},
                 "managed_by": ManagedBy.CONFIG,
                 "enabled": True,
             },

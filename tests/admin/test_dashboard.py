@@ -21,7 +21,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from mirrors.admin import dashboard
 from mirrors.models import DecisionCount, HostBudget, JobStatus, MirrorJob, Registry, RegistryRole
 from mirrors.services.orders import order_image
-from mirrors.stats import Overview
+from mirrors.stats import Overview, numbers
 
 pytestmark = pytest.mark.django_db
 LIVE = "/admin/dashboard/?hours=24"
@@ -63,12 +63,40 @@ def rows_of(client: Client, link: str) -> int:
 def test_each_number_is_what_the_rows_say_and_what_its_list_has(admin_client: Client, busy: None) -> None:
     shown = cards(admin_client.get(LIVE).content.decode())
     assert shown["Coverage"][0] == "75.0 %"
-    expected = {"Copies that succeeded": 4, "Copies that failed": 3, "Waiting": 3, "Running": 0}
+    expected = {"Jobs that succeeded": 4, "Jobs that failed": 3, "Waiting": 3, "Running": 0}
     for title, number in expected.items():
         assert shown[title][0] == str(number), title
         assert rows_of(admin_client, shown[title][1]) == number, title
     longer = cards(admin_client.get("/admin/dashboard/?hours=168").content.decode())
-    assert longer["Copies that failed"][0] == "4"
+    assert longer["Jobs that failed"][0] == "4"
+
+
+def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Client, busy: None) -> None:
+    now = timezone.now()
+    row = Registry.objects.create(name="cloud", endpoint="*.cloud.example")
+    by_name = Registry.objects.create(name="ecr", endpoint="ecr.example", settings={"aliases": ["dual.example"]})
+    for number, host in enumerate(("a.cloud.example", "b.cloud.example", "cloud.example", "dual.example")):
+        job, _ = order_image(image=f"{host}/team/app:{number}", requested_by="x")
+        ended = {"status": JobStatus.FAILED, "error_class": "denied", "error_host": host, "finished_at": now}
+        MirrorJob.objects.filter(pk=job.pk).update(**ended)
+    until = now + timedelta(minutes=9)
+    for credential, left in (("", 7), ("robot", 3), ("other", 5)):
+        HostBudget.objects.create(host="a.cloud.example", credential=credential, remaining=left, resting_until=until)
+
+    page = admin_client.get(LIVE).content.decode()
+    found = dict(re.findall(r">(cloud|ecr)</a></td>(.+?)</tr>", page, re.S))
+    for name, failed in (("cloud", 2), ("ecr", 1)):
+        link, number = re.findall(r'<a href="([^"]+)">(\d+)</a>', found[name])[0]
+        assert int(number) == failed == rows_of(admin_client, unescape(link)), name
+    assert "rests" in found["cloud"]
+    assert Overview(hours=24).failed_by_host()["dual.example"] == 1
+    assert numbers(Overview(hours=24))["remaining_pulls"] == {"a.cloud.example": 3}
+
+    shown = admin_client.get(f"/admin/mirrors/registry/{row.pk}/change/").content.decode()
+    assert "a.cloud.example/team/app:0" in shown and "b.cloud.example/team/app:1" in shown
+    assert ">cloud.example/team" not in shown and "a.cloud.example asked to be left alone" in shown
+    shown = admin_client.get(f"/admin/mirrors/registry/{by_name.pk}/change/").content.decode()
+    assert "dual.example/team/app:3" in shown
 
 
 def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) -> None:

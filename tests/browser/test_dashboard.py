@@ -29,11 +29,11 @@ def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: V
     sample_image(seed=11, layer_bytes=2_000).load(system.source.storage, "live/app", "1")
     page = visitors.visit(system, "viewer").open("/admin/")
     page.evaluate(f"{UNTOUCHED} = 'yes'")
-    before = int(number_of(page, "Copies that succeeded").inner_text())
+    before = int(number_of(page, "Jobs that succeeded").inner_text())
 
     system.order(f"{system.source.host}/live/app:1")
 
-    expect(number_of(page, "Copies that succeeded")).to_have_text(str(before + 1))
+    expect(number_of(page, "Jobs that succeeded")).to_have_text(str(before + 1))
     assert page.evaluate(UNTOUCHED) == "yes"
 
 

@@ -31,7 +31,7 @@ def test_the_credential_is_fixed_and_the_copy_ordered_anew(system: System, visit
     wait_for(system, image, "failed")
     page = visitors.visit(system, "operator").open("/admin/")
 
-    page.get_by_role("link", name="Copies that failed").click()
+    page.get_by_role("link", name="Jobs that failed").click()
     row = page.locator("#result_list tr", has_text=image)
     expect(row).to_contain_text(RED)
     row.get_by_role("link").first.click()
