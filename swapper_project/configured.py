@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import NoReturn
 
+from django.conf import settings
+
 from swapper_project import config as configuration
-from swapper_project.config import Config, ConfigError
+from swapper_project.config import Config, ConfigError, ConfigSource
 from swapper_project.env import Environment
 
 MISSING = (
@@ -25,6 +29,24 @@ def load(environment: Environment, overrides: Mapping[str, object] | None = None
         return configuration.load(path, overrides if overrides is not None else environment.config_overrides)
     except ConfigError as error:
         stop(str(error))
+
+
+def source() -> ConfigSource | None:
+    """What the web process follows, looked at anew; None where there is no configuration file that can be used."""
+    environment: Environment = settings.ENVIRONMENT
+    path = configuration.find(str(environment.config) if environment.config else None)
+    try:
+        found = _source_at(path) if path else None
+    except ConfigError:
+        return None
+    if found is not None:
+        found.poll()
+    return found
+
+
+@lru_cache(maxsize=1)
+def _source_at(path: Path) -> ConfigSource:
+    return ConfigSource(path, settings.ENVIRONMENT.config_overrides)
 
 
 def stop(message: str) -> NoReturn:

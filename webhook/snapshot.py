@@ -137,7 +137,7 @@ class Snapshots:
                 switched_off=self._switched_off,
                 annotate=config.annotate,
                 refresh_age=config.refresh_age,
-                allows_source=AllowedSources(config.source.allowed_hosts, sources),
+                allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
             ),
             sources=sources,
             target_access=self._target_access(config),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
@@ -31,8 +30,7 @@ from mirrors.models import (
 )
 from mirrors.progress import view as copy_view
 from mirrors.stats import BY_HOUR, Overview, Point, numbers, running_copies
-from swapper_project import config as configuration
-from swapper_project.config import ConfigError, ConfigSource
+from swapper_project import configured
 from swapper_project.switch import Switch
 
 RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
@@ -156,24 +154,13 @@ def banner() -> str:
     """What stops all swapping, in large letters."""
     if Switch(settings.ENVIRONMENT).is_off():
         return "Swapping is switched off: pods run from their sources."
-    try:
-        source = _configuration()
-    except ConfigError:
-        return ""
+    source = configured.source()
     if source is not None:
-        source.poll()
         if source.problem:
             return "The configuration file has an error and is not in force: run manage.py config check."
         if source.current.dry_run:
             return "Dry run: everything is decided and recorded, and nothing is changed. Set dryRun: false to begin."
     return ""
-
-
-@lru_cache(maxsize=1)
-def _configuration() -> ConfigSource | None:
-    environment = settings.ENVIRONMENT
-    path = configuration.find(str(environment.config) if environment.config else None)
-    return ConfigSource(path, environment.config_overrides) if path else None
 
 
 def _hours(request: HttpRequest) -> int:

@@ -21,6 +21,7 @@ from mirrors.api.who import who
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
 from mirrors.progress import NOT_BEGUN, copy_progress
 from mirrors.services.orders import order_image
+from swapper_project import configured
 
 
 class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
@@ -150,7 +151,9 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
 
 
 def _ordered(image: str, request: Request) -> Response:
-    job, is_new = order_image(image=image, requested_by=who(request))
+    followed = configured.source()
+    allowed = followed.current.source.allowed_hosts if followed else ()
+    job, is_new = order_image(image=image, requested_by=who(request), allowed_hosts=allowed)
     return _answer(job, is_new=is_new)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final
-
-from mirrors.registries.sources import SourceCatalog
 
 _LOCAL: Final = (".local", ".localhost", ".internal", ".svc", ".lan", ".home.arpa")
 """Endings of names that no public name server answers for."""
@@ -17,18 +15,24 @@ class AllowedSources:
     """``source.allowedHosts``; with none of them any host that may be public.
 
     A host that can't be public is allowed only where it is configured as a source registry, as the engine does not
-    talk to private addresses of others.
+    talk to private addresses of others. ``is_configured`` tells of a host whether it is one.
     """
 
-    def __init__(self, allowed: Sequence[str], catalog: SourceCatalog) -> None:
+    def __init__(self, allowed: Sequence[str], is_configured: Callable[[str], bool]) -> None:
         self._exact = frozenset(host for host in allowed if not host.startswith("*."))
         self._endings = tuple(host[1:] for host in allowed if host.startswith("*."))
-        self._catalog = catalog
+        self._is_configured = is_configured
 
     def __call__(self, host: str) -> bool:
+        return not self.refusal(host)
+
+    def refusal(self, host: str) -> str:
+        """Why nothing is mirrored from it, and what to do first; empty where it may be."""
         if (self._exact or self._endings) and host not in self._exact and not host.endswith(self._endings or "\0"):
-            return False
-        return may_be_public(host) or self._catalog.is_configured(host)
+            return f"{host} is not among source.allowedHosts of the configuration file: add it there first."
+        if not may_be_public(host) and not self._is_configured(host):
+            return f"{host} is no public registry: add it to the source registries first, if it is yours."
+        return ""
 
 
 @lru_cache(maxsize=1_024)

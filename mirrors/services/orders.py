@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mirrors.images import MAX_REPOSITORY, ImageRef, TargetName
 from mirrors.models import MirrorJob, Priority, Registry, RegistryKind, RegistryRole, Trigger
+from mirrors.registries.allowed import AllowedSources
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import JobStateError
 from mirrors.services.mirroring import MirrorOrder, request_mirror
@@ -11,8 +14,11 @@ from mirrors.services.mirroring import MirrorOrder, request_mirror
 ECR_MAX_REPOSITORY = 256
 
 
-def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
-    """The job that mirrors an image now, and whether it is a new one. Raises JobStateError where it can't be."""
+def order_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
+    """The job that mirrors an image now, and whether it is a new one. Raises JobStateError where it can't be.
+
+    ``allowed_hosts`` are the configuration file's; none of them allow all.
+    """
     registry = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
     if registry is None:
         raise JobStateError("There is no target yet: run manage.py prepare with a configuration that names one.")
@@ -21,6 +27,8 @@ def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
     name = TargetName(registry.endpoint, registry.prefix, longest)
     if name.contains(source):
         raise JobStateError(f"{source} lies at the target already.")
+    if refusal := AllowedSources(allowed_hosts, _is_configured).refusal(source.registry):
+        raise JobStateError(refusal)
     order = MirrorOrder(
         source=str(source),
         target=str(name.retarget(source)),
@@ -35,3 +43,8 @@ def order_image(*, image: str, requested_by: str) -> tuple[MirrorJob, bool]:
         actor=requested_by, action="mirror", subjects=[Subject(str(source), outcome.mapping_id, outcome.job_id)]
     )
     return MirrorJob.objects.select_related("mapping").get(id=outcome.job_id), outcome.is_new
+
+
+def _is_configured(host: str) -> bool:
+    sources = Registry.objects.filter(role=RegistryRole.SOURCE, enabled=True)
+    return any(row.covers(host) for row in sources)

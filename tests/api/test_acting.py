@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
+from pathlib import Path
 
 from django.utils import timezone
+from pytest_django import Settings
+from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from mirrors import services
@@ -142,3 +146,24 @@ def test_a_second_retry_is_answered_with_the_job_of_the_first(operator: APIClien
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["id"] == first.json()["id"]
     assert OperatorAction.objects.filter(action="retry").count() == 1
+
+
+def test_what_may_not_be_mirrored_is_not_ordered(
+    operator: APIClient, target: Registry, tmp_path: Path, settings: Settings
+) -> None:
+    def order(image: str) -> Response:
+        answer: Response = operator.post("/api/v1/jobs/", {"image": image}, format="json")
+        return answer
+
+    for host in ("localhost:5000", "169.254.169.254", "10.0.0.7:5000", "registry.svc"):
+        assert "add it to the source registries first" in problem(order(f"{host}/app:1"), 409, "job-state")["detail"]
+    Registry.objects.create(name="ours", endpoint="localhost:5000")
+    assert order("localhost:5000/app:1").status_code == 201
+
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "target: {type: oci, oci: {endpoint: mirror.example.com}}\nsource: {allowedHosts: ['*.quay.io']}\n"
+    )
+    settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, config=config)
+    assert "source.allowedHosts" in problem(order("nginx:1.27"), 409, "job-state")["detail"]
+    assert order("eu.quay.io/team/app:1").status_code == 201

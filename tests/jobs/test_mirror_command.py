@@ -65,6 +65,12 @@ def test_images_are_copied_without_a_worker(source: FaultyRegistry, target: Faul
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED, trigger=Trigger.OPERATOR).count() == 2
 
 
+def test_what_may_not_be_mirrored_is_refused_before_anything_is_ordered(mirror: Mirror) -> None:
+    ended = mirror("10.0.0.7:5000/app:1.0")
+    assert (ended.status, MirrorJob.objects.count()) == (2, 0)
+    assert "add it to the source registries first" in ended.stderr
+
+
 def test_each_image_is_one_json_object(source: FaultyRegistry, target: FaultyRegistry, mirror: Mirror) -> None:
     image = load(source)
     ended = mirror("--json", f"{source.host}/app:1.0", f"{source.host}/app:missing")

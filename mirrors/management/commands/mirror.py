@@ -17,13 +17,16 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 from django.db import close_old_connections, connection
 
-from mirrors.images import ImageRef, InvalidReferenceError, TargetName
+from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.jobs import follow
 from mirrors.jobs.copier import Copier
 from mirrors.jobs.drain import Drain
 from mirrors.jobs.follow import JobView
 from mirrors.management.show_copies import show_on
 from mirrors.models import Priority, Trigger
+from mirrors.registries.allowed import AllowedSources
+from mirrors.registries.sources import SourceCatalog, source_entries
+from mirrors.selectors import operator_sources
 from mirrors.services import MirrorOrder, OrderOutcome, request_mirrors
 from mirrors.services.config_rows import sync_config
 from swapper_project import config as configuration
@@ -57,7 +60,7 @@ class Command(BaseCommand):
     def handle(self, *, images: list[str], as_json: bool, queue: bool, **options: Any) -> None:
         source = _config_source(options["config"])
         logs.configure(source.current.log_level, source.current.log_format)
-        refs = _parse(images, source.current.target.name)
+        refs = _parse(images, source.current)
         if source.current.dry_run:
             self.stderr.write("dryRun is set: pods are not changed, but what is ordered here is copied all the same.")
         outcomes = _order(refs, source.current)
@@ -92,15 +95,20 @@ def _config_source(explicit: str | None) -> ConfigSource:
         configured.stop(str(error))
 
 
-def _parse(images: Sequence[str], target: TargetName) -> list[ImageRef]:
+def _parse(images: Sequence[str], config: Config) -> list[ImageRef]:
+    entries = [*source_entries(config), *operator_sources()]
+    catalog = SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+    allowed = AllowedSources(config.source.allowed_hosts, catalog.is_configured)
     refs = []
     for image in images:
         try:
             ref = ImageRef.parse(image)
         except InvalidReferenceError as error:
             configured.stop(f"{image}: {error}.")
-        if target.contains(ref):
+        if config.target.name.contains(ref):
             configured.stop(f"{ref} lies at the target already: name the image as its source has it.")
+        if refusal := allowed.refusal(ref.registry):
+            configured.stop(refusal)
         refs.append(ref)
     return list(dict.fromkeys(refs))
 
