@@ -46,9 +46,11 @@ def confirm_or_run(
         text = f"More than {MOST} are selected. Narrow the list with its filters, and act on a part at a time."
         messages.error(request, text)
         return None
-    if request.POST.get("confirmed") != "yes":
+    if (confirmed := request.POST.get("confirmed")) is None:
         return _page(act, request, rows, keys, model_admin)
-    tell(request, act.run(keys, request.user.get_username()))
+    # "All of the list" may be more by now: what was asked about is what is done.
+    asked = set(confirmed.split(","))
+    tell(request, act.run([key for key in keys if str(key) in asked], request.user.get_username()))
     back = request.POST.get("back", "")
     # The address comes from the form: a page of ours alone.
     is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
@@ -83,6 +85,7 @@ def _page(
         "shown": shown,
         "more": len(keys) - len(shown),
         "count": len(keys),
+        "confirmed": ",".join(map(str, keys)),
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "back": request.POST.get("back", ""),

@@ -32,14 +32,8 @@ def _retry(ids: Collection[int], actor: str) -> Done:
 
 
 def _cancel(ids: Collection[int], actor: str) -> Done:
-    cancelled, refusals = 0, []
-    for job_id in ids:
-        try:
-            services.cancel_job(job_id=job_id, requested_by=actor)
-            cancelled += 1
-        except services.JobStateError as error:
-            refusals.append(str(error))
-    return Done(f"{cancelled} cancelled." if cancelled else "", refusals)
+    acted = services.cancel_jobs(job_ids=ids, requested_by=actor)
+    return Done(f"{len(acted.jobs)} cancelled." if acted.jobs else "", acted.refusals)
 
 
 ACTS = {

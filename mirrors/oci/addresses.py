@@ -61,12 +61,12 @@ def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
     inner = _unwrap(ip)
     never = inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner in _METADATA
     loopback_or_private = inner.is_loopback or inner.is_private or not inner.is_global or inner.is_reserved
-    if never or (loopback_or_private and not private_allowed):
-        raise RegistryError(
-            "address-refused",
-            f"{host} resolves to an address that is not public; if this registry is yours, configure it",
-            host=host,
-        )
+    if never:
+        words = "a link-local, multicast or metadata address, which no registry may have: check the name"
+        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host)
+    if loopback_or_private and not private_allowed:
+        words = "an address that is not public; if this registry is yours, configure it"
+        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host)
     return loopback_or_private
 
 

@@ -89,7 +89,8 @@ class Dialer:
                 continue
             self.peer_is_private = address.is_private
             return sock
-        raise RegistryError("unavailable", f"could not connect to {host}:{port}: {failure}", host=self.route.host)
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise RegistryError("unavailable", f"could not connect to {place}: {failure}", host=self.route.host)
 
     def _connect(self, address: Address, timeout: float) -> socket.socket:
         if timeout <= 0:

@@ -132,22 +132,43 @@ def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
 
     Raises JobStateError when the job has ended, and MirrorJob.DoesNotExist.
     """
-    with transaction.atomic():
-        message = f"Cancelled by {requested_by}."
-        pending = MirrorJob.objects.filter(id=job_id, status=JobStatus.PENDING)
-        ended = {"status": JobStatus.CANCELLED, "finished_at": Now(), "error_message": message}
-        if pending.update(**ended, error_class=ErrorClass.NONE, error_host=""):
-            ImageMapping.objects.filter(last_job=job_id).record()
-        else:
-            running = MirrorJob.objects.filter(id=job_id, status=JobStatus.RUNNING)
-            if not running.update(cancel_requested_at=Now(), error_message=message):
-                job = MirrorJob.objects.get(id=job_id)
-                raise JobStateError(f"Job {job_id} has ended already ({job.status}): there is nothing to cancel.")
-        job = MirrorJob.objects.select_related("mapping").get(id=job_id)
-        note_actions(
-            actor=requested_by, action="cancel", subjects=[Subject(job.mapping.source, job.mapping_id, job_id)]
-        )
-    return job
+    acted = cancel_jobs(job_ids=[job_id], requested_by=requested_by)
+    if acted.refusals:
+        raise JobStateError(acted.refusals[0])
+    if not acted.jobs:
+        raise MirrorJob.DoesNotExist
+    return acted.jobs[0]
+
+
+def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
+    """The same of several jobs; those that have ended are passed over."""
+    acted = Acted()
+    for ids in batches(job_ids):
+        with transaction.atomic():
+            _cancel(ids, requested_by, acted)
+    return acted
+
+
+def _cancel(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
+    # Held, so that none is taken by a worker or ends between the look and the change.
+    held = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",))
+    jobs = list(held.filter(id__in=job_ids).order_by("id"))
+    message = f"Cancelled by {requested_by}."
+    waiting = [job.id for job in jobs if job.status == JobStatus.PENDING]
+    ended = {"status": JobStatus.CANCELLED, "finished_at": Now(), "error_message": message}
+    MirrorJob.objects.filter(id__in=waiting).update(**ended, error_class=ErrorClass.NONE, error_host="")
+    ImageMapping.objects.filter(last_job__in=waiting).record()
+    running = [job.id for job in jobs if job.status == JobStatus.RUNNING]
+    MirrorJob.objects.filter(id__in=running).update(cancel_requested_at=Now(), error_message=message)
+    live = [job for job in jobs if job.status in MirrorJob.ACTIVE]
+    acted.refusals += [
+        f"Job {job.id} has ended already ({job.status}): there is nothing to cancel."
+        for job in jobs
+        if job.status in MirrorJob.TERMINAL
+    ]
+    subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in live]
+    note_actions(actor=requested_by, action="cancel", subjects=subjects)
+    acted.jobs += MirrorJob.objects.select_related("mapping").filter(id__in=[*waiting, *running]).order_by("id")
 
 
 def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:

@@ -70,7 +70,7 @@ def act(operator: Client, action: str, *jobs: MirrorJob) -> str:
     chosen = {"action": action, "_selected_action": [job.id for job in jobs]}
     asked = operator.post(url, chosen)
     assert all(job.mapping.source in asked.content.decode() for job in jobs), "it says what will be done to what"
-    response = operator.post(url, {**chosen, "confirmed": "yes"}, follow=True)
+    response = operator.post(url, {**chosen, "confirmed": ",".join(str(job.id) for job in jobs)}, follow=True)
     assert response.status_code == 200
     return " ".join(str(message) for message in response.context["messages"])
 
@@ -198,7 +198,7 @@ def test_settings_are_applied_where_they_differ(operator: Client) -> None:
 def test_pausing_a_mapping_reaches_the_webhooks(operator: Client, job: MirrorJob) -> None:
     mapping = job.mapping
 
-    chosen = {"action": "pause", "_selected_action": [mapping.id], "confirmed": "yes"}
+    chosen = {"action": "pause", "_selected_action": [mapping.id], "confirmed": mapping.id}
     operator.post(reverse("admin:mirrors_imagemapping_changelist"), chosen)
 
     before = mapping.changed_at

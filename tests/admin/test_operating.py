@@ -61,7 +61,7 @@ def chosen(client: Client, url: str, action: str, *keys: int) -> tuple[str, str]
     """What the page asks before the act, and what it says after it."""
     form = {"action": action, "_selected_action": [str(key) for key in keys]}
     before = client.post(url, form).content.decode()
-    after = client.post(url, {**form, "confirmed": "yes"}, follow=True)
+    after = client.post(url, {**form, "confirmed": ",".join(map(str, keys))}, follow=True)
     return before, " ".join(str(message) for message in after.context["messages"])
 
 
@@ -95,6 +95,19 @@ def test_nothing_is_done_before_it_is_confirmed(operator: Client) -> None:
         operator.post(MAPPINGS, {"action": action, "_selected_action": [job.mapping_id]})
     mapping = ImageMapping.objects.get()
     assert (mapping.paused, MirrorJob.objects.count()) == (False, 1)
+
+
+def test_what_came_into_the_list_since_it_was_asked_about_is_left_alone(operator: Client) -> None:
+    asked_about = ordered("quay.io/team/app-1:1")
+    form = {"action": "cancel", "_selected_action": [asked_about.pk], "select_across": "1"}
+    page = operator.post(f"{JOBS}?status__exact=pending", form).content.decode()
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
+    since = ordered("quay.io/team/app-2:1")
+
+    answer = operator.post(f"{JOBS}?status__exact=pending", fields, follow=True)
+
+    assert "1 cancelled" in " ".join(str(message) for message in answer.context["messages"])
+    assert list(MirrorJob.objects.live().values_list("id", flat=True)) == [since.pk]
 
 
 def test_a_mapping_shows_who_uses_it_who_may_and_its_jobs(operator: Client) -> None:
@@ -231,7 +244,7 @@ def test_a_viewer_sees_all_and_has_nothing_to_press(client: Client) -> None:
     assert client.post(reverse("admin:mirrors_mirrorjob_priority", args=[job.pk]), {"priority": 0}).status_code == 403
     assert client.post(reverse("admin:mirrors_registry_test", args=[row.pk])).status_code == 403
     assert not RegistryCheck.objects.exists()
-    chosen_form = {"action": "forget", "_selected_action": [job.mapping_id], "confirmed": "yes"}
+    chosen_form = {"action": "forget", "_selected_action": [job.mapping_id], "confirmed": job.mapping_id}
     client.post(MAPPINGS, chosen_form)
     assert ImageMapping.objects.exists()
 

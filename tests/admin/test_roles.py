@@ -186,14 +186,10 @@ def test_who_acts_is_at_least_an_operator(
     role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
 ) -> None:
     client = client_of(role)
-    client.post(
-        reverse("admin:mirrors_mirrorjob_changelist"),
-        {"action": "cancel", "_selected_action": [rows["mirrors.mirrorjob"]], "confirmed": "yes"},
-    )
-    client.post(
-        reverse("admin:mirrors_imagemapping_changelist"),
-        {"action": "pause", "_selected_action": [rows["mirrors.imagemapping"]], "confirmed": "yes"},
-    )
+    for label, action in (("mirrorjob", "cancel"), ("imagemapping", "pause")):
+        key = rows[f"mirrors.{label}"]
+        chosen = {"action": action, "_selected_action": [key], "confirmed": key}
+        client.post(reverse(f"admin:mirrors_{label}_changelist"), chosen)
     acted = role >= ACT
     assert (MirrorJob.objects.get().status == "cancelled") is acted
     assert ImageMapping.objects.get().paused is acted

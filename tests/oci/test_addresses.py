@@ -70,13 +70,22 @@ def test_an_address_in_place_of_a_name_is_refused(engine: Engine, internet: Inte
     assert internet.dialled == []
 
 
+def test_a_closed_port_of_a_literal_address_is_written_as_addresses_are(engine: Engine) -> None:
+    host = f"[::1]:{free_port()}"
+    with pytest.raises(RegistryError) as caught:
+        engine.head(ImageRef(host, "x", "1"), access(host), timeout=1)
+    assert f"could not connect to {host}: " in str(caught.value)
+
+
 @pytest.mark.parametrize("address", NEVER)
 def test_link_local_and_metadata_addresses_are_refused_even_when_configured(
     engine: Engine, internet: Internet, address: str
 ) -> None:
     internet.name("registry.test.", address)
 
-    assert look(engine, "registry.test:5000", private_allowed=True).code == "address-refused"
+    error = look(engine, "registry.test:5000", private_allowed=True)
+    assert error.code == "address-refused"
+    assert "configure it" not in str(error), "that would not help"
 
 
 def test_one_private_address_among_public_ones_is_enough_to_refuse(engine: Engine, internet: Internet) -> None:
