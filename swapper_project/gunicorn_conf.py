@@ -41,6 +41,8 @@ timeout = 60
 # Below a pod's grace period less its preStop; the worker drains for the first half of it.
 graceful_timeout = max(20, int(_environment.webhook_timeout) + 10)
 # A request that is not whole yet holds no thread, so many may be open.
+# The most that gunicorn takes: a list with many filters has a long address.
+limit_request_line = 8_190
 worker_connections = _most_connections()
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True

@@ -16,9 +16,10 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["mirrors.api.parsers.SafeJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "mirrors.api.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": [
+        "mirrors.api.parameters.KnownParameters",
         "django_filters.rest_framework.DjangoFilterBackend",
         "mirrors.api.searching.ImageSearch",
-        "rest_framework.filters.OrderingFilter",
+        "mirrors.api.parameters.KnownOrdering",
     ],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["mirrors.api.limits.RequestLimit"],

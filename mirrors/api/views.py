@@ -23,6 +23,8 @@ from mirrors.progress import NOT_BEGUN, copy_progress
 from mirrors.services.orders import order_image
 from swapper_project import configured
 
+ATTEMPTS = 100
+
 
 class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
     """Which source image lives where at the target, and what is known of it."""
@@ -137,9 +139,9 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @extend_schema(responses=serializers.AttemptSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def attempts(self, request: Request, pk: str) -> Response:
-        """What each worker that took it did, with its log."""
-        rows = MirrorAttempt.objects.filter(job=self.get_object()).order_by("number")
-        return Response(serializers.AttemptSerializer(rows, many=True).data)
+        """What each worker that took it did, with its log; of more than 100 the last."""
+        newest = MirrorAttempt.objects.filter(job=self.get_object()).order_by("-number")[:ATTEMPTS]
+        return Response(serializers.AttemptSerializer(list(reversed(newest)), many=True).data)
 
     @extend_schema(responses=serializers.ProgressSerializer)
     @action(detail=True)

@@ -214,11 +214,16 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         return False
 
     def _refuse(self, conn: Connection, error: ParseException) -> None:
-        """What is no HTTP is answered in JSON too."""
-        too_large = isinstance(error, LimitRequestLine | LimitRequestHeaders)
-        status = "431 Request Header Fields Too Large" if too_large else "400 Bad Request"
-        body = json.dumps({"detail": f"The request is no HTTP that can be read: {str(error)[:200]}."}).encode()
-        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        """What is no HTTP is answered with a problem (RFC 9457) too."""
+        if isinstance(error, LimitRequestLine | LimitRequestHeaders):
+            code, title, name = 431, "Request Header Fields Too Large", "too-long"
+            words = "The address or the headers are too long: ask for less at once, or clear this site's cookies."
+        else:
+            code, title, name = 400, "Bad Request", "no-http"
+            words = f"The request is no HTTP that can be read: {str(error)[:200]}."
+        problem = {"type": f"urn:k8s-image-swapper:{name}", "title": title, "status": code, "code": name}
+        body = json.dumps({**problem, "detail": words}).encode()
+        head = f"HTTP/1.1 {code} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
         try:
             util.write(conn.sock, head.encode() + b"Connection: close\r\n\r\n" + body)
         except OSError as closed:

@@ -144,6 +144,9 @@ def test_the_numbers_are_what_the_rows_say(operator: APIClient, job: MirrorJob) 
         ("get", "/api/nothing", 404, "not-found"),
         ("delete", "/api/v1/jobs/", 405, "method-not-allowed"),
         ("post", "/api/v1/jobs/", 400, "invalid"),
+        ("get", "/api/v1/jobs/?stauts=failed", 400, "invalid"),
+        ("get", "/api/v1/jobs/?ordering=namespace", 400, "invalid"),
+        ("get", "/api/v1/uses/?ordering=namespace", 400, "invalid"),
     ],
 )
 def test_errors_are_problems(method: str, path: str, status: int, code: str, operator: APIClient) -> None:

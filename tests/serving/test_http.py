@@ -87,18 +87,25 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(shared: Webhook, se
         (b"POST /webhook HTTP/9.9\r\n\r\n", 400),
         (b"POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", 400),
         (b"POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (b"POST /webhook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431),
         (b"GET /" + b"y" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 431),
         (b"\x16\x03\x01\x02\x00" + b"\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_http_gets_an_answer_in_json(shared: Webhook, sent: bytes, status: int) -> None:
+def test_what_is_no_http_is_answered_with_a_problem(shared: Webhook, sent: bytes, status: int) -> None:
     with contextlib.closing(connect(shared)) as sock:
         sock.sendall(sent)
         got, body = answer(sock)
-        assert got == status
-        assert json.loads(body)["detail"]
+        problem = json.loads(body)
+        assert got == status == problem["status"]
+        assert problem["detail"] and problem["type"].startswith("urn:")
+
+
+def test_a_body_that_is_no_http_is_refused(shared: Webhook) -> None:
+    with contextlib.closing(connect(shared)) as sock:
+        sock.sendall(b"POST /webhook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n")
+        status, body = answer(sock)
+        assert status == 400 and json.loads(body)["detail"]
 
 
 def test_an_old_client_gets_its_answer_and_the_end(shared: Webhook) -> None:
