@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -42,6 +43,14 @@ class CountingCache(DatabaseCache):
             cursor.execute(sql, given)
             value, expires = cursor.fetchone()
         return Count(int(value), _moment(expires))
+
+
+def network_of(address: str) -> str:
+    """Whom an address stands for: one subscriber has a whole /64 of IPv6."""
+    try:
+        return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
+    except ValueError:
+        return ""
 
 
 def _moment(value: datetime | str) -> datetime:

@@ -1,23 +1,51 @@
-"""The page for whoever guessed too often: how long it lasts, and what to do."""
+"""Whoever guessed too often: the page that says how long it lasts, and what to do; and the tries of an address."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_cool_off
 from axes.models import AccessAttempt
+from django.core.cache import caches
+from django.db import DatabaseError
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from mirrors.accounts.counters import network_of
+
+WINDOW: Final = 900
+"""Seconds."""
+TRIES_OF_AN_ADDRESS: Final = 60
+"""In a window, right ones among them: many people may share an address."""
+
 
 def locked_out(request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
     """django-axes asks for it; 429 with ``Retry-After``."""
-    seconds = _seconds_left(request, credentials)
-    context = {"minutes": math.ceil(seconds / 60), "limit": AxesProxyHandler.get_failures(request, credentials)}
+    return _page(
+        request, _seconds_left(request, credentials), tries=AxesProxyHandler.get_failures(request, credentials)
+    )
+
+
+def too_many_tries(request: HttpRequest) -> HttpResponse | None:
+    """Count a try to log in for its address; the page that refuses it where there were too many."""
+    address = network_of(request.META.get("REMOTE_ADDR", ""))
+    try:
+        count = caches["limits"].count(f"log-in:{address}", seconds=WINDOW)  # type: ignore[attr-defined]
+    except DatabaseError:
+        # There is no log-in without the database either, and a page that says so.
+        return None
+    if count.number <= TRIES_OF_AN_ADDRESS:
+        return None
+    left = (count.ends_at - timezone.now()).total_seconds()
+    return _page(request, max(1, math.ceil(left)), tries=TRIES_OF_AN_ADDRESS, is_of_address=True)
+
+
+def _page(request: HttpRequest, seconds: int, *, tries: int, is_of_address: bool = False) -> HttpResponse:
+    context = {"minutes": math.ceil(seconds / 60), "tries": tries, "is_of_address": is_of_address}
     response = render(request, "locked_out.html", context, status=429)
     response.headers["Retry-After"] = str(seconds)
     response.headers["Cache-Control"] = "no-store"

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from mirrors.accounts.lockout import too_many_tries
 from mirrors.accounts.roles import Role, role_of
 
 
@@ -32,6 +33,11 @@ class RoleAdminSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return _role_of(request.user, request) is not Role.NOBODY
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Refuses an address that tries too often, under whichever names; django-axes looks at one name's guesses."""
+        refused = too_many_tries(request) if request.method == "POST" else None
+        return refused or super().login(request, extra_context)
 
 
 def _role_of(user: AbstractBaseUser | Any, request: HttpRequest) -> Role:

@@ -6,7 +6,6 @@ One statement a request, in the database. Where the database does not answer nob
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from mirrors.accounts.counters import network_of
 from mirrors.accounts.models import ApiToken
 
 WINDOW: Final = 60
@@ -95,15 +95,7 @@ def _client(request: Request) -> tuple[str, str]:
         return "token", hashlib.sha256(token.pk.encode()).hexdigest()[:32]
     if user is not None and user.is_authenticated:
         return "user", str(user.pk)
-    return "anonymous", _network(request.META.get("REMOTE_ADDR", ""))
-
-
-def _network(address: str) -> str:
-    """One subscriber has a whole /64 of IPv6."""
-    try:
-        return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
-    except ValueError:
-        return ""
+    return "anonymous", network_of(request.META.get("REMOTE_ADDR", ""))
 
 
 def _count(policy: str, client: str) -> Standing | None:
