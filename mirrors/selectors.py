@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Min, Q
 from django.db.models.functions import Now
@@ -24,7 +25,8 @@ from mirrors.models import (
     RegistryRole,
 )
 from mirrors.models.revision import numbers
-from mirrors.registries.sources import SourceEntry, entry_from_row
+from mirrors.registries.credentials import Reference
+from mirrors.registries.sources import SourceEntry
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
@@ -174,16 +176,18 @@ def operator_filters() -> list[tuple[str, str]]:
 def operator_sources() -> list[SourceEntry]:
     """Source registries that operators added beside the configuration file's."""
     rows = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True)
-    return [
-        entry_from_row(
-            host=row.endpoint,
-            username=row.username,
-            reference=row.credential_ref,
-            insecure=row.insecure,
-            ca_file=row.ca_file,
-        )
-        for row in rows.order_by("id")
-    ]
+    return [source_entry(row) for row in rows.order_by("id")]
+
+
+def source_entry(row: Registry) -> SourceEntry:
+    """An operator's row as workers and webhooks reach it; its files lie in the credentials directory."""
+    ca_file = str(settings.ENVIRONMENT.credentials_dir / row.ca_file) if row.ca_file else None
+    return SourceEntry(
+        host=row.endpoint,
+        reference=Reference.of_row(row.username, row.credential_ref) if row.username else None,
+        insecure=row.insecure,
+        ca_file=ca_file,
+    )
 
 
 def target_registry_id(*, endpoint: str, prefix: str) -> int | None:

@@ -65,6 +65,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "mirrors.api.schema.add_problems",
+        "mirrors.api.schema.drop_limits_of_answers",
     ],
 }
 

@@ -42,3 +42,14 @@ def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         for operation in path.values():
             operation["responses"]["default"] = {"description": "A problem.", "content": content}
     return result
+
+
+def drop_limits_of_answers(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """What numbers a column can hold depends on the database, and tells a reader nothing."""
+    for name, schema in result["components"]["schemas"].items():
+        for field in schema.get("properties", {}).values() if not name.endswith("Request") else ():
+            for limit in ("maximum", "minimum"):
+                field.pop(limit, None)
+            if field.get("type") == "integer":
+                field.pop("format", None)
+    return result

@@ -29,7 +29,7 @@ from mirrors.models import (
 )
 from mirrors.oci import RegistryAccess
 from mirrors.oci.probe import Probe
-from mirrors.registries.sources import entry_from_row
+from mirrors.selectors import source_entry
 
 log = structlog.get_logger(__name__)
 
@@ -138,14 +138,7 @@ class _Steps:
         ref = example or ImageRef(host, "library/none", "latest")
         catalog = copier.catalog()
         if row.managed_by == ManagedBy.OPERATOR:
-            own = entry_from_row(
-                host=row.endpoint,
-                username=row.username,
-                reference=row.credential_ref,
-                insecure=row.insecure,
-                ca_file=row.ca_file,
-            )
-            catalog = copier.catalog_of([own])
+            catalog = copier.catalog_of([source_entry(row)])
         return catalog.access_for(ref)
 
     def _permission(self, probe: Probe) -> str:

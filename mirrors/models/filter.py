@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, Q, Value, When
 
@@ -37,7 +38,12 @@ class Filter(RevisionedModel):
 
     name = models.CharField(max_length=200, validators=[validate_name])
     jmespath = models.TextField(max_length=8192, verbose_name="JMESPath", validators=[validate_jmespath])
-    position = models.IntegerField(default=0, help_text="Lower ones are asked first.")
+    position = models.IntegerField(
+        default=0,
+        help_text="Lower ones are asked first.",
+        # Of Postgres, so that rows fit whichever database there is.
+        validators=[MinValueValidator(-(2**31)), MaxValueValidator(2**31 - 1)],
+    )
     enabled = models.BooleanField(default=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,6 +17,7 @@ HOST = RegexValidator(
     r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$",
     "Write a registry host, in lower case and without a scheme: registry.example.com or registry.example.com:5000.",
 )
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 CREDENTIAL_REFERENCE = RegexValidator(
     r"^(env:SWAPPER_CRED_[A-Z0-9_]+|file:[A-Za-z0-9][A-Za-z0-9._-]*|"
     r"secret:[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9._-]{1,253})$",
@@ -58,7 +60,7 @@ class Registry(RevisionedModel):
         max_length=512,
         blank=True,
         verbose_name="CA file",
-        help_text="Certificate authorities (PEM file) beside the system's.",
+        help_text="Certificate authorities beside the system's: a PEM file's name in the credentials directory.",
     )
     settings = models.JSONField(default=dict, blank=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
@@ -88,6 +90,9 @@ class Registry(RevisionedModel):
             self.endpoint = wildcard + normalise_host(self.endpoint.removeprefix(wildcard))
         except InvalidReferenceError as error:
             raise ValidationError({"endpoint": str(error)}) from error
+        if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not FILE_NAME.match(self.ca_file):
+            text = "Put the PEM file into the workers' credentials directory, and write its name here, without a path."
+            raise ValidationError({"ca_file": text})
         if bool(self.username) != bool(self.credential_ref):
             raise ValidationError({"credential_ref": "A user name and the reference to its password go together."})
 

@@ -156,13 +156,3 @@ def _configured(entry: SourceRegistry) -> SourceEntry:
         namespaces=("*",) if entry.serves_all_namespaces else entry.namespaces,
         mirrors=entry.mirrors,
     )
-
-
-def entry_from_row(*, host: str, username: str, reference: str, insecure: bool, ca_file: str) -> SourceEntry:
-    """An operator's row as an entry; its reference is ``env:NAME``, ``file:NAME`` or ``secret:NAME/KEY``."""
-    return SourceEntry(
-        host=host,
-        reference=Reference.of_row(username, reference) if username else None,
-        insecure=insecure,
-        ca_file=ca_file or None,
-    )
