@@ -64,7 +64,7 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
         ("password", "Log-in", "check the credentials"),
         ("gone", "Connection", "could not connect"),
         ("secret", "Credential", "is not set or empty"),
-        ("metadata", "Name", "not public"),
+        ("metadata", "Name", "no registry may have"),
         ("denied", "Permission", "check what these credentials may do"),
         ("other target", "Credential", "not the target in force"),
     ],
