@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
@@ -19,6 +19,9 @@ class AccountsConfig(AppConfig):
         from mirrors.accounts.roles import write_groups
 
         _check_backends()
+        # Above lists of others' rows stands the menu's word, not the package's name.
+        for label in ("axes", "auditlog"):
+            apps.get_app_config(label).verbose_name = "Access"
         audit.follow_changes()
         # After the last application, whose permissions are there by then.
         post_migrate.connect(write_groups, sender=self)

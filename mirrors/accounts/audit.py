@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from mirrors.accounts.models import ApiToken
-from mirrors.models import Filter, Registry
+from mirrors.models import Filter, ManagedBy, Registry
 
 _request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default=None)
 
@@ -40,7 +40,7 @@ class AuditMiddleware:
 def follow_changes() -> None:
     """Once a process; the webhook, which has no accounts, never comes here."""
     times = ["created_at", "updated_at"]
-    auditlog.register(Registry, exclude_fields=times)
+    auditlog.register(Registry, exclude_fields=[*times, "checks", "mappings", "repositories"])
     auditlog.register(Filter, exclude_fields=times)
     auditlog.register(
         User,
@@ -54,6 +54,16 @@ def follow_changes() -> None:
     pre_save.connect(_complete, sender=LogEntry, dispatch_uid="mirrors.accounts.audit")
 
 
+def _is_of_the_file(instance: LogEntry) -> bool:
+    """Whether the row that was changed is the configuration file's."""
+    if told := (instance.changes or {}).get("managed_by"):
+        return ManagedBy.CONFIG in told
+    rows = {model._meta.model_name: model.objects.all() for model in (Registry, Filter)}.get(
+        instance.content_type.model
+    )
+    return rows is not None and rows.filter(pk=instance.object_pk, managed_by=ManagedBy.CONFIG).exists()
+
+
 def hidden(value: str) -> str:
     return "(hidden)"
 
@@ -62,8 +72,11 @@ def _complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
     """Add who it was; a token's key in the database is a digest of it, and is not repeated here."""
     if instance.content_type.model_class() is ApiToken:
         instance.object_pk = hashlib.sha256(str(instance.object_pk).encode()).hexdigest()[:16]
+    if not instance._state.adding:
+        return
     request = _request.get()
-    if request is None or not instance._state.adding:
+    if request is None:
+        instance.additional_data = {"by": "configuration file" if _is_of_the_file(instance) else "command line"}
         return
     instance.remote_addr = request.META.get("REMOTE_ADDR") or None
     user = getattr(request, "user", None)

@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.utils.safestring import SafeString
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from mirrors.admin.quick_lists import label
@@ -42,6 +43,11 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
         return when(getattr(row, field))
 
     return shown
+
+
+def breakable(reference: str) -> SafeString:
+    """An image's name that breaks at its slashes, where a narrow column breaks it."""
+    return mark_safe(escape(reference).replace("/", "/<wbr>"))  # noqa: S308
 
 
 @display(description="status", ordering="status")

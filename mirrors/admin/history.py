@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.models import Filter, Registry
+from mirrors.admin.columns import moment
 
 admin.site.unregister(LogEntry)
 
@@ -20,12 +20,14 @@ SHOWN_CHARACTERS = 200
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
-    list_display = ["timestamp", "who", "action", "kind", "object_repr", "fields_changed"]
+    list_display = ["at", "who", "action", "kind", "name", "fields_changed"]
     list_filter = ["action", "content_type"]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
-    fields = ["timestamp", "who", "remote_addr", "action", "kind", "object_repr", "before_and_after"]
-    readonly_fields = ["who", "kind", "before_and_after"]
+    fields = ["at", "who", "remote_addr", "action", "kind", "object_repr", "before_and_after"]
+    readonly_fields = ["at", "who", "kind", "before_and_after"]
+
+    at = moment("timestamp", "when")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return super().get_queryset(request).select_related("actor", "content_type")
@@ -38,9 +40,11 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
         if entry.remote_addr:
             # A log-in that renews an old hash, before it is through.
             return "log-in"
-        # Nobody asked for it over HTTP: the file's own rows, or a command.
-        is_configured = entry.content_type.model_class() in (Filter, Registry)
-        return "configuration file" if is_configured else "command line"
+        return known.get("by", "command line")
+
+    @admin.display(description="name", ordering="object_repr")
+    def name(self, entry: LogEntry) -> str:
+        return entry.object_repr
 
     @admin.display(description="what")
     def kind(self, entry: LogEntry) -> str:

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from mirrors import services
 from mirrors.admin.acts import Act, Done, confirm_or_run, tell
 from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment, status
+from mirrors.admin.columns import breakable, moment, status
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_failed_view
 from mirrors.admin.time_filter import TimeRangeFilter
@@ -80,7 +80,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     @admin.display(description="image", ordering="mapping__source")
     def image(self, job: MirrorJob) -> str:
-        return job.mapping.source
+        return breakable(job.mapping.source)
 
     @admin.display(description="reason", ordering="error_class")
     def reason(self, job: MirrorJob) -> str:

@@ -7,16 +7,20 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import moment
 
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
     """Failures of the last minutes, which lock a log-in; to unlock it, delete its rows."""
 
-    list_display = ["attempt_time", "username", "ip_address", "failures_since_start", "user_agent"]
+    list_display = ["at", "username", "ip_address", "failures_since_start", "user_agent"]
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    fields = ["attempt_time", "username", "ip_address", "failures_since_start", "user_agent", "path_info"]
+    fields = ["at", "username", "ip_address", "failures_since_start", "user_agent", "path_info"]
+    readonly_fields = ["at"]
+
+    at = moment("attempt_time", "when")
 
     def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
         return request.user.has_perm("axes.delete_accessattempt")
@@ -24,16 +28,23 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
 
 @admin.register(AccessFailureLog)
 class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
-    list_display = ["attempt_time", "username", "ip_address", "locked_out", "user_agent"]
+    list_display = ["at", "username", "ip_address", "locked_out", "user_agent"]
     list_filter = ["locked_out"]
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    fields = ["attempt_time", "username", "ip_address", "locked_out", "user_agent", "path_info"]
+    fields = ["at", "username", "ip_address", "locked_out", "user_agent", "path_info"]
+    readonly_fields = ["at"]
+
+    at = moment("attempt_time", "when")
 
 
 @admin.register(AccessLog)
 class AccessLogAdmin(ReadOnlyAdmin[AccessLog]):
-    list_display = ["attempt_time", "logout_time", "username", "ip_address", "user_agent"]
+    list_display = ["at", "left", "username", "ip_address", "user_agent"]
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    fields = ["attempt_time", "logout_time", "username", "ip_address", "user_agent"]
+    fields = ["at", "left", "username", "ip_address", "user_agent"]
+    readonly_fields = ["at", "left"]
+
+    at = moment("attempt_time", "when")
+    left = moment("logout_time", "logged out")

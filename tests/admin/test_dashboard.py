@@ -113,7 +113,7 @@ def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: N
     assert [(name, number) for _, name, number in found] == [("Denied", "2"), ("TLS", "1")]
     for link, _, number in found:
         assert rows_of(admin_client, unescape(link)) == int(number)
-    assert "docker.io</a> <span>until" in page
+    assert "docker.io</a> <span>asked to be left alone, free" in page
 
 
 def test_the_series_adds_up_to_the_numbers(busy: None) -> None:
