@@ -196,7 +196,15 @@ def _charts(points: Iterable[Point]) -> dict[str, str]:
 
 def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> str:
     sets = [
-        {"label": name, "data": data, "borderColor": colour, "backgroundColor": colour, "displayYAxis": True}
+        {
+            "label": name,
+            "data": data,
+            "borderColor": colour,
+            "backgroundColor": colour,
+            "displayYAxis": True,
+            # Beside each other: unfold's default draws one bar in front of the other.
+            "grouped": len(lines) > 1,
+        }
         for name, data, colour in lines
     ]
     return json.dumps({"labels": labels, "datasets": sets})

@@ -41,8 +41,7 @@ class Picture:
 
 PICTURES: Final = (
     Picture("log-in", "/admin/login/", role=""),
-    Picture("dashboard", "/admin/", size=(1280, 1220)),
-    Picture("dashboard-whole", "/admin/", whole=True),
+    Picture("dashboard", "/admin/", whole=True),
     Picture("dashboard-dark", "/admin/", dark=True, whole=True),
     Picture("dashboard-phone", "/admin/", size=PHONE, whole=True),
     Picture("mappings", "/admin/mirrors/imagemapping/"),
