@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -98,6 +98,16 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         row = self.get_object(request, object_id) if object_id else None
         extra = {"row": row, "file_place": _place(row) if row else ""}
         return super().changeform_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """From the try-it page its text begins the form; it comes as a POST, as an address has no room for it."""
+        if request.method == "POST" and "tried" in request.POST:
+            tried = QueryDict(mutable=True)
+            tried["jmespath"] = request.POST.get("jmespath", "")
+            request.method, request.GET = "GET", tried  # type: ignore[assignment]
+        return super().add_view(request, form_url, extra_context)
 
     @action(description="Try a filter", url_path="try-it", icon="science")  # type: ignore[operator]
     def try_it(self, request: HttpRequest) -> HttpResponse:

@@ -15,10 +15,13 @@ from mirrors import services
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.models import (
+    AdmissionSample,
     Filter,
     ImageMapping,
+    ImageUse,
     JobStatus,
     ManagedBy,
+    MirrorAttempt,
     MirrorJob,
     Registry,
     RegistryRole,
@@ -247,3 +250,30 @@ def test_a_token_is_shown_once_and_opens_the_api(admin_client: Client) -> None:
     row = ApiToken.objects.get()
     admin_client.post(reverse("admin:accounts_apitoken_delete", args=[row.pk]), {"post": "yes"})
     assert Client().get("/api/v1/jobs/", headers={"Authorization": f"Token {token[0]}"}).status_code == 401
+
+
+def test_what_pods_and_workers_say_is_text_on_every_page(operator: Client, job: MirrorJob) -> None:
+    """Names and words come from whoever writes pods, and from registries."""
+    mark = "<script>alert(1)</script>"
+    ImageMapping.objects.update(source=f"quay.io/{mark}:1", target=f"mirror.example.com/{mark}")
+    MirrorJob.objects.update(status=JobStatus.FAILED, error_message=mark, namespace=mark, error_host=mark)
+    MirrorAttempt.objects.create(job=job, number=1, worker=mark, error=mark, log=mark)
+    ImageUse.objects.create(mapping=job.mapping, namespace=mark, workload_kind=mark, workload=mark)
+    image = {"image": mark, "container": mark, "decision": "keep", "reason": mark, "target": mark, "filter": mark}
+    sample = AdmissionSample.objects.create(
+        namespace=mark, workload=mark, pod_name=mark, pod={"metadata": {"name": mark}}, decisions=[image]
+    )
+    pages = {
+        "imagemapping": job.mapping_id,
+        "mirrorjob": job.pk,
+        "mirrorattempt": None,
+        "imageuse": None,
+        "admissionsample": sample.pk,
+    }
+    for model, key in pages.items():
+        addresses = [reverse(f"admin:mirrors_{model}_changelist")]
+        addresses += [reverse(f"admin:mirrors_{model}_change", args=[key])] if key else []
+        for address in addresses:
+            page = operator.get(address).content.decode()
+            assert mark not in page, address
+            assert "alert(1)&lt;/" in page, f"{address} shows it"

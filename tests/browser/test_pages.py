@@ -37,7 +37,10 @@ def test_every_page_fits_on_a_phone_and_is_accessible_there(seeded: Site, visito
     visit = visitors.visit(seeded, "admin", size=PHONE)
     faults: list[str] = []
     for path in _ours(visit):
+        use_theme(visit.page, "light")
         found = grave_faults(visit.page)
+        use_theme(visit.page, "dark")
+        found += [f"dark: {fault}" for fault in grave_faults(visit.page, rules=COLOURS)]
         if wider := overflow(visit.page):
             found.append(f"the document is {wider} px wider than the window")
         faults += [f"{path} {fault}" for fault in found]

@@ -46,3 +46,12 @@ def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Vi
     expect(page.locator("a.swapper-card:focus")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/admin/mirrors/decisioncount/"))
+
+
+def test_the_first_key_leads_past_the_menu(seeded: Site, visitors: Visitors) -> None:
+    page = visitors.visit(seeded, "viewer").open("/admin/mirrors/mirrorjob/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.getElementById('content').contains(document.activeElement)")

@@ -1,8 +1,22 @@
 // For who reads by ear or goes by keys: icons are not read as words, and one key leads past the menu.
 "use strict";
 document.addEventListener("DOMContentLoaded", () => {
+  const names = {
+    search: "Search", swap_horiz: "Dashboard",
+    computer: "Theme: the system's", light_mode: "Theme: light", dark_mode: "Theme: dark",
+  };
   for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
     icon.setAttribute("aria-hidden", "true");
+    const control = icon.closest("a, button");
+    // Where the icon is all that there is, its name is told instead.
+    if (control && !control.ariaLabel && !control.title && control.textContent.trim() === icon.textContent.trim()) {
+      if (control.tagName === "A" && !control.hasAttribute("href")) {
+        control.role = "button";
+        control.tabIndex = 0;
+        control.addEventListener("keydown", (event) => { if (event.key === "Enter") { control.click(); } });
+      }
+      control.ariaLabel = names[icon.textContent.trim()] || icon.textContent.trim().replaceAll("_", " ");
+    }
   }
   const content = document.getElementById("content");
   if (content) {
