@@ -16,7 +16,6 @@ log = structlog.get_logger(__name__)
 SEARCHED: Final = {
     "mapping_source_search": ("mirrors_imagemapping", ("source",)),
     "mapping_target_search": ("mirrors_imagemapping", ("target",)),
-    "job_error_search": ("mirrors_mirrorjob", ("error_message",)),
     "use_search": ("mirrors_imageuse", ("workload", "namespace")),
     "count_search": ("mirrors_decisioncount", ("namespace", "source_host")),
     "sample_search": ("mirrors_admissionsample", ("namespace", "pod_name", "workload")),

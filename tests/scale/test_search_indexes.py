@@ -49,7 +49,7 @@ def test_a_user_without_the_right_is_told_what_to_do_and_goes_on(without_trigram
 
 def test_an_index_that_was_half_built_is_built_anew(without_trigrams: None) -> None:
     ensure_search(connection)
-    query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'job_error_search'::regclass")
-    assert "job_error_search" not in found()
+    query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'mapping_target_search'::regclass")
+    assert "mapping_target_search" not in found()
     ensure_search(connection)
     assert found() == set(SEARCHED)
