@@ -18,5 +18,6 @@ urlpatterns = [
     path("api/v1/explain/", ExplainView.as_view(), name="api-explain"),
     path("api/", include("mirrors.api.urls")),
 ]
+handler400 = "swapper_project.errors.bad_request"
 handler404 = "swapper_project.errors.not_found"
 handler500 = "swapper_project.errors.server_error"

@@ -17,6 +17,7 @@ from rest_framework.views import APIView
 from mirrors import selectors, services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
+from mirrors.api.parameters import check
 from mirrors.api.who import who
 from mirrors.models import ImageUse, Instance, OperatorAction, TargetRepository
 from mirrors.stats import Overview, numbers, running_processes
@@ -79,6 +80,7 @@ class StatsView(APIView):
         responses=serializers.StatsSerializer,
     )
     def get(self, request: Request) -> Response:
+        check(request, ("hours",))
         asked = serializers.RangeSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
         overview = Overview(hours=asked.validated_data["hours"])

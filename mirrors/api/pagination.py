@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from rest_framework.pagination import CursorPagination
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import QuerySet
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 
 class Pages(CursorPagination):
@@ -10,3 +17,38 @@ class Pages(CursorPagination):
     max_page_size = 200
     page_size_query_param = "page_size"
     ordering = "-id"
+    _queryset: QuerySet[Any]
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
+        """Rows of one moment stand by their key: without it a page could have a row of the page before."""
+        first = str(super().get_ordering(request, queryset, view)[0])
+        sign = "-" if first.startswith("-") else ""
+        return (first,) if first.removeprefix("-") == "id" else (first, f"{sign}id")
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        """An order by a time lists the rows that have it: a cursor can't stand at one that has not."""
+        name = self.get_ordering(request, queryset, view)[0].removeprefix("-")
+        if queryset.model._meta.get_field(name).null:
+            queryset = queryset.filter(**{f"{name}__isnull": False})
+        self._queryset = queryset
+        return super().paginate_queryset(queryset, request, view)
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """A cursor of another order, or of nobody's making, is refused before the database sees it."""
+        try:
+            cursor = super().decode_cursor(request)
+            if cursor is not None and cursor.position is not None:
+                field = self._queryset.model._meta.get_field(str(self.ordering[0]).removeprefix("-"))
+                field.to_python(cursor.position)
+        except (NotFound, DjangoValidationError) as error:
+            words = "This is no cursor of this list in this order: begin without it, and follow `next`."
+            raise ValidationError({self.cursor_query_param: [words]}) from error
+        return cursor
+
+    def get_page_size(self, request: Request) -> int | None:
+        asked = request.query_params.get(self.page_size_query_param, "")
+        if asked and not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
+            raise ValidationError({self.page_size_query_param: ["Write a number from 1 to 200."]})
+        return super().get_page_size(request)

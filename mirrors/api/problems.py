@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
@@ -14,6 +16,9 @@ from mirrors.api.limits import charge
 from mirrors.services import JobStateError
 
 MEDIA_TYPE: Final = "application/problem+json"
+
+
+HOW_TO_COME_IN: Final = "Send `Authorization: Token swp_…`; an admin makes tokens in the admin, under API tokens."
 
 
 class ConflictError(exceptions.APIException):
@@ -52,8 +57,11 @@ def _details(error: Exception, code: int) -> dict[str, Any]:
     assert isinstance(error, exceptions.APIException)
     codes = error.get_codes()
     name = codes if isinstance(codes, str) else error.default_code
-    title = str(error.default_detail).rstrip(".") if hasattr(error, "default_detail") else "Error"
-    return _problem(code, title, name.replace("_", "-"), str(error.detail))
+    title = str(getattr(error, "default_detail", "Error")).rstrip(".")
+    if "{" in title:
+        title = HTTPStatus(code).phrase
+    detail = f"{error.detail} {HOW_TO_COME_IN}" if code == status.HTTP_401_UNAUTHORIZED else str(error.detail)
+    return _problem(code, title, name.replace("_", "-"), detail)
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:
@@ -70,6 +78,18 @@ def not_found(request: HttpRequest) -> JsonResponse:
     """For addresses below ``/api/`` that no view has."""
     words = "There is nothing under this address; /api/schema/ lists what there is."
     return JsonResponse(_problem(404, "Not found", "not-found", words), status=404, content_type=MEDIA_TYPE)
+
+
+def bad_request(request: HttpRequest, *, is_too_large: bool) -> JsonResponse:
+    """What Django refuses before a view sees it."""
+    if is_too_large:
+        limit = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) // 2**10
+        words = f"The body is larger than {limit} KiB: send less at once."
+        problem = _problem(413, "Too large", "too-large", words)
+    else:
+        words = "The address, its host name or the data sent is not what the server takes."
+        problem = _problem(400, "Bad request", "bad-request", words)
+    return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE)
 
 
 def database_away(request: HttpRequest) -> JsonResponse:

@@ -147,6 +147,16 @@ def test_the_numbers_are_what_the_rows_say(operator: APIClient, job: MirrorJob) 
         ("get", "/api/v1/jobs/?stauts=failed", 400, "invalid"),
         ("get", "/api/v1/jobs/?ordering=namespace", 400, "invalid"),
         ("get", "/api/v1/uses/?ordering=namespace", 400, "invalid"),
+        ("get", "/api/v1/jobs/?status=failed&status=pending", 400, "invalid"),
+        ("get", "/api/v1/jobs/?page_size=many", 400, "invalid"),
+        ("get", "/api/v1/jobs/?cursor=zzz", 400, "invalid"),
+        ("get", "/api/v1/jobs/?cursor=cD0lMDA%3D", 400, "invalid"),
+        ("get", "/api/v1/jobs/?cursor=cD0yMDI2LTExLTI2&ordering=id", 400, "invalid"),
+        ("get", "/api/v1/jobs/?cursor=cD01MDA%3D&ordering=created_at", 400, "invalid"),
+        ("get", "/api/v1/mappings/?paused=maybe", 400, "invalid"),
+        ("get", "/api/v1/actions/?search=x", 400, "invalid"),
+        ("get", "/api/v1/stats/?hourss=3", 400, "invalid"),
+        ("get", "/api/v1/jobs/?status=%00", 400, "bad-request"),
     ],
 )
 def test_errors_are_problems(method: str, path: str, status: int, code: str, operator: APIClient) -> None:
@@ -171,3 +181,31 @@ def test_what_has_not_changed_is_not_sent_again(operator: APIClient, job: Mirror
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
     JobProgress.objects.create(job=job, bytes_copied=5)
     assert operator.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+@pytest.mark.parametrize("order", ["id", "-id", "created_at", "-created_at", "finished_at", "-finished_at"])
+def test_in_each_order_the_pages_have_every_row_once(order: str, operator: APIClient, target: Registry) -> None:
+    now = timezone.now()
+    for number in range(12):
+        made = operator.post("/api/v1/jobs/", {"image": f"team/app:{number}"}, format="json").json()
+        if number % 3:
+            ended = {"status": "succeeded", "finished_at": now - timedelta(minutes=number // 4)}
+            MirrorJob.objects.filter(pk=made["id"]).update(**ended)
+    seen: list[int] = []
+    address = f"/api/v1/jobs/?ordering={order}&page_size=5"
+    while address:
+        page = operator.get(address).json()
+        seen += [row["id"] for row in page["results"]]
+        address = page["next"]
+    rows = MirrorJob.objects.exclude(finished_at=None) if "finished" in order else MirrorJob.objects.all()
+    assert sorted(seen) == sorted(rows.values_list("id", flat=True))
+
+
+def test_a_body_says_nothing_that_is_not_understood(operator: APIClient, target: Registry) -> None:
+    misspelt = {"error_class": "timeout", "errorhost": "quay.io"}
+    answer = operator.post("/api/v1/jobs/retry-failed/", misspelt, format="json")
+    assert "error_host" in problem(answer, 400, "invalid")["errors"]["errorhost"][0]
+    wrong = operator.post("/api/v1/jobs/retry-failed/", {"error_class": "no"}, format="json")
+    assert "rate-limited" in problem(wrong, 400, "invalid")["errors"]["error_class"][0], "it tells which there are"
+    large = operator.post("/api/v1/jobs/", {"image": "x" * 3_000_000}, format="json")
+    assert "2560 KiB" in problem(large, 413, "too-large")["detail"]

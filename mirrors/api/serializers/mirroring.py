@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from mirrors.advice import advice_for
+from mirrors.api.serializers.strict import NamedChoiceField, StrictSerializer
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import (
     ErrorClass,
@@ -126,7 +127,7 @@ class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
         )
 
 
-class OrderSerializer(serializers.Serializer[Any]):
+class OrderSerializer(StrictSerializer):
     """An image that is to be mirrored now."""
 
     image = serializers.CharField(max_length=1024, help_text="A reference as a pod has it, such as nginx:1.27.")
@@ -138,12 +139,12 @@ class OrderSerializer(serializers.Serializer[Any]):
             raise serializers.ValidationError(str(error)) from error
 
 
-class PrioritySerializer(serializers.Serializer[Any]):
-    priority = serializers.ChoiceField(choices=Priority.choices)
+class PrioritySerializer(StrictSerializer):
+    priority = NamedChoiceField(choices=Priority.choices)
 
 
-class RetryFailedSerializer(serializers.Serializer[Any]):
-    error_class = serializers.ChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
+class RetryFailedSerializer(StrictSerializer):
+    error_class = NamedChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
     error_host = serializers.CharField(max_length=260, required=False, default="", allow_blank=True)
 
 
