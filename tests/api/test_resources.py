@@ -196,7 +196,12 @@ def test_in_each_order_the_pages_have_every_row_once(order: str, operator: APICl
     while address:
         page = operator.get(address).json()
         seen += [row["id"] for row in page["results"]]
-        address = page["next"]
+        address, last = page["next"], page
+    back = [row["id"] for row in last["results"]]
+    while address := last["previous"]:
+        last = operator.get(address).json()
+        back = [row["id"] for row in last["results"]] + back
+    assert back == seen, "the other way too"
     rows = MirrorJob.objects.exclude(finished_at=None) if "finished" in order else MirrorJob.objects.all()
     assert sorted(seen) == sorted(rows.values_list("id", flat=True))
 
