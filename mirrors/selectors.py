@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.db import models
@@ -129,12 +130,13 @@ def job_states(job_ids: Collection[int]) -> dict[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class QueueLine:
-    """Live jobs of one priority. ``oldest_due_seconds`` is how long the oldest due one has been waiting."""
+    """Live jobs of one priority. The oldest due one has been waiting since ``oldest_due_at``, for so many seconds."""
 
     priority: int
     name: str
     waiting: int
     running: int
+    oldest_due_at: datetime | None
     oldest_due_seconds: float
 
 
@@ -143,18 +145,19 @@ def queue() -> list[QueueLine]:
     live = MirrorJob.objects.live().order_by().values_list("status", "priority")
     oldest = Min("available_at", filter=Q(status=JobStatus.PENDING, available_at__lte=Now()))
     counts: dict[tuple[str, int], int] = {}
-    waits: dict[int, float] = {}
+    waits: dict[int, tuple[datetime, float]] = {}
     for status, priority, jobs, since, now in live.annotate(jobs=models.Count("pk"), since=oldest, now=Now()):
         counts[status, priority] = jobs
         if since is not None:
-            waits[priority] = max(0.0, (now - since).total_seconds())
+            waits[priority] = since, max(0.0, (now - since).total_seconds())
     return [
         QueueLine(
             priority=p.value,
             name=p.name.lower(),
             waiting=counts.get((JobStatus.PENDING, p.value), 0),
             running=counts.get((JobStatus.RUNNING, p.value), 0),
-            oldest_due_seconds=waits.get(p.value, 0.0),
+            oldest_due_at=waits.get(p.value, (None, 0.0))[0],
+            oldest_due_seconds=waits.get(p.value, (None, 0.0))[1],
         )
         for p in Priority
     ]
@@ -181,7 +184,8 @@ def operator_sources() -> list[SourceEntry]:
 
 def source_entry(row: Registry) -> SourceEntry:
     """An operator's row as workers and webhooks reach it; its files lie in the credentials directory."""
-    ca_file = str(settings.ENVIRONMENT.credentials_dir / row.ca_file) if row.ca_file else None
+    # The last part alone: whatever the row says, no file elsewhere is read.
+    ca_file = str(settings.ENVIRONMENT.credentials_dir / Path(row.ca_file).name) if row.ca_file else None
     return SourceEntry(
         host=row.endpoint,
         reference=Reference.of_row(row.username, row.credential_ref) if row.username else None,

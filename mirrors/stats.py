@@ -178,7 +178,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
                 "name": line.name,
                 "waiting": line.waiting,
                 "running": line.running,
-                "oldest_due_seconds": line.oldest_due_seconds,
+                "oldest_due_at": line.oldest_due_at,
             }
             for line in queue
         ],

@@ -51,10 +51,13 @@ def confirm_or_run(
     # "All of the list" may be more by now: what was asked about is what is done.
     asked = set(confirmed.split(","))
     tell(request, act.run([key for key in keys if str(key) in asked], request.user.get_username()))
+    return HttpResponseRedirect(_back(request) or request.get_full_path())
+
+
+def _back(request: HttpRequest) -> str:
+    """Where it leads back. The address comes from the form: a page of ours alone, or empty."""
     back = request.POST.get("back", "")
-    # The address comes from the form: a page of ours alone.
-    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None)
-    return HttpResponseRedirect(back if is_ours else request.get_full_path())
+    return back if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None) else ""
 
 
 def tell(request: HttpRequest, done: Done) -> None:
@@ -88,6 +91,6 @@ def _page(
         "confirmed": ",".join(map(str, keys)),
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
-        "back": request.POST.get("back", ""),
+        "back": _back(request),
     }
     return TemplateResponse(request, "admin/confirm.html", context)

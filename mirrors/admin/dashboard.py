@@ -87,7 +87,7 @@ def _live(overview: Overview) -> dict[str, Any]:
             "failed": links.jobs(status__exact="failed", **ended_since),
             "decisions": links.decisions(coverage="admitted", hour__gte=since.isoformat()),
             "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
-            "instances": reverse("admin:mirrors_instance_changelist"),
+            "instances": reverse("admin:mirrors_instance_changelist") + "?reports=yes",
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
         },
     }
@@ -177,7 +177,7 @@ def _running(job: MirrorJob) -> dict[str, Any]:
     }
 
 
-def _charts(points: Iterable[Point]) -> dict[str, str]:
+def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:
     """Data of charts, as JSON; labels are times, which a script writes in the viewer's zone."""
     points = list(points)
     times = [p.at.isoformat() for p in points]
@@ -194,7 +194,7 @@ def _charts(points: Iterable[Point]) -> dict[str, str]:
     }
 
 
-def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> str:
+def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, str]:
     sets = [
         {
             "label": name,
@@ -207,4 +207,12 @@ def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> str:
         }
         for name, data, colour in lines
     ]
-    return json.dumps({"labels": labels, "datasets": sets})
+    words = "; ".join(_in_words(name, [value for value in data if value is not None]) for name, data, _ in lines)
+    return {"data": json.dumps({"labels": labels, "datasets": sets}), "words": words}
+
+
+def _in_words(name: str, values: list[Any]) -> str:
+    """For those who don't see the line."""
+    if not values:
+        return f"{name}: nothing yet"
+    return f"{name}: from {min(values)} to {max(values)}, at last {values[-1]}"

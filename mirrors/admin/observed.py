@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.base import ReadOnlyAdmin
@@ -16,6 +21,7 @@ from mirrors.models import (
     RegistryCheck,
     Revision,
 )
+from mirrors.stats import SEEN_WITHIN
 
 # The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
 for queue_row in (OrmQ, Schedule, Success, Failure):
@@ -56,10 +62,25 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     created = moment("created_at", "when")
 
 
+class ReportsFilter(admin.SimpleListFilter):
+    """The processes that count as running."""
+
+    title, parameter_name = "reports itself", "reports"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("yes", "Yes"), ("no", "No")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
+        now, reports = timezone.now(), Q(pk=None)
+        for role, within in SEEN_WITHIN.items():
+            reports |= Q(role=role, seen_at__gte=now - within)
+        return queryset.filter({"yes": reports, "no": ~reports}.get(self.value() or "", Q()))
+
+
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["role", "name", "target", "notes", "started", "seen"]
-    list_filter = ["role"]
+    list_filter = [ReportsFilter, "role"]
     search_fields = ["name"]
     ordering = ["role", "name"]
 

@@ -46,6 +46,8 @@ class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
     def apply(self, request: Request, pk: str) -> Response:
         """Have the next free worker give it the configured settings."""
         row: TargetRepository = self.get_object()
+        if not row.has_differences:
+            raise services.JobStateError(f"{row.name} is as it is configured: there is nothing to apply.")
         services.request_settings(repository_ids=[row.pk], requested_by=who(request))
         row.refresh_from_db()
         return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)

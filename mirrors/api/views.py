@@ -105,8 +105,10 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Order the job's image anew. While a job of it is live, the answer is that job."""
-        acted = services.retry_jobs(job_ids=[self.get_object().pk], requested_by=who(request))
-        return _answer_of(acted)
+        job = self.get_object()
+        if job.status in MirrorJob.ACTIVE:
+            return _answer(job, is_new=False)
+        return _answer_of(services.retry_jobs(job_ids=[job.pk], requested_by=who(request)))
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

@@ -18,6 +18,7 @@ from mirrors.jobs.lease import Lease
 from mirrors.jobs.retry import JobRefusedError
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
 from mirrors.oci import CopyRequest, CopyResult, RegistryError
+from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
 
@@ -152,8 +153,12 @@ class Copying:
             self._attempt.note("dryRun is set: pods order nothing and are not changed, but this copy was ordered")
 
     def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
+        catalog, allowed = self._copier.catalog(), self._copier.config.source.allowed_hosts
+        # Whoever ordered it: the file may have been changed since, and a retry knows nothing of it.
+        if allowed and (refusal := AllowedSources(allowed, catalog.is_configured).refusal(self._source.registry)):
+            raise JobRefusedError(ErrorClass.INVALID, refusal)
         finder = Finder(
-            catalog=self._copier.catalog(),
+            catalog=catalog,
             policy=self._copier.config.private_images,
             head=lambda ref, how: self._copier.engine.head(ref, how),
             pull_secrets=PullSecrets().find,

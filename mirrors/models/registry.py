@@ -51,7 +51,12 @@ class Registry(RevisionedModel):
     kind = models.CharField(max_length=10, choices=RegistryKind, default=RegistryKind.OCI)
     endpoint = models.CharField(max_length=260, validators=[HOST], help_text="Host, with its port if it has one.")
     prefix = models.CharField(max_length=255, blank=True, help_text="Path in front of every repository at a target.")
-    username = models.CharField(max_length=255, blank=True, verbose_name="user name")
+    username = models.CharField(
+        max_length=255,
+        blank=True,
+        verbose_name="user name",
+        validators=[RegexValidator(r"^[^:\x00-\x1f\x7f]+\Z", "A user name has no colon and no control characters.")],
+    )
     credential_ref = models.CharField(
         max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credential reference"
     )

@@ -42,4 +42,6 @@ def may_be_public(host: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_global
     except ValueError:
-        return "." in name and not f".{name}".endswith(_LOCAL)
+        # 127.1 and 0x7f.1 are addresses to a resolver; a top-level domain is never a number.
+        is_number = name.rpartition(".")[2].removeprefix("0x").isdigit()
+        return "." in name and not is_number and not f".{name}".endswith(_LOCAL)

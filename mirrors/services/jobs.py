@@ -159,14 +159,15 @@ def _cancel(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
     MirrorJob.objects.filter(id__in=waiting).update(**ended, error_class=ErrorClass.NONE, error_host="")
     ImageMapping.objects.filter(last_job__in=waiting).record()
     running = [job.id for job in jobs if job.status == JobStatus.RUNNING]
-    MirrorJob.objects.filter(id__in=running).update(cancel_requested_at=Now(), error_message=message)
-    live = [job for job in jobs if job.status in MirrorJob.ACTIVE]
+    asked = [job.id for job in jobs if job.id in running and job.cancel_requested_at is None]
+    MirrorJob.objects.filter(id__in=asked).update(cancel_requested_at=Now(), error_message=message)
+    changed = [job for job in jobs if job.id in waiting or job.id in asked]
     acted.refusals += [
         f"Job {job.id} has ended already ({job.status}): there is nothing to cancel."
         for job in jobs
         if job.status in MirrorJob.TERMINAL
     ]
-    subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in live]
+    subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in changed]
     note_actions(actor=requested_by, action="cancel", subjects=subjects)
     acted.jobs += MirrorJob.objects.select_related("mapping").filter(id__in=[*waiting, *running]).order_by("id")
 
@@ -177,6 +178,8 @@ def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
         job = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",)).get(id=job_id)
         if job.status != JobStatus.PENDING:
             raise JobStateError(f"Job {job_id} is {job.status}: only a job that waits has an urgency to change.")
+        if job.priority == priority:
+            return job
         words = f"{job.get_priority_display()} → {Priority(priority).label}"
         MirrorJob.objects.filter(id=job_id).update(priority=priority)
         subject = Subject(job.mapping.source, job.mapping_id, job_id, words)

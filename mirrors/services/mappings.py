@@ -63,15 +63,17 @@ def _order(mapping_ids: Collection[int], trigger: Trigger, action: str, requeste
             rows = list(ImageMapping.objects.filter(id__in=ids).order_by("id"))
             acted.refusals += [f"{row.source} is paused: resume it first." for row in rows if row.paused]
             placed: dict[int, int] = {}
+            made: dict[int, int] = {}
             for registry_id in {row.target_registry_id for row in rows}:
                 theirs = [row for row in rows if row.target_registry_id == registry_id and not row.paused]
                 orders = [_order_for(row, trigger, requested_by) for row in theirs]
                 outcomes = request_mirrors(target_registry_id=registry_id, orders=orders)
                 placed |= {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id}
-                acted.made.update(o.job_id for o in outcomes if o.job_id and o.is_new)
+                made |= {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id and o.is_new}
             jobs = MirrorJob.objects.select_related("mapping").filter(id__in=placed.values()).order_by("id")
             acted.jobs += jobs
-            subjects = [Subject(row.source, row.id, placed[row.id]) for row in rows if row.id in placed]
+            acted.made.update(made.values())
+            subjects = [Subject(row.source, row.id, made[row.id]) for row in rows if row.id in made]
             note_actions(actor=requested_by, action=action, subjects=subjects)
     return acted
 

@@ -13,6 +13,12 @@ from mirrors.services.mirroring import MirrorOrder, request_mirror
 
 ECR_MAX_REPOSITORY = 256
 
+PROBLEMS = {
+    "target-name-taken": "another image has its name at the target already; see the mappings in the admin",
+    "paused": "its mapping is paused; resume it first",
+    "failed-recently": "its last copy failed a short time ago; see the job's error, then try again later",
+}
+
 
 def order_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
     """The job that mirrors an image now, and whether it is a new one. Raises JobStateError where it can't be.
@@ -38,10 +44,9 @@ def order_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] =
     )
     outcome = request_mirror(target_registry_id=registry.id, order=order)
     if outcome.job_id is None:
-        raise JobStateError(f"{source} can't be mirrored now: {outcome.problem}.")
-    note_actions(
-        actor=requested_by, action="mirror", subjects=[Subject(str(source), outcome.mapping_id, outcome.job_id)]
-    )
+        raise JobStateError(f"{source} can't be mirrored now: {PROBLEMS.get(outcome.problem, outcome.problem)}.")
+    subjects = [Subject(str(source), outcome.mapping_id, outcome.job_id)] if outcome.is_new else []
+    note_actions(actor=requested_by, action="mirror", subjects=subjects)
     return MirrorJob.objects.select_related("mapping").get(id=outcome.job_id), outcome.is_new
 
 

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from mirrors.models import DecisionCount, HostBudget, JobStatus, MirrorJob, Registry, RegistryRole
+from mirrors.models import DecisionCount, HostBudget, Instance, JobStatus, MirrorJob, Registry, RegistryRole
 from mirrors.services.orders import order_image
 from mirrors.stats import Overview, numbers
 
@@ -177,3 +177,16 @@ def test_the_page_asks_the_database_a_bounded_number_of_times(
 
 def test_strangers_see_no_numbers(client: Client) -> None:
     assert client.get(LIVE).status_code == 302
+
+
+def test_processes_that_report_themselves_are_those_behind_their_number(admin_client: Client, busy: None) -> None:
+    Instance.objects.create(role="webhook", name="w:1")
+    Instance.objects.create(role="worker", name="w:2")
+    gone = Instance.objects.create(role="worker", name="w:3")
+    Instance.objects.filter(pk=gone.pk).update(seen_at=timezone.now() - timedelta(minutes=10))
+    shown = cards(admin_client.get(LIVE).content.decode())
+    assert shown["Webhooks and workers"][0] == "1 + 1"
+    page = admin_client.get(shown["Webhooks and workers"][1]).content.decode()
+    assert "w:1" in page and "w:2" in page and "w:3" not in page
+    Instance.objects.all().delete()
+    assert "no webhook reports itself" in admin_client.get(LIVE).content.decode()

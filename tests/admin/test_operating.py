@@ -249,5 +249,16 @@ def test_a_viewer_sees_all_and_has_nothing_to_press(client: Client) -> None:
     assert ImageMapping.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "/\\\\evil.example", "javascript:alert(1)", "evil.example", "https://evil.example/"]
+)
+def test_an_act_leads_back_to_a_page_of_ours(operator: Client, back: str) -> None:
+    job = ordered("quay.io/team/app:1")
+    form = {"action": "cancel", "_selected_action": [job.pk], "back": back}
+    assert back not in operator.post(JOBS, form).content.decode()
+    done = operator.post(JOBS, {**form, "confirmed": job.pk})
+    assert done.headers["Location"] == JOBS
+
+
 def test_what_is_gone_is_said_to_be(operator: Client) -> None:
     assert operator.get(f"{JOBS}999999/change/").status_code == 404

@@ -155,7 +155,7 @@ def test_what_may_not_be_mirrored_is_not_ordered(
         answer: Response = operator.post("/api/v1/jobs/", {"image": image}, format="json")
         return answer
 
-    for host in ("localhost:5000", "169.254.169.254", "10.0.0.7:5000", "registry.svc"):
+    for host in ("localhost:5000", "169.254.169.254", "10.0.0.7:5000", "registry.svc", "127.1", "0x7f.1"):
         assert "add it to the source registries first" in problem(order(f"{host}/app:1"), 409, "job-state")["detail"]
     Registry.objects.create(name="ours", endpoint="localhost:5000")
     assert order("localhost:5000/app:1").status_code == 201

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -28,7 +29,7 @@ def problem(response: Any, status: int, code: str) -> dict[str, Any]:
     assert response["Content-Type"] == "application/problem+json"
     details: dict[str, Any] = response.json()
     assert (details["status"], details["code"], details["type"]) == (status, code, f"urn:k8s-image-swapper:{code}")
-    assert details["title"] and details["detail"]
+    assert details["title"] and details["detail"] and "{" not in details["title"]
     return details
 
 
@@ -45,7 +46,7 @@ def test_an_order_is_answered_with_its_job_and_the_second_with_the_same(operator
 
 def test_a_job_is_cancelled_retried_and_shows_its_attempts(operator: APIClient, job: MirrorJob) -> None:
     url = f"/api/v1/jobs/{job.pk}/"
-    problem(operator.post(f"{url}retry/"), 409, "job-state")
+    assert operator.post(f"{url}retry/").json()["id"] == job.pk, "while it is live, it is the answer"
     assert operator.post(f"{url}cancel/").json()["status"] == "cancelled"
     problem(operator.post(f"{url}cancel/"), 409, "job-state")
     retried = operator.post(f"{url}retry/")
@@ -181,6 +182,16 @@ def test_what_has_not_changed_is_not_sent_again(operator: APIClient, job: Mirror
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
     JobProgress.objects.create(job=job, bytes_copied=5)
     assert operator.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+def test_the_numbers_stay_the_same_while_a_job_waits(operator: APIClient, job: MirrorJob) -> None:
+    MirrorJob.objects.update(available_at=timezone.now() - timedelta(minutes=3))
+    with time_machine.travel(timezone.now().replace(second=10)) as clock:
+        first = operator.get("/api/v1/stats/")
+        assert any(line["oldest_due_at"] for line in first.json()["queue"])
+        clock.shift(20)
+        again = operator.get("/api/v1/stats/", headers={"If-None-Match": first["ETag"]})
+    assert (first.status_code, again.status_code) == (200, 304)
 
 
 @pytest.mark.parametrize("order", ["id", "-id", "created_at", "-created_at", "finished_at", "-finished_at"])

@@ -109,7 +109,7 @@ def _paths(resolver: URLResolver, before: str = "") -> list[str]:
 
 
 def test_a_token_has_no_more_than_its_user_and_no_more_than_its_own_role(job: MirrorJob) -> None:
-    for user_role, token_role, status in ((VIEW, SET, 403), (SET, VIEW, 403), (SET, ACT, 409)):
+    for user_role, token_role, status in ((VIEW, SET, 403), (SET, VIEW, 403), (SET, ACT, 200)):
         _, token = ApiToken.issue(user=user_of(user_role), name="t", role=token_role)
         client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
         assert client.post(f"/api/v1/jobs/{job.pk}/retry/").status_code == status

@@ -182,3 +182,18 @@ def test_a_log_in_that_cannot_be_read_is_told_with_its_registry(
     entry = {"host": source.host, "username": "mirror", "passwordFile": str(tmp_path / "missing")}
     job = run(tmp_path, target, entry, image=f"{source.host}/app:1.0")
     assert (job.error_class, job.error_host) == ("credential", source.host)
+
+
+def test_what_the_file_no_longer_allows_is_not_copied_whoever_orders_it(
+    source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    load(source)
+    sources = {"registries": [{"type": "oci", "host": source.host, "insecure": True}], "allowedHosts": ["*.quay.io"]}
+    config = write_config(tmp_path / "config.yaml", target=target.host, source=sources)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with copier(config) as made:
+        drain(made)
+    job.refresh_from_db()
+    assert job.status == JobStatus.FAILED
+    assert "source.allowedHosts" in job.error_message and "add it there first" in job.error_message
+    assert source.asked == []

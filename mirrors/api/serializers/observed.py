@@ -71,7 +71,7 @@ class QueueLineSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     waiting = serializers.IntegerField()
     running = serializers.IntegerField()
-    oldest_due_seconds = serializers.FloatField()
+    oldest_due_at = serializers.DateTimeField(allow_null=True, help_text="Since when the oldest due one waits.")
 
 
 class PointSerializer(serializers.Serializer[Any]):

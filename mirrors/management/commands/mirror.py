@@ -29,15 +29,11 @@ from mirrors.registries.sources import SourceCatalog, source_entries
 from mirrors.selectors import operator_sources
 from mirrors.services import MirrorOrder, OrderOutcome, request_mirrors
 from mirrors.services.config_rows import sync_config
+from mirrors.services.orders import PROBLEMS
 from swapper_project import config as configuration
 from swapper_project import configured, logs
 from swapper_project.config import Config, ConfigSource
 
-PROBLEMS = {
-    "target-name-taken": "another image has its name at the target already; see the mappings in the admin",
-    "paused": "its mapping is paused; resume it first",
-    "failed-recently": "its last copy failed a short time ago; see the job's error, then try again later",
-}
 LOOK_EVERY = 0.25
 
 

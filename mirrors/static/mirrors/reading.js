@@ -13,7 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (control.tagName === "A" && !control.hasAttribute("href")) {
         control.role = "button";
         control.tabIndex = 0;
-        control.addEventListener("keydown", (event) => { if (event.key === "Enter") { control.click(); } });
+        control.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { control.click(); } });
       }
       control.ariaLabel = names[icon.textContent.trim()] || icon.textContent.trim().replaceAll("_", " ");
     }
