@@ -29,7 +29,7 @@ class Attempt:
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         self._text = ""
-        self._seen = Progress()
+        self._seen = self._shown = Progress()
         self._began = time.monotonic()
 
     @property
@@ -58,12 +58,14 @@ class Attempt:
 
     def progress(self, seen: Progress) -> None:
         """The engine's callback, at most twice a second."""
-        if seen == self._seen:
-            return
         self._seen = seen
+        if seen == self._shown:
+            return
         try:
             rows = JobProgress.objects.filter(job_id=self._lease.job_id)
             rows.update(**_columns(seen), updated_at=Now())
+            # Only now: what the database did not take is told it with the next look, though nothing has moved since.
+            self._shown = seen
         except (DatabaseError, InterfaceError):
             connection.close()
 

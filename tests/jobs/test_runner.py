@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db import OperationalError, connection
 from django.utils import timezone
 
+from mirrors.jobs.attempt import Attempt
 from mirrors.jobs.copier import Copier
 from mirrors.models import AttemptOutcome, Existence, JobProgress, JobStatus, MirrorAttempt
-from tests.jobs.support import drain, load, order
+from mirrors.oci import Progress
+from tests.jobs.support import drain, load, order, take
 from tests.support.faulty_registry import FaultyRegistry
 
 
@@ -53,3 +58,20 @@ def test_progress_ends_at_all_bytes(made: Copier, source: FaultyRegistry, target
     progress = JobProgress.objects.get(job=job)
     assert progress.bytes_total == progress.bytes_copied == image.blob_bytes
     assert progress.blobs_done == progress.blobs_total == 3
+
+
+def test_a_figure_that_the_database_did_not_take_is_told_with_the_next_look(transactional_db: None) -> None:
+    """A stalled copy moves no further, and its page would say 0 % until it does."""
+
+    def away(*arguments: Any) -> None:
+        raise OperationalError("the connection was closed")
+
+    order("nginx:1")
+    attempt = Attempt(take())
+    attempt.start()
+    seen = Progress(bytes_total=10, bytes_copied=5)
+    with connection.execute_wrapper(away):
+        attempt.progress(seen)
+    assert JobProgress.objects.get().bytes_copied == 0
+    attempt.progress(seen)
+    assert JobProgress.objects.get().bytes_copied == 5
