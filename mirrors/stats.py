@@ -79,7 +79,7 @@ class Overview:
         for (_, its_status, error, _), jobs in self._ended.items():
             if its_status == status:
                 found[error] += jobs
-        return dict(found)
+        return dict(sorted(found.items()))
 
     def failed_by_host(self) -> dict[str, int]:
         """Jobs that failed, by the registry that they failed at."""
@@ -87,7 +87,7 @@ class Overview:
         for (_, status, _, host), jobs in self._ended.items():
             if status == JobStatus.FAILED and host:
                 found[host] += jobs
-        return dict(found)
+        return dict(sorted(found.items()))
 
     @property
     def bytes_copied(self) -> int:
