@@ -145,7 +145,7 @@ def queue() -> list[QueueLine]:
     live = MirrorJob.objects.live().order_by().values_list("status", "priority")
     oldest = Min("available_at", filter=Q(status=JobStatus.PENDING, available_at__lte=Now()))
     counts: dict[tuple[str, int], int] = {}
-    waits: dict[int, tuple[datetime, float]] = {}
+    waits: dict[int, tuple[datetime | None, float]] = {p.value: (None, 0.0) for p in Priority}
     for status, priority, jobs, since, now in live.annotate(jobs=models.Count("pk"), since=oldest, now=Now()):
         counts[status, priority] = jobs
         if since is not None:
@@ -156,8 +156,8 @@ def queue() -> list[QueueLine]:
             name=p.name.lower(),
             waiting=counts.get((JobStatus.PENDING, p.value), 0),
             running=counts.get((JobStatus.RUNNING, p.value), 0),
-            oldest_due_at=waits.get(p.value, (None, 0.0))[0],
-            oldest_due_seconds=waits.get(p.value, (None, 0.0))[1],
+            oldest_due_at=waits[p.value][0],
+            oldest_due_seconds=waits[p.value][1],
         )
         for p in Priority
     ]

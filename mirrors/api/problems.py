@@ -74,30 +74,30 @@ def _problem(code: int, title: str, name: str, detail: str) -> dict[str, Any]:
     return {"type": f"urn:k8s-image-swapper:{name}", "title": title, "status": code, "code": name, "detail": detail}
 
 
+def _answer(code: int, title: str, name: str, detail: str, **headers: str) -> JsonResponse:
+    """Outside of DRF's views."""
+    return JsonResponse(_problem(code, title, name, detail), status=code, content_type=MEDIA_TYPE, headers=headers)
+
+
 def not_found(request: HttpRequest) -> JsonResponse:
     """For addresses below ``/api/`` that no view has."""
     words = "There is nothing under this address; /api/schema/ lists what there is."
-    return JsonResponse(_problem(404, "Not found", "not-found", words), status=404, content_type=MEDIA_TYPE)
+    return _answer(404, "Not found", "not-found", words)
 
 
 def bad_request(request: HttpRequest, *, is_too_large: bool) -> JsonResponse:
     """What Django refuses before a view sees it."""
     if is_too_large:
         limit = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) // 2**10
-        words = f"The body is larger than {limit} KiB: send less at once."
-        problem = _problem(413, "Too large", "too-large", words)
-    else:
-        words = "The address, its host name or the data sent is not what the server takes."
-        problem = _problem(400, "Bad request", "bad-request", words)
-    return JsonResponse(problem, status=problem["status"], content_type=MEDIA_TYPE)
+        return _answer(413, "Too large", "too-large", f"The body is larger than {limit} KiB: send less at once.")
+    words = "The address, its host name or the data sent is not what the server takes."
+    return _answer(400, "Bad request", "bad-request", words)
 
 
 def database_away(request: HttpRequest) -> JsonResponse:
     words = "The database does not answer, or not in time. Nothing was changed; try again in a few seconds."
-    problem = _problem(503, "Database unavailable", "database-unavailable", words)
-    return JsonResponse(problem, status=503, content_type=MEDIA_TYPE, headers={"Retry-After": "5"})
+    return _answer(503, "Database unavailable", "database-unavailable", words, **{"Retry-After": "5"})
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    words = "An error inside the API; its log has the reason."
-    return JsonResponse(_problem(500, "Server error", "error", words), status=500, content_type=MEDIA_TYPE)
+    return _answer(500, "Server error", "error", "An error inside the API; its log has the reason.")

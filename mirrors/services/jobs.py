@@ -153,23 +153,19 @@ def _cancel(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
     # Held, so that none is taken by a worker or ends between the look and the change.
     held = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",))
     jobs = list(held.filter(id__in=job_ids).order_by("id"))
+    waiting = [job for job in jobs if job.status == JobStatus.PENDING]
+    asked = [job for job in jobs if job.status == JobStatus.RUNNING and job.cancel_requested_at is None]
     message = f"Cancelled by {requested_by}."
-    waiting = [job.id for job in jobs if job.status == JobStatus.PENDING]
     ended = {"status": JobStatus.CANCELLED, "finished_at": Now(), "error_message": message}
-    MirrorJob.objects.filter(id__in=waiting).update(**ended, error_class=ErrorClass.NONE, error_host="")
+    rows = MirrorJob.objects.select_related("mapping").order_by("id")
+    rows.filter(id__in=[job.id for job in waiting]).update(**ended, error_class=ErrorClass.NONE, error_host="")
     ImageMapping.objects.filter(last_job__in=waiting).record()
-    running = [job.id for job in jobs if job.status == JobStatus.RUNNING]
-    asked = [job.id for job in jobs if job.id in running and job.cancel_requested_at is None]
-    MirrorJob.objects.filter(id__in=asked).update(cancel_requested_at=Now(), error_message=message)
-    changed = [job for job in jobs if job.id in waiting or job.id in asked]
-    acted.refusals += [
-        f"Job {job.id} has ended already ({job.status}): there is nothing to cancel."
-        for job in jobs
-        if job.status in MirrorJob.TERMINAL
-    ]
-    subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in changed]
+    rows.filter(id__in=[job.id for job in asked]).update(cancel_requested_at=Now(), error_message=message)
+    subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in (*waiting, *asked)]
     note_actions(actor=requested_by, action="cancel", subjects=subjects)
-    acted.jobs += MirrorJob.objects.select_related("mapping").filter(id__in=[*waiting, *running]).order_by("id")
+    over = [job for job in jobs if job.status in MirrorJob.TERMINAL]
+    acted.refusals += [f"Job {j.id} has ended already ({j.status}): there is nothing to cancel." for j in over]
+    acted.jobs += rows.filter(id__in=[job.id for job in jobs if job.status in MirrorJob.ACTIVE])
 
 
 def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
