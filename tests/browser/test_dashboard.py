@@ -39,12 +39,13 @@ def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: V
 
 def test_a_slow_copy_is_followed_while_it_runs(system: System, visitors: Visitors) -> None:
     image = f"{system.source.host}/slow/app:1"
-    sample_image(seed=12, layers=1, layer_bytes=400_000, platforms=("linux/amd64",)).load(
+    sample_image(seed=12, layers=1, layer_bytes=800_000, platforms=("linux/amd64",)).load(
         system.source.storage, "slow/app", "1"
     )
     release = threading.Event()
-    # The configuration of the image goes through; its layer waits halfway.
-    system.source.on("GET /v2/slow/app/blobs/", held(release, after=200_000), times=2)
+    # The configuration of the image goes through; its layer waits when more than two chunks of it have come, as a copy
+    # keeps the newest one back.
+    system.source.on("GET /v2/slow/app/blobs/", held(release, after=600_000), times=2)
     page = visitors.visit(system, "viewer").open("/admin/")
     try:
         system.order(image)

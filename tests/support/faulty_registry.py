@@ -163,7 +163,7 @@ def trickle(pieces: int, seconds: float) -> Action:
 
 
 def held(event: threading.Event, *, after: int = 0) -> Action:
-    """Answers a blob's GET with `after` bytes, and with the rest once `event` is set."""
+    """Answers a blob's GET with `after` bytes, and with the rest, if any is left, once `event` is set."""
 
     def act(handler: Handler) -> bool:
         content = handler.registry.storage.blob(handler.repository, handler.rest)
@@ -171,8 +171,9 @@ def held(event: threading.Event, *, after: int = 0) -> Action:
         _blob_head(handler, 0, len(content))
         with suppress(OSError):
             handler.wfile.write(content[:after])
-            event.wait(20)
-            handler.wfile.write(content[after:])
+            if after < len(content):
+                event.wait(20)
+                handler.wfile.write(content[after:])
         return True
 
     return act
