@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,7 +17,9 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from django.test import RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 
+from mirrors.admin import links
 from mirrors.models import AdmissionSample, ImageMapping, ImageUse, MirrorJob
 
 SEARCHED = {"many": "library", "one": ".4711", "none": "no-such-image", "words": "nginx 17"}
@@ -63,6 +66,9 @@ def dashboard() -> Iterator[Page]:
         yield Page(f"dashboard, {hours} h", f"{reverse('admin:index')}?hours={hours}")
         yield Page(f"dashboard, live part, {hours} h", f"{reverse('dashboard-live')}?hours={hours}")
         yield Page(f"API stats, {hours} h", f"{reverse('stats')}?hours={hours}")
+    month = timezone.now() - timedelta(days=30)
+    yield Page("attempts of 30 days, summed", links.attempts(finished_at_from_0=f"{month:%Y-%m-%d}"))
+    yield Page("decisions of 30 days, summed", links.admitted_since(month))
 
 
 def lists(model: type[Model], model_admin: ModelAdmin[Any], user: User) -> Iterator[Page]:

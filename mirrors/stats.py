@@ -60,13 +60,17 @@ class Overview:
     def __init__(self, *, hours: int) -> None:
         self.hours = hours
         self.now = timezone.now()
-        # Whole minutes: lists that are linked to begin at the same moment, and pages stay the same for a while.
-        self.since = (self.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
+        self.since = self.begin_of(hours)
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
         self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True)
         self._ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
         self._copied: dict[datetime, int] = self._read(_read_copied, self.since, is_hourly=is_hourly)
+
+    def begin_of(self, hours: int) -> datetime:
+        """Of the last hours. A whole minute: lists that are linked to begin at the same moment, and pages stay the same
+        for a while."""
+        return (self.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
 
     def admitted(self, since: datetime, until: datetime | None = None) -> Admitted:
         """Within the hours that begin in this time."""
@@ -193,7 +197,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
 
 def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
     """Of the last hours, and of as many before them."""
-    since = (overview.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
+    since = overview.begin_of(hours)
     shares = []
     for admitted, ours in (overview.admitted(since), overview.admitted(since - timedelta(hours=hours), since)):
         shares.append(ours / admitted if admitted else None)

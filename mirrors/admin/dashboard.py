@@ -70,7 +70,7 @@ def _live(overview: Overview) -> dict[str, Any]:
         "hours": overview.hours,
         "stats": found,
         "coverage": _percent(found["coverage"]),
-        "coverages": [_coverage(entry) for entry in found["coverages"]],
+        "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "failures": sorted(failures, key=lambda failure: -failure["jobs"]),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
@@ -85,7 +85,8 @@ def _live(overview: Overview) -> dict[str, Any]:
             "running": links.jobs(status__exact="running"),
             "succeeded": links.jobs(status__exact="succeeded", **ended_since),
             "failed": links.jobs(status__exact="failed", **ended_since),
-            "decisions": links.decisions(coverage="admitted", hour__gte=since.isoformat()),
+            "copied": links.attempts(**ended_since),
+            "decisions": links.admitted_since(since),
             "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
             "instances": reverse("admin:mirrors_instance_changelist") + "?reports=yes",
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
@@ -107,10 +108,12 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * share, 1)
 
 
-def _coverage(entry: dict[str, Any]) -> dict[str, Any]:
+def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     now, before = _percent(entry["coverage"]), _percent(entry["before"])
     change = round(now - before, 1) if now is not None and before is not None else None
-    return {"name": "24 hours" if entry["hours"] == 24 else "7 days", "percent": now, "change": change}
+    name = "24 hours" if entry["hours"] == 24 else "7 days"
+    link = links.admitted_since(overview.begin_of(entry["hours"]))
+    return {"name": name, "percent": now, "change": change, "link": link}
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:

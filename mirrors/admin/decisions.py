@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.base import SummedAdmin
 from mirrors.admin.columns import moment
 from mirrors.admin.recent_filter import RecentDecisions, RecentReasons
 from mirrors.models import DecisionCount
@@ -31,7 +31,7 @@ class CoverageFilter(admin.SimpleListFilter):
 
 
 @admin.register(DecisionCount)
-class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
+class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     list_display = ["at", "namespace", "source_host", "decision", "reason", "filter", "images"]
     list_filter = [CoverageFilter, RecentDecisions, RecentReasons]
     search_fields = ["namespace", "source_host"]
@@ -40,10 +40,4 @@ class DecisionCountAdmin(ReadOnlyAdmin[DecisionCount]):
     at = moment("hour", "hour")
 
     list_before_template = "admin/mirrors/decisions_sum.html"
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        page: Any = super().get_changelist_instance(request)
-        # A year's rows are too many to add up for a page; a number that links here names its hours.
-        if any(name.startswith("hour__") for name in request.GET):
-            page.images_total = page.queryset.order_by().aggregate(n=Sum("images"))["n"] or 0
-        return page
+    summed, summed_within = "images", "hour__"

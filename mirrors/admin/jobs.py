@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 
 from mirrors import services
 from mirrors.admin.acts import Act, Done, confirm_or_run, tell
-from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.columns import breakable, moment, status
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_failed_view
@@ -24,6 +24,7 @@ from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.advice import advice_for
 from mirrors.models import JobProgress, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.progress import copy_progress
+from mirrors.templatetags.humanise import size
 
 
 def _retry(ids: Collection[int], actor: str) -> Done:
@@ -148,13 +149,19 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
 
 @admin.register(MirrorAttempt)
-class MirrorAttemptAdmin(ReadOnlyAdmin[MirrorAttempt]):
-    list_display = ["id", "job", "number", "worker", "outcome", "error_class", "started", "finished"]
+class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
+    list_display = ["id", "job", "number", "worker", "outcome", "error_class", "copied", "started", "finished"]
     # What failed and why is looked for among the jobs, which have indexes for it.
-    list_filter = ["outcome"]
+    list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
+    list_before_template = "admin/mirrors/attempts_sum.html"
+    summed, summed_within = "bytes_copied", "finished_at_"
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]
+
+    @admin.display(description="copied", ordering="bytes_copied")
+    def copied(self, row: MirrorAttempt) -> str:
+        return size(row.bytes_copied)
 
     started = moment("started_at")
     finished = moment("finished_at")

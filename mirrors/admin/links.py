@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -13,7 +14,13 @@ def jobs(**query: str) -> str:
     return f"{reverse('admin:mirrors_mirrorjob_changelist')}?{urlencode(query)}"
 
 
-def decisions(**query: str) -> str:
+def attempts(**query: str) -> str:
+    return f"{reverse('admin:mirrors_mirrorattempt_changelist')}?{urlencode(query)}"
+
+
+def admitted_since(since: datetime) -> str:
+    """Decisions on images that somebody wants mirrored."""
+    query = {"coverage": "admitted", "hour__gte": since.isoformat()}
     return f"{reverse('admin:mirrors_decisioncount_changelist')}?{urlencode(query)}"
 
 

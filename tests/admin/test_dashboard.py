@@ -18,7 +18,16 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from mirrors.models import DecisionCount, HostBudget, Instance, JobStatus, MirrorJob, Registry, RegistryRole
+from mirrors.models import (
+    DecisionCount,
+    HostBudget,
+    Instance,
+    JobStatus,
+    MirrorAttempt,
+    MirrorJob,
+    Registry,
+    RegistryRole,
+)
 from mirrors.services.orders import order_image
 from mirrors.stats import Overview, numbers
 
@@ -49,7 +58,7 @@ def busy() -> Iterator[None]:
 
 def cards(page: str) -> dict[str, tuple[str, str]]:
     """Number and link by the card's title."""
-    pattern = r'<a class="swapper-card[^"]*" href="([^"]+)">\s*<h2>([^<]+)</h2>\s*<strong>([^<]+)</strong>'
+    pattern = r'<a (?:class="swapper-card[^"]*" )?href="([^"]+)">\s*<h2>([^<]+)</h2>\s*<strong>([^<]+)</strong>'
     return {title: (number, unescape(link)) for link, title, number in re.findall(pattern, page)}
 
 
@@ -96,6 +105,39 @@ def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Cl
     assert ">cloud.example/team" not in shown and "a.cloud.example asked to be left alone" in shown
     shown = admin_client.get(f"/admin/mirrors/registry/{by_name.pk}/change/").content.decode()
     assert "dual.example/team/app:3" in shown
+
+
+def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: Client, busy: None) -> None:
+    now = timezone.now()
+    job = MirrorJob.objects.filter(status=JobStatus.SUCCEEDED)[0]
+    # An attempt that failed has copied something too; one of last week is not of the last day.
+    for number, (outcome, hours, copied) in enumerate(
+        [("failed", 3, 512), ("succeeded", 2, 1024), ("failed", 99, 4096)]
+    ):
+        ended = now - timedelta(hours=hours)
+        MirrorAttempt.objects.create(job=job, number=number, outcome=outcome, finished_at=ended, bytes_copied=copied)
+    DecisionCount.objects.create(
+        hour=now - timedelta(hours=99), namespace="a", source_host="c", decision="keep", reason="absent", images=2
+    )
+
+    page = admin_client.get(LIVE).content.decode()
+    shown, link = cards(page)["Copied"]
+    assert shown == "1.5 KiB"
+    assert "<strong>1.5 KiB</strong> copied" in admin_client.get(link).content.decode()
+    lines = re.findall(r'<a class="swapper-line" href="([^"]+)"><span>([^:]+): ([\d.]+) %', page)
+    assert [(name, share) for _, name, share in lines] == [("24 hours", "75.0"), ("7 days", "60.0")]
+    for (link, *_), images in zip(lines, (8, 10), strict=True):
+        assert f"<strong>{images}</strong> images" in admin_client.get(unescape(link)).content.decode()
+
+
+def test_a_host_leads_to_what_is_known_of_it_alone(admin_client: Client, busy: None) -> None:
+    HostBudget.objects.create(host="mirror.docker.io", remaining=9)
+    page = admin_client.get(LIVE).content.decode()
+    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+)</a> <span>(?:asked to be left|\d+ pulls)', page))
+    assert sorted(links.values()) == ["docker.io", "mirror.docker.io"]
+    for link, host in links.items():
+        shown = admin_client.get(unescape(link)).content.decode()
+        assert re.findall(r"field-host[^>]*>(?:<a[^>]*>)?([^<]+)", shown) == [host]
 
 
 def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) -> None:
