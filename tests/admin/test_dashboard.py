@@ -151,7 +151,7 @@ def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) ->
 
 def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: None) -> None:
     page = admin_client.get(LIVE).content.decode()
-    found = re.findall(r'<li><a href="([^"]+)" title="[^"]+">(Denied|TLS)</a> <span>(\d+)</span>', page)
+    found = re.findall(r'<li><a href="([^"]+)" title="[^"]+">(Denied|TLS) <span>(\d+)</span></a>', page)
     assert [(name, number) for _, name, number in found] == [("Denied", "2"), ("TLS", "1")]
     for link, _, number in found:
         assert rows_of(admin_client, unescape(link)) == int(number)
