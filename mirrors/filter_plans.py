@@ -31,8 +31,8 @@ class Plan:
 
 
 def plan(*, expression: str, row: Filter | None = None, position: int | None = None) -> Plan:
-    """``row`` is the filter that is being edited; ``position`` the one that it would have, by default its own, and the
-    last for a new one. Raises InvalidFilterError."""
+    """``row`` is the filter that is being edited; ``position`` the one that it would have, by default its own, and of a
+    new one that with which it would be saved. Raises InvalidFilterError."""
     candidate = compile_filter(row.name if row else UNSAVED, expression)
     chain = list(_keyed())
     place = _key(row, position)
@@ -68,7 +68,7 @@ def _keyed() -> Iterator[tuple[tuple[int, float, float], CompiledFilter]]:
 
 def _key(row: Filter | None, position: int | None) -> tuple[int, float, float]:
     if row is None:
-        return 1, math.inf if position is None else position, math.inf
+        return 1, Filter().position if position is None else position, math.inf
     is_ours = row.managed_by != ManagedBy.CONFIG
     return int(is_ours), row.position if position is None or not is_ours else position, row.pk
 

@@ -4,6 +4,7 @@ unfolds to is measured before it is built."""
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -43,6 +44,9 @@ TEMPLATES = {
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
+NAMESPACE: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""A label of RFC 1123."""
+
 KINDS = ", ".join(["Pod", *TEMPLATES])
 
 
@@ -184,8 +188,12 @@ def _pods(document: object, namespace: str) -> Iterator[PodManifest]:
         return
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
+    title = f"{kind}/{metadata.get('name') or metadata.get('generateName') or '(no name)'}"
+    named = metadata.get("namespace") or namespace
+    if not isinstance(named, str) or not re.fullmatch(NAMESPACE, named):
+        raise ManifestError(f"The namespace of {title} is none that Kubernetes takes: write lower case, digits and -.")
     yield PodManifest(
-        title=f"{kind}/{metadata.get('name') or metadata.get('generateName') or '(no name)'}",
-        namespace=str(metadata.get("namespace") or namespace),
+        title=title,
+        namespace=named,
         pod={"apiVersion": "v1", "kind": "Pod", **pod},
     )

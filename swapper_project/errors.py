@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 from django.conf import settings
-from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.views import defaults
 
@@ -25,18 +23,6 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return problems.bad_request(request, is_too_large=is_too_large)
     context = {"limit": settings.DATA_UPLOAD_MAX_MEMORY_SIZE if is_too_large else 0}
     return HttpResponse(render_to_string("400.html", context), status=413 if is_too_large else 400)
-
-
-class NoNullMiddleware:
-    """No database takes a null character, and nothing of ours has one: refused wherever an address brings it."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
-            raise BadRequest("A null character in the address")
-        return self._get_response(request)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

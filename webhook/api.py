@@ -13,11 +13,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mirrors.accounts.roles import Role
-from mirrors.manifests import ManifestError, PodManifest, pods_in, read_pods
+from mirrors.api.serializers.strict import StrictFields
+from mirrors.manifests import NAMESPACE, ManifestError, PodManifest, pods_in, read_pods
 from swapper_project.config import ConfigError
 from webhook.explain import explain_live
-
-NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 class NotConfiguredError(APIException):
@@ -28,7 +27,7 @@ class NotConfiguredError(APIException):
     default_code = "not-configured"
 
 
-class ExplainSerializer(serializers.Serializer[Any]):
+class ExplainSerializer(StrictFields):
     """A manifest: a Pod or a workload, as text of one or several YAML documents, or as a JSON object."""
 
     manifest = serializers.JSONField(help_text="YAML text of at most 1 MiB, or the object itself.")
@@ -42,6 +41,7 @@ class ExplainedImageSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(help_text="Stays the same over versions.")
     meaning = serializers.CharField(help_text="The reason in words.")
     would = serializers.CharField(allow_null=True, help_text="The reason without dry run or the kill switch.")
+    would_meaning = serializers.CharField(allow_blank=True, help_text="That in words.")
     target = serializers.CharField(allow_null=True, help_text="Where its mirror is, or would be.")
     existence = serializers.CharField(allow_null=True, help_text="Whether the target has it: present, absent, unknown.")
     access = serializers.CharField(allow_null=True, help_text="How its source may be read.")

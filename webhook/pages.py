@@ -16,12 +16,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from mirrors.manifests import ManifestError, read_pods
+from mirrors.manifests import NAMESPACE, ManifestError, read_pods
 from mirrors.models import AdmissionSample
 from mirrors.services import JobStateError
 from mirrors.services.orders import order_image
 from swapper_project.config import ConfigError
-from webhook.api import NAMESPACE
 from webhook.explain import ExplainedPod, explain_live
 
 VIEW: Final = "mirrors.view_imagemapping"

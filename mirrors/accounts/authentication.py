@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from knox.auth import TokenAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
 
 from mirrors.accounts.models import ApiToken
 
 
 class ApiTokenAuthentication(TokenAuthentication):
-    """knox's, which also notes when a token was last used."""
+    """knox's, which also notes when a token was last used, and refuses bytes that no token has."""
+
+    def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
+        try:
+            found: tuple[Any, ApiToken] | None = super().authenticate(request)  # type: ignore[no-untyped-call]
+        except UnicodeError:
+            raise AuthenticationFailed("Invalid token.") from None
+        return found
 
     def validate_user(self, auth_token: ApiToken) -> tuple[Any, ApiToken]:
         user, token = super().validate_user(auth_token)  # type: ignore[no-untyped-call]

@@ -23,6 +23,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     serializer_class = serializers.FilterSerializer
     filterset_fields = ("enabled", "managed_by")
     search_fields = ("name", "jmespath")
+    ordering_fields = ("id", "position")
     roles: ClassVar[dict[str, Role]] = {"test": Role.VIEWER, "impact": Role.VIEWER}
 
     def perform_create(self, serializer: BaseSerializer[Filter]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import connections
@@ -40,13 +42,14 @@ class Pages(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """A cursor of another order, or of nobody's making, is refused before the database sees it."""
         try:
+            _look_over(request.query_params.get(self.cursor_query_param, ""))
             cursor = super().decode_cursor(request)
             if cursor is not None and cursor.position is not None:
                 order = str(self.ordering[0])
                 at = self._queryset.model._meta.get_field(order.removeprefix("-")).to_python(cursor.position)
                 if cursor.reverse != order.startswith("-") and _is_longer_than_its_row(at, self._queryset.db):
                     return Cursor(cursor.offset, cursor.reverse, str(at - timedelta(microseconds=1)))  # type: ignore[arg-type]
-        except (NotFound, DjangoValidationError) as error:
+        except (NotFound, DjangoValidationError, ValueError) as error:
             words = "This is no cursor of this list in this order: begin without it, and follow `next`."
             raise ValidationError({self.cursor_query_param: [words]}) from error
         return cursor
@@ -56,6 +59,14 @@ class Pages(CursorPagination):
         if asked and not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
             raise ValidationError({self.page_size_query_param: ["Write a number from 1 to 200."]})
         return super().get_page_size(request)
+
+
+def _look_over(cursor: str) -> None:
+    """Raises ValueError for what DRF would take for a list's beginning: letters that say nothing."""
+    if cursor:
+        said = parse_qs(b64decode(cursor, validate=True).decode("ascii"), strict_parsing=True)
+        if not said.keys() <= {"o", "r", "p"}:
+            raise ValueError("A cursor has an offset, a direction and a position.")
 
 
 def _is_longer_than_its_row(at: Any, database: str) -> bool:

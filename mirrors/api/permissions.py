@@ -17,7 +17,7 @@ class ByRole(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         # A method that a resource does not have is nobody's: the answer is that it is not there.
-        is_missing = hasattr(view, "action_map") and view.action is None
+        is_missing = not hasattr(view, str(request.method).lower())
         default = Role.VIEWER if request.method in SAFE_METHODS or is_missing else Role.ADMIN
         needed: Role = getattr(view, "roles", {}).get(getattr(view, "action", None), default)
         return role_of_request(request) >= needed

@@ -82,6 +82,8 @@ def _answer(code: int, title: str, name: str, detail: str, **headers: str) -> Js
 def not_found(request: HttpRequest) -> JsonResponse:
     """For addresses below ``/api/`` that no view has."""
     words = "There is nothing under this address; /api/schema/ lists what there is."
+    if not request.path.endswith("/") and request.method not in ("GET", "HEAD"):
+        words = f"Addresses of the API end with a slash: {request.path}/."
     return _answer(404, "Not found", "not-found", words)
 
 

@@ -9,13 +9,14 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from mirrors import filter_plans
+from mirrors.api.serializers.strict import StrictFields
 from mirrors.filter_places import pointed
 from mirrors.filter_trials import try_on
 from mirrors.filters import InvalidFilterError, compile_filter
 from mirrors.models import Filter
 
 
-class FilterTestSerializer(serializers.Serializer[Any]):
+class FilterTestSerializer(StrictFields):
     """A query, and the pod that it is tried on."""
 
     jmespath = serializers.CharField(max_length=8192)
@@ -30,7 +31,7 @@ class FilterAnswerSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(allow_blank=True)
 
 
-class FilterImpactSerializer(serializers.Serializer[Any]):
+class FilterImpactSerializer(StrictFields):
     """A query as it would be saved: a new filter, or another text for one that is there."""
 
     jmespath = serializers.CharField(max_length=8192)
@@ -42,7 +43,7 @@ class FilterImpactSerializer(serializers.Serializer[Any]):
         allow_null=True,
         min_value=-(2**31),
         max_value=2**31 - 1,
-        help_text="Its own by default; last for a new one.",
+        help_text="Its own by default; 0 for a new one.",
     )
 
 

@@ -103,7 +103,10 @@ def test_each_filter_answers_in_order_and_the_first_wins(admin_client: Client, f
     asked = {"jmespath": "contains(container.image, 'nginx')", "pod": POD}
     page = text_of(admin_client.post(ANSWERS, asked).content.decode())
     assert "this filter leaves it alone" in page
-    assert page.index("source.filters[0]") < page.index("tools false") < page.index("this filter true – decides")
+    # As it would be saved: at position 0, before the other one.
+    assert page.index("source.filters[0]") < page.index("this filter true – decides") < page.index("tools false")
+    last = text_of(admin_client.post(ANSWERS, {**asked, "position": 99}).content.decode())
+    assert last.index("source.filters[0]") < last.index("tools false") < last.index("this filter true – decides")
     first = text_of(admin_client.post(ANSWERS, {**asked, "pod": POD.replace("shop", "kube-system")}).content.decode())
     assert "source.filters[0] leaves it alone, before this filter is asked" in first
     edited = text_of(admin_client.post(ANSWERS, {**asked, "filter": filters[1].pk}).content.decode())

@@ -144,13 +144,18 @@ def test_the_numbers_are_what_the_rows_say(operator: APIClient, job: MirrorJob) 
         ("get", "/api/v1/nothing/", 404, "not-found"),
         ("get", "/api/nothing", 404, "not-found"),
         ("delete", "/api/v1/jobs/", 405, "method-not-allowed"),
+        ("post", "/api/v1/stats/", 405, "method-not-allowed"),
         ("post", "/api/v1/jobs/", 400, "invalid"),
+        ("post", "/api/v1/jobs", 404, "not-found"),
         ("get", "/api/v1/jobs/?stauts=failed", 400, "invalid"),
         ("get", "/api/v1/jobs/?ordering=namespace", 400, "invalid"),
         ("get", "/api/v1/uses/?ordering=namespace", 400, "invalid"),
         ("get", "/api/v1/jobs/?status=failed&status=pending", 400, "invalid"),
         ("get", "/api/v1/jobs/?page_size=many", 400, "invalid"),
         ("get", "/api/v1/jobs/?cursor=zzz", 400, "invalid"),
+        ("get", "/api/v1/jobs/?cursor=!!!!", 400, "invalid"),
+        ("get", "/api/v1/jobs/?cursor=ej0x", 400, "invalid"),
+        ("get", "/api/v1/jobs/?cursor=%C3%A4", 400, "invalid"),
         ("get", "/api/v1/jobs/?cursor=cD0lMDA%3D", 400, "invalid"),
         ("get", "/api/v1/jobs/?cursor=cD0yMDI2LTExLTI2&ordering=id", 400, "invalid"),
         ("get", "/api/v1/jobs/?cursor=cD01MDA%3D&ordering=created_at", 400, "invalid"),
@@ -173,6 +178,40 @@ def test_without_a_log_in_the_problem_says_how_to_come_in(db: None) -> None:
     response = APIClient().get("/api/v1/jobs/")
     problem(response, 401, "not-authenticated")
     assert response["WWW-Authenticate"] == "Token"
+
+
+def test_a_token_of_bytes_that_none_has_is_a_wrong_one(db: None) -> None:
+    problem(APIClient().get("/api/v1/jobs/", HTTP_AUTHORIZATION="Token \xff"), 401, "authentication-failed")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "wrong"),
+    [
+        ("filters/", {"name": "a", "jmespath": "`true`", "enabld": False}, "enabld"),
+        ("registries/", {"name": "a", "endpoint": "x.example.com", "insecur": True}, "insecur"),
+        ("filters/test/", {"jmespath": "`true`", "pod": {}, "pods": {}}, "pods"),
+        ("filters/impact/", {"jmespath": "`true`", "postion": 3}, "postion"),
+        ("explain/", {"manifest": {"kind": "Pod"}, "namspace": "a"}, "namspace"),
+    ],
+)
+def test_a_misspelt_field_changes_nothing(path: str, body: Any, wrong: str, client_of: Clients) -> None:
+    details = problem(client_of(Role.ADMIN).post(f"/api/v1/{path}", body, format="json"), 400, "invalid")
+    assert list(details["errors"]) == [wrong]
+    assert Filter.objects.count() == Registry.objects.filter(endpoint="x.example.com").count() == 0
+
+
+def test_what_was_read_may_be_sent_back(client_of: Clients) -> None:
+    admin = client_of(Role.ADMIN)
+    made = admin.post("/api/v1/filters/", {"name": "a", "jmespath": "`true`", "position": 7}, format="json").json()
+    again = admin.put(f"/api/v1/filters/{made['id']}/", {**made, "enabled": False}, format="json")
+    assert (again.status_code, again.json()["enabled"], again.json()["position"]) == (200, False, 7)
+
+
+def test_filters_are_listed_as_they_are_asked(client_of: Clients) -> None:
+    for name, position in (("last", 30), ("first", -1), ("middle", 2)):
+        Filter.objects.create(name=name, jmespath="`true`", position=position)
+    rows = client_of(Role.VIEWER).get("/api/v1/filters/?ordering=position").json()["results"]
+    assert [row["name"] for row in rows] == ["first", "middle", "last"]
 
 
 def test_what_has_not_changed_is_not_sent_again(operator: APIClient, job: MirrorJob) -> None:

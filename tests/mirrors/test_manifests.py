@@ -29,6 +29,8 @@ def laughs(join: str) -> str:
         (laughs(" "), "unfolds to more"),
         (laughs("\n  <<: "), "unfolds to more"),
         ("a: &a [*a]", "nested"),
+        (POD.replace("{name: web}", "{name: web, namespace: Shop_1}"), "namespace of Pod/web"),
+        (POD.replace("{name: web}", "{name: web, namespace: [x]}"), "namespace of Pod/web"),
         ("!!python/object/apply:os.system [ls]", "not YAML"),
         ("a: " + "9" * 5000, "not YAML"),
         ("a: \0", "not YAML"),

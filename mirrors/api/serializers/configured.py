@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
+from mirrors.api.serializers.strict import StrictFields
 from mirrors.models import (
     Filter,
     Registry,
@@ -15,14 +16,18 @@ from mirrors.models import (
 )
 
 
-class FilterSerializer(serializers.ModelSerializer[Filter]):
+class FilterSerializer(StrictFields, serializers.ModelSerializer[Filter]):
+    """A query for images that are left alone."""
+
     class Meta:
         model = Filter
         fields = ("id", "name", "jmespath", "position", "enabled", "managed_by", "created_at", "updated_at")
         read_only_fields = ("managed_by",)
 
 
-class RegistrySerializer(serializers.ModelSerializer[Registry]):
+class RegistrySerializer(StrictFields, serializers.ModelSerializer[Registry]):
+    """Where images come from, or go to."""
+
     class Meta:
         model = Registry
         fields = (

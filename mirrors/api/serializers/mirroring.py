@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from mirrors.advice import advice_for
-from mirrors.api.serializers.strict import NamedChoiceField, StrictSerializer
+from mirrors.api.serializers.strict import NamedChoiceField, StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import (
     ErrorClass,
@@ -127,7 +127,7 @@ class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
         )
 
 
-class OrderSerializer(StrictSerializer):
+class OrderSerializer(StrictFields):
     """An image that is to be mirrored now."""
 
     image = serializers.CharField(max_length=1024, help_text="A reference as a pod has it, such as nginx:1.27.")
@@ -139,11 +139,11 @@ class OrderSerializer(StrictSerializer):
             raise serializers.ValidationError(str(error)) from error
 
 
-class PrioritySerializer(StrictSerializer):
+class PrioritySerializer(StrictFields):
     priority = NamedChoiceField(choices=Priority.choices)
 
 
-class RetryFailedSerializer(StrictSerializer):
+class RetryFailedSerializer(StrictFields):
     error_class = NamedChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
     error_host = serializers.CharField(max_length=260, required=False, default="", allow_blank=True)
 

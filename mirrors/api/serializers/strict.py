@@ -7,11 +7,14 @@ from typing import Any
 from rest_framework import serializers
 
 
-class StrictSerializer(serializers.Serializer[Any]):
+class StrictFields(serializers.Serializer[Any]):
+    """Also beside a ModelSerializer. Fields that are only read may be sent back by a client that has read them."""
+
     def to_internal_value(self, data: Any) -> Any:
         unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
         if unknown:
-            words = f"There is no such field here; there are: {', '.join(self.fields)}."
+            names = ", ".join(name for name, field in self.fields.items() if not field.read_only)
+            words = f"There is no such field here; there are: {names}."
             raise serializers.ValidationError({str(name): [words] for name in unknown})
         return super().to_internal_value(data)
 

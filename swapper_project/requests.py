@@ -1,0 +1,57 @@
+"""What requests of the web process must be before a view sees them; what they are not is answered by ``errors``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
+
+Next = Callable[[HttpRequest], HttpResponseBase]
+
+
+class NoNullMiddleware:
+    """No database takes a null character, and nothing of ours has one: refused wherever an address brings it."""
+
+    def __init__(self, get_response: Next) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "%00" in request.META.get("QUERY_STRING", "") or "\0" in request.path:
+            raise BadRequest("A null character in the address")
+        return self._get_response(request)
+
+
+class ChunkedBodyMiddleware:
+    """Django takes a body without Content-Length for an empty one; the server below it has it whole."""
+
+    def __init__(self, get_response: Next) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
+            body = _read(request, most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0)
+            request.META["CONTENT_LENGTH"] = str(len(body))
+            request._stream = BytesIO(body)
+        return self._get_response(request)
+
+
+def _read(request: HttpRequest, *, most: int) -> bytes:
+    try:
+        body: bytes = request.META["wsgi.input"].read(most + 1)
+    except Exception as error:
+        raise BadRequest("The body could not be read: its HTTP chunks are broken, or it is cut off.") from error
+    if len(body) > most:
+        raise RequestDataTooBig
+    return body
+
+
+class SlashMiddleware(CommonMiddleware):
+    """Only a look is led to the address with the slash: what is to be done would be lost on the way."""
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)
