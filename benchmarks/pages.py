@@ -67,8 +67,8 @@ def dashboard() -> Iterator[Page]:
         yield Page(f"dashboard, live part, {hours} h", f"{reverse('dashboard-live')}?hours={hours}")
         yield Page(f"API stats, {hours} h", f"{reverse('stats')}?hours={hours}")
     month = timezone.now() - timedelta(days=30)
-    yield Page("attempts of 30 days, summed", links.attempts(finished_at_from_0=f"{month:%Y-%m-%d}"))
-    yield Page("decisions of 30 days, summed", links.admitted_since(month))
+    yield Page("attempts of 30 days, summed", links.attempts(**links.from_on("finished_at", month)))
+    yield Page("decisions of 30 days, summed", links.decisions("admitted", month))
 
 
 def lists(model: type[Model], model_admin: ModelAdmin[Any], user: User) -> Iterator[Page]:

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
-from mirrors import selectors
-from mirrors.models import DecisionCount, HostBudget, Instance, JobStatus, MirrorAttempt, MirrorJob
+from mirrors import selectors, standing
+from mirrors.models import (
+    DecisionCount,
+    JobStatus,
+    MirrorAttempt,
+    MirrorJob,
+)
 
 NOT_COUNTED = ("filtered", "filter-budget", "opted-out", "unchanged", "placeholder", "invalid-reference")
 """Reasons of images that nobody wants mirrored; coverage is the share of the others."""
@@ -25,9 +30,6 @@ BY_HOUR = 48
 COVERAGE_HOURS: Final = (24, 168)
 """Of these coverage is told whatever the range, each beside the time before it."""
 
-SEEN_WITHIN: Final = {"webhook": timedelta(seconds=120), "worker": timedelta(seconds=180)}
-"""How long after its last report a process counts as running."""
-
 Admitted = tuple[int, int]
 """Images admitted that somebody wants mirrored, and how many of them run from the mirror."""
 
@@ -38,7 +40,6 @@ Ended = dict[tuple[datetime, str, str, str], int]
 Reader = Callable[[datetime, bool], dict[Any, Any]]
 """Counts from a time on, by the hour or by the day."""
 
-MOST_HOSTS: Final = 100
 MOST_KEPT: Final = 12
 _over: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
@@ -61,6 +62,7 @@ class Overview:
         self.hours = hours
         self.now = timezone.now()
         self.since = self.begin_of(hours)
+        self.small = standing.small_facts()
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
         self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True)
@@ -123,7 +125,8 @@ class Overview:
     def _read(self, read: Reader, since: datetime, *, is_hourly: bool) -> dict[Any, Any]:
         """Days that are over are read once a minute, as ``since`` moves; today is read each time."""
         today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
-        key = (read, since, today, is_hourly)
+        # Of what was forgotten nothing counts any more.
+        key = (read, since, today, is_hourly, self.small.forgotten)
         if (over := _over.get(key)) is not None:
             return {**over, **read(today, is_hourly)}
         found = read(since, is_hourly)
@@ -168,7 +171,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
     """All numbers of dashboard and API, but for the series."""
     admitted, from_mirror = overview.admitted(overview.since)
     queue = selectors.queue()
-    processes = running_processes(overview.now)
+    processes = standing.running_processes(overview.now)
     return {
         "hours": overview.hours,
         "images_admitted": admitted,
@@ -190,7 +193,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
         "failed": overview.ended(JobStatus.FAILED),
         "failed_by_host": overview.failed_by_host(),
         "bytes_copied": overview.bytes_copied,
-        **_hosts(overview.now),
+        **standing.hosts(overview.now),
         **processes,
     }
 
@@ -202,43 +205,6 @@ def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
     for admitted, ours in (overview.admitted(since), overview.admitted(since - timedelta(hours=hours), since)):
         shares.append(ours / admitted if admitted else None)
     return {"hours": hours, "coverage": shares[0], "before": shares[1]}
-
-
-def _hosts(now: datetime) -> dict[str, Any]:
-    """Registries that asked to be left alone, and what others say is left of their pulls."""
-    rests = Q(resting_until__gt=now)
-    heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
-    # A host may have a budget for each log-in: what is told is the one that ends first.
-    hosts = HostBudget.objects.filter(rests | heard).order_by().values("host")
-    told = hosts.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
-    rows = list(told.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS])
-    return {
-        "resting_hosts": {host: until for host, until, _ in rows if until is not None},
-        "remaining_pulls": {host: left for host, _, left in rows if left is not None},
-    }
-
-
-def running_processes(now: datetime) -> dict[str, Any]:
-    """How many webhooks and workers report themselves, and when the first of the webhooks' certificates ends."""
-    counts = dict.fromkeys(SEEN_WITHIN, 0)
-    ends: list[datetime] = []
-    for role, facts, seen_at in Instance.objects.values_list("role", "facts", "seen_at"):
-        if now - seen_at > SEEN_WITHIN[role]:
-            continue
-        counts[role] += 1
-        if expires := facts.get("certificate_expires_at"):
-            ends.append(datetime.fromisoformat(expires))
-    return {
-        "webhooks": counts["webhook"],
-        "workers": counts["worker"],
-        "certificate_expires_at": min(ends, default=None),
-    }
-
-
-def running_copies(limit: int = 10) -> Iterable[MirrorJob]:
-    """Running jobs with their progress, the longest first."""
-    running = MirrorJob.objects.filter(status=JobStatus.RUNNING).select_related("mapping", "progress")
-    return running.order_by("id")[:limit]
 
 
 def _times(since: datetime, now: datetime, *, is_hourly: bool) -> Iterable[datetime]:

@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from mirrors.services import Acted
+
 MOST: Final = 5_000
 """Rows that one act may have."""
 SHOWN: Final = 10
@@ -69,6 +71,13 @@ def tell(request: HttpRequest, done: Done) -> None:
         messages.warning(request, refusal)
     if len(refusals) > SHOWN:
         messages.warning(request, f"… and {len(refusals) - SHOWN} more.")
+
+
+def ordered(acted: Acted, words: str) -> Done:
+    """Of an act that orders jobs: ``words`` is what became of the new ones. Those that were live already are told."""
+    live = [job for job in acted.jobs if job.id not in acted.made]
+    told = [f"{job.mapping.source} has a job already ({job.id}, {job.status})." for job in live]
+    return Done(f"{len(acted.made)} {words}" if acted.made else "", [*acted.refusals, *told])
 
 
 def _described(row: Model) -> str:

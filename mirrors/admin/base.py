@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import PAGE_VAR
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +17,7 @@ from unfold import admin as unfold
 from unfold import paginator as unfold_paginator
 from unfold.decorators import display
 
+from mirrors.admin.columns import reading
 from mirrors.admin.quick_lists import box, box_for_all
 from mirrors.models import ManagedBy
 from mirrors.search import search, words_of
@@ -68,6 +71,15 @@ class PlainAdmin(ModelAdmin[M]):
     def action_checkbox(self, obj: M) -> SafeString:
         return box(obj.pk)
 
+    def response_action(self, request: HttpRequest, queryset: QuerySet[M]) -> HttpResponse | None:
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(key)
+        except ValidationError:
+            messages.error(request, "What is selected are no rows of this list: select them again.")
+            return None
+        return super().response_action(request, queryset)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         page = request.GET.get(PAGE_VAR, "")
         if page.isdecimal() and int(page) >= MOST_PAGES:
@@ -77,7 +89,14 @@ class PlainAdmin(ModelAdmin[M]):
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):
-    """Rows that only the system writes."""
+    """Rows that only the system writes; times and sizes on their pages are those that people read."""
+
+    def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
+        stored = [field for field in self.opts.fields if field.editable and not isinstance(field, models.AutoField)]
+        return self.fields or [reading(field) for field in stored]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
+        return self.readonly_fields or self.get_fields(request, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

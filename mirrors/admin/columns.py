@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from mirrors.admin.quick_lists import label
 from mirrors.models import ImageMapping, JobStatus, MirrorJob
-from mirrors.templatetags.humanise import when
+from mirrors.templatetags.humanise import size, when
 
 STATUS_COLOURS = {
     "pending": "info",
@@ -43,6 +43,23 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
         return when(getattr(row, field))
 
     return shown
+
+
+def reading(field: models.Field[Any, Any]) -> str | Callable[[models.Model], Any]:
+    """How a page that nobody edits shows a field: its name, or what shows it as people read it."""
+    shown: Callable[[Any], str] | None = None
+    if isinstance(field, models.DateTimeField):
+        shown = when
+    elif isinstance(field, models.BigIntegerField) and "bytes" in field.name:
+        shown = size
+    if shown is None:
+        return field.name
+
+    @admin.display(description=str(field.verbose_name))
+    def value(row: models.Model) -> str:
+        return shown(getattr(row, field.name))
+
+    return value
 
 
 def breakable(reference: str) -> SafeString:

@@ -9,8 +9,6 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Count, Exists, Subquery
-from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,16 +18,14 @@ from mirrors.admin import links
 from mirrors.advice import advice_for
 from mirrors.models import (
     ErrorClass,
-    ImageMapping,
     MirrorJob,
     Priority,
     Registry,
     RegistryCheck,
-    Revision,
-    TargetRepository,
 )
 from mirrors.progress import view as copy_view
-from mirrors.stats import BY_HOUR, Overview, Point, numbers, running_copies
+from mirrors.standing import running_copies
+from mirrors.stats import BY_HOUR, Overview, Point, numbers
 from swapper_project import configured
 from swapper_project.switch import Switch
 
@@ -40,13 +36,11 @@ REGISTRIES: Final = 20
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     """unfold's hook for the index page."""
     overview = Overview(hours=_hours(request))
-    points = overview.series()
     return {
         **page,
         **_live(overview),
         "title": "Dashboard",
         "ranges": [{"hours": h, "name": name, "is_chosen": h == overview.hours} for h, name in RANGES],
-        "charts": _charts(points),
         "unit": "hour" if overview.hours <= BY_HOUR else "day",
     }
 
@@ -62,13 +56,12 @@ live_view = admin.site.admin_view(live)
 
 def _live(overview: Overview) -> dict[str, Any]:
     found = numbers(overview)
-    since = overview.since
-    ended_since = {"finished_at_from_0": f"{since:%Y-%m-%d}", "finished_at_from_1": f"{since:%H:%M:%S}"}
+    ended_since = links.from_on("finished_at", overview.since)
     failures = [_failure(name, jobs, ended_since) for name, jobs in found["failed"].items()]
-    flags = _flags()
     return {
         "hours": overview.hours,
         "stats": found,
+        "charts": _charts(overview.series()),
         "coverage": _percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "failures": sorted(failures, key=lambda failure: -failure["jobs"]),
@@ -76,8 +69,8 @@ def _live(overview: Overview) -> dict[str, Any]:
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
         "registries": _registries(found, ended_since),
-        "differing": flags["differing"],
-        "is_empty": not flags["mapped"],
+        "differing": overview.small.differing,
+        "is_empty": not overview.small.is_mapped,
         "banner": banner(),
         "certificate_days": _days_until(found["certificate_expires_at"], overview.now),
         "links": {
@@ -86,22 +79,13 @@ def _live(overview: Overview) -> dict[str, Any]:
             "succeeded": links.jobs(status__exact="succeeded", **ended_since),
             "failed": links.jobs(status__exact="failed", **ended_since),
             "copied": links.attempts(**ended_since),
-            "decisions": links.admitted_since(since),
+            "mirrored": links.decisions("mirrored", overview.since),
+            "decisions": links.decisions("admitted", overview.since),
             "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
             "instances": reverse("admin:mirrors_instance_changelist") + "?reports=yes",
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
         },
     }
-
-
-def _flags() -> dict[str, Any]:
-    """Two small questions in one query."""
-    differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
-    mapped = Exists(ImageMapping.objects.all())
-    counted = Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0)
-    # Asked of a table that always has a row or none: the answers stand beside it.
-    row = Revision.objects.annotate(mapped=mapped, differing=counted).values("mapped", "differing").first()
-    return dict(row) if row else {"mapped": False, "differing": 0}
 
 
 def _percent(share: float | None) -> float | None:
@@ -112,7 +96,7 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     now, before = _percent(entry["coverage"]), _percent(entry["before"])
     change = round(now - before, 1) if now is not None and before is not None else None
     name = "24 hours" if entry["hours"] == 24 else "7 days"
-    link = links.admitted_since(overview.begin_of(entry["hours"]))
+    link = links.decisions("admitted", overview.begin_of(entry["hours"]))
     return {"name": name, "percent": now, "change": change, "link": link}
 
 

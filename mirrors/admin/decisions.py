@@ -7,15 +7,17 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.base import SummedAdmin
 from mirrors.admin.columns import moment
 from mirrors.admin.recent_filter import RecentDecisions, RecentReasons
+from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
 from mirrors.stats import MIRRORED, NOT_COUNTED
 
 
-class CoverageFilter(admin.SimpleListFilter):
+class CoverageFilter(DropdownFilter):
     """What the dashboard's coverage is made of."""
 
     title = parameter_name = "coverage"
@@ -33,11 +35,11 @@ class CoverageFilter(admin.SimpleListFilter):
 @admin.register(DecisionCount)
 class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     list_display = ["at", "namespace", "source_host", "decision", "reason", "filter", "images"]
-    list_filter = [CoverageFilter, RecentDecisions, RecentReasons]
+    list_filter = [CoverageFilter, RecentDecisions, RecentReasons, ("hour", TimeRangeFilter)]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
 
     at = moment("hour", "hour")
 
     list_before_template = "admin/mirrors/decisions_sum.html"
-    summed, summed_within = "images", "hour__"
+    summed, summed_within = "images", "hour_"

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import FieldTextFilter
 
 from mirrors import services
-from mirrors.admin.acts import Act, Done, confirm_or_run, tell
+from mirrors.admin.acts import Act, Done, confirm_or_run, ordered, tell
 from mirrors.admin.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.columns import breakable, moment, status
 from mirrors.admin.detail import DetailAdmin
@@ -28,8 +28,7 @@ from mirrors.templatetags.humanise import size
 
 
 def _retry(ids: Collection[int], actor: str) -> Done:
-    acted = services.retry_jobs(job_ids=ids, requested_by=actor)
-    return Done(f"{len(acted.jobs)} ordered anew." if acted.jobs else "", acted.refusals)
+    return ordered(services.retry_jobs(job_ids=ids, requested_by=actor), "ordered anew.")
 
 
 def _cancel(ids: Collection[int], actor: str) -> Done:

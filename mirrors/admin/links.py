@@ -18,10 +18,15 @@ def attempts(**query: str) -> str:
     return f"{reverse('admin:mirrors_mirrorattempt_changelist')}?{urlencode(query)}"
 
 
-def admitted_since(since: datetime) -> str:
-    """Decisions on images that somebody wants mirrored."""
-    query = {"coverage": "admitted", "hour__gte": since.isoformat()}
+def decisions(coverage: str, since: datetime) -> str:
+    """Decisions on images that somebody wants mirrored (``admitted``), or of these that run from the mirror."""
+    query = {"coverage": coverage, **from_on("hour", since)}
     return f"{reverse('admin:mirrors_decisioncount_changelist')}?{urlencode(query)}"
+
+
+def from_on(field: str, at: datetime) -> dict[str, str]:
+    """The parameters of a list's range of time that begins then and has no end."""
+    return {f"{field}_from_0": f"{at:%Y-%m-%d}", f"{field}_from_1": f"{at:%H:%M:%S}"}
 
 
 def failed_at(registry: Registry, **query: str) -> str:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mirrors import services
-from mirrors.admin.acts import Act, Done, confirm_or_run
+from mirrors.admin.acts import Act, Done, confirm_or_run, ordered
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import STATE_COLOURS, moment, state_of
 from mirrors.admin.detail import DetailAdmin
@@ -27,13 +27,12 @@ SHOWN = 50
 
 
 def _mirror(ids: Collection[int], actor: str) -> Done:
-    acted = services.mirror_mappings(mapping_ids=ids, requested_by=actor)
-    return Done(f"{len(acted.jobs)} copies are ordered." if acted.jobs else "", acted.refusals)
+    return ordered(services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copies are ordered.")
 
 
 def _verify(ids: Collection[int], actor: str) -> Done:
     acted = services.verify_mappings(mapping_ids=ids, requested_by=actor)
-    return Done(f"{len(acted.jobs)} are verified by the next free worker." if acted.jobs else "", acted.refusals)
+    return ordered(acted, "are verified by the next free worker.")
 
 
 def _pause(ids: Collection[int], actor: str) -> Done:

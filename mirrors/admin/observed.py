@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django_q.models import Failure, OrmQ, Schedule, Success
+from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import moment, status
@@ -21,7 +22,7 @@ from mirrors.models import (
     RegistryCheck,
     Revision,
 )
-from mirrors.stats import SEEN_WITHIN
+from mirrors.standing import SEEN_WITHIN
 
 # The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
 for queue_row in (OrmQ, Schedule, Success, Failure):
@@ -62,7 +63,7 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     created = moment("created_at", "when")
 
 
-class ReportsFilter(admin.SimpleListFilter):
+class ReportsFilter(DropdownFilter):
     """The processes that count as running."""
 
     title, parameter_name = "reports itself", "reports"

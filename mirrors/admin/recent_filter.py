@@ -9,9 +9,10 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.contrib.filters.admin import DropdownFilter
 
 
-class RecentValues(admin.SimpleListFilter):
+class RecentValues(DropdownFilter):
     """Values of the last days: nobody looks through all rows for those that there may be."""
 
     title = parameter_name = ""

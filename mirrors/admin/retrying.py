@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from mirrors import services
-from mirrors.admin.acts import SHOWN, Done, tell
+from mirrors.admin.acts import SHOWN, Done, ordered, tell
 from mirrors.advice import advice_for
 from mirrors.models import ErrorClass
 
@@ -29,7 +29,7 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
         acted = services.retry_failed(
             error_class=error_class, error_host=host, requested_by=request.user.get_username()
         )
-        tell(request, Done(f"{len(acted.jobs)} ordered anew." if acted.jobs else "", acted.refusals))
+        tell(request, ordered(acted, "ordered anew."))
         return HttpResponseRedirect(f"{reverse('admin:mirrors_mirrorjob_changelist')}?trigger__exact=retry")
     last = services.failed_last(error_class=error_class, error_host=host)
     jobs = list(last.select_related("mapping").order_by("-id")[: COUNTED + 1])

@@ -11,16 +11,21 @@ from django.http import HttpRequest
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role, role_of
 from mirrors.admin.base import PlainAdmin
+from mirrors.admin.columns import moment
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(PlainAdmin[ApiToken]):
-    list_display = ["name", "user", "role", "created", "expiry", "last_used_at"]
+    list_display = ["name", "user", "role", "made", "ends", "used"]
     list_filter = ["role"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
     ordering = ["-created"]
     fields = ["name", "user", "role"]
+
+    made = moment("created", "made")
+    ends = moment("expiry", "ends")
+    used = moment("last_used_at", "last used")
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         """A token is made, and revoked; what it may do never changes."""

@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mirrors.accounts.roles import ROLES
+from mirrors.admin.columns import moment
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -27,11 +28,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "roles", "is_active", "last_login")
+    list_display = ("username", "email", "roles", "is_active", "came_in")
     list_filter = ("groups", "is_active", "is_superuser")
     filter_horizontal = ()
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("came_in", "joined")
     add_fieldsets: Any = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
+
+    came_in = moment("last_login", "last log-in")
+    joined = moment("date_joined", "made")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -48,7 +52,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
         return (
             (None, {"fields": ("username", "password", "first_name", "last_name", "email")}),
             ("Access", {"fields": access}),
-            ("Dates", {"fields": ("last_login", "date_joined")}),
+            ("Dates", {"fields": ("came_in", "joined")}),
         )
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:

@@ -20,7 +20,8 @@ from mirrors.api import serializers
 from mirrors.api.parameters import check
 from mirrors.api.who import who
 from mirrors.models import ImageUse, Instance, OperatorAction, TargetRepository
-from mirrors.stats import Overview, numbers, running_processes
+from mirrors.standing import running_processes
+from mirrors.stats import Overview, numbers
 
 
 class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):

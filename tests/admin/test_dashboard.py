@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from mirrors.models import (
     Registry,
     RegistryRole,
 )
+from mirrors.services import forget_mappings
 from mirrors.services.orders import order_image
 from mirrors.stats import Overview, numbers
 
@@ -124,6 +126,9 @@ def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: C
     shown, link = cards(page)["Copied"]
     assert shown == "1.5 KiB"
     assert "<strong>1.5 KiB</strong> copied" in admin_client.get(link).content.decode()
+    ran, all_ = re.findall(r'<span><a href="([^"]+)">6</a> of <a href="([^"]+)">8</a> images admitted', page)[0]
+    for link, images in ((ran, 6), (all_, 8)):
+        assert f"<strong>{images}</strong> images" in admin_client.get(unescape(link)).content.decode()
     lines = re.findall(r'<a class="swapper-line" href="([^"]+)"><span>([^:]+): ([\d.]+) %', page)
     assert [(name, share) for _, name, share in lines] == [("24 hours", "75.0"), ("7 days", "60.0")]
     for (link, *_), images in zip(lines, (8, 10), strict=True):
@@ -133,7 +138,7 @@ def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: C
 def test_a_host_leads_to_what_is_known_of_it_alone(admin_client: Client, busy: None) -> None:
     HostBudget.objects.create(host="mirror.docker.io", remaining=9)
     page = admin_client.get(LIVE).content.decode()
-    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+)</a> <span>(?:asked to be left|\d+ pulls)', page))
+    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+?)(?:</a>)? <span>(?:asked to be left|\d+ pulls)', page))
     assert sorted(links.values()) == ["docker.io", "mirror.docker.io"]
     for link, host in links.items():
         shown = admin_client.get(unescape(link)).content.decode()
@@ -147,6 +152,34 @@ def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) ->
         MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=timezone.now())
         assert Overview(hours=168).ended(JobStatus.SUCCEEDED)[""] == before + 1
         assert sum(point.succeeded for point in Overview(hours=168).series()) == before + 1
+
+
+def test_what_was_forgotten_counts_no_more(busy: None) -> None:
+    now = timezone.now()
+    job, _ = order_image(image="team/forgotten:1", requested_by="x")
+    ended = now - timedelta(days=3)
+    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=ended)
+    MirrorAttempt.objects.create(job=job, number=1, outcome="succeeded", finished_at=ended, bytes_copied=9_000)
+    with time_machine.travel(now, tick=False):
+        before = Overview(hours=168)
+        assert before.bytes_copied == 9_000
+        forget_mappings(mapping_ids=[job.mapping_id], requested_by="olga")
+        after = Overview(hours=168)
+    assert after.bytes_copied == 0
+    assert after.ended(JobStatus.SUCCEEDED)[""] == before.ended(JobStatus.SUCCEEDED)[""] - 1
+
+
+def test_the_charts_are_told_anew_with_the_numbers(admin_client: Client, busy: None) -> None:
+    def told(of: str) -> tuple[list[list[float]], str]:
+        page = admin_client.get(LIVE).content.decode()
+        value, words = re.findall(rf'data-chart="{of}" data-value="([^"]+)">([^<]+)<', page)[0]
+        return [each["data"] for each in json.loads(unescape(value))["datasets"]], words
+
+    (failed, succeeded), words = told("jobs")
+    assert (sum(failed), sum(succeeded)) == (3, 4) and "Succeeded: from 0 to 1" in words
+    job = MirrorJob.objects.filter(status=JobStatus.PENDING)[0]
+    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=timezone.now())
+    assert sum(told("jobs")[0][1]) == 5
 
 
 def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: None) -> None:

@@ -89,6 +89,27 @@ def test_an_act_on_mappings_says_what_it_will_do_and_is_noted(
     }
 
 
+def test_what_has_a_job_already_is_told_and_not_counted(operator: Client) -> None:
+    jobs = [failed(f"quay.io/team/app-{n}:1") for n in (1, 2)]
+    live = ordered("quay.io/team/app-1:1")
+    OperatorAction.objects.all().delete()
+    told = f"quay.io/team/app-1:1 has a job already ({live.pk}, pending)."
+
+    _, retried = chosen(operator, JOBS, "retry", *(job.pk for job in jobs))
+    assert "1 ordered anew" in retried and told in retried
+    for action in ("mirror", "verify"):
+        _, done = chosen(operator, MAPPINGS, action, *(job.mapping_id for job in jobs))
+        assert told in done and "app-2:1 has a job already" in done and "ordered" not in done and "verified" not in done
+    assert OperatorAction.objects.count() == 1 and MirrorJob.objects.live().count() == 2
+
+
+def test_a_selection_that_is_none_of_the_list_is_said(operator: Client) -> None:
+    failed("quay.io/team/app:1")
+    answer = operator.post(JOBS, {"action": "retry", "_selected_action": ["abc"], "confirmed": "abc"}, follow=True)
+    assert answer.status_code == 200 and "select them again" in answer.content.decode()
+    assert MirrorJob.objects.live().count() == 0
+
+
 def test_nothing_is_done_before_it_is_confirmed(operator: Client) -> None:
     job = failed("quay.io/team/app:1")
     for action in ("mirror", "verify", "pause", "forget"):

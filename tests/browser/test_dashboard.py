@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -16,6 +17,8 @@ from tests.browser.visits import Visitors
 from tests.support.faulty_registry import held
 from tests.support.ports import wait_until
 
+DRAWN = """Chart.getChart(document.querySelector("canvas[data-of=jobs]")).data.datasets
+  .find((set) => set.label === "Succeeded").data.reduce((sum, jobs) => sum + jobs, 0)"""
 UNTOUCHED = "document.documentElement.dataset.untouched"
 STALE = "These numbers are old"
 
@@ -30,11 +33,26 @@ def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: V
     page = visitors.visit(system, "viewer").open("/admin/")
     page.evaluate(f"{UNTOUCHED} = 'yes'")
     before = int(number_of(page, "Jobs that succeeded").inner_text())
+    drawn = page.evaluate(DRAWN)
 
     system.order(f"{system.source.host}/live/app:1")
 
     expect(number_of(page, "Jobs that succeeded")).to_have_text(str(before + 1))
+    assert page.evaluate(DRAWN) == drawn + 1
     assert page.evaluate(UNTOUCHED) == "yes"
+
+
+def test_the_focus_stays_where_it_is_while_numbers_change(system: System, visitors: Visitors) -> None:
+    sample_image(seed=13, layer_bytes=2_000).load(system.source.storage, "focus/app", "1")
+    page = visitors.visit(system, "viewer").open("/admin/")
+    card = page.get_by_role("link", name=re.compile("Jobs that succeeded"))
+    before = card.inner_text()
+    card.focus()
+
+    system.order(f"{system.source.host}/focus/app:1")
+
+    expect(card).not_to_have_text(before)
+    expect(card).to_be_focused()
 
 
 def test_a_slow_copy_is_followed_while_it_runs(system: System, visitors: Visitors) -> None:

@@ -41,11 +41,26 @@ def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Vi
     page = visitors.visit(seeded, "viewer").open("/admin/")
     for _ in range(80):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.matches('a.swapper-card')"):
+        if page.evaluate("document.activeElement.matches('.swapper-cards a')"):
             break
-    expect(page.locator("a.swapper-card:focus")).to_have_count(1)
+    expect(page.locator(".swapper-cards a:focus")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/admin/mirrors/decisioncount/"))
+
+
+def test_ranges_of_time_are_in_the_zone_of_who_looks(seeded: Site, visitors: Visitors) -> None:
+    """Berlin's, which is an hour ahead of the server's in winter."""
+    since = "finished_at_from_0=2026-01-01&finished_at_from_1=23:30:00"
+    page = visitors.visit(seeded, "viewer").open(f"/admin/mirrors/mirrorjob/?{since}")
+    page.get_by_role("link", name=re.compile("^Filters")).click()
+    date, time = (page.locator(f"input[name=finished_at_from_{part}]") for part in (0, 1))
+    expect(date).to_have_value("2026-01-02")
+    expect(time).to_have_value("00:30:00")
+    expect(page.locator(".timezonewarning")).to_have_count(0)
+    time.fill("01:00:00")
+    page.get_by_role("button", name="Apply Filters").click()
+    expect(page).to_have_url(re.compile("finished_at_from_0=2026-01-02&finished_at_from_1=00%3A00%3A00"))
+    expect(time).to_have_value("01:00:00")
 
 
 def test_the_first_key_leads_past_the_menu(seeded: Site, visitors: Visitors) -> None:

@@ -1,5 +1,5 @@
-// Says when the numbers are old: the server has not answered the last time that it was asked. Writes the charts' times
-// in the viewer's zone before they are drawn.
+// Says when the numbers are old: the server has not answered the last time that it was asked. Draws the charts with times
+// in the viewer's zone, and anew when the numbers are.
 "use strict";
 const stale = () => document.getElementById("swapper-stale");
 for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
@@ -8,11 +8,27 @@ for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful || event.detail.xhr.status === 304) stale().hidden = true;
 });
-for (const canvas of document.querySelectorAll("canvas[data-unit]")) {
-  const value = JSON.parse(canvas.dataset.value);
+// A chart's data, told in words too for those who don't see it.
+const read = (canvas) => {
+  const told = document.querySelector(`[data-chart="${canvas.dataset.of}"]`);
+  const value = JSON.parse(told.dataset.value);
   const words = canvas.dataset.unit === "hour"
     ? (at) => at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })
     : (at) => at.toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
   value.labels = value.labels.map((label) => words(new Date(label)));
-  canvas.dataset.value = JSON.stringify(value);
-}
+  canvas.dataset.title ??= canvas.ariaLabel;
+  canvas.ariaLabel = `${canvas.dataset.title}. ${told.textContent}`;
+  return value;
+};
+const canvases = document.querySelectorAll("canvas[data-of]");
+for (const canvas of canvases) { canvas.dataset.value = JSON.stringify(read(canvas)); }
+document.addEventListener("htmx:afterSwap", () => {
+  for (const canvas of canvases) {
+    const chart = Chart.getChart(canvas);
+    if (!chart) { continue; }
+    const value = read(canvas);
+    chart.data.labels = value.labels;
+    value.datasets.forEach((set, which) => { chart.data.datasets[which].data = set.data; });
+    chart.update("none");
+  }
+});

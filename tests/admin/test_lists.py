@@ -1,0 +1,123 @@
+"""Lists of the admin: what they were narrowed to stays, can be seen and taken back; pages of rows are for people."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mirrors.models import DecisionCount, HostBudget, Instance, MirrorAttempt, MirrorJob, OperatorAction, Registry
+from mirrors.services.orders import order_image
+
+pytestmark = pytest.mark.django_db
+
+
+class Form(HTMLParser):
+    """What the form of a list's filters would send."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.sent: dict[str, str] = {}
+        self._is_inside = False
+        self._select = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._is_inside = told.get("id") == "filter-form"
+        if not self._is_inside:
+            return
+        if tag == "input" and told.get("value") and "name" in told:
+            self.sent[told["name"]] = told["value"]
+        elif tag == "select":
+            self._select = told.get("name", "")
+        elif tag == "option" and "selected" in told and told.get("value"):
+            self.sent[self._select] = told["value"]
+
+
+@pytest.fixture
+def job() -> MirrorJob:
+    Registry.objects.create(role="target", endpoint="mirror.example.com", managed_by="config")
+    return order_image(image="team/app:1", requested_by="x")[0]
+
+
+def list_of(model: str, **query: str) -> tuple[str, dict[str, str]]:
+    return reverse(f"admin:mirrors_{model}_changelist"), query
+
+
+@pytest.mark.parametrize(
+    ("model", "query"),
+    [
+        ("decisioncount", {"coverage": "admitted", "reason": "absent", "hour_from_0": "2026-01-01"}),
+        ("operatoraction", {"action": "retry"}),
+        ("instance", {"reports": "yes", "role__exact": "worker"}),
+        ("mirrorjob", {"status__exact": "failed", "namespace": "a"}),
+        ("mirrorattempt", {"outcome__exact": "failed", "finished_at_from_0": "2026-01-01"}),
+        ("imagemapping", {"state": "failed", "source": "quay.io"}),
+    ],
+)
+def test_what_was_chosen_stays_as_filters_are_applied(model: str, query: dict[str, str], admin_client: Client) -> None:
+    now = timezone.now()
+    DecisionCount.objects.create(
+        hour=now, namespace="a", source_host="b", decision="keep", reason="absent", images=2, filter=""
+    )
+    OperatorAction.objects.create(actor="olga", action="retry", subject="a")
+    page = admin_client.get(reverse(f"admin:mirrors_{model}_changelist"), query).content.decode()
+    assert Form(page).sent == query
+
+
+def test_a_range_of_decisions_is_seen_and_taken_back(admin_client: Client) -> None:
+    now = timezone.now()
+    for hours in (1, 50):
+        hour = now - timedelta(hours=hours)
+        DecisionCount.objects.create(
+            hour=hour, namespace="a", source_host="b", decision="keep", reason="absent", images=hours
+        )
+    since = now - timedelta(hours=24)
+    query = {"hour_from_0": f"{since:%Y-%m-%d}", "hour_from_1": f"{since:%H:%M:%S}"}
+    page = admin_client.get(reverse("admin:mirrors_decisioncount_changelist"), query).content.decode()
+    assert "<strong>1</strong> image in all rows" in page
+    assert Form(page).sent == query
+    clear = re.findall(r'href="([^"]*)"[^>]*>\s*Clear all filters', page)
+    assert clear and "hour" not in clear[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"finished_at_from_0": "zzz"},
+        {"finished_at_from_0": "2026-01-01", "finished_at_from_1": "25:99"},
+        {"finished_at_to_1": "10:00:00"},
+    ],
+)
+def test_what_is_no_time_is_said_and_selects_nothing(
+    query: dict[str, str], admin_client: Client, job: MirrorJob
+) -> None:
+    ended = datetime(2026, 2, 1, tzinfo=UTC)
+    MirrorAttempt.objects.create(job=job, number=1, outcome="failed", finished_at=ended, bytes_copied=9)
+    MirrorJob.objects.update(status="failed", finished_at=ended)
+    for model in ("mirrorattempt", "mirrorjob"):
+        page = admin_client.get(reverse(f"admin:mirrors_{model}_changelist"), query).content.decode()
+        assert page.count("is no time. Write a date like 2026-01-31") == 1
+        assert 'name="_selected_action"' not in page and "9 B" not in page
+
+
+def test_times_and_sizes_of_a_row_are_those_that_people_read(admin_client: Client, job: MirrorJob) -> None:
+    ended = timezone.now() - timedelta(minutes=3)
+    attempt = MirrorAttempt.objects.create(
+        job=job, number=1, outcome="failed", finished_at=ended, bytes_copied=14_533_537
+    )
+    host = HostBudget.objects.create(host="docker.io", resting_until=ended)
+    process = Instance.objects.create(role="worker", name="w:1")
+    for row in (attempt, host, process):
+        address = reverse(f"admin:mirrors_{row._meta.model_name}_change", args=[row.pk])
+        page = admin_client.get(address).content.decode()
+        assert f"{timezone.now():%Y}, " not in page and "<time datetime=" in page, address
+    page = admin_client.get(reverse("admin:mirrors_mirrorattempt_change", args=[attempt.pk])).content.decode()
+    assert "3 min ago</time>" in page and "13.9 MiB" in page
