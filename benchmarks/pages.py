@@ -68,7 +68,7 @@ def dashboard() -> Iterator[Page]:
         yield Page(f"API stats, {hours} h", f"{reverse('stats')}?hours={hours}")
     month = timezone.now() - timedelta(days=30)
     yield Page("attempts of 30 days, summed", links.attempts(**links.from_on("finished_at", month)))
-    yield Page("decisions of 30 days, summed", links.decisions("admitted", month))
+    yield Page("decisions of 30 days, summed", links.decisions(month, coverage="admitted"))
 
 
 def lists(model: type[Model], model_admin: ModelAdmin[Any], user: User) -> Iterator[Page]:

@@ -79,8 +79,8 @@ def _live(overview: Overview) -> dict[str, Any]:
             "succeeded": links.jobs(status__exact="succeeded", **ended_since),
             "failed": links.jobs(status__exact="failed", **ended_since),
             "copied": links.attempts(**ended_since),
-            "mirrored": links.decisions("mirrored", overview.since),
-            "decisions": links.decisions("admitted", overview.since),
+            "mirrored": links.decisions(overview.since, coverage="mirrored"),
+            "decisions": links.decisions(overview.since, coverage="admitted"),
             "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
             "instances": reverse("admin:mirrors_instance_changelist") + "?reports=yes",
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
@@ -96,7 +96,7 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     now, before = _percent(entry["coverage"]), _percent(entry["before"])
     change = round(now - before, 1) if now is not None and before is not None else None
     name = "24 hours" if entry["hours"] == 24 else "7 days"
-    link = links.decisions("admitted", overview.begin_of(entry["hours"]))
+    link = links.decisions(overview.begin_of(entry["hours"]), coverage="admitted")
     return {"name": name, "percent": now, "change": change, "link": link}
 
 

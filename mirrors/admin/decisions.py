@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.base import SummedAdmin
 from mirrors.admin.columns import moment
-from mirrors.admin.recent_filter import RecentDecisions, RecentReasons
+from mirrors.admin.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
 from mirrors.stats import MIRRORED, NOT_COUNTED
@@ -35,7 +35,7 @@ class CoverageFilter(DropdownFilter):
 @admin.register(DecisionCount)
 class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     list_display = ["at", "namespace", "source_host", "decision", "reason", "filter", "images"]
-    list_filter = [CoverageFilter, RecentDecisions, RecentReasons, ("hour", TimeRangeFilter)]
+    list_filter = [CoverageFilter, RecentDecisions, RecentReasons, RecentFilters, ("hour", TimeRangeFilter)]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
 

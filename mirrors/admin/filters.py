@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar, Final
-from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
@@ -20,7 +19,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from mirrors import filter_plans
-from mirrors.admin import filter_pages
+from mirrors.admin import filter_pages, links
 from mirrors.admin.base import ConfiguredAdmin, WholeForm
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.filter import validate_jmespath
@@ -147,8 +146,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
 
     @display(description="hits in the last day")
     def shown_hits(self, row: Any) -> SafeString:
-        query = urlencode({"filter__exact": row.name, "hour__gte": row.since.isoformat()})
-        link = f"{reverse('admin:mirrors_decisioncount_changelist')}?{query}"
+        link = links.decisions(row.since, filter=row.name)
         return format_html('<a class="text-link" href="{}">{}</a>', link, row.hits)
 
     @display(description="from", ordering="managed_by", label={"file": "info", "admin": "primary"})

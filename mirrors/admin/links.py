@@ -18,10 +18,10 @@ def attempts(**query: str) -> str:
     return f"{reverse('admin:mirrors_mirrorattempt_changelist')}?{urlencode(query)}"
 
 
-def decisions(coverage: str, since: datetime) -> str:
-    """Decisions on images that somebody wants mirrored (``admitted``), or of these that run from the mirror."""
-    query = {"coverage": coverage, **from_on("hour", since)}
-    return f"{reverse('admin:mirrors_decisioncount_changelist')}?{urlencode(query)}"
+def decisions(since: datetime, **query: str) -> str:
+    """``coverage``: "admitted" are those on images that somebody wants mirrored, "mirrored" those of them that run from
+    the mirror. ``filter``: those of one filter."""
+    return f"{reverse('admin:mirrors_decisioncount_changelist')}?{urlencode(query | from_on('hour', since))}"
 
 
 def from_on(field: str, at: datetime) -> dict[str, str]:

@@ -22,7 +22,9 @@ class RecentValues(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         recent = {f"{self.time_field}__gte": timezone.now() - timedelta(days=self.days)}
         rows = model_admin.get_queryset(request).filter(**recent).order_by()
-        return [(value, value) for value in sorted(rows.values_list(self.parameter_name, flat=True).distinct())]
+        chosen = request.GET.get(self.parameter_name, "")
+        found = {chosen, *rows.values_list(self.parameter_name, flat=True).distinct()}
+        return [(value, value) for value in sorted(found - {""})]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
@@ -34,6 +36,10 @@ class RecentDecisions(RecentValues):
 
 class RecentReasons(RecentValues):
     title = parameter_name = "reason"
+
+
+class RecentFilters(RecentValues):
+    title = parameter_name = "filter"
 
 
 class RecentActions(RecentValues):

@@ -4,7 +4,7 @@
   const two = (number) => String(number).padStart(2, "0");
   const firstAndLast = { from: "00:00:00", to: "23:59:59" };
   // The two fields of each end of a range: its date, and its time.
-  const ends = (form) => [...form.querySelectorAll("input[name$='_from_0'], input[name$='_to_0']")].map((date) => ({
+  const ends = (form) => [...form.querySelectorAll(".vDateField[name$='_from_0'], .vDateField[name$='_to_0']")].map((date) => ({
     date, time: form.elements[date.name.slice(0, -1) + "1"],
     whole: firstAndLast[date.name.split("_").at(-2)],
   })).filter((end) => end.time && end.date.value.trim());

@@ -10,13 +10,18 @@ document.addEventListener("DOMContentLoaded", () => {
     const control = icon.closest("a, button");
     // Where the icon is all that there is, its name is told instead.
     if (control && !control.ariaLabel && !control.title && control.textContent.trim() === icon.textContent.trim()) {
-      if (control.tagName === "A" && !control.hasAttribute("href")) {
-        control.role = "button";
-        control.tabIndex = 0;
-        control.addEventListener("keydown", (event) => { if (event.key === "Enter" || event.key === " ") { control.click(); } });
-      }
       control.ariaLabel = names[icon.textContent.trim()] || icon.textContent.trim().replaceAll("_", " ");
     }
+  }
+  // What is pressed and leads nowhere is a button, for keys too.
+  for (const control of document.querySelectorAll("a[x-on\\:click]:not([href])")) {
+    control.role = "button";
+    control.tabIndex = 0;
+    control.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") { return; }
+      event.preventDefault();
+      control.click();
+    });
   }
   const content = document.getElementById("content");
   if (content) {
