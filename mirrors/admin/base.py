@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold import admin as unfold
 from unfold import paginator as unfold_paginator
@@ -60,6 +63,8 @@ class PlainAdmin(ModelAdmin[M]):
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True
+    empty_words: ClassVar[str] = "Rows come here by themselves."
+    """What to do first, or where rows come from, while there is none."""
     list_per_page = 50
     # What an index puts in order: by any other column the database would sort the whole table.
     sortable_by: ClassVar[Any] = ("id", "last_seen", "last_seen_at")
@@ -97,6 +102,15 @@ class ReadOnlyAdmin(PlainAdmin[M]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         return self.readonly_fields or self.get_fields(request, obj)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "show_history": False})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -142,6 +156,16 @@ class ConfiguredAdmin(PlainAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return not _from_file(obj) and super().has_delete_permission(request, obj)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The row's part of the history of changes, which has those by API too."""
+        if not request.user.has_perm("auditlog.view_logentry"):
+            return super().history_view(request, object_id, extra_context)
+        kind = ContentType.objects.get_for_model(self.model)
+        query = urlencode({"content_type__id__exact": kind.pk, "object_pk__exact": object_id})
+        return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """No bulk deletion: it would take the configuration file's rows too."""

@@ -35,6 +35,7 @@ class CoverageFilter(DropdownFilter):
 @admin.register(DecisionCount)
 class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     list_display = ["at", "namespace", "source_host", "decision", "reason", "filter", "images"]
+    empty_words = "Counted as pods are admitted: register the webhook with your cluster, and create one."
     list_filter = [CoverageFilter, RecentDecisions, RecentReasons, RecentFilters, ("hour", TimeRangeFilter)]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]

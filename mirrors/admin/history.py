@@ -21,6 +21,7 @@ SHOWN_CHARACTERS = 200
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     list_display = ["at", "who", "action", "kind", "name", "fields_changed"]
+    empty_words = "No registry, filter, user or token was changed."
     list_filter = ["action", "content_type"]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]

@@ -57,6 +57,7 @@ ACTS = {
 @admin.register(MirrorJob)
 class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     list_display = ["id", "image", "status_label", "priority", "attempts", "reason", "created", "finished"]
+    empty_words = "Nothing was ordered: create a pod that the webhook sees, or run manage.py mirror nginx:1.27."
     list_filter = [
         "status",
         "error_class",
@@ -150,6 +151,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 @admin.register(MirrorAttempt)
 class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     list_display = ["id", "job", "number", "worker", "outcome", "error_class", "copied", "started", "finished"]
+    empty_words = "Noted when a worker takes a job; none of the jobs was taken so far."
     # What failed and why is looked for among the jobs, which have indexes for it.
     list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
     list_before_template = "admin/mirrors/attempts_sum.html"
@@ -169,6 +171,7 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
 @admin.register(MirrorRequest)
 class MirrorRequestAdmin(ReadOnlyAdmin[MirrorRequest]):
     list_display = ["id", "job", "namespace", "service_account", "workload", "created"]
+    empty_words = "Noted when a pod asks for an image that is not mirrored yet."
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]

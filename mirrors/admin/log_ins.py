@@ -15,6 +15,7 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
     """Failures of the last minutes, which lock a log-in; to unlock it, delete its rows."""
 
     list_display = ["at", "username", "ip_address", "failures_since_start", "user_agent"]
+    empty_words = "No log-in is locked."
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
     fields = ["at", "username", "ip_address", "failures_since_start", "user_agent", "path_info"]
@@ -29,6 +30,7 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
 @admin.register(AccessFailureLog)
 class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
     list_display = ["at", "username", "ip_address", "locked_out", "user_agent"]
+    empty_words = "No log-in has failed."
     list_filter = ["locked_out"]
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
@@ -41,6 +43,7 @@ class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
 @admin.register(AccessLog)
 class AccessLogAdmin(ReadOnlyAdmin[AccessLog]):
     list_display = ["at", "left", "username", "ip_address", "user_agent"]
+    empty_words = "Nobody has logged in since logs are kept."
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
     fields = ["at", "left", "username", "ip_address", "user_agent"]

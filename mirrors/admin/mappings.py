@@ -88,6 +88,7 @@ ACTS = {
 @admin.register(ImageMapping)
 class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     list_display = ["image", "state", "shown_size", "access", "verified", "last_seen"]
+    empty_words = "Create a pod in a namespace that the webhook serves, or run manage.py mirror nginx:1.27."
     list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, "target_registry", "access"]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
@@ -153,6 +154,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     list_display = ["mapping", "namespace", "granted", "checked"]
+    empty_words = "Noted once a pod uses an image that needs a log-in."
     list_filter = ["granted"]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "mapping__source"]
@@ -164,6 +166,7 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
 @admin.register(ImageUse)
 class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
     list_display = ["mapping", "namespace", "workload_kind", "workload", "first_seen", "last_seen"]
+    empty_words = "Noted as pods are admitted: register the webhook with your cluster, and create one."
     list_select_related = ["mapping"]
     search_fields = ["namespace", "workload", "mapping__source"]
     ordering = ["-id"]

@@ -32,6 +32,7 @@ for queue_row in (OrmQ, Schedule, Success, Failure):
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     list_display = ["host", "operation", "until", "remaining", "updated"]
+    empty_words = "No registry has asked to be left alone, or told how many pulls are left."
     search_fields = ["host"]
     ordering = ["host", "operation"]
 
@@ -56,6 +57,7 @@ class RevisionAdmin(ReadOnlyAdmin[Revision]):
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     list_display = ["created", "actor", "action", "subject", "details"]
+    empty_words = "Nobody has acted on mappings, jobs, registries or repositories."
     list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
@@ -81,6 +83,7 @@ class ReportsFilter(DropdownFilter):
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["role", "name", "target", "notes", "started", "seen"]
+    empty_words = "No webhook or worker reports itself: start them (manage.py up runs all on one machine)."
     list_filter = [ReportsFilter, "role"]
     search_fields = ["name"]
     ordering = ["role", "name"]
@@ -108,6 +111,7 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
 @admin.register(RegistryCheck)
 class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
     list_display = ["registry", "status_label", "requested_by", "created", "finished"]
+    empty_words = "Test a registry on its own page."
     list_filter = ["status"]
     list_select_related = ["registry"]
     search_fields = ["registry__endpoint"]

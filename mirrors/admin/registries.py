@@ -34,6 +34,7 @@ NO_WORKER_AFTER = timedelta(seconds=30)
 @admin.register(Registry)
 class RegistryAdmin(ConfiguredAdmin[Registry]):
     list_display = ["endpoint", "prefix", "role", "kind", "last_test", "enabled", "managed_by"]
+    empty_words = "Name a target in the configuration file and run manage.py prepare; sources may be added here too."
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = ["name", "endpoint"]
     ordering = ["role", "endpoint"]

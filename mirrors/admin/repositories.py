@@ -15,6 +15,7 @@ from mirrors.services import request_settings
 @admin.register(TargetRepository)
 class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     list_display = ["name", "registry", "what_differs", "comes_from", "problem", "asked", "checked"]
+    empty_words = "Noted when the first image is copied to a repository."
     list_filter = ["has_differences", "pulls_through"]
     list_select_related = ["registry"]
     search_fields = ["name"]

@@ -17,6 +17,7 @@ from mirrors.admin.columns import moment
 @admin.register(ApiToken)
 class ApiTokenAdmin(PlainAdmin[ApiToken]):
     list_display = ["name", "user", "role", "made", "ends", "used"]
+    empty_words = "Make one for each script: it is shown once, and ends by itself."
     list_filter = ["role"]
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]

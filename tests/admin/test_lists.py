@@ -7,11 +7,22 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
+from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mirrors.models import DecisionCount, HostBudget, Instance, MirrorAttempt, MirrorJob, OperatorAction, Registry
+from mirrors.admin.base import PlainAdmin
+from mirrors.models import (
+    DecisionCount,
+    Filter,
+    HostBudget,
+    Instance,
+    MirrorAttempt,
+    MirrorJob,
+    OperatorAction,
+    Registry,
+)
 from mirrors.services.orders import order_image
 
 pytestmark = pytest.mark.django_db
@@ -121,3 +132,27 @@ def test_times_and_sizes_of_a_row_are_those_that_people_read(admin_client: Clien
         assert f"{timezone.now():%Y}, " not in page and "<time datetime=" in page, address
     page = admin_client.get(reverse("admin:mirrors_mirrorattempt_change", args=[attempt.pk])).content.decode()
     assert "3 min ago</time>" in page and "13.9 MiB" in page
+
+
+def test_an_empty_list_says_where_rows_come_from(admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:mirrors_imagemapping_changelist")).content.decode()
+    assert "Nothing here yet" in page and "manage.py mirror" in page
+    narrowed = admin_client.get(reverse("admin:mirrors_imagemapping_changelist"), {"q": "nginx"}).content.decode()
+    assert "Nothing matches" in narrowed and '<a class="swapper-button" href="?">Show all</a>' in narrowed
+    assert "manage.py mirror" not in narrowed
+
+
+def test_each_empty_list_has_words_of_its_own() -> None:
+    ours = [found for found in admin.site._registry.values() if isinstance(found, PlainAdmin)]
+    without = {type(found).__name__ for found in ours if found.empty_words == PlainAdmin.empty_words}
+    assert without == {"BlobLocationAdmin", "RevisionAdmin", "JobProgressAdmin"}, "nobody is led to these"
+
+
+def test_the_history_of_a_row_is_its_part_of_the_history_of_changes(admin_client: Client) -> None:
+    rows = [Filter.objects.create(name=name, jmespath="`true`") for name in ("a", "b")]
+    edited = {"name": "a", "jmespath": "`false`", "position": 1}
+    admin_client.post(reverse("admin:mirrors_filter_change", args=[rows[0].pk]), edited)
+    page = admin_client.get(reverse("admin:mirrors_filter_history", args=[rows[0].pk]), follow=True)
+    assert [entry.object_pk for entry in page.context["cl"].result_list] == [str(rows[0].pk)] * 2
+    shown = admin_client.get(reverse("admin:mirrors_filter_change", args=[rows[0].pk])).content.decode()
+    assert reverse("admin:mirrors_filter_history", args=[rows[0].pk]) in shown
