@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mirrors.accounts.roles import Role
-from mirrors.api.serializers.strict import StrictFields
 from mirrors.manifests import NAMESPACE, ManifestError, PodManifest, pods_in, read_pods
+from mirrors.strict_fields import StrictFields
 from swapper_project.config import ConfigError
 from webhook.explain import explain_live
 

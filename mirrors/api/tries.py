@@ -9,11 +9,11 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from mirrors import filter_plans
-from mirrors.api.serializers.strict import StrictFields
 from mirrors.filter_places import pointed
 from mirrors.filter_trials import try_on
 from mirrors.filters import InvalidFilterError, compile_filter
 from mirrors.models import Filter
+from mirrors.strict_fields import StrictFields
 
 
 class FilterTestSerializer(StrictFields):

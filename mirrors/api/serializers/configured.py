@@ -8,12 +8,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
-from mirrors.api.serializers.strict import StrictFields
 from mirrors.models import (
     Filter,
     Registry,
     RegistryCheck,
 )
+from mirrors.strict_fields import StrictFields
 
 
 class FilterSerializer(StrictFields, serializers.ModelSerializer[Filter]):

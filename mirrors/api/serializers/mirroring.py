@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from mirrors.advice import advice_for
-from mirrors.api.serializers.strict import NamedChoiceField, StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import (
     ErrorClass,
@@ -17,6 +16,7 @@ from mirrors.models import (
     MirrorJob,
     Priority,
 )
+from mirrors.strict_fields import NamedChoiceField, StrictFields
 
 
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
