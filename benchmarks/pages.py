@@ -31,6 +31,9 @@ TYPED = {
     "imagemapping": ("namespace=api-000", "source=docker.io", "state=failed", "reason=denied", "seen=not-quarter"),
     "mirrorjob": ("error_host=ghcr.io", "namespace=api-000", "status__exact=failed&error_class__exact=denied"),
     "admissionsample": ("namespace=api-000",),
+    "decisioncount": ("coverage=mirrored", "reason=absent", "filter=none-such"),
+    "operatoraction": ("action=retry",),
+    "instance": ("reports=yes",),
 }
 """What people write into filters, and combine, beside the choices that a list offers."""
 
