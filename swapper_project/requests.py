@@ -51,7 +51,7 @@ def _read(request: HttpRequest, *, most: int) -> bytes:
 
 
 class SlashMiddleware(CommonMiddleware):
-    """Only a look is led to the address with the slash: what is to be done would be lost on the way."""
+    """Only a look is led to the address with the slash: what is to be done by API would be lost on the way."""
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
         return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)

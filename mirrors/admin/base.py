@@ -56,7 +56,23 @@ class InfinitePaginator(unfold_paginator.InfinitePaginator):
         return super().page(min(self.validate_number(number), MOST_PAGES))
 
 
-class PlainAdmin(ModelAdmin[M]):
+class CheckedSelection:
+    """Beside a ModelAdmin: a selection that names what can be no row is refused, and is no error inside."""
+
+    opts: Any
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(key)
+        except ValidationError:
+            messages.error(request, "What is selected are no rows of this list: select them again.")
+            return None
+        answer: HttpResponse | None = super().response_action(request, queryset)  # type: ignore[misc]
+        return answer
+
+
+class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     """Lists that stay quick: nobody counts all rows, and pages are turned one by one."""
 
     paginator = InfinitePaginator
@@ -75,15 +91,6 @@ class PlainAdmin(ModelAdmin[M]):
     @display(description=box_for_all())
     def action_checkbox(self, obj: M) -> SafeString:
         return box(obj.pk)
-
-    def response_action(self, request: HttpRequest, queryset: QuerySet[M]) -> HttpResponse | None:
-        try:
-            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
-                self.opts.pk.to_python(key)
-        except ValidationError:
-            messages.error(request, "What is selected are no rows of this list: select them again.")
-            return None
-        return super().response_action(request, queryset)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         page = request.GET.get(PAGE_VAR, "")
@@ -128,11 +135,11 @@ class SummedAdmin(ReadOnlyAdmin[M]):
 
     summed: ClassVar[str]
     summed_within: ClassVar[str]
-    """How the names of the range's parameters begin."""
+    """The field of that time; a range without a beginning has all rows again."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         page: Any = super().get_changelist_instance(request)
-        if any(name.startswith(self.summed_within) and value for name, value in request.GET.items()):
+        if request.GET.get(f"{self.summed_within}_from_0"):
             page.total = page.queryset.order_by().aggregate(n=Sum(self.summed))["n"] or 0
         return page
 

@@ -43,4 +43,4 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     at = moment("hour", "hour")
 
     list_before_template = "admin/mirrors/decisions_sum.html"
-    summed, summed_within = "images", "hour_"
+    summed, summed_within = "images", "hour"

@@ -155,7 +155,7 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     # What failed and why is looked for among the jobs, which have indexes for it.
     list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
     list_before_template = "admin/mirrors/attempts_sum.html"
-    summed, summed_within = "bytes_copied", "finished_at_"
+    summed, summed_within = "bytes_copied", "finished_at"
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from unfold.contrib.filters.admin import RangeDateTimeFilter
+
+_TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
 
 
 class TimeRangeFilter(RangeDateTimeFilter):
@@ -28,14 +30,14 @@ class TimeRangeFilter(RangeDateTimeFilter):
         return queryset.filter(**{f"{self.parameter_name}__lte": until}) if until is not None else queryset
 
     def _moment(self, end: str, default: str) -> datetime | None:
-        date, time = (str(self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") or "") for part in (0, 1))
+        given = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") for part in (0, 1))
+        date, time = (str(text or "").strip() for text in given)
         if not date and not time:
             return None
-        try:
-            found = parse_datetime(f"{date} {time or default}")
-        except ValueError:
-            found = None
-        if found is None:
-            given = " ".join(filter(None, (date, time)))
-            raise ValueError(f"“{given}” is no time. Write a date like 2026-01-31, and perhaps a time like 13:05.")
-        return timezone.make_aware(found) if timezone.is_naive(found) else found
+        found = _TIME.fullmatch(f"{date} {time or default}")
+        with suppress(ValueError):
+            if found:
+                year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
+                return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        words = " ".join(filter(None, (date, time)))
+        raise ValueError(f"“{words}” is no time. Write a date like 2026-01-31, and perhaps a time like 13:05.")

@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mirrors.accounts.roles import ROLES
+from mirrors.admin.base import CheckedSelection
 from mirrors.admin.columns import moment
 
 admin.site.unregister(User)
@@ -24,7 +25,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(CheckedSelection, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -79,7 +80,7 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(CheckedSelection, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Roles are the product's: each migration writes what they may."""
 
     search_fields = ("name",)

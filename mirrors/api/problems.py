@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import is_valid_path
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
@@ -82,7 +83,7 @@ def _answer(code: int, title: str, name: str, detail: str, **headers: str) -> Js
 def not_found(request: HttpRequest) -> JsonResponse:
     """For addresses below ``/api/`` that no view has."""
     words = "There is nothing under this address; /api/schema/ lists what there is."
-    if not request.path.endswith("/") and request.method not in ("GET", "HEAD"):
+    if is_valid_path(f"{request.path_info}/"):
         words = f"Addresses of the API end with a slash: {request.path}/."
     return _answer(404, "Not found", "not-found", words)
 

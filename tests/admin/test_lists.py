@@ -134,6 +134,12 @@ def test_times_and_sizes_of_a_row_are_those_that_people_read(admin_client: Clien
     assert "3 min ago</time>" in page and "13.9 MiB" in page
 
 
+def test_a_selection_of_users_that_is_none_is_said(admin_client: Client) -> None:
+    form = {"action": "delete_selected", "_selected_action": ["abc"]}
+    answer = admin_client.post(reverse("admin:auth_user_changelist"), form, follow=True)
+    assert answer.status_code == 200 and "select them again" in answer.content.decode()
+
+
 def test_an_empty_list_says_where_rows_come_from(admin_client: Client) -> None:
     page = admin_client.get(reverse("admin:mirrors_imagemapping_changelist")).content.decode()
     assert "Nothing here yet" in page and "manage.py mirror" in page

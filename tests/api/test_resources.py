@@ -147,6 +147,7 @@ def test_the_numbers_are_what_the_rows_say(operator: APIClient, job: MirrorJob) 
         ("post", "/api/v1/stats/", 405, "method-not-allowed"),
         ("post", "/api/v1/jobs/", 400, "invalid"),
         ("post", "/api/v1/jobs", 404, "not-found"),
+        ("post", "/api/v1/nothing", 404, "not-found"),
         ("get", "/api/v1/jobs/?stauts=failed", 400, "invalid"),
         ("get", "/api/v1/jobs/?ordering=namespace", 400, "invalid"),
         ("get", "/api/v1/uses/?ordering=namespace", 400, "invalid"),
@@ -180,6 +181,13 @@ def test_without_a_log_in_the_problem_says_how_to_come_in(db: None) -> None:
     assert response["WWW-Authenticate"] == "Token"
 
 
+def test_an_address_without_its_slash_is_told_the_right_one(operator: APIClient, target: Registry) -> None:
+    order = {"image": "nginx:1.27"}
+    assert "/api/v1/jobs/" in problem(operator.post("/api/v1/jobs", order, format="json"), 404, "not-found")["detail"]
+    assert "/nothing/" not in problem(operator.post("/api/v1/nothing", order), 404, "not-found")["detail"]
+    assert operator.get("/api/v1/jobs?status=failed").headers["Location"] == "/api/v1/jobs/?status=failed"
+
+
 def test_a_token_of_bytes_that_none_has_is_a_wrong_one(db: None) -> None:
     problem(APIClient().get("/api/v1/jobs/", HTTP_AUTHORIZATION="Token \xff"), 401, "authentication-failed")
 
@@ -207,7 +215,7 @@ def test_what_was_read_may_be_sent_back(client_of: Clients) -> None:
     assert (again.status_code, again.json()["enabled"], again.json()["position"]) == (200, False, 7)
 
 
-def test_filters_are_listed_as_they_are_asked(client_of: Clients) -> None:
+def test_filters_are_listed_by_position(client_of: Clients) -> None:
     for name, position in (("last", 30), ("first", -1), ("middle", 2)):
         Filter.objects.create(name=name, jmespath="`true`", position=position)
     rows = client_of(Role.VIEWER).get("/api/v1/filters/?ordering=position").json()["results"]

@@ -57,10 +57,14 @@ def test_ranges_of_time_are_in_the_zone_of_who_looks(seeded: Site, visitors: Vis
     expect(date).to_have_value("2026-01-02")
     expect(time).to_have_value("00:30:00")
     expect(page.locator(".timezonewarning")).to_have_count(0)
-    time.fill("01:00:00")
+    time.fill("1:00")
     page.get_by_role("button", name="Apply Filters").click()
     expect(page).to_have_url(re.compile("finished_at_from_0=2026-01-02&finished_at_from_1=00%3A00%3A00"))
     expect(time).to_have_value("01:00:00")
+    page.go_back()
+    # What was written there, in the same zone.
+    expect(time).to_have_value("1:00")
+    expect(date).to_have_value("2026-01-02")
 
 
 def test_the_first_key_leads_past_the_menu(seeded: Site, visitors: Visitors) -> None:

@@ -140,10 +140,14 @@ class OrderSerializer(StrictFields):
 
 
 class PrioritySerializer(StrictFields):
+    """How urgent a job that waits is to be."""
+
     priority = NamedChoiceField(choices=Priority.choices)
 
 
 class RetryFailedSerializer(StrictFields):
+    """Which failures: those with an error, perhaps of one registry."""
+
     error_class = NamedChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
     error_host = serializers.CharField(max_length=260, required=False, default="", allow_blank=True)
 

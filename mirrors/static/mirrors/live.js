@@ -7,7 +7,8 @@
       const id = control.id || control.closest("details[id]")?.id;
       return id ? `${control.tagName} ${id}` : null;
     },
-    (control) => control.getAttribute("href"),
+    // The time that a list begins at moves on with each minute.
+    (control) => control.getAttribute("href")?.replace(/_from_1=[^&]*/, "") ?? null,
     (control) => control.textContent.trim() || null,
   ];
   let seen = new Map();
@@ -29,13 +30,15 @@
       if (log) { log.scrollTop = was.top; }
     }
     if (!focused || event.target.contains(document.activeElement)) { return; }
-    // The same by its id, else by where it leads, else by its words, else by its place.
+    // The same by its id, else by where it leads, else by its words, the nearest of several; else what stands there.
     const controls = [...event.target.querySelectorAll(CONTROLS)];
+    const nearest = controls.map((control, at) => ({ control, far: Math.abs(at - focused.at) }))
+      .sort((one, other) => one.far - other.far).map(({ control }) => control);
     const same = signs.map((sign, which) => {
       const told = focused.signs[which];
-      return told && controls.find((control) => sign(control) === told);
+      return told && nearest.find((control) => sign(control) === told);
     }).find(Boolean);
-    (same ?? controls[focused.at])?.focus({ preventScroll: true });
+    (same ?? nearest[0])?.focus({ preventScroll: true });
     focused = null;
   });
 })();

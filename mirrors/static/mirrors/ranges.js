@@ -7,14 +7,21 @@
   const ends = (form) => [...form.querySelectorAll(".vDateField[name$='_from_0'], .vDateField[name$='_to_0']")].map((date) => ({
     date, time: form.elements[date.name.slice(0, -1) + "1"],
     whole: firstAndLast[date.name.split("_").at(-2)],
-  })).filter((end) => end.time && end.date.value.trim());
+  })).filter((end) => end.time);
+  // Year, month, day, hour, minute and second of what the server too takes for a time; null for anything else.
+  const parts = (date, time) => {
+    const found = /^(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2})(?::(\d{1,2}))?$/.exec(`${date.trim()} ${time.trim()}`);
+    return found && [+found[1], found[2] - 1, +found[3], +found[4], +found[5], +(found[6] ?? 0)];
+  };
   document.addEventListener("DOMContentLoaded", () => {
     // Django would say "today" for the server's, and warn of each field that the viewer's clock is another.
     delete document.body.dataset.adminUtcOffset;
     for (const form of document.forms) {
       for (const { date, time, whole } of ends(form)) {
-        const at = new Date(`${date.value.trim()}T${time.value.trim() || whole}Z`);
-        if (isNaN(at)) { continue; }
+        // As the server wrote them: a browser that comes back to a page fills in what stood there.
+        const given = parts(date.defaultValue, time.defaultValue || whole);
+        if (!given) { continue; }
+        const at = new Date(Date.UTC(...given));
         date.value = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
         time.value = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
       }
@@ -22,10 +29,10 @@
   });
   document.addEventListener("formdata", (event) => {
     for (const { date, time, whole } of ends(event.target)) {
-      const at = new Date(`${date.value.trim()}T${time.value.trim() || whole}`);
+      const given = parts(date.value, time.value.trim() || whole);
       // What is no time is sent as it is: the server says so.
-      if (isNaN(at)) { continue; }
-      const [day, rest] = at.toISOString().split("T");
+      if (!given) { continue; }
+      const [day, rest] = new Date(...given).toISOString().split("T");
       event.formData.set(date.name, day);
       event.formData.set(time.name, rest.slice(0, 8));
     }
