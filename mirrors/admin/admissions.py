@@ -45,7 +45,7 @@ class DecisionFilter(DropdownFilter):
 @admin.register(AdmissionSample)
 class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_display = ["when", "namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
-    empty_words = "Register the webhook with your cluster, and create a pod."
+    empty_words = "None was noted in the last seven days."
     list_filter = [NamespaceFilter, DecisionFilter]
     search_fields = ["namespace", "pod_name", "workload"]
     ordering = ["-id"]

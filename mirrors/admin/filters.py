@@ -52,7 +52,7 @@ class FilterForm(WholeForm[Filter]):
 class FilterAdmin(ConfiguredAdmin[Filter]):
     form = FilterForm
     list_display = ["name", "shown_jmespath", "position", "shown_enabled", "shown_hits", "origin", "trial"]
-    empty_words = "Every image is mirrored and swapped. Write a filter for those that are to be left alone."
+    empty_words = "A filter names images that are to be left alone."
     list_filter = ["managed_by", "enabled"]
     search_fields = ["name", "jmespath"]
     ordering = ["managed_by", "position", "id"]
