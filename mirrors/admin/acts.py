@@ -37,6 +37,8 @@ class Act:
     words: str
     run: Callable[[Collection[int], str], Done]
     is_dangerous: bool = False
+    is_end: bool = False
+    """Whether the rows are gone afterwards: nothing leads back to the page of one."""
 
 
 def confirm_or_run(
@@ -53,7 +55,7 @@ def confirm_or_run(
     # "All of the list" may be more by now: what was asked about is what is done.
     asked = set(confirmed.split(","))
     tell(request, act.run([key for key in keys if str(key) in asked], request.user.get_username()))
-    return HttpResponseRedirect(_back(request) or request.get_full_path())
+    return HttpResponseRedirect((not act.is_end and _back(request)) or request.get_full_path())
 
 
 def _back(request: HttpRequest) -> str:

@@ -61,7 +61,8 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         row = self._row(request, str(key))
         found = self.live(request, row)
         status = STOP_POLLING if found["is_over"] else 200
-        return render(request, self.live_template, {"row": row, **found}, status=status)
+        context = {"row": row, "is_refreshed": True, "may_operate": self.has_operate_permission(request), **found}
+        return render(request, self.live_template, context, status=status)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether this user may act on such rows."""

@@ -23,7 +23,7 @@ from mirrors.filter_plans import Plan
 from mirrors.filter_trials import BUDGET, SECONDS, Change, try_on
 from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.manifests import ManifestError, PodManifest, read_pods
-from mirrors.models import AdmissionSample, Filter
+from mirrors.models import AdmissionSample, Filter, ManagedBy
 
 RECENT: Final = 50
 MOST_PODS: Final = 20
@@ -95,6 +95,7 @@ def try_page(request: HttpRequest) -> HttpResponse:
         "title": f"Try filter {row.name}" if row else "Try a filter",
         "form": form,
         "row": row,
+        "may_change": row and row.managed_by != ManagedBy.CONFIG and request.user.has_perm("mirrors.change_filter"),
         "has_samples": len(form.fields["admission"].choices) > 1,  # type: ignore[attr-defined]
         **_answers(asked, str(initial["admission"]), str(initial.get("pod") or "")),
     }

@@ -109,6 +109,21 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
             request.method, request.GET = "GET", tried  # type: ignore[assignment]
         return super().add_view(request, form_url, extra_context)
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if request.method == "POST" and "tried" in request.POST:
+            request.method = "GET"
+            messages.info(request, "The text is the one that was tried, and is not saved yet.")
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Filter | None:
+        """With the text that was tried, where the try-it page leads back with one."""
+        row: Filter | None = super().get_object(request, object_id, from_field)
+        if row is not None and "tried" in request.POST and self.has_change_permission(request, row):
+            row.jmespath = request.POST.get("jmespath", "")
+        return row
+
     @action(description="Try a filter", url_path="try-it", icon="science")  # type: ignore[operator]
     def try_it(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:mirrors_filter_try")

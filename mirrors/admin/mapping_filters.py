@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
-from mirrors.models import ErrorClass, ImageMapping, ImageUse, Obstacle
+from mirrors.models import ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
 
 Rows = QuerySet[ImageMapping]
 _OPEN = Q(paused=False, obstacle="")
@@ -62,7 +62,9 @@ class ReasonFilter(DropdownFilter):
 
 
 class SeenFilter(DropdownFilter):
-    title = "last seen in a pod"
+    """When a pod, or a person, has last asked for it."""
+
+    title = "last asked for"
     parameter_name = "seen"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
@@ -75,6 +77,21 @@ class SeenFilter(DropdownFilter):
         _, age, is_within = found
         since = timezone.now() - age
         return queryset.filter(last_seen_at__gte=since) if is_within else queryset.filter(last_seen_at__lt=since)
+
+
+class TargetFilter(DropdownFilter):
+    """Registries that images are brought to; sources are none of them."""
+
+    title = "target registry"
+    parameter_name = "target_registry__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        targets = Registry.objects.filter(role=RegistryRole.TARGET).order_by("endpoint", "prefix")
+        return [(str(row.pk), str(row)) for row in targets]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        key = self.value() or ""
+        return queryset.filter(target_registry=int(key)) if key.isascii() and key.isdecimal() else queryset
 
 
 class NamespaceFilter(TextFilter):

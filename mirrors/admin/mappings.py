@@ -16,7 +16,14 @@ from mirrors.admin.acts import Act, Done, confirm_or_run, ordered
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import STATE_COLOURS, moment, state_of
 from mirrors.admin.detail import DetailAdmin
-from mirrors.admin.mapping_filters import NamespaceFilter, ReasonFilter, SeenFilter, SourceFilter, StateFilter
+from mirrors.admin.mapping_filters import (
+    NamespaceFilter,
+    ReasonFilter,
+    SeenFilter,
+    SourceFilter,
+    StateFilter,
+    TargetFilter,
+)
 from mirrors.admin.quick_lists import label
 from mirrors.advice import advice_for
 from mirrors.models import ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
@@ -80,6 +87,7 @@ ACTS = {
             "that asks for one begins anew.",
             _forget,
             is_dangerous=True,
+            is_end=True,
         ),
     )
 }
@@ -89,7 +97,7 @@ ACTS = {
 class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     list_display = ["image", "state", "shown_size", "access", "verified", "last_seen"]
     empty_words = "Create a pod in a namespace that the webhook serves, or run manage.py mirror nginx:1.27."
-    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, "target_registry", "access"]
+    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, "access"]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
     search_help_text = "Any part of the image's name"
@@ -98,7 +106,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     detail_template = "admin/mirrors/mapping.html"
 
     verified = moment("verified_at", "target asked")
-    last_seen = moment("last_seen_at", "seen in a pod")
+    last_seen = moment("last_seen_at", "asked for")
 
     @admin.display(description="image", ordering="source")
     def image(self, row: ImageMapping) -> str:

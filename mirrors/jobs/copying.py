@@ -183,7 +183,8 @@ class Copying:
 
 
 def _known(result: CopyResult) -> dict[str, Any]:
-    """Of an unchanged image the engine tells neither platforms nor sizes: what was known of them stays."""
+    """Of an unchanged image the engine tells neither platforms nor sizes, and no size of one that the target had under
+    another tag: what was known of them stays."""
     known = {
         "existence": Existence.PRESENT,
         "verified_at": Now(),
@@ -193,5 +194,7 @@ def _known(result: CopyResult) -> dict[str, Any]:
         "obstacle": Obstacle.NONE,
     }
     if not result.unchanged:
-        known |= {"platforms": list(result.platforms), "size_bytes": result.bytes_total}
+        known |= {"platforms": list(result.platforms)}
+    if result.bytes_total:
+        known |= {"size_bytes": result.bytes_total}
     return known

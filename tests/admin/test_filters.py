@@ -142,6 +142,19 @@ def test_the_text_of_the_edit_form_is_tried_unsaved(admin_client: Client, filter
     assert "contains(container.image, &#x27;tools&#x27;)</textarea>" in by_link
 
 
+def test_what_was_tried_is_taken_back_into_the_filter_unsaved(
+    admin_client: Client, filters: tuple[Filter, Filter]
+) -> None:
+    tried = {"tried": "1", "jmespath": "`false`"}
+    page = admin_client.post(reverse("admin:mirrors_filter_change", args=[filters[1].pk]), tried).content.decode()
+    assert "`false`</textarea>" in page and "is not saved yet" in page
+    assert not Filter.objects.filter(jmespath="`false`").exists()
+    try_page = reverse("admin:mirrors_filter_try")
+    assert "Take it into the filter" in admin_client.get(try_page, {"filter": filters[1].pk}).content.decode()
+    of_the_file = admin_client.get(try_page, {"filter": filters[0].pk}).content.decode()
+    assert "Back to the filter" in of_the_file and "Take it into" not in of_the_file
+
+
 def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
     new = sampled("shop", "nginx:1")
     was = sampled("shop", "tools/agent:2", reason="filtered")

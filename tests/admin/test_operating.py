@@ -229,6 +229,54 @@ def test_all_that_failed_last_with_one_error_are_retried_at_once(operator: Clien
     assert "there is nothing to retry" in operator.get(url, {"error_class": "unauthorized"}).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("narrowed", "query"),
+    [
+        ("", "error_class=unauthorized"),
+        ("&error_host__exact=quay.io", "error_class=unauthorized&amp;error_host=quay.io"),
+        ("&finished_at_from_0=2026-01-01", "error_class=unauthorized"),
+        ("&namespace=shop", ""),
+        ("&q=app", ""),
+    ],
+)
+def test_all_are_retried_of_what_the_list_shows_alone(operator: Client, narrowed: str, query: str) -> None:
+    failed("quay.io/team/app:1")
+    page = operator.get(f"{JOBS}?status__exact=failed&error_class__exact=unauthorized{narrowed}").content.decode()
+    assert re.findall(r'retry-failed/\?([^"]+)"', page) == ([query] if query else [])
+
+
+def test_whoever_forgets_a_mapping_is_led_to_the_others(operator: Client) -> None:
+    mapping = failed("quay.io/team/app:1").mapping_id
+    page = f"{MAPPINGS}{mapping}/change/"
+    form = {"action": "forget", "_selected_action": [mapping], "confirmed": mapping, "back": page}
+    answer = operator.post(MAPPINGS, form, follow=True)
+    assert answer.status_code == 200 and "1 forgotten" in answer.content.decode()
+    kept = failed("quay.io/team/app:2").mapping_id
+    page = f"{MAPPINGS}{kept}/change/"
+    form = {"action": "pause", "_selected_action": [kept], "confirmed": kept, "back": page}
+    assert operator.post(MAPPINGS, form).headers["Location"] == page
+
+
+def test_what_can_be_done_with_a_job_follows_its_state(operator: Client) -> None:
+    job = ordered("quay.io/team/app:1")
+    live = reverse("admin:mirrors_mirrorjob_live", args=[job.pk])
+    assert 'id="swapper-acts"' not in operator.get(live).content.decode()
+    assert 'value="cancel"' in operator.get(f"{JOBS}{job.pk}/change/").content.decode()
+    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED)
+    over = operator.get(live).content.decode()
+    assert 'id="swapper-acts" hx-swap-oob="innerHTML"' in over and 'value="retry"' in over and "csrf" in over
+
+
+def test_images_are_narrowed_to_targets_alone(operator: Client, target: Registry) -> None:
+    source = Registry.objects.create(name="quay", endpoint="quay.io")
+    failed("quay.io/team/app:1")
+    page = operator.get(MAPPINGS).content.decode()
+    options = re.findall(r'<select name="target_registry__id__exact".*?</select>', page, re.S)[0]
+    assert f'value="{target.pk}"' in options and f'value="{source.pk}"' not in options
+    found = operator.get(MAPPINGS, {"target_registry__id__exact": target.pk}).content.decode()
+    assert "quay.io/team/app:1" in found
+
+
 def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:
     row = Registry.objects.create(name="quay", endpoint="quay.io")
     job = failed("quay.io/team/app:1")

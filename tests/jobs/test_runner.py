@@ -35,6 +35,18 @@ def test_a_copy_records_what_it_learnt(made: Copier, source: FaultyRegistry, tar
     assert target.storage.manifest(f"{source.host.replace(':', '_')}/app", "1.0") is not None
 
 
+def test_of_an_image_that_the_target_has_under_another_tag_no_size_is_told(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = load(source)
+    load(source, tag="2.0")
+    for tag, size in (("1.0", image.blob_bytes), ("2.0", None)):
+        job = order(f"{source.host}/app:{tag}", target=target.host)
+        drain(made)
+        job.refresh_from_db()
+        assert (job.mapping.existence, job.mapping.size_bytes) == (Existence.PRESENT, size)
+
+
 def test_each_claim_leaves_an_attempt_with_its_log(
     made: Copier, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:

@@ -1,13 +1,5 @@
-// Says when the numbers are old: the server has not answered the last time that it was asked. Draws the charts with times
-// in the viewer's zone, and anew when the numbers are.
+// Draws the charts with times in the viewer's zone, and anew when the numbers are.
 "use strict";
-const stale = () => document.getElementById("swapper-stale");
-for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-  document.addEventListener(name, () => { stale().hidden = false; });
-}
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.successful || event.detail.xhr.status === 304) stale().hidden = true;
-});
 // A chart's data, told in words too for those who don't see it.
 const read = (canvas) => {
   const told = document.querySelector(`[data-chart="${canvas.dataset.of}"]`);

@@ -1,4 +1,5 @@
-// Keeps open what was opened, where it was read, and the focus, when a part of the page is replaced by a newer one.
+// Keeps open what was opened, where it was read, and the focus, when a part of the page is replaced by a newer one; says
+// when that part is old: the server has not answered the last time that it was asked.
 "use strict";
 (() => {
   const CONTROLS = "a[href], button, summary, input, select, textarea, [tabindex]";
@@ -7,8 +8,8 @@
       const id = control.id || control.closest("details[id]")?.id;
       return id ? `${control.tagName} ${id}` : null;
     },
-    // The time that a list begins at moves on with each minute.
-    (control) => control.getAttribute("href")?.replace(/_from_1=[^&]*/, "") ?? null,
+    // The time at which a list begins moves on with each minute.
+    (control) => control.getAttribute("href")?.replace(/_from_[01]=[^&]*/g, "") ?? null,
     (control) => control.textContent.trim() || null,
   ];
   let seen = new Map();
@@ -30,15 +31,24 @@
       if (log) { log.scrollTop = was.top; }
     }
     if (!focused || event.target.contains(document.activeElement)) { return; }
-    // The same by its id, else by where it leads, else by its words, the nearest of several; else what stands there.
+    // The same by its id, else by where it leads, else by its words, the nearest of several.
     const controls = [...event.target.querySelectorAll(CONTROLS)];
     const nearest = controls.map((control, at) => ({ control, far: Math.abs(at - focused.at) }))
       .sort((one, other) => one.far - other.far).map(({ control }) => control);
-    const same = signs.map((sign, which) => {
-      const told = focused.signs[which];
-      return told && nearest.find((control) => sign(control) === told);
-    }).find(Boolean);
-    (same ?? nearest[0])?.focus({ preventScroll: true });
+    const which = focused.signs.findIndex(Boolean);
+    const same = nearest.find((control) => signs[which]?.(control) === focused.signs[which]);
+    if (!same) { event.target.tabIndex = -1; }
+    (same ?? event.target).focus({ preventScroll: true });
     focused = null;
+  });
+  const stale = (isOld) => {
+    const note = document.getElementById("swapper-stale");
+    if (note) { note.hidden = !isOld; }
+  };
+  for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
+    document.addEventListener(name, () => stale(true));
+  }
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful || event.detail.xhr.status === 304) { stale(false); }
   });
 })();

@@ -13,12 +13,10 @@
     const found = /^(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2})(?::(\d{1,2}))?$/.exec(`${date.trim()} ${time.trim()}`);
     return found && [+found[1], found[2] - 1, +found[3], +found[4], +found[5], +(found[6] ?? 0)];
   };
-  document.addEventListener("DOMContentLoaded", () => {
-    // Django would say "today" for the server's, and warn of each field that the viewer's clock is another.
-    delete document.body.dataset.adminUtcOffset;
+  // As the server wrote them, of the list that is shown: a browser that comes back fills in what was typed for another.
+  const show = () => {
     for (const form of document.forms) {
       for (const { date, time, whole } of ends(form)) {
-        // As the server wrote them: a browser that comes back to a page fills in what stood there.
         const given = parts(date.defaultValue, time.defaultValue || whole);
         if (!given) { continue; }
         const at = new Date(Date.UTC(...given));
@@ -26,7 +24,13 @@
         time.value = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
       }
     }
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    // Django would say "today" for the server's, and warn of each field that the viewer's clock is another.
+    delete document.body.dataset.adminUtcOffset;
+    show();
   });
+  window.addEventListener("pageshow", show);
   document.addEventListener("formdata", (event) => {
     for (const { date, time, whole } of ends(event.target)) {
       const given = parts(date.value, time.value.trim() || whole);
