@@ -53,9 +53,9 @@ def test_waiters_leave_threads_for_everybody_else(
                 busy = [webhook.reasons(webhook.admit(pod_of(image))) for image in images[PLACES:]]
                 for path in ("/livez", "/readyz", "/metrics"):
                     assert POOL.request("GET", webhook.url + path, retries=False, timeout=2).status == 200
+                wait_until(lambda: load.answers > before, timeout=DEADLINE, what="an answer to a known pod meanwhile")
                 assert webhook.metrics()["swapper_waiters"] == PLACES, "they wait still"
                 assert time.monotonic() - began < DEADLINE
-                assert load.answers > before
                 assert busy == [["busy"]] * PLACES
                 answers = [future.result() for future in waiting]
             assert Counter(webhook.reasons(answer)[0] for answer in answers) == {"absent": PLACES}
