@@ -110,14 +110,10 @@ class ReadOnlyAdmin(PlainAdmin[M]):
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         return self.readonly_fields or self.get_fields(request, obj)
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        return super().changeform_view(request, object_id, form_url, {**(extra_context or {}), "show_history": False})
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "show_history": False})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

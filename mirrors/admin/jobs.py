@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.views.decorators.http import require_POST
@@ -20,15 +19,12 @@ from mirrors.admin.acts import Act, Done, confirm_or_run, ordered, tell
 from mirrors.admin.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.columns import breakable, moment, status
 from mirrors.admin.detail import DetailAdmin
-from mirrors.admin.retrying import retry_failed_view
+from mirrors.admin.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.advice import advice_for
-from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.models import JobProgress, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.progress import copy_progress
 from mirrors.templatetags.humanise import size
-
-ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
-"""A number of the dashboard names its time; what failed last is retried whenever that was."""
 
 
 def _retry(ids: Collection[int], actor: str) -> Done:
@@ -95,7 +91,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         return super().get_queryset(request).select_related("mapping")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        retry_all = _retry_all(request.GET) if self.has_operate_permission(request) else ""
+        retry_all = retry_all_query(request.GET) if self.has_operate_permission(request) else ""
         return super().changelist_view(request, {**(extra_context or {}), "retry_all": retry_all})
 
     def live(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
@@ -149,17 +145,6 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     @admin.action(description="Cancel …", permissions=["operate"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> HttpResponse | None:
         return confirm_or_run(ACTS["cancel"], request, jobs, self)
-
-
-def _retry_all(asked: QueryDict) -> str:
-    """The query of the page that retries all of an error, where a list is narrowed to that, and to one registry at
-    most: by anything else it would have other rows than the page."""
-    narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", *ENDED)}
-    status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
-    host = narrowed.pop("error_host__exact", "")
-    if status != JobStatus.FAILED or not error or narrowed:
-        return ""
-    return urlencode({"error_class": error} | ({"error_host": host} if host else {}))
 
 
 @admin.register(MirrorAttempt)

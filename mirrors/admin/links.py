@@ -11,17 +11,17 @@ from mirrors.models import Registry
 
 
 def jobs(**query: str) -> str:
-    return f"{reverse('admin:mirrors_mirrorjob_changelist')}?{urlencode(query)}"
+    return _list("mirrorjob", query)
 
 
 def attempts(**query: str) -> str:
-    return f"{reverse('admin:mirrors_mirrorattempt_changelist')}?{urlencode(query)}"
+    return _list("mirrorattempt", query)
 
 
 def decisions(since: datetime, **query: str) -> str:
     """``coverage``: "admitted" are those on images that somebody wants mirrored, "mirrored" those of them that run from
     the mirror. ``filter``: those of one filter."""
-    return f"{reverse('admin:mirrors_decisioncount_changelist')}?{urlencode(query | from_on('hour', since))}"
+    return _list("decisioncount", query | from_on("hour", since))
 
 
 def from_on(field: str, at: datetime) -> dict[str, str]:
@@ -34,3 +34,7 @@ def failed_at(registry: Registry, **query: str) -> str:
     found = registry.lookup_of("error_host")
     hosts = {name: value if isinstance(value, str) else ",".join(value) for name, value in found.items()}
     return jobs(status__exact="failed", **hosts, **query)
+
+
+def _list(model: str, query: dict[str, str]) -> str:
+    return f"{reverse(f'admin:mirrors_{model}_changelist')}?{urlencode(query)}"

@@ -1,4 +1,4 @@
-"""The page that orders anew whatever failed last with one error."""
+"""The page that orders anew whatever failed last with one error, and the lists that lead to it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from mirrors import services
+from mirrors.admin import links
 from mirrors.admin.acts import SHOWN, Done, ordered, tell
 from mirrors.advice import advice_for
-from mirrors.models import ErrorClass
+from mirrors.models import ErrorClass, JobStatus
 
 COUNTED = 1_000
+
+ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
+"""A number of the dashboard names its time; what failed last is retried whenever that was."""
 
 
 def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpResponse:
@@ -24,13 +27,13 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
     error_class, host = given.get("error_class", ""), given.get("error_host", "")
     if error_class not in ErrorClass.values or not error_class:
         tell(request, Done("", ["Say which error: open the list of failed jobs of one reason first."]))
-        return HttpResponseRedirect(_failed_jobs())
+        return HttpResponseRedirect(links.jobs(status__exact="failed"))
     if request.method == "POST":
         acted = services.retry_failed(
             error_class=error_class, error_host=host, requested_by=request.user.get_username()
         )
         tell(request, ordered(acted, "ordered anew."))
-        return HttpResponseRedirect(f"{reverse('admin:mirrors_mirrorjob_changelist')}?trigger__exact=retry")
+        return HttpResponseRedirect(links.jobs(trigger__exact="retry"))
     last = services.failed_last(error_class=error_class, error_host=host)
     jobs = list(last.select_related("mapping").order_by("-id")[: COUNTED + 1])
     context = {
@@ -43,10 +46,17 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
         "shown": jobs[:SHOWN],
         "count": f"more than {COUNTED}" if len(jobs) > COUNTED else str(len(jobs)),
         "is_none": not jobs,
-        "back": _failed_jobs(error_class__exact=error_class),
+        "back": links.jobs(status__exact="failed", error_class__exact=error_class),
     }
     return TemplateResponse(request, "admin/mirrors/retry_failed.html", context)
 
 
-def _failed_jobs(**query: str) -> str:
-    return f"{reverse('admin:mirrors_mirrorjob_changelist')}?{urlencode({'status__exact': 'failed', **query})}"
+def retry_all_query(asked: QueryDict) -> str:
+    """The query of the page that retries all of an error, where a list is narrowed to that, and to one registry at
+    most: by anything else it would have other rows than the page."""
+    narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", *ENDED)}
+    status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
+    host = narrowed.pop("error_host__exact", "")
+    if status != JobStatus.FAILED or not error or narrowed:
+        return ""
+    return urlencode({"error_class": error} | ({"error_host": host} if host else {}))

@@ -130,6 +130,7 @@ def test_times_and_sizes_of_a_row_are_those_that_people_read(admin_client: Clien
         address = reverse(f"admin:mirrors_{row._meta.model_name}_change", args=[row.pk])
         page = admin_client.get(address).content.decode()
         assert f"{timezone.now():%Y}, " not in page and "<time datetime=" in page, address
+        assert "/history/" not in page, "nobody changes it"
     page = admin_client.get(reverse("admin:mirrors_mirrorattempt_change", args=[attempt.pk])).content.decode()
     assert "3 min ago</time>" in page and "13.9 MiB" in page
 

@@ -1,4 +1,4 @@
-// The try-it page: a pod that is typed takes the place of the chosen admission; says when the server does not answer.
+// The try-it page: a pod that is typed takes the place of the chosen admission.
 "use strict";
 const pod = document.getElementById("id_pod");
 const admission = document.getElementById("id_admission");
@@ -15,8 +15,3 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (!answers(event) || !unfolded) { return; }
   for (const details of event.target.querySelectorAll("details")) { details.open = true; }
 });
-const offline = () => document.getElementById("swapper-offline");
-for (const name of ["htmx:sendError", "htmx:responseError", "htmx:timeout"]) {
-  document.addEventListener(name, () => { if (offline()) { offline().hidden = false; } });
-}
-document.addEventListener("htmx:afterSwap", () => { if (offline()) { offline().hidden = true; } });
