@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-_PARAMETER = re.compile(
-    r"""(?:(?P<scheme>[A-Za-z][A-Za-z0-9_-]*)[ \t]+)?(?P<key>[A-Za-z][A-Za-z0-9_-]*)[ \t]*=[ \t]*"""
-    r"""(?:"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<bare>[^\s,"]*))"""
-)
-_BARE_BASIC = re.compile(r"(?:^|,)\s*basic\s*(?:,|$)", re.IGNORECASE)
+MAX_CHARACTERS: Final = 8_192
+"""Of all WWW-Authenticate headers of a reply; real ones have a few hundred. What lies beyond is not read."""
+
+# Each match moves forward and never looks back, so that the time is linear in the header's length.
+_SKIPPED = re.compile(r"[^A-Za-z0-9]*+")
+_WORD = re.compile(r"[A-Za-z0-9_-]++")
+_EQUALS = re.compile(r"[ \t]*+=[ \t]*+")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)
+_BARE = re.compile(r'[^\s,"]*+')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +32,14 @@ class Challenge:
 def parse(headers: Iterable[str]) -> list[Challenge]:
     """All challenges of a reply, in order: several in one header or in several, quoted values or not."""
     found: list[tuple[str, dict[str, str]]] = []
+    left = MAX_CHARACTERS
     for header in headers:
-        for match in _PARAMETER.finditer(header):
-            if match["scheme"] or not found:
-                found.append(((match["scheme"] or "").lower(), {}))
-            quoted = match["quoted"]
-            value = match["bare"] if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-            found[-1][1].setdefault(match["key"].lower(), value)
-        if _BARE_BASIC.search(header):
-            found.append(("basic", {}))
+        _read(header[:left], found)
+        left -= min(left, len(header))
     return [
         Challenge(scheme, values.get("realm", ""), values.get("service", ""), values.get("scope", ""))
         for scheme, values in found
+        if values or scheme == "basic"
     ]
 
 
@@ -47,3 +49,33 @@ def best(headers: Iterable[str]) -> Challenge | None:
     bearer = (challenge for challenge in challenges if challenge.scheme == "bearer" and challenge.realm)
     basic = (challenge for challenge in challenges if challenge.scheme == "basic")
     return next(bearer, None) or next(basic, None)
+
+
+def _read(header: str, found: list[tuple[str, dict[str, str]]]) -> None:
+    """A word with a value is a parameter of the challenge before it; a word without one begins a challenge."""
+    position = _end(_SKIPPED, header, 0)
+    while word := _WORD.match(header, position):
+        position = word.end()
+        equals = _EQUALS.match(header, position)
+        if equals is None:
+            found.append((word[0].lower(), {}))
+        else:
+            value, position = _value(header, equals.end())
+            if not found:
+                found.append(("", {}))
+            found[-1][1].setdefault(word[0].lower(), value)
+        position = _end(_SKIPPED, header, position)
+
+
+def _value(header: str, position: int) -> tuple[str, int]:
+    quoted = _QUOTED.match(header, position)
+    if quoted is not None:
+        return _ESCAPED.sub(r"\1", quoted[1]), quoted.end()
+    end = _end(_BARE, header, position)
+    return header[position:end], end
+
+
+def _end(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Where a pattern that may match nothing ends."""
+    match = pattern.match(text, position)
+    return match.end() if match else position

@@ -21,10 +21,25 @@ DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 ACCEPT: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 
+MAX_MEDIA_TYPE: Final = 255
+"""Characters, by RFC 6838 section 4.2."""
+
+MAX_BLOB_BYTES: Final = 1 << 50
+"""A petabyte: beyond it a size is no size, and fits no column once sizes are added up."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _SCHEMA_1 = re.compile(r"application/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)")
-_FOREIGN = re.compile(r"\.foreign\.|\.nondistributable\.")
+_FOREIGN = re.compile(
+    r"application/vnd\.docker\.image\.rootfs\.foreign\.diff\.tar(\.gzip)?|"
+    r"application/vnd\.oci\.image\.layer\.nondistributable\.v1\.tar([.+](gzip|zstd))?"
+)
+_UNSHOWN = re.compile(r"[^A-Za-z0-9._-]")
+MAX_PLATFORMS: Final = 200
+"""Platforms of one index that are shown; the largest real ones have twenty. All of them are copied."""
+
+MAX_PLATFORM_PART: Final = 40
+"""Characters of an operating system, an architecture or a variant; the longest known have ten."""
 _LAYER = re.compile(r"\.rootfs\.|\.image\.layer\.|\.cacheconfig\.")
 
 
@@ -39,7 +54,8 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest or index as it came: `raw` is what its digest is of. `platforms` name an index's runnable children."""
+    """A manifest or index as it came: `raw` is what its digest is of. `platforms` name an index's runnable children,
+    cut and cleaned for showing. `foreign` are layers that nodes read from their `urls`, and that are not copied."""
 
     raw: bytes = field(repr=False)
     digest: str
@@ -47,6 +63,7 @@ class Manifest:
     children: tuple[Descriptor, ...] = ()
     blobs: tuple[Descriptor, ...] = ()
     platforms: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 def is_digest(text: str) -> bool:
@@ -83,14 +100,16 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     layers = [*_descriptors(document, "layers", host), *_descriptors(document, "blobs", host)]
     config = [document["config"]] if isinstance(document.get("config"), dict) else []
     blobs = [_descriptor(entry, host) for entry in [*config, *layers] if not _is_foreign(entry)]
-    platforms = [platform_name(entry) for entry in entries]
+    platforms = dict.fromkeys(platform_name(entry) for entry in entries)
+    shown = [name for name in platforms if name and name != "unknown/unknown"]
     return Manifest(
         raw,
         actual,
         media_type,
         tuple(_descriptor(entry, host) for entry in children),
         (*blobs, *(_descriptor(entry, host) for entry in misplaced)),
-        tuple(dict.fromkeys(name for name in platforms if name and name != "unknown/unknown")),
+        tuple(shown[:MAX_PLATFORMS]),
+        tuple(_descriptor(entry, host).digest for entry in layers if _is_foreign(entry)),
     )
 
 
@@ -119,12 +138,12 @@ def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> M
 
 
 def platform_name(entry: dict[str, Any]) -> str:
-    """`os/arch[/variant]`, or "" for an entry without a platform."""
+    """`os/arch[/variant]`, or "" for an entry without a platform. Its parts are cut, and odd characters replaced."""
     platform = entry.get("platform")
     if not isinstance(platform, dict):
         return ""
     parts = [platform.get("os"), platform.get("architecture"), platform.get("variant")]
-    return "/".join(part for part in parts if isinstance(part, str) and part)
+    return "/".join(_UNSHOWN.sub("?", part[:MAX_PLATFORM_PART]) for part in parts if isinstance(part, str) and part)
 
 
 def _matches(name: str, wanted: str) -> bool:
@@ -184,19 +203,31 @@ def _descriptor(entry: dict[str, Any], host: str) -> Descriptor:
     digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
     if not isinstance(digest, str) or not is_digest(digest):
         raise _malformed(host)
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB_BYTES:
         raise _malformed(host)
-    return Descriptor(digest, media_type if isinstance(media_type, str) else "", size)
+    if media_type and not (isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)):
+        raise _malformed(host)
+    return Descriptor(digest, media_type or "", size)
 
 
 def _split(entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """An index's manifests, and the blobs that build caches keep among them."""
-    blobs = [entry for entry in entries if _LAYER.search(str(entry.get("mediaType")))]
-    return [entry for entry in entries if not _LAYER.search(str(entry.get("mediaType")))], blobs
+    blobs = [entry for entry in entries if _is_layer(entry)]
+    return [entry for entry in entries if not _is_layer(entry)], blobs
+
+
+def _is_layer(entry: dict[str, Any]) -> bool:
+    media_type = entry.get("mediaType")
+    return isinstance(media_type, str) and _LAYER.search(media_type[:MAX_MEDIA_TYPE]) is not None
 
 
 def _is_foreign(entry: dict[str, Any]) -> bool:
-    return bool(entry.get("urls")) or _FOREIGN.search(str(entry.get("mediaType"))) is not None
+    """A layer that may not be distributed, and that names where else nodes find it. Without such a place it is copied:
+    a pull from the mirror would fail."""
+    media_type, urls = entry.get("mediaType"), entry.get("urls")
+    if not isinstance(media_type, str) or not _FOREIGN.fullmatch(media_type[:MAX_MEDIA_TYPE]):
+        return False
+    return isinstance(urls, list) and any(isinstance(u, str) and u.startswith(("https://", "http://")) for u in urls)
 
 
 def _malformed(host: str) -> RegistryError:

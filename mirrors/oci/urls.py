@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from mirrors.oci.errors import RegistryError
 
+Origin = tuple[str, str, int]
+"""Scheme, host, port."""
+
+MAX_URL_CHARACTERS: Final = 16_384
+"""Presigned URLs of clouds have up to 4,000."""
+
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _PORTS = {"http": 80, "https": 443}
+_ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//.*)", re.DOTALL)
+_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """`target` (path and query) may carry upload state or a signature, so it is kept out of `repr`."""
+    """`target` (path and query) may carry upload state or a signature: it is sent as it came, and not in `repr`."""
 
     scheme: str
     host: str
@@ -25,23 +35,33 @@ class Url:
     def parse(cls, text: str, *, seen_by: str) -> Url:
         """Reads an absolute URL. Raises RegistryError `invalid` blaming the registry `seen_by`."""
         refused = RegistryError("invalid", f"{seen_by} sent a URL that cannot be used", host=seen_by)
-        if _FORBIDDEN.search(text):
+        found = _ABSOLUTE.fullmatch(text) if len(text) <= MAX_URL_CHARACTERS else None
+        if found is None or _FORBIDDEN.search(text):
             raise refused
         try:
             parts = urlsplit(text)
             port = parts.port
         except ValueError:
             raise refused from None
-        scheme = parts.scheme.lower()
-        if scheme not in _PORTS or not parts.hostname or "@" in parts.netloc or port == 0:
+        scheme, host = found[1].lower(), (parts.hostname or "").lower().rstrip(".")
+        if scheme not in _PORTS or not _is_host(host) or "@" in parts.netloc or port == 0:
             raise refused
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(scheme, parts.hostname.lower().rstrip("."), port or _PORTS[scheme], target)
+        target = found[2][2 + len(parts.netloc) :].partition("#")[0]
+        return cls(scheme, host, port or _PORTS[scheme], target if target.startswith("/") else f"/{target}")
 
     def follow(self, location: str, *, seen_by: str) -> Url:
-        """What a Location header (absolute or relative) means when it stands in the reply to this URL."""
-        if _FORBIDDEN.search(location):
+        """What a Location header (absolute or relative) means when it is in the reply to this URL.
+
+        Kept byte for byte where it has a path of its own: a signature may cover each of them.
+        """
+        if len(location) > MAX_URL_CHARACTERS or _FORBIDDEN.search(location):
             raise RegistryError("invalid", f"{seen_by} sent a Location that cannot be used", host=seen_by)
+        if _ABSOLUTE.fullmatch(location):
+            return Url.parse(location, seen_by=seen_by)
+        if location.startswith("//"):
+            return Url.parse(f"{self.scheme}:{location}", seen_by=seen_by)
+        if location.startswith("/"):
+            return Url(self.scheme, self.host, self.port, location.partition("#")[0])
         try:
             joined = urljoin(self.text, location)
         except ValueError:
@@ -53,7 +73,7 @@ class Url:
         return Url(self.scheme, self.host, self.port, f"{self.target}{'&' if '?' in self.target else '?'}{query}")
 
     @property
-    def origin(self) -> tuple[str, str, int]:
+    def origin(self) -> Origin:
         return self.scheme, self.host, self.port
 
     @property
@@ -76,3 +96,14 @@ def split_host(text: str, default_port: int) -> tuple[str, int]:
     if not host:
         raise RegistryError("invalid", f"{text!r} is not a registry host", host=text)
     return host, port or default_port
+
+
+def _is_host(host: str) -> bool:
+    """A name that the DNS can have, or an address (without a zone)."""
+    if _NAME.fullmatch(host) and len(host) <= 253:
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host

@@ -1,0 +1,63 @@
+"""Reads the headers of registries' replies: bounded before they are parsed, and never trusted to be numbers."""
+
+from __future__ import annotations
+
+import email.utils
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Final
+
+MAX_RETRY_AFTER_SECONDS: Final = 3_600.0
+"""The longest pause that a registry may ask for. Docker Hub's window has six hours, but a longer pause than an hour is
+as likely a mistake or malice; a registry that is still limited an hour later asks again."""
+
+_MAX_CHARACTERS: Final = 100
+"""Of a header with a number, a date or a range; the longest real one, a date, has 31."""
+
+_DIGITS = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+_REMAINING = re.compile(r"([0-9]{1,9})(;.*)?", re.DOTALL)
+
+
+def number(text: str | None) -> int | None:
+    """A non-negative decimal number below 10^18 (Content-Length, RFC 9110 section 8.6); None for anything else."""
+    found = _DIGITS.fullmatch(_short(text))
+    return int(found[0]) if found else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds from now (RFC 9110 section 10.2.3: seconds or a date), an hour at most; None without a
+    usable one."""
+    text = _short(headers.get("Retry-After"))
+    if text.isascii() and text.isdigit():
+        return min(MAX_RETRY_AFTER_SECONDS, float(text))
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+        seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
+
+
+def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
+    """Start and complete size in bytes of a 206 (RFC 9110 section 14.4), the size None where it is unknown."""
+    found = _CONTENT_RANGE.fullmatch(_short(headers.get("Content-Range")))
+    return (int(found[1]), None if found[2] == "*" else int(found[2])) if found else None
+
+
+def pulls_left(headers: Mapping[str, str]) -> int | None:
+    """Docker Hub's `RateLimit-Remaining: 76;w=21600`: the number of pulls; None without a usable one."""
+    found = _REMAINING.fullmatch(_short(headers.get("RateLimit-Remaining")))
+    return int(found[1]) if found else None
+
+
+def media_type(headers: Mapping[str, str]) -> str:
+    """Content-Type without its parameters."""
+    return headers.get("Content-Type", "")[:1_000].partition(";")[0].strip()
+
+
+def _short(text: str | None) -> str:
+    """The header's text, or nothing where it is longer than any real one."""
+    return text.strip() if text is not None and len(text) <= _MAX_CHARACTERS else ""

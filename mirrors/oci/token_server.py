@@ -1,0 +1,127 @@
+"""Token servers (Docker's token authentication): what they are asked, and what of their answers is believed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import quote, urlencode
+
+from mirrors.oci.access import Credential, CredentialSource, RegistryAccess
+from mirrors.oci.calls import Call
+from mirrors.oci.challenges import Challenge
+from mirrors.oci.errors import RegistryError
+from mirrors.oci.headers import retry_after
+from mirrors.oci.transport import Ask, Hop, Reply, Transport
+from mirrors.oci.urls import Origin, Url
+
+MAX_TOKEN_SECONDS: Final = 86_400.0
+"""What a token server says beyond a day is not believed; ECR's tokens have 12 hours."""
+
+MAX_TOKEN_CHARACTERS: Final = 32_768
+"""Azure's tokens, the longest known, have 5,000."""
+
+MAX_TOKEN_REPLY_BYTES: Final = 128 * 1024
+"""Room for a token twice (`token` and `access_token`)."""
+
+MAX_SCOPES: Final = 16
+"""Scopes of a challenge that are passed on; registries ask for one or two."""
+
+MIN_TOKEN_SECONDS: Final = 60.0
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+Scopes = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """The challenge a registry answered with, and where that answer came from. `is_guess`: it never sent one."""
+
+    challenge: Challenge
+    hop: Hop
+    is_guess: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One origin, as one access meets it on the way to its registry.
+
+    The registry's own origin alone may see the credentials; the others (redirects, upload Locations) get anonymous
+    tokens of their own.
+    """
+
+    access: RegistryAccess
+    origin: Origin
+    is_home: bool
+
+    @property
+    def credentials(self) -> tuple[Credential | CredentialSource, ...]:
+        return self.access.credentials if self.is_home else ()
+
+
+def fetch(
+    transport: Transport, place: Place, credential: Credential | None, realm: Realm, scopes: Scopes, call: Call
+) -> Reply:
+    """One question to the token server that the challenge names."""
+    challenge, access = realm.challenge, place.access
+    query = [("service", challenge.service)] if challenge.service else []
+    # Another registry's names are its own: there, its challenge says what the scope is.
+    ours = scopes if place.is_home or not challenge.scope else ()
+    extra = [scope for scope in challenge.scope.split()[:MAX_SCOPES] if not _is_covered(scope, ours)]
+    query += [("scope", scope) for scope in (*ours, *extra)]
+    url = Url.parse(challenge.realm, seen_by=access.host).with_query(urlencode(query, quote_via=quote))
+    headers = {url.origin: basic(credential)} if credential else {}
+    ask = Ask("GET", url, authorizations=headers, came_from=realm.hop, limit=MAX_TOKEN_REPLY_BYTES)
+    return transport.exchange(ask, access, call)
+
+
+def _is_covered(scope: str, scopes: Scopes) -> bool:
+    name, _, actions = scope.rpartition(":")
+    ours = {action for own in scopes if own.rpartition(":")[0] == name for action in own.rpartition(":")[2].split(",")}
+    return set(actions.split(",")) <= ours
+
+
+def basic(credential: Credential) -> str:
+    pair = f"{credential.username}:{credential.password}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def read_token(body: bytes, host: str) -> tuple[str, float]:
+    """The token and its lifetime in seconds, a minute at least (Docker's token specification) and a day at most."""
+    try:
+        answer = json.loads(body)
+        token = answer.get("token") or answer.get("access_token")
+        lifetime = answer.get("expires_in")
+    except (ValueError, AttributeError, RecursionError):
+        token, lifetime = None, None
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARACTERS or not _TOKEN.fullmatch(token):
+        raise RegistryError("invalid", f"the token server of {host} sent no token that can be used", host=host)
+    if not isinstance(lifetime, (int, float)) or not lifetime > MIN_TOKEN_SECONDS:
+        return token, MIN_TOKEN_SECONDS
+    return token, float(min(lifetime, MAX_TOKEN_SECONDS))
+
+
+def failed(reply: Reply, host: str) -> RegistryError:
+    """Transient; the host is paused as it is for a refusal of the registry itself."""
+    code: Literal["rate-limited", "unavailable"] = "rate-limited" if reply.status == 429 else "unavailable"
+    return RegistryError(
+        code,
+        f"the token server of {host} answered {reply.status}; it is asked again",
+        host=host,
+        retry_after=retry_after(reply.headers),
+    )
+
+
+def refused(place: Place) -> RegistryError:
+    host = place.access.host
+    if place.credentials:
+        words = (
+            f"the token server of {host} rejected the credentials: check the username and password, and that the "
+            "image exists"
+        )
+    else:
+        asked = host if place.is_home else f"{place.origin[1]}, where {host} redirects to,"
+        words = f"{asked} gives no anonymous access: configure credentials, and check that the image exists"
+    return RegistryError("unauthorized", words, host=host, credentials_sent=bool(place.credentials))
