@@ -17,7 +17,7 @@ from mirrors.jobs.copier import Copier, Stop
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.retry import JobRefusedError
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
-from mirrors.oci import CopyRequest, CopyResult, RegistryError
+from mirrors.oci import CopyRequest, CopyResult, Readers, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
@@ -67,7 +67,7 @@ class Copying:
 
     def _verify(self) -> Done:
         """Ask the target alone; what it has is compared with what was written there."""
-        found = self._copier.engine.head(self._target, self._copier.driver().access())
+        found = self._copier.engine.head(self._target, self._copier.driver().access(), confirm=True)
         if found is None:
             known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
             return Done("the target does not have it: mirror it now, or wait for the next pod", known)
@@ -98,13 +98,30 @@ class Copying:
             target_access=driver.access(),
             platforms=self._copier.config.platforms,
             target_is_new=is_new,
+            readers=self._readers(source),
+            party=f"namespace {self._job.namespace}" if self._job.namespace else "",
         )
         result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
+        if result.foreign:
+            self._attempt.note(
+                f"{len(result.foreign)} layers were not copied, as their licence forbids it: nodes read them from the "
+                f"URLs that the image names ({', '.join(result.foreign[:3])})"
+            )
         words = "nothing to do: the target has it already" if result.unchanged else "copied"
         known = _known(result) | self._access(source)
         return Done(
             f"{words}; {result.target_digest}", known, source.grants, result.bytes_copied, unchanged=result.unchanged
         )
+
+    def _readers(self, source: SourceAccess) -> Readers | None:
+        """Who will get to run the mirror; None where nothing at the target is private from anybody."""
+        if self._copier.config.private_images == "mirror":
+            return None
+        if source.how == Access.ANONYMOUS:
+            return Readers(is_everybody=True)
+        if source.how == Access.CONFIGURED:
+            return Readers(configured_host=self._source.registry)
+        return Readers(namespaces=frozenset(name for name, granted in source.grants.items() if granted))
 
     def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
         """A pull-through cache brings the image itself, once somebody asks for it."""
@@ -160,7 +177,7 @@ class Copying:
         finder = Finder(
             catalog=catalog,
             policy=self._copier.config.private_images,
-            head=lambda ref, how: self._copier.engine.head(ref, how),
+            head=lambda ref, how: self._copier.engine.head(ref, how, confirm=True),
             pull_secrets=PullSecrets().find,
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from mirrors.models import BlobLocation, Registry, RegistryRole
-from mirrors.oci import MemoryMounts
+from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
+from mirrors.oci import MemoryMounts, Readers
 
 log = structlog.get_logger(__name__)
 
@@ -22,8 +24,13 @@ PATIENCE: Final = 2.0
 CANDIDATES: Final = 4
 BATCH: Final = 500
 
+MAPPINGS_LOOKED_AT: Final = 200
+"""Of a repository that a blob may be mounted from; one with more is passed over."""
+
 Blob = tuple[str, str, str]
 """Registry, digest, repository."""
+
+T = TypeVar("T")
 
 
 class DatabaseMounts:
@@ -34,22 +41,31 @@ class DatabaseMounts:
 
     def __init__(self) -> None:
         self._memory = MemoryMounts()
-        self._asked: queue.Queue[tuple[str, str, Future[list[str]]]] = queue.Queue()
+        self._asked: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
         self._learnt: queue.SimpleQueue[Blob] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
 
-    def find(self, registry: str, digest: str) -> list[str]:
-        if known := self._memory.find(registry, digest):
+    def find(self, registry: str, digest: str, readers: Readers | None) -> list[str]:
+        known = self._memory.find(registry, digest)
+        if known and readers is None:
             return known
+        return self._ask(lambda: _find(registry, digest, known, readers), default=[])
+
+    def holds(self, registry: str, digest: str, repository: str) -> bool:
+        if self._memory.holds(registry, digest, repository):
+            return True
+        return self._ask(lambda: _holds(registry, digest, repository), default=False)
+
+    def _ask(self, question: Callable[[], T], *, default: T) -> T:
         self._start()
-        answer: Future[list[str]] = Future()
-        self._asked.put((registry, digest, answer))
+        answer: Future[T] = Future()
+        self._asked.put((question, answer))
         try:
             return answer.result(PATIENCE)
-        except TimeoutError:
-            return []
+        except (TimeoutError, DatabaseError, InterfaceError):
+            return default
 
     def record(self, registry: str, digest: str, repository: str) -> None:
         if repository not in self._memory.find(registry, digest):
@@ -72,24 +88,19 @@ class DatabaseMounts:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                registry, digest, answer = self._asked.get(timeout=0.5)
+                question, answer = self._asked.get(timeout=0.5)
             except queue.Empty:
                 self._flush()
                 continue
-            close_old_connections()
-            answer.set_result(self._look_up(registry, digest))
+            try:
+                close_old_connections()
+                answer.set_result(question())
+            except Exception as error:
+                # Whatever it is, the blob that asked must not wait for it, nor the next one.
+                answer.set_exception(error)
+                connection.close()
         self._flush()
         connection.close()
-
-    def _look_up(self, registry: str, digest: str) -> list[str]:
-        rows = BlobLocation.objects.filter(
-            registry__endpoint=registry, registry__role=RegistryRole.TARGET, digest=digest
-        ).order_by("-seen_at")
-        try:
-            return list(rows.values_list("repository", flat=True)[:CANDIDATES])
-        except (DatabaseError, InterfaceError):
-            connection.close()
-            return []
 
     def _flush(self) -> None:
         blobs: set[Blob] = set()
@@ -104,6 +115,51 @@ class DatabaseMounts:
         except (DatabaseError, InterfaceError) as error:
             log.warning("Where blobs are cannot be written; they will be uploaded again", error=str(error))
             connection.close()
+
+
+def _locations(registry: str, digest: str) -> QuerySet[BlobLocation]:
+    return BlobLocation.objects.filter(
+        registry__endpoint=registry, registry__role=RegistryRole.TARGET, digest=digest
+    ).order_by("-seen_at")
+
+
+def _holds(registry: str, digest: str, repository: str) -> bool:
+    return _locations(registry, digest).filter(repository=repository).exists()
+
+
+def _find(registry: str, digest: str, known: list[str], readers: Readers | None) -> list[str]:
+    candidates = known or list(_locations(registry, digest).values_list("repository", flat=True)[:CANDIDATES])
+    if readers is None:
+        return candidates
+    return [repository for repository in candidates if _is_readable(registry, repository, readers)]
+
+
+def _is_readable(registry: str, repository: str, readers: Readers) -> bool:
+    """Whether each image of the repository may be read by all of ``readers``: what a blob of it is for is not known."""
+    name = f"{registry}/{repository}"
+    mappings = ImageMapping.objects.filter(target_registry__role=RegistryRole.TARGET).filter(
+        Q(target__startswith=f"{name}:") | Q(target__startswith=f"{name}@")
+    )
+    rows = list(mappings.values_list("id", "source", "access")[: MAPPINGS_LOOKED_AT + 1])
+    if not rows or len(rows) > MAPPINGS_LOOKED_AT:
+        return False
+    granted = MappingAccess.objects.filter(
+        mapping__in=[pk for pk, _, _ in rows], granted=True, namespace__in=readers.namespaces
+    )
+    by_mapping: dict[int, set[str]] = {}
+    for mapping_id, namespace in granted.values_list("mapping_id", "namespace"):
+        by_mapping.setdefault(mapping_id, set()).add(namespace)
+    return all(_may_read(source, access, by_mapping.get(pk, set()), readers) for pk, source, access in rows)
+
+
+def _may_read(source: str, access: str, granted: set[str], readers: Readers) -> bool:
+    if access == Access.ANONYMOUS:
+        return True
+    if readers.is_everybody:
+        return False
+    if readers.configured_host:
+        return access == Access.CONFIGURED and source.startswith(f"{readers.configured_host}/")
+    return bool(readers.namespaces) and readers.namespaces <= granted
 
 
 def _write(blobs: list[Blob]) -> None:

@@ -6,7 +6,7 @@ from mirrors.oci.access import Credential, CredentialSource, Issued, RegistryAcc
 from mirrors.oci.engine import Engine
 from mirrors.oci.errors import CopyCancelledError, RegistryError
 from mirrors.oci.manifests import Descriptor
-from mirrors.oci.mounts import MemoryMounts, MountIndex
+from mirrors.oci.mounts import MemoryMounts, MountIndex, Readers
 from mirrors.oci.progress import Progress
 from mirrors.oci.requests import CopyRequest, CopyResult
 from mirrors.oci.settings import EngineSettings
@@ -24,6 +24,7 @@ __all__ = [
     "MemoryMounts",
     "MountIndex",
     "Progress",
+    "Readers",
     "RegistryAccess",
     "RegistryError",
 ]

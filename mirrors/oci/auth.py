@@ -1,33 +1,35 @@
-"""Who we are at a registry: answers challenges, keeps tokens, refreshes each before it ends, once at a time."""
+"""Who we are at a registry: answers challenges, keeps tokens, renews each before it ends, once at a time."""
 
 from __future__ import annotations
 
-import base64
-import json
-import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
+from typing import Final, TypeVar
 
+from mirrors.oci import token_server
 from mirrors.oci.access import Credential, Issued, RegistryAccess
 from mirrors.oci.calls import Call
 from mirrors.oci.challenges import Challenge, best
-from mirrors.oci.errors import RegistryError, is_retryable
-from mirrors.oci.transport import Ask, Hop, Reply, Transport
-from mirrors.oci.urls import Url
+from mirrors.oci.errors import is_retryable
+from mirrors.oci.token_server import Place, Realm, Scopes
+from mirrors.oci.transport import Ask, Reply, Transport
 
-MIN_TOKEN_SECONDS = 60.0
-REFRESH_MARGIN_SECONDS = 15.0
-MAX_SESSIONS = 4096
-CREDENTIAL_PATIENCE_SECONDS = 20.0
-"""How long a log-in that is made anew may take where nothing else bounds the call."""
+REFRESH_MARGIN_SECONDS: Final = 15.0
+MAX_ELSEWHERE: Final = 4
+"""Origins of one registry's redirects that are remembered with tokens of their own."""
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+GUESS_AGAIN_SECONDS: Final = 300.0
+"""How long Basic, which did not help at a registry without a challenge, is not tried there again."""
 
-Scopes = tuple[str, ...]
+MAX_SESSIONS: Final = 4_096
+CREDENTIAL_PATIENCE_SECONDS: Final = 20.0
+"""How long credentials that are issued on demand may take where nothing else bounds the call."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def pull_scope(repository: str) -> str:
@@ -40,29 +42,34 @@ def push_scope(repository: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A header value. `fresh` means it was made for this very request, so a refusal is about the credential."""
+    """A header value. `fresh` means it was made for this very request, so a refusal is about the credential;
+    `has_credentials` that it stands for some, and is no anonymous token."""
 
     header: str | None = field(repr=False)
-    fresh: bool
+    fresh: bool = False
+    has_credentials: bool = False
+
+
+NOTHING: Final = Authorization(None)
 
 
 @dataclass(slots=True)
 class _Session:
-    """What one access may do in one set of scopes. Only touched while its lock is held."""
+    """What one access may do at one origin in one set of scopes. Only touched while its lock is held."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     credential: int = 0
     header: str | None = None
+    has_credentials: bool = False
     expires_at: float = 0.0
     password: str | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class _Realm:
-    """The challenge a registry answered with, and where that answer came from."""
-
-    challenge: Challenge
-    hop: Hop
+    @property
+    def authorization(self) -> Authorization | None:
+        """What is kept of it, while that is valid."""
+        if self.header is None or time.monotonic() >= self.expires_at:
+            return None
+        return Authorization(self.header, fresh=False, has_credentials=self.has_credentials)
 
 
 class Authenticator:
@@ -70,95 +77,128 @@ class Authenticator:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._sessions: OrderedDict[tuple[RegistryAccess, Scopes], _Session] = OrderedDict()
-        self._realms: OrderedDict[RegistryAccess, _Realm] = OrderedDict()
+        self._sessions: OrderedDict[tuple[Place, Scopes], _Session] = OrderedDict()
+        self._realms: OrderedDict[Place, Realm] = OrderedDict()
+        self._elsewhere: OrderedDict[RegistryAccess, tuple[Place, ...]] = OrderedDict()
+        self._without: OrderedDict[RegistryAccess, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def authorize(self, access: RegistryAccess, scopes: Scopes, call: Call) -> Authorization:
-        """What to send with the first try: nothing as long as the registry has not asked for anything."""
-        session = self._session(access, scopes)
-        with call.holding(session.lock, access.host):
-            if session.header is not None and time.monotonic() < session.expires_at:
-                return Authorization(session.header, fresh=False)
-            realm = self._realms.get(access)
+    def authorize(self, place: Place, scopes: Scopes, call: Call) -> Authorization:
+        """What to send with the first try: nothing as long as nobody has asked for anything."""
+        session = self._session(place, scopes)
+        with call.holding(session.lock, place.access.host):
+            if kept := session.authorization:
+                return kept
+            realm = self._realms.get(place)
             if realm is None:
-                return Authorization(None, fresh=False)
-            return self._obtain(session, access, realm, scopes, call)
+                return NOTHING
+            return self._obtain(session, place, realm, scopes, call)
+
+    def elsewhere(self, home: Place, scopes: Scopes) -> dict[Place, Authorization]:
+        """What other origins on the way to this one have given before, while that is valid."""
+        with self._lock:
+            places = self._elsewhere.get(home.access, ())
+            sessions = {place: self._sessions.get((place, scopes)) for place in places}
+        kept = {place: session.authorization for place, session in sessions.items() if session is not None}
+        return {place: authorization for place, authorization in kept.items() if authorization is not None}
 
     def renew(
-        self, access: RegistryAccess, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
+        self, place: Place, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
     ) -> Authorization | None:
         """What to send after `refused` was refused by `reply`; None when there is nothing left to try."""
-        session = self._session(access, scopes)
-        with call.holding(session.lock, access.host):
-            if session.header not in (None, refused.header) and time.monotonic() < session.expires_at:
-                return Authorization(session.header, fresh=False)
+        session = self._session(place, scopes)
+        with call.holding(session.lock, place.access.host):
+            if (kept := session.authorization) and kept.header != refused.header:
+                return kept
             challenge = best(reply.headers.getlist("WWW-Authenticate"))
-            realm = _Realm(challenge, reply.hop) if challenge else self._realms.get(access)
+            realm = Realm(challenge, reply.hop) if challenge else self._realms.get(place)
             if realm is None:
                 return None
-            self._remember(access, realm)
+            self._remember(place, realm)
             session.header = None
             if refused.fresh:
                 session.credential += 1
-                if session.credential >= len(access.credentials):
+                if session.credential >= len(place.credentials):
                     session.credential = 0
                     return None
-            found = self._obtain(session, access, realm, scopes, call, refused_password=session.password)
+            found = self._obtain(session, place, realm, scopes, call, refused_password=session.password)
             is_the_same = found.header == refused.header and not found.fresh
             return None if found.header is None or is_the_same else found
 
-    def _session(self, access: RegistryAccess, scopes: Scopes) -> _Session:
+    def discover(self, place: Place, scopes: Scopes, call: Call) -> Authorization | None:
+        """Credentials for a registry that refuses or hides what it was asked for without a challenge: `/v2/` is asked
+        for one, and Basic is tried where that has none either. None when there is nothing to try."""
+        if not place.credentials or self._realms.get(place) is not None or self._was_tried(place.access):
+            return None
+        url = self._transport.api(place.access, "/v2/")
+        reply = self._transport.exchange(Ask("GET", url), place.access, call)
+        challenge = best(reply.headers.getlist("WWW-Authenticate")) if reply.hop.url.origin == place.origin else None
+        self._remember(place, Realm(challenge or Challenge("basic"), reply.hop, is_guess=challenge is None))
+        session = self._session(place, scopes)
+        with call.holding(session.lock, place.access.host):
+            return self._obtain(session, place, self._realms[place], scopes, call)
+
+    def take_back(self, place: Place, scopes: Scopes, call: Call) -> None:
+        """What `discover` guessed did not help: go on as before, and do not guess again for a while."""
+        realm = self._realms.get(place)
+        if realm is None or not realm.is_guess:
+            return
+        session = self._session(place, scopes)
+        with call.holding(session.lock, place.access.host):
+            session.header = None
         with self._lock:
-            session = self._sessions.setdefault((access, scopes), _Session())
-            self._sessions.move_to_end((access, scopes))
-            if len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)
+            self._realms.pop(place, None)
+            _keep(self._without, place.access, time.monotonic())
+
+    def _was_tried(self, access: RegistryAccess) -> bool:
+        return time.monotonic() - self._without.get(access, -GUESS_AGAIN_SECONDS) < GUESS_AGAIN_SECONDS
+
+    def _session(self, place: Place, scopes: Scopes) -> _Session:
+        with self._lock:
+            session = self._sessions.get((place, scopes)) or _Session()
+            _keep(self._sessions, (place, scopes), session)
             return session
 
-    def _remember(self, access: RegistryAccess, realm: _Realm) -> None:
+    def _remember(self, place: Place, realm: Realm) -> None:
         with self._lock:
-            self._realms[access] = realm
-            self._realms.move_to_end(access)
-            if len(self._realms) > MAX_SESSIONS:
-                self._realms.popitem(last=False)
+            _keep(self._realms, place, realm)
+            known = self._elsewhere.get(place.access, ())
+            if not place.is_home and place not in known:
+                _keep(self._elsewhere, place.access, (place, *known)[:MAX_ELSEWHERE])
 
     def _obtain(
         self,
         session: _Session,
-        access: RegistryAccess,
-        realm: _Realm,
+        place: Place,
+        realm: Realm,
         scopes: Scopes,
         call: Call,
         refused_password: str | None = None,
     ) -> Authorization:
-        """Fills the session with the first log-in, from its current one on, that gets an answer."""
-        for index in range(session.credential, max(1, len(access.credentials))):
+        """Fills the session with the first credentials, from its current ones on, that get an answer."""
+        for index in range(session.credential, max(1, len(place.credentials))):
             session.credential = index
-            for issued in self._log_ins(access, index, call, refused_password):
+            for issued in self._issue(place, index, call, refused_password):
                 session.password = issued.credential.password if issued.credential else None
+                session.has_credentials = issued.credential is not None
                 if realm.challenge.scheme == "basic":
-                    session.header = _basic(issued.credential) if issued.credential else None
+                    session.header = token_server.basic(issued.credential) if issued.credential else None
                     session.expires_at = issued.expires_at
-                    return Authorization(session.header, issued.fresh)
-                reply = self._fetch_token(access, issued.credential, realm, scopes, call)
+                    return Authorization(session.header, issued.fresh, session.has_credentials)
+                reply = token_server.fetch(self._transport, place, issued.credential, realm, scopes, call)
                 if reply.status == 200:
-                    token, lifetime = _read_token(reply.body, access.host)
+                    token, lifetime = token_server.read_token(reply.body, place.access.host)
                     session.header = f"Bearer {token}"
                     session.expires_at = time.monotonic() + lifetime - REFRESH_MARGIN_SECONDS
-                    return Authorization(session.header, fresh=True)
+                    return Authorization(session.header, fresh=True, has_credentials=session.has_credentials)
                 if is_retryable(reply.status):
-                    raise _token_server_failed(reply, access.host)
+                    raise token_server.failed(reply, place.access.host)
         session.credential = 0
-        raise RegistryError(
-            "unauthorized",
-            f"the token server of {access.host} refused to let us in; check the credentials, and that the image exists",
-            host=access.host,
-        )
+        raise token_server.refused(place)
 
-    def _log_ins(self, access: RegistryAccess, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
-        """The log-in of this index; where it is one that is made anew, and the first one was not taken, a newer one."""
-        chosen = access.credentials[index] if access.credentials else None
+    def _issue(self, place: Place, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
+        """The credentials of this index; where they are issued for a while, and were refused, newer ones too."""
+        chosen = place.credentials[index] if place.credentials else None
         if chosen is None or isinstance(chosen, Credential):
             yield Issued(chosen, float("inf"), fresh=True)
             return
@@ -170,43 +210,10 @@ class Authenticator:
             if newer.fresh:
                 yield newer
 
-    def _fetch_token(
-        self, access: RegistryAccess, credential: Credential | None, realm: _Realm, scopes: Scopes, call: Call
-    ) -> Reply:
-        challenge = realm.challenge
-        query = [("service", challenge.service)] if challenge.service else []
-        extra = [scope for scope in challenge.scope.split() if not _is_covered(scope, scopes)]
-        query += [("scope", scope) for scope in (*scopes, *extra)]
-        url = Url.parse(challenge.realm, seen_by=access.host).with_query(urlencode(query, quote_via=quote))
-        header = _basic(credential) if credential else None
-        return self._transport.exchange(Ask("GET", url, authorization=header, came_from=realm.hop), access, call)
 
-
-def _is_covered(scope: str, scopes: Scopes) -> bool:
-    name, _, actions = scope.rpartition(":")
-    ours = {action for own in scopes if own.rpartition(":")[0] == name for action in own.rpartition(":")[2].split(",")}
-    return set(actions.split(",")) <= ours
-
-
-def _basic(credential: Credential) -> str:
-    pair = f"{credential.username}:{credential.password}".encode()
-    return f"Basic {base64.b64encode(pair).decode()}"
-
-
-def _read_token(body: bytes, host: str) -> tuple[str, float]:
-    """The token and its lifetime in seconds, which is at least a minute (Docker's token specification)."""
-    try:
-        answer = json.loads(body)
-        token = answer.get("token") or answer.get("access_token")
-        lifetime = answer.get("expires_in")
-    except (ValueError, AttributeError, RecursionError):
-        token, lifetime = None, None
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise RegistryError("invalid", f"the token server of {host} sent no token", host=host)
-    seconds = float(lifetime) if isinstance(lifetime, (int, float)) else MIN_TOKEN_SECONDS
-    return token, max(MIN_TOKEN_SECONDS, seconds)
-
-
-def _token_server_failed(reply: Reply, host: str) -> RegistryError:
-    code = "rate-limited" if reply.status == 429 else "unavailable"
-    return RegistryError(code, f"the token server of {host} answered {reply.status}", host=host)  # type: ignore[arg-type]
+def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """The newest entries alone: pods choose the hosts."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MAX_SESSIONS:
+        kept.popitem(last=False)

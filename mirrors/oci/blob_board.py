@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from mirrors.oci.calls import Call
 from mirrors.oci.errors import CopyCancelledError
+from mirrors.oci.pools import FairPool, Parties
 from mirrors.oci.progress import Way
 
 BlobKey = tuple[str, str, str]
@@ -35,12 +36,12 @@ class Ticket:
 class BlobBoard:
     """Thread-safe. A transfer stops when nobody waits for it any more, not when its first image is cancelled."""
 
-    def __init__(self, pool: Executor) -> None:
+    def __init__(self, pool: FairPool) -> None:
         self._pool = pool
         self._tasks: dict[BlobKey, _Task] = {}
         self._lock = threading.Lock()
 
-    def join(self, key: BlobKey, call: Call, transfer: Callable[[Call], Way]) -> Ticket:
+    def join(self, key: BlobKey, call: Call, parties: Parties, transfer: Callable[[Call], Way]) -> Ticket:
         """Waits along with a transfer that is under way, else starts one: `transfer` runs on the pool."""
         with self._lock:
             task = self._tasks.get(key)
@@ -48,7 +49,7 @@ class BlobBoard:
                 task.waiting.append(call)
                 return Ticket(task.future, is_owner=False)
             task = self._tasks[key] = _Task(waiting=[call])
-            self._pool.submit(self._run, key, task, transfer)
+            self._pool.submit(parties, lambda: self._run(key, task, transfer))
             return Ticket(task.future, is_owner=True)
 
     def _run(self, key: BlobKey, task: _Task, transfer: Callable[[Call], Way]) -> None:

@@ -16,8 +16,10 @@ from mirrors.oci.sender import Wire
 
 @dataclass(frozen=True, slots=True)
 class BlobCopy:
-    """`mount_from` are repositories of the target registry that may have the blob. `on_bytes` hears of each chunk sent,
-    and of a negative count when an upload starts again."""
+    """`mount_from` are repositories of the target registry that may have the blob. `is_known` says whether the target's
+    repository got it from a copy that was entitled to it; where it did not, the source has to deliver the blob
+    before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count when an upload
+    starts again."""
 
     wire: Wire
     source: RegistryClient
@@ -27,6 +29,7 @@ class BlobCopy:
     blob: Descriptor
     is_new_repository: bool
     mount_from: Sequence[str]
+    is_known: Callable[[], bool]
     on_bytes: Callable[[int], None]
 
     def run(self) -> Way:
@@ -36,6 +39,8 @@ class BlobCopy:
         for attempt in range(1, tries + 1):
             is_known_absent = self.is_new_repository and attempt == 1
             if not is_known_absent and self.target.has_blob(self.target_repository, self.blob.digest):
+                if not self.is_known():
+                    self._prove()
                 return "skipped"
             if attempt == 1:
                 mounted, upload = self._mount()
@@ -61,20 +66,32 @@ class BlobCopy:
         for repository in self.mount_from[:1]:
             try:
                 upload = self.target.mount(self.target_repository, self.blob.digest, repository)
-            except RegistryError as error:
-                if not error.permanent:
-                    raise
+            except RegistryError:
+                self.target.call.check(self.target.access.host)
                 continue
             return upload is None, upload
         return False, None
 
     def _is_at_source(self) -> bool:
         try:
-            return self.source.has_blob(self.source_repository, self.blob.digest)
+            return self.source.has_blob(self.source_repository, self.blob.digest, confirm=True)
         except RegistryError as error:
             if not error.permanent:
                 raise
             return False
+
+    def _prove(self) -> None:
+        """Reads the blob from the source, and keeps none of it: a manifest alone proves no possession."""
+        download = Download(self.source, self.source_repository, self.blob, self.wire.settings, on_bytes=_ignore)
+        try:
+            with self.wire.gate.hold([self.source.access.host], self.source.call, bulk=True):
+                download.open()
+                for _ in download:
+                    pass
+        except SourceError as failure:
+            raise failure.error from None
+        finally:
+            download.close()
 
     def _upload(self, upload: Upload) -> None:
         """Holds a slot at both ends from the first byte read to the last one acknowledged."""
@@ -99,6 +116,10 @@ class BlobCopy:
         if error.retry_after is not None and error.retry_after > settings.inline_wait:
             raise error
         self.target.call.sleep(error.retry_after or settings.backoff(attempt - 1), self.target.access.host)
+
+
+def _ignore(count: int) -> None:
+    """Bytes that are read and not sent are no progress."""
 
 
 def _is_worth_another_try(error: RegistryError, target: RegistryAccess) -> bool:

@@ -38,6 +38,11 @@ class Call:
             self._event.set()
         return self._event.is_set()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is up."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
     def remaining(self, cap: float) -> float:
         """Seconds left, at most `cap`, never negative."""
         if self.deadline is None:
@@ -48,7 +53,7 @@ class Call:
         """Raises CopyCancelledError, or RegistryError `timeout` when the time is up."""
         if self.is_cancelled:
             raise CopyCancelledError
-        if self.deadline is not None and time.monotonic() >= self.deadline:
+        if self.is_over:
             raise RegistryError("timeout", f"{host} did not answer in time", host=host)
 
     def sleep(self, seconds: float, host: str) -> None:

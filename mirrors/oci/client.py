@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from mirrors.oci import manifests
 from mirrors.oci.access import RegistryAccess
 from mirrors.oci.auth import pull_scope, push_scope
 from mirrors.oci.calls import Call
-from mirrors.oci.errors import CopyCancelledError, RegistryError, from_reply
+from mirrors.oci.errors import RETRYABLE_STATUSES, CopyCancelledError, RegistryError, from_reply
+from mirrors.oci.headers import media_type as content_type_of
+from mirrors.oci.headers import number, retry_after
 from mirrors.oci.manifests import Descriptor, Manifest
-from mirrors.oci.sender import Sender, Wire, retry_after
+from mirrors.oci.sender import Sender, Wire
 from mirrors.oci.settings import MAX_MANIFEST_BYTES, MIB
 from mirrors.oci.transport import Ask, Hop, Reply
 from mirrors.oci.urls import Url
@@ -30,6 +33,14 @@ class Upload:
     hop: Hop = field(repr=False)
 
 
+class BlobBody(Protocol):
+    """The bytes of a blob, given out once; whether all of them were is known afterwards."""
+
+    is_complete: bool
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
 class RegistryClient:
     """One registry, as one call may use it. Every method raises RegistryError, or CopyCancelledError."""
 
@@ -39,31 +50,43 @@ class RegistryClient:
         self._wire = wire
         self._sender = Sender(wire, access, call)
 
-    def head_manifest(self, repository: str, reference: str, media_type: str = "") -> Descriptor | None:
-        """None when the registry says 404. A reply without a digest is settled by a GET."""
+    def head_manifest(
+        self, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
+    ) -> Descriptor | None:
+        """None when the registry says 404. A reply without a digest is settled by a GET; with `confirm`, so is one that
+        denies the manifest: some registries refuse a HEAD of what they show to a GET."""
         reply = self._sender.send(
             self._manifest_ask("HEAD", repository, reference, media_type), (pull_scope(repository),)
         )
+        if reply.status != 200 and confirm and _is_denial(reply.status):
+            return self._look(repository, reference, media_type)
         if reply.status == 404:
             return None
         self._expect(reply, {200}, f"looking for {self._name(repository, reference)}")
         digest = reply.headers.get("Docker-Content-Digest", "").strip()
         if not manifests.is_digest(digest):
-            manifest = self.get_manifest(repository, reference, media_type)
-            return Descriptor(manifest.digest, manifest.media_type, len(manifest.raw))
-        content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip()
-        length = reply.headers.get("Content-Length", "")
-        return Descriptor(digest, content_type, int(length) if length.isdecimal() else None)
+            return self._look(repository, reference, media_type)
+        return Descriptor(digest, content_type_of(reply.headers), number(reply.headers.get("Content-Length")))
 
     def get_manifest(self, repository: str, reference: str, media_type: str = "") -> Manifest:
         """By digest: the bytes are checked against it. By tag: the digest is computed from the bytes."""
-        name = self._name(repository, reference)
-        ask = replace(self._manifest_ask("GET", repository, reference, media_type), limit=MAX_MANIFEST_BYTES)
-        reply = self._sender.send(ask, (pull_scope(repository),))
-        self._expect(reply, {200}, f"reading {name}")
+        reply = self._get(repository, reference, media_type)
+        self._expect(reply, {200}, f"reading {self._name(repository, reference)}")
         digest = reference if manifests.is_digest(reference) else None
-        content_type = reply.headers.get("Content-Type", "").partition(";")[0].strip()
-        return manifests.parse(reply.body, content_type, host=self.access.host, digest=digest)
+        return manifests.parse(reply.body, content_type_of(reply.headers), host=self.access.host, digest=digest)
+
+    def _look(self, repository: str, reference: str, media_type: str) -> Descriptor | None:
+        """A GET in place of a HEAD: its bytes are hashed and not read. None when the registry says 404."""
+        reply = self._get(repository, reference, media_type)
+        if reply.status == 404:
+            return None
+        self._expect(reply, {200}, f"looking for {self._name(repository, reference)}")
+        digest = reference if manifests.is_digest(reference) else manifests.digest_of(reply.body)
+        return Descriptor(digest, content_type_of(reply.headers), len(reply.body))
+
+    def _get(self, repository: str, reference: str, media_type: str) -> Reply:
+        ask = replace(self._manifest_ask("GET", repository, reference, media_type), limit=MAX_MANIFEST_BYTES)
+        return self._sender.send(ask, (pull_scope(repository),))
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
         ask = Ask(
@@ -74,20 +97,26 @@ class RegistryClient:
         )
         reply = self._sender.send(ask, (push_scope(repository),))
         self._expect(reply, {200, 201, 202}, f"writing {self._name(repository, reference)}")
-        stored = reply.headers.get("Docker-Content-Digest", manifest.digest).strip()
-        if stored.startswith("sha256:") and manifest.digest.startswith("sha256:") and stored != manifest.digest:
-            raise RegistryError(
-                "bad-digest",
-                f"{self.access.host} stored {self._name(repository, reference)} as something else",
-                host=self.access.host,
-            )
+        self._check_stored(reply, manifest.digest, self._name(repository, reference))
 
-    def has_blob(self, repository: str, digest: str) -> bool:
-        """False for 404, and where looking is forbidden: uploading is then what finds out."""
+    def has_blob(self, repository: str, digest: str, *, confirm: bool = False) -> bool:
+        """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a
+        HEAD denies."""
         reply = self._sender.send(Ask("HEAD", self._url(repository, f"blobs/{digest}")), (push_scope(repository),))
-        if reply.status in (403, 404):
-            return False
+        if _is_denial(reply.status):
+            return confirm and self._can_read(repository, digest)
         self._expect(reply, {200}, f"looking for blob {digest} in {self._name(repository)}")
+        return True
+
+    def _can_read(self, repository: str, digest: str) -> bool:
+        try:
+            reply = self.open_blob(repository, digest, 0)
+        except RegistryError as error:
+            if not error.permanent:
+                raise
+            return False
+        if reply.stream is not None:
+            reply.stream.close()
         return True
 
     def open_blob(self, repository: str, digest: str, offset: int) -> Reply:
@@ -106,14 +135,16 @@ class RegistryClient:
 
     def mount(self, repository: str, digest: str, source: str) -> Upload | None:
         """Takes the blob over from another repository of this registry. None when that worked; else the session the
-        registry opened instead. Raises RegistryError where mounting is refused."""
+        registry opened instead. Raises RegistryError where mounting is refused or fails; it is not tried again."""
         query = urlencode({"mount": digest, "from": source}, quote_via=quote)
         ask = Ask("POST", self._url(repository, f"blobs/uploads/?{query}"))
-        reply = self._sender.send(ask, (push_scope(repository), pull_scope(source)))
+        reply = self._sender.send(ask, (push_scope(repository), pull_scope(source)), tries=1)
         self._expect(reply, {201, 202}, f"mounting blob {digest} into {self._name(repository)}")
+        if reply.status == 201:
+            self._check_stored(reply, digest, f"blob {digest}")
         return None if reply.status == 201 else self._upload(reply)
 
-    def put_blob(self, repository: str, upload: Upload, digest: str, size: int, body: Iterable[bytes]) -> None:
+    def put_blob(self, repository: str, upload: Upload, digest: str, size: int, body: BlobBody) -> None:
         """One PUT of the whole blob: sent once, as a stream cannot be replayed. Takes no slot of its own."""
         url = upload.location.with_query(urlencode({"digest": digest}, quote_via=quote))
         ask = Ask(
@@ -126,6 +157,13 @@ class RegistryClient:
         )
         reply = self._sender.send_once(ask, (push_scope(repository),))
         self._expect(reply, {200, 201, 202, 204}, f"uploading blob {digest} to {self._name(repository)}")
+        if not body.is_complete:
+            raise RegistryError(
+                "unavailable",
+                f"{self.access.host} answered {reply.status} before it had all of blob {digest}: it has not stored it",
+                host=self.access.host,
+            )
+        self._check_stored(reply, digest, f"blob {digest}")
 
     def abandon(self, repository: str, upload: Upload) -> None:
         """Best effort: an upload that is not cancelled stays on the registry's disk for days. (Distribution 2.8 takes
@@ -155,8 +193,27 @@ class RegistryClient:
         separator = "@" if manifests.is_digest(reference) else ":"
         return f"{self.access.host}/{repository}{separator + reference if reference else ''}"
 
+    def _check_stored(self, reply: Reply, digest: str, what: str) -> None:
+        """A registry that says which digest it stored must say the one that was sent."""
+        said = reply.headers.get("Docker-Content-Digest", "").strip()
+        if said and said.partition(":")[0] == digest.partition(":")[0] and said != digest:
+            raise RegistryError(
+                "bad-digest", f"{self.access.host} stored {what} with another digest", host=self.access.host
+            )
+
     def _expect(self, reply: Reply, statuses: Set[int], action: str) -> None:
         if reply.status not in statuses:
-            error = from_reply(reply.status, reply.body, host=self.access.host, action=action)
+            error = from_reply(
+                reply.status,
+                reply.body,
+                host=self.access.host,
+                action=action,
+                credentials_sent=reply.credentials_sent,
+            )
             error.retry_after = retry_after(reply.headers)
             raise error
+
+
+def _is_denial(status: int) -> bool:
+    """Whether a HEAD says no in a way that a GET may not: anything but a wish to wait."""
+    return (400 <= status < 500 or status == 501) and status not in RETRYABLE_STATUSES

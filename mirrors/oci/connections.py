@@ -9,13 +9,15 @@ import ssl
 import threading
 import time
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakSet
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import BaseHTTPResponse
 
 from mirrors.oci.addresses import Address, resolve
 from mirrors.oci.errors import RegistryError
@@ -60,7 +62,24 @@ class Dialer:
     stall_timeout: float
     peer_is_private: bool = field(default=False, init=False)
     _open: WeakSet[HTTPConnection] = field(default_factory=WeakSet, init=False)
+    _requesting: threading.local = field(default_factory=threading.local, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    @contextmanager
+    def requesting(self, target: str) -> Iterator[None]:
+        """The target, byte for byte, of the request that this thread sends inside the block. A body that is read on
+        the way may ask the same host for something else meanwhile."""
+        outer: str = getattr(self._requesting, "target", "/")
+        self._requesting.target = target
+        try:
+            yield
+        finally:
+            self._requesting.target = outer
+
+    @property
+    def target(self) -> str:
+        target: str = self._requesting.target
+        return target
 
     def opened(self, connection: HTTPConnection) -> None:
         with self._lock:
@@ -117,14 +136,19 @@ class _DialledMixin(HTTPConnection):
         assert isinstance(self.timeout, (int, float))
         return self.dialer.dial(self.timeout)
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         if self.is_closed:
             self.connect()
             self.dialer.opened(self)
         else:
             self.dialer.watchdog.attach(self.sock)
         self.timeout = self.dialer.stall_timeout
-        super().request(*args, **kwargs)
+        # urllib3 rewrites what it is given (%2f to %2F), which breaks signatures.
+        super().request(method, self.dialer.target, *args, **kwargs)
+
+    def _encode_request(self, request: str) -> bytes:
+        """A URL of a registry came as Latin-1 in a header, and goes back as the same bytes."""
+        return request.encode("latin-1")
 
 
 class _DialledHTTPConnection(_DialledMixin):
@@ -151,6 +175,29 @@ class _HTTPSPool(HTTPSConnectionPool):
 class Pool:
     connections: HTTPConnectionPool
     dialer: Dialer
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        timeout: Timeout,
+    ) -> BaseHTTPResponse:
+        """One request without retries or redirects, for exactly this target. Raises what urllib3 raises."""
+        with self.dialer.requesting(target):
+            return self.connections.urlopen(
+                method,
+                "/",
+                body=body,
+                headers=headers,
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=timeout,
+                preload_content=False,
+                decode_content=False,
+            )
 
 
 class Pools:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from mirrors.images import pinned_tag
 from mirrors.oci.blob_board import BlobBoard
 from mirrors.oci.blobs import BlobCopy
-from mirrors.oci.calls import POLL_SECONDS, Call
+from mirrors.oci.calls import Call
 from mirrors.oci.client import RegistryClient
 from mirrors.oci.errors import RegistryError
 from mirrors.oci.manifests import Descriptor, Manifest, keep_platforms
 from mirrors.oci.mounts import MountIndex
+from mirrors.oci.moves import Moves
 from mirrors.oci.plan import Plan, Planner, is_present
+from mirrors.oci.pools import Share
 from mirrors.oci.progress import Counter, Way
 from mirrors.oci.requests import CopyRequest, CopyResult
 from mirrors.oci.sender import Wire
+from mirrors.oci.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +46,10 @@ class _Comparison:
     present: Descriptor | None
     source: Descriptor | None
 
+    @property
+    def is_equal(self) -> bool:
+        return self.source is not None and self.present is not None and self.source.digest == self.present.digest
+
 
 @dataclass(frozen=True, slots=True)
 class ImageCopy:
@@ -52,16 +59,27 @@ class ImageCopy:
     counter: Counter
     source: RegistryClient = field(init=False)
     target: RegistryClient = field(init=False)
+    small: Executor = field(init=False)
 
     def __post_init__(self) -> None:
         request, wire = self.request, self.shared.wire
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
+        object.__setattr__(self, "small", Share(self.shared.small, wire.settings.requests_per_host))
 
     def run(self) -> CopyResult:
         """Raises RegistryError or CopyCancelledError."""
+        settings = self.shared.wire.settings
+        self.shared.wire.gate.widen(
+            self.request.target.registry, bulk=settings.blobs, small=MAX_TARGET_REQUESTS_BESIDE_BLOBS
+        )
         try:
             return self._run()
+        except RegistryError as error:
+            self.call.cancel()
+            if self.call.is_over:
+                raise self._took_too_long() from error
+            raise
         except BaseException:
             self.call.cancel()
             raise
@@ -69,19 +87,30 @@ class ImageCopy:
     def _run(self) -> CopyResult:
         source, target = self.request.source, self.request.target
         compared = self._compare()
-        if compared.source and compared.present and compared.source.digest == compared.present.digest:
+        if compared.is_equal:
+            assert compared.source is not None
             return self._result(compared.source.digest, compared.source.digest, compared.tag, unchanged=True)
-        original = self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
+        confirming = self._confirm(compared)
+        original = self._get_original()
         manifest = original
         if source.digest is None:
             manifest = keep_platforms(original, self.request.platforms, host=source.registry)
-        unchanged = compared.present is not None and compared.present.digest == manifest.digest
+        hidden = self.call.outcome(confirming, target.registry) if confirming else None
+        present = compared.present or hidden
+        plan = None
+        unchanged = present is not None and present.digest == manifest.digest
         if not unchanged:
-            self._copy(manifest)
+            plan = self._copy(manifest, denies_heads=hidden is not None)
             self._ask(self.target.put_manifest, target.repository, compared.tag, manifest)
+            self._record(manifest.digest)
         self.counter.report(final=True)
         return self._result(
-            original.digest, manifest.digest, compared.tag, unchanged=unchanged, platforms=manifest.platforms
+            original.digest,
+            manifest.digest,
+            compared.tag,
+            unchanged=unchanged,
+            platforms=manifest.platforms,
+            foreign=tuple(dict.fromkeys(plan.foreign)) if plan else (),
         )
 
     def _compare(self) -> _Comparison:
@@ -90,7 +119,7 @@ class ImageCopy:
         if source.digest is not None:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
-        looking = self.shared.small.submit(self._head_source)
+        looking = self.small.submit(self._head_source)
         present = self._look(source.tag)
         return _Comparison(source.tag, present, self.call.outcome(looking, source.registry))
 
@@ -101,7 +130,7 @@ class ImageCopy:
         target, tag = self.request.target, self.request.source.tag
         if tag is not None:
             try:
-                present = self._ask(self.target.head_manifest, target.repository, tag)
+                present = self._ask(self.target.head_manifest, target.repository, tag, confirm=True)
                 if present is None or present.digest == digest:
                     return _Comparison(tag, present, wanted)
             except RegistryError as error:
@@ -110,35 +139,49 @@ class ImageCopy:
         pinned = pinned_tag(tag, digest)
         return _Comparison(pinned, self._look(pinned), wanted)
 
+    def _confirm(self, compared: _Comparison) -> Future[Descriptor | None] | None:
+        """Asks a target that denies the tag to a HEAD once more, by a GET, while the source is read."""
+        if compared.present is not None or self.request.target_is_new:
+            return None
+        look = partial(is_present, self.target, self.request.target.repository, compared.tag, confirm=True)
+        return self.small.submit(look)
+
     def _ask(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A request that this thread waits for on its feet: it goes on looking at whether it is cancelled."""
-        return self.call.outcome(self.shared.small.submit(request, *args, **kwargs), self.request.source.registry)
+        """A request that this thread waits for without blocking: it goes on looking at whether it is cancelled."""
+        return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
 
     def _look(self, reference: str) -> Descriptor | None:
         return self._ask(is_present, self.target, self.request.target.repository, reference)
 
     def _head_source(self) -> Descriptor | None:
-        """None where a HEAD is forbidden: the GET will tell."""
+        """None where a HEAD is denied, in whatever way: the GET is the last word."""
         source = self.request.source
         try:
-            found = self.source.head_manifest(source.repository, source.manifest_reference)
+            return self.source.head_manifest(source.repository, source.manifest_reference)
         except RegistryError as error:
-            if error.code == "denied":
+            if error.permanent:
                 return None
             raise
-        if found is None:
+
+    def _get_original(self) -> Manifest:
+        source = self.request.source
+        try:
+            return self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
+        except RegistryError as error:
+            if error.code != "not-found":
+                raise
             raise RegistryError(
                 "not-found",
                 f"{source} does not exist at the source; check the image's name and tag",
                 host=source.registry,
-            )
-        return found
+                credentials_sent=error.credentials_sent,
+            ) from None
 
-    def _copy(self, root: Manifest) -> None:
-        """Everything that `root` refers to; `root` itself is left to the caller."""
+    def _copy(self, root: Manifest, *, denies_heads: bool) -> Plan | None:
+        """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it."""
         request = self.request
-        if not request.target_is_new and self._look(root.digest):
-            return
+        if not request.target_is_new and self._is_known(root.digest) and self._look(root.digest):
+            return None
         planner = Planner(
             self.source,
             request.source.repository,
@@ -146,11 +189,27 @@ class ImageCopy:
             request.target.repository,
             request.target_is_new,
             self.shared.wire.settings,
-            self.shared.small,
+            self.small,
+            self._is_known,
+            denies_heads,
         )
         plan = planner.plan(root)
         self.counter.expect(plan.blobs.values())
-        _Moves(self, plan, root).run()
+        Moves(self, plan, root).run()
+        return plan
+
+    def _is_known(self, digest: str) -> bool:
+        """Whether what the target has under this digest counts: it may be another's private content."""
+        target = self.request.target
+        return self.request.readers is None or self.shared.mounts.holds(target.registry, digest, target.repository)
+
+    def _record(self, digest: str) -> None:
+        target = self.request.target
+        self.shared.mounts.record(target.registry, digest, target.repository)
+
+    def put_manifest(self, digest: str, manifest: Manifest) -> None:
+        self.target.put_manifest(self.request.target.repository, digest, manifest)
+        self._record(digest)
 
     def blob_task(self, blob: Descriptor) -> Callable[[Call], Way]:
         """The transfer of one blob, to be run under a call of its own: other images may come to wait for it."""
@@ -166,22 +225,39 @@ class ImageCopy:
                 blob=blob,
                 is_new_repository=request.target_is_new,
                 mount_from=self._mount_from(blob),
+                is_known=partial(self._is_known, blob.digest),
                 on_bytes=partial(self.counter.add, blob),
             )
             way = copy.run()
-            shared.mounts.record(request.target.registry, blob.digest, request.target.repository)
+            self._record(blob.digest)
             return way
 
         return transfer
 
     def _mount_from(self, blob: Descriptor) -> list[str]:
         target, source = self.request.target, self.request.source
-        known = self.shared.mounts.find(target.registry, blob.digest)
+        known = self.shared.mounts.find(target.registry, blob.digest, self.request.readers)
         own = [source.repository] if source.registry == target.registry else []
         return [repository for repository in (*own, *known) if repository != target.repository]
 
+    def _took_too_long(self) -> RegistryError:
+        seen, limit = self.counter.snapshot(), self.shared.wire.settings.copy_seconds
+        words = (
+            f"{self.request.source} was not copied within {limit:,.0f} s: {seen.bytes_copied:,} of "
+            f"{seen.bytes_total:,} bytes came, {seen.bytes_copied / limit:,.0f} a second. The next attempt keeps "
+            "complete layers"
+        )
+        return RegistryError("timeout", words, host=self.request.source.registry)
+
     def _result(
-        self, source_digest: str, target_digest: str, tag: str, *, unchanged: bool, platforms: tuple[str, ...] = ()
+        self,
+        source_digest: str,
+        target_digest: str,
+        tag: str,
+        *,
+        unchanged: bool,
+        platforms: tuple[str, ...] = (),
+        foreign: tuple[str, ...] = (),
     ) -> CopyResult:
         seen = self.counter.snapshot()
         return CopyResult(
@@ -194,53 +270,5 @@ class ImageCopy:
             bytes_mounted=seen.bytes_mounted,
             bytes_skipped=seen.bytes_skipped,
             unchanged=unchanged,
+            foreign=foreign,
         )
-
-
-class _Moves:
-    """Blobs under way and manifests that wait for them. Runs on the image's own thread, which reports and polls."""
-
-    def __init__(self, copy: ImageCopy, plan: Plan, root: Manifest) -> None:
-        self._copy = copy
-        self._plan = plan
-        self._missing = {m.digest: plan.needs(m) for m in plan.manifests.values() if m is not root}
-        self._running: dict[Future[Any], tuple[str, bool]] = {}
-
-    def run(self) -> None:
-        for blob in self._plan.largest_first():
-            self._start_blob(blob)
-        self._push_ready()
-        while self._running:
-            done, _ = wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            self._copy.call.check(self._copy.request.source.registry)
-            for future in done:
-                self._finish(future)
-            self._push_ready()
-            self._copy.counter.report()
-
-    def _start_blob(self, blob: Descriptor) -> None:
-        target = self._copy.request.target
-        key = (target.registry, target.repository, blob.digest)
-        ticket = self._copy.shared.board.join(key, self._copy.call, self._copy.blob_task(blob))
-        self._running[ticket.future] = (blob.digest, ticket.is_owner)
-
-    def _push_ready(self) -> None:
-        ready = [digest for digest, missing in self._missing.items() if not missing]
-        for digest in ready:
-            del self._missing[digest]
-            manifest = self._plan.manifests[digest]
-            repository = self._copy.request.target.repository
-            future = self._copy.shared.small.submit(self._copy.target.put_manifest, repository, digest, manifest)
-            self._running[future] = (digest, True)
-
-    def _finish(self, future: Future[Any]) -> None:
-        digest, is_owner = self._running.pop(future)
-        blob = self._plan.blobs.get(digest)
-        if blob is not None and not is_owner and future.exception() is not None:
-            self._start_blob(blob)
-            return
-        way = future.result()
-        if blob is not None:
-            self._copy.counter.finish(blob, way if is_owner else "skipped")
-        for missing in self._missing.values():
-            missing.discard(digest)

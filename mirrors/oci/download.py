@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
+import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
 from mirrors.oci.client import RegistryClient
 from mirrors.oci.errors import RegistryError
+from mirrors.oci.headers import content_range, number
 from mirrors.oci.manifests import Descriptor
 from mirrors.oci.settings import EngineSettings
-from mirrors.oci.transport import BodyStream, Reply
-
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+from mirrors.oci.streams import BodyStream
+from mirrors.oci.transport import Reply
 
 
 class SourceError(Exception):
@@ -50,8 +50,11 @@ class Download:
         self._read = 0
         self._connected_at = 0
         self._failures = 0
+        self._window_bytes = 0
+        self._window_seconds = 0.0
         self.size = blob.size or 0
         self.sent = 0
+        self.is_complete = False
 
     def open(self) -> None:
         """Gets the first bytes, so that no PUT is opened for a blob that cannot be read. Raises SourceError."""
@@ -66,7 +69,9 @@ class Download:
         actual = f"{self._hash.name}:{self._hash.hexdigest()}"
         if actual != self._blob.digest:
             raise SourceError(self._error("bad-digest", "is not what its digest says; the source is damaged"))
-        yield self._counted(held)
+        last = self._counted(held)
+        self.is_complete = True
+        yield last
 
     def close(self) -> None:
         if self._stream is not None:
@@ -80,7 +85,8 @@ class Download:
         return chunk
 
     def _next(self) -> bytes:
-        """At least one byte, unless the blob is empty. A break is mended at once if enough came since the last one."""
+        """At least one byte, unless the blob is empty. After a break the rest is asked for, at once if enough came
+        since the last one."""
         while self._read < self.size:
             try:
                 if self._stream is None:
@@ -89,6 +95,7 @@ class Download:
                 return self._chunk(self._stream)
             except RegistryError as error:
                 self.close()
+                error.host = self._host
                 progressed = self._read - self._connected_at >= self._settings.resume_progress_bytes
                 self._failures = 0 if progressed else self._failures + 1
                 if error.permanent or error.retry_after is not None or self._failures > self._settings.retries:
@@ -97,12 +104,26 @@ class Download:
         return b""
 
     def _chunk(self, stream: BodyStream) -> bytes:
+        started = time.monotonic()
         chunk = stream.read(min(self._settings.chunk_bytes, self.size - self._read))
         if not chunk:
             raise self._error("unavailable", "broke off")
+        self._check_rate(len(chunk), time.monotonic() - started)
         self._hash.update(chunk)
         self._read += len(chunk)
         return chunk
+
+    def _check_rate(self, count: int, seconds: float) -> None:
+        """Counts the time that was spent on reading alone: a slow target is not the source's fault."""
+        self._window_bytes += count
+        self._window_seconds += seconds
+        if self._window_seconds < self._settings.slow_seconds:
+            return
+        rate = self._window_bytes / self._window_seconds
+        if rate < self._settings.slow_bytes_per_second:
+            words = f"came at {rate:,.0f} bytes a second for {self._window_seconds:.0f} s; the copy was ended"
+            raise SourceError(self._error("timeout", words))
+        self._window_bytes, self._window_seconds = 0, 0.0
 
     def _connect(self) -> BodyStream:
         reply = self._client.open_blob(self._repository, self._blob.digest, self._read)
@@ -117,18 +138,16 @@ class Download:
     def _is_wanted(self, reply: Reply) -> bool:
         """From the start: a length that is the descriptor's. Resumed: 206 and the range that was asked for."""
         if not self._read:
-            length = reply.headers.get("Content-Length", str(self.size))
-            return reply.status == 200 and length == str(self.size)
-        found = _CONTENT_RANGE.fullmatch(reply.headers.get("Content-Range", "").strip())
-        if reply.status != 206 or found is None:
-            return False
-        return int(found[1]) == self._read and found[2] in ("*", str(self.size))
+            length = reply.headers.get("Content-Length")
+            return reply.status == 200 and (length is None or number(length) == self.size)
+        found = content_range(reply.headers)
+        return reply.status == 206 and found is not None and found[0] == self._read and found[1] in (None, self.size)
 
     def _back_off(self) -> None:
         if self._failures:
             self._client.call.sleep(self._settings.backoff(self._failures - 1), self._host)
 
-    def _error(self, code: Literal["unavailable", "bad-digest"], what: str) -> RegistryError:
+    def _error(self, code: Literal["unavailable", "bad-digest", "timeout"], what: str) -> RegistryError:
         return RegistryError(
             code, f"blob {self._blob.digest} of {self._host}/{self._repository} {what}", host=self._host
         )

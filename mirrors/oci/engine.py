@@ -16,6 +16,7 @@ from mirrors.oci.copy import ImageCopy, Shared
 from mirrors.oci.errors import CopyCancelledError
 from mirrors.oci.manifests import Descriptor, Manifest
 from mirrors.oci.mounts import MemoryMounts, MountIndex
+from mirrors.oci.pools import FairPool
 from mirrors.oci.probe import Probe
 from mirrors.oci.progress import Counter, Progress
 from mirrors.oci.requests import CopyRequest, CopyResult
@@ -46,19 +47,27 @@ class Engine:
             settings.requests_per_host, inline_wait=settings.inline_wait, per_second=settings.requests_per_second
         )
         self._wire = Wire(self._transport, Authenticator(self._transport), gate, settings)
-        self._blobs = ThreadPoolExecutor(settings.blobs, thread_name_prefix="oci-blob")
-        self._small = ThreadPoolExecutor(2 * settings.images, thread_name_prefix="oci-manifest")
+        self._blobs = FairPool(settings.blobs, name="oci-blob")
+        # Enough for the share of each image; threads start when they are needed.
+        self._small = ThreadPoolExecutor(
+            settings.images * settings.requests_per_host, thread_name_prefix="oci-manifest"
+        )
         self._shared = Shared(self._wire, BlobBoard(self._blobs), self._small, mounts or MemoryMounts())
         self._closed = threading.Event()
 
-    def head(self, ref: ImageRef, access: RegistryAccess, *, timeout: float | None = None) -> Descriptor | None:
+    def head(
+        self, ref: ImageRef, access: RegistryAccess, *, timeout: float | None = None, confirm: bool = False
+    ) -> Descriptor | None:
         """What the registry has under this reference; None only when it says 404.
 
-        `timeout` (seconds) bounds the whole call: name look-up, waiting for a slot, tokens, retries and the reply.
+        With `confirm` a GET settles what a HEAD denies: some registries refuse the one and answer the other. `timeout`
+        (seconds) bounds the whole call: name look-up, waiting for a slot, tokens, retries and the reply.
         Raises RegistryError for everything else, also where looking is forbidden.
         """
         call = Call(timeout=timeout, cancelled=self._closed.is_set)
-        return RegistryClient(self._wire, access, call).head_manifest(ref.repository, ref.manifest_reference)
+        return RegistryClient(self._wire, access, call).head_manifest(
+            ref.repository, ref.manifest_reference, confirm=confirm
+        )
 
     def pull(self, ref: ImageRef, access: RegistryAccess, *, cancelled: Callable[[], bool] | None = None) -> Manifest:
         """The image's manifest, asked for as a node does: a registry that pulls through fetches the image for that.
@@ -84,7 +93,10 @@ class Engine:
         `progress` (at most twice a second, and once at the end) and `cancelled` are called on this thread only.
         Raises RegistryError, and CopyCancelledError soon after `cancelled` turns true or the engine is closed.
         """
-        call = Call(cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()))
+        call = Call(
+            timeout=self.settings.copy_seconds,
+            cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
+        )
         counter = Counter(progress, self.settings.progress_interval)
         try:
             return ImageCopy(self._shared, request, call, counter).run()
@@ -97,6 +109,6 @@ class Engine:
     def close(self) -> None:
         """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""
         self._closed.set()
-        self._blobs.shutdown(wait=False, cancel_futures=True)
+        self._blobs.shutdown()
         self._small.shutdown(wait=False, cancel_futures=True)
         self._transport.close()

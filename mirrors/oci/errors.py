@@ -1,4 +1,7 @@
-"""What can go wrong between us and a registry, in words an operator can act on."""
+"""What can go wrong between us and a registry, in words an operator can act on.
+
+The one place for the next step that an error suggests.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,8 @@ Code = Literal[
 
 TRANSIENT: Final = frozenset({"rate-limited", "unavailable", "timeout", "conflict", "credential"})
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 499, 522})
+MAX_ERROR_BYTES: Final = 64 * 1024
+"""Of an error reply's body; real ones have a few hundred bytes. The rest is not read."""
 
 _OCI_CODE = re.compile(r"[A-Za-z_]{1,40}")
 _BY_STATUS: Final[dict[int, Code]] = {
@@ -36,6 +41,7 @@ _BY_STATUS: Final[dict[int, Code]] = {
     409: "conflict",
     413: "too-large",
     415: "unsupported",
+    501: "unsupported",
     429: "rate-limited",
 }
 _BY_OCI_CODE: Final[dict[str, Code]] = {
@@ -46,11 +52,21 @@ _BY_OCI_CODE: Final[dict[str, Code]] = {
     "DENIED": "denied",
 }
 _ADVICE: Final[dict[Code, str]] = {
-    "unauthorized": "check the credentials for this registry, and that the image exists",
-    "denied": "check what these credentials may do in this repository",
-    "rate-limited": "log in to the registry or wait for its limit to reset",
+    "rate-limited": "configure credentials for the registry, or wait for its limit to reset",
     "tag-immutable": "the tag exists with another content and may not be changed",
 }
+_ADVICE_WITH_CREDENTIALS: Final[dict[Code, str]] = {
+    "unauthorized": "the registry rejected the credentials: check the username and password, and that the image exists",
+    "denied": "check what these credentials may do in this repository",
+}
+_ADVICE_WITHOUT_CREDENTIALS: Final[dict[Code, str]] = {
+    "unauthorized": "it needs authentication: configure credentials for this registry, and check that the image exists",
+    "denied": "anonymous access is not allowed: configure credentials for this registry",
+}
+PROXY_LIMIT: Final = (
+    "a proxy in front of the registry, or the registry itself, limits the size of a request: raise that limit "
+    "(nginx: client_max_body_size)"
+)
 
 
 class CopyCancelledError(Exception):
@@ -60,7 +76,9 @@ class CopyCancelledError(Exception):
 class RegistryError(Exception):
     """A registry (or the way to it) failed. `str()` is safe to show: it holds no URL, credential or reply text.
 
-    `retry_after` is in seconds, set when the registry said (or we know) how long to stay away.
+    `host` is the registry as it is configured or named by an image, whichever server of it failed. `retry_after` is
+    in seconds, set when the registry said (or we know) how long to stay away. `credentials_sent` says whether it had
+    credentials to refuse, None where that is not known.
     """
 
     def __init__(
@@ -71,34 +89,47 @@ class RegistryError(Exception):
         host: str,
         permanent: bool | None = None,
         retry_after: float | None = None,
+        credentials_sent: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.code: Code = code
         self.host = host
         self.permanent = code not in TRANSIENT if permanent is None else permanent
         self.retry_after = retry_after
+        self.credentials_sent = credentials_sent
 
 
 def is_retryable(status: int) -> bool:
-    """Whether the same request may succeed later: 408, 429, 499, 522 and any 5xx."""
-    return status in RETRYABLE_STATUSES or status >= 500
+    """Whether the same request may succeed later: 408, 429, 499, 522 and any 5xx but 501 (not implemented)."""
+    return status in RETRYABLE_STATUSES or (status >= 500 and status != 501)
 
 
 def oci_codes(body: bytes) -> list[str]:
     """The `errors[].code` values of an OCI error reply. The registry's own messages are left out."""
     try:
-        errors = json.loads(body)["errors"]
-        codes = [error["code"] for error in errors]
+        errors = json.loads(body[:MAX_ERROR_BYTES])["errors"]
+        codes = [error["code"] for error in errors[:3]]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
-    return [code for code in codes if isinstance(code, str) and _OCI_CODE.fullmatch(code)][:3]
+    return [code for code in codes if isinstance(code, str) and _OCI_CODE.fullmatch(code)]
 
 
-def from_reply(status: int, body: bytes, *, host: str, action: str) -> RegistryError:
+def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_sent: bool) -> RegistryError:
     """The error for a reply that is neither a success nor something to retry. `action` says what was asked, on what."""
     codes = oci_codes(body)
     known = (_BY_OCI_CODE[code] for code in codes if code in _BY_OCI_CODE)
     code: Code = next(known, _BY_STATUS.get(status, "unavailable" if is_retryable(status) else "invalid"))
     said = f" ({', '.join(codes)})" if codes else ""
-    advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
-    return RegistryError(code, f"{action}: {host} answered {status}{said}{advice}", host=host)
+    advice = PROXY_LIMIT if status == 413 else _advice(code, credentials_sent=credentials_sent)
+    return RegistryError(
+        code,
+        f"{action}: {host} answered {status}{said}{'; ' if advice else ''}{advice}",
+        host=host,
+        credentials_sent=credentials_sent,
+    )
+
+
+def _advice(code: Code, *, credentials_sent: bool) -> str:
+    """Nobody is told that credentials were refused that were never sent."""
+    by_credentials = _ADVICE_WITH_CREDENTIALS if credentials_sent else _ADVICE_WITHOUT_CREDENTIALS
+    return by_credentials.get(code) or _ADVICE.get(code, "")

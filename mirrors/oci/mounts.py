@@ -4,32 +4,52 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-MAX_DIGESTS = 20_000
-MAX_REPOSITORIES = 4
+MAX_DIGESTS: Final = 20_000
+MAX_REPOSITORIES: Final = 4
+"""Repositories remembered for each blob; one is enough to mount from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who will be able to run a copy: everybody, or these namespaces, or whoever the configured credentials of a
+    source host serve (`configured_host`)."""
+
+    is_everybody: bool = False
+    namespaces: frozenset[str] = frozenset()
+    configured_host: str = ""
 
 
 class MountIndex(Protocol):
-    """Called from blob threads. A wrong answer costs a request, no more."""
+    """Called from blob threads. `readers` are those who would get to read the blob; None asks about nobody."""
 
-    def find(self, registry: str, digest: str) -> list[str]:
-        """Repositories of this registry that have the blob, the most promising first."""
+    def find(self, registry: str, digest: str, readers: Readers | None) -> list[str]:
+        """Repositories of this registry that have the blob, the most promising first: those alone whose images each
+        of `readers` may read already."""
+
+    def holds(self, registry: str, digest: str, repository: str) -> bool:
+        """Whether the content was put into this repository by a copy that was entitled to it."""
 
     def record(self, registry: str, digest: str, repository: str) -> None:
-        """The repository has the blob now."""
+        """The repository has the content now, and was entitled to it."""
 
 
 class MemoryMounts:
-    """What this process has seen, the oldest forgotten first."""
+    """What this process has seen, the oldest forgotten first. Knows nothing of readers."""
 
     def __init__(self) -> None:
         self._repositories: OrderedDict[tuple[str, str], list[str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, registry: str, digest: str) -> list[str]:
+    def find(self, registry: str, digest: str, readers: Readers | None = None) -> list[str]:
         with self._lock:
-            return list(self._repositories.get((registry, digest), ()))
+            return list(self._repositories.get((registry, digest), ())) if readers is None else []
+
+    def holds(self, registry: str, digest: str, repository: str) -> bool:
+        with self._lock:
+            return repository in self._repositories.get((registry, digest), ())
 
     def record(self, registry: str, digest: str, repository: str) -> None:
         with self._lock:

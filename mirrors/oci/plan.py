@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ class Plan:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     blobs: dict[str, Descriptor] = field(default_factory=dict)
     manifest_bytes: int = 0
+    foreign: list[str] = field(default_factory=list)
 
     def needs(self, manifest: Manifest) -> set[str]:
         """Digests that must be at the target before this manifest may be pushed."""
@@ -37,7 +39,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests."""
+    """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
+    `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed."""
 
     source: RegistryClient
     source_repository: str
@@ -46,10 +49,13 @@ class Planner:
     is_new_repository: bool
     settings: EngineSettings
     small: Executor
+    is_known: Callable[[str], bool]
+    denies_heads: bool = False
 
     def plan(self, root: Manifest) -> Plan:
         """Raises RegistryError, `too-large` for an image beyond the limits."""
         plan = Plan()
+        until = time.monotonic() + self.settings.plan_seconds
         seen = {root.digest}
         level = [root]
         while level:
@@ -59,14 +65,16 @@ class Planner:
             seen.update(children)
             if len(seen) > MAX_IMAGE_MANIFESTS:
                 raise self._too_large(f"more than {MAX_IMAGE_MANIFESTS} manifests")
-            level = self._load_all(plan, children.values())
+            level = self._load_all(plan, children.values(), until)
         return plan
 
-    def _load_all(self, plan: Plan, children: Iterable[Descriptor]) -> list[Manifest]:
+    def _load_all(self, plan: Plan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
         pending = [(child, self.small.submit(self._load, child)) for child in children]
         level = []
         for child, future in pending:
             found = self.source.call.outcome(future, self.source.access.host)
+            if time.monotonic() > until:
+                raise self._too_slow()
             if isinstance(found, Manifest):
                 level.append(found)
             elif found is not None:
@@ -75,21 +83,27 @@ class Planner:
 
     def _load(self, child: Descriptor) -> Manifest | Descriptor | None:
         """None when the target has it; the descriptor when the source has it as a blob only (build caches)."""
-        if not self.is_new_repository and self._is_at_target(child):
+        if not self.is_new_repository and self.is_known(child.digest) and self._is_at_target(child):
             return None
         try:
             return self.source.get_manifest(self.source_repository, child.digest, child.media_type)
         except RegistryError as error:
-            if error.code == "not-found" and self.source.has_blob(self.source_repository, child.digest):
+            if error.code == "not-found" and self._is_blob(child):
                 return child
             raise
 
+    def _is_blob(self, child: Descriptor) -> bool:
+        return self.source.has_blob(self.source_repository, child.digest, confirm=True)
+
     def _is_at_target(self, child: Descriptor) -> bool:
-        return is_present(self.target, self.target_repository, child.digest, child.media_type) is not None
+        reference, media_type = child.digest, child.media_type
+        found = is_present(self.target, self.target_repository, reference, media_type, confirm=self.denies_heads)
+        return found is not None
 
     def _add(self, plan: Plan, manifest: Manifest) -> None:
         plan.manifests[manifest.digest] = manifest
         plan.manifest_bytes += len(manifest.raw)
+        plan.foreign += manifest.foreign
         for blob in manifest.blobs:
             plan.blobs.setdefault(blob.digest, blob)
         if plan.manifest_bytes > MAX_IMAGE_MANIFEST_BYTES:
@@ -97,18 +111,28 @@ class Planner:
         if len(plan.blobs) > MAX_IMAGE_BLOBS:
             raise self._too_large(f"more than {MAX_IMAGE_BLOBS} blobs")
         if plan.blob_bytes > self.settings.max_image_bytes:
-            raise self._too_large(f"more than the {self.settings.max_image_bytes / GIB:.3g} GiB that are allowed")
+            raise self._too_large(
+                f"more than the {self.settings.max_image_bytes / GIB:.3g} GiB that copy.maxImageBytes allows: "
+                "raise it, or exclude the image with a filter"
+            )
+
+    def _too_slow(self) -> RegistryError:
+        host = self.source.access.host
+        words = f"reading the manifests of {host}/{self.source_repository} took over {self.settings.plan_seconds:.0f} s"
+        return RegistryError("timeout", words, host=host)
 
     def _too_large(self, what: str) -> RegistryError:
         host = self.source.access.host
         return RegistryError("too-large", f"the image {host}/{self.source_repository} has {what}", host=host)
 
 
-def is_present(client: RegistryClient, repository: str, reference: str, media_type: str = "") -> Descriptor | None:
-    """A HEAD at the target. Where looking is forbidden nothing is known, which the push then settles."""
+def is_present(
+    client: RegistryClient, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
+) -> Descriptor | None:
+    """A look at the target. Where looking is forbidden nothing is known, which the push then settles."""
     try:
-        return client.head_manifest(repository, reference, media_type)
+        return client.head_manifest(repository, reference, media_type, confirm=confirm)
     except RegistryError as error:
-        if error.code == "denied":
+        if error.code in {"denied", "unsupported"}:
             return None
         raise

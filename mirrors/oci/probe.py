@@ -37,15 +37,25 @@ class Probe:
         started = time.monotonic()
         reply = self._ask()
         if reply.status not in (200, 401):
-            raise from_reply(reply.status, reply.body, host=self.access.host, action="asking for /v2/")
+            raise from_reply(
+                reply.status, reply.body, host=self.access.host, action="asking for /v2/", credentials_sent=False
+            )
         over = "plain HTTP, which is configured" if self.access.insecure else "TLS, with a certificate that is trusted"
         return f"answers over {over}, in {1000 * (time.monotonic() - started):.0f} ms"
 
     def log_in(self) -> str:
         reply = Sender(self.wire, self.access, self._call()).send(self._version(self.access), ())
         if reply.status != 200:
-            raise from_reply(reply.status, reply.body, host=self.access.host, action="logging in")
-        return "the log-in was taken" if self.access.credentials else "lets anybody in"
+            raise from_reply(
+                reply.status,
+                reply.body,
+                host=self.access.host,
+                action="signing in",
+                credentials_sent=reply.credentials_sent,
+            )
+        if self.access.credentials and not reply.credentials_sent:
+            return "lets anybody in; it did not ask for the credentials"
+        return "the credentials were accepted" if self.access.credentials else "lets anybody in"
 
     def read(self, repository: str, reference: str) -> str:
         found = self._client().head_manifest(repository, reference)

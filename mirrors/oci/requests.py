@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 from mirrors.images import ImageRef
 from mirrors.oci.access import RegistryAccess
+from mirrors.oci.mounts import Readers
 
 
 @dataclass(frozen=True, slots=True)
 class CopyRequest:
     """`target` carries the tag and digest of the pod's reference, as `source` does. `platforms` (`os/arch[/variant]`)
-    narrow an index that is not pinned by digest. `target_is_new`: the repository was just created, so it is empty."""
+    narrow an index that is not pinned by digest. `target_is_new`: the repository was just created, so it is empty.
+
+    `readers` are those who will be able to run the copy. With them, content of the target counts only where they may
+    read it already or the source has delivered it; None trusts whatever the target has. `party` is on whose behalf it
+    is copied: no party takes all places of the engine."""
 
     source: ImageRef
     target: ImageRef
@@ -19,6 +24,8 @@ class CopyRequest:
     target_access: RegistryAccess
     platforms: tuple[str, ...] = ()
     target_is_new: bool = False
+    readers: Readers | None = None
+    party: str = ""
 
     def __post_init__(self) -> None:
         if self.source.registry != self.source_access.host or self.target.registry != self.target_access.host:
@@ -28,7 +35,8 @@ class CopyRequest:
 @dataclass(frozen=True, slots=True)
 class CopyResult:
     """Sizes in bytes of blobs. `target_digest` differs from `source_digest` when platforms were dropped. `target_tag`
-    was set or found at the target. `platforms` are those of an index, () for a single manifest or when unchanged."""
+    was set or found at the target. `platforms` are those of an index, () for a single manifest or when unchanged.
+    `foreign` are digests of layers that are not at the target, as nodes read them from their own URLs."""
 
     source_digest: str
     target_digest: str
@@ -39,3 +47,4 @@ class CopyResult:
     bytes_mounted: int
     bytes_skipped: int
     unchanged: bool
+    foreign: tuple[str, ...] = ()

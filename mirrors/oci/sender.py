@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import email.utils
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
+from typing import Final
 
 from mirrors.oci.access import RegistryAccess
-from mirrors.oci.auth import Authenticator, Authorization, Scopes
+from mirrors.oci.auth import NOTHING, Authenticator, Authorization
 from mirrors.oci.calls import Call
 from mirrors.oci.errors import RegistryError, is_retryable
+from mirrors.oci.headers import retry_after
 from mirrors.oci.settings import EngineSettings
 from mirrors.oci.throttle import Gate
+from mirrors.oci.token_server import Place, Scopes
 from mirrors.oci.transport import Ask, Reply, Transport
+from mirrors.oci.urls import Origin
+
+HIDING: Final = frozenset({401, 403, 404})
+"""What registries answer to somebody who has not said who they are."""
+
+LIMITED: Final = "rate-limited"
+MAX_ORIGINS: Final = 4
+"""Servers of one registry that may each ask for authentication on the way of one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +48,19 @@ class Sender:
     def stall_timeout(self) -> float:
         return self._wire.settings.stall_timeout
 
-    def send(self, ask: Ask, scopes: Scopes, *, gated: bool = True) -> Reply:
-        """The first reply that is final. Raises RegistryError when the registry cannot be reached, or wants to be left
-        alone for longer than is worth waiting for (then with `retry_after`)."""
+    def send(self, ask: Ask, scopes: Scopes, *, gated: bool = True, tries: int | None = None) -> Reply:
+        """The first reply that is final, or the last of `tries`. Raises RegistryError when the registry cannot be
+        reached, or asks to wait for longer than is worth it (then with `retry_after`)."""
         settings = self._wire.settings
+        last = settings.retries if tries is None else tries - 1
         waited = 0.0
-        for attempt in range(settings.retries + 1):
+        for attempt in range(last + 1):
             reply, failure = self._try(ask, scopes, gated=gated)
             if reply is not None and not is_retryable(reply.status):
                 return reply
-            pause = self._rest(reply, attempt)
+            pause = self._pause_after(reply, failure, attempt)
             waited += pause
-            if attempt == settings.retries or waited > self._call.remaining(settings.inline_wait):
+            if attempt == last or waited > self._call.remaining(settings.inline_wait):
                 break
             self._call.sleep(pause, self._access.host)
         if failure is not None:
@@ -61,13 +70,14 @@ class Sender:
 
     def send_once(self, ask: Ask, scopes: Scopes) -> Reply:
         """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
-        host rests; the trying again is the caller's."""
-        authorization = self._wire.auth.authorize(self._access, scopes, self._call)
-        reply = self._exchange(ask, authorization)
-        if self._is_refused(reply):
-            self._wire.auth.renew(self._access, scopes, replace(authorization, fresh=False), reply, self._call)
+        host is paused; the trying again is the caller's."""
+        place = self._place(ask.url.origin)
+        authorization = self._wire.auth.authorize(place, scopes, self._call)
+        reply = self._exchange(ask, {place: authorization})
+        if self._is_refused(reply, place):
+            self._wire.auth.renew(place, scopes, replace(authorization, fresh=False), reply, self._call)
         if is_retryable(reply.status):
-            self._rest(reply, 0)
+            self._pause_after(reply, None, 0)
         return reply
 
     def _try(self, ask: Ask, scopes: Scopes, *, gated: bool) -> tuple[Reply | None, RegistryError | None]:
@@ -77,55 +87,62 @@ class Sender:
             with self._wire.gate.hold([self._access.host], self._call):
                 return self._authenticated(ask, scopes), None
         except RegistryError as error:
-            if error.permanent or error.retry_after is not None:
+            if error.permanent:
                 raise
             self._call.check(self._access.host)
             return None, error
 
     def _authenticated(self, ask: Ask, scopes: Scopes) -> Reply:
-        authorization = self._wire.auth.authorize(self._access, scopes, self._call)
+        """Answers the challenges of each origin on the way, as often as there is something else to try."""
+        home = self._place(ask.url.origin)
+        sent = self._wire.auth.elsewhere(home, scopes)
+        sent[home] = self._wire.auth.authorize(home, scopes, self._call)
         while True:
-            reply = self._exchange(ask, authorization)
-            if not self._is_refused(reply):
-                return reply
+            reply = self._exchange(ask, sent)
+            place = self._place(reply.hop.url.origin)
+            if len(sent) > MAX_ORIGINS or not self._is_refused(reply, place):
+                return self._revealed(ask, scopes, reply, sent.get(place, NOTHING))
             if reply.stream is not None:
                 reply.stream.close()
-            renewed = self._wire.auth.renew(self._access, scopes, authorization, reply, self._call)
+            renewed = self._wire.auth.renew(place, scopes, sent.get(place, NOTHING), reply, self._call)
             if renewed is None:
-                return reply
-            authorization = renewed
+                return self._revealed(ask, scopes, reply, sent.get(place, NOTHING))
+            sent[place] = renewed
 
-    def _is_refused(self, reply: Reply) -> bool:
-        """Whether another log-in may help. ECR answers 403 to a token that has ended."""
-        return reply.status == 401 or (reply.status == 403 and self._access.has_alternatives)
+    def _revealed(self, ask: Ask, scopes: Scopes, reply: Reply, sent: Authorization) -> Reply:
+        """What a registry refuses or hides without asking for credentials is asked for once more with them."""
+        place = self._place(reply.hop.url.origin)
+        if reply.status not in HIDING or not place.is_home or sent.header is not None:
+            return reply
+        found = self._wire.auth.discover(place, scopes, self._call)
+        if found is None:
+            return reply
+        shown = self._exchange(ask, {place: found})
+        if shown.status in HIDING:
+            self._wire.auth.take_back(place, scopes, self._call)
+        return shown
 
-    def _exchange(self, ask: Ask, authorization: Authorization) -> Reply:
-        """Credentials go to the registry itself alone: an upload's Location may be elsewhere."""
-        header = authorization.header if ask.url.origin == self._home else None
-        return self._wire.transport.exchange(replace(ask, authorization=header), self._access, self._call)
+    def _place(self, origin: Origin) -> Place:
+        return Place(self._access, origin, is_home=origin == self._home)
 
-    def _rest(self, reply: Reply | None, attempt: int) -> float:
-        """Seconds to wait before the next try; the whole host rests when it is the one that asks for it."""
-        settings = self._wire.settings
-        backoff = settings.backoff(attempt)
-        if reply is None:
-            return backoff
-        asked = retry_after(reply.headers)
+    def _is_refused(self, reply: Reply, place: Place) -> bool:
+        """Whether other credentials, or a newer token of the same ones, may help. ECR answers 403 to a token that
+        has ended."""
+        return reply.status == 401 or (reply.status == 403 and place.is_home and self._access.has_alternatives)
+
+    def _exchange(self, ask: Ask, sent: Mapping[Place, Authorization]) -> Reply:
+        """Each origin gets its own header alone: an upload's Location or a redirect may be elsewhere."""
+        headers = {place.origin: authorization.header for place, authorization in sent.items() if authorization.header}
+        reply = self._wire.transport.exchange(replace(ask, authorizations=headers), self._access, self._call)
+        answered = sent.get(self._place(reply.hop.url.origin), NOTHING)
+        return replace(reply, credentials_sent=answered.has_credentials)
+
+    def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
+        """Seconds to wait before the next try; the whole host is paused where it (or its token server) asks for it."""
+        backoff = self._wire.settings.backoff(attempt)
+        asked = retry_after(reply.headers) if reply is not None else failure.retry_after if failure else None
+        is_limited = (reply is not None and reply.status == 429) or (failure is not None and failure.code == LIMITED)
         pause = backoff if asked is None else asked
-        if asked is not None or reply.status == 429:
+        if asked is not None or is_limited:
             self._wire.gate.pause(self._access.host, pause)
         return pause
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Retry-After in seconds from now (RFC 9110 section 10.2.3: seconds or a date); None without a usable one."""
-    text = headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text[:9])
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, moment.timestamp() - time.time())

@@ -13,6 +13,8 @@ MAX_MANIFEST_BYTES = 8 * MIB
 MAX_IMAGE_MANIFEST_BYTES = 64 * MIB
 MAX_IMAGE_MANIFESTS = 2_000
 MAX_IMAGE_BLOBS = 20_000
+MAX_TARGET_REQUESTS_BESIDE_BLOBS = 8
+"""In flight at a target beside its blobs: HEADs and manifests, which are small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,14 @@ class EngineSettings:
     reply_timeout: float = 60.0
     chunk_bytes: int = 256 * KIB
     inline_wait: float = 60.0
+    slow_seconds: float = 60.0
+    """The window over which `slow_bytes_per_second` is measured, and in which a target takes each chunk."""
+    slow_bytes_per_second: float = 4.0 * KIB
+    """Of one blob; sixteen at this rate still fill less than a modem's line of 512 kbit/s."""
+    plan_seconds: float = 900.0
+    """In which all manifests of an image are read: 2,000 of them at half a second each, with room."""
+    copy_seconds: float = 7_200.0
+    """In which an image is copied; 20 GiB need 3 MB a second. The next try keeps the blobs that are there."""
     trusted_ca: str | None = None
     backoff_base: float = 0.5
     backoff_cap: float = 15.0

@@ -17,6 +17,8 @@ MAX_IDLE_HOSTS = 512
 
 @dataclass(slots=True)
 class _Host:
+    limit: int
+    bulk_limit: int
     in_flight: int = 0
     bulk: int = 0
     paused_until: float = 0.0
@@ -42,9 +44,11 @@ class Gate:
     def hold(self, hosts: Sequence[str], call: Call, *, bulk: bool = False) -> Iterator[None]:
         """Waits for one slot at each of `hosts` (the same host twice takes two). Raises RegistryError `rate-limited`
         when a host rests for longer than is worth waiting for."""
-        limit = self._bulk_limit if bulk else self._limit
-        wanted = {host: min(count, limit) for host, count in Counter(hosts).items()}
         with self._changed:
+            wanted = {
+                host: min(count, self._host(host).bulk_limit if bulk else self._host(host).limit)
+                for host, count in Counter(hosts).items()
+            }
             while not self._take(wanted, bulk):
                 self._changed.wait(call.remaining(self._nap(wanted, call)))
                 call.check(hosts[0])
@@ -59,14 +63,28 @@ class Gate:
     def pause(self, host: str, seconds: float) -> None:
         """Nobody talks to this host for so long."""
         with self._changed:
-            state = self._hosts.setdefault(host, _Host())
+            state = self._host(host)
             state.paused_until = max(state.paused_until, time.monotonic() + seconds)
+
+    def widen(self, host: str, *, bulk: int, small: int) -> None:
+        """A target, which is the operator's own: all blob threads may write to it at once, so that no source can hold
+        its slots against the others."""
+        with self._changed:
+            state = self._host(host)
+            state.bulk_limit = max(state.bulk_limit, bulk)
+            state.limit = max(state.limit, state.bulk_limit + small)
+
+    def _host(self, host: str) -> _Host:
+        state = self._hosts.get(host)
+        if state is None:
+            state = self._hosts[host] = _Host(self._limit, self._bulk_limit)
+        return state
 
     def _take(self, wanted: dict[str, int], bulk: bool) -> bool:
         now = time.monotonic()
-        states = [(self._hosts.setdefault(host, _Host()), count) for host, count in wanted.items()]
+        states = [(self._host(host), count) for host, count in wanted.items()]
         for state, count in states:
-            full = state.in_flight + count > self._limit or (bulk and state.bulk + count > self._bulk_limit)
+            full = state.in_flight + count > state.limit or (bulk and state.bulk + count > state.bulk_limit)
             if full or now < state.paused_until or now < state.next_at:
                 return False
         for state, count in states:
@@ -83,7 +101,7 @@ class Gate:
             rest = self._hosts[host].paused_until - now
             if rest > call.remaining(self._inline_wait):
                 raise RegistryError(
-                    "rate-limited", f"{host} asked us to wait {rest:.0f} s more", host=host, retry_after=rest
+                    "rate-limited", f"{host} asked to wait {rest:.0f} s more", host=host, retry_after=rest
                 )
             due = max(rest, self._hosts[host].next_at - now)
             nap = min(nap, due) if due > 0 else nap

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import re
-import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 import urllib3
 from urllib3 import HTTPHeaderDict
-from urllib3.exceptions import HTTPError, SSLError
-from urllib3.exceptions import TimeoutError as PoolTimeoutError
+from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from mirrors.oci.access import RegistryAccess
 from mirrors.oci.calls import Call
 from mirrors.oci.connections import Pool, Pools, Route
 from mirrors.oci.errors import CopyCancelledError, RegistryError
+from mirrors.oci.headers import pulls_left
+from mirrors.oci.network_errors import stalled, translate
 from mirrors.oci.settings import MIB, EngineSettings
-from mirrors.oci.urls import Url, split_host
+from mirrors.oci.streams import BodyStream, UploadBody, read_whole
+from mirrors.oci.urls import Origin, Url, split_host
+from mirrors.oci.watchdog import Watch
 
 USER_AGENT: Final = "k8s-image-swapper"
-REMAINING: Final = "RateLimit-Remaining"
-"""Docker Hub's header: pulls left, and the window that they are counted in."""
 
-MAX_REDIRECTS = 5
-SMALL_REPLY_BYTES = MIB
+MAX_REDIRECTS: Final = 5
+"""Real ones are one or two: to a mirror, and from there to its storage."""
+
+SMALL_REPLY_BYTES: Final = MIB
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 OnRequest = Callable[[str, str, int], None]
 OnRemaining = Callable[[str, int], None]
-
-_REMAINING = re.compile(r"(\d{1,9})(;.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +42,23 @@ class Hop:
     is_private: bool
 
 
-class BodyStream:
-    """A reply's body, raw as on the wire, read piece by piece."""
-
-    def __init__(self, response: BaseHTTPResponse, host: str) -> None:
-        self._response = response
-        self._host = host
-
-    def read(self, size: int) -> bytes:
-        """What has arrived, at most `size` bytes; b"" at the end. Raises RegistryError when it breaks off or stalls."""
-        try:
-            return self._response.read1(size, decode_content=False) or b""
-        except (HTTPError, OSError, ValueError) as error:
-            raise translate(error, self._host) from None
-
-    def close(self) -> None:
-        """Ends the exchange; a body that was not read to its end takes its connection with it."""
-        self._response.close()
-        self._response.release_conn()
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """`credentials_sent`: the request that it answers carried some, or a token that stands for them."""
+
     status: int
     headers: HTTPHeaderDict = field(repr=False)
     hop: Hop
     body: bytes = field(default=b"", repr=False)
     stream: BodyStream | None = None
+    credentials_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request. `body` must be bytes for anything that may be redirected; a stream is sent once.
 
+    `authorizations` are the Authorization headers by origin: on a way of several hops each sees its own alone.
     `came_from` is the reply that named this URL, None for the registry's own API. `limit` bounds the reply's body in
     bytes; `stream` hands it over unread. `reply_timeout` (seconds) is for the whole exchange, or, for streamed
     bodies in either direction, for the wait after the last byte sent.
@@ -84,7 +67,7 @@ class Ask:
     method: str
     url: Url
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    authorization: str | None = field(default=None, repr=False)
+    authorizations: Mapping[Origin, str] = field(default_factory=dict, repr=False)
     body: bytes | Iterable[bytes] | None = field(default=None, repr=False)
     came_from: Hop | None = None
     limit: int = SMALL_REPLY_BYTES
@@ -121,20 +104,25 @@ class Transport:
         return Url(access.scheme, host, port, target)
 
     def exchange(self, ask: Ask, access: RegistryAccess, call: Call) -> Reply:
-        """Sends the request and follows redirects. Raises RegistryError for anything but an HTTP answer,
-        CopyCancelledError once closed."""
+        """Sends the request and follows redirects. Raises RegistryError for anything but an HTTP answer, blaming the
+        registry, whichever server of it failed; CopyCancelledError once closed."""
+        try:
+            return self._follow(ask, access, call)
+        except RegistryError as error:
+            error.host = access.host
+            raise
+
+    def _follow(self, ask: Ask, access: RegistryAccess, call: Call) -> Reply:
         home = self.api(access, "/")
-        authorized_origin = ask.url.origin
         url, came_from = ask.url, ask.came_from
         for _ in range(MAX_REDIRECTS + 1):
             call.check(access.host)
             if self._closed:
                 raise CopyCancelledError
             pool = self._pools.get(self._route(url, access, home, came_from))
-            authorization = ask.authorization if url.origin == authorized_origin else None
-            reply = self._once(ask, url, authorization, pool, call)
-            if self._on_remaining is not None and (told := _REMAINING.fullmatch(reply.headers.get(REMAINING, ""))):
-                self._on_remaining(access.host, int(told[1]))
+            reply = self._once(ask, url, ask.authorizations.get(url.origin), pool, call)
+            if self._on_remaining is not None and (pulls := pulls_left(reply.headers)) is not None:
+                self._on_remaining(access.host, pulls)
             location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
             if location is None or not _may_follow(ask, reply.status):
                 return reply
@@ -165,58 +153,57 @@ class Transport:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **ask.headers}
         if authorization:
             headers["Authorization"] = authorization
-        is_upload = ask.body is not None and not isinstance(ask.body, bytes)
         status = 0
+        watch = self._pools.watchdog.watch(call.remaining(patience))
+        reply = upload = None
         try:
-            if is_upload:
-                response = self._send(ask, url, headers, pool, call, patience)
+            with watch.on_this_thread():
+                body = ask.body
+                if body is not None and not isinstance(body, bytes):
+                    body = upload = UploadBody(body, watch, self._settings.slow_seconds, patience)
+                response = self._send(ask.method, url, body, headers, pool, call)
                 status = response.status
-                return self._reply(ask, url, response, pool)
-            with self._pools.watchdog.watching(call.remaining(patience)) as watch:
-                try:
-                    response = self._send(ask, url, headers, pool, call, self._settings.stall_timeout)
-                    status = response.status
-                    reply = self._reply(ask, url, response, pool)
-                except RegistryError:
-                    if not watch.expired:
-                        raise
-                # Headers that were cut short by the watchdog look like complete ones.
-                if watch.expired:
-                    raise RegistryError("timeout", f"{url.host} did not answer in time", host=url.host)
-                return reply
+                reply = self._reply(ask, url, response, pool, watch)
+            return reply
+        except RegistryError:
+            if watch.expired:
+                raise (upload.too_slow(url.netloc) if upload else stalled(url.netloc)) from None
+            raise
         finally:
+            if reply is None or reply.stream is None:
+                watch.end()
             if self._on_request is not None:
                 self._on_request(ask.method, url.netloc, status)
 
     def _send(
-        self, ask: Ask, url: Url, headers: Mapping[str, str], pool: Pool, call: Call, read_timeout: float
+        self,
+        method: str,
+        url: Url,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        pool: Pool,
+        call: Call,
     ) -> BaseHTTPResponse:
         timeout = urllib3.Timeout(
             connect=max(0.001, call.remaining(self._settings.connect_timeout)),
-            read=max(0.001, call.remaining(read_timeout)),
+            read=max(0.001, call.remaining(self._settings.stall_timeout)),
         )
         try:
-            return pool.connections.urlopen(
-                ask.method,
-                url.target,
-                body=ask.body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=timeout,
-                preload_content=False,
-                decode_content=False,
-            )
+            return pool.send(method, url.target, body, headers, timeout)
         except (HTTPError, OSError, ValueError) as error:
-            raise translate(error, url.host) from None
+            raise translate(error, url.netloc) from None
 
-    def _reply(self, ask: Ask, url: Url, response: BaseHTTPResponse, pool: Pool) -> Reply:
+    def _reply(self, ask: Ask, url: Url, response: BaseHTTPResponse, pool: Pool, watch: Watch) -> Reply:
         hop = Hop(url, pool.dialer.peer_is_private)
-        stream = BodyStream(response, url.host)
-        if ask.stream and response.status in (200, 206):
+        if ask.stream and response.status in (200, 206) and not watch.expired:
+            watch.rest()
+            stream = BodyStream(response, url.netloc, watch, self._settings.stall_timeout)
             return Reply(response.status, response.headers, hop, stream=stream)
-        body = _read_whole(stream, ask.limit if response.status < 300 else SMALL_REPLY_BYTES, url.host)
+        limit = ask.limit if response.status < 300 else None
+        body = read_whole(BodyStream(response, url.netloc), limit, url.netloc)
+        # Headers that were cut short by the watchdog look like complete ones.
+        if watch.expired:
+            raise stalled(url.netloc)
         return Reply(response.status, response.headers, hop, body)
 
 
@@ -224,36 +211,3 @@ def _may_follow(ask: Ask, status: int) -> bool:
     if ask.method in ("GET", "HEAD"):
         return True
     return status in (307, 308) and (ask.body is None or isinstance(ask.body, bytes))
-
-
-def _read_whole(stream: BodyStream, limit: int, host: str) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        while piece := stream.read(64 * 1024):
-            size += len(piece)
-            if size > limit:
-                raise RegistryError("too-large", f"{host} sent more than the {limit} bytes that are read", host=host)
-            pieces.append(piece)
-    finally:
-        stream.close()
-    return b"".join(pieces)
-
-
-def translate(error: Exception, host: str) -> RegistryError:
-    """An error of the network or of urllib3 as ours. Their texts name URLs, so only their kind is kept."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            reason = seen.verify_message or "it is not trusted"
-            return RegistryError("tls", f"the certificate of {host} was refused: {reason}", host=host)
-        seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
-    if isinstance(error, (SSLError, ssl.SSLError)):
-        return RegistryError(
-            "tls", f"the TLS connection to {host} failed; does it speak HTTPS?", host=host, permanent=False
-        )
-    if isinstance(error, (PoolTimeoutError, TimeoutError)) or isinstance(error.__context__, TimeoutError):
-        return RegistryError("timeout", f"{host} did not answer in time", host=host)
-    if isinstance(error, ValueError):
-        return RegistryError("invalid", f"{host} sent something that is not HTTP", host=host)
-    return RegistryError("unavailable", f"the connection to {host} broke off", host=host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -13,13 +14,35 @@ TICK_SECONDS = 0.05
 
 
 class Watch:
-    """One exchange under watch. It holds a duplicate of the socket, still valid when TLS takes over the original."""
+    """One exchange under watch. It holds duplicates of its sockets, still valid when TLS takes over the originals."""
 
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
+    def __init__(self, watchdog: Watchdog, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
         self.expired = False
+        self._watchdog = watchdog
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
+
+    def extend(self, seconds: float) -> None:
+        """The time that the other side has from now on."""
+        self.deadline = time.monotonic() + seconds
+
+    def rest(self) -> None:
+        """Nothing is expected of the other side now."""
+        self.deadline = math.inf
+
+    def end(self) -> None:
+        self._watchdog.forget(self)
+        with self._lock:
+            while self._sockets:
+                self._sockets.pop().close()
+
+    @contextmanager
+    def on_this_thread(self) -> Iterator[None]:
+        """Sockets that the thread opens or uses inside the block belong to this watch; a watch inside another takes
+        its place meanwhile."""
+        with self._watchdog.using(self):
+            yield
 
     def attach(self, sock: socket.socket) -> None:
         duplicate = socket.socket(fileno=os.dup(sock.fileno()))
@@ -32,11 +55,6 @@ class Watch:
         with self._lock:
             self.expired = True
             self._shut_down()
-
-    def release(self) -> None:
-        with self._lock:
-            while self._sockets:
-                self._sockets.pop().close()
 
     def _shut_down(self) -> None:
         for duplicate in self._sockets:
@@ -53,10 +71,9 @@ class Watchdog:
         self._thread: threading.Thread | None = None
         self._current = threading.local()
 
-    @contextmanager
-    def watching(self, seconds: float) -> Iterator[Watch]:
-        """Sockets that this thread opens or uses inside the block are shut down once the time is up."""
-        watch = Watch(time.monotonic() + seconds)
+    def watch(self, seconds: float) -> Watch:
+        """A watch whose sockets are shut down once the time is up; to be ended by the caller."""
+        watch = Watch(self, seconds)
         with self._changed:
             self._active.add(watch)
             if self._thread is None:
@@ -64,14 +81,20 @@ class Watchdog:
                 self._thread.start()
             if len(self._active) == 1:
                 self._changed.notify()
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        with self._changed:
+            self._active.discard(watch)
+
+    @contextmanager
+    def using(self, watch: Watch) -> Iterator[None]:
+        outer: Watch | None = getattr(self._current, "watch", None)
         self._current.watch = watch
         try:
-            yield watch
+            yield
         finally:
-            self._current.watch = None
-            with self._changed:
-                self._active.discard(watch)
-            watch.release()
+            self._current.watch = outer
 
     def attach(self, sock: socket.socket) -> None:
         """Puts a socket under the watch of the calling thread, if it has one."""

@@ -208,6 +208,7 @@ def test_a_blob_another_worker_copied_is_mounted(
             drain(made)
         job.refresh_from_db()
         assert job.status == JobStatus.SUCCEEDED
-    assert BlobLocation.objects.filter(repository__endswith="/one").count() == 3
+        # Three blobs, an index and its manifest.
+        assert BlobLocation.objects.filter(repository__endswith="/one").count() == 5
     assert source.count("GET /v2/two/blobs/") == 0
     assert target.count("POST .*two/blobs/uploads/.*mount=.*from=") == 3

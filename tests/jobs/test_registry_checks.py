@@ -61,11 +61,11 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
 @pytest.mark.parametrize(
     ("fault", "failed", "words"),
     [
-        ("password", "Log-in", "check the credentials"),
+        ("password", "Log-in", "rejected the credentials"),
         ("gone", "Connection", "could not connect"),
         ("secret", "Credential", "is not set or empty"),
         ("metadata", "Name", "no registry may have"),
-        ("denied", "Permission", "check what these credentials may do"),
+        ("denied", "Permission", "configure credentials for this registry"),
         ("other target", "Credential", "not the target in force"),
     ],
 )

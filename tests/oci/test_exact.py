@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from mirrors.demo.images import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, ImageBuilder, sample_image
+from mirrors.demo.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, ImageBuilder, sample_image
 from mirrors.oci import Engine, RegistryError
 from tests.oci.conftest import access, copy, ref, request
 from tests.oci.samples import is_complete, odd_image
@@ -80,22 +80,48 @@ def test_a_body_that_claims_to_be_compressed_is_taken_as_it_is(
     assert is_complete(target, image)
 
 
-def test_foreign_layers_stay_where_they_are(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_layers_that_may_not_be_distributed_stay_where_they_are(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     build = ImageBuilder()
-    own = build.blob(b"own")
-    absent = {"digest": f"sha256:{hashlib.sha256(b'elsewhere').hexdigest()}", "size": 9}
+    absent = {"digest": f"sha256:{hashlib.sha256(b'elsewhere').hexdigest()}", "size": 9, "urls": ["https://cdn.test/x"]}
     foreign = [
         {**absent, "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
-        {**absent, "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "urls": ["http://127.0.0.1:1/x"]},
-        {**absent, "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar"},
+        {**absent, "mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"},
     ]
-    image = build.build(build.image([own, *foreign], build.blob(b"{}", OCI_CONFIG)))
+    image = build.build(build.image([build.blob(b"own"), *foreign], build.blob(b"{}", OCI_CONFIG)))
     image.load(source.storage, "app", "1.0")
 
-    copy(engine, source, target)
+    result = copy(engine, source, target)
 
     assert is_complete(target, image)
     assert source.count(f".*{absent['digest']}") == 0
+    assert result.foreign == (absent["digest"],)
+
+
+@pytest.mark.parametrize(
+    ("media_type", "urls"),
+    [
+        (OCI_LAYER, ["https://cdn.test/x"]),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", ["https://cdn.test/x"]),
+        ("application/vnd.acme.foreign.layer.v1", ["https://cdn.test/x"]),
+        # Nodes could read it nowhere else.
+        ("application/vnd.oci.image.layer.nondistributable.v1.tar", []),
+        ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", ["ftp://cdn.test/x"]),
+    ],
+)
+def test_layers_that_nodes_read_from_the_mirror_are_copied_whatever_urls_they_name(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, media_type: str, urls: list[str]
+) -> None:
+    build = ImageBuilder()
+    layer = {**build.blob(b"a layer", media_type), "urls": urls}
+    image = build.build(build.image([layer], build.blob(b"{}", OCI_CONFIG)))
+    image.load(source.storage, "app", "1.0")
+
+    result = copy(engine, source, target)
+
+    assert target.storage.blob("app", layer["digest"]) == b"a layer"
+    assert result.foreign == ()
 
 
 def test_a_digest_header_that_lies_is_not_believed_on_get(

@@ -9,6 +9,7 @@ import pytest
 
 from mirrors.demo.images import sample_image
 from mirrors.oci import Engine, RegistryError
+from mirrors.oci.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from tests.oci.conftest import MakeEngine, access, copy, ref, request
 from tests.support.faulty_registry import FaultyRegistry, counted, hang_up, held, reply
 from tests.support.ports import wait_until
@@ -133,7 +134,17 @@ def test_no_host_gets_more_requests_at_once_than_allowed(
     copy(make_engine(requests_per_host=4), source, target)
 
     assert 1 < source.in_flight.most <= 4
-    assert 1 < target.in_flight.most <= 4
+
+
+def test_a_target_gets_no_more_requests_at_once_than_there_are_blob_threads_and_a_few(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    sample_image(layers=40, layer_bytes=100).load(source.storage, "app", "1.0")
+    target.on(".*", counted, times=9999)
+
+    copy(make_engine(blobs=4), source, target)
+
+    assert 1 < target.in_flight.most <= 4 + MAX_TARGET_REQUESTS_BESIDE_BLOBS
 
 
 def test_manifests_get_through_while_blobs_are_busy(

@@ -1,0 +1,62 @@
+"""The moves of one copy: blobs under way, and manifests that wait for them."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, Any
+
+from mirrors.oci.calls import POLL_SECONDS
+from mirrors.oci.manifests import Descriptor, Manifest
+from mirrors.oci.plan import Plan
+
+if TYPE_CHECKING:
+    from mirrors.oci.copy import ImageCopy
+
+
+class Moves:
+    """Blobs under way and manifests that wait for them. Runs on the image's own thread, which reports and polls."""
+
+    def __init__(self, copy: ImageCopy, plan: Plan, root: Manifest) -> None:
+        self._copy = copy
+        self._plan = plan
+        self._missing = {m.digest: plan.needs(m) for m in plan.manifests.values() if m is not root}
+        self._running: dict[Future[Any], tuple[str, bool]] = {}
+
+    def run(self) -> None:
+        for blob in self._plan.largest_first():
+            self._start_blob(blob)
+        self._push_ready()
+        while self._running:
+            done, _ = wait(self._running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            self._copy.call.check(self._copy.request.source.registry)
+            for future in done:
+                self._finish(future)
+            self._push_ready()
+            self._copy.counter.report()
+
+    def _start_blob(self, blob: Descriptor) -> None:
+        target = self._copy.request.target
+        key = (target.registry, target.repository, blob.digest)
+        parties = tuple(filter(None, (self._copy.request.source.registry, self._copy.request.party)))
+        ticket = self._copy.shared.board.join(key, self._copy.call, parties, self._copy.blob_task(blob))
+        self._running[ticket.future] = (blob.digest, ticket.is_owner)
+
+    def _push_ready(self) -> None:
+        ready = [digest for digest, missing in self._missing.items() if not missing]
+        for digest in ready:
+            del self._missing[digest]
+            manifest = self._plan.manifests[digest]
+            future = self._copy.small.submit(self._copy.put_manifest, digest, manifest)
+            self._running[future] = (digest, True)
+
+    def _finish(self, future: Future[Any]) -> None:
+        digest, is_owner = self._running.pop(future)
+        blob = self._plan.blobs.get(digest)
+        if blob is not None and not is_owner and future.exception() is not None:
+            self._start_blob(blob)
+            return
+        way = future.result()
+        if blob is not None:
+            self._copy.counter.finish(blob, way if is_owner else "skipped")
+        for missing in self._missing.values():
+            missing.discard(digest)

@@ -1,0 +1,49 @@
+"""Errors of sockets, TLS and urllib3 as ours, each with its next step."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from urllib3.exceptions import SSLError
+from urllib3.exceptions import TimeoutError as PoolTimeoutError
+
+from mirrors.oci.errors import RegistryError
+
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL calls an answer in plain HTTP."""
+
+
+def stalled(host: str) -> RegistryError:
+    return RegistryError("timeout", f"{host} did not answer in time", host=host)
+
+
+def translate(error: Exception, host: str) -> RegistryError:
+    """An error of the network or of urllib3 as ours. Their texts name URLs, so only their kind is kept."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            reason = seen.verify_message or "it is not trusted"
+            return RegistryError(
+                "tls",
+                f"the certificate of {host} was refused: {reason}; add its certificate authority (caFile for this "
+                "registry, trustedCA for all), or fix the certificate",
+                host=host,
+            )
+        if isinstance(seen, ssl.SSLError) and seen.reason in _NOT_TLS:
+            return RegistryError(
+                "tls",
+                f"{host} does not speak HTTPS on this port; if it is meant to be plain HTTP, set insecure: true for it",
+                host=host,
+                permanent=False,
+            )
+        seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
+    if isinstance(error, (SSLError, ssl.SSLError)):
+        return RegistryError(
+            "tls", f"the TLS handshake with {host} failed; check its TLS settings", host=host, permanent=False
+        )
+    if isinstance(error, (PoolTimeoutError, TimeoutError)) or isinstance(error.__context__, TimeoutError):
+        return stalled(host)
+    if isinstance(error, ValueError):
+        return RegistryError("invalid", f"{host} sent something that is not HTTP", host=host)
+    return RegistryError("unavailable", f"the connection to {host} broke off", host=host)

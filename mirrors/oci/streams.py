@@ -1,0 +1,95 @@
+"""Bodies on their way: read piece by piece, sent chunk by chunk, each side held to its own time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from mirrors.oci.errors import MAX_ERROR_BYTES, RegistryError
+from mirrors.oci.network_errors import stalled, translate
+from mirrors.oci.settings import KIB
+from mirrors.oci.watchdog import Watch
+
+
+class BodyStream:
+    """A reply's body, raw as on the wire, read piece by piece; each read within the stall time-out."""
+
+    def __init__(self, response: BaseHTTPResponse, host: str, watch: Watch | None = None, stall: float = 0.0) -> None:
+        self._response = response
+        self._host = host
+        self._watch = watch
+        self._stall = stall
+
+    def read(self, size: int) -> bytes:
+        """What has arrived, at most `size` bytes; b"" at the end. Raises RegistryError when it breaks off or stalls."""
+        if self._watch is not None:
+            self._watch.extend(self._stall)
+        try:
+            piece = self._response.read1(size, decode_content=False) or b""
+        except (HTTPError, OSError, ValueError) as error:
+            if self._watch is not None and self._watch.expired:
+                raise stalled(self._host) from None
+            raise translate(error, self._host) from None
+        finally:
+            if self._watch is not None:
+                self._watch.rest()
+        # What was cut short by the watchdog looks like the end.
+        if not piece and self._watch is not None and self._watch.expired:
+            raise stalled(self._host)
+        return piece
+
+    def close(self) -> None:
+        """Ends the exchange; a body that was not read to its end takes its connection with it."""
+        self._response.close()
+        self._response.release_conn()
+        if self._watch is not None:
+            self._watch.end()
+
+
+class UploadBody:
+    """A body on its way to a registry, which has so long to take each chunk, and from the last one on to answer. The
+    time that the chunks take to come is not the registry's."""
+
+    def __init__(self, chunks: Iterable[bytes], watch: Watch, chunk_seconds: float, reply_seconds: float) -> None:
+        self._chunks = chunks
+        self._watch = watch
+        self._chunk_seconds = chunk_seconds
+        self._reply_seconds = reply_seconds
+        self._pending = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._watch.rest()
+        for chunk in self._chunks:
+            self._pending = len(chunk)
+            self._watch.extend(self._chunk_seconds)
+            yield chunk
+            self._watch.rest()
+        self._pending = 0
+        self._watch.extend(self._reply_seconds)
+
+    def too_slow(self, host: str) -> RegistryError:
+        """The error for a registry that let its time pass."""
+        if not self._pending:
+            return stalled(host)
+        rate = self._pending / self._chunk_seconds
+        words = f"{host} took less than {rate:,.0f} bytes a second for {self._chunk_seconds:.0f} s; the copy was ended"
+        return RegistryError("timeout", words, host=host)
+
+
+def read_whole(stream: BodyStream, limit: int | None, host: str) -> bytes:
+    """The body. Beyond `limit` bytes it is an error; without one, the rest of an error's text is not read."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while piece := stream.read(64 * KIB):
+            size += len(piece)
+            pieces.append(piece)
+            if limit is None and size >= MAX_ERROR_BYTES:
+                break
+            if limit is not None and size > limit:
+                raise RegistryError("too-large", f"{host} sent more than the {limit} bytes that are read", host=host)
+    finally:
+        stream.close()
+    return b"".join(pieces)

@@ -1,0 +1,211 @@
+"""Credentials are for one registry: no other server sees them, uses them or replaces them."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import sample_image
+from mirrors.oci import Credential, Engine, RegistryError
+from tests.oci.conftest import MakeRegistry, access, copy, ref, request
+from tests.oci.samples import is_complete
+from tests.support.faulty_registry import Action, FaultyRegistry, reply
+
+LOGIN = Credential("mirror", "pass")
+BASIC = f"Basic {base64.b64encode(b'mirror:pass').decode()}"
+
+
+def redirect(registry: FaultyRegistry, status: int = 307) -> Action:
+    """To the same path at another registry."""
+
+    def act(handler: Handler) -> bool:
+        handler.answer(status, Location=f"http://{registry.host}{handler.path}")
+        return True
+
+    return act
+
+
+def saw_our_credentials(registry: FaultyRegistry) -> bool:
+    return any("mirror:pass" in _decoded(asked.headers.get("Authorization", "")) for asked in registry.asked)
+
+
+def _decoded(header: str) -> str:
+    scheme, _, value = header.partition(" ")
+    return base64.b64decode(value).decode() if scheme == "Basic" else ""
+
+
+@pytest.mark.parametrize("scheme", ["token", "basic"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_host_that_a_blob_is_redirected_to_does_not_get_the_credentials(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, scheme: str, status: int
+) -> None:
+    source = make_registry(Gatekeeper("token", "mirror", "pass"))
+    greedy = make_registry(Gatekeeper(scheme, "mirror", "pass"))  # type: ignore[arg-type]
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", redirect(greedy, status), times=99)
+
+    with pytest.raises(RegistryError) as caught:
+        engine.copy(request(ref(source), ref(target), source_access=access(source.host, LOGIN)))
+
+    assert caught.value.code in {"unauthorized", "denied"}
+    assert greedy.count("GET .*/blobs/") > 0
+    assert not saw_our_credentials(greedy)
+    assert "rejected the credentials" not in str(caught.value)
+    assert caught.value.host == source.host
+
+
+def test_a_host_that_an_upload_is_led_to_does_not_get_the_credentials(
+    engine: Engine, make_registry: MakeRegistry, source: FaultyRegistry
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    target = make_registry(Gatekeeper("token", "mirror", "pass"))
+    greedy = make_registry(Gatekeeper("token", "mirror", "pass"))
+
+    def elsewhere(handler: Handler) -> bool:
+        handler.answer(202, Location=f"http://{greedy.host}/v2/app/blobs/uploads/1?_state=1")
+        return True
+
+    target.on("POST .*/uploads/", elsewhere, times=99)
+
+    with pytest.raises(RegistryError):
+        engine.copy(request(ref(source), ref(target), target_access=access(target.host, LOGIN)))
+
+    assert greedy.count("PUT ") > 0
+    assert not saw_our_credentials(greedy)
+
+
+def test_the_token_of_another_host_does_not_replace_ours(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
+) -> None:
+    source = make_registry(Gatekeeper("token", "mirror", "pass"))
+    other = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    image.load(other.storage, "app", "1.0")
+    source.on("GET .*/blobs/", redirect(other), times=99)
+    login = access(source.host, LOGIN)
+
+    engine.copy(request(ref(source), ref(target), source_access=login))
+
+    assert is_complete(target, image)
+    tokens = {asked.headers.get("Authorization") for asked in other.found("GET .*/blobs/")} - {None}
+    assert tokens
+    assert not tokens & {asked.headers.get("Authorization") for asked in source.asked}
+    assert not saw_our_credentials(other)
+
+
+def test_a_name_that_redirects_to_another_registry_is_mirrored(
+    engine: Engine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """As lscr.io and cr.fluentbit.io do: the second registry asks for a token of its own."""
+    real = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))
+    image = sample_image()
+    image.load(real.storage, "app", "1.0")
+    source.on("(GET|HEAD) /v2/app/", redirect(real), times=99)
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+    assert source.count("GET /token") == 0
+    # Its token is kept: most requests need no refusal before they are answered.
+    assert real.count("GET /token") == 1
+
+
+@pytest.mark.parametrize("hides_with", [401, 403, 404])
+@pytest.mark.parametrize("scheme", ["token", "basic"])
+def test_configured_credentials_are_used_where_only_the_api_root_asks_for_them(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, scheme: str, hides_with: int
+) -> None:
+    registry = make_registry(Gatekeeper(scheme, "mirror", "pass"))  # type: ignore[arg-type]
+    image = sample_image()
+    image.load(registry.storage, "app", "1.0")
+
+    def hide(handler: Handler) -> bool:
+        if "Authorization" in handler.headers:
+            return False
+        handler.answer(hides_with)
+        return True
+
+    registry.on("(GET|HEAD) /v2/app/", hide, times=float("inf"))
+
+    engine.copy(request(ref(registry), ref(target), source_access=access(registry.host, LOGIN)))
+
+    assert is_complete(target, image)
+    with pytest.raises(RegistryError) as caught:
+        engine.copy(request(ref(registry), ref(target, "anonymous:1.0")))
+    assert "rejected the credentials" not in str(caught.value)
+    assert caught.value.credentials_sent is False
+
+
+@pytest.mark.parametrize("hides_with", [401, 403, 404])
+def test_basic_is_sent_where_nothing_asks_for_credentials(
+    engine: Engine, make_registry: MakeRegistry, hides_with: int
+) -> None:
+    registry = make_registry()
+    sample_image().load(registry.storage, "app", "1.0")
+
+    def hide(handler: Handler) -> bool:
+        if handler.headers.get("Authorization") == BASIC:
+            return False
+        handler.answer(hides_with)
+        return True
+
+    registry.on("(GET|HEAD) /v2/", hide, times=float("inf"))
+
+    assert engine.head(ref(registry), access(registry.host, LOGIN)) is not None
+
+
+def test_a_registry_that_shows_everything_is_asked_for_nothing_more(engine: Engine, source: FaultyRegistry) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    login = access(source.host, LOGIN)
+
+    for _ in range(3):
+        assert engine.head(ref(source), login) is not None
+        assert engine.head(ref(source, "absent:1.0"), login) is None
+
+    # One look for a challenge and one guess, not one for each image that is absent.
+    assert source.count("GET /v2/$") == 1
+    assert source.count("HEAD .*/absent/") == 4
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_are_said_to_be_refused_only_if_they_were_sent(
+    engine: Engine, make_registry: MakeRegistry, status: int
+) -> None:
+    registry = make_registry()
+    registry.on(".*", reply(status), times=float("inf"))
+
+    with pytest.raises(RegistryError) as anonymous:
+        engine.head(ref(registry), access(registry.host))
+    with pytest.raises(RegistryError) as known:
+        engine.head(ref(registry), access(registry.host, LOGIN))
+
+    assert "configure credentials" in str(anonymous.value)
+    assert "credentials" in str(known.value) and "configure credentials" not in str(known.value)
+    assert (anonymous.value.credentials_sent, known.value.credentials_sent) == (False, True)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("seconds", ["1", "3600", "999999999"])
+def test_a_token_server_that_asks_to_wait_pauses_the_registry(
+    engine: Engine, make_registry: MakeRegistry, status: int, seconds: str
+) -> None:
+    registry = make_registry(Gatekeeper("token", "mirror", "pass", anonymous_pull=True))
+    sample_image().load(registry.storage, "app", "1.0")
+    registry.on("GET /token", reply(status, Retry_After=seconds))
+
+    if seconds == "1":
+        assert engine.head(ref(registry), access(registry.host)) is not None
+        return
+    with pytest.raises(RegistryError) as caught:
+        engine.head(ref(registry), access(registry.host))
+    assert caught.value.retry_after == pytest.approx(3600, abs=60)
+    asked = len(registry.asked)
+    with pytest.raises(RegistryError) as again:
+        engine.head(ref(registry), access(registry.host))
+    assert again.value.code == "rate-limited"
+    assert len(registry.asked) == asked

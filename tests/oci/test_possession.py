@@ -1,0 +1,127 @@
+"""What a manifest names is not yet its author's: the target's content counts where the source has delivered it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import OCI_CONFIG, ImageBuilder, SampleImage, sample_image
+from mirrors.images import ImageRef
+from mirrors.oci import CopyRequest, Engine, EngineSettings, MemoryMounts, Readers, RegistryError
+from tests.oci.conftest import FAST, ref, request
+from tests.oci.samples import is_complete
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+EVERYBODY = Readers(is_everybody=True)
+
+
+class SharedMounts(MemoryMounts):
+    """Knows of readers what a test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readable: set[str] = set()
+
+    def find(self, registry: str, digest: str, readers: Readers | None = None) -> list[str]:
+        found = super().find(registry, digest, None)
+        return [repository for repository in found if readers is None or repository in self.readable]
+
+
+@pytest.fixture
+def mounts() -> SharedMounts:
+    return SharedMounts()
+
+
+@pytest.fixture
+def guarded(mounts: SharedMounts) -> Engine:
+    return Engine(EngineSettings(**FAST), mounts=mounts)
+
+
+def guarded_request(source: ImageRef, target: ImageRef) -> CopyRequest:
+    return request(source, target, readers=EVERYBODY)
+
+
+def stolen(image: SampleImage, thief: FaultyRegistry) -> None:
+    """The thief's registry claims to have each blob of the image, and delivers none."""
+    image.load(thief.storage, "stolen", "1.0")
+    thief.on("GET .*/blobs/", reply(404), times=float("inf"))
+
+
+def test_a_claim_of_possession_mounts_nothing(guarded: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    image = sample_image()
+    image.load(source.storage, "private", "1.0")
+    guarded.copy(guarded_request(ref(source, "private:1.0"), ref(target, "private:1.0")))
+    with FaultyRegistry() as thief:
+        stolen(image, thief)
+
+        with pytest.raises(RegistryError) as caught:
+            guarded.copy(guarded_request(ref(thief, "stolen:1.0"), ref(target, "stolen:1.0")))
+
+        assert caught.value.code == "not-found"
+    assert target.count("POST .*mount=") == 0
+    assert target.storage.manifest("stolen", "1.0") is None
+
+
+def test_what_a_registry_shows_across_repositories_is_not_taken_for_delivered(
+    guarded: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """Some registries answer for a blob or manifest in any repository once they have it in one."""
+    image = sample_image()
+    image.load(source.storage, "private", "1.0")
+    guarded.copy(guarded_request(ref(source, "private:1.0"), ref(target, "private:1.0")))
+
+    def shared(handler: Handler) -> bool:
+        handler.repository = "private"
+        return False
+
+    target.on("HEAD /v2/stolen/(blobs|manifests/sha256)", shared, times=float("inf"))
+    with FaultyRegistry() as thief:
+        stolen(image, thief)
+        with pytest.raises(RegistryError):
+            guarded.copy(guarded_request(ref(thief, "stolen:1.0"), ref(target, "stolen:1.0")))
+    assert target.storage.tags.get(("stolen", "1.0")) is None
+
+
+def test_what_the_source_delivers_counts(guarded: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    """Content that others have put at the target is read from the source once, and uploaded to nobody."""
+    builder = ImageBuilder()
+    base = builder.blob(b"a base layer")
+    image = builder.build(builder.image([base], builder.blob(b"{}", OCI_CONFIG)))
+    image.load(source.storage, "app", "1.0")
+    target.storage.add_blob("app", b"a base layer")
+
+    guarded.copy(guarded_request(ref(source), ref(target)))
+
+    assert is_complete(target, image)
+    assert source.count(f"GET .*/blobs/{base['digest']}") == 1
+    assert target.count(f"PUT .*digest={base['digest'].replace(':', '%3A')}") == 0
+
+
+def test_what_a_copy_has_delivered_is_not_read_again(
+    guarded: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    guarded.copy(guarded_request(ref(source), ref(target)))
+    image.load(source.storage, "app", "1.1")
+    source.asked.clear()
+
+    result = guarded.copy(guarded_request(ref(source, "app:1.1"), ref(target, "app:1.1")))
+
+    assert target.storage.tags["app", "1.1"] == image.root
+    assert source.count("GET .*/blobs/") == 0
+    assert result.bytes_copied == 0
+
+
+def test_a_repository_that_all_readers_may_read_is_mounted_from(
+    guarded: Engine, mounts: SharedMounts, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    image.load(source.storage, "twin", "1.0")
+    guarded.copy(guarded_request(ref(source), ref(target)))
+    mounts.readable.add("app")
+
+    result = guarded.copy(guarded_request(ref(source, "twin:1.0"), ref(target, "twin:1.0")))
+
+    assert result.bytes_mounted == image.blob_bytes

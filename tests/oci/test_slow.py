@@ -1,0 +1,187 @@
+"""Registries that drip: a copy ends with its rate, and what others copy goes on beside it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import OCI_MANIFEST, ImageBuilder, sample_image
+from mirrors.oci import CopyCancelledError, RegistryError
+from tests.oci.conftest import MakeEngine, MakeRegistry, copy, ref, request
+from tests.oci.samples import is_complete
+from tests.support.faulty_registry import Action, FaultyRegistry, hang_up, held
+
+
+def dripping_blob(handler: Handler) -> bool:
+    """A blob's GET with a byte at a time, for as long as anybody reads."""
+    registry = handler.registry
+    assert isinstance(registry, FaultyRegistry)
+    content = registry.storage.blob(handler.repository, handler.rest)
+    assert content is not None
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(content)))
+    handler.end_headers()
+    with suppress(OSError):
+        for byte in content:
+            handler.wfile.write(bytes([byte]))
+            if registry.closing.wait(0.05):
+                break
+    return hang_up(handler)
+
+
+def dripping_chunk_size(handler: Handler) -> bool:
+    """A chunked body whose first chunk never begins."""
+    registry = handler.registry
+    assert isinstance(registry, FaultyRegistry)
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    with suppress(OSError):
+        while not registry.closing.wait(0.05):
+            handler.wfile.write(b"0")
+    return hang_up(handler)
+
+
+def dripping_answer(handler: Handler) -> bool:
+    """Takes the whole upload, and never comes to the end of its answer."""
+    registry = handler.registry
+    assert isinstance(registry, FaultyRegistry)
+    handler.read_body()
+    with suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 201 Created\r\nX-Slow: ")
+        while not registry.closing.wait(0.05):
+            handler.wfile.write(b"x")
+    return hang_up(handler)
+
+
+def slow_reader(handler: Handler) -> bool:
+    """Takes an upload a few bytes at a time."""
+    registry = handler.registry
+    assert isinstance(registry, FaultyRegistry)
+    with suppress(OSError):
+        while not registry.closing.wait(0.05) and handler.rfile.read(10):
+            pass
+    return hang_up(handler)
+
+
+@pytest.mark.parametrize("action", [dripping_blob, dripping_chunk_size])
+def test_a_source_that_drips_ends_the_copy(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, action: Action
+) -> None:
+    sample_image(platforms=("linux/amd64",), layers=1).load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", action, times=float("inf"))
+
+    with pytest.raises(RegistryError) as caught:
+        copy(make_engine(slow_seconds=1.0, stall_timeout=1.0, retries=1), source, target)
+
+    assert (caught.value.code, caught.value.host) == ("timeout", source.host)
+    assert not target.storage.tags
+
+
+def test_the_rate_of_a_copy_that_was_ended_is_in_its_message(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    sample_image(platforms=("linux/amd64",), layers=1).load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", dripping_blob, times=float("inf"))
+
+    with pytest.raises(RegistryError, match=r"came at \d+ bytes a second for \d+ s"):
+        copy(make_engine(slow_seconds=1.0), source, target)
+
+
+@pytest.mark.parametrize("action", [dripping_answer, slow_reader])
+def test_a_target_that_drips_ends_the_copy(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, action: Action
+) -> None:
+    sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=16 << 20).load(source.storage, "app", "1.0")
+    target.on("PUT .*/uploads/", action, times=float("inf"))
+
+    with pytest.raises(RegistryError) as caught:
+        copy(make_engine(slow_seconds=0.5, stall_timeout=1.0, upload_tries=1), source, target)
+
+    assert (caught.value.code, caught.value.host) == ("timeout", target.host)
+
+
+def test_a_copy_has_an_end(make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    sample_image(platforms=("linux/amd64",), layers=1).load(source.storage, "app", "1.0")
+    source.on("GET .*/blobs/", dripping_blob, times=float("inf"))
+
+    with pytest.raises(RegistryError, match=r"not copied within 1 s: .* a second") as caught:
+        copy(make_engine(copy_seconds=1.0), source, target)
+
+    assert (caught.value.code, caught.value.permanent) == ("timeout", False)
+
+
+def test_others_are_copied_while_one_source_holds_its_blobs(
+    make_engine: MakeEngine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """Many images of one registry that never answers, of one namespace and of several."""
+    release = threading.Event()
+    hostile = make_registry()
+    hostile.on("GET .*/blobs/", held(release), times=float("inf"))
+    for number in range(6):
+        sample_image(seed=number, layers=6).load(hostile.storage, f"evil{number}", "1.0")
+    image = sample_image(seed=99)
+    image.load(source.storage, "app", "1.0")
+    engine = make_engine(stall_timeout=15.0)
+    with ThreadPoolExecutor(8) as threads:
+        evil = [
+            threads.submit(
+                engine.copy,
+                request(ref(hostile, f"evil{n}:1.0"), ref(target, f"evil{n}:1.0"), party=f"namespace {n % 2}"),
+            )
+            for n in range(6)
+        ]
+        while hostile.count("GET .*/blobs/") < 6:
+            time.sleep(0.01)
+
+        copy(engine, source, target)
+
+        assert is_complete(target, image)
+        assert not any(future.done() for future in evil)
+        release.set()
+        engine.close()
+        for future in evil:
+            with suppress(RegistryError, CopyCancelledError):
+                future.result()
+
+
+def test_others_are_copied_while_one_source_answers_no_manifest(
+    make_engine: MakeEngine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """Seven images whose indexes have hundreds of manifests that are held."""
+    release = threading.Event()
+    hostile = make_registry()
+    builder = ImageBuilder()
+    absent = [{"mediaType": OCI_MANIFEST, "digest": f"sha256:{n:064x}", "size": 10} for n in range(500)]
+    builder.build(builder.index(absent)).load(hostile.storage, "evil", "1.0")
+
+    def stuck(handler: Handler) -> bool:
+        release.wait(20)
+        return hang_up(handler)
+
+    hostile.on("GET .*/manifests/sha256:0", stuck, times=float("inf"))
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    engine = make_engine(reply_timeout=20.0)
+    with ThreadPoolExecutor(8) as threads:
+        evil = [
+            threads.submit(engine.copy, request(ref(hostile, "evil:1.0"), ref(target, f"evil{n}:1.0")))
+            for n in range(7)
+        ]
+        while hostile.count("GET .*/manifests/sha256:0") < 7:
+            time.sleep(0.01)
+
+        copy(engine, source, target)
+
+        assert is_complete(target, image)
+        assert not any(future.done() for future in evil)
+        release.set()
+        engine.close()
+        for future in evil:
+            with suppress(RegistryError, CopyCancelledError):
+                future.result()
