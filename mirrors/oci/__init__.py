@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mirrors.oci.access import Credential, CredentialSource, Issued, RegistryAccess
+from mirrors.oci.common.access import Credential, CredentialSource, Issued, RegistryAccess
+from mirrors.oci.common.errors import CopyCancelledError, RegistryError
+from mirrors.oci.common.manifests import Descriptor
+from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.engine import Engine
-from mirrors.oci.errors import CopyCancelledError, RegistryError
-from mirrors.oci.manifests import Descriptor
-from mirrors.oci.mounts import MemoryMounts, MountIndex, Readers
-from mirrors.oci.progress import Progress
-from mirrors.oci.requests import CopyRequest, CopyResult
-from mirrors.oci.settings import EngineSettings
+from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex, Readers
+from mirrors.oci.transfer.progress import Progress
+from mirrors.oci.transfer.requests import CopyRequest, CopyResult
 
 __all__ = [
     "CopyCancelledError",

@@ -7,23 +7,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from mirrors.images import ImageRef
-from mirrors.oci.access import RegistryAccess
-from mirrors.oci.auth import Authenticator
-from mirrors.oci.blob_board import BlobBoard
-from mirrors.oci.calls import Call
-from mirrors.oci.client import RegistryClient
-from mirrors.oci.copy import ImageCopy, Shared
-from mirrors.oci.errors import CopyCancelledError
-from mirrors.oci.manifests import Descriptor, Manifest
-from mirrors.oci.mounts import MemoryMounts, MountIndex
-from mirrors.oci.pools import FairPool
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import CopyCancelledError
+from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.settings import EngineSettings
+from mirrors.oci.http.authenticator import Authenticator
+from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.http.sender import HttpContext
+from mirrors.oci.http.throttle import Gate
+from mirrors.oci.http.transport import OnRemaining, OnRequest, Transport
 from mirrors.oci.probe import Probe
-from mirrors.oci.progress import Counter, Progress
-from mirrors.oci.requests import CopyRequest, CopyResult
-from mirrors.oci.sender import Wire
-from mirrors.oci.settings import EngineSettings
-from mirrors.oci.throttle import Gate
-from mirrors.oci.transport import OnRemaining, OnRequest, Transport
+from mirrors.oci.transfer.copy import ImageCopy, Shared
+from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex
+from mirrors.oci.transfer.pools import FairPool
+from mirrors.oci.transfer.progress import Progress, ProgressCounter
+from mirrors.oci.transfer.requests import CopyRequest, CopyResult
+from mirrors.oci.transfer.shared_transfers import SharedTransfers
 
 
 class Engine:
@@ -46,13 +46,13 @@ class Engine:
         gate = Gate(
             settings.requests_per_host, inline_wait=settings.inline_wait, per_second=settings.requests_per_second
         )
-        self._wire = Wire(self._transport, Authenticator(self._transport), gate, settings)
+        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings)
         self._blobs = FairPool(settings.blobs, name="oci-blob")
         # Enough for the share of each image; threads start when they are needed.
         self._small = ThreadPoolExecutor(
             settings.images * settings.requests_per_host, thread_name_prefix="oci-manifest"
         )
-        self._shared = Shared(self._wire, BlobBoard(self._blobs), self._small, mounts or MemoryMounts())
+        self._shared = Shared(self._wire, SharedTransfers(self._blobs), self._small, mounts or MemoryMounts())
         self._closed = threading.Event()
 
     def head(
@@ -97,7 +97,7 @@ class Engine:
             timeout=self.settings.copy_seconds,
             cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
         )
-        counter = Counter(progress, self.settings.progress_interval)
+        counter = ProgressCounter(progress, self.settings.progress_interval)
         try:
             return ImageCopy(self._shared, request, call, counter).run()
         except Exception:

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mirrors.oci.access import RegistryAccess
-from mirrors.oci.addresses import resolve
-from mirrors.oci.calls import Call
-from mirrors.oci.client import RegistryClient
-from mirrors.oci.errors import RegistryError, from_reply
-from mirrors.oci.sender import Sender, Wire
-from mirrors.oci.transport import Ask, Reply
-from mirrors.oci.urls import split_host
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RegistryError, from_reply
+from mirrors.oci.common.urls import split_host
+from mirrors.oci.http.addresses import resolve
+from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.http.sender import HttpContext, Sender
+from mirrors.oci.http.transport import HttpRequest, Reply
 
 STEP_SECONDS = 15.0
 
@@ -22,7 +22,7 @@ STEP_SECONDS = 15.0
 class Probe:
     """One registry as `access` reaches it. Each step raises RegistryError, and returns what it found in words."""
 
-    wire: Wire
+    wire: HttpContext
     access: RegistryAccess
     is_closed: Callable[[], bool]
 
@@ -86,8 +86,8 @@ class Probe:
         nobody = replace(self.access, credentials=())
         return self.wire.transport.exchange(self._version(nobody), nobody, self._call())
 
-    def _version(self, access: RegistryAccess) -> Ask:
-        return Ask("GET", self.wire.transport.api(access, "/v2/"))
+    def _version(self, access: RegistryAccess) -> HttpRequest:
+        return HttpRequest("GET", self.wire.transport.api(access, "/v2/"))
 
     def _client(self) -> RegistryClient:
         return RegistryClient(self.wire, self.access, self._call())

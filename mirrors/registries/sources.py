@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirrors.images import ImageRef
 from mirrors.oci import Credential, CredentialSource, RegistryAccess
-from mirrors.oci.access import DOCKER_HUB, DOCKER_HUB_API
+from mirrors.oci.common.access import DOCKER_HUB, DOCKER_HUB_API
 from mirrors.registries.credentials import Reference, resolve
 from swapper_project.config import AwsRegistry, Config, GcpRegistry, SourceRegistry
 

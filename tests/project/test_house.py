@@ -68,7 +68,7 @@ def test_imports_go_one_way() -> None:
 @pytest.mark.parametrize(
     ("files", "forbidden"),
     [
-        (sorted((ROOT / "mirrors/oci").glob("*.py")), "django"),
+        (sorted((ROOT / "mirrors/oci").rglob("*.py")), "django"),
         ([ROOT / "webhook/decision.py", ROOT / "webhook/patch.py"], "django"),
         ([ROOT / "webhook/decision.py", ROOT / "webhook/patch.py"], "mirrors.models"),
     ],

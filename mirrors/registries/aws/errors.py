@@ -11,7 +11,7 @@ from typing import Final
 from botocore import exceptions as aws
 
 from mirrors.oci import RegistryError
-from mirrors.oci.errors import Code
+from mirrors.oci.common.errors import Code
 from mirrors.registries.aws.accounts import forget_clients
 
 DOCS: Final = "docs/aws.md has the policies"

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from mirrors.oci.calls import Call
-from mirrors.oci.errors import CopyCancelledError
-from mirrors.oci.pools import FairPool, Parties
-from mirrors.oci.progress import Way
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import CopyCancelledError
+from mirrors.oci.transfer.pools import FairPool, Parties
+from mirrors.oci.transfer.progress import TransferMethod
 
 BlobKey = tuple[str, str, str]
 """Registry, repository, digest."""
@@ -18,7 +18,7 @@ BlobKey = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Task:
-    future: Future[Way] = field(default_factory=Future)
+    future: Future[TransferMethod] = field(default_factory=Future)
     waiting: list[Call] = field(default_factory=list)
 
     def is_unwanted(self) -> bool:
@@ -29,11 +29,11 @@ class _Task:
 class Ticket:
     """`is_owner`: the transfer was started for this caller, with its credentials. Another's failure is not ours."""
 
-    future: Future[Way]
+    future: Future[TransferMethod]
     is_owner: bool
 
 
-class BlobBoard:
+class SharedTransfers:
     """Thread-safe. A transfer stops when nobody waits for it any more, not when its first image is cancelled."""
 
     def __init__(self, pool: FairPool) -> None:
@@ -41,7 +41,7 @@ class BlobBoard:
         self._tasks: dict[BlobKey, _Task] = {}
         self._lock = threading.Lock()
 
-    def join(self, key: BlobKey, call: Call, parties: Parties, transfer: Callable[[Call], Way]) -> Ticket:
+    def join(self, key: BlobKey, call: Call, parties: Parties, transfer: Callable[[Call], TransferMethod]) -> Ticket:
         """Waits along with a transfer that is under way, else starts one: `transfer` runs on the pool."""
         with self._lock:
             task = self._tasks.get(key)
@@ -52,7 +52,7 @@ class BlobBoard:
             self._pool.submit(parties, lambda: self._run(key, task, transfer))
             return Ticket(task.future, is_owner=True)
 
-    def _run(self, key: BlobKey, task: _Task, transfer: Callable[[Call], Way]) -> None:
+    def _run(self, key: BlobKey, task: _Task, transfer: Callable[[Call], TransferMethod]) -> None:
         try:
             if task.is_unwanted():
                 raise CopyCancelledError

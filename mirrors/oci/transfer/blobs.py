@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mirrors.oci.access import RegistryAccess
-from mirrors.oci.client import RegistryClient, Upload
-from mirrors.oci.download import Download, SourceError
-from mirrors.oci.errors import RegistryError
-from mirrors.oci.manifests import Descriptor
-from mirrors.oci.progress import Way
-from mirrors.oci.sender import Wire
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Descriptor
+from mirrors.oci.http.client import RegistryClient, Upload
+from mirrors.oci.http.sender import HttpContext
+from mirrors.oci.transfer.download import Download, SourceError
+from mirrors.oci.transfer.progress import TransferMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class BlobCopy:
     before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count when an upload
     starts again."""
 
-    wire: Wire
+    wire: HttpContext
     source: RegistryClient
     source_repository: str
     target: RegistryClient
@@ -32,7 +32,7 @@ class BlobCopy:
     is_known: Callable[[], bool]
     on_bytes: Callable[[int], None]
 
-    def run(self) -> Way:
+    def run(self) -> TransferMethod:
         """Raises RegistryError or CopyCancelledError."""
         upload = None
         tries = self.wire.settings.upload_tries

@@ -7,7 +7,7 @@ import socket
 import threading
 from dataclasses import dataclass
 
-from mirrors.oci.errors import RegistryError
+from mirrors.oci.common.errors import RegistryError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -8,7 +8,7 @@ from typing import Final
 from urllib3.exceptions import SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
-from mirrors.oci.errors import RegistryError
+from mirrors.oci.common.errors import RegistryError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 """What OpenSSL calls an answer in plain HTTP."""

@@ -9,7 +9,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
-from mirrors.oci.errors import CopyCancelledError, RegistryError
+from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 
 POLL_SECONDS = 0.2
 

@@ -11,16 +11,17 @@ from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from mirrors.oci.access import RegistryAccess
-from mirrors.oci.calls import Call
-from mirrors.oci.connections import Pool, Pools, Route
-from mirrors.oci.errors import CopyCancelledError, RegistryError
-from mirrors.oci.headers import pulls_left
-from mirrors.oci.network_errors import stalled, translate
-from mirrors.oci.settings import MIB, EngineSettings
-from mirrors.oci.streams import BodyStream, UploadBody, read_whole
-from mirrors.oci.urls import Origin, Url, split_host
-from mirrors.oci.watchdog import Watch
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import CopyCancelledError, RegistryError
+from mirrors.oci.common.headers import pulls_left
+from mirrors.oci.common.settings import MIB, EngineSettings
+from mirrors.oci.common.urls import Origin, Url, split_host
+from mirrors.oci.http.connections import Pool, Pools
+from mirrors.oci.http.dialer import Route
+from mirrors.oci.http.network_errors import stalled, translate
+from mirrors.oci.http.streams import BodyStream, UploadBody, read_whole
+from mirrors.oci.http.watchdog import Watch
 
 USER_AGENT: Final = "k8s-image-swapper"
 
@@ -55,7 +56,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class HttpRequest:
     """One request. `body` must be bytes for anything that may be redirected; a stream is sent once.
 
     `authorizations` are the Authorization headers by origin: on a way of several hops each sees its own alone.
@@ -103,28 +104,28 @@ class Transport:
         host, port = split_host(access.api_host, 80 if access.insecure else 443)
         return Url(access.scheme, host, port, target)
 
-    def exchange(self, ask: Ask, access: RegistryAccess, call: Call) -> Reply:
+    def exchange(self, request: HttpRequest, access: RegistryAccess, call: Call) -> Reply:
         """Sends the request and follows redirects. Raises RegistryError for anything but an HTTP answer, blaming the
         registry, whichever server of it failed; CopyCancelledError once closed."""
         try:
-            return self._follow(ask, access, call)
+            return self._follow(request, access, call)
         except RegistryError as error:
             error.host = access.host
             raise
 
-    def _follow(self, ask: Ask, access: RegistryAccess, call: Call) -> Reply:
+    def _follow(self, request: HttpRequest, access: RegistryAccess, call: Call) -> Reply:
         home = self.api(access, "/")
-        url, came_from = ask.url, ask.came_from
+        url, came_from = request.url, request.came_from
         for _ in range(MAX_REDIRECTS + 1):
             call.check(access.host)
             if self._closed:
                 raise CopyCancelledError
             pool = self._pools.get(self._route(url, access, home, came_from))
-            reply = self._once(ask, url, ask.authorizations.get(url.origin), pool, call)
+            reply = self._once(request, url, request.authorizations.get(url.origin), pool, call)
             if self._on_remaining is not None and (pulls := pulls_left(reply.headers)) is not None:
                 self._on_remaining(access.host, pulls)
             location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
-            if location is None or not _may_follow(ask, reply.status):
+            if location is None or not _may_follow(request, reply.status):
                 return reply
             if reply.stream is not None:
                 reply.stream.close()
@@ -148,9 +149,9 @@ class Transport:
             dial = split_host(access.connect_to, url.port)
         return Route(url.scheme, url.host, url.port, dial, private_allowed, access.ca_file)
 
-    def _once(self, ask: Ask, url: Url, authorization: str | None, pool: Pool, call: Call) -> Reply:
-        patience = ask.reply_timeout or self._settings.reply_timeout
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **ask.headers}
+    def _once(self, request: HttpRequest, url: Url, authorization: str | None, pool: Pool, call: Call) -> Reply:
+        patience = request.reply_timeout or self._settings.reply_timeout
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if authorization:
             headers["Authorization"] = authorization
         status = 0
@@ -158,12 +159,12 @@ class Transport:
         reply = upload = None
         try:
             with watch.on_this_thread():
-                body = ask.body
+                body = request.body
                 if body is not None and not isinstance(body, bytes):
                     body = upload = UploadBody(body, watch, self._settings.slow_seconds, patience)
-                response = self._send(ask.method, url, body, headers, pool, call)
+                response = self._send(request.method, url, body, headers, pool, call)
                 status = response.status
-                reply = self._reply(ask, url, response, pool, watch)
+                reply = self._reply(request, url, response, pool, watch)
             return reply
         except RegistryError:
             if watch.expired:
@@ -173,7 +174,7 @@ class Transport:
             if reply is None or reply.stream is None:
                 watch.end()
             if self._on_request is not None:
-                self._on_request(ask.method, url.netloc, status)
+                self._on_request(request.method, url.netloc, status)
 
     def _send(
         self,
@@ -193,13 +194,13 @@ class Transport:
         except (HTTPError, OSError, ValueError) as error:
             raise translate(error, url.netloc) from None
 
-    def _reply(self, ask: Ask, url: Url, response: BaseHTTPResponse, pool: Pool, watch: Watch) -> Reply:
+    def _reply(self, request: HttpRequest, url: Url, response: BaseHTTPResponse, pool: Pool, watch: Watch) -> Reply:
         hop = Hop(url, pool.dialer.peer_is_private)
-        if ask.stream and response.status in (200, 206) and not watch.expired:
+        if request.stream and response.status in (200, 206) and not watch.expired:
             watch.rest()
             stream = BodyStream(response, url.netloc, watch, self._settings.stall_timeout)
             return Reply(response.status, response.headers, hop, stream=stream)
-        limit = ask.limit if response.status < 300 else None
+        limit = request.limit if response.status < 300 else None
         body = read_whole(BodyStream(response, url.netloc), limit, url.netloc)
         # Headers that were cut short by the watchdog look like complete ones.
         if watch.expired:
@@ -207,7 +208,7 @@ class Transport:
         return Reply(response.status, response.headers, hop, body)
 
 
-def _may_follow(ask: Ask, status: int) -> bool:
-    if ask.method in ("GET", "HEAD"):
+def _may_follow(request: HttpRequest, status: int) -> bool:
+    if request.method in ("GET", "HEAD"):
         return True
-    return status in (307, 308) and (ask.body is None or isinstance(ask.body, bytes))
+    return status in (307, 308) and (request.body is None or isinstance(request.body, bytes))

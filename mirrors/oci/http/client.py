@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from mirrors.oci import manifests
-from mirrors.oci.access import RegistryAccess
-from mirrors.oci.auth import pull_scope, push_scope
-from mirrors.oci.calls import Call
-from mirrors.oci.errors import RETRYABLE_STATUSES, CopyCancelledError, RegistryError, from_reply
-from mirrors.oci.headers import media_type as content_type_of
-from mirrors.oci.headers import number, retry_after
-from mirrors.oci.manifests import Descriptor, Manifest
-from mirrors.oci.sender import Sender, Wire
-from mirrors.oci.settings import MAX_MANIFEST_BYTES, MIB
-from mirrors.oci.transport import Ask, Hop, Reply
-from mirrors.oci.urls import Url
+from mirrors.oci.common import manifests
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RETRYABLE_STATUSES, CopyCancelledError, RegistryError, from_reply
+from mirrors.oci.common.headers import media_type as content_type_of
+from mirrors.oci.common.headers import number, retry_after
+from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.settings import MAX_MANIFEST_BYTES, MIB
+from mirrors.oci.common.urls import Url
+from mirrors.oci.http.authenticator import pull_scope, push_scope
+from mirrors.oci.http.sender import HttpContext, Sender
+from mirrors.oci.http.transport import Hop, HttpRequest, Reply
 
 COMMIT_BYTES_PER_SECOND = 10 * MIB
 ABANDON_TIMEOUT_SECONDS = 5.0
@@ -44,7 +44,7 @@ class BlobBody(Protocol):
 class RegistryClient:
     """One registry, as one call may use it. Every method raises RegistryError, or CopyCancelledError."""
 
-    def __init__(self, wire: Wire, access: RegistryAccess, call: Call) -> None:
+    def __init__(self, wire: HttpContext, access: RegistryAccess, call: Call) -> None:
         self.access = access
         self.call = call
         self._wire = wire
@@ -56,7 +56,7 @@ class RegistryClient:
         """None when the registry says 404. A reply without a digest is settled by a GET; with `confirm`, so is one that
         denies the manifest: some registries refuse a HEAD of what they show to a GET."""
         reply = self._sender.send(
-            self._manifest_ask("HEAD", repository, reference, media_type), (pull_scope(repository),)
+            self._manifest_request("HEAD", repository, reference, media_type), (pull_scope(repository),)
         )
         if reply.status != 200 and confirm and _is_denial(reply.status):
             return self._look(repository, reference, media_type)
@@ -85,24 +85,26 @@ class RegistryClient:
         return Descriptor(digest, content_type_of(reply.headers), len(reply.body))
 
     def _get(self, repository: str, reference: str, media_type: str) -> Reply:
-        ask = replace(self._manifest_ask("GET", repository, reference, media_type), limit=MAX_MANIFEST_BYTES)
-        return self._sender.send(ask, (pull_scope(repository),))
+        request = replace(self._manifest_request("GET", repository, reference, media_type), limit=MAX_MANIFEST_BYTES)
+        return self._sender.send(request, (pull_scope(repository),))
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
-        ask = Ask(
+        request = HttpRequest(
             "PUT",
             self._url(repository, f"manifests/{reference}"),
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
         )
-        reply = self._sender.send(ask, (push_scope(repository),))
+        reply = self._sender.send(request, (push_scope(repository),))
         self._expect(reply, {200, 201, 202}, f"writing {self._name(repository, reference)}")
         self._check_stored(reply, manifest.digest, self._name(repository, reference))
 
     def has_blob(self, repository: str, digest: str, *, confirm: bool = False) -> bool:
         """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a
         HEAD denies."""
-        reply = self._sender.send(Ask("HEAD", self._url(repository, f"blobs/{digest}")), (push_scope(repository),))
+        reply = self._sender.send(
+            HttpRequest("HEAD", self._url(repository, f"blobs/{digest}")), (push_scope(repository),)
+        )
         if _is_denial(reply.status):
             return confirm and self._can_read(repository, digest)
         self._expect(reply, {200}, f"looking for blob {digest} in {self._name(repository)}")
@@ -122,14 +124,14 @@ class RegistryClient:
     def open_blob(self, repository: str, digest: str, offset: int) -> Reply:
         """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        ask = Ask("GET", self._url(repository, f"blobs/{digest}"), headers=headers, stream=True)
-        reply = self._sender.send(ask, (pull_scope(repository),), gated=False)
+        request = HttpRequest("GET", self._url(repository, f"blobs/{digest}"), headers=headers, stream=True)
+        reply = self._sender.send(request, (pull_scope(repository),), gated=False)
         self._expect(reply, {200, 206}, f"reading blob {digest} of {self._name(repository)}")
         return reply
 
     def start_upload(self, repository: str) -> Upload:
-        ask = Ask("POST", self._url(repository, "blobs/uploads/"))
-        reply = self._sender.send(ask, (push_scope(repository),))
+        request = HttpRequest("POST", self._url(repository, "blobs/uploads/"))
+        reply = self._sender.send(request, (push_scope(repository),))
         self._expect(reply, {202}, f"starting an upload to {self._name(repository)}")
         return self._upload(reply)
 
@@ -137,8 +139,8 @@ class RegistryClient:
         """Takes the blob over from another repository of this registry. None when that worked; else the session the
         registry opened instead. Raises RegistryError where mounting is refused or fails; it is not tried again."""
         query = urlencode({"mount": digest, "from": source}, quote_via=quote)
-        ask = Ask("POST", self._url(repository, f"blobs/uploads/?{query}"))
-        reply = self._sender.send(ask, (push_scope(repository), pull_scope(source)), tries=1)
+        request = HttpRequest("POST", self._url(repository, f"blobs/uploads/?{query}"))
+        reply = self._sender.send(request, (push_scope(repository), pull_scope(source)), tries=1)
         self._expect(reply, {201, 202}, f"mounting blob {digest} into {self._name(repository)}")
         if reply.status == 201:
             self._check_stored(reply, digest, f"blob {digest}")
@@ -147,7 +149,7 @@ class RegistryClient:
     def put_blob(self, repository: str, upload: Upload, digest: str, size: int, body: BlobBody) -> None:
         """One PUT of the whole blob: sent once, as a stream cannot be replayed. Takes no slot of its own."""
         url = upload.location.with_query(urlencode({"digest": digest}, quote_via=quote))
-        ask = Ask(
+        request = HttpRequest(
             "PUT",
             url,
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
@@ -155,7 +157,7 @@ class RegistryClient:
             came_from=upload.hop,
             reply_timeout=self._sender.stall_timeout + size / COMMIT_BYTES_PER_SECOND,
         )
-        reply = self._sender.send_once(ask, (push_scope(repository),))
+        reply = self._sender.send_once(request, (push_scope(repository),))
         self._expect(reply, {200, 201, 202, 204}, f"uploading blob {digest} to {self._name(repository)}")
         if not body.is_complete:
             raise RegistryError(
@@ -168,15 +170,17 @@ class RegistryClient:
     def abandon(self, repository: str, upload: Upload) -> None:
         """Best effort: an upload that is not cancelled stays on the registry's disk for days. (Distribution 2.8 takes
         back only those that no byte was sent to; the others wait for its own purge.)"""
-        ask = Ask("DELETE", upload.location, came_from=upload.hop)
+        request = HttpRequest("DELETE", upload.location, came_from=upload.hop)
         with suppress(RegistryError, CopyCancelledError):
             Sender(self._wire, self.access, Call(timeout=ABANDON_TIMEOUT_SECONDS)).send_once(
-                ask, (push_scope(repository),)
+                request, (push_scope(repository),)
             )
 
-    def _manifest_ask(self, method: str, repository: str, reference: str, media_type: str) -> Ask:
+    def _manifest_request(self, method: str, repository: str, reference: str, media_type: str) -> HttpRequest:
         accepted = dict.fromkeys([*manifests.ACCEPT, *([media_type] if media_type else [])])
-        return Ask(method, self._url(repository, f"manifests/{reference}"), headers={"Accept": ", ".join(accepted)})
+        return HttpRequest(
+            method, self._url(repository, f"manifests/{reference}"), headers={"Accept": ", ".join(accepted)}
+        )
 
     def _url(self, repository: str, rest: str) -> Url:
         return self._wire.transport.api(self.access, f"/v2/{repository}/{rest}")

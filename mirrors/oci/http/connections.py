@@ -7,27 +7,20 @@ import os
 import socket
 import ssl
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
 
-from mirrors.oci.addresses import Address, resolve
-from mirrors.oci.errors import RegistryError
-from mirrors.oci.watchdog import Watchdog
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.http.dialer import Dialer, Route
+from mirrors.oci.http.watchdog import Watchdog
 
 MAX_POOLS = 256
-SOCKET_OPTIONS = (
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-)
 
 
 class _NoRequestLines(logging.Filter):
@@ -39,92 +32,6 @@ class _NoRequestLines(logging.Filter):
 
 logging.getLogger("urllib3.connectionpool").addFilter(_NoRequestLines())
 logging.getLogger("urllib3.connection").addFilter(_NoRequestLines())
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """How one origin is reached; connections are shared by everything with the same route."""
-
-    scheme: str
-    host: str
-    port: int
-    dial: tuple[str, int]
-    private_allowed: bool
-    ca_file: str | None
-
-
-@dataclass(slots=True)
-class Dialer:
-    """Opens sockets for one route. `peer_is_private` tells where the newest of them went."""
-
-    route: Route
-    watchdog: Watchdog
-    stall_timeout: float
-    peer_is_private: bool = field(default=False, init=False)
-    _open: WeakSet[HTTPConnection] = field(default_factory=WeakSet, init=False)
-    _requesting: threading.local = field(default_factory=threading.local, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-
-    @contextmanager
-    def requesting(self, target: str) -> Iterator[None]:
-        """The target, byte for byte, of the request that this thread sends inside the block. A body that is read on
-        the way may ask the same host for something else meanwhile."""
-        outer: str = getattr(self._requesting, "target", "/")
-        self._requesting.target = target
-        try:
-            yield
-        finally:
-            self._requesting.target = outer
-
-    @property
-    def target(self) -> str:
-        target: str = self._requesting.target
-        return target
-
-    def opened(self, connection: HTTPConnection) -> None:
-        with self._lock:
-            self._open.add(connection)
-
-    def abort(self) -> None:
-        """Shuts down what is under way, so that no thread waits for a peer that has stopped talking."""
-        with self._lock:
-            sockets = [connection.sock for connection in self._open if connection.sock is not None]
-        for sock in sockets:
-            with suppress(OSError):
-                # Not the TLS socket's own method: it would pull its state away from under the thread that reads.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    def dial(self, timeout: float) -> socket.socket:
-        """Resolves once, checks every address, and connects to one of them. Raises RegistryError."""
-        until = time.monotonic() + timeout
-        host, port = self.route.dial
-        addresses = resolve(host, port, private_allowed=self.route.private_allowed, timeout=timeout)
-        failure = "no address"
-        for address in addresses:
-            try:
-                sock = self._connect(address, until - time.monotonic())
-            except OSError as error:
-                failure = os.strerror(error.errno) if error.errno else "no answer in time"
-                continue
-            self.peer_is_private = address.is_private
-            return sock
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise RegistryError("unavailable", f"could not connect to {place}: {failure}", host=self.route.host)
-
-    def _connect(self, address: Address, timeout: float) -> socket.socket:
-        if timeout <= 0:
-            raise TimeoutError
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
-        try:
-            for option in SOCKET_OPTIONS:
-                sock.setsockopt(*option)
-            sock.settimeout(timeout)
-            sock.connect(address.sockaddr)
-            self.watchdog.attach(sock)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
 
 class _DialledMixin(HTTPConnection):

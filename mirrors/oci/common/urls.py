@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from mirrors.oci.errors import RegistryError
+from mirrors.oci.common.errors import RegistryError
 
 Origin = tuple[str, str, int]
 """Scheme, host, port."""

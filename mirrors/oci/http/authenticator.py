@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from mirrors.oci import token_server
-from mirrors.oci.access import Credential, Issued, RegistryAccess
-from mirrors.oci.calls import Call
-from mirrors.oci.challenges import Challenge, best
-from mirrors.oci.errors import is_retryable
-from mirrors.oci.token_server import Place, Realm, Scopes
-from mirrors.oci.transport import Ask, Reply, Transport
+from mirrors.oci.common.access import Credential, Issued, RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import is_retryable
+from mirrors.oci.http import token_server
+from mirrors.oci.http.challenges import Challenge, best
+from mirrors.oci.http.token_server import AuthOrigin, Realm, Scopes
+from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
 REFRESH_MARGIN_SECONDS: Final = 15.0
 MAX_ELSEWHERE: Final = 4
@@ -50,7 +50,7 @@ class Authorization:
     has_credentials: bool = False
 
 
-NOTHING: Final = Authorization(None)
+NO_AUTHORIZATION: Final = Authorization(None)
 
 
 @dataclass(slots=True)
@@ -77,13 +77,13 @@ class Authenticator:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._sessions: OrderedDict[tuple[Place, Scopes], _Session] = OrderedDict()
-        self._realms: OrderedDict[Place, Realm] = OrderedDict()
-        self._elsewhere: OrderedDict[RegistryAccess, tuple[Place, ...]] = OrderedDict()
+        self._sessions: OrderedDict[tuple[AuthOrigin, Scopes], _Session] = OrderedDict()
+        self._realms: OrderedDict[AuthOrigin, Realm] = OrderedDict()
+        self._elsewhere: OrderedDict[RegistryAccess, tuple[AuthOrigin, ...]] = OrderedDict()
         self._without: OrderedDict[RegistryAccess, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def authorize(self, place: Place, scopes: Scopes, call: Call) -> Authorization:
+    def authorize(self, place: AuthOrigin, scopes: Scopes, call: Call) -> Authorization:
         """What to send with the first try: nothing as long as nobody has asked for anything."""
         session = self._session(place, scopes)
         with call.holding(session.lock, place.access.host):
@@ -91,10 +91,10 @@ class Authenticator:
                 return kept
             realm = self._realms.get(place)
             if realm is None:
-                return NOTHING
+                return NO_AUTHORIZATION
             return self._obtain(session, place, realm, scopes, call)
 
-    def elsewhere(self, home: Place, scopes: Scopes) -> dict[Place, Authorization]:
+    def elsewhere(self, home: AuthOrigin, scopes: Scopes) -> dict[AuthOrigin, Authorization]:
         """What other origins on the way to this one have given before, while that is valid."""
         with self._lock:
             places = self._elsewhere.get(home.access, ())
@@ -103,7 +103,7 @@ class Authenticator:
         return {place: authorization for place, authorization in kept.items() if authorization is not None}
 
     def renew(
-        self, place: Place, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
+        self, place: AuthOrigin, scopes: Scopes, refused: Authorization, reply: Reply, call: Call
     ) -> Authorization | None:
         """What to send after `refused` was refused by `reply`; None when there is nothing left to try."""
         session = self._session(place, scopes)
@@ -125,20 +125,20 @@ class Authenticator:
             is_the_same = found.header == refused.header and not found.fresh
             return None if found.header is None or is_the_same else found
 
-    def discover(self, place: Place, scopes: Scopes, call: Call) -> Authorization | None:
+    def discover(self, place: AuthOrigin, scopes: Scopes, call: Call) -> Authorization | None:
         """Credentials for a registry that refuses or hides what it was asked for without a challenge: `/v2/` is asked
         for one, and Basic is tried where that has none either. None when there is nothing to try."""
         if not place.credentials or self._realms.get(place) is not None or self._was_tried(place.access):
             return None
         url = self._transport.api(place.access, "/v2/")
-        reply = self._transport.exchange(Ask("GET", url), place.access, call)
+        reply = self._transport.exchange(HttpRequest("GET", url), place.access, call)
         challenge = best(reply.headers.getlist("WWW-Authenticate")) if reply.hop.url.origin == place.origin else None
         self._remember(place, Realm(challenge or Challenge("basic"), reply.hop, is_guess=challenge is None))
         session = self._session(place, scopes)
         with call.holding(session.lock, place.access.host):
             return self._obtain(session, place, self._realms[place], scopes, call)
 
-    def take_back(self, place: Place, scopes: Scopes, call: Call) -> None:
+    def forget_guess(self, place: AuthOrigin, scopes: Scopes, call: Call) -> None:
         """What `discover` guessed did not help: go on as before, and do not guess again for a while."""
         realm = self._realms.get(place)
         if realm is None or not realm.is_guess:
@@ -153,13 +153,13 @@ class Authenticator:
     def _was_tried(self, access: RegistryAccess) -> bool:
         return time.monotonic() - self._without.get(access, -GUESS_AGAIN_SECONDS) < GUESS_AGAIN_SECONDS
 
-    def _session(self, place: Place, scopes: Scopes) -> _Session:
+    def _session(self, place: AuthOrigin, scopes: Scopes) -> _Session:
         with self._lock:
             session = self._sessions.get((place, scopes)) or _Session()
             _keep(self._sessions, (place, scopes), session)
             return session
 
-    def _remember(self, place: Place, realm: Realm) -> None:
+    def _remember(self, place: AuthOrigin, realm: Realm) -> None:
         with self._lock:
             _keep(self._realms, place, realm)
             known = self._elsewhere.get(place.access, ())
@@ -169,7 +169,7 @@ class Authenticator:
     def _obtain(
         self,
         session: _Session,
-        place: Place,
+        place: AuthOrigin,
         realm: Realm,
         scopes: Scopes,
         call: Call,
@@ -196,7 +196,7 @@ class Authenticator:
         session.credential = 0
         raise token_server.refused(place)
 
-    def _issue(self, place: Place, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
+    def _issue(self, place: AuthOrigin, index: int, call: Call, refused: str | None) -> Iterator[Issued]:
         """The credentials of this index; where they are issued for a while, and were refused, newer ones too."""
         chosen = place.credentials[index] if place.credentials else None
         if chosen is None or isinstance(chosen, Credential):

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mirrors.oci.calls import POLL_SECONDS, Call
-from mirrors.oci.errors import RegistryError
+from mirrors.oci.common.calls import POLL_SECONDS, Call
+from mirrors.oci.common.errors import RegistryError
 
 MAX_IDLE_HOSTS = 512
 

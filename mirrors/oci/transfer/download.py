@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from mirrors.oci.client import RegistryClient
-from mirrors.oci.errors import RegistryError
-from mirrors.oci.headers import content_range, number
-from mirrors.oci.manifests import Descriptor
-from mirrors.oci.settings import EngineSettings
-from mirrors.oci.streams import BodyStream
-from mirrors.oci.transport import Reply
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.headers import content_range, number
+from mirrors.oci.common.manifests import Descriptor
+from mirrors.oci.common.settings import EngineSettings
+from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.http.streams import BodyStream
+from mirrors.oci.http.transport import Reply
 
 
 class SourceError(Exception):

@@ -7,10 +7,16 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from mirrors.oci.client import RegistryClient
-from mirrors.oci.errors import RegistryError
-from mirrors.oci.manifests import Descriptor, Manifest
-from mirrors.oci.settings import GIB, MAX_IMAGE_BLOBS, MAX_IMAGE_MANIFEST_BYTES, MAX_IMAGE_MANIFESTS, EngineSettings
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.settings import (
+    GIB,
+    MAX_IMAGE_BLOBS,
+    MAX_IMAGE_MANIFEST_BYTES,
+    MAX_IMAGE_MANIFESTS,
+    EngineSettings,
+)
+from mirrors.oci.http.client import RegistryClient
 
 
 @dataclass(slots=True)

@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from mirrors.oci.manifests import Descriptor
+from mirrors.oci.common.manifests import Descriptor
 
-Way = Literal["copied", "mounted", "skipped"]
+TransferMethod = Literal["copied", "mounted", "skipped"]
 
 
-MOST_MOVING = 16
+MAX_SHOWN_BLOBS = 16
 """Blobs on their way that are told one by one, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moving:
+class BlobProgress:
     """A blob on its way, in bytes."""
 
     digest: str
@@ -36,10 +36,10 @@ class Progress:
     bytes_skipped: int = 0
     blobs_total: int = 0
     blobs_done: int = 0
-    moving: tuple[Moving, ...] = ()
+    moving: tuple[BlobProgress, ...] = ()
 
 
-class Counter:
+class ProgressCounter:
     """Counts one image's blobs. `add` is called from any thread, `report` from the image's own, so that the callback
     may use what belongs to that thread (a database connection)."""
 
@@ -51,7 +51,7 @@ class Counter:
         self._totals = (0, 0)
         self._done = 0
         self._moving: dict[Descriptor, int] = {}
-        self._bytes: dict[Way, int] = {"copied": 0, "mounted": 0, "skipped": 0}
+        self._bytes: dict[TransferMethod, int] = {"copied": 0, "mounted": 0, "skipped": 0}
 
     def expect(self, blobs: Iterable[Descriptor]) -> None:
         sizes = [blob.size or 0 for blob in blobs]
@@ -62,7 +62,7 @@ class Counter:
         with self._lock:
             self._moving[blob] = self._moving.get(blob, 0) + count
 
-    def finish(self, blob: Descriptor, way: Way) -> None:
+    def finish(self, blob: Descriptor, way: TransferMethod) -> None:
         """One blob is there; what `add` heard of it is counted no more."""
         with self._lock:
             self._done += 1
@@ -80,5 +80,7 @@ class Counter:
             copied = self._bytes["copied"] + max(0, sum(self._moving.values()))
             blobs, total = self._totals
             by_size = sorted(self._moving.items(), key=lambda item: -(item[0].size or 0))
-            moving = tuple(Moving(blob.digest, blob.size or 0, sent) for blob, sent in by_size[:MOST_MOVING] if sent)
+            moving = tuple(
+                BlobProgress(blob.digest, blob.size or 0, sent) for blob, sent in by_size[:MAX_SHOWN_BLOBS] if sent
+            )
             return Progress(total, copied, self._bytes["mounted"], self._bytes["skipped"], blobs, self._done, moving)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
 
-from mirrors.oci.access import Credential, CredentialSource, RegistryAccess
-from mirrors.oci.calls import Call
-from mirrors.oci.challenges import Challenge
-from mirrors.oci.errors import RegistryError
-from mirrors.oci.headers import retry_after
-from mirrors.oci.transport import Ask, Hop, Reply, Transport
-from mirrors.oci.urls import Origin, Url
+from mirrors.oci.common.access import Credential, CredentialSource, RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.headers import retry_after
+from mirrors.oci.common.urls import Origin, Url
+from mirrors.oci.http.challenges import Challenge
+from mirrors.oci.http.transport import Hop, HttpRequest, Reply, Transport
 
 MAX_TOKEN_SECONDS: Final = 86_400.0
 """What a token server says beyond a day is not believed; ECR's tokens have 12 hours."""
@@ -27,7 +27,7 @@ MAX_TOKEN_REPLY_BYTES: Final = 128 * 1024
 """Room for a token twice (`token` and `access_token`)."""
 
 MAX_SCOPES: Final = 16
-"""Scopes of a challenge that are passed on; registries ask for one or two."""
+"""Scopes of a challenge that are passed on; registries request for one or two."""
 
 MIN_TOKEN_SECONDS: Final = 60.0
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -45,7 +45,7 @@ class Realm:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AuthOrigin:
     """One origin, as one access meets it on the way to its registry.
 
     The registry's own origin alone may see the credentials; the others (redirects, upload Locations) get anonymous
@@ -62,7 +62,7 @@ class Place:
 
 
 def fetch(
-    transport: Transport, place: Place, credential: Credential | None, realm: Realm, scopes: Scopes, call: Call
+    transport: Transport, place: AuthOrigin, credential: Credential | None, realm: Realm, scopes: Scopes, call: Call
 ) -> Reply:
     """One question to the token server that the challenge names."""
     challenge, access = realm.challenge, place.access
@@ -73,8 +73,8 @@ def fetch(
     query += [("scope", scope) for scope in (*ours, *extra)]
     url = Url.parse(challenge.realm, seen_by=access.host).with_query(urlencode(query, quote_via=quote))
     headers = {url.origin: basic(credential)} if credential else {}
-    ask = Ask("GET", url, authorizations=headers, came_from=realm.hop, limit=MAX_TOKEN_REPLY_BYTES)
-    return transport.exchange(ask, access, call)
+    request = HttpRequest("GET", url, authorizations=headers, came_from=realm.hop, limit=MAX_TOKEN_REPLY_BYTES)
+    return transport.exchange(request, access, call)
 
 
 def _is_covered(scope: str, scopes: Scopes) -> bool:
@@ -114,7 +114,7 @@ def failed(reply: Reply, host: str) -> RegistryError:
     )
 
 
-def refused(place: Place) -> RegistryError:
+def refused(place: AuthOrigin) -> RegistryError:
     host = place.access.host
     if place.credentials:
         words = (

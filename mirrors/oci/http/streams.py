@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from mirrors.oci.errors import MAX_ERROR_BYTES, RegistryError
-from mirrors.oci.network_errors import stalled, translate
-from mirrors.oci.settings import KIB
-from mirrors.oci.watchdog import Watch
+from mirrors.oci.common.errors import MAX_ERROR_BYTES, RegistryError
+from mirrors.oci.common.settings import KIB
+from mirrors.oci.http.network_errors import stalled, translate
+from mirrors.oci.http.watchdog import Watch
 
 
 class BodyStream:

@@ -9,20 +9,20 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from mirrors.images import pinned_tag
-from mirrors.oci.blob_board import BlobBoard
-from mirrors.oci.blobs import BlobCopy
-from mirrors.oci.calls import Call
-from mirrors.oci.client import RegistryClient
-from mirrors.oci.errors import RegistryError
-from mirrors.oci.manifests import Descriptor, Manifest, keep_platforms
-from mirrors.oci.mounts import MountIndex
-from mirrors.oci.moves import Moves
-from mirrors.oci.plan import Plan, Planner, is_present
-from mirrors.oci.pools import Share
-from mirrors.oci.progress import Counter, Way
-from mirrors.oci.requests import CopyRequest, CopyResult
-from mirrors.oci.sender import Wire
-from mirrors.oci.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Descriptor, Manifest, keep_platforms
+from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
+from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.http.sender import HttpContext
+from mirrors.oci.transfer.blobs import BlobCopy
+from mirrors.oci.transfer.mounts import MountIndex
+from mirrors.oci.transfer.moves import Moves
+from mirrors.oci.transfer.plan import Plan, Planner, is_present
+from mirrors.oci.transfer.pools import Share
+from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
+from mirrors.oci.transfer.requests import CopyRequest, CopyResult
+from mirrors.oci.transfer.shared_transfers import SharedTransfers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,8 +32,8 @@ T = TypeVar("T")
 class Shared:
     """What all copies of an engine use. `small` runs short requests; no task of any pool waits for another."""
 
-    wire: Wire
-    board: BlobBoard
+    wire: HttpContext
+    board: SharedTransfers
     small: Executor
     mounts: MountIndex
 
@@ -56,7 +56,7 @@ class ImageCopy:
     shared: Shared
     request: CopyRequest
     call: Call
-    counter: Counter
+    counter: ProgressCounter
     source: RegistryClient = field(init=False)
     target: RegistryClient = field(init=False)
     small: Executor = field(init=False)
@@ -211,11 +211,11 @@ class ImageCopy:
         self.target.put_manifest(self.request.target.repository, digest, manifest)
         self._record(digest)
 
-    def blob_task(self, blob: Descriptor) -> Callable[[Call], Way]:
+    def blob_task(self, blob: Descriptor) -> Callable[[Call], TransferMethod]:
         """The transfer of one blob, to be run under a call of its own: other images may come to wait for it."""
         request, shared = self.request, self.shared
 
-        def transfer(call: Call) -> Way:
+        def transfer(call: Call) -> TransferMethod:
             copy = BlobCopy(
                 wire=shared.wire,
                 source=RegistryClient(shared.wire, request.source_access, call),

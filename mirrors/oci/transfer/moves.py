@@ -5,12 +5,12 @@ from __future__ import annotations
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
-from mirrors.oci.calls import POLL_SECONDS
-from mirrors.oci.manifests import Descriptor, Manifest
-from mirrors.oci.plan import Plan
+from mirrors.oci.common.calls import POLL_SECONDS
+from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.transfer.plan import Plan
 
 if TYPE_CHECKING:
-    from mirrors.oci.copy import ImageCopy
+    from mirrors.oci.transfer.copy import ImageCopy
 
 
 class Moves:

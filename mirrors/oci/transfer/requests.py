@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirrors.images import ImageRef
-from mirrors.oci.access import RegistryAccess
-from mirrors.oci.mounts import Readers
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.transfer.mounts import Readers
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mirrors.oci.access import RegistryAccess
-from mirrors.oci.auth import NOTHING, Authenticator, Authorization
-from mirrors.oci.calls import Call
-from mirrors.oci.errors import RegistryError, is_retryable
-from mirrors.oci.headers import retry_after
-from mirrors.oci.settings import EngineSettings
-from mirrors.oci.throttle import Gate
-from mirrors.oci.token_server import Place, Scopes
-from mirrors.oci.transport import Ask, Reply, Transport
-from mirrors.oci.urls import Origin
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RegistryError, is_retryable
+from mirrors.oci.common.headers import retry_after
+from mirrors.oci.common.settings import EngineSettings
+from mirrors.oci.common.urls import Origin
+from mirrors.oci.http.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
+from mirrors.oci.http.throttle import Gate
+from mirrors.oci.http.token_server import AuthOrigin, Scopes
+from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
 HIDING: Final = frozenset({401, 403, 404})
 """What registries answer to somebody who has not said who they are."""
 
 LIMITED: Final = "rate-limited"
 MAX_ORIGINS: Final = 4
-"""Servers of one registry that may each ask for authentication on the way of one request."""
+"""Servers of one registry that may each request for authentication on the way of one request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class HttpContext:
     """What all requests of an engine share."""
 
     transport: Transport
@@ -38,7 +38,7 @@ class Wire:
 class Sender:
     """Sends requests to one registry on behalf of one call."""
 
-    def __init__(self, wire: Wire, access: RegistryAccess, call: Call) -> None:
+    def __init__(self, wire: HttpContext, access: RegistryAccess, call: Call) -> None:
         self._wire = wire
         self._access = access
         self._call = call
@@ -48,14 +48,14 @@ class Sender:
     def stall_timeout(self) -> float:
         return self._wire.settings.stall_timeout
 
-    def send(self, ask: Ask, scopes: Scopes, *, gated: bool = True, tries: int | None = None) -> Reply:
+    def send(self, request: HttpRequest, scopes: Scopes, *, gated: bool = True, tries: int | None = None) -> Reply:
         """The first reply that is final, or the last of `tries`. Raises RegistryError when the registry cannot be
         reached, or asks to wait for longer than is worth it (then with `retry_after`)."""
         settings = self._wire.settings
         last = settings.retries if tries is None else tries - 1
         waited = 0.0
         for attempt in range(last + 1):
-            reply, failure = self._try(ask, scopes, gated=gated)
+            reply, failure = self._try(request, scopes, gated=gated)
             if reply is not None and not is_retryable(reply.status):
                 return reply
             pause = self._pause_after(reply, failure, attempt)
@@ -68,48 +68,48 @@ class Sender:
         assert reply is not None
         return reply
 
-    def send_once(self, ask: Ask, scopes: Scopes) -> Reply:
+    def send_once(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
         host is paused; the trying again is the caller's."""
-        place = self._place(ask.url.origin)
+        place = self._place(request.url.origin)
         authorization = self._wire.auth.authorize(place, scopes, self._call)
-        reply = self._exchange(ask, {place: authorization})
+        reply = self._exchange(request, {place: authorization})
         if self._is_refused(reply, place):
             self._wire.auth.renew(place, scopes, replace(authorization, fresh=False), reply, self._call)
         if is_retryable(reply.status):
             self._pause_after(reply, None, 0)
         return reply
 
-    def _try(self, ask: Ask, scopes: Scopes, *, gated: bool) -> tuple[Reply | None, RegistryError | None]:
+    def _try(self, request: HttpRequest, scopes: Scopes, *, gated: bool) -> tuple[Reply | None, RegistryError | None]:
         try:
             if not gated:
-                return self._authenticated(ask, scopes), None
+                return self._authenticated(request, scopes), None
             with self._wire.gate.hold([self._access.host], self._call):
-                return self._authenticated(ask, scopes), None
+                return self._authenticated(request, scopes), None
         except RegistryError as error:
             if error.permanent:
                 raise
             self._call.check(self._access.host)
             return None, error
 
-    def _authenticated(self, ask: Ask, scopes: Scopes) -> Reply:
+    def _authenticated(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """Answers the challenges of each origin on the way, as often as there is something else to try."""
-        home = self._place(ask.url.origin)
+        home = self._place(request.url.origin)
         sent = self._wire.auth.elsewhere(home, scopes)
         sent[home] = self._wire.auth.authorize(home, scopes, self._call)
         while True:
-            reply = self._exchange(ask, sent)
+            reply = self._exchange(request, sent)
             place = self._place(reply.hop.url.origin)
             if len(sent) > MAX_ORIGINS or not self._is_refused(reply, place):
-                return self._revealed(ask, scopes, reply, sent.get(place, NOTHING))
+                return self._retry_with_credentials(request, scopes, reply, sent.get(place, NO_AUTHORIZATION))
             if reply.stream is not None:
                 reply.stream.close()
-            renewed = self._wire.auth.renew(place, scopes, sent.get(place, NOTHING), reply, self._call)
+            renewed = self._wire.auth.renew(place, scopes, sent.get(place, NO_AUTHORIZATION), reply, self._call)
             if renewed is None:
-                return self._revealed(ask, scopes, reply, sent.get(place, NOTHING))
+                return self._retry_with_credentials(request, scopes, reply, sent.get(place, NO_AUTHORIZATION))
             sent[place] = renewed
 
-    def _revealed(self, ask: Ask, scopes: Scopes, reply: Reply, sent: Authorization) -> Reply:
+    def _retry_with_credentials(self, request: HttpRequest, scopes: Scopes, reply: Reply, sent: Authorization) -> Reply:
         """What a registry refuses or hides without asking for credentials is asked for once more with them."""
         place = self._place(reply.hop.url.origin)
         if reply.status not in HIDING or not place.is_home or sent.header is not None:
@@ -117,24 +117,24 @@ class Sender:
         found = self._wire.auth.discover(place, scopes, self._call)
         if found is None:
             return reply
-        shown = self._exchange(ask, {place: found})
+        shown = self._exchange(request, {place: found})
         if shown.status in HIDING:
-            self._wire.auth.take_back(place, scopes, self._call)
+            self._wire.auth.forget_guess(place, scopes, self._call)
         return shown
 
-    def _place(self, origin: Origin) -> Place:
-        return Place(self._access, origin, is_home=origin == self._home)
+    def _place(self, origin: Origin) -> AuthOrigin:
+        return AuthOrigin(self._access, origin, is_home=origin == self._home)
 
-    def _is_refused(self, reply: Reply, place: Place) -> bool:
+    def _is_refused(self, reply: Reply, place: AuthOrigin) -> bool:
         """Whether other credentials, or a newer token of the same ones, may help. ECR answers 403 to a token that
         has ended."""
         return reply.status == 401 or (reply.status == 403 and place.is_home and self._access.has_alternatives)
 
-    def _exchange(self, ask: Ask, sent: Mapping[Place, Authorization]) -> Reply:
+    def _exchange(self, request: HttpRequest, sent: Mapping[AuthOrigin, Authorization]) -> Reply:
         """Each origin gets its own header alone: an upload's Location or a redirect may be elsewhere."""
         headers = {place.origin: authorization.header for place, authorization in sent.items() if authorization.header}
-        reply = self._wire.transport.exchange(replace(ask, authorizations=headers), self._access, self._call)
-        answered = sent.get(self._place(reply.hop.url.origin), NOTHING)
+        reply = self._wire.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
+        answered = sent.get(self._place(reply.hop.url.origin), NO_AUTHORIZATION)
         return replace(reply, credentials_sent=answered.has_credentials)
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
