@@ -1,4 +1,4 @@
-"""Small questions that tell whether a registry can be used, one after the other: name, connection, log-in, rights."""
+"""Small questions that tell whether a registry can be used, one after the other: name, connection, credentials, permissions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Probe:
         if found is None:
             raise RegistryError(
                 "not-found",
-                f"{repository}:{reference} is not shown; check the log-in's rights, and that the image exists",
+                f"{repository}:{reference} is not shown; check what the credentials may read, and that the image exists",
                 host=self.access.host,
             )
         return f"may read {repository}"
@@ -82,7 +82,7 @@ class Probe:
         return f"{1000 * sorted(seconds)[times // 2]:.0f} ms, the middle one of {times}"
 
     def _ask(self) -> Reply:
-        """Without a log-in, and whatever it answers."""
+        """Without credentials, and whatever it answers."""
         nobody = replace(self.access, credentials=())
         return self.wire.transport.exchange(self._version(nobody), nobody, self._call())
 

@@ -17,7 +17,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A log-in that ends at `expires_at` (monotonic seconds); no credential means anonymous. `fresh` means it was made
+    """Credentials that expire at `expires_at` (monotonic seconds); no credential means anonymous. `fresh` means it was made
     for this very question, so a refusal is about what it may do."""
 
     credential: Credential | None
@@ -26,12 +26,12 @@ class Issued:
 
 
 class CredentialSource(Protocol):
-    """Where a log-in comes from that lasts a while and is then made anew. Compared by identity."""
+    """Where credentials come from that expire and are then issued again. Compared by identity."""
 
     def issue(self, *, timeout: float, refused: str | None = None) -> Issued:
-        """The log-in in force; another one where the registry `refused` that password.
+        """The current credentials; others where the registry `refused` that password.
 
-        Waits `timeout` seconds at most. Raises RegistryError `credential` when there is none to be had now.
+        Waits `timeout` seconds at most. Raises RegistryError `credential` when none can be issued now.
         """
         ...
 
@@ -60,7 +60,7 @@ class RegistryAccess:
 
     @property
     def has_alternatives(self) -> bool:
-        """Whether being denied something may be answered by another log-in, or by a newer token of the same one."""
+        """Whether being denied something may be answered by other credentials, or by a newer token of the same ones."""
         return len(self.credentials) > 1 or any(not isinstance(c, Credential) for c in self.credentials)
 
     @property

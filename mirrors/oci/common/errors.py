@@ -130,6 +130,6 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
 
 
 def _advice(code: Code, *, credentials_sent: bool) -> str:
-    """Nobody is told that credentials were refused that were never sent."""
+    """Credentials that were never sent are never said to be refused."""
     by_credentials = _ADVICE_WITH_CREDENTIALS if credentials_sent else _ADVICE_WITHOUT_CREDENTIALS
     return by_credentials.get(code) or _ADVICE.get(code, "")

@@ -37,7 +37,7 @@ class Route:
 
 @dataclass(slots=True)
 class Dialer:
-    """Opens sockets for one route. `peer_is_private` tells where the newest of them went."""
+    """Opens sockets for one route. `peer_is_private` says where the newest of them leads."""
 
     route: Route
     watchdog: Watchdog

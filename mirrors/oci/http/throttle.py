@@ -29,7 +29,7 @@ class Gate:
     """Slots per host. Bulk work (blob bodies) never takes the last quarter, so HEADs and manifests always get through.
 
     All slots of one `hold` are taken at once: two copies in opposite directions would otherwise each hold one side
-    and wait for the other for ever.
+    and wait for the other forever.
     """
 
     def __init__(self, limit: int, *, inline_wait: float, per_second: float | None = None) -> None:

@@ -147,7 +147,7 @@ class ImageCopy:
         return self.small.submit(look)
 
     def _ask(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A request that this thread waits for without blocking: it goes on looking at whether it is cancelled."""
+        """A request that this thread waits for without blocking: it keeps checking whether it is cancelled."""
         return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
 
     def _look(self, reference: str) -> Descriptor | None:

@@ -14,7 +14,7 @@ TransferMethod = Literal["copied", "mounted", "skipped"]
 
 
 MAX_SHOWN_BLOBS = 16
-"""Blobs on their way that are told one by one, the largest first."""
+"""Blobs on their way that are reported one by one, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class BlobProgress:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Bytes of blobs; `bytes_copied` includes what is on its way, which `moving` tells by blob."""
+    """Bytes of blobs; `bytes_copied` includes what is on its way, which `moving` lists by blob."""
 
     bytes_total: int = 0
     bytes_copied: int = 0
