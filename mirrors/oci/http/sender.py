@@ -135,7 +135,7 @@ class Sender:
         headers = {place.origin: authorization.header for place, authorization in sent.items() if authorization.header}
         reply = self._wire.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
         answered = sent.get(self._place(reply.hop.url.origin), NO_AUTHORIZATION)
-        return replace(reply, credentials_sent=answered.has_credentials)
+        return replace(reply, credentials_sent=True) if answered.has_credentials else reply
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
         """Seconds to wait before the next try; the whole host is paused where it (or its token server) asks for it."""

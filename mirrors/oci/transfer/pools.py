@@ -55,10 +55,10 @@ class FairPool:
             try:
                 run()
             finally:
+                # Nobody is notified: the task that had to wait for this one is taken by this thread.
                 with self._changed:
                     self._running.subtract(parties)
                     self._running += Counter()
-                    self._changed.notify_all()
 
     def _next(self) -> tuple[Parties, Callable[[], None]] | None:
         with self._changed:
