@@ -80,7 +80,10 @@ class RegistryClient:
         reply = self._get(repository, reference, media_type)
         if reply.status == 404:
             return None
-        self._expect(reply, {200}, f"looking for {self._name(repository, reference)}")
+        name = self._name(repository, reference)
+        self._expect(reply, {200}, f"looking for {name}")
+        if not reply.body.lstrip().startswith(b"{"):
+            raise RegistryError("invalid", f"{self.access.host} sent no manifest for {name}", host=self.access.host)
         digest = reference if manifests.is_digest(reference) else manifests.digest_of(reply.body)
         return Descriptor(digest, content_type_of(reply.headers), len(reply.body))
 
