@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from mirrors.bounds import LARGEST_BIG_INTEGER, within
 from mirrors.cluster.pull_secrets import Brought, PullSecrets
 from mirrors.images import ImageRef
 from mirrors.jobs import repositories
@@ -196,5 +197,5 @@ def _known(result: CopyResult) -> dict[str, Any]:
     if not result.unchanged:
         known |= {"platforms": list(result.platforms)}
     if result.bytes_total:
-        known |= {"size_bytes": result.bytes_total}
+        known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
     return known

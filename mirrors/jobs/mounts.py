@@ -72,14 +72,25 @@ class DatabaseMounts:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                registry, digest, answer = self._asked.get(timeout=0.5)
-            except queue.Empty:
-                self._flush()
-                continue
-            close_old_connections()
-            answer.set_result(self._look_up(registry, digest))
+                self._turn()
+            except Exception:
+                log.exception("Where blobs are cannot be looked up or written; they are uploaded")
         self._flush()
         connection.close()
+
+    def _turn(self) -> None:
+        try:
+            registry, digest, answer = self._asked.get(timeout=0.5)
+        except queue.Empty:
+            self._flush()
+            return
+        found: list[str] = []
+        try:
+            close_old_connections()
+            found = self._look_up(registry, digest)
+        finally:
+            # Whatever happened: a blob waits for this.
+            answer.set_result(found)
 
     def _look_up(self, registry: str, digest: str) -> list[str]:
         rows = BlobLocation.objects.filter(
