@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from mirrors.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 from mirrors.models.image_mapping import DIGEST_LENGTH
@@ -77,3 +78,9 @@ class HostBudget(models.Model):
 
     def __str__(self) -> str:
         return self.host
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """The end of a pause that is in force."""
+        until, now = self.resting_until, timezone.now()
+        return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None
