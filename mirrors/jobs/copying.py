@@ -49,6 +49,8 @@ class Copying:
     def run(self, cancelled: Stop) -> Done:
         """Raises what ``mirrors.jobs.retry`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
+        # The claim has found neither of them paused: this process's engine may not know that yet.
+        self._copier.engine.resume((self._source.registry, self._target.registry))
         if self._job.trigger == Trigger.VERIFY:
             return self._verify()
         source = self._source_access(cancelled)

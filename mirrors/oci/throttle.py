@@ -62,6 +62,14 @@ class Gate:
             state = self._hosts.setdefault(host, _Host())
             state.paused_until = max(state.paused_until, time.monotonic() + seconds)
 
+    def resume(self, host: str) -> None:
+        """End a pause that outlasts what calls wait for: the caller knows that the host may be asked again."""
+        with self._changed:
+            state = self._hosts.get(host)
+            if state is not None and state.paused_until - time.monotonic() > self._inline_wait:
+                state.paused_until = 0.0
+                self._changed.notify_all()
+
     def _take(self, wanted: dict[str, int], bulk: bool) -> bool:
         now = time.monotonic()
         states = [(self._hosts.setdefault(host, _Host()), count) for host, count in wanted.items()]

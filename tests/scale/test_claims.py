@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from mirrors.bounds import host_of
 from mirrors.jobs import due, lease
 from mirrors.jobs.clock import from_now
-from mirrors.jobs.shares import Full
+from mirrors.jobs.shares import NOTHING, Full
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
 from tests.jobs.support import target_row
 
@@ -61,7 +61,7 @@ def test_a_claim_passes_over_thousands_of_paused_hosts(crowd: None) -> None:
 
 def test_a_claim_chooses_among_thousands_of_jobs(crowd: None) -> None:
     HostBudget.objects.update(resting_until=None)
-    for besides in (Full(), Full(frozenset({"team-1"}), frozenset({"r7.example.com"}))):
+    for besides in (NOTHING, Full(frozenset({"team-1"}), frozenset({"r7.example.com"}))):
         held, seconds = _timed_claim(besides)
         assert held is not None and seconds < SECONDS_OF_ONE_CLAIM
 
@@ -74,7 +74,7 @@ def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
     assert time.thread_time() - began < SECONDS_OF_ONE_CLAIM
 
 
-def _timed_claim(besides: Full = Full()) -> tuple[lease.Lease | None, float]:
+def _timed_claim(besides: Full = NOTHING) -> tuple[lease.Lease | None, float]:
     if connection.vendor != "postgresql":
         began = time.thread_time()
         return lease.claim(worker="tests", besides=besides), time.thread_time() - began

@@ -18,8 +18,8 @@ from tests.support.system import run_manage, write_config
 AT_ONCE = 4
 OLDER_ROWS = (
     "INSERT INTO mirrors_registry (id, name, role, kind, endpoint, prefix, managed_by, enabled, insecure, username,"
-    " credential_ref, ca_file, settings, created_at, updated_at) VALUES (70, '', 'target', 'oci', 'mirror.example.com', '',"
-    " 'config', true, false, '', '', '', '{}', '2026-01-01 00:00:00+00', '2026-01-01 00:00:00+00')",
+    " credential_ref, ca_file, settings, created_at, updated_at) VALUES (70, '', 'target', 'oci', 'mirror.example.com',"
+    " '', 'config', true, false, '', '', '', '{}', '2026-01-01 00:00:00+00', '2026-01-01 00:00:00+00')",
     "INSERT INTO mirrors_imagemapping (id, source, target_registry_id, target, source_digest, target_digest, platforms,"
     " existence, access, paused) VALUES (70, 'quay.io:8443/org/app:1', 70, 'mirror.example.com/quay.io/org/app:1',"
     " '', '', '[]', 'unknown', 'unknown', false)",
