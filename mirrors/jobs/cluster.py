@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -38,7 +39,8 @@ class StoppableCluster(Cluster):
     def sig_handler(self, signum: int, frame: FrameType | None) -> None:
         stopping.request()
         if self.sentinel is not None and self.stop_event is not None:
-            super().sig_handler(signum, frame)  # type: ignore[no-untyped-call]
+            # The event has a lock. A sentinel that is killed while it holds that would hold this process up for ever.
+            threading.Thread(target=self.stop, name="stop", daemon=True).start()
 
     @property
     def is_alive(self) -> bool:
