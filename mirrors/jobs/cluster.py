@@ -6,7 +6,6 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 import time
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -17,7 +16,7 @@ from django.conf import settings
 from django.db import connections
 from django_q.cluster import Cluster
 
-from mirrors.jobs import liveness, monitor, stopping
+from mirrors.jobs import liveness, lockfree, monitor, stopping
 from mirrors.jobs.readiness import Readiness
 from mirrors.jobs.reconcile import Reconciler
 
@@ -39,8 +38,7 @@ class StoppableCluster(Cluster):
     def sig_handler(self, signum: int, frame: FrameType | None) -> None:
         stopping.request()
         if self.sentinel is not None and self.stop_event is not None:
-            # The event has a lock. A sentinel that is killed while it holds that would hold this process up for ever.
-            threading.Thread(target=self.stop, name="stop", daemon=True).start()
+            super().sig_handler(signum, frame)  # type: ignore[no-untyped-call]
 
     @property
     def is_alive(self) -> bool:
@@ -75,6 +73,7 @@ def serve() -> int:
     connections.close_all()
     _let_children_follow()
     liveness.prepare()
+    lockfree.install()
     cluster = StoppableCluster()
     cluster.start()
     if stopping.is_requested():

@@ -58,7 +58,8 @@ def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
 
     assert hosts.resting() == {}
     assert next_due_at() is None
-    assert take() and lease.claim(worker="tests") is None, "the target is tried by one job first"
+    take()
+    assert lease.claim(worker="tests") is None, "the target is tried by one job first"
     hosts.rest("quay.io", 5)
     hosts.rest("mirror.example.com:5000", 5)
     assert all(at < timezone.now() + AN_HOUR for at in hosts.resting().values())
@@ -141,7 +142,7 @@ def test_what_a_registry_says_is_left_fits_its_column() -> None:
     heard.hear("a.example.com", 10**30)
     heard.hear("b.example.com" * 40, -1)
     heard.write()
-    assert sorted(HostBudget.objects.values_list("remaining", flat=True)) == [0, 2**31 - 1]
+    assert set(HostBudget.objects.values_list("remaining", flat=True)) == {0, 2**31 - 1}
 
 
 @pytest.mark.parametrize("answer", [reply(429, Retry_After="86400"), reply(503, Retry_After="600")])
