@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db.models import Count, Exists, Max, Min, Q, Subquery
 from django.db.models.functions import Coalesce
 
+from mirrors.bounds import LONGEST_PAUSE
 from mirrors.models import (
     HostBudget,
     ImageMapping,
@@ -50,8 +51,8 @@ def small_facts() -> SmallFacts:
 
 
 def hosts(now: datetime) -> dict[str, Any]:
-    """Registries that asked to be left alone, and what others say is left of their pulls."""
-    rests = Q(resting_until__gt=now)
+    """Registries that asked us to wait, and what others say is left of their pulls."""
+    rests = Q(resting_until__gt=now, resting_until__lte=now + timedelta(seconds=LONGEST_PAUSE))
     heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
     # A host may have a budget for each log-in: what is told is the one that ends first.
     known = HostBudget.objects.filter(rests | heard).order_by().values("host")

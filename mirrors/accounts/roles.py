@@ -37,7 +37,7 @@ _SEEN_BY_ADMINS: Final = (
     "view_accessfailurelog",
     "view_accesslog",
 )
-_OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository")
+_OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository", "hostbudget")
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:

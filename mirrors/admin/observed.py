@@ -1,4 +1,4 @@
-"""Admin of what the system has observed: hosts, blobs, revisions."""
+"""Admin of what the system has observed: blobs, revisions, running processes, what people did."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from mirrors.admin.columns import moment, status
 from mirrors.admin.recent_filter import RecentActions
 from mirrors.models import (
     BlobLocation,
-    HostBudget,
     Instance,
     OperatorAction,
     RegistryCheck,
@@ -27,17 +26,6 @@ from mirrors.standing import SEEN_WITHIN
 # The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
 for queue_row in (OrmQ, Schedule, Success, Failure):
     admin.site.unregister(queue_row)
-
-
-@admin.register(HostBudget)
-class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
-    list_display = ["host", "operation", "until", "remaining", "updated"]
-    empty_words = "No registry has asked to be left alone, or told how many pulls are left."
-    search_fields = ["host"]
-    ordering = ["host", "operation"]
-
-    until = moment("resting_until", "left alone until")
-    updated = moment("updated_at", "heard")
 
 
 @admin.register(BlobLocation)

@@ -19,7 +19,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.parameters import check
 from mirrors.api.who import who
-from mirrors.models import ImageUse, Instance, OperatorAction, TargetRepository
+from mirrors.models import HostBudget, ImageUse, Instance, OperatorAction, TargetRepository
 from mirrors.standing import running_processes
 from mirrors.stats import Overview, numbers
 
@@ -52,6 +52,26 @@ class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
         services.request_settings(repository_ids=[row.pk], requested_by=who(request))
         row.refresh_from_db()
         return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)
+
+
+class HostViewSet(viewsets.ReadOnlyModelViewSet[HostBudget]):
+    """Hosts of registries that asked us to wait, or reported how many pulls are left."""
+
+    queryset = HostBudget.objects.all()
+    serializer_class = serializers.HostSerializer
+    filterset_fields = ("host",)
+    search_fields = ("host",)
+    roles: ClassVar[dict[str, Role]] = {"resume": Role.OPERATOR}
+
+    @extend_schema(request=None, responses=serializers.HostSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """End its pause now. A host that still limits requests asks for another one."""
+        row: HostBudget = self.get_object()
+        if not services.resume_hosts(host_ids=[row.pk], requested_by=who(request)):
+            raise services.JobStateError(f"{row.host} is not paused: there is nothing to resume.")
+        row.refresh_from_db()
+        return Response(self.get_serializer(row).data)
 
 
 OVERDUE = 600.0

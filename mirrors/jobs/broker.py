@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections, transaction
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -23,6 +24,9 @@ DATABASE = "default"
 HELD_AT_MOST = timedelta(hours=1)
 """Held wake-ups stay well below the lock of those in work (``retry``), so that the two can be told apart."""
 
+WARN_EVERY = 30.0
+"""Seconds between two lines of the log about a database that does not answer."""
+
 
 class OrderedBroker(ORM):
     """Gives wake-ups out in the order they came, each to one worker, none before its time.
@@ -32,6 +36,14 @@ class OrderedBroker(ORM):
     """
 
     not_before: datetime | None = None
+    _warns_from = 0.0
+
+    @staticmethod
+    def get_connection(list_key: str | None = None) -> Any:
+        """Without a question to the database: a worker may start before it."""
+        if not connections[DATABASE].in_atomic_block:
+            close_old_connections()
+        return OrmQ.objects.using(DATABASE)
 
     def enqueue(self, task: str) -> int:
         lock = min(self.not_before, timezone.now() + HELD_AT_MOST) if self.not_before else Now()
@@ -46,10 +58,16 @@ class OrderedBroker(ORM):
                 return taken
         except (DatabaseError, InterfaceError) as error:
             # Raised, it would end the pusher; the queue is as it was when the database is back.
-            log.warning("The queue cannot be read; trying again", error=str(error))
+            self._warn(error)
             connections[DATABASE].close()
         time.sleep(settings.Q_CLUSTER["poll"])
         return None
+
+    def _warn(self, error: Exception) -> None:
+        """Not with each look: the database may be away for hours."""
+        if time.monotonic() >= self._warns_from:
+            self._warns_from = time.monotonic() + WARN_EVERY
+            log.warning("The queue cannot be read; trying again", error=" ".join(str(error).split()))
 
     def _take(self) -> list[tuple[int, str]]:
         with transaction.atomic(using=DATABASE):

@@ -16,7 +16,8 @@ from django.conf import settings
 from django.db import connections
 from django_q.cluster import Cluster
 
-from mirrors.jobs import monitor, stopping
+from mirrors.jobs import liveness, lockfree, monitor, stopping
+from mirrors.jobs.readiness import Readiness
 from mirrors.jobs.reconcile import Reconciler
 
 PR_SET_PDEATHSIG = 1
@@ -45,28 +46,51 @@ class StoppableCluster(Cluster):
 
 
 def _let_children_follow() -> None:
-    """Have each process that is forked from now on end with the one that forked it (Linux).
+    """Have each process that is forked from now on end with the one that forked it, and so on (Linux).
 
     A cluster whose parent was killed would otherwise go on, with nobody to stop it, beside its successor.
     """
-    if sys.platform == "linux":
-        prctl = ctypes.CDLL(None).prctl
-        os.register_at_fork(after_in_child=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+    if sys.platform != "linux":
+        return
+    prctl = ctypes.CDLL(None).prctl
+    forking = os.getpid()
+
+    def note_parent() -> None:
+        nonlocal forking
+        forking = os.getpid()
+
+    def follow() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Whoever was killed before that call sends no signal any more.
+        if os.getppid() != forking:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    os.register_at_fork(before=note_parent, after_in_child=follow)
 
 
-def serve() -> None:
-    """Run a cluster until a signal stops it. Threads and connections are made after the fork only."""
+def serve() -> int:
+    """Run a cluster until a signal stops it; the exit status. Threads and connections are made after the fork only."""
     connections.close_all()
     _let_children_follow()
+    liveness.prepare()
+    lockfree.install()
     cluster = StoppableCluster()
     cluster.start()
     if stopping.is_requested():
         cluster.stop()
-    reconciler = Reconciler()
+    readiness = Readiness()
+    monitor.serve_in_background(settings.ENVIRONMENT.bind or monitor.DEFAULT_ADDRESS, readiness)
+    reconciler = Reconciler(on_turn=readiness.note)
     reconciler.start()
-    monitor.serve_in_background(settings.ENVIRONMENT.bind or monitor.DEFAULT_ADDRESS)
-    log.info("The worker is ready")
     while cluster.is_alive:
         time.sleep(0.2)
     reconciler.stop()
-    log.info("The worker has stopped")
+    if stopping.is_requested():
+        log.info("The worker has stopped")
+        return 0
+    log.error(
+        "The process that supervises this worker's copies has ended; the worker ends too, and has to be started again",
+        exit_code=cluster.sentinel.exitcode if cluster.sentinel else None,
+        next_step="look for a kill by the kernel (out of memory) or by hand",
+    )
+    return 1

@@ -49,6 +49,11 @@ class Copier:
                 self._source.poll()
         return self._source.current
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the configuration says something else than what the engine was made with."""
+        return engine_settings(self.config) != self._settings
+
     def renew_engine(self) -> None:
         """Take changed copy settings over; only while nothing is copied."""
         wanted = engine_settings(self.config)

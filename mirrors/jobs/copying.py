@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models.functions import Now
 
+from mirrors.bounds import LARGEST_BIG_INTEGER, within
 from mirrors.cluster.pull_secrets import Brought, PullSecrets
 from mirrors.images import ImageRef
 from mirrors.jobs import repositories
@@ -48,6 +49,8 @@ class Copying:
     def run(self, cancelled: Stop) -> Done:
         """Raises what ``mirrors.jobs.retry`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
+        # The claim has found neither of them paused: this process's engine may not know that yet.
+        self._copier.engine.resume((self._source.registry, self._target.registry))
         if self._job.trigger == Trigger.VERIFY:
             return self._verify()
         source = self._source_access(cancelled)
@@ -213,5 +216,5 @@ def _known(result: CopyResult) -> dict[str, Any]:
     if not result.unchanged:
         known |= {"platforms": list(result.platforms)}
     if result.bytes_total:
-        known |= {"size_bytes": result.bytes_total}
+        known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
     return known

@@ -1,4 +1,8 @@
-"""A drain: claim the most urgent due jobs and run them on the image threads of this process, until nothing is left."""
+"""A drain: claim the most urgent due jobs and run them on the image threads of this process, until nothing is left.
+
+It claims whenever a place is free, however long a copy runs. Once ``drain_limit`` is over it ends as soon as nothing
+runs; after ``drain_end`` it hands back what still runs, and the next drain goes on with that.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from mirrors.jobs.copier import Copier, Stop
 from mirrors.jobs.lease import AttemptReport, Lease
 from mirrors.jobs.registry_checks import RegistryChecks
 from mirrors.jobs.runner import Runner
+from mirrors.jobs.shares import Room, room
 from mirrors.jobs.timing import timing
 from mirrors.services import instance_name
 from mirrors.wakeup import wake_workers
@@ -30,18 +35,19 @@ class ImageThreads:
         self._run = run
         self._jobs: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._busy = 0
+        self._held: list[Lease] = []
         self.changed = threading.Condition()
 
     @property
-    def busy(self) -> int:
+    def held(self) -> list[Lease]:
+        """The jobs that run."""
         with self.changed:
-            return self._busy
+            return list(self._held)
 
     def start(self, lease: Lease) -> None:
         with self.changed:
-            self._busy += 1
-            if self._busy > len(self._threads):
+            self._held.append(lease)
+            if len(self._held) > len(self._threads):
                 name = f"image-{len(self._threads)}"
                 self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
                 self._threads[-1].start()
@@ -67,7 +73,7 @@ class ImageThreads:
                 self._run(lease)
             finally:
                 with self.changed:
-                    self._busy -= 1
+                    self._held.remove(lease)
                     self.changed.notify_all()
         connection.close()
 
@@ -84,12 +90,13 @@ class Drain:
         keep_on: Callable[[], bool] | None = None,
     ) -> None:
         self._copier = copier
-        self._stop = stop
+        self._is_stopped = stop
         self._only = only
         self._keep_on = keep_on
-        self._threads = ImageThreads(Runner(copier, stop).run)
+        self._threads = ImageThreads(Runner(copier, self._must_hand_back).run)
         self._checks = RegistryChecks(copier)
         self._limit = time.monotonic() + timing().drain_limit
+        self._end = time.monotonic() + timing().drain_end
         self._idle_since: float | None = None
         self._claims_from = 0.0
         self._calls_from = 0.0
@@ -104,11 +111,16 @@ class Drain:
                 self._fill()
                 self._threads.wait(timing().poll)
         finally:
-            if self._stop():
+            if self._must_hand_back():
                 self._hand_back()
+            if self._is_stopped():
+                self._copier.engine.close()
             self._threads.end()
         self._order_the_next_wakeup()
         return f"{self.claimed} jobs were taken"
+
+    def _must_hand_back(self) -> bool:
+        return self._is_stopped() or time.monotonic() >= self._end
 
     def _apply_settings(self) -> None:
         """What operators want of repositories comes first; it is rare, and soon done."""
@@ -122,9 +134,9 @@ class Drain:
 
     def _is_over(self) -> bool:
         now = time.monotonic()
-        if self._stop():
+        if self._must_hand_back():
             return True
-        if self._threads.busy or self._checks.is_busy():
+        if self._threads.held or self._checks.is_busy():
             self._idle_since = None
             return False
         if now >= self._limit:
@@ -137,31 +149,44 @@ class Drain:
     def _fill(self) -> None:
         """Claim for every free thread; a database that is away ends nothing."""
         now = time.monotonic()
-        if now >= self._limit or now < self._claims_from:
+        if now < self._claims_from:
             return
-        slots = self._copier.config.copy_.images
         try:
             close_old_connections()
             self._do_small_things()
-            while self._threads.busy < slots and not self._stop():
-                lease = leases.claim(worker=instance_name(), only=self._only)
+            while not self._must_hand_back():
+                free = room(self._copier.config.copy_.images, self._threads.held)
+                lease = self._claim(free)
                 if lease is None:
+                    if not free.for_anybody:
+                        self._call_for_help(now)
                     return
                 self.claimed += 1
                 self._idle_since = None
                 self._threads.start(lease)
-            self._call_for_help(now)
         except (DatabaseError, InterfaceError) as error:
             log.warning("Due jobs cannot be claimed; trying again", error=str(error))
             outage.notice()
             connection.close()
             self._claims_from = now + timing().poll
 
+    def _claim(self, free: Room) -> Lease | None:
+        """A job of somebody who has less than a full share; else, while there is room for anybody, any."""
+        lease = None
+        if free.for_others:
+            lease = leases.claim(worker=instance_name(), only=self._only, besides=free.full)
+        if lease is None and free.for_anybody and free.full:
+            lease = leases.claim(worker=instance_name(), only=self._only)
+        return lease
+
     def _do_small_things(self) -> None:
         """What people asked for beside copies, and what was heard of registries."""
         if self._only is None:
             self._checks.start_requested()
         self._copier.allowances.write()
+        if self._copier.is_outdated:
+            # Under load that never ends, changed copy settings are in force when this drain has ended.
+            self._end = min(self._end, self._limit)
 
     def _call_for_help(self, now: float) -> None:
         """All threads are busy: what else is due is for other workers."""
@@ -172,21 +197,20 @@ class Drain:
     def _hand_back(self) -> None:
         """Wait for the copies to give their jobs back; take them from those that don't come to it in time."""
         deadline = time.monotonic() + timing().hand_back_within
-        while self._threads.busy and time.monotonic() < deadline:
+        while self._threads.held and time.monotonic() < deadline:
             self._threads.wait(0.2)
-        for lease in self._copier.heart.held():
+        for lease in self._threads.held:
             try:
-                leases.hand_back(lease, AttemptReport(log="handed back: this worker is being stopped\n"))
+                leases.hand_back(lease, AttemptReport(log="handed back by this worker\n"))
             except (DatabaseError, InterfaceError) as error:
                 log.warning("A job cannot be handed back; its lease runs out", job=lease.job_id, error=str(error))
                 connection.close()
-        self._copier.engine.close()
 
     def _order_the_next_wakeup(self) -> None:
         """Whatever this drain leaves undone will wake somebody in its time."""
         try:
             if due.claimable().exists():
-                leases.wake_soon() if self._stop() else wake_workers()
+                leases.wake_soon() if self._is_stopped() else wake_workers()
             elif (at := due.next_due_at()) is not None:
                 wake_workers(not_before=at)
         except (DatabaseError, InterfaceError) as error:

@@ -10,6 +10,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from mirrors.jobs import hosts, outage
+from mirrors.jobs.shares import NOTHING, Full
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.mirror_job import MirrorJobQuerySet
 
@@ -19,13 +20,15 @@ def ready() -> MirrorJobQuerySet:
     return MirrorJob.objects.due(abandoned=not outage.is_recent())
 
 
-def claimable(only: Collection[int] | None = None) -> QuerySet[MirrorJob]:
-    """Due jobs, of ``only`` these if given, that no resting host stands in the way of."""
-    due = ready()
+def claimable(only: Collection[int] | None = None, besides: Full = NOTHING) -> QuerySet[MirrorJob]:
+    """Due jobs, of ``only`` these if given, that no paused host stands in the way of; without those of namespaces and
+    source hosts that have their share."""
+    due = ready().filter(hosts.free())
     if only is not None:
         due = due.filter(pk__in=only)
-    away = list(hosts.resting())
-    return due.exclude(pk__in=due.filter(hosts.touches(away)).values("pk")) if away else due
+    if besides.namespaces:
+        due = due.exclude(namespace__in=besides.namespaces)
+    return due.exclude(source_host__in=besides.hosts) if besides.hosts else due
 
 
 def order_of_claims() -> list[str | Combinable]:
@@ -34,7 +37,11 @@ def order_of_claims() -> list[str | Combinable]:
     The copies are counted beside the claim, not in it: fairness may lag, the fence may not.
     """
     running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by().values_list("namespace")
-    whens = [When(namespace=namespace, then=Value(copies)) for namespace, copies in running.annotate(Count("pk"))]
+    # One branch for each number of copies: there are no more of these than places in all workers.
+    by_copies: dict[int, list[str]] = {}
+    for namespace, copies in running.annotate(Count("pk")):
+        by_copies.setdefault(copies, []).append(namespace)
+    whens = [When(namespace__in=names, then=Value(copies)) for copies, names in sorted(by_copies.items())]
     turn = [Case(*whens, default=Value(0), output_field=IntegerField())] if whens else []
     return ["priority", *turn, "available_at", "id"]
 
@@ -42,8 +49,8 @@ def order_of_claims() -> list[str | Combinable]:
 def next_due_at() -> datetime | None:
     """When the next job becomes claimable that is not so now; None: nothing is put off."""
     later = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__gt=Now())
-    times = [later.aggregate(first=Min("available_at"))["first"]]
-    rests = hosts.resting()
-    if rests and ready().filter(hosts.touches(list(rests))).exists():
-        times.append(min(rests.values()))
+    times = [
+        later.aggregate(first=Min("available_at"))["first"],
+        hosts.next_free_at() if ready().exists() else None,
+    ]
     return min((at for at in times if at is not None), default=None)

@@ -53,10 +53,6 @@ class Heart:
         with self._lock:
             self._held.pop(lease, None)
 
-    def held(self) -> list[Lease]:
-        with self._lock:
-            return list(self._held)
-
     def _run(self) -> None:
         pause = timing().heartbeat
         while not self._stopping.wait(pause):
@@ -70,6 +66,10 @@ class Heart:
                 log.warning("Leases cannot be renewed; trying again", error=str(error))
                 outage.notice()
                 connection.close()
+                pause = min(pause, AFTER_ERROR)
+            except Exception:
+                # Without its heart this process would lose every copy that it begins.
+                log.exception("Leases cannot be renewed; trying again")
                 pause = min(pause, AFTER_ERROR)
         connection.close()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,14 +17,19 @@ from django.db.models import F, Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mirrors.jobs import due
+from mirrors.bounds import LONGEST_PAUSE
+from mirrors.jobs import due, hosts
 from mirrors.jobs.clock import from_now
+from mirrors.jobs.shares import NOTHING, Full
 from mirrors.jobs.timing import timing
 from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.wakeup import wake_workers
 from swapper_project import metrics
 
-LOST_MESSAGE = "The worker that copied this image went away without a word; another one takes the job over."
+LOST_MESSAGE = "The worker that copied this image stopped without handing it back; another one takes the job over."
+
+CLAIM_TRIES = 5
+"""Each time another job began to probe the host of the one that was claimed; the next claim looks at other hosts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,12 @@ class Lease:
     number: int
     attempts: int
     max_attempts: int
+    namespace: str = ""
+    source_host: str = ""
+    may_wait: bool = True
+    """Whether waiting for a paused host still costs it no attempt."""
+    probes: tuple[str, ...] = ()
+    """Hosts whose pause is over, and that this job alone talks to until they have answered."""
 
     @property
     def is_last_attempt(self) -> bool:
@@ -53,36 +65,57 @@ class AttemptReport:
     log: str = ""
 
 
-def claim(*, worker: str, only: Collection[int] | None = None) -> Lease | None:
-    """Take the most urgent due job, of ``only`` these if given; None when there is none for us.
+class _ProbedByAnotherError(Exception):
+    """A job was claimed whose host another job has begun to probe at the same moment."""
+
+
+def claim(*, worker: str, only: Collection[int] | None = None, besides: Full = NOTHING) -> Lease | None:
+    """Take the most urgent due job, of ``only`` these if given, ``besides`` those of whoever has enough; None when
+    there is none for us.
 
     The most urgent is the one of the best priority, among these of the namespace with the fewest running copies,
     among these the oldest.
     """
+    for _ in range(CLAIM_TRIES):
+        with suppress(_ProbedByAnotherError), transaction.atomic():
+            return _claim(worker, only, besides)
+    return None
+
+
+def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | None:
     token = uuid.uuid4()
-    order = due.order_of_claims()
-    with transaction.atomic():
-        first = due.claimable(only).order_by(*order).values("pk")
-        # Workers that claim at the same moment take different jobs instead of waiting for one another.
-        first = first.select_for_update(skip_locked=True)[:1]
-        taken = due.ready().filter(pk=Subquery(first))
-        if not taken.update(
-            status=JobStatus.RUNNING,
-            lease_token=token,
-            lease_expires_at=from_now(timing().lease),
-            attempts=F("attempts") + 1,
-            claims=F("claims") + 1,
-        ):
-            return None
-        return _begin(token, worker)
+    first = due.claimable(only, besides).order_by(*due.order_of_claims()).values("pk")
+    # Workers that claim at the same moment take different jobs instead of waiting for one another.
+    first = first.select_for_update(skip_locked=True)[:1]
+    taken = due.ready().filter(pk=Subquery(first))
+    if not taken.update(
+        status=JobStatus.RUNNING,
+        lease_token=token,
+        lease_expires_at=from_now(timing().lease),
+        attempts=F("attempts") + 1,
+        claims=F("claims") + 1,
+    ):
+        return None
+    return _begin(token, worker)
 
 
 def _begin(token: uuid.UUID, worker: str) -> Lease:
-    row = MirrorJob.objects.filter(status=JobStatus.RUNNING, lease_token=token).values_list(
-        "id", "mapping_id", "claims", "attempts", "max_attempts"
+    row = MirrorJob.objects.get(status=JobStatus.RUNNING, lease_token=token)
+    probes = hosts.begin_probe({row.source_host, row.target_host})
+    if probes is None:
+        raise _ProbedByAnotherError
+    lease = Lease(
+        job_id=row.pk,
+        mapping_id=row.mapping_id,
+        token=token,
+        number=row.claims,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        namespace=row.namespace,
+        source_host=row.source_host,
+        may_wait=MirrorJob.objects.filter(pk=row.pk, created_at__gt=from_now(-timing().wait_for_hosts)).exists(),
+        probes=probes,
     )
-    job_id, mapping_id, *counts = row.get()
-    lease = Lease(job_id, mapping_id, token, *counts)
     lose_attempts(lease.job_id)
     MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
     return lease
@@ -120,10 +153,14 @@ def cancel(lease: Lease, report: AttemptReport) -> bool:
     return _end(lease, JobStatus.CANCELLED, AttemptOutcome.CANCELLED, report, {})
 
 
-def put_off(lease: Lease, report: AttemptReport, *, delay: float) -> bool:
-    """Back to pending for another attempt in ``delay`` seconds, with a wake-up then. False: the lease is lost."""
+def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bool = True) -> bool:
+    """Back to pending for another attempt in ``delay`` seconds, with a wake-up then; ``is_counted`` says whether this
+    one counts against the maximum. False: the lease is lost."""
+    fields = _error_of(report) | {"available_at": from_now(min(delay, LONGEST_PAUSE))}
+    if not is_counted:
+        fields["attempts"] = F("attempts") - 1
     with transaction.atomic():
-        if not _release(lease, AttemptOutcome.FAILED, report, available_at=from_now(delay), **_error_of(report)):
+        if not _release(lease, AttemptOutcome.FAILED, report, **fields):
             return False
         available_at = MirrorJob.objects.values_list("available_at", flat=True).get(id=lease.job_id)
         wake_workers(not_before=available_at)

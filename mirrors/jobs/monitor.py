@@ -1,4 +1,4 @@
-"""The worker's own small HTTP server: metrics of all its processes, and its sign of life."""
+"""The worker's own small HTTP server: metrics of all its processes, and its probes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from mirrors.jobs import liveness
+from mirrors.jobs.readiness import Readiness
+from swapper_project.listening import listen
 from swapper_project.metrics_files import exposition
 
 log = structlog.get_logger(__name__)
@@ -20,8 +22,9 @@ ALIVE_WITHIN: Final = 60.0
 
 
 class Handler(BaseHTTPRequestHandler):
-    """``GET /metrics``, and ``GET /livez`` for a kubelet."""
+    """``GET /metrics``, and ``GET /livez`` and ``/readyz`` for a kubelet."""
 
+    server: Server
     timeout = 5
 
     def do_GET(self) -> None:  # noqa: N802
@@ -31,11 +34,16 @@ class Handler(BaseHTTPRequestHandler):
             case "/livez":
                 age = liveness.age()
                 is_alive = age is not None and age < ALIVE_WITHIN
-                self._answer(200 if is_alive else 503, b"ok\n" if is_alive else b"no sign of life: see the log\n")
+                self._probe("" if is_alive else "no sign of life: see the log")
+            case "/readyz":
+                self._probe(self.server.readiness.problem)
             case _:
-                self._answer(404, b"there are /metrics and /livez\n")
+                self._answer(404, b"there are /metrics, /livez and /readyz\n")
 
-    def _answer(self, status: int, body: bytes, content_type: str = "text/plain") -> None:
+    def _probe(self, problem: str) -> None:
+        self._answer(503 if problem else 200, f"{problem or 'ok'}\n".encode())
+
+    def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -46,18 +54,29 @@ class Handler(BaseHTTPRequestHandler):
         """Probes come every few seconds."""
 
 
-def serve_in_background(address: str) -> None:
+class Server(ThreadingHTTPServer):
+    """At a socket that listens already."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str, readiness: Readiness) -> None:
+        listening = listen(address)
+        super().__init__(listening.getsockname()[:2], Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.readiness = readiness
+
+
+def serve_in_background(address: str, readiness: Readiness) -> None:
     """Serve until the process ends; to be called after the fork. An address that is taken costs the metrics alone."""
-    host, _, port = address.rpartition(":")
     try:
-        server = ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
-    except OSError as error:
+        server = Server(address, readiness)
+    except (OSError, OverflowError) as error:
         log.error(
-            "The worker's metrics cannot be served; set SWAPPER_BIND to a free address",
+            "Metrics and probes of the worker cannot be served; set SWAPPER_BIND to a free address of this machine",
             address=address,
-            error=error.strerror,
+            error=getattr(error, "strerror", None) or str(error),
         )
         return
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="monitor", daemon=True).start()
-    log.info("The worker's metrics are served", address=address)
+    log.info("Metrics and probes of the worker are served", address=address)

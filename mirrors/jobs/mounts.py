@@ -64,7 +64,8 @@ class DatabaseMounts:
         self._asked.put((question, answer))
         try:
             return answer.result(PATIENCE)
-        except (TimeoutError, DatabaseError, InterfaceError):
+        except Exception as error:
+            log.warning("Where a blob is cannot be looked up; it is uploaded", error=str(error))
             return default
 
     def record(self, registry: str, digest: str, repository: str) -> None:
@@ -88,19 +89,25 @@ class DatabaseMounts:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                question, answer = self._asked.get(timeout=0.5)
-            except queue.Empty:
-                self._flush()
-                continue
-            try:
-                close_old_connections()
-                answer.set_result(question())
-            except Exception as error:
-                # Whatever it is, the blob that asked must not wait for it, nor the next one.
-                answer.set_exception(error)
-                connection.close()
+                self._turn()
+            except Exception:
+                log.exception("Where blobs are cannot be looked up or written; they are uploaded")
         self._flush()
         connection.close()
+
+    def _turn(self) -> None:
+        try:
+            question, answer = self._asked.get(timeout=0.5)
+        except queue.Empty:
+            self._flush()
+            return
+        try:
+            close_old_connections()
+            answer.set_result(question())
+        except Exception as error:
+            # Whatever it is: a blob waits for this.
+            answer.set_exception(error)
+            connection.close()
 
     def _flush(self) -> None:
         blobs: set[Blob] = set()

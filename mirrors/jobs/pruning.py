@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from auditlog.models import LogEntry
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django_q.models import Task
 
 from mirrors.accounts.models import CacheEntry
@@ -17,6 +17,7 @@ from mirrors.models import (
     AdmissionSample,
     BlobLocation,
     DecisionCount,
+    HostBudget,
     ImageMapping,
     ImageUse,
     Instance,
@@ -56,6 +57,17 @@ def _old() -> Iterator[QuerySet[Any]]:
     for log in (AccessAttempt, AccessFailureLog, AccessLog):
         yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
     yield _before(CacheEntry.objects.all(), "expires", 0)
+    yield _hosts_without_a_pause()
+
+
+def _hosts_without_a_pause() -> QuerySet[Any]:
+    """Hosts whose pause is over and that no job waits for; what they say is left of their pulls is shown for a day."""
+    unpaused = HostBudget.objects.exclude(pk__in=HostBudget.objects.paused().values("pk"))
+    unheard = unpaused.filter(Q(remaining__isnull=True) | Q(updated_at__lt=from_now(-DAY)))
+    live = MirrorJob.objects.live()
+    waits = Exists(live.filter(source_host=OuterRef("host"))), Exists(live.filter(target_host=OuterRef("host")))
+    is_over = Q(resting_until__isnull=True) | (~Q(waits[0]) & ~Q(waits[1]))
+    return unheard.filter(is_over).order_by("pk")
 
 
 def _before(rows: QuerySet[Any], field: str, days: float) -> QuerySet[Any]:

@@ -1,19 +1,23 @@
-"""The safety net: each minute, what no worker attends to any more is put right, in bounded batches.
+"""The safety net: what no worker attends to any more is put right, in bounded batches.
 
-Runs in a thread of the worker's parent process. Several of them at once do no harm: every change names what it saw.
+Every few seconds for jobs, so that a copy whose worker was killed soon begins again; each minute for the rest. Runs in
+a thread of the worker's parent process. Several of them at once do no harm: every change names what it saw.
 """
 
 from __future__ import annotations
 
 import random
 import threading
+import time
+from collections.abc import Callable
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Now, StrIndex, Substr
 
+from mirrors.bounds import LONGEST_PAUSE
 from mirrors.jobs import due, outage, pruning, registry_checks
 from mirrors.jobs.lease import LOST_MESSAGE, lose_attempts
 from mirrors.jobs.timing import timing
@@ -33,9 +37,11 @@ EXHAUSTED = (
 
 
 class Reconciler:
-    """Turns from :meth:`start` to the end of the process, the first one at once."""
+    """Turns from :meth:`start` to the end of the process, the first one at once. ``on_turn`` hears how each ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_turn: Callable[[str], None] = lambda problem: None) -> None:
+        self._on_turn = on_turn
+        self._full_turn_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
@@ -48,20 +54,31 @@ class Reconciler:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                close_old_connections()
-                report_instance(role=InstanceRole.WORKER, facts={"processes": settings.Q_CLUSTER["workers"]})
-                reconcile()
-            except (DatabaseError, InterfaceError) as error:
-                log.warning("Jobs cannot be reconciled; trying again", error=str(error))
-                outage.notice()
-                connection.close()
-            except Exception:
-                log.exception("Reconciling jobs failed; the next turn comes")
+            self._on_turn(self._turn())
             # Workers that were started together need not come together for ever.
-            self._stopping.wait(timing().reconcile_period * random.uniform(0.9, 1.1))
+            self._stopping.wait(timing().lookout_period * random.uniform(0.9, 1.1))
         self._withdraw()
         connection.close()
+
+    def _turn(self) -> str:
+        """What went wrong; empty: nothing."""
+        try:
+            close_old_connections()
+            if time.monotonic() >= self._full_turn_at:
+                report_instance(role=InstanceRole.WORKER, facts={"processes": settings.Q_CLUSTER["workers"]})
+                reconcile()
+                self._full_turn_at = time.monotonic() + timing().reconcile_period * random.uniform(0.9, 1.1)
+            else:
+                look_out()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("Jobs cannot be reconciled; trying again", error=str(error).strip())
+            outage.notice()
+            connection.close()
+            return f"the database cannot be used: {' '.join(str(error).split())}"
+        except Exception:
+            log.exception("Reconciling jobs failed; trying again")
+            return "reconciling jobs failed: see the log"
+        return ""
 
     def _withdraw(self) -> None:
         try:
@@ -71,13 +88,30 @@ class Reconciler:
 
 
 def reconcile() -> None:
-    """One turn."""
+    """One full turn."""
+    look_out()
+    registry_checks.give_up_lost()
+    _repair()
+    pruning.prune()
+
+
+def look_out() -> None:
+    """Take back the jobs of lost workers, and wake somebody for what is due."""
     if not outage.is_recent():
         for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
             _take_back(job)
-    registry_checks.give_up_lost()
     _wake()
-    pruning.prune()
+
+
+def _repair() -> None:
+    """What programs of older versions write: jobs without hosts, and with times that are beyond any pause."""
+    mapping = ImageMapping.objects.filter(pk=OuterRef("mapping_id"))
+    source, target = (
+        Subquery(mapping.values_list(Substr(field, 1, StrIndex(field, Value("/")) - 1))[:1])
+        for field in ("source", "target")
+    )
+    MirrorJob.objects.without_hosts().update(source_host=source, target_host=target)
+    MirrorJob.objects.postponed_beyond(LONGEST_PAUSE).update(available_at=Now())
 
 
 def _take_back(job: MirrorJob) -> None:

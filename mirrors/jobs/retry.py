@@ -6,13 +6,18 @@ import random
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
+from mirrors.bounds import pause_of
 from mirrors.cluster.client import ClusterError
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.timing import timing
 from mirrors.models import ErrorClass
 from mirrors.oci import RegistryError
 from mirrors.registries.credentials import CredentialError
+
+MOST_DOUBLINGS: Final = 30
+"""Of the time to wait: any cap is reached by then, and the number stays one that a float holds."""
 
 
 class JobRefusedError(Exception):
@@ -40,7 +45,7 @@ class JobRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``rest`` is how many seconds ``host`` asked to be left alone. ``details`` go into the attempt's log alone."""
+    """``rest`` is how many seconds ``host`` asked us to wait. ``details`` go into the attempt's log alone."""
 
     error_class: str
     message: str
@@ -51,6 +56,15 @@ class Failure:
     grants: Mapping[str, bool] = field(default_factory=dict)
     """What was learnt of namespaces on the way: whether their own pull secrets read the source."""
     is_private: bool = False
+
+    @property
+    def pause(self) -> float | None:
+        """For how many seconds no job may talk to ``host``; None: it did not ask for that."""
+        if self.permanent or not self.host:
+            return None
+        if self.rest is not None:
+            return pause_of(self.rest)
+        return timing().rate_limit_pause if self.error_class == ErrorClass.RATE_LIMITED else None
 
 
 def classify(error: Exception) -> Failure:
@@ -79,9 +93,16 @@ def classify(error: Exception) -> Failure:
     )
 
 
+def is_postponed(lease: Lease, failure: Failure) -> bool:
+    """Whether the job only has to wait for a host that asked for it: its image was not refused."""
+    return failure.pause is not None and lease.may_wait
+
+
 def delay_after(lease: Lease, failure: Failure) -> float:
-    """Seconds until the next attempt: doubled each time up to a cap, jittered, never before the host's own wish."""
+    """Seconds until the next attempt: doubled each time up to a cap, jittered, never before the host's pause ends."""
     limits = timing()
-    backoff = min(limits.retry_cap, limits.retry_base * 2 ** (lease.attempts - 1))
+    # A postponed job counts no attempts: its claims keep it from asking a host over and over.
+    tries = lease.number if is_postponed(lease, failure) else lease.attempts
+    backoff = min(limits.retry_cap, limits.retry_base * 2 ** min(tries - 1, MOST_DOUBLINGS))
     jittered: float = backoff * random.uniform(0.5, 1.0)
-    return max(jittered, failure.rest or 0.0)
+    return max(jittered, failure.pause or 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from django.db import transaction
@@ -24,6 +24,8 @@ from mirrors.services import record_grants
 from swapper_project import metrics
 
 log = structlog.get_logger(__name__)
+
+NOT_COUNTED: Final = "{host} asked us to wait: the copy is tried again after the pause, and no attempt is counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Runner:
 
         def write() -> bool:
             with transaction.atomic():
+                hosts.end_probe(lease.probes, answered=lease.probes)
                 return leases.succeed(lease, report, **done.known) and _learn(lease, done.grants)
 
         self._record(lease, write)
@@ -74,12 +77,13 @@ class Runner:
             report = attempt.report(last_words="stopped: the job was cancelled")
             self._record(lease, lambda: leases.cancel(lease, report))
         else:
-            report = attempt.report(last_words="handed back: this worker is being stopped")
+            report = attempt.report(last_words="handed back by this worker: it stops, or begins a new drain")
             self._record(lease, lambda: leases.hand_back(lease, report))
 
     def _failed(self, lease: Lease, attempt: Attempt, failure: Failure) -> None:
-        report = attempt.report(failure)
-        is_final = failure.permanent or lease.is_last_attempt
+        is_postponed = retry.is_postponed(lease, failure)
+        report = attempt.report(failure, last_words=NOT_COUNTED.format(host=failure.host) if is_postponed else "")
+        is_final = failure.permanent or (lease.is_last_attempt and not is_postponed)
         fields = {"job": lease.job_id, "error_class": failure.error_class, "error": failure.message}
         if is_final:
             log.error("An image could not be mirrored", **fields)
@@ -88,11 +92,14 @@ class Runner:
 
         def write() -> bool:
             with transaction.atomic():
-                if failure.host and failure.rest:
-                    hosts.rest(failure.host, failure.rest)
+                answered = [failure.host] if failure.permanent else []
+                hosts.end_probe(lease.probes, answered=answered)
+                if failure.pause is not None:
+                    hosts.rest(failure.host, failure.pause)
                 if is_final:
                     return leases.fail(lease, report, **_found(failure)) and _learn(lease, failure.grants, failure)
-                return leases.put_off(lease, report, delay=retry.delay_after(lease, failure))
+                delay = retry.delay_after(lease, failure)
+                return leases.put_off(lease, report, delay=delay, is_counted=not is_postponed)
 
         self._record(lease, write)
 

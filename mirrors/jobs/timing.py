@@ -11,21 +11,34 @@ from django.conf import settings
 class Timing:
     """Seconds, if nothing else is said."""
 
-    heartbeat: float = 10.0
-    lease: float = 30.0
+    heartbeat: float = 5.0
+    lease: float = 20.0
+    """Four heartbeats: the copy of a worker that was killed begins again within half a minute."""
     poll: float = 0.5
     """Between two looks for due jobs while a slot is free."""
     linger: float = 2.0
     """How long a drain still looks when nothing is due: an order may just be on its way into the database."""
     drain_limit: float = 1_800.0
+    """After this a drain ends as soon as nothing runs; until then it claims whenever a place is free."""
+    drain_end: float = 14_400.0
+    """After this it hands back what still runs: django-q2 kills a task after six hours."""
     hand_back_within: float = 15.0
     """What running copies get after a stop before their jobs are handed back over their heads."""
     stop_within: float = 25.0
     retry_base: float = 20.0
     retry_cap: float = 900.0
+    rate_limit_pause: float = 60.0
+    """For a host that limits requests and does not say how long to wait."""
+    probe: float = 30.0
+    """How long one job alone talks to a host after its pause, if it hears neither yes nor no."""
+    wait_for_hosts: float = 86_400.0
+    """How long after it was requested a job waits for paused hosts without counting attempts."""
     database_patience: float = 600.0
     """How long the end of a copy is tried to be written while the database is away."""
+    lookout_period: float = 3.0
+    """Between two looks for jobs whose worker was lost, and for due jobs that nobody was woken for."""
     reconcile_period: float = 60.0
+    """Between two turns of what is not urgent: this worker's report, and old history."""
     config_poll: float = 2.0
     keep_jobs_days: float = 30.0
     keep_blobs_days: float = 90.0

@@ -1,10 +1,16 @@
-"""What workers share about registries' hosts: where blobs are, and who must rest."""
+"""What workers share about registries' hosts: where blobs are, and which hosts are paused."""
 
 from __future__ import annotations
 
-from django.db import models
-from django.db.models.functions import Now
+from datetime import datetime, timedelta
+from typing import Any
 
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from mirrors.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 from mirrors.models.image_mapping import DIGEST_LENGTH
 from mirrors.models.registry import Registry
 
@@ -26,16 +32,43 @@ class BlobLocation(models.Model):
         return f"{self.digest} in {self.repository}"
 
 
-class HostBudget(models.Model):
-    """What a host still allows, and until when it has asked to be left alone."""
+class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
+    """Predicates on the database's own clock. A pause beyond the longest one is no pause: whatever wrote it."""
 
-    host = models.CharField(max_length=260)
+    def paused(self) -> HostBudgetQuerySet:
+        """Hosts that no job may talk to now: they asked to wait, or one job is finding out whether that is over."""
+        waits = Q(resting_until__gt=Now(), resting_until__lte=_longest())
+        is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_longest())
+        return self.filter(waits | is_probed)
+
+    def to_probe(self) -> HostBudgetQuerySet:
+        """Hosts whose pause is over, and nobody knows yet whether they answer again."""
+        return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_longest()))
+
+    def without_probe(self) -> HostBudgetQuerySet:
+        return self.exclude(probe_until__gt=Now(), probe_until__lte=_longest())
+
+
+def _longest() -> models.ExpressionWrapper[Any]:
+    longest = Now() + timedelta(seconds=LONGEST_PAUSE)
+    return models.ExpressionWrapper(longest, output_field=models.DateTimeField())
+
+
+class HostBudget(models.Model):
+    """What a host still allows, and until when it has asked us to wait."""
+
+    host = models.CharField(max_length=HOST_LENGTH)
     credential = models.CharField(max_length=255, blank=True, help_text="Whose budget; empty: anonymous.")
     operation = models.CharField(max_length=30, blank=True)
-    resting_until = models.DateTimeField(null=True, blank=True)
+    resting_until = ReadableDateTimeField(null=True, blank=True)
+    probe_until = ReadableDateTimeField(
+        null=True, blank=True, editable=False, help_text="Until when one job alone talks to it after its pause."
+    )
     tokens = models.FloatField(null=True, blank=True)
     remaining = models.IntegerField(null=True, blank=True, help_text="As the registry itself reports.")
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = HostBudgetQuerySet.as_manager()
 
     class Meta:
         verbose_name = "host limit"
@@ -45,3 +78,9 @@ class HostBudget(models.Model):
 
     def __str__(self) -> str:
         return self.host
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """The end of a pause that is in force."""
+        until, now = self.resting_until, timezone.now()
+        return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
+from mirrors.bounds import HOST_LENGTH, ReadableDateTimeField
 from mirrors.models.image_mapping import ImageMapping
 
 
@@ -75,6 +77,15 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
             ready |= Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)
         return self.filter(ready, attempts__lt=F("max_attempts"))
 
+    def postponed_beyond(self, seconds: float) -> MirrorJobQuerySet:
+        """Jobs that wait for longer than anything may make them wait."""
+        latest = ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=models.DateTimeField())
+        return self.filter(status=JobStatus.PENDING, available_at__gt=latest)
+
+    def without_hosts(self) -> MirrorJobQuerySet:
+        """Live ones that a program wrote which did not know of these columns."""
+        return self.live().filter(source_host="")
+
     def expired(self) -> MirrorJobQuerySet:
         return self.filter(status=JobStatus.RUNNING, lease_expires_at__lte=Now())
 
@@ -94,14 +105,20 @@ class MirrorJob(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=5)
     claims = models.PositiveIntegerField(default=0, help_text="How often a worker took it, hand-backs included.")
-    available_at = models.DateTimeField(db_default=Now())
+    available_at = ReadableDateTimeField(db_default=Now())
+    source_host = models.CharField(
+        max_length=HOST_LENGTH, blank=True, default="", db_default="", editable=False, help_text="Read from."
+    )
+    target_host = models.CharField(
+        max_length=HOST_LENGTH, blank=True, default="", db_default="", editable=False, help_text="Written to."
+    )
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     error_class = models.CharField(max_length=20, choices=ErrorClass, blank=True, default="")
     error_message = models.TextField(blank=True)
     error_host = models.CharField(
-        max_length=260, blank=True, default="", db_default="", help_text="The registry that it failed at."
+        max_length=HOST_LENGTH, blank=True, default="", db_default="", help_text="The registry that it failed at."
     )
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries", db_index=False

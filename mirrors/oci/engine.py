@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from mirrors.images import ImageRef
@@ -105,6 +105,11 @@ class Engine:
                 # Whatever it was that broke, it broke because its connections and pools were taken away.
                 raise CopyCancelledError from None
             raise
+
+    def resume(self, hosts: Iterable[str]) -> None:
+        """Ends long pauses of these hosts, which others keep account of beside this engine."""
+        for host in hosts:
+            self._wire.gate.resume(host)
 
     def close(self) -> None:
         """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""

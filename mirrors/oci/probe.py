@@ -1,4 +1,4 @@
-"""Small questions that tell whether a registry can be used, one after the other: name, connection, credentials, permissions."""
+"""Small questions that show whether a registry can be used: name, connection, credentials, permissions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Probe:
         if found is None:
             raise RegistryError(
                 "not-found",
-                f"{repository}:{reference} is not shown; check what the credentials may read, and that the image exists",
+                f"{repository}:{reference} is not shown; check what the credentials may read, and that it exists",
                 host=self.access.host,
             )
         return f"may read {repository}"

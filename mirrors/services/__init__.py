@@ -2,6 +2,7 @@
 
 from mirrors.services.checks import request_check
 from mirrors.services.grants import record_grants
+from mirrors.services.hosts import resume_hosts
 from mirrors.services.instances import instance_name, report_instance, withdraw_instance
 from mirrors.services.jobs import (
     Acted,
@@ -52,6 +53,7 @@ __all__ = [
     "request_mirror",
     "request_mirrors",
     "request_settings",
+    "resume_hosts",
     "retry_failed",
     "retry_jobs",
     "set_paused",

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.functions import Now
 
+from mirrors.bounds import host_of
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.services import quotas as quota
 from mirrors.wakeup import wake_workers
@@ -186,6 +187,8 @@ def _new_job(mapping_id: int, order: MirrorOrder) -> MirrorJob:
         trigger=order.trigger,
         requested_by=order.requested_by,
         namespace=order.namespace,
+        source_host=host_of(order.source),
+        target_host=host_of(order.target),
     )
 
 

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.models import (
+    HostBudget,
     ImageMapping,
     Instance,
     JobProgress,
@@ -167,3 +168,15 @@ def test_what_may_not_be_mirrored_is_not_ordered(
     settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, config=config)
     assert "source.allowedHosts" in problem(order("nginx:1.27"), 409, "job-state")["detail"]
     assert order("eu.quay.io/team/app:1").status_code == 201
+
+
+def test_a_paused_host_is_resumed_once(operator: APIClient) -> None:
+    until = timezone.now() + timedelta(minutes=30)
+    row = HostBudget.objects.create(host="quay.io", resting_until=until)
+    url = f"/api/v1/hosts/{row.pk}/"
+    assert operator.get("/api/v1/hosts/?host=quay.io").json()["results"][0]["paused_until"] is not None
+
+    assert operator.post(f"{url}resume/").json()["paused_until"] is None
+    assert "not paused" in problem(operator.post(f"{url}resume/"), 409, "job-state")["detail"]
+    action = OperatorAction.objects.get()
+    assert (action.actor, action.action, action.subject) == ("a-operator", "resume", "quay.io")

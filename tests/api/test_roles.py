@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
-from mirrors.models import AdmissionSample, Filter, MirrorJob, Registry, TargetRepository
+from mirrors.models import AdmissionSample, Filter, HostBudget, MirrorJob, Registry, TargetRepository
 from tests.api.conftest import Clients, user_of
 
 VIEW, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
@@ -57,6 +57,9 @@ ROUTES = {
     ("GET", "repositories/"): VIEW,
     ("GET", "repositories/{repository}/"): VIEW,
     ("POST", "repositories/{repository}/apply/"): ACT,
+    ("GET", "hosts/"): VIEW,
+    ("GET", "hosts/{host}/"): VIEW,
+    ("POST", "hosts/{host}/resume/"): ACT,
     ("GET", "stats/"): VIEW,
 }
 EVERYBODY = (Role.NOBODY, *ROLES)
@@ -74,6 +77,7 @@ def ids(job: MirrorJob) -> dict[str, int]:
         "registry": source.pk,
         "filter": query.pk,
         "repository": repository.pk,
+        "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
         "admission": AdmissionSample.objects.create(namespace="shop").pk,
     }
 
@@ -153,5 +157,6 @@ def test_the_groups_have_the_permissions_of_their_role(db: None) -> None:
         "change_mirrorjob",
         "change_imagemapping",
         "change_targetrepository",
+        "change_hostbudget",
     }
     assert {"change_registry", "add_user", "delete_apitoken"} <= perms["admin"]

@@ -58,6 +58,16 @@ class Aws:
         HTTP.request("POST", f"{self.environment['AWS_ENDPOINT_URL']}/moto-api/reset")
         self.steer("faults", {})
         self.steer("rules", [])
+        self.steer("held", [])
+
+    @contextmanager
+    def holding(self, action: str) -> Iterator[None]:
+        """The next call of an IAM action is not answered within the block."""
+        self.steer("held", [action])
+        try:
+            yield
+        finally:
+            self.steer("held", [])
 
     def steer(self, what: str, value: object) -> Any:
         body = json.dumps(value).encode() if value is not None else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,7 @@ from werkzeug.serving import run_simple
 
 from tests.support.registries import PASSWORD
 
-STATE: dict[str, Any] = {"faults": {}, "rules": [], "lifetime": 43_200.0}
+STATE: dict[str, Any] = {"faults": {}, "rules": [], "held": [], "lifetime": 43_200.0}
 CALLS: Counter[str] = Counter()
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -51,6 +52,7 @@ class Steered:
             return self._steer(environ["PATH_INFO"][3:], body, start)
         action = _action(environ, body)
         CALLS[action] += 1
+        _wait_while_held(action)
         fault = STATE["faults"].get(action)
         if fault is None or fault["times"] <= 0:
             return self._app(environ, start)
@@ -63,6 +65,16 @@ class Steered:
         answer = dict(CALLS) if what == "calls" else STATE.get(what)
         start("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(answer).encode()]
+
+
+def _wait_while_held(action: str) -> None:
+    """``held`` names actions whose next call is not answered before the list is emptied."""
+    held = STATE["held"]
+    if action in held:
+        held.remove(action)
+        deadline = time.monotonic() + 30
+        while STATE["held"] is held and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
 def _action(environ: dict[str, Any], body: bytes) -> str:

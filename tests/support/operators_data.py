@@ -16,6 +16,7 @@ from typing import Final
 
 from django.utils import timezone
 
+from mirrors.bounds import host_of
 from mirrors.images import ImageRef, TargetName
 from mirrors.models import (
     ImageMapping,
@@ -188,6 +189,8 @@ class _Maker:
             mapping=mapping,
             status=status,
             namespace=self.noise.choice(NAMESPACES),
+            source_host=host_of(mapping.source),
+            target_host=host_of(mapping.target),
             attempts=int(status != "pending"),
             created_at=(ended or self.now) - timedelta(minutes=2),
             available_at=(ended or self.now) - timedelta(minutes=2),

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from mirrors.models import (
+    HostBudget,
     ImageUse,
     Instance,
     OperatorAction,
@@ -58,6 +59,16 @@ class RepositorySerializer(serializers.ModelSerializer[TargetRepository]):
             "apply_requested_at",
             "checked_at",
         )
+
+
+class HostSerializer(serializers.ModelSerializer[HostBudget]):
+    paused_until = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="No copy talks to it until then: it asked us to wait."
+    )
+
+    class Meta:
+        model = HostBudget
+        fields = ("id", "host", "operation", "paused_until", "remaining", "updated_at")
 
 
 class CoverageSerializer(serializers.Serializer[Any]):

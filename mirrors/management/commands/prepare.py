@@ -16,15 +16,17 @@ from django.core.management import BaseCommand, CommandError, CommandParser, cal
 from django.db import IntegrityError, connection, transaction
 
 from mirrors.indexes import ensure_search
+from mirrors.preparing import only_one
 from mirrors.services.config_rows import sync_config
 from swapper_project import configured
 from swapper_project.certificates import write_private
+from swapper_project.config import Config
 
 
 class Command(BaseCommand):
     help = (
         "Migrate the database, write the rows of the configuration file, and make the first admin user. "
-        "Harmless to run again, and from several places at once."
+        "Safe to run again, and from several places at once: one works, the others wait for it."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,6 +39,10 @@ class Command(BaseCommand):
 
     def handle(self, *, admin_password_file: Path | None, **options: Any) -> None:
         config = configured.load(settings.ENVIRONMENT)
+        with only_one(connection):
+            self._prepare(config, admin_password_file)
+
+    def _prepare(self, config: Config, admin_password_file: Path | None) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         # Once more: the extension that a migration went on without may be there by now.
         ensure_search(connection)

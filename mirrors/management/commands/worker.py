@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from swapper_project import configured, logs
 
 class Command(BaseCommand):
     help = (
-        "Copy the images that were ordered. On SIGTERM or SIGINT running copies are handed back to other workers, "
+        "Copy the images that were requested. On SIGTERM or SIGINT running copies are handed back to other workers, "
         "and the process ends within 30 seconds."
     )
     requires_system_checks = ["mirrors"]
@@ -24,4 +25,4 @@ class Command(BaseCommand):
         # Imported here: django-q2 reads its settings and the apps when it is imported.
         from mirrors.jobs.cluster import serve
 
-        serve()
+        sys.exit(serve())

@@ -80,6 +80,14 @@ class Gate:
             state = self._hosts[host] = _Host(self._limit, self._bulk_limit)
         return state
 
+    def resume(self, host: str) -> None:
+        """End a pause that outlasts what calls wait for: the caller knows that the host may be asked again."""
+        with self._changed:
+            state = self._hosts.get(host)
+            if state is not None and state.paused_until - time.monotonic() > self._inline_wait:
+                state.paused_until = 0.0
+                self._changed.notify_all()
+
     def _take(self, wanted: dict[str, int], bulk: bool) -> bool:
         now = time.monotonic()
         states = [(self._host(host), count) for host, count in wanted.items()]

@@ -54,7 +54,8 @@ class EcrDriver:
         self._each: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._seen_at: dict[str, float] = {}
         self._unfinished: set[str] = set()
-        self._rules: frozenset[str] = frozenset()
+        self._asks_for_rules = threading.Lock()
+        self._rules: frozenset[str] | None = None
         self._rules_until = 0.0
 
     def access(self) -> RegistryAccess:
@@ -127,11 +128,21 @@ class EcrDriver:
         return RepositoryState(differences=differences, facts=found.facts())
 
     def _pulls_through(self, repository: str) -> bool:
-        with self._lock:
-            if time.monotonic() >= self._rules_until:
+        return any(rule == ALL or repository.startswith(f"{rule}/") for rule in self._current_rules())
+
+    def _current_rules(self) -> frozenset[str]:
+        """Nobody waits for another's call: while one asks, the others go by what was known, or ask themselves."""
+        if self._rules is not None and time.monotonic() < self._rules_until:
+            return self._rules
+        is_first = self._asks_for_rules.acquire(blocking=False)
+        try:
+            if is_first or self._rules is None:
                 self._rules = self._repositories.pull_through_prefixes()
                 self._rules_until = time.monotonic() + RULES_EVERY
-            return any(rule == ALL or repository.startswith(f"{rule}/") for rule in self._rules)
+            return self._rules
+        finally:
+            if is_first:
+                self._asks_for_rules.release()
 
     def _missing(self, repository: str) -> RegistryError:
         target = self._target

@@ -1,0 +1,62 @@
+"""The places of a process: no namespace and no source host has more than half of them while jobs of others are due.
+
+Where nobody else waits, one may have all. Others that come then get places beyond the configured number, until what
+one has over its share has ended: copies that take for ever never keep those of others from starting.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+
+class Holder(Protocol):
+    """What has a place."""
+
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def source_host(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Namespaces and source hosts that have their share."""
+
+    namespaces: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.namespaces or self.hosts)
+
+
+NOTHING: Final = Full()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What may be claimed now: jobs of anybody, or those ``besides`` whoever has its share."""
+
+    for_anybody: bool
+    for_others: bool
+    full: Full
+
+
+def room(places: int, holders: Collection[Holder]) -> Room:
+    """What ``places`` leave room for beside those that hold one each."""
+    share = max(1, places // 2)
+    namespaces = Counter(holder.namespace for holder in holders)
+    hosts = Counter(holder.source_host for holder in holders)
+    over = max((count - share for counts in (namespaces, hosts) for count in counts.values()), default=0)
+    busy = len(holders)
+    return Room(
+        for_anybody=busy < places,
+        for_others=busy - max(0, over) < places,
+        full=Full(_full(namespaces.items(), share), _full(hosts.items(), share)),
+    )
+
+
+def _full(counts: Iterable[tuple[str, int]], share: int) -> frozenset[str]:
+    return frozenset(name for name, count in counts if count >= share)

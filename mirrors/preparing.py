@@ -1,0 +1,89 @@
+"""One ``prepare`` at a time on a database, wherever it is started: the others wait for it, then find all done."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+from django.core.management import CommandError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+log = structlog.get_logger(__name__)
+
+WAIT_FOR_OTHERS: Final = 600.0
+"""Seconds; the migrations of a large database take minutes."""
+
+LOOK_EVERY: Final = 0.2
+_ADVISORY: Final = 7_205_514_010
+"""The number of our lock in Postgres."""
+
+
+@contextmanager
+def only_one(connection: BaseDatabaseWrapper, *, patience: float = WAIT_FOR_OTHERS) -> Iterator[None]:
+    """Hold the lock of this database. Raises CommandError when another one has it for longer than ``patience``."""
+    lock = _on_postgres if connection.vendor == "postgresql" else _beside_file
+    with lock(connection) as is_ours:
+        _wait(is_ours, patience)
+        yield
+
+
+@contextmanager
+def _on_postgres(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
+    """Of the session: it ends with the connection, so with the process too."""
+
+    def ask(function: str) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}(%s)", [_ADVISORY])
+            return bool(cursor.fetchone()[0])
+
+    try:
+        # Asked again and again: a session that waits inside the database would hold up an index that is built
+        # concurrently, which waits for all other sessions.
+        yield lambda: ask("pg_try_advisory_lock")
+    finally:
+        if connection.connection is not None and not connection.connection.closed:
+            ask("pg_advisory_unlock")
+
+
+@contextmanager
+def _beside_file(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
+    """Of the directory with the SQLite file: no file is left behind, and it ends with the process."""
+    directory = Path(connection.settings_dict["NAME"]).absolute().parent
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise CommandError(
+            f"{directory}: {error.strerror}. Create it, or name another data directory in SWAPPER_DATA_DIR."
+        ) from error
+
+    def lock() -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    try:
+        yield lock
+    finally:
+        os.close(handle)
+
+
+def _wait(is_ours: Callable[[], bool], patience: float) -> None:
+    deadline, has_waited = time.monotonic() + patience, False
+    while not is_ours():
+        if time.monotonic() >= deadline:
+            raise CommandError(
+                f"Another prepare has been at work on this database for over {patience:.0f} seconds. Look at its log; "
+                "end it if it hangs; then run prepare again."
+            )
+        if not has_waited:
+            log.info("Another prepare is at work on this database; waiting for it")
+            has_waited = True
+        time.sleep(LOOK_EVERY)

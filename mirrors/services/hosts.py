@@ -1,0 +1,36 @@
+"""What people do to registries' hosts: end a pause that a host asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorJob
+from mirrors.services.actions import Subject, note_actions
+from mirrors.services.jobs import batches
+from mirrors.wakeup import wake_workers
+
+
+def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:
+    """End the pauses of these hosts now, and let the jobs that wait for them start; how many were paused.
+
+    A host that still limits requests asks for the next pause with the first of them.
+    """
+    resumed = 0
+    for ids in batches(host_ids):
+        with transaction.atomic():
+            paused = HostBudget.objects.filter(pk__in=ids, resting_until__isnull=False)
+            rows = dict(paused.select_for_update().order_by("pk").values_list("pk", "host"))
+            HostBudget.objects.filter(pk__in=rows).update(resting_until=None, probe_until=None, updated_at=Now())
+            hosts = sorted(set(rows.values()))
+            waiting = MirrorJob.objects.filter(status=JobStatus.PENDING, error_class=ErrorClass.RATE_LIMITED)
+            theirs = waiting.filter(Q(source_host__in=hosts) | Q(target_host__in=hosts))
+            theirs.filter(available_at__gt=Now()).update(available_at=Now())
+            note_actions(actor=requested_by, action="resume", subjects=[Subject(host) for host in hosts])
+            if rows:
+                wake_workers()
+            resumed += len(hosts)
+    return resumed

@@ -1,0 +1,87 @@
+"""The list of hosts: which are paused, and how a person ends a pause."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from mirrors.accounts.roles import Role
+from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction
+from tests.api.conftest import user_of
+from tests.jobs.support import order
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/mirrors/hostbudget/"
+ABSURD = ("10000-01-01 11:59:59+00", "294276-12-31 23:59:59+00", "2058-01-01 00:00:00+00")
+
+
+@pytest.fixture
+def paused() -> HostBudget:
+    return HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=30))
+
+
+def resume(client: Client, row: HostBudget) -> str:
+    """Ask for it, say yes, and read the page that follows."""
+    form = {"action": "resume", "_selected_action": [row.pk]}
+    asked = client.post(LIST, form)
+    assert b"quay.io" in asked.content and b"asks for another pause" in asked.content
+    return client.post(LIST, {**form, "confirmed": str(row.pk)}, follow=True).content.decode()
+
+
+def test_an_operator_resumes_a_host_and_its_jobs_are_due(client: Client, paused: HostBudget) -> None:
+    later = timezone.now() + timedelta(minutes=30)
+    waiting, other = order("quay.io/org/app:1"), order("ghcr.io/org/app:1")
+    MirrorJob.objects.update(available_at=later, error_class=ErrorClass.RATE_LIMITED)
+    client.force_login(user_of(Role.OPERATOR))
+
+    assert "1 resumed." in resume(client, paused)
+
+    paused.refresh_from_db()
+    assert paused.resting_until is None
+    for job in (waiting, other):
+        job.refresh_from_db()
+    assert waiting.available_at < later and other.available_at == later
+    action = OperatorAction.objects.get(action="resume")
+    assert (action.actor, action.subject) == ("a-operator", "quay.io")
+    assert "None of these hosts is paused" in resume(client, paused)
+    assert OperatorAction.objects.filter(action="resume").count() == 1
+
+
+def test_a_viewer_resumes_nothing(client: Client, paused: HostBudget) -> None:
+    client.force_login(user_of(Role.VIEWER))
+    client.post(LIST, {"action": "resume", "_selected_action": [paused.pk], "confirmed": str(paused.pk)})
+    paused.refresh_from_db()
+    assert paused.resting_until is not None
+
+
+@pytest.mark.parametrize("until", ABSURD)
+def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: HostBudget, until: str) -> None:
+    """As versions before this one wrote it."""
+    job = order("quay.io/org/app:1")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE mirrors_hostbudget SET resting_until = %s", [until])
+        cursor.execute("UPDATE mirrors_mirrorjob SET available_at = %s", [until])
+    client.force_login(user_of(Role.ADMIN))
+    pages = (
+        LIST,
+        f"{LIST}{paused.pk}/change/",
+        "/admin/",
+        "/admin/dashboard/",
+        "/admin/mirrors/mirrorjob/",
+        f"/admin/mirrors/mirrorjob/{job.pk}/change/",
+        f"/admin/mirrors/imagemapping/{job.mapping_id}/change/",
+        "/api/v1/stats/",
+        "/api/v1/hosts/",
+        f"/api/v1/hosts/{paused.pk}/",
+        "/api/v1/jobs/",
+        f"/api/v1/jobs/{job.pk}/",
+        "/metrics",
+    )
+    assert [page for page in pages if client.get(page).status_code != 200] == []
+    assert client.get(f"/api/v1/hosts/{paused.pk}/").json()["paused_until"] is None
+    assert client.get("/api/v1/stats/").json()["resting_hosts"] == {}

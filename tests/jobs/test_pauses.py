@@ -1,0 +1,212 @@
+"""Paused hosts: for how long at most, who waits for them, who tries them first, and when they are forgotten."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from mirrors.jobs import hosts, lease
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.copier import Copier
+from mirrors.jobs.due import claimable, next_due_at
+from mirrors.jobs.lease import AttemptReport
+from mirrors.jobs.reconcile import reconcile
+from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, MirrorJob
+from mirrors.oci import Engine, EngineSettings
+from mirrors.services import resume_hosts
+from mirrors.wakeup import wake_workers
+from tests.jobs.support import drain, load, order, orders, take
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+AN_HOUR = timedelta(hours=1)
+ABSURD = ("10000-01-01 11:59:59+00", "294276-12-31 23:59:59+00", "2058-01-01 00:00:00+00", "9999-12-31 23:59:59+00")
+
+
+def end_pause(host: str) -> None:
+    HostBudget.objects.filter(host=host).update(resting_until=from_now(-1))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seconds", [0, -5, 0.1, 3_600, 86_400, 999_999_999, 10**30, math.inf, math.nan])
+def test_no_pause_is_longer_than_an_hour_or_no_pause_at_all(seconds: float) -> None:
+    hosts.rest("quay.io", seconds)
+    until = HostBudget.objects.get().resting_until
+    assert until is not None and timezone.now() < until + timedelta(seconds=1) <= timezone.now() + AN_HOUR * 1.01
+
+
+@pytest.mark.django_db
+def test_a_retry_is_never_later_than_in_an_hour() -> None:
+    job = order("app:1")
+    lease.put_off(take(), AttemptReport(), delay=10.0**12)
+    job.refresh_from_db()
+    assert job.available_at <= timezone.now() + AN_HOUR
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("until", ABSURD)
+def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
+    orders(["quay.io/org/app:1", "ghcr.io/org/app:1"])
+    hosts.rest("quay.io", 60)
+    hosts.rest("mirror.example.com:5000", 60)
+    with connection.cursor() as cursor:
+        # As a version that checked nothing writes it.
+        cursor.execute("UPDATE mirrors_hostbudget SET resting_until = %s", [until])
+
+    assert hosts.resting() == {}
+    assert next_due_at() is None
+    take()
+    assert lease.claim(worker="tests") is None, "the target is tried by one job first"
+    hosts.rest("quay.io", 5)
+    hosts.rest("mirror.example.com:5000", 5)
+    assert all(at < timezone.now() + AN_HOUR for at in hosts.resting().values())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("at", ABSURD)
+def test_an_absurd_time_of_a_job_stops_nothing_and_is_put_right(at: str) -> None:
+    late, other = orders(["late:1", "other:1"])
+    MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-1))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE mirrors_mirrorjob SET available_at = %s WHERE id = %s", [at, late.pk])
+    taken = {take().job_id}
+    if (due_at := next_due_at()) is not None:
+        wake_workers(not_before=due_at)
+    assert [job.pk for job in MirrorJob.objects.order_by("pk")] == [late.pk, other.pk]
+
+    reconcile()
+
+    assert taken | {take().job_id} == {late.pk, other.pk}
+
+
+@pytest.mark.django_db
+def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> None:
+    first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
+    hosts.rest("quay.io", 60)
+    end_pause("quay.io")
+
+    probe = take()
+    assert (probe.job_id, probe.probes) == (first.pk, ("quay.io",))
+    assert lease.claim(worker="tests") is None
+    elsewhere = order("ghcr.io/org/app:1")
+    assert take().job_id == elsewhere.pk
+
+    hosts.end_probe(probe.probes, answered=probe.probes)
+    assert take().job_id == second.pk
+
+
+@pytest.mark.django_db
+def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None:
+    first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
+    hosts.rest("quay.io", 60)
+    end_pause("quay.io")
+    take()
+    assert not claimable().exists()
+    HostBudget.objects.update(probe_until=from_now(-1))
+    assert take().probes == ("quay.io",)
+
+
+@pytest.mark.django_db
+def test_jobs_without_hosts_get_them() -> None:
+    """A webhook of an older version requests while the new workers run."""
+    order("quay.io:8443/org/app:1", target="mirror.example.com")
+    MirrorJob.objects.update(source_host="", target_host="")
+    reconcile()
+    assert MirrorJob.objects.values_list("source_host", "target_host").get() == ("quay.io:8443", "mirror.example.com")
+
+
+@pytest.mark.django_db
+def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
+    order("waited.example.com/app:1")
+    for host in ("waited.example.com", "over.example.com", "paused.example.com", "lifted.example.com"):
+        hosts.rest(host, 600)
+    end_pause("waited.example.com")
+    end_pause("over.example.com")
+    HostBudget.objects.filter(host="lifted.example.com").update(resting_until=None)
+    HostBudget.objects.create(host="heard.example.com", operation="pulls", remaining=3)
+    HostBudget.objects.create(host="silent.example.com", operation="pulls", remaining=3)
+    HostBudget.objects.filter(host="silent.example.com").update(updated_at=from_now(-90_000))
+
+    reconcile()
+
+    kept = set(HostBudget.objects.values_list("host", flat=True))
+    assert kept == {"waited.example.com", "paused.example.com", "heard.example.com"}
+
+
+@pytest.mark.django_db
+def test_what_a_registry_says_is_left_fits_its_column() -> None:
+    heard = hosts.Allowances()
+    heard.hear("a.example.com", 10**30)
+    heard.hear("b.example.com" * 40, -1)
+    heard.write()
+    assert set(HostBudget.objects.values_list("remaining", flat=True)) == {0, 2**31 - 1}
+
+
+@pytest.mark.parametrize("answer", [reply(429, Retry_After="86400"), reply(503, Retry_After="600")])
+def test_waiting_for_a_host_costs_no_attempt(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry, answer: object
+) -> None:
+    load(source)
+    source.on("HEAD .*/manifests/", answer, times=10_000)  # type: ignore[arg-type]
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    for _ in range(job.max_attempts + 2):
+        drain(made)
+        job.refresh_from_db()
+        assert (job.status, job.attempts) == (JobStatus.PENDING, 0), job.error_message
+        assert not claimable().exists(), "the host would be asked over and over"
+        end_pause(source.host)
+        MirrorJob.objects.update(available_at=from_now(-1))
+    source.heal()
+    drain(made)
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 1)
+    assert "no attempt is counted" in MirrorAttempt.objects.filter(job=job).order_by("number")[0].log
+    assert HostBudget.objects.get(host=source.host).resting_until is None, "the host has answered"
+
+
+def test_a_job_that_only_waits_fails_in_the_end(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    """After a day its attempts count: a registry that never lets anybody in keeps no job for ever."""
+    source.on("HEAD .*/manifests/", reply(429, Retry_After="600"), times=10_000)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    MirrorJob.objects.update(created_at=from_now(-90_000))
+    for _ in range(job.max_attempts):
+        end_pause(source.host)
+        MirrorJob.objects.update(available_at=from_now(-1))
+        drain(made)
+    job.refresh_from_db()
+    assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.RATE_LIMITED)
+
+
+def test_a_target_that_pauses_stops_no_copy_for_good(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    for tag in ("1", "2"):
+        load(source, tag=tag, seed=int(tag))
+    target.on("POST .*/blobs/uploads/", reply(429, Retry_After="86400"), times=10_000)
+    jobs = orders([f"{source.host}/app:{tag}" for tag in ("1", "2")], target=target.host)
+    drain(made)
+    until = HostBudget.objects.get(host=target.host).resting_until
+    assert until is not None and until <= timezone.now() + AN_HOUR
+    target.heal()
+    row = HostBudget.objects.get(host=target.host)
+    assert resume_hosts(host_ids=[row.pk], requested_by="ann") == 1
+    MirrorJob.objects.update(available_at=from_now(-1))
+    drain(made)
+    statuses = {MirrorJob.objects.get(pk=job.pk).status for job in jobs}
+    assert statuses == {JobStatus.SUCCEEDED}, "the process still waits for the pause that was ended"
+
+
+def test_a_host_that_names_no_time_is_left_alone_for_a_while(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    source.on("HEAD .*/manifests/", reply(429), times=10_000)
+    made.engine.close()
+    made.engine = Engine(EngineSettings(retries=0))
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
+    assert hosts.resting()[source.host] > timezone.now() + timedelta(seconds=45)

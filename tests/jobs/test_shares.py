@@ -1,0 +1,180 @@
+"""Shares: what a namespace or source host may have of a process's places, as rules and on running copies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from mirrors.jobs import lease
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.shares import Full, room
+from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
+from tests.jobs.support import FAST, config_file, copier, draining, load, order, orders, take
+from tests.support.faulty_registry import FaultyRegistry, held
+from tests.support.ports import wait_until
+from tests.support.system import write_config
+
+BLOB = "GET .*/blobs/"
+
+
+@contextmanager
+def ending(event: threading.Event) -> Iterator[None]:
+    """Sets it at the end of the block, however that ends."""
+    try:
+        yield
+    finally:
+        event.set()
+
+
+@dataclass(frozen=True)
+class Copy:
+    namespace: str
+    source_host: str
+
+
+def copies(*counts: tuple[int, str, str]) -> list[Copy]:
+    return [Copy(namespace, host) for count, namespace, host in counts for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("places", "running", "for_anybody", "for_others", "full_namespaces", "full_hosts"),
+    [
+        (8, copies(), True, True, set(), set()),
+        (8, copies((3, "a", "x")), True, True, set(), set()),
+        (8, copies((4, "a", "x")), True, True, {"a"}, {"x"}),
+        (8, copies((8, "a", "x")), False, True, {"a"}, {"x"}),
+        (8, copies((8, "a", "x"), (3, "b", "y")), False, True, {"a"}, {"x"}),
+        (8, copies((8, "a", "x"), (4, "b", "y")), False, False, {"a", "b"}, {"x", "y"}),
+        (8, copies((4, "a", "x"), (4, "b", "x")), False, True, {"a", "b"}, {"x"}),
+        (8, copies((4, "a", "x"), (4, "b", "y")), False, False, {"a", "b"}, {"x", "y"}),
+        (8, copies(*((2, name, name) for name in "abcd")), False, False, set(), set()),
+        (3, copies((3, "a", "x")), False, True, {"a"}, {"x"}),
+        (2, copies((2, "a", "x")), False, True, {"a"}, {"x"}),
+        (1, copies((1, "a", "x")), False, False, {"a"}, {"x"}),
+    ],
+)
+def test_a_share_is_half_of_the_places(
+    places: int,
+    running: list[Copy],
+    for_anybody: bool,
+    for_others: bool,
+    full_namespaces: set[str],
+    full_hosts: set[str],
+) -> None:
+    found = room(places, running)
+    assert (found.for_anybody, found.for_others) == (for_anybody, for_others)
+    assert (set(found.full.namespaces), set(found.full.hosts)) == (full_namespaces, full_hosts)
+
+
+@pytest.mark.parametrize("places", [2, 3, 7, 8, 64])
+def test_however_many_one_holds_there_is_room_for_others(places: int) -> None:
+    running = copies((places, "greedy", "slow"))
+    while room(places, running).for_others:
+        running.append(Copy(f"other-{len(running)}", f"host-{len(running)}"))
+    assert places < len(running) <= 1.5 * places + 0.5, "half as many again"
+
+
+@pytest.mark.django_db
+def test_a_claim_passes_over_those_who_have_their_share() -> None:
+    orders(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
+    other = order("quay.io/org/app:1", namespace="other")
+    MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
+    full = Full(frozenset({"greedy"}), frozenset({"slow.example.com"}))
+    assert take(besides=full).job_id == other.pk
+    assert lease.claim(worker="tests", besides=full) is None
+    same_host = order("slow.example.com/app:3", namespace="other")
+    assert lease.claim(worker="tests", besides=full) is None
+    assert take(besides=Full(frozenset({"greedy"}))).job_id == same_host.pk
+
+
+@pytest.mark.parametrize("kind", ["namespace", "host"])
+def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, kind: str
+) -> None:
+    """All places are one's own while nobody else waits; who comes then is copied all the same."""
+    with FaultyRegistry() as slow:
+        for number in range(8):
+            load(slow, tag=str(number), seed=number, layers=1)
+        for number in range(5):
+            load(source, tag=str(number), seed=20 + number)
+        slow.on(BLOB, held(slow.closing), times=1_000)
+        entries = [{"type": "oci", "host": registry.host, "insecure": True} for registry in (slow, source)]
+        keys: dict[str, Any] = {"source": {"registries": entries}, "copy": {"images": 4}}
+        config = write_config(tmp_path / "config.yaml", target=target.host, **keys)
+        stop = threading.Event()
+        with copier(config) as made, draining(made, stop.is_set), ending(stop):
+            for number in range(8):
+                namespace = "greedy" if kind == "namespace" else f"team-{number}"
+                order(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
+            running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
+            wait_until(lambda: running.count() == 4, what="all places taken by one")
+            others = [order(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
+            done = MirrorJob.objects.filter(pk__in=[job.pk for job in others], status=JobStatus.SUCCEEDED)
+            wait_until(lambda: done.count() == 5, what="the copies of others")
+            assert running.count() == 4
+
+
+def test_one_alone_has_all_places(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    for number in range(4):
+        load(source, tag=str(number), seed=number)
+    source.on(BLOB, held(release), times=1_000)
+    orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
+    with copier(config_file(tmp_path, source, target, copy={"images": 4})) as made, draining(made):
+        wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == 4, what="all places")
+        release.set()
+
+
+def test_claims_go_on_beside_a_copy_that_outlasts_the_drains_limit(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
+) -> None:
+    settings.JOB_TIMING = {**FAST, "drain_limit": 0.2}
+    release = threading.Event()
+    load(source, tag="long", seed=1)
+    source.on(BLOB, held(release))
+    long = order(f"{source.host}/app:long", target=target.host)
+    with copier(config_file(tmp_path, source, target, copy={"images": 2})) as made, draining(made) as thread:
+        wait_until(lambda: source.count(BLOB), what="the long copy")
+        for number in range(3):
+            load(source, tag=str(number), seed=10 + number)
+            short = order(f"{source.host}/app:{number}", target=target.host)
+            thread.join(0.3)  # longer than the limit
+            ended = MirrorJob.objects.filter(pk=short.pk, status=JobStatus.SUCCEEDED)
+            wait_until(ended.exists, what="a copy after the limit")
+        long.refresh_from_db()
+        assert long.status == JobStatus.RUNNING
+        release.set()
+        thread.join(30)
+    long.refresh_from_db()
+    assert long.status == JobStatus.SUCCEEDED
+
+
+def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
+    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
+) -> None:
+    """django-q2 would kill the process with all its copies."""
+    settings.JOB_TIMING = {**FAST, "drain_limit": 0.1, "drain_end": 0.5}
+    load(source)
+    source.on(BLOB, held(source.closing), times=1_000)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with copier(config_file(tmp_path, source, target)) as made:
+        with draining(made):
+            wait_until(lambda: source.count(BLOB), what="the copy")
+        job.refresh_from_db()
+        assert (job.status, job.attempts, job.claims) == (JobStatus.PENDING, 0, 1)
+        assert "begins a new drain" in MirrorAttempt.objects.get(job=job).log
+        source.heal()
+        settings.JOB_TIMING = FAST
+        with draining(made):
+            pass
+    job.refresh_from_db()
+    assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 1)

@@ -1,0 +1,93 @@
+"""Threads that many copies depend on survive whatever goes wrong in them; what an attempt logs keeps its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from mirrors.jobs.attempt import MAX_LOG, Attempt
+from mirrors.jobs.heart import Heart
+from mirrors.jobs.mounts import DatabaseMounts
+from mirrors.jobs.retry import Failure
+from mirrors.models import BlobLocation, MirrorAttempt, MirrorJob
+from tests.jobs.support import order, take, target_row
+from tests.support.ports import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DIGEST = "sha256:" + "a" * 64
+
+
+class Unforeseen:
+    """Stands in for a column's value, and cannot be written: no error of a database."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("nobody thought of this")
+
+
+@pytest.fixture
+def heart() -> Iterator[Heart]:
+    beating = Heart()
+    beating.start()
+    yield beating
+    beating.stop()
+
+
+def test_a_heart_that_meets_the_unforeseen_beats_on(
+    heart: Heart, settings: Settings, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A timing that no clock can hold makes each beat fail; the next one is an ordinary one again."""
+    order("app:1")
+    held = take()
+    before = settings.JOB_TIMING
+    settings.JOB_TIMING = {**before, "lease": 1e300}
+    heart.hold(held)
+    job = MirrorJob.objects.get(pk=held.job_id)
+    wait_until(lambda: "OverflowError" in capfd.readouterr().err, what="a beat that fails")
+    settings.JOB_TIMING = before
+    renewed = MirrorJob.objects.filter(pk=job.pk, lease_expires_at__gt=job.lease_expires_at)
+    wait_until(renewed.exists, what="a beat after the failed ones")
+
+
+def test_a_look_for_a_blob_that_fails_is_answered_and_the_next_one_works() -> None:
+    registry = target_row()
+    BlobLocation.objects.create(registry=registry, digest=DIGEST, repository="app")
+    mounts = DatabaseMounts()
+    try:
+        assert mounts.find(registry.endpoint, Unforeseen(), None) == []  # type: ignore[arg-type]
+        mounts.record(registry.endpoint, "no surrogate \udc80", "app")
+        assert mounts.find(registry.endpoint, DIGEST, None) == ["app"]
+    finally:
+        mounts.close()
+        connection.close()
+
+
+@pytest.mark.parametrize("parts", [1, 7, 400])
+def test_a_log_that_is_too_long_keeps_its_beginning_and_its_end(parts: int) -> None:
+    order("app:1")
+    attempt = Attempt(take())
+    attempt.note("the beginning")
+    for number in range(parts):
+        attempt.note(f"{number} " + "x" * (4 * MAX_LOG // parts))
+    report = attempt.report(Failure("internal", "what happened", permanent=False, details="Traceback\nthe very end"))
+    assert "the beginning" in report.log and report.log.rstrip().endswith("the very end")
+    assert "characters are left out" in report.log and len(report.log) < MAX_LOG + 200
+
+
+def test_a_short_log_is_kept_whole() -> None:
+    order("app:1")
+    attempt = Attempt(take())
+    attempt.note("one")
+    assert [line.split(" ", 1)[1] for line in attempt.report(last_words="two").log.splitlines()] == ["one", "two"]
+
+
+def test_text_that_no_column_holds_is_written_all_the_same() -> None:
+    order("app:1")
+    attempt = Attempt(take())
+    attempt.note("a NUL \x00 and half a surrogate \udc80 pair")
+    assert "a NUL \N{REPLACEMENT CHARACTER} and" in MirrorAttempt.objects.get().log
+    report = attempt.report(Failure("invalid", "bad \x00" * 9_000, permanent=True, host="h" * 900))
+    assert "\x00" not in report.error and len(report.error) <= 5_000 and len(report.error_host) == 260

@@ -1,0 +1,162 @@
+"""The life of a worker: it waits for its database, answers probes on both families, and leaves nobody behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob
+from tests.jobs.processes import environment, worker
+from tests.jobs.support import config_file, load, order
+from tests.support.faulty_registry import FaultyRegistry, held
+from tests.support.ports import free_port, wait_until
+from tests.support.system import Process
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BLOB = "GET .*/blobs/"
+
+
+@pytest.fixture
+def config(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> Path:
+    return config_file(tmp_path, source, target)
+
+
+def answer(host: str, port: int, path: str) -> tuple[int, str]:
+    """Status and text; 0 where nobody listens."""
+    try:
+        found = urllib3.request("GET", f"http://{host}:{port}{path}", retries=False, timeout=5)
+    except urllib3.exceptions.HTTPError:
+        return 0, ""
+    return found.status, found.data.decode()
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return 0
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def children(pid: int) -> list[int]:
+    numbers = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [number for number in numbers if parent_of(number) == pid]
+
+
+def family(pid: int) -> list[int]:
+    """Its children, and theirs."""
+    own = children(pid)
+    return own + [number for child in own for number in children(child)]
+
+
+@contextmanager
+def started(config: Path, directory: Path, **extra: str) -> Iterator[Process]:
+    """A worker, ready or not."""
+    process = Process(
+        [sys.executable, "manage.py", "worker"], environment(config, directory, **extra), config.parent / "worker.log"
+    )
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def is_alive_at(port: int, path: str = "/livez", host: str = "127.0.0.1") -> Callable[[], bool]:
+    return lambda: answer(host, port, path)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["", "[::]"], ids=["no-host", "any-IPv6"])
+def test_all_addresses_are_those_of_both_families(config: Path, tmp_path: Path, host: str) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    port = free_port()
+    with worker(config, tmp_path / "worker", SWAPPER_BIND=f"{host}:{port}"):
+        for address in ("127.0.0.1", "[::1]"):
+            wait_until(is_alive_at(port, "/livez", address), what=f"a worker at {address}")
+            assert is_alive_at(port, "/readyz", address)()
+
+
+def test_a_worker_needs_no_directory_to_be_alive_and_ready(config: Path, tmp_path: Path) -> None:
+    port = free_port()
+    nowhere = tmp_path / "a file"
+    nowhere.touch()
+    with started(config, nowhere / "data", SWAPPER_BIND=f"127.0.0.1:{port}"):
+        wait_until(is_alive_at(port), timeout=30, what="a sign of life")
+        wait_until(is_alive_at(port, "/readyz"), timeout=30, what="readiness")
+
+
+def test_a_worker_waits_for_its_database(config: Path, tmp_path: Path) -> None:
+    port, closed = free_port(), free_port()
+    away = {"SWAPPER_DATABASE_URL": f"postgres://nobody@127.0.0.1:{closed}/none"}
+    with started(config, tmp_path / "data", SWAPPER_BIND=f"127.0.0.1:{port}", **away) as process:
+        wait_until(is_alive_at(port), timeout=30, what="a sign of life")
+        wait_until(lambda: "database" in answer("127.0.0.1", port, "/readyz")[1], what="the reason")
+        assert answer("127.0.0.1", port, "/readyz")[0] == 503
+        log = process.log.read_text()
+        assert "Traceback" not in log and "The worker is ready" not in log
+        assert process.stop() == 0
+
+
+def test_a_worker_whose_sentinel_is_killed_ends_with_a_word(config: Path, tmp_path: Path) -> None:
+    with worker(config, tmp_path / "worker") as running:
+        assert running.popen is not None
+        (sentinel,) = children(running.popen.pid)
+        os.kill(sentinel, signal.SIGKILL)
+        assert running.popen.wait(30) == 1
+        assert "has to be started again" in running.log.read_text()
+
+
+@pytest.mark.parametrize("victim", ["parent", "sentinel"])
+def test_nobody_outlives_a_killed_process_that_started_it(config: Path, tmp_path: Path, victim: str) -> None:
+    with worker(config, tmp_path / "worker") as running:
+        assert running.popen is not None
+        parent = running.popen.pid
+        wait_until(lambda: len(family(parent)) >= 5, what="all its processes")
+        everybody = family(parent)
+        os.kill(parent if victim == "parent" else children(parent)[0], signal.SIGKILL)
+        wait_until(lambda: not any(is_running(pid) for pid in everybody), what="the end of all of them")
+
+
+def test_a_worker_whose_whole_group_is_asked_to_end_ends(config: Path, tmp_path: Path) -> None:
+    """As systemd asks: the sentinel may be gone at any moment, with the locks that it held."""
+    for number in range(3):
+        with worker(config, tmp_path / f"worker-{number}") as running:
+            assert running.popen is not None
+            os.killpg(running.popen.pid, signal.SIGTERM)
+            assert running.popen.wait(30) is not None
+
+
+def test_the_copy_of_a_killed_process_begins_again(
+    source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
+) -> None:
+    """Nobody else runs. All that copy, push and record are killed; those that take their place find out."""
+    load(source)
+    source.on(BLOB, held(source.closing), times=3)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with worker(config, tmp_path / "worker") as running:
+        wait_until(lambda: source.count(BLOB) == 3, what="the copy")
+        assert running.popen is not None
+        (sentinel,) = children(running.popen.pid)
+        for pid in children(sentinel):
+            os.kill(pid, signal.SIGKILL)
+        ended = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
+        wait_until(ended.exists, timeout=40, what="the copy by another process")
+        assert running.stop() == 0
+    outcomes = MirrorAttempt.objects.order_by("number").values_list("outcome", flat=True)
+    assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.SUCCEEDED]

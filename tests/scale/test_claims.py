@@ -1,0 +1,83 @@
+"""Claims stay quick however many hosts pods have had paused, and however many jobs they have made due."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from mirrors.bounds import host_of
+from mirrors.jobs import due, lease
+from mirrors.jobs.clock import from_now
+from mirrors.jobs.shares import NOTHING, Full
+from mirrors.models import HostBudget, ImageMapping, MirrorJob
+from tests.jobs.support import target_row
+
+pytestmark = pytest.mark.django_db
+
+MANY = 4_000
+SECONDS_OF_ONE_CLAIM = 1.5
+"""Of CPU, or of the database's own clock; a claim that compares each job with each host takes minutes."""
+
+
+@pytest.fixture
+def crowd() -> None:
+    """As many paused hosts as due jobs, a job of each host; and one job that nothing stands in the way of."""
+    registry, until = target_row(), from_now(1_800)
+    HostBudget.objects.bulk_create(
+        [HostBudget(host=f"r{number}.example.com") for number in range(MANY)], batch_size=2_000
+    )
+    HostBudget.objects.update(resting_until=until)
+    sources = [f"r{number}.example.com/app:1" for number in range(MANY)] + ["free.example.net/app:1"]
+    mappings = ImageMapping.objects.bulk_create(
+        [ImageMapping(target_registry=registry, source=source, target=f"mirror/{source}") for source in sources],
+        batch_size=2_000,
+    )
+    MirrorJob.objects.bulk_create(
+        [
+            MirrorJob(
+                mapping=mapping,
+                namespace=f"team-{number % 500}",
+                source_host=host_of(mapping.source),
+                target_host="mirror.example.com:5000",
+            )
+            for number, mapping in enumerate(mappings)
+        ],
+        batch_size=2_000,
+    )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE mirrors_mirrorjob, mirrors_hostbudget")
+
+
+def test_a_claim_passes_over_thousands_of_paused_hosts(crowd: None) -> None:
+    held, seconds = _timed_claim()
+    assert held is not None and held.source_host == "free.example.net"
+    assert seconds < SECONDS_OF_ONE_CLAIM
+    nothing, seconds = _timed_claim()
+    assert nothing is None and seconds < SECONDS_OF_ONE_CLAIM
+
+
+def test_a_claim_chooses_among_thousands_of_jobs(crowd: None) -> None:
+    HostBudget.objects.update(resting_until=None)
+    for besides in (NOTHING, Full(frozenset({"team-1"}), frozenset({"r7.example.com"}))):
+        held, seconds = _timed_claim(besides)
+        assert held is not None and seconds < SECONDS_OF_ONE_CLAIM
+
+
+def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
+    HostBudget.objects.create(host="mirror.example.com:5000")
+    HostBudget.objects.update(resting_until=from_now(1_800))
+    began = time.thread_time()
+    assert not due.claimable().exists() and due.next_due_at() is not None
+    assert time.thread_time() - began < SECONDS_OF_ONE_CLAIM
+
+
+def _timed_claim(besides: Full = NOTHING) -> tuple[lease.Lease | None, float]:
+    if connection.vendor != "postgresql":
+        began = time.thread_time()
+        return lease.claim(worker="tests", besides=besides), time.thread_time() - began
+    with transaction.atomic():
+        began = time.monotonic()
+        return lease.claim(worker="tests", besides=besides), time.monotonic() - began
