@@ -109,10 +109,10 @@ def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
         keys: dict[str, Any] = {"source": {"registries": entries}, "copy": {"images": 4}}
         config = write_config(tmp_path / "config.yaml", target=target.host, **keys)
         stop = threading.Event()
+        for number in range(8):
+            namespace = "greedy" if kind == "namespace" else f"team-{number}"
+            order(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
         with copier(config) as made, draining(made, stop.is_set), ending(stop):
-            for number in range(8):
-                namespace = "greedy" if kind == "namespace" else f"team-{number}"
-                order(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
             running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
             wait_until(lambda: running.count() == 4, what="all places taken by one")
             others = [order(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
