@@ -7,7 +7,6 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 import urllib3
@@ -59,8 +58,9 @@ def system(database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPat
     with MemoryRegistry() as source, MemoryRegistry() as target, database_template.copy(directory) as url:
         sample_image(seed=1, layers=1, layer_bytes=1_000).load(source.storage, "team/app", "1.0")
         registries = [{"type": "oci", "host": source.host, "insecure": True}]
-        keys = {"source": {"registries": registries, "filters": [{"jmespath": FAILING}]}}
-        webhook = Webhook(write_config(directory / "c.yaml", target=target.host, **keys), url, directory, extra)
+        section = {"registries": registries, "filters": [{"jmespath": FAILING}]}
+        config = write_config(directory / "config.yaml", target=target.host, source=section)
+        webhook = Webhook(config, url, directory, extra)
         webhook.prepare()
         with running(webhook, source) as made:
             yield made

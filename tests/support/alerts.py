@@ -52,7 +52,7 @@ def fires(expression: str, page: Page, before: Page) -> bool:
 
 def read_page(text: str) -> dict[Series, float]:
     """A metrics page in Prometheus's text format."""
-    families = text_string_to_metric_families(text)  # type: ignore[no-untyped-call]
+    families = text_string_to_metric_families(text)
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
