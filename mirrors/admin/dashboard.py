@@ -108,7 +108,7 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
 def _registries(found: dict[str, Any], ended_since: dict[str, str]) -> list[dict[str, Any]]:
     """Configured registries, and what is known of each: its last test, what failed there, what it allows."""
     enabled = Registry.objects.filter(enabled=True).annotate(test=RegistryCheck.newest_status())
-    rows = enabled.order_by("-role", "endpoint")
+    rows: Any = enabled.order_by("-role", "endpoint")
     return [
         {
             "name": str(row),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from django.db import IntegrityError
 from drf_spectacular.utils import extend_schema
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
@@ -23,6 +24,19 @@ Declarable = TypeVar("Declarable", Filter, Registry)
 
 class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
     """Rows that the configuration file may declare: those are shown, and can't be changed here."""
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return super().create(request, *args, **kwargs)
+        except IntegrityError:
+            # Somebody has saved the like between the check and the write: the check sees it now.
+            return super().create(request, *args, **kwargs)
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return super().update(request, *args, **kwargs)
+        except IntegrityError:
+            return super().update(request, *args, **kwargs)
 
     def perform_update(self, serializer: BaseSerializer[Declarable]) -> None:
         assert serializer.instance is not None
