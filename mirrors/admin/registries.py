@@ -125,7 +125,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
 
 def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
     settings = EngineSettings()
-    errors = MirrorJob.objects.filter(**registry.lookup_of("error_host")).select_related("mapping").order_by("-id")
+    errors = _failed_at(registry).select_related("mapping").order_by("-id")
     if registry.endpoint.startswith("*."):
         # No index knows endings: of the many jobs those of the last days are looked at.
         errors = errors.filter(finished_at__gt=timezone.now() - ERRORS_WITHIN).order_by("-finished_at")
@@ -138,6 +138,13 @@ def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
         "errors_there": errors[:ERRORS],
         **_test_of(registry),
     }
+
+
+def _failed_at(registry: Registry) -> QuerySet[MirrorJob]:
+    """Jobs with an error of this registry, by whichever of its names."""
+    if registry.endpoint.startswith("*."):
+        return MirrorJob.objects.filter(**registry.lookup_of("error_host"))
+    return MirrorJob.objects.failed_at(*registry.names)
 
 
 def _test_of(registry: Registry) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from mirrors.images import InvalidReferenceError, normalise_host
+from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 
 HOST = RegexValidator(
@@ -159,17 +159,19 @@ class Registry(RevisionedModel):
 
     def covers(self, host: str) -> bool:
         """Whether the host is this registry's: by name, by another name of it, or by a wildcard."""
-        return host.endswith(self.endpoint[1:]) if self.endpoint.startswith("*.") else host in self._names
+        return host.endswith(self.endpoint[1:]) if self.endpoint.startswith("*.") else host in self.names
 
     def lookup_of(self, field: str) -> dict[str, str | list[str]]:
         """How rows are found whose ``field`` is a host that this registry covers."""
         if self.endpoint.startswith("*."):
             return {f"{field}__endswith": self.endpoint[1:]}
-        return {f"{field}__in": self._names} if len(self._names) > 1 else {f"{field}__exact": self.endpoint}
+        return {f"{field}__in": self.names} if len(self.names) > 1 else {f"{field}__exact": self.endpoint}
 
     @property
-    def _names(self) -> list[str]:
-        return [self.endpoint, *self.settings.get("aliases", ())]
+    def names(self) -> list[str]:
+        """All names of its host, the endpoint first."""
+        hub = sorted(DOCKER_HUB_ALIASES) if self.endpoint == DEFAULT_REGISTRY else ()
+        return [self.endpoint, *self.settings.get("aliases", ()), *hub]
 
     def __str__(self) -> str:
         return self.name or "/".join(filter(None, (self.endpoint, self.prefix)))

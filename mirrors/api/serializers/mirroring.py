@@ -80,6 +80,9 @@ class ProgressSerializer(serializers.Serializer[Any]):
 class JobSerializer(serializers.ModelSerializer[MirrorJob]):
     source = serializers.CharField(source="mapping.source", read_only=True)  # type: ignore[assignment]
     target = serializers.CharField(source="mapping.target", read_only=True)
+    error_host = serializers.CharField(
+        source="failed_registry", read_only=True, help_text="The registry that it failed at."
+    )
     advice = serializers.SerializerMethodField(help_text="What to do about its error.")
 
     def get_advice(self, job: MirrorJob) -> str:
