@@ -80,7 +80,7 @@ def key_of(row: Filter | Registry) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in KEYS[type(row)])
 
 
-def brought_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> None:
+def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> None:
     """Give rows of the database what the file in force says of them; those that it no longer has are disabled. Nothing
     is saved. Rows of operators stay as they are, but for those that the file now declares."""
     if declared is None:

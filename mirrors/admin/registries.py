@@ -68,6 +68,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     ordering = ["role", "endpoint"]
     fields = ["name", "endpoint", "username", "credential_ref", "namespaces", "insecure", "ca_file", "enabled"]
     change_form_template = "admin/mirrors/registry.html"
+    list_after_template = "admin/mirrors/without_row.html"
 
     def get_fields(self, request: HttpRequest, obj: Registry | None = None) -> Any:
         is_target = obj is not None and obj.role == RegistryRole.TARGET

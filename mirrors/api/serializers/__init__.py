@@ -2,7 +2,9 @@
 
 from mirrors.api.serializers.configured import (
     CheckSerializer,
+    FilterInForceSerializer,
     FilterSerializer,
+    RegistryInForceSerializer,
     RegistrySerializer,
     StepSerializer,
 )
@@ -39,6 +41,7 @@ __all__ = [
     "BlobProgressSerializer",
     "CheckSerializer",
     "CoverageSerializer",
+    "FilterInForceSerializer",
     "FilterSerializer",
     "HealthSerializer",
     "InstanceSerializer",
@@ -51,6 +54,7 @@ __all__ = [
     "ProgressSerializer",
     "QueueLineSerializer",
     "RangeSerializer",
+    "RegistryInForceSerializer",
     "RegistrySerializer",
     "RepositorySerializer",
     "RetriedSerializer",

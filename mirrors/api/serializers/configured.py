@@ -107,6 +107,38 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
         return {"endpoint": row.endpoint, **{name: getattr(row, name) for name in CREDENTIALS}}
 
 
+class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
+    """A filter, whether or not the database has a row of it."""
+
+    class Meta:
+        model = Filter
+        fields = ("name", "jmespath", "position", "managed_by")
+        read_only_fields = fields
+
+
+class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
+    """A registry, whether or not the database has a row of it."""
+
+    namespaces = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = Registry
+        fields = (
+            "name",
+            "role",
+            "kind",
+            "endpoint",
+            "prefix",
+            "username",
+            "credential_ref",
+            "namespaces",
+            "insecure",
+            "ca_file",
+            "managed_by",
+        )
+        read_only_fields = fields
+
+
 class StepSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     status = serializers.CharField(help_text="ok, failed or skipped")
