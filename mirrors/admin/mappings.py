@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from mirrors import services
+from mirrors import selectors, services
 from mirrors.admin.acts import Act, Done, confirm_or_run, ordered
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import STATE_COLOURS, moment, state_of
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.mapping_filters import (
+    AccessFilter,
     NamespaceFilter,
     ReasonFilter,
     SeenFilter,
@@ -26,8 +28,11 @@ from mirrors.admin.mapping_filters import (
 )
 from mirrors.admin.quick_lists import label
 from mirrors.advice import advice_for
-from mirrors.models import ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
+from mirrors.images import ImageRef
+from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
+from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.templatetags.humanise import size
+from swapper_project import configured
 
 SHOWN = 50
 """Rows of each kind on a mapping's page."""
@@ -97,7 +102,7 @@ ACTS = {
 class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     list_display = ["image", "state", "shown_size", "access", "verified", "last_seen"]
     empty_words = "Create a pod in a namespace that the webhook serves, or run manage.py mirror nginx:1.27."
-    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, "access"]
+    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, AccessFilter]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
     search_help_text = "Any part of the image's name"
@@ -133,6 +138,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "uses": uses[:SHOWN],
             "jobs": jobs[:SHOWN],
             "accesses": accesses[:SHOWN],
+            "entry": _entry_of(row) if row.access == Access.CONFIGURED else None,
             "more": {"uses": len(uses) > SHOWN, "jobs": len(jobs) > SHOWN, "accesses": len(accesses) > SHOWN},
             "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
             "acts": [ACTS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")],
@@ -159,10 +165,22 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         return confirm_or_run(ACTS["forget"], request, rows, self)
 
 
+def _entry_of(row: ImageMapping) -> SourceEntry | None:
+    """The registry entry in force whose credentials read the image."""
+    of_file = configured.source()
+    entries = source_entries(of_file.current) if of_file is not None else []
+    catalog = SourceCatalog(
+        [*entries, *selectors.operator_sources()], credentials_dir=settings.ENVIRONMENT.credentials_dir
+    )
+    return catalog.entry_of(ImageRef.parse(row.source))
+
+
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     list_display = ["mapping", "namespace", "granted", "checked"]
-    empty_words = "Noted once a pod uses an image that needs a log-in."
+    empty_words = (
+        "Noted when a worker tries the pull secrets of a namespace. All private images: Private images, in the menu."
+    )
     list_filter = ["granted"]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "mapping__source"]

@@ -277,6 +277,38 @@ def test_images_are_narrowed_to_targets_alone(operator: Client, target: Registry
     assert "quay.io/team/app:1" in found
 
 
+def test_private_images_are_listed_before_anybody_was_granted_one(operator: Client) -> None:
+    accesses = ("configured", "secrets", "anonymous", "unreadable", "unknown")
+    for access in accesses:
+        ordered(f"quay.io/team/{access}:1")
+        ImageMapping.objects.filter(source__contains=access).update(access=access)
+    menu = operator.get(MAPPINGS).content.decode()
+    (link,) = re.findall(r'href="([^"]+)"[^>]*>(?:(?!</a>).)*Private images', menu, re.S)
+
+    page = operator.get(link).content.decode()
+
+    assert [access for access in accesses if f"quay.io/team/{access}:1" in page] == ["configured", "secrets"]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "words"), [([], "no namespace"), (["shop", "web"], "shop, web"), (["*"], "all")]
+)
+def test_a_private_image_shows_whom_its_credentials_serve(operator: Client, namespaces: list[str], words: str) -> None:
+    key = {"username": "robot", "credential_ref": "file:quay", "namespaces": namespaces}
+    Registry.objects.create(name="our quay", endpoint="quay.io", **key)
+    job = ordered("quay.io/team/app:1")
+    ImageMapping.objects.update(access="configured")
+    page = operator.get(f"{MAPPINGS}{job.mapping_id}/change/").content.decode()
+    assert "the registry our quay in the admin" in page and words in page
+
+
+def test_an_image_that_nobody_reads_is_not_called_private(operator: Client) -> None:
+    job = failed("quay.io/team/none:1", ErrorClass.NOT_FOUND)
+    ImageMapping.objects.update(access="unreadable")
+    page = operator.get(f"{MAPPINGS}{job.mapping_id}/change/").content.decode()
+    assert "Nobody was seen to read it" in page and "Its source is private" not in page
+
+
 def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:
     row = Registry.objects.create(name="quay", endpoint="quay.io")
     job = failed("quay.io/team/app:1")

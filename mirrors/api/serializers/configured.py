@@ -119,6 +119,8 @@ class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
 class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
     """A registry, whether or not the database has a row of it."""
 
+    role = serializers.CharField(read_only=True, help_text="source or target")
+    kind = serializers.CharField(read_only=True, help_text="aws, gcp or oci")
     namespaces = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
