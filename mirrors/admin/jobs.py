@@ -21,7 +21,7 @@ from mirrors.admin.columns import breakable, moment, status
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.time_filter import TimeRangeFilter
-from mirrors.advice import advice_for
+from mirrors.advice import next_step
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.progress import copy_progress
 from mirrors.templatetags.humanise import size
@@ -58,7 +58,7 @@ ACTS = {
     "retry": Act(
         "retry",
         "Retry",
-        "The images of these jobs are ordered anew, each by a new job. The old ones stay as they ended.",
+        "A new job copies the image of each of these jobs. The old jobs stay in the list as they ended.",
         _retry,
     ),
     "cancel": Act(
@@ -119,7 +119,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
             "job": row,
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
-            "advice": advice_for(row.error_class),
+            "advice": next_step(row.error_class, row.error_message),
             "attempts": MirrorAttempt.objects.filter(job=row).order_by("-number")[:20],
             "acts": [ACTS["retry" if row.status in MirrorJob.TERMINAL else "cancel"]],
             "priorities": Priority.choices if row.status == "pending" else [],

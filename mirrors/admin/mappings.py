@@ -27,7 +27,7 @@ from mirrors.admin.mapping_filters import (
     TargetFilter,
 )
 from mirrors.admin.quick_lists import label
-from mirrors.advice import advice_for
+from mirrors.advice import next_step
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
@@ -134,7 +134,8 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         return {
             "state": state,
             "state_colour": STATE_COLOURS.get(state, ""),
-            "advice": advice_for(row.last_job.error_class) if row.last_job and state == "failed" else "",
+            "failed": (failed := row.last_job if state == "failed" else None),
+            "advice": next_step(failed.error_class, failed.error_message) if failed else "",
             "uses": uses[:SHOWN],
             "jobs": jobs[:SHOWN],
             "accesses": accesses[:SHOWN],

@@ -219,7 +219,7 @@ def test_all_that_failed_last_with_one_error_are_retried_at_once(operator: Clien
 
     url = reverse("admin:mirrors_mirrorjob_retry_failed")
     asked = operator.get(url, {"error_class": "unauthorized"}).content.decode()
-    assert "40 images whose last job failed so" in asked and "did not take the log-in" in asked
+    assert "40 images whose last job failed so" in asked and "did not accept the credentials" in asked
     assert MirrorJob.objects.filter(trigger=Trigger.RETRY).count() == 1
 
     done = operator.post(url, {"error_class": "unauthorized"}, follow=True)
