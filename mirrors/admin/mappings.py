@@ -39,7 +39,7 @@ SHOWN = 50
 
 
 def _mirror(ids: Collection[int], actor: str) -> Done:
-    return ordered(services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copies are ordered.")
+    return ordered(services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copies are requested.")
 
 
 def _verify(ids: Collection[int], actor: str) -> Done:
@@ -80,16 +80,24 @@ ACTS = {
         Act(
             "pause",
             "Pause",
-            "These images are neither mirrored nor swapped until they are resumed: new pods run them from their "
-            "sources. Running pods are not touched.",
+            "No copy of these images starts, and no pod is swapped to them, until they are resumed: new pods run them "
+            "from their sources. A copy that is running now is finished, a job that waits fails. Running pods are not "
+            "changed.",
             _pause,
         ),
-        Act("resume", "Resume", "These images are mirrored and swapped again, from the next pod on.", _resume),
+        Act(
+            "resume",
+            "Resume",
+            "New pods are swapped to these images again. An image whose last job failed is copied again for pods 10 "
+            "minutes after that at the earliest; Mirror now starts a copy at once.",
+            _resume,
+        ),
         Act(
             "forget",
             "Forget",
-            "These mappings are deleted with their jobs and uses. The images stay at the target, and the next pod "
-            "that asks for one begins anew.",
+            "These mappings are deleted with their jobs, their uses and what is known of who may use them. The images "
+            "stay at the target, and the next pod that asks for one starts from the beginning. Images that are being "
+            "copied stay: cancel their jobs first.",
             _forget,
             is_dangerous=True,
             is_end=True,

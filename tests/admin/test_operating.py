@@ -68,9 +68,9 @@ def chosen(client: Client, url: str, action: str, *keys: int) -> tuple[str, str]
 @pytest.mark.parametrize(
     ("action", "asks", "says"),
     [
-        ("mirror", "copies those that are missing", "2 copies are ordered"),
+        ("mirror", "copies those that are missing", "2 copies are requested"),
         ("verify", "Nothing is copied", "2 are verified"),
-        ("pause", "neither mirrored nor swapped", "2 paused"),
+        ("pause", "no pod is swapped to them", "2 paused"),
         ("forget", "The images stay at the target", "2 forgotten"),
     ],
 )
