@@ -1,46 +1,61 @@
-"""What an operator does about a failed copy, by its error class; the message beside it names image and registry."""
+"""What an operator does about a failed copy: one next step, said by the error's message or else by its class."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from mirrors.models import ErrorClass
 
 ADVICE: Final[dict[str, str]] = {
     ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also say this of private images: "
-    "then a log-in is missing.",
-    ErrorClass.DENIED: "The log-in is known and may not do this. Give it the right to pull (at a source) or to push "
-    "(at the target), then retry.",
-    ErrorClass.UNAUTHORIZED: "The registry did not take the log-in, or wants one. Check the registry's entry under "
-    "Registries with Test connection, then retry.",
-    ErrorClass.RATE_LIMITED: "The registry asks to be left alone for a while. Configure a log-in for it, which is "
-    "allowed more, or wait: jobs go on by themselves.",
+    "then add credentials that may read it.",
+    ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or let them "
+    "serve the namespace that asks. Then retry.",
+    ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or wants some. Check the registry's entry "
+    "under Registries with Test connection, then retry.",
+    ErrorClass.RATE_LIMITED: "The registry limits requests; copies continue when it allows more. Configure credentials "
+    "for it to raise the limit.",
     ErrorClass.UNAVAILABLE: "The registry, or the way to it, did not work. Test the connection under Registries; look "
     "at network policies, proxies and name resolution.",
-    ErrorClass.TIMEOUT: "The registry did not answer in time. If it goes on, look at the network between the workers "
-    "and the registry.",
-    ErrorClass.BAD_DIGEST: "The source sent something else than its digest says: the image is damaged there, or "
-    "somebody sits between. Push it anew at the source.",
-    ErrorClass.UNSUPPORTED: "The image has a form that can't be mirrored, such as the old schema 1. Build or push it "
-    "anew with a current tool.",
-    ErrorClass.INVALID: "The job can't be done as things are configured; its message says what to change.",
-    ErrorClass.TOO_LARGE: "The image is larger than copy.maxImageBytes allows. Raise it, or leave the image out with "
-    "a filter.",
+    ErrorClass.TIMEOUT: "The registry did not answer in time. If this continues, look at the network between the "
+    "workers and the registry.",
+    ErrorClass.BAD_DIGEST: "What the registry sent does not match its digest: the image is damaged there, or was "
+    "changed on its way. Push the image again at its source.",
+    ErrorClass.UNSUPPORTED: "The image has a form that cannot be mirrored, such as the old schema 1. Build or push it "
+    "again with a current tool.",
+    ErrorClass.INVALID: "The message says what cannot be used and where; change it there, then retry.",
+    ErrorClass.TOO_LARGE: "The image is larger than is allowed. If the message names copy.maxImageBytes, raise it; or "
+    "exclude the image with a filter.",
     ErrorClass.ADDRESS_REFUSED: "The host has an address that is not public. If the registry is yours, add it under "
     "Registries.",
-    ErrorClass.TLS: "The registry's certificate is not trusted. Name its authority (caFile, or trustedCA for all), or "
-    "mend the certificate.",
-    ErrorClass.TAG_IMMUTABLE: "The source's tag has moved and the target's tags may not. Use a new tag, or make the "
-    "repository's tags mutable.",
-    ErrorClass.CONFLICT: "Somebody changed the same thing at the same time. It is tried again by itself.",
-    ErrorClass.CREDENTIAL: "The log-in could not be read. Check that the file, variable or Secret that the registry's "
-    "entry names is there for the workers.",
-    ErrorClass.WORKER_LOST: "The worker went away in mid-copy. Look for workers that were killed: out of memory, or "
+    ErrorClass.TLS: "The TLS connection failed. For a certificate that is not trusted name its authority (caFile, or "
+    "trustedCA for all); for a registry that speaks plain HTTP set insecure.",
+    ErrorClass.TAG_IMMUTABLE: "The source's tag has moved, and the target's tags are immutable. Use a new tag, or make "
+    "the repository's tags mutable.",
+    ErrorClass.CONFLICT: "Another client changed the same thing at the same time. The copy is tried again.",
+    ErrorClass.CREDENTIAL: "The credentials could not be read. Check that the file, variable or Secret that the "
+    "registry's entry names is there for the workers.",
+    ErrorClass.WORKER_LOST: "The worker ended during the copy. Look for workers that were killed: out of memory, or "
     "evicted.",
-    ErrorClass.INTERNAL: "An error in this program: the attempt's log has its traceback. Please report it.",
+    ErrorClass.INTERNAL: "This is an error in k8s-image-swapper. Please report it with the traceback from the "
+    "attempt's log.",
 }
+
+_STEP: Final = re.compile(
+    r"(?:[:;,.] |, (?:or|and) )(?:please )?(?:if [^,]{1,80}, )?(?:then )?"
+    r"(?:add|allow|ask|change|check|configure|correct|create|delete|do|find|give|log in|look|make|mirror|name|pause|"
+    r"push|put|raise|remove|renew|replace|report|resume|retry|run|set|start|trust|use|wait|write)\b",
+    re.IGNORECASE,
+)
+"""A clause that says what to do."""
 
 
 def advice_for(error_class: str) -> str:
-    """Empty where nothing failed."""
+    """What to do about errors of a class; empty where nothing failed."""
     return ADVICE.get(error_class, "")
+
+
+def next_step(error_class: str, message: str) -> str:
+    """What to do about one error, where its own message does not say it: that one knows more."""
+    return "" if _STEP.search(message) else advice_for(error_class)

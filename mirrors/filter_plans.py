@@ -12,6 +12,7 @@ from typing import Final
 from django.db.models import Sum
 from django.utils import timezone
 
+from mirrors import declared
 from mirrors.filter_trials import Impact, Sampled, impact_of
 from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
 from mirrors.models import AdmissionSample, DecisionCount, Filter, ManagedBy
@@ -34,11 +35,11 @@ def plan(*, expression: str, row: Filter | None = None, position: int | None = N
     """``row`` is the filter that is being edited; ``position`` the one that it would have, by default its own, and of a
     new one that with which it would be saved. Raises InvalidFilterError."""
     candidate = compile_filter(row.name if row else UNSAVED, expression)
-    chain = list(_keyed())
-    place = _key(row, position)
-    others = [(key, compiled) for key, compiled in chain if row is None or key[2] != row.pk]
-    after = sorted([*others, (place, candidate)], key=lambda entry: entry[0])
-    return Plan([c for _, c in chain], [c for _, c in after], candidate.name)
+    chain = _keyed()
+    place = _key(row or Filter(), math.inf if row is None else row.pk, position)
+    others = [entry for entry in chain if row is None or not _is_same(entry.row, row)]
+    after = sorted([*((e.key, e.compiled) for e in others), (place, candidate)], key=lambda entry: entry[0])
+    return Plan([entry.compiled for entry in chain], [compiled for _, compiled in after], candidate.name)
 
 
 def impact(asked: Plan) -> Impact:
@@ -54,23 +55,44 @@ def hits(since: datetime) -> dict[str, int]:
 
 def in_force() -> list[CompiledFilter]:
     """The filters as reviews ask them."""
-    return [compiled for _, compiled in _keyed()]
+    return [entry.compiled for entry in _keyed()]
 
 
-def _keyed() -> Iterator[tuple[tuple[int, float, float], CompiledFilter]]:
-    for row in Filter.objects.in_force():
+def rows_in_force() -> list[Filter]:
+    """Their rows in that order: the file's as the file in force has them, then the operators' by position."""
+    rows = list(Filter.objects.in_force())
+    of_file = declared.in_force(Filter)
+    if of_file is None:
+        return rows
+    return [*of_file, *(row for row in rows if row.managed_by != ManagedBy.CONFIG)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    row: Filter
+    key: tuple[int, float, float]
+    compiled: CompiledFilter
+
+
+def _keyed() -> list[_Entry]:
+    entries = []
+    for row in rows_in_force():
         try:
-            yield _key(row, None), compile_filter(row.name, row.jmespath)
+            entries.append(_Entry(row, _key(row, row.pk or 0), compile_filter(row.name, row.jmespath)))
         except InvalidFilterError:
             # Of another version; webhooks leave it out too.
             continue
+    return entries
 
 
-def _key(row: Filter | None, position: int | None) -> tuple[int, float, float]:
-    if row is None:
-        return 1, Filter().position if position is None else position, math.inf
+def _key(row: Filter, pk: float, position: int | None = None) -> tuple[int, float, float]:
     is_ours = row.managed_by != ManagedBy.CONFIG
-    return int(is_ours), row.position if position is None or not is_ours else position, row.pk
+    return int(is_ours), row.position if position is None or not is_ours else position, pk
+
+
+def _is_same(one: Filter, other: Filter) -> bool:
+    """The file's have no keys of the database."""
+    return (one.managed_by, one.name) == (other.managed_by, other.name)
 
 
 def _samples() -> Iterator[Sampled]:

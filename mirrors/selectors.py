@@ -34,7 +34,7 @@ FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
 """Tables whose revision counts deletions alone."""
 CHANGES_LIMIT = 5_000
 TARGETS_LIMIT = 1_000
-NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS})
+NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS, Access.UNREADABLE})
 
 _KNOWN_FIELDS = (
     "id",
@@ -191,6 +191,8 @@ def source_entry(row: Registry) -> SourceEntry:
         reference=Reference.of_row(row.username, row.credential_ref) if row.username else None,
         insecure=row.insecure,
         ca_file=ca_file,
+        namespaces=tuple(row.namespaces),
+        origin=f"the registry {row} in the admin",
     )
 
 

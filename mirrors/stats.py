@@ -19,6 +19,7 @@ from mirrors.models import (
     MirrorAttempt,
     MirrorJob,
 )
+from mirrors.models.mirror_job import known_host
 
 NOT_COUNTED = ("filtered", "filter-budget", "opted-out", "unchanged", "placeholder", "invalid-reference")
 """Reasons of images that nobody wants mirrored; coverage is the share of the others."""
@@ -92,7 +93,7 @@ class Overview:
         found: Counter[str] = Counter()
         for (_, status, _, host), jobs in self._ended.items():
             if status == JobStatus.FAILED and host:
-                found[host] += jobs
+                found[known_host(host)] += jobs
         return dict(sorted(found.items()))
 
     @property

@@ -11,6 +11,7 @@ from typing import NoReturn
 from django.conf import settings
 
 from swapper_project import config as configuration
+from swapper_project import logs
 from swapper_project.config import Config, ConfigError, ConfigSource
 from swapper_project.env import Environment
 
@@ -39,8 +40,8 @@ def source() -> ConfigSource | None:
         found = _source_at(path) if path else None
     except ConfigError:
         return None
-    if found is not None:
-        found.poll()
+    if found is not None and found.poll():
+        logs.configure(found.current.log_level, found.current.log_format)
     return found
 
 

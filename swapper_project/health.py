@@ -37,7 +37,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     from mirrors.queue_metrics import QueueCollector
     from swapper_project.metrics import page
 
-    return page(QueueCollector())
+    return page("web", QueueCollector())
 
 
 PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}

@@ -10,12 +10,13 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from prometheus_client import Metric
     from prometheus_client.registry import Collector
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -37,22 +38,35 @@ def _remove(directory: str, owner: int) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def exposition(*collectors: Collector) -> bytes:
-    """All processes' metrics, this process's own CPU and memory, and ``collectors``, in Prometheus's text format."""
+def exposition(names: Collection[str], *collectors: Collector) -> bytes:
+    """All processes' metrics of these names, this process's own CPU and memory, and ``collectors``, in Prometheus's
+    text format."""
     from prometheus_client import REGISTRY, CollectorRegistry, ProcessCollector, generate_latest
     from prometheus_client.multiprocess import MultiProcessCollector
 
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)
+    ProcessCollector(registry=registry)
     directory = os.environ.get(VARIABLE)
     if directory is None:
-        return generate_latest(registry) + generate_latest(REGISTRY)
-    ProcessCollector(registry=registry)
+        registry.register(_Named(names, REGISTRY))
+        return generate_latest(registry)
     with _locked(Path(directory)):
         fold_dead(Path(directory))
-        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        registry.register(_Named(names, MultiProcessCollector(None, directory)))  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+class _Named:
+    """Of what ``source`` collects, the families of these names."""
+
+    def __init__(self, names: Collection[str], source: Collector) -> None:
+        self._names = names
+        self._source = source
+
+    def collect(self) -> Iterator[Metric]:
+        return (family for family in self._source.collect() if family.name in self._names)
 
 
 def fold_dead(directory: Path) -> None:

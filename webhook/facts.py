@@ -23,7 +23,7 @@ COPY_ENDED: Final = 5.0
 DENIED_FOR: Final = 600.0
 """Seconds after which a namespace whose pull secrets did not read an image is tried again."""
 
-NOT_PUBLIC: Final = frozenset({"configured", "secrets"})
+NOT_PUBLIC: Final = frozenset({"configured", "secrets", "unreadable"})
 
 
 def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms) -> Knowledge:

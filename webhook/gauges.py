@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from mirrors.reasons import Reason
 from swapper_project import metrics
 from webhook.existence import Breaker
 from webhook.memory import RecentMaximum
@@ -26,13 +27,24 @@ class Gauges:
         self._shown_hosts: set[str] = set()
         self.certificate: ReloadingContext | None = None
 
+    def begin(self) -> None:
+        """Counters that are alerted on begin with 0: Prometheus sees no increase in a series that begins with 1."""
+        for operation in ("CREATE", "UPDATE"):
+            metrics.ADMISSIONS.labels(operation, "error")
+        for reason in (Reason.TAMPERED, Reason.IMMUTABLE_CONFLICT):
+            metrics.IMAGES.labels("keep", reason.value)
+        self.publish()
+
     def publish(self) -> None:
         snapshot = self._snapshots.current
+        for compiled in snapshot.policy.filters:
+            metrics.FILTER_ERRORS.labels(compiled.name)
         metrics.DRY_RUN.set(snapshot.policy.dry_run)
         metrics.SWAP_ENABLED.set(not snapshot.policy.switched_off)
         metrics.CONFIG_PROBLEM.set(self._snapshots.problem is not None)
         metrics.DATABASE_AVAILABLE.set(not self._store.is_away())
         metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
+        self._shown_hosts.add(snapshot.label(snapshot.policy.target.endpoint))
         self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})
         if self.certificate is not None:
             # Also looks at the files: a torn pair is told of before a client comes.

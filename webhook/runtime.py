@@ -56,6 +56,8 @@ class Runtime:
         self._gauges.certificate = certificate
 
     def start(self) -> None:
+        if not self.is_observer:
+            self._gauges.begin()
         self.snapshots.start()
         self.store.start()
 

@@ -210,7 +210,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics_page(request: HttpRequest) -> HttpResponse:
-    return metrics.page()
+    return metrics.page("webhook")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import IntegrityError, models
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -20,6 +20,7 @@ from unfold import admin as unfold
 from unfold import paginator as unfold_paginator
 from unfold.decorators import display
 
+from mirrors import declared
 from mirrors.admin.columns import reading
 from mirrors.admin.quick_lists import box, box_for_all
 from mirrors.models import ManagedBy
@@ -154,11 +155,43 @@ class ConfiguredAdmin(PlainAdmin[M]):
     form = WholeForm  # type: ignore[assignment]
     sortable_by = None  # few rows
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Rows of the configuration file are shown as the file in force has them."""
+        page: Any = super().get_changelist_instance(request)
+        page.result_list = list(page.result_list)
+        of_file = declared.in_force(self._declared)
+        declared.bring_up_to_date(page.result_list, of_file)
+        page.without_row = declared.without_row(self._declared, of_file)
+        return page
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
+        row: M | None = super().get_object(request, object_id, from_field)
+        if row is not None:
+            declared.bring_up_to_date([row], declared.in_force(self._declared))
+        return row
+
+    @property
+    def _declared(self) -> Any:
+        return self.model
+
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return not _from_file(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return not _from_file(obj) and super().has_delete_permission(request, obj)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError:
+            # Somebody has saved the like between the check and the write: the check sees it now.
+            return super().changeform_view(request, object_id, form_url, extra_context)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from mirrors.admin import links
 from mirrors.advice import advice_for
 from mirrors.models import (
     ErrorClass,
+    JobStatus,
     MirrorJob,
     Priority,
     Registry,
@@ -68,7 +69,7 @@ def _live(overview: Overview) -> dict[str, Any]:
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
-        "registries": _registries(found, ended_since),
+        "registries": _registries(found, overview.since),
         "differing": overview.small.differing,
         "is_empty": not overview.small.is_mapped,
         "banner": banner(),
@@ -105,23 +106,34 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
     return {**line, "label": Priority(line["priority"]).label, "links": lists}
 
 
-def _registries(found: dict[str, Any], ended_since: dict[str, str]) -> list[dict[str, Any]]:
+def _registries(found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
     """Configured registries, and what is known of each: its last test, what failed there, what it allows."""
     enabled = Registry.objects.filter(enabled=True).annotate(test=RegistryCheck.newest_status())
-    rows = enabled.order_by("-role", "endpoint")
+    rows: Any = enabled.order_by("-role", "endpoint")[:REGISTRIES]
+    shared = {row.endpoint.rpartition(":")[0] for row in rows}
     return [
         {
             "name": str(row),
             "role": row.role,
             "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
             "test": row.test,
-            "failed": sum(_theirs(row, found["failed_by_host"])),
-            "failed_link": links.failed_at(row, **ended_since),
+            "failed": _failed(row, found["failed_by_host"], shared, since),
+            "failed_link": links.failed_at(row, **links.from_on("finished_at", since)),
             "left": min(_theirs(row, found["remaining_pulls"]), default=None),
             "resting": max(_theirs(row, found["resting_hosts"]), default=None),
         }
-        for row in rows[:REGISTRIES]
+        for row in rows
     ]
+
+
+def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime) -> int:
+    """``shared`` are hosts that registries have on several ports. Errors of earlier releases carry the host alone: then
+    each job has to be looked at."""
+    name = row.endpoint.rpartition(":")[0] or row.endpoint
+    if name in shared and name in by_host:
+        ended = MirrorJob.objects.failed_at(*row.names).filter(status=JobStatus.FAILED, finished_at__gte=since)
+        return ended.count()
+    return sum(_theirs(row, by_host))
 
 
 def _theirs(row: Registry, by_host: dict[str, Any]) -> list[Any]:

@@ -17,7 +17,7 @@ from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from mirrors import filter_plans
+from mirrors import declared, filter_plans
 from mirrors.filter_places import pointed
 from mirrors.filter_plans import Plan
 from mirrors.filter_trials import BUDGET, SECONDS, Change, try_on
@@ -207,7 +207,9 @@ def _recent(chosen: str) -> list[tuple[str, str]]:
 
 def _row(value: str | None) -> Filter | None:
     number = _number(value)
-    return Filter.objects.filter(pk=number).first() if number is not None else None
+    rows = list(Filter.objects.filter(pk=number)) if number is not None else []
+    declared.bring_up_to_date(rows, declared.in_force(Filter))
+    return rows[0] if rows else None
 
 
 def _number(value: object) -> int | None:

@@ -60,6 +60,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     actions = ["enable", "disable"]
     actions_list: ClassVar[list[str]] = ["try_it"]
     list_before_template = "admin/mirrors/filters_hint.html"
+    list_after_template = "admin/mirrors/without_row.html"
     change_form_before_template = "admin/mirrors/filter_before.html"
     change_form_after_template = "admin/mirrors/filter_after.html"
 
@@ -79,7 +80,6 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         page: Any = super().get_changelist_instance(request)
         since = (timezone.now() - filter_plans.A_DAY).replace(microsecond=0)
         hits = filter_plans.hits(since)
-        page.result_list = list(page.result_list)
         for row in page.result_list:
             row.hits, row.since = hits.get(row.name, 0), since
         return page

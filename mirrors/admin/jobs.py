@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import FieldTextFilter
+from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 
 from mirrors import services
 from mirrors.admin.acts import Act, Done, confirm_or_run, ordered, tell
@@ -21,10 +21,13 @@ from mirrors.admin.columns import breakable, moment, status
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.time_filter import TimeRangeFilter
-from mirrors.advice import advice_for
-from mirrors.models import JobProgress, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.advice import next_step
+from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.progress import copy_progress
 from mirrors.templatetags.humanise import size
+
+MOST_HOSTS: Final = 20
+"""Names of one registry in a list's address."""
 
 
 def _retry(ids: Collection[int], actor: str) -> Done:
@@ -33,21 +36,38 @@ def _retry(ids: Collection[int], actor: str) -> Done:
 
 def _cancel(ids: Collection[int], actor: str) -> Done:
     acted = services.cancel_jobs(job_ids=ids, requested_by=actor)
-    return Done(f"{len(acted.jobs)} cancelled." if acted.jobs else "", acted.refusals)
+    ended = sum(job.status == JobStatus.CANCELLED for job in acted.jobs)
+    asked = len(acted.jobs) - ended
+    words = [f"{ended} cancelled."] * bool(ended) + [f"{asked} running: asked to stop."] * bool(asked)
+    return Done(" ".join(words), acted.refusals)
+
+
+class FailedAtFilter(TextFilter):
+    """Jobs that failed at a registry; several of its names are separated by commas."""
+
+    title = "failed at registry"
+    parameter_name = "error_host"
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[MirrorJob]:
+        hosts = [host for name in (self.value() or "").split(",") if (host := name.strip().lower())]
+        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[:MOST_HOSTS]) if hosts else queryset
+        return found
 
 
 ACTS = {
     "retry": Act(
         "retry",
         "Retry",
-        "The images of these jobs are ordered anew, each by a new job. The old ones stay as they ended.",
+        "A new job copies the image of each of these jobs. The old jobs stay in the list as they ended.",
         _retry,
     ),
     "cancel": Act(
         "cancel",
         "Cancel",
-        "Jobs that wait end at once, running ones at their worker's next heartbeat. What was copied so far is not "
-        "used; the next pod that asks for the image orders it again.",
+        "Jobs that wait end at once. Running jobs end within about ten seconds, unless their copy is done before. "
+        "Layers that are at the target already stay there, and a later copy uses them. Pods that ask for the image "
+        "start a new copy 10 minutes after the cancellation at the earliest; Retry starts one at once. To keep an "
+        "image from being mirrored, pause its mapping.",
         _cancel,
         is_dangerous=True,
     ),
@@ -61,7 +81,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     list_filter = [
         "status",
         "error_class",
-        ("error_host", FieldTextFilter),
+        FailedAtFilter,
         "priority",
         "trigger",
         ("namespace", FieldTextFilter),
@@ -99,7 +119,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
             "job": row,
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
-            "advice": advice_for(row.error_class),
+            "advice": next_step(row.error_class, row.error_message),
             "attempts": MirrorAttempt.objects.filter(job=row).order_by("-number")[:20],
             "acts": [ACTS["retry" if row.status in MirrorJob.TERMINAL else "cancel"]],
             "priorities": Priority.choices if row.status == "pending" else [],

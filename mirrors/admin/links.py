@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from mirrors.models import Registry
+from mirrors.models.mirror_job import known_host
 
 
 def jobs(**query: str) -> str:
@@ -31,9 +33,14 @@ def from_on(field: str, at: datetime) -> dict[str, str]:
 
 def failed_at(registry: Registry, **query: str) -> str:
     """Jobs that failed at a registry, by whichever of its names."""
-    found = registry.lookup_of("error_host")
-    hosts = {name: value if isinstance(value, str) else ",".join(value) for name, value in found.items()}
-    return jobs(status__exact="failed", **hosts, **query)
+    if registry.endpoint.startswith("*."):
+        return jobs(status__exact="failed", error_host__endswith=registry.endpoint[1:], **query)
+    return jobs(status__exact="failed", error_host=",".join(_folded(registry.names)), **query)
+
+
+def _folded(names: Iterable[str]) -> list[str]:
+    """Each host once."""
+    return list(dict.fromkeys(known_host(name) for name in names))
 
 
 def _list(model: str, query: dict[str, str]) -> str:

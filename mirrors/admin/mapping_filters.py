@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
-from mirrors.models import ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
+from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
 
 Rows = QuerySet[ImageMapping]
 _OPEN = Q(paused=False, obstacle="")
@@ -24,6 +24,7 @@ STATES: dict[str, tuple[str, Q]] = {
     "paused": ("Paused", Q(paused=True)),
     "obstacle": ("In the way: tampered or immutable", ~Q(obstacle="")),
 }
+PRIVATE = "private"
 AGES = {
     "day": ("In the last day", timedelta(days=1), True),
     "week": ("In the last 7 days", timedelta(days=7), True),
@@ -77,6 +78,22 @@ class SeenFilter(DropdownFilter):
         _, age, is_within = found
         since = timezone.now() - age
         return queryset.filter(last_seen_at__gte=since) if is_within else queryset.filter(last_seen_at__lt=since)
+
+
+class AccessFilter(DropdownFilter):
+    """How the source can be read; private is whatever was read with credentials alone."""
+
+    title = "access"
+    parameter_name = "access"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [(PRIVATE, "Private: with credentials"), *((value, str(label)) for value, label in Access.choices)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Rows:
+        found: Rows = queryset
+        if self.value() == PRIVATE:
+            return found.private()  # type: ignore[attr-defined, no-any-return]
+        return found.filter(access=self.value()) if self.value() in Access.values else found
 
 
 class TargetFilter(DropdownFilter):

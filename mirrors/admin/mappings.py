@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from mirrors import services
+from mirrors import selectors, services
 from mirrors.admin.acts import Act, Done, confirm_or_run, ordered
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import STATE_COLOURS, moment, state_of
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.mapping_filters import (
+    AccessFilter,
     NamespaceFilter,
     ReasonFilter,
     SeenFilter,
@@ -25,16 +27,19 @@ from mirrors.admin.mapping_filters import (
     TargetFilter,
 )
 from mirrors.admin.quick_lists import label
-from mirrors.advice import advice_for
-from mirrors.models import ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
+from mirrors.advice import next_step
+from mirrors.images import ImageRef
+from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
+from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.templatetags.humanise import size
+from swapper_project import configured
 
 SHOWN = 50
 """Rows of each kind on a mapping's page."""
 
 
 def _mirror(ids: Collection[int], actor: str) -> Done:
-    return ordered(services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copies are ordered.")
+    return ordered(services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copies are requested.")
 
 
 def _verify(ids: Collection[int], actor: str) -> Done:
@@ -75,16 +80,24 @@ ACTS = {
         Act(
             "pause",
             "Pause",
-            "These images are neither mirrored nor swapped until they are resumed: new pods run them from their "
-            "sources. Running pods are not touched.",
+            "No copy of these images starts, and no pod is swapped to them, until they are resumed: new pods run them "
+            "from their sources. A copy that is running now is finished, a job that waits fails. Running pods are not "
+            "changed.",
             _pause,
         ),
-        Act("resume", "Resume", "These images are mirrored and swapped again, from the next pod on.", _resume),
+        Act(
+            "resume",
+            "Resume",
+            "New pods are swapped to these images again. An image whose last job failed is copied again for pods 10 "
+            "minutes after that at the earliest; Mirror now starts a copy at once.",
+            _resume,
+        ),
         Act(
             "forget",
             "Forget",
-            "These mappings are deleted with their jobs and uses. The images stay at the target, and the next pod "
-            "that asks for one begins anew.",
+            "These mappings are deleted with their jobs, their uses and what is known of who may use them. The images "
+            "stay at the target, and the next pod that asks for one starts from the beginning. Images that are being "
+            "copied stay: cancel their jobs first.",
             _forget,
             is_dangerous=True,
             is_end=True,
@@ -97,7 +110,7 @@ ACTS = {
 class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     list_display = ["image", "state", "shown_size", "access", "verified", "last_seen"]
     empty_words = "Create a pod in a namespace that the webhook serves, or run manage.py mirror nginx:1.27."
-    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, "access"]
+    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, AccessFilter]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
     search_help_text = "Any part of the image's name"
@@ -129,10 +142,12 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         return {
             "state": state,
             "state_colour": STATE_COLOURS.get(state, ""),
-            "advice": advice_for(row.last_job.error_class) if row.last_job and state == "failed" else "",
+            "failed": (failed := row.last_job if state == "failed" else None),
+            "advice": next_step(failed.error_class, failed.error_message) if failed else "",
             "uses": uses[:SHOWN],
             "jobs": jobs[:SHOWN],
             "accesses": accesses[:SHOWN],
+            "entry": _entry_of(row) if row.access == Access.CONFIGURED else None,
             "more": {"uses": len(uses) > SHOWN, "jobs": len(jobs) > SHOWN, "accesses": len(accesses) > SHOWN},
             "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
             "acts": [ACTS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")],
@@ -159,10 +174,22 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         return confirm_or_run(ACTS["forget"], request, rows, self)
 
 
+def _entry_of(row: ImageMapping) -> SourceEntry | None:
+    """The registry entry in force whose credentials read the image."""
+    of_file = configured.source()
+    entries = source_entries(of_file.current) if of_file is not None else []
+    catalog = SourceCatalog(
+        [*entries, *selectors.operator_sources()], credentials_dir=settings.ENVIRONMENT.credentials_dir
+    )
+    return catalog.entry_of(ImageRef.parse(row.source))
+
+
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     list_display = ["mapping", "namespace", "granted", "checked"]
-    empty_words = "Noted once a pod uses an image that needs a log-in."
+    empty_words = (
+        "Noted when a worker tries the pull secrets of a namespace. All private images: Private images, in the menu."
+    )
     list_filter = ["granted"]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "mapping__source"]

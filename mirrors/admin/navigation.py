@@ -7,13 +7,15 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+PRIVATE_IMAGES = "imagemapping?access=private"
 SECTIONS = (
     ("What is mirrored", (("Mappings", "imagemapping", "swap_horiz"), ("Jobs", "mirrorjob", "content_copy"))),
     (
         "Who uses it",
         (
             ("Uses", "imageuse", "deployed_code"),
-            ("Private images", "mappingaccess", "lock"),
+            ("Private images", PRIVATE_IMAGES, "lock"),
+            ("Pull secrets", "mappingaccess", "passkey"),
             ("Admissions", "admissionsample", "how_to_reg"),
         ),
     ),
@@ -47,13 +49,29 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
         menu[0]["items"].append({"title": "What would happen?", "icon": "help", "link": reverse("explain")})
     for title, entries in SECTIONS:
         items = [
-            {"title": name, "icon": icon, "link": reverse(f"admin:mirrors_{model}_changelist")}
+            {"title": name, "icon": icon, "link": _list(model), **_is_active(request, model)}
             for name, model, icon in entries
-            if request.user.has_perm(f"mirrors.view_{model}")
+            if request.user.has_perm(f"mirrors.view_{model.partition('?')[0]}")
         ]
         menu.append({"title": title, "separator": True, "items": items})
     menu.append({"title": "Access", "separator": True, "collapsible": True, "items": _access(request)})
     return [section for section in menu if section["items"]]
+
+
+def _list(model: str) -> str:
+    """The address of a model's list, with a query where one stands behind its name."""
+    name, mark, query = model.partition("?")
+    return reverse(f"admin:mirrors_{name}_changelist") + mark + query
+
+
+def _is_active(request: HttpRequest, model: str) -> dict[str, bool]:
+    """Of the two entries that lead to the list of mappings, the one that it is narrowed to; the menu goes by paths."""
+    name = model.partition("?")[0]
+    if name != "imagemapping":
+        return {}
+    is_private = request.GET.get("access") == "private"
+    is_there = request.path.startswith(reverse("admin:mirrors_imagemapping_changelist"))
+    return {"active": is_there and is_private == (model == PRIVATE_IMAGES)}
 
 
 def _access(request: HttpRequest) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -16,30 +18,61 @@ from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from mirrors import services
 from mirrors.admin import links
-from mirrors.admin.base import ConfiguredAdmin
+from mirrors.admin.base import ConfiguredAdmin, WholeForm
 from mirrors.admin.columns import STATUS_COLOURS
 from mirrors.admin.detail import STOP_POLLING
 from mirrors.models import HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
+from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
 
 ERRORS = 10
 ERRORS_WITHIN = timedelta(days=7)
 LIMITS = 20
+TARGET_FIELDS = ("endpoint", "prefix", "kind", "username", "credential_ref", "insecure", "ca_file", "enabled")
 NO_WORKER_AFTER = timedelta(seconds=30)
+
+
+class NamespacesField(forms.CharField):
+    """Names of namespaces in one line."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        return [name for name in re.split(r"[\s,]+", value or "") if name]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(list(initial or ()) != self.to_python(data))
+
+
+class RegistryForm(WholeForm[Registry]):
+    namespaces = NamespacesField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Whose pods get private images by these credentials, such as: shop, billing. * for all. Without any, "
+        "the credentials serve public images only.",
+    )
 
 
 @admin.register(Registry)
 class RegistryAdmin(ConfiguredAdmin[Registry]):
+    form = RegistryForm
     list_display = ["endpoint", "prefix", "role", "kind", "last_test", "enabled", "managed_by"]
     empty_words = "Name a target in the configuration file and run manage.py prepare; sources may be added here too."
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = ["name", "endpoint"]
     ordering = ["role", "endpoint"]
-    fields = ["name", "endpoint", "username", "credential_ref", "insecure", "ca_file", "enabled"]
+    fields = ["name", "endpoint", "username", "credential_ref", "namespaces", "insecure", "ca_file", "enabled"]
     change_form_template = "admin/mirrors/registry.html"
+    list_after_template = "admin/mirrors/without_row.html"
+
+    def get_fields(self, request: HttpRequest, obj: Registry | None = None) -> Any:
+        is_target = obj is not None and obj.role == RegistryRole.TARGET
+        return TARGET_FIELDS if is_target else super().get_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Registry]:
         return super().get_queryset(request).annotate(newest_test=RegistryCheck.newest_status())
@@ -51,11 +84,11 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     def save_model(self, request: HttpRequest, obj: Registry, form: ModelForm[Registry], change: bool) -> None:
         """Operators add sources; the target is the configuration file's."""
         obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
-        had_log_in = bool(obj.credential_ref)
+        # A form sends all fields: what somebody has changed in it is what was given with the new host.
+        given = CREDENTIALS if set(CREDENTIALS) & set(form.changed_data) else ()
+        if obj.drop_credentials_of_former_host(given=given):
+            messages.warning(request, CREDENTIALS_DROPPED)
         super().save_model(request, obj, form, change)
-        if had_log_in and not obj.credential_ref:
-            text = "The host has changed, so its log-in was taken away: name the new host's one, if it needs one."
-            messages.warning(request, text)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -93,7 +126,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
 
 def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
     settings = EngineSettings()
-    errors = MirrorJob.objects.filter(**registry.lookup_of("error_host")).select_related("mapping").order_by("-id")
+    errors = _failed_at(registry).select_related("mapping").order_by("-id")
     if registry.endpoint.startswith("*."):
         # No index knows endings: of the many jobs those of the last days are looked at.
         errors = errors.filter(finished_at__gt=timezone.now() - ERRORS_WITHIN).order_by("-finished_at")
@@ -106,6 +139,13 @@ def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
         "errors_there": errors[:ERRORS],
         **_test_of(registry),
     }
+
+
+def _failed_at(registry: Registry) -> QuerySet[MirrorJob]:
+    """Jobs with an error of this registry, by whichever of its names."""
+    if registry.endpoint.startswith("*."):
+        return MirrorJob.objects.filter(**registry.lookup_of("error_host"))
+    return MirrorJob.objects.failed_at(*registry.names)
 
 
 def _test_of(registry: Registry) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def retry_all_query(asked: QueryDict) -> str:
     most: by anything else it would have other rows than the page."""
     narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", *ENDED)}
     status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
-    host = narrowed.pop("error_host__exact", "")
-    if status != JobStatus.FAILED or not error or narrowed:
+    host = narrowed.pop("error_host", "") or narrowed.pop("error_host__exact", "")
+    # Several names of a registry are more than the page takes.
+    if status != JobStatus.FAILED or not error or narrowed or "," in host:
         return ""
     return urlencode({"error_class": error} | ({"error_host": host} if host else {}))

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from mirrors import filter_plans
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers, tries
 from mirrors.api.configured import DeclarableViewSet
@@ -17,7 +18,7 @@ from mirrors.models import Filter, ManagedBy
 
 
 class FilterViewSet(DeclarableViewSet[Filter]):
-    """Queries for images that are left alone. Those of the configuration file are shown, and can't be changed here."""
+    """Queries for images that are neither mirrored nor swapped. Those of the configuration file are changed there."""
 
     queryset = Filter.objects.all()
     serializer_class = serializers.FilterSerializer
@@ -28,6 +29,13 @@ class FilterViewSet(DeclarableViewSet[Filter]):
 
     def perform_create(self, serializer: BaseSerializer[Filter]) -> None:
         serializer.save(managed_by=ManagedBy.OPERATOR)
+
+    @extend_schema(responses=serializers.FilterInForceSerializer(many=True), filters=False)
+    @action(detail=False, url_path="in-force", pagination_class=None, filter_backends=[])
+    def in_force(self, request: Request) -> Response:
+        """The filters that a review asks now, in their order: the configuration file's as the file is, then the
+        admin's."""
+        return Response(serializers.FilterInForceSerializer(filter_plans.rows_in_force(), many=True).data)
 
     @extend_schema(request=tries.FilterTestSerializer, responses=tries.FilterAnswerSerializer(many=True), filters=False)
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])

@@ -17,6 +17,7 @@ from rest_framework.serializers import BaseSerializer
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
+from mirrors.api.job_filter import JobFilter
 from mirrors.api.who import who
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
 from mirrors.progress import NOT_BEGUN, copy_progress
@@ -84,7 +85,7 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
 
     queryset = MirrorJob.objects.select_related("mapping")
     serializer_class = serializers.JobSerializer
-    filterset_fields = ("status", "error_class", "error_host", "namespace", "priority", "trigger", "mapping")
+    filterset_class = JobFilter
     search_fields = ("mapping__source",)
     ordering_fields = ("id", "created_at", "finished_at")
     roles: ClassVar[dict[str, Role]] = dict.fromkeys(

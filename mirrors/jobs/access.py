@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -76,8 +76,9 @@ class Finder:
     def _from_the_registry(self, asker: Asker, mirrors: list[RegistryAccess], problems: list[str]) -> SourceAccess:
         source = asker.source
         configured = self.catalog.access_for(source)
+        demands: list[RegistryError] = []
         try:
-            is_public = self._is_public(asker, configured)
+            is_public = self._is_public(asker, configured, demands)
         except RegistryError as error:
             # Its mirrors with a log-in are there for just that; then it counts as not public.
             if not mirrors:
@@ -88,18 +89,14 @@ class Finder:
             chosen = mirrors[0] if mirrors else configured
             return SourceAccess(chosen, Access.ANONYMOUS, _words(source, chosen))
         if self.policy == "skip":
-            raise JobRefusedError(
-                ErrorClass.DENIED,
-                f"{source} is not public, and privateImages: skip leaves such images alone.",
-                is_private=True,
-            )
+            raise self._refusal_to_mirror(asker, demands)
         for access in mirrors:
             if self._may_serve(asker) and self._may_serve(asker, access.host):
                 return SourceAccess(access, Access.CONFIGURED, _words(source, access))
-        refused: list[str] = []
+        refused: list[RegistryError] = []
         if configured.credentials and self._may_serve(asker) and self._reads(source, configured, refused):
             return SourceAccess(configured, Access.CONFIGURED, _words(source, configured))
-        return self._by_secrets(asker, has_log_in=bool(configured.credentials), refused=" ".join(refused))
+        return self._by_secrets(asker, demands, refused)
 
     def _mirrors(self, asker: Asker, problems: list[str]) -> Iterator[RegistryAccess]:
         """Mirrors of the registry that show the image; one that does not answer is passed over, and named."""
@@ -116,10 +113,10 @@ class Finder:
         access = next((access for access in mirrors if not access.credentials), None)
         return SourceAccess(access, Access.ANONYMOUS, f"from the mirror {access.host}") if access else None
 
-    def _is_public(self, asker: Asker, configured: RegistryAccess) -> bool:
+    def _is_public(self, asker: Asker, configured: RegistryAccess, demands: list[RegistryError]) -> bool:
         # With a log-in at hand the proof is made anew: what was public may be private by now.
         is_proven = asker.known == Access.ANONYMOUS and not configured.credentials and not asker.brings_secrets
-        return is_proven or self._reads(asker.source, self.catalog.anonymous_access_for(asker.source))
+        return is_proven or self._reads(asker.source, self.catalog.anonymous_access_for(asker.source), demands)
 
     def _may_serve(self, asker: Asker, mirror: str = "") -> bool:
         """Operators may use what they configured; pods only where the entry lists their namespace."""
@@ -128,7 +125,9 @@ class Finder:
         ref = replace(asker.source, registry=mirror) if mirror else asker.source
         return any(not name or self.catalog.serves(ref, name) for name in asker.namespaces)
 
-    def _by_secrets(self, asker: Asker, *, has_log_in: bool, refused: str = "") -> SourceAccess:
+    def _by_secrets(
+        self, asker: Asker, demands: Sequence[RegistryError], refused: Sequence[RegistryError]
+    ) -> SourceAccess:
         """Each namespace by its own pull secrets alone; what one of them reads is copied for all that may use it."""
         tried = Tried()
         reading: RegistryAccess | None = None
@@ -146,13 +145,34 @@ class Finder:
             )
         if tried.trouble is not None:
             raise tried.trouble
-        raise refusal(
+        raise self._refusal(asker, tried, demands, refused)
+
+    def _refusal_to_mirror(self, asker: Asker, demands: Sequence[RegistryError]) -> JobRefusedError:
+        """Under ``privateImages: skip``."""
+        if not demands:
+            return self._refusal(asker, Tried(), demands)
+        words = (
+            f"{asker.source} is not public, and privateImages: skip does not mirror such images. To mirror it, set "
+            "privateImages: guard."
+        )
+        return JobRefusedError(ErrorClass.DENIED, words, is_unreadable=True, host=asker.source.registry)
+
+    def _refusal(
+        self,
+        asker: Asker,
+        tried: Tried,
+        demands: Sequence[RegistryError],
+        refused: Sequence[RegistryError] = (),
+    ) -> JobRefusedError:
+        entry = self.catalog.entry_of(asker.source)
+        return refusal(
             asker.source,
             asker.namespaces,
             tried,
-            has_log_in=has_log_in,
-            serves_others=has_log_in and not self._may_serve(asker),
-            log_in_refused=refused,
+            entry=entry,
+            may_serve=self._may_serve(asker),
+            asks_for_credentials=bool(demands),
+            credentials_refused=" ".join(str(error) for error in refused if error.code == "unauthorized"),
         )
 
     def _reading(self, source: ImageRef, brought: Brought, found: Found) -> Iterator[RegistryAccess]:
@@ -170,16 +190,16 @@ class Finder:
                     raise
                 found.problems.append(f"a pull secret of {brought.namespace} was not taken: {error}")
 
-    def _reads(self, source: ImageRef, access: RegistryAccess, refused: list[str] | None = None) -> bool:
+    def _reads(self, source: ImageRef, access: RegistryAccess, refused: list[RegistryError] | None = None) -> bool:
         """Whether the source shows the image. A registry may say 404 for what it does not want to show; ``refused``
-        hears of a log-in that it does not take."""
+        hears where it says that other credentials are needed."""
         try:
             return self.head(source, access) is not None
         except RegistryError as error:
             if error.code not in {"unauthorized", "denied"}:
                 raise
-            if refused is not None and error.code == "unauthorized":
-                refused.append(str(error))
+            if refused is not None:
+                refused.append(error)
             return False
 
 

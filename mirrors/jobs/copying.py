@@ -20,7 +20,7 @@ from mirrors.jobs.retry import JobRefusedError
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
 from mirrors.oci import CopyRequest, CopyResult, Readers, RegistryError
 from mirrors.registries.allowed import AllowedSources
-from mirrors.registries.base import RegistryDriver
+from mirrors.registries.base import RegistryDriver, RepositoryState
 from mirrors.registries.credentials import CredentialError
 
 
@@ -86,10 +86,18 @@ class Copying:
 
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
         state = driver.ensure_repository(self._target.repository)
-        repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
+        if state.was_looked_at:
+            self._note_repository(state)
         if state.pulls_through:
             return self._let_it_be_pulled(driver, source, cancelled)
-        return self._copy(driver, source, cancelled, is_new=state.is_new)
+        done = self._copy(driver, source, cancelled, is_new=state.is_new)
+        if not state.was_looked_at:
+            # The first push may have made it.
+            self._note_repository(state)
+        return done
+
+    def _note_repository(self, state: RepositoryState) -> None:
+        repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> Done:
         self._attempt.note(f"copying {self._source} to {self._target.name}")
@@ -167,10 +175,10 @@ class Copying:
             raise JobRefusedError(
                 ErrorClass.INVALID,
                 f"{self._target} does not lie at the configured target {where}: the configuration was changed "
-                "after this job was ordered. Order the image anew.",
+                "after this job was requested. Mirror the image again.",
             )
         if config.dry_run:
-            self._attempt.note("dryRun is set: pods order nothing and are not changed, but this copy was ordered")
+            self._attempt.note("dryRun is set: pods request no copies and are not changed, but this copy was requested")
 
     def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
         catalog, allowed = self._copier.catalog(), self._copier.config.source.allowed_hosts

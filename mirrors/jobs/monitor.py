@@ -11,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from mirrors.jobs import liveness
 from mirrors.jobs.readiness import Readiness
+from swapper_project import metrics
 from swapper_project.listening import listen
-from swapper_project.metrics_files import exposition
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # noqa: N802
         match self.path.partition("?")[0]:
             case "/metrics":
-                self._answer(200, exposition(), CONTENT_TYPE_LATEST)
+                self._answer(200, metrics.text("worker"), CONTENT_TYPE_LATEST)
             case "/livez":
                 age = liveness.age()
                 is_alive = age is not None and age < ALIVE_WITHIN

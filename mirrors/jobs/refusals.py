@@ -1,4 +1,4 @@
-"""Why nothing read a source, in words: what was tried, and what to do."""
+"""Why nothing read a source, in words: what was tried, and the one thing to do next."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mirrors.cluster.pull_secrets import Found
 from mirrors.images import ImageRef
 from mirrors.jobs.retry import JobRefusedError
 from mirrors.models import ErrorClass
+from mirrors.registries.sources import SourceEntry
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Tried:
     trouble: ClusterError | None = None
 
     def note(self, namespace: str, found: Found, *, reads: bool) -> None:
-        """A namespace is told off only where all that it has was read."""
+        """A namespace is refused only where all that it has was read."""
         self.problems += [problem for problem in found.problems if problem not in self.problems]
         if reads or (found.is_sure and namespace not in self.grants):
             self.grants[namespace] = reads
@@ -35,30 +36,45 @@ def refusal(
     namespaces: Sequence[str],
     tried: Tried,
     *,
-    has_log_in: bool,
-    serves_others: bool,
-    log_in_refused: str = "",
+    entry: SourceEntry | None,
+    may_serve: bool,
+    asks_for_credentials: bool,
+    credentials_refused: str = "",
 ) -> JobRefusedError:
-    """``serves_others``: there is a log-in, which serves none of these namespaces. ``log_in_refused`` is what the
-    registry said where it did not take it at all."""
+    """``entry`` is the one of the source's registry, if any; ``may_serve`` says whether one of these namespaces may be
+    served by its credentials. ``credentials_refused`` is what the registry said where it did not accept them."""
     host = source.registry
-    notes = [f"{problem}." for problem in tried.problems]
-    if log_in_refused:
-        words = f"{host} did not take the configured log-in: {log_in_refused}. Mend its user name or password."
-        return JobRefusedError(
-            ErrorClass.UNAUTHORIZED, " ".join((words, *notes)), tried.grants, is_private=True, host=host
-        )
-    if serves_others:
+    error_class = ErrorClass.NOT_FOUND
+    if entry is None or not entry.has_credentials:
+        where = entry.origin if entry is not None else "Registries in the admin or source.registries"
         words = (
-            f"{source} is not public, and the log-in for {host} serves other namespaces than {', '.join(namespaces)}: "
-            "add them to `namespaces` of its entry under source.registries, or give them pull secrets that read it."
+            f"{host} does not show {source} without credentials: check the image's name and tag; if it is private, add "
+            f"credentials for {host} to {where}, or name a pull secret in the pod."
         )
-        return JobRefusedError(ErrorClass.DENIED, " ".join((words, *notes)), tried.grants, is_private=True, host=host)
-    log_ins = "without a log-in or with the configured one" if has_log_in else "without a log-in"
-    advice = (
-        "check what that log-in may read."
-        if has_log_in
-        else f"add a log-in for {host} under source.registries, or name a pull secret in the pod that reads it."
-    )
-    words = f"{host} does not show {source} {log_ins}: check the image's name and tag; if it is private, {advice}"
-    return JobRefusedError(ErrorClass.NOT_FOUND, " ".join((words, *notes)), tried.grants, is_private=True, host=host)
+    elif credentials_refused:
+        error_class = ErrorClass.UNAUTHORIZED
+        words = (
+            f"{host} did not accept the credentials of {entry.origin}: {credentials_refused}. "
+            "Correct its user name or password, then retry."
+        )
+    elif not may_serve:
+        where = f"add {_names(namespaces)} to the namespaces of {entry.origin}"
+        if asks_for_credentials:
+            error_class = ErrorClass.DENIED
+            words = (
+                f"{source} is not public, and the credentials of {entry.origin} do not serve {_names(namespaces)}: "
+                f"{where}, or name a pull secret in the pod."
+            )
+        else:
+            words = f"{host} does not show {source}: check the image's name and tag; if it is private, {where}."
+    else:
+        words = (
+            f"{host} does not show {source}, neither without credentials nor with those of {entry.origin}: check the "
+            "image's name and tag, and what these credentials may read."
+        )
+    message = " ".join((words, *(f"{problem}." for problem in tried.problems)))
+    return JobRefusedError(error_class, message, tried.grants, is_unreadable=True, host=host)
+
+
+def _names(namespaces: Sequence[str]) -> str:
+    return ", ".join(name for name in namespaces if name)

@@ -31,7 +31,7 @@ class JobRefusedError(Exception):
         message: str,
         grants: Mapping[str, bool] | None = None,
         *,
-        is_private: bool = False,
+        is_unreadable: bool = False,
         host: str = "",
     ) -> None:
         super().__init__(message)
@@ -39,8 +39,8 @@ class JobRefusedError(Exception):
         self.grants = grants or {}
         self.host = host
         """The registry that the refusal is about."""
-        self.is_private = is_private
-        """Whether the source was seen to show this image to nobody without a log-in."""
+        self.is_unreadable = is_unreadable
+        """Whether nobody was seen to read this image at its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Failure:
     details: str = ""
     grants: Mapping[str, bool] = field(default_factory=dict)
     """What was learnt of namespaces on the way: whether their own pull secrets read the source."""
-    is_private: bool = False
+    is_unreadable: bool = False
 
     @property
     def pause(self) -> float | None:
@@ -79,7 +79,7 @@ def classify(error: Exception) -> Failure:
                 permanent=True,
                 host=error.host,
                 grants=error.grants,
-                is_private=error.is_private,
+                is_unreadable=error.is_unreadable,
             )
         case ClusterError():
             return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False)

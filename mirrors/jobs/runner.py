@@ -110,9 +110,9 @@ class Runner:
 
 def _learn(lease: Lease, grants: Mapping[str, bool], failure: Failure | None = None) -> bool:
     record_grants(mapping_id=lease.mapping_id, grants=grants)
-    if failure is not None and failure.is_private:
+    if failure is not None and failure.is_unreadable:
         # Nobody is served what nobody was seen to read, whatever the swap policy.
-        ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN).record(access=Access.SECRETS)
+        ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN).record(access=Access.UNREADABLE)
     return True
 
 

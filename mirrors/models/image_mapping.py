@@ -29,8 +29,10 @@ class Access(models.TextChoices):
 
     UNKNOWN = "unknown"
     ANONYMOUS = "anonymous"
-    CONFIGURED = "configured", "configured log-in"
+    CONFIGURED = "configured", "configured credentials"
     SECRETS = "secrets", "pull secrets of namespaces"
+    UNREADABLE = "unreadable", "not seen to be readable"
+    """Nobody was seen to read it: it does not exist, or is private to credentials that nobody brought."""
 
 
 class Obstacle(models.TextChoices):
@@ -45,6 +47,10 @@ class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
     def record(self, **fields: Any) -> int:
         """Update, and let every webhook process see it with its next poll."""
         return self.update(changed_at=Now(), **fields)
+
+    def private(self) -> ImageMappingQuerySet:
+        """Those that were read with credentials, and not without."""
+        return self.filter(access__in=[Access.CONFIGURED, Access.SECRETS])
 
 
 class ImageMapping(models.Model):

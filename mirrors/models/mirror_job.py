@@ -10,6 +10,7 @@ from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from mirrors.bounds import HOST_LENGTH, ReadableDateTimeField
+from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
 from mirrors.models.image_mapping import ImageMapping
 
 
@@ -89,6 +90,52 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
     def expired(self) -> MirrorJobQuerySet:
         return self.filter(status=JobStatus.RUNNING, lease_expires_at__lte=Now())
 
+    def failed_at(self, *hosts: str) -> MirrorJobQuerySet:
+        """Those with an error of one of these registries, by whichever name the error was recorded."""
+        condition = Q(pk__in=[])
+        for host in hosts:
+            condition |= _recorded_for(host)
+        return self.filter(condition)
+
+
+def _recorded_for(host: str) -> Q:
+    """Errors carry the registry's host as references have it. Those of earlier releases carry no port, and the host of
+    Docker Hub's API: which registry they mean is told by the job's source and target, as ``registry_of`` does."""
+    host = known_host(host)
+    names = [host, *sorted(DOCKER_HUB_ALIASES)] if host == DEFAULT_REGISTRY else [host]
+    name, has_port = _without_port(host)
+    in_source, in_target = Q(mapping__source__startswith=f"{host}/"), Q(mapping__target__startswith=f"{host}/")
+    at_port = Q(mapping__source__startswith=f"{name}:"), Q(mapping__target__startswith=f"{name}:")
+    if not has_port:
+        return Q(error_host__in=names) & (in_source | in_target | ~(at_port[0] | at_port[1]))
+    without = Q(mapping__source__startswith=f"{name}/") | Q(mapping__target__startswith=f"{name}/")
+    theirs = Q(error_host=host) | (~without & (in_source | (in_target & ~at_port[0])))
+    # Said first, so that the index of errors by host serves it.
+    return Q(error_host__in=[host, name]) & theirs
+
+
+def registry_of(error_host: str, source: str, target: str) -> str:
+    """The registry that an error is about, as references have it: see ``_recorded_for``."""
+    host = known_host(error_host)
+    places = [reference.partition("/")[0] for reference in (source, target)]
+    if not host or host in places:
+        return host
+    return next((place for place in places if _without_port(place) == (host, True)), host)
+
+
+def known_host(text: str) -> str:
+    """A host as references have it; what is none stays as it is."""
+    try:
+        return normalise_host(text) if text else ""
+    except InvalidReferenceError:
+        return text
+
+
+def _without_port(host: str) -> tuple[str, bool]:
+    """The host alone, and whether it had a port."""
+    name, colon, port = host.rpartition(":")
+    return (name, True) if colon and port.isdecimal() else (host, False)
+
 
 class MirrorJob(models.Model):
     """One order to copy. Terminal states never change; a retry is a new job."""
@@ -163,6 +210,11 @@ class MirrorJob(models.Model):
             # Without it each job that is deleted costs the database a look at all of them.
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="job_retried"),
         ]
+
+    @property
+    def failed_registry(self) -> str:
+        """The registry that it failed at, as the configuration names it; empty where it is not known."""
+        return registry_of(self.error_host, self.mapping.source, self.mapping.target)
 
     def __str__(self) -> str:
         return f"job {self.pk}"

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Collection
+from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from mirrors.images import InvalidReferenceError, normalise_host
+from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 
 HOST = RegexValidator(
     r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$",
     "Write a registry host, in lower case and without a scheme: registry.example.com or registry.example.com:5000.",
 )
+CREDENTIALS: Final = ("username", "credential_ref")
+"""The fields that say who we are at a registry; they belong to its host."""
+
+CREDENTIALS_DROPPED: Final = (
+    "The host was changed, so the credentials of the former host were removed. If the new host needs credentials, give "
+    "its user name and credential reference."
+)
+
+NAMESPACE: Final = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+MOST_NAMESPACES: Final = 500
+"""Each is compared with a pod's at admission, and shown on the registry's page."""
+
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 CREDENTIAL_REFERENCE = RegexValidator(
     r"^(env:SWAPPER_CRED_[A-Z0-9_]+|file:[A-Za-z0-9][A-Za-z0-9._-]*|"
@@ -25,6 +38,19 @@ CREDENTIAL_REFERENCE = RegexValidator(
     "the credentials directory) or secret:NAME/KEY (a Secret of our own namespace with the label "
     "k8s-image-swapper/credential). A password itself is never stored here.",
 )
+
+
+def validate_namespaces(names: object) -> None:
+    """A list of namespaces' names, or of ``*`` for all."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValidationError('Give a list of names of namespaces, such as ["shop", "billing"].')
+    if len(names) > MOST_NAMESPACES:
+        raise ValidationError(f"At most {MOST_NAMESPACES} namespaces; write * for all.")
+    for name in names:
+        if not NAMESPACE.fullmatch(name):
+            raise ValidationError(
+                f"{name[:80]!r} is not the name of a namespace; write names such as shop, or * for all."
+            )
 
 
 class RegistryRole(models.TextChoices):
@@ -43,8 +69,15 @@ class ManagedBy(models.TextChoices):
     OPERATOR = "operator"
 
 
+class RegistryQuerySet(RevisionedQuerySet["Registry"]):
+    def named_alike(self, host: str) -> Registry | None:
+        """A source in use that has this host among its other names."""
+        sources = self.filter(role=RegistryRole.SOURCE, enabled=True)
+        return next((row for row in sources if host in row.settings.get("aliases", ())), None)
+
+
 class Registry(RevisionedModel):
-    """A registry, and by which reference its log-in is found; never the log-in itself."""
+    """A registry, and by which reference its credentials are found; never the credentials themselves."""
 
     name = models.CharField(max_length=200)
     role = models.CharField(max_length=10, choices=RegistryRole, default=RegistryRole.SOURCE)
@@ -60,6 +93,13 @@ class Registry(RevisionedModel):
     credential_ref = models.CharField(
         max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credential reference"
     )
+    namespaces = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        validators=[validate_namespaces],
+        help_text="Whose pods get private images by these credentials; * for all. Without any, only public images.",
+    )
     insecure = models.BooleanField(default=False, help_text="Talk plain HTTP to this host.")
     ca_file = models.CharField(
         max_length=512,
@@ -73,7 +113,7 @@ class Registry(RevisionedModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = RevisionedQuerySet.as_manager()
+    objects = RegistryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "registries"
@@ -90,36 +130,54 @@ class Registry(RevisionedModel):
 
     def clean(self) -> None:
         """What the configuration file would refuse too."""
-        wildcard = "*." if self.endpoint.startswith("*.") else ""
         try:
-            self.endpoint = wildcard + normalise_host(self.endpoint.removeprefix(wildcard))
+            self.endpoint = _normalised(self.endpoint)
         except InvalidReferenceError as error:
             raise ValidationError({"endpoint": str(error)}) from error
+        is_source = self.role == RegistryRole.SOURCE
+        if is_source and (other := Registry.objects.exclude(pk=self.pk).named_alike(self.endpoint)):
+            text = f"{other} is the same registry under another of its names: edit that one."
+            raise ValidationError({"endpoint": text})
         if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not FILE_NAME.match(self.ca_file):
             text = "Put the PEM file into the workers' credentials directory, and write its name here, without a path."
             raise ValidationError({"ca_file": text})
         if bool(self.username) != bool(self.credential_ref):
             raise ValidationError({"credential_ref": "A user name and the reference to its password go together."})
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Another host never gets this one's log-in."""
-        if self.pk and Registry.objects.filter(pk=self.pk).exclude(endpoint=self.endpoint).exists():
-            self.username = self.credential_ref = ""
-        super().save(*args, **kwargs)
+    def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
+        """Another host never gets this one's credentials: where the host was changed, those that were not ``given``
+        with it are emptied. Whether there were any."""
+        stored = Registry.objects.filter(pk=self.pk).values_list("endpoint", flat=True).first() if self.pk else None
+        try:
+            has_moved = stored is not None and stored != _normalised(self.endpoint)
+        except InvalidReferenceError:
+            return False
+        dropped = [name for name in CREDENTIALS if has_moved and name not in given and getattr(self, name)]
+        for name in dropped:
+            setattr(self, name, "")
+        return bool(dropped)
 
     def covers(self, host: str) -> bool:
         """Whether the host is this registry's: by name, by another name of it, or by a wildcard."""
-        return host.endswith(self.endpoint[1:]) if self.endpoint.startswith("*.") else host in self._names
+        return host.endswith(self.endpoint[1:]) if self.endpoint.startswith("*.") else host in self.names
 
     def lookup_of(self, field: str) -> dict[str, str | list[str]]:
         """How rows are found whose ``field`` is a host that this registry covers."""
         if self.endpoint.startswith("*."):
             return {f"{field}__endswith": self.endpoint[1:]}
-        return {f"{field}__in": self._names} if len(self._names) > 1 else {f"{field}__exact": self.endpoint}
+        return {f"{field}__in": self.names} if len(self.names) > 1 else {f"{field}__exact": self.endpoint}
 
     @property
-    def _names(self) -> list[str]:
-        return [self.endpoint, *self.settings.get("aliases", ())]
+    def names(self) -> list[str]:
+        """All names of its host, the endpoint first."""
+        hub = sorted(DOCKER_HUB_ALIASES) if self.endpoint == DEFAULT_REGISTRY else ()
+        return [self.endpoint, *self.settings.get("aliases", ()), *hub]
 
     def __str__(self) -> str:
         return self.name or "/".join(filter(None, (self.endpoint, self.prefix)))
+
+
+def _normalised(endpoint: str) -> str:
+    """As references have it, a wildcard in front kept. Raises InvalidReferenceError."""
+    wildcard = "*." if endpoint.startswith("*.") else ""
+    return wildcard + normalise_host(endpoint.removeprefix(wildcard))

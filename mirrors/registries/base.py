@@ -35,6 +35,11 @@ class RepositoryState:
     differences: tuple[Difference, ...] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def was_looked_at(self) -> bool:
+        """Whether this says anything about the repository beside that it may be pushed to."""
+        return self.differences is not None or self.is_new or self.pulls_through
+
 
 class RegistryDriver(Protocol):
     """A target registry: how it is reached, and how its repositories come to be."""

@@ -31,6 +31,12 @@ class SourceEntry:
     connect_to: str | None = None
     namespaces: tuple[str, ...] = ()
     mirrors: tuple[str, ...] = ()
+    origin: str = ""
+    """Where an operator finds it, as messages name it."""
+
+    @property
+    def has_credentials(self) -> bool:
+        return self.reference is not None or self.cloud is not None
 
     def matches(self, host: str) -> bool:
         if self.host.startswith("*."):
@@ -74,8 +80,13 @@ class SourceCatalog:
 
     def serves(self, ref: ImageRef, namespace: str) -> bool:
         """Whether pods of a namespace may be served this image by a configured log-in, if it is private."""
+        entry = self.entry_of(ref)
+        return entry is not None and entry.serves(namespace)
+
+    def entry_of(self, ref: ImageRef) -> SourceEntry | None:
+        """The entry whose credentials are for this image."""
         entry = self._entry_of(ref)
-        return entry is not None and entry.covers(ref) and entry.serves(namespace)
+        return entry if entry is not None and entry.covers(ref) else None
 
     def label(self, host: str) -> str:
         """The host as metrics name it: pods choose hosts, and each label is kept for ever."""
@@ -137,10 +148,10 @@ def _access(
 
 def source_entries(config: Config) -> list[SourceEntry]:
     """The configuration file's source registries."""
-    return [_configured(entry) for entry in config.source.registries]
+    return [_configured(entry, index) for index, entry in enumerate(config.source.registries)]
 
 
-def _configured(entry: SourceRegistry) -> SourceEntry:
+def _configured(entry: SourceRegistry, index: int) -> SourceEntry:
     cloud = entry.cloud
     return SourceEntry(
         host=entry.registry_host,
@@ -155,4 +166,5 @@ def _configured(entry: SourceRegistry) -> SourceEntry:
         connect_to=cloud.connect_to if cloud else entry.connect_to,
         namespaces=("*",) if entry.serves_all_namespaces else entry.namespaces,
         mirrors=entry.mirrors,
+        origin=f"source.registries[{index}] in the configuration file",
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import QuerySet
 
+from mirrors import declared
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole, Revision
-from swapper_project.config import Config, SourceRegistry
+from swapper_project.config import Config
 
 LOCK = "configuration"
 """Row that whoever writes the file's rows holds, so that two starts don't mix theirs."""
@@ -26,19 +27,14 @@ def sync_config(*, config: Config) -> Registry:
     return target
 
 
+def _write(row: Registry) -> Registry:
+    wanted = {name: getattr(row, name) for name in declared.FIELDS[Registry]}
+    keys = {name: getattr(row, name) for name in declared.KEYS[Registry]}
+    return Registry.objects.update_or_create(**keys, defaults=wanted)[0]
+
+
 def _sync_target(config: Config) -> Registry:
-    name = config.target.name
-    target, _ = Registry.objects.update_or_create(
-        role=RegistryRole.TARGET,
-        endpoint=name.endpoint,
-        prefix=name.prefix,
-        defaults={
-            "name": "/".join(filter(None, (name.endpoint, name.prefix))),
-            "kind": config.target.type,
-            "managed_by": ManagedBy.CONFIG,
-            "enabled": True,
-        },
-    )
+    target = _write(declared.target_of(config))
     _disable(Registry.objects.filter(role=RegistryRole.TARGET).exclude(pk=target.pk))
     return target
 
@@ -51,39 +47,12 @@ def _disable(registries: QuerySet[Registry]) -> None:
 
 
 def _sync_sources(config: Config) -> None:
-    kept = []
-    for entry in config.source.registries:
-        row, _ = Registry.objects.update_or_create(
-            role=RegistryRole.SOURCE,
-            endpoint=entry.registry_host,
-            prefix="",
-            defaults={
-                "name": entry.registry_host,
-                "kind": entry.type,
-                "username": entry.username or "",
-                "credential_ref": _reference(entry),
-                "insecure": entry.insecure,
-                "ca_file": entry.ca_file or "",
-                "settings": {"aliases": list(entry.aliases)} if entry.aliases else {},
-                "managed_by": ManagedBy.CONFIG,
-                "enabled": True,
-            },
-        )
-        kept.append(row.pk)
+    kept = [_write(row).pk for row in declared.sources_of(config)]
     _disable(Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.CONFIG).exclude(pk__in=kept))
 
 
-def _reference(entry: SourceRegistry) -> str:
-    """Where the password is, as rows write it."""
-    if entry.password_env:
-        return f"env:{entry.password_env}"
-    if entry.password_secret:
-        return f"secret:{entry.password_secret}"
-    return f"file:{entry.password_file}" if entry.password_file else ""
-
-
 def _sync_filters(config: Config) -> None:
-    wanted = [(f"source.filters[{index}]", f.jmespath) for index, f in enumerate(config.source.filters)]
+    wanted = [(row.name, row.jmespath) for row in declared.filters_of(config)]
     rows = Filter.objects.filter(managed_by=ManagedBy.CONFIG).order_by("position")
     if list(rows.values_list("name", "jmespath")) == wanted:
         return

@@ -51,7 +51,7 @@ def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
 def failed_last(*, error_class: str, error_host: str = "") -> QuerySet[MirrorJob]:
     """Jobs that are the last of their image, and failed with this error."""
     last = MirrorJob.objects.filter(status=JobStatus.FAILED, error_class=error_class, mapping__last_job=F("id"))
-    return last.filter(error_host=error_host) if error_host else last
+    return last.failed_at(error_host) if error_host else last
 
 
 def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -> Acted:

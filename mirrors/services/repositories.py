@@ -14,8 +14,11 @@ from mirrors.wakeup import wake_workers
 
 
 def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
-    """Note what a driver has just seen; where it has not looked, what was known stays."""
-    if state.differences is None and not state.is_new and not state.pulls_through:
+    """Note what a driver has just seen; where it has not looked, what was known stays, and a new one is listed."""
+    if not state.was_looked_at:
+        TargetRepository.objects.bulk_create(
+            [TargetRepository(registry_id=registry_id, name=name)], ignore_conflicts=True
+        )
         return
     differences = [difference.as_json() for difference in state.differences or ()]
     TargetRepository.objects.update_or_create(

@@ -68,9 +68,9 @@ def chosen(client: Client, url: str, action: str, *keys: int) -> tuple[str, str]
 @pytest.mark.parametrize(
     ("action", "asks", "says"),
     [
-        ("mirror", "copies those that are missing", "2 copies are ordered"),
+        ("mirror", "copies those that are missing", "2 copies are requested"),
         ("verify", "Nothing is copied", "2 are verified"),
-        ("pause", "neither mirrored nor swapped", "2 paused"),
+        ("pause", "no pod is swapped to them", "2 paused"),
         ("forget", "The images stay at the target", "2 forgotten"),
     ],
 )
@@ -219,7 +219,7 @@ def test_all_that_failed_last_with_one_error_are_retried_at_once(operator: Clien
 
     url = reverse("admin:mirrors_mirrorjob_retry_failed")
     asked = operator.get(url, {"error_class": "unauthorized"}).content.decode()
-    assert "40 images whose last job failed so" in asked and "did not take the log-in" in asked
+    assert "40 images whose last job failed so" in asked and "did not accept the credentials" in asked
     assert MirrorJob.objects.filter(trigger=Trigger.RETRY).count() == 1
 
     done = operator.post(url, {"error_class": "unauthorized"}, follow=True)
@@ -275,6 +275,38 @@ def test_images_are_narrowed_to_targets_alone(operator: Client, target: Registry
     assert f'value="{target.pk}"' in options and f'value="{source.pk}"' not in options
     found = operator.get(MAPPINGS, {"target_registry__id__exact": target.pk}).content.decode()
     assert "quay.io/team/app:1" in found
+
+
+def test_private_images_are_listed_before_anybody_was_granted_one(operator: Client) -> None:
+    accesses = ("configured", "secrets", "anonymous", "unreadable", "unknown")
+    for access in accesses:
+        ordered(f"quay.io/team/{access}:1")
+        ImageMapping.objects.filter(source__contains=access).update(access=access)
+    menu = operator.get(MAPPINGS).content.decode()
+    (link,) = re.findall(r'href="([^"]+)"[^>]*>(?:(?!</a>).)*Private images', menu, re.S)
+
+    page = operator.get(link).content.decode()
+
+    assert [access for access in accesses if f"quay.io/team/{access}:1" in page] == ["configured", "secrets"]
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "words"), [([], "no namespace"), (["shop", "web"], "shop, web"), (["*"], "all")]
+)
+def test_a_private_image_shows_whom_its_credentials_serve(operator: Client, namespaces: list[str], words: str) -> None:
+    key = {"username": "robot", "credential_ref": "file:quay", "namespaces": namespaces}
+    Registry.objects.create(name="our quay", endpoint="quay.io", **key)
+    job = ordered("quay.io/team/app:1")
+    ImageMapping.objects.update(access="configured")
+    page = operator.get(f"{MAPPINGS}{job.mapping_id}/change/").content.decode()
+    assert "the registry our quay in the admin" in page and words in page
+
+
+def test_an_image_that_nobody_reads_is_not_called_private(operator: Client) -> None:
+    job = failed("quay.io/team/none:1", ErrorClass.NOT_FOUND)
+    ImageMapping.objects.update(access="unreadable")
+    page = operator.get(f"{MAPPINGS}{job.mapping_id}/change/").content.decode()
+    assert "Nobody was seen to read it" in page and "Its source is private" not in page
 
 
 def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:

@@ -40,6 +40,8 @@ ROUTES = {
     ("GET", "filters/{filter}/"): VIEW,
     ("PATCH", "filters/{filter}/"): SET,
     ("DELETE", "filters/{filter}/"): SET,
+    ("GET", "filters/in-force/"): VIEW,
+    ("GET", "registries/in-force/"): VIEW,
     ("GET", "registries/"): VIEW,
     ("POST", "registries/"): SET,
     ("GET", "registries/{registry}/"): VIEW,

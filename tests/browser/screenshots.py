@@ -60,7 +60,7 @@ PICTURES: Final = (
     Picture("registry", "/admin/mirrors/registry/?role__exact=source", first_row=True),
     Picture("repositories", "/admin/mirrors/targetrepository/"),
     Picture("uses", "/admin/mirrors/imageuse/"),
-    Picture("private-images", "/admin/mirrors/mappingaccess/"),
+    Picture("private-images", "/admin/mirrors/imagemapping/?access=private"),
     Picture("admissions", "/admin/mirrors/admissionsample/"),
     Picture("explain", "/admin/explain/", whole=True),
     Picture("actions", "/admin/mirrors/operatoraction/"),

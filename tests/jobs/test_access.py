@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from mirrors.demo.gatekeeper import Gatekeeper
-from mirrors.models import Access, ErrorClass, ImageMapping, JobStatus, MirrorJob, Trigger
+from mirrors.models import Access, ErrorClass, ImageMapping, JobStatus, MirrorJob, Registry, Trigger
 from tests.jobs.support import config_file, copier, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry
+from tests.support.system import write_config
 
 PASSWORD = "correct horse battery"
 
@@ -55,8 +58,8 @@ def test_a_log_in_does_not_serve_other_namespaces(
 ) -> None:
     job = run(private, target, tmp_path, namespaces=["team-a"])
     assert (job.status, job.error_class, job.attempts) == (JobStatus.FAILED, ErrorClass.DENIED, 1)
-    assert "web" in job.error_message and "namespaces" in job.error_message
-    assert job.mapping.access == Access.SECRETS, "not public, and nobody's yet"
+    assert "add web to the namespaces of source.registries[0] in the configuration file" in job.error_message
+    assert job.mapping.access == Access.UNREADABLE, "not public, and nobody's yet"
     assert target.storage.tags == {}
 
 
@@ -112,6 +115,76 @@ def test_skip_leaves_private_images_alone(private: FaultyRegistry, target: Fault
     job = run(private, target, tmp_path, namespaces=["web"], privateImages="skip")
     assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.DENIED)
     assert "skip" in job.error_message
+
+
+@pytest.mark.parametrize("policy", ["guard", "enforce", "skip"])
+def test_what_does_not_exist_is_not_taken_for_private(
+    source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, policy: str
+) -> None:
+    load(source)
+    (tmp_path / "password").write_text(PASSWORD)
+    for number, namespaces in enumerate((None, ["team-a"], ["web"])):
+        job = run(source, target, tmp_path, namespaces=namespaces, privateImages=policy, tag=f"none-{number}")
+        assert (job.error_class, job.mapping.access) == (ErrorClass.NOT_FOUND, Access.UNREADABLE)
+        assert "check the image's name and tag" in job.error_message
+        assert not list_of_private(), "nobody was seen to need credentials for it"
+
+
+def list_of_private() -> list[str]:
+    return [str(row) for row in ImageMapping.objects.private()]
+
+
+def test_what_credentials_were_seen_to_read_is_private(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    run(private, target, tmp_path, namespaces=["team-a"])
+    assert list_of_private() == []
+    # Pods wait ten minutes after a failure; people do not.
+    again = {"namespace": "web", "trigger": Trigger.OPERATOR}
+    job = run(private, target, tmp_path, namespaces=["web"], order=again)
+    assert (job.mapping.access, list_of_private()) == (Access.CONFIGURED, [job.mapping.source])
+
+
+@pytest.fixture
+def row(settings: Settings, tmp_path: Path, private: FaultyRegistry, transactional_db: None) -> Registry:
+    """The source as an admin adds it, and not as an entry of the configuration file."""
+    (tmp_path / "robot").write_text(PASSWORD)
+    settings.ENVIRONMENT = dataclasses.replace(settings.ENVIRONMENT, credentials_dir=tmp_path)
+    return Registry.objects.create(
+        name="the harbour", endpoint=private.host, insecure=True, username="reader", credential_ref="file:robot"
+    )
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "is_served"), [([], False), (["team-a"], False), (["web"], True), (["*"], True)]
+)
+def test_credentials_of_a_row_serve_the_namespaces_it_lists(
+    row: Registry,
+    private: FaultyRegistry,
+    target: FaultyRegistry,
+    tmp_path: Path,
+    namespaces: list[str],
+    is_served: bool,
+) -> None:
+    row.namespaces = namespaces
+    row.save()
+    job = order(f"{private.host}/app:1.0", target=target.host, namespace="web")
+    with copier(write_config(tmp_path / "config.yaml", target=target.host)) as made:
+        drain(made)
+    job.refresh_from_db()
+    if is_served:
+        assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
+    else:
+        assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.DENIED)
+        assert "add web to the namespaces of the registry the harbour in the admin" in job.error_message
+        assert "source.registries" not in job.error_message
+
+
+def test_an_entry_without_credentials_is_the_one_to_add_them_to(
+    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    job = run(private, target, tmp_path)
+    assert f"add credentials for {private.host} to source.registries[0] in the configuration" in job.error_message
 
 
 def test_mirror_asks_nobody(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:

@@ -172,7 +172,10 @@ def test_a_log_in_that_is_not_taken_is_told_apart_from_an_image_that_is_not_ther
         entry = {"host": guarded.host, "username": "mirror", "passwordFile": str(tmp_path / "password")}
         job = run(tmp_path, target, {**entry, "namespaces": ["web"]}, image=f"{guarded.host}/app:1.0")
     assert (job.status, job.error_class, job.error_host) == (JobStatus.FAILED, "unauthorized", guarded.host)
-    assert "did not take the configured log-in" in job.error_message and "Mend its user name" in job.error_message
+    assert (
+        "did not accept the credentials of source.registries[0] in the configuration file" in job.error_message
+        and "Correct its user name" in job.error_message
+    )
 
 
 def test_a_log_in_that_cannot_be_read_is_told_with_its_registry(

@@ -2,7 +2,9 @@
 
 from mirrors.api.serializers.configured import (
     CheckSerializer,
+    FilterInForceSerializer,
     FilterSerializer,
+    RegistryInForceSerializer,
     RegistrySerializer,
     StepSerializer,
 )
@@ -40,6 +42,7 @@ __all__ = [
     "BlobProgressSerializer",
     "CheckSerializer",
     "CoverageSerializer",
+    "FilterInForceSerializer",
     "FilterSerializer",
     "HealthSerializer",
     "HostSerializer",
@@ -53,6 +56,7 @@ __all__ = [
     "ProgressSerializer",
     "QueueLineSerializer",
     "RangeSerializer",
+    "RegistryInForceSerializer",
     "RegistrySerializer",
     "RepositorySerializer",
     "RetriedSerializer",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from rest_framework import serializers
 
 from mirrors.models import (
@@ -13,20 +13,65 @@ from mirrors.models import (
     Registry,
     RegistryCheck,
 )
+from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, MOST_NAMESPACES, validate_namespaces
 from mirrors.strict_fields import StrictFields
 
 
-class FilterSerializer(StrictFields, serializers.ModelSerializer[Filter]):
-    """A query for images that are left alone."""
+class CheckedAsModel(StrictFields):
+    """Checked as the model itself checks a row, also by what two rows may not share: DRF's own ``validators`` look at
+    values as they were sent, before the model folds names of one host into one."""
+
+    model: type[Filter] | type[Registry]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        row: Any = copy.copy(self.instance) if isinstance(self.instance, self.model) else self.model()
+        for name, value in attrs.items():
+            setattr(row, name, value)
+        try:
+            return {**attrs, **self.checked(row, attrs)}
+        except ValidationError as error:
+            messages = error.message_dict
+            if general := messages.pop(NON_FIELD_ERRORS, None):
+                messages[self.unique_field] = general
+            raise serializers.ValidationError(messages) from error
+
+    unique_field = "name"
+
+    def checked(self, row: Any, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises Django's ValidationError; what else is to be stored."""
+        row.clean()
+        row.validate_constraints()
+        return {}
+
+
+class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
+    """A query for images that are neither mirrored nor swapped."""
+
+    model = Filter
 
     class Meta:
         model = Filter
         fields = ("id", "name", "jmespath", "position", "enabled", "managed_by", "created_at", "updated_at")
         read_only_fields = ("managed_by",)
+        validators: ClassVar[list[Any]] = []
 
 
-class RegistrySerializer(StrictFields, serializers.ModelSerializer[Registry]):
+class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
     """Where images come from, or go to."""
+
+    model = Registry
+    unique_field = "endpoint"
+    namespaces = serializers.ListField(
+        child=serializers.CharField(max_length=63),
+        required=False,
+        max_length=MOST_NAMESPACES,
+        help_text="Whose pods get private images by these credentials; `*` for all. Empty: public images only.",
+    )
+    notice = serializers.SerializerMethodField(help_text="What a change did beside what was asked for, or empty.")
+    _notice = ""
+
+    def get_notice(self, row: Registry) -> str:
+        return self._notice
 
     class Meta:
         model = Registry
@@ -39,25 +84,61 @@ class RegistrySerializer(StrictFields, serializers.ModelSerializer[Registry]):
             "prefix",
             "username",
             "credential_ref",
+            "namespaces",
             "insecure",
             "ca_file",
             "enabled",
             "managed_by",
             "created_at",
             "updated_at",
+            "notice",
         )
         read_only_fields = ("role", "kind", "prefix", "managed_by")
+        validators: ClassVar[list[Any]] = []
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """As the model itself checks it."""
-        row = copy.copy(self.instance) if isinstance(self.instance, Registry) else Registry()
-        for name, value in attrs.items():
-            setattr(row, name, value)
-        try:
-            row.clean()
-        except ValidationError as error:
-            raise serializers.ValidationError(error.message_dict) from error
-        return {**attrs, "endpoint": row.endpoint}
+    def validate_namespaces(self, names: list[str]) -> list[str]:
+        validate_namespaces(names)
+        return names
+
+    def checked(self, row: Registry, attrs: dict[str, Any]) -> dict[str, Any]:
+        is_dropped = row.drop_credentials_of_former_host(given=attrs)
+        super().checked(row, attrs)
+        self._notice = CREDENTIALS_DROPPED if is_dropped else ""
+        return {"endpoint": row.endpoint, **{name: getattr(row, name) for name in CREDENTIALS}}
+
+
+class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
+    """A filter, whether or not the database has a row of it."""
+
+    class Meta:
+        model = Filter
+        fields = ("name", "jmespath", "position", "managed_by")
+        read_only_fields = fields
+
+
+class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
+    """A registry, whether or not the database has a row of it."""
+
+    role = serializers.CharField(read_only=True, help_text="source or target")
+    kind = serializers.CharField(read_only=True, help_text="aws, gcp or oci")
+    namespaces = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = Registry
+        fields = (
+            "name",
+            "role",
+            "kind",
+            "endpoint",
+            "prefix",
+            "username",
+            "credential_ref",
+            "namespaces",
+            "insecure",
+            "ca_file",
+            "managed_by",
+        )
+        read_only_fields = fields
 
 
 class StepSerializer(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from mirrors.advice import advice_for
+from mirrors.advice import next_step
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import (
     ErrorClass,
@@ -80,10 +80,15 @@ class ProgressSerializer(serializers.Serializer[Any]):
 class JobSerializer(serializers.ModelSerializer[MirrorJob]):
     source = serializers.CharField(source="mapping.source", read_only=True)  # type: ignore[assignment]
     target = serializers.CharField(source="mapping.target", read_only=True)
-    advice = serializers.SerializerMethodField(help_text="What to do about its error.")
+    error_host = serializers.CharField(
+        source="failed_registry", read_only=True, help_text="The registry that it failed at."
+    )
+    advice = serializers.SerializerMethodField(
+        help_text="What to do about its error, where `error_message` does not say it."
+    )
 
     def get_advice(self, job: MirrorJob) -> str:
-        return advice_for(job.error_class)
+        return next_step(job.error_class, job.error_message)
 
     class Meta:
         model = MirrorJob

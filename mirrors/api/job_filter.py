@@ -1,0 +1,19 @@
+"""By what a list of jobs is narrowed."""
+
+from __future__ import annotations
+
+from django_filters.rest_framework import CharFilter, FilterSet  # type: ignore[import-untyped]
+
+from mirrors.models import MirrorJob
+from mirrors.models.mirror_job import MirrorJobQuerySet
+
+
+class JobFilter(FilterSet):  # type: ignore[misc]
+    error_host = CharFilter(method="at_registry", label="The registry that they failed at.", max_length=260)
+
+    class Meta:
+        model = MirrorJob
+        fields = ("status", "error_class", "namespace", "priority", "trigger", "mapping")
+
+    def at_registry(self, jobs: MirrorJobQuerySet, name: str, host: str) -> MirrorJobQuerySet:
+        return jobs.failed_at(host)

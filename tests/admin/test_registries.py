@@ -1,0 +1,117 @@
+"""The form of a registry: names that fold into one, credentials that stay with their host, namespaces."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import IntegrityError, connection
+from django.test import Client
+from django.urls import reverse
+
+from mirrors.models import Filter, Registry
+
+pytestmark = pytest.mark.django_db
+ADD = "/admin/mirrors/registry/add/"
+CREDENTIALS = {"username": "robot", "credential_ref": "file:robot"}
+
+
+def form(**fields: Any) -> dict[str, Any]:
+    empty = {"name": "ours", "username": "", "credential_ref": "", "namespaces": "", "ca_file": "", "enabled": "on"}
+    return {**empty, **fields}
+
+
+@pytest.mark.parametrize("other", ["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"])
+def test_another_name_of_a_registry_that_is_there_is_refused(admin_client: Client, other: str) -> None:
+    Registry.objects.create(name="hub", endpoint="docker.io")
+    answer = admin_client.post(ADD, form(endpoint=other, name="what I typed"))
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "There is a registry of this host already" in page and "what I typed" in page
+    assert Registry.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_save_the_same_at_once_one_does(admin_user: User) -> None:
+    start = threading.Barrier(6)
+    pages: list[str] = []
+
+    def run() -> None:
+        client = Client()
+        client.force_login(admin_user)
+        start.wait()
+        pages.append(client.post(ADD, form(endpoint="quay.io")).content.decode())
+        connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted("There is a registry of this host already" in page for page in pages) == [False, *[True] * 5]
+    assert Registry.objects.count() == 1
+
+
+def changed(client: Client, **fields: Any) -> tuple[Registry, str]:
+    row = Registry.objects.create(name="ours", endpoint="old.example.com", namespaces=["shop"], **CREDENTIALS)
+    sent = form(**{"endpoint": "old.example.com", "namespaces": "shop", **CREDENTIALS, **fields})
+    answer = client.post(reverse("admin:mirrors_registry_change", args=[row.pk]), sent, follow=True)
+    assert answer.redirect_chain, answer.content.decode()
+    row.refresh_from_db()
+    return row, " ".join(str(message) for message in answer.context["messages"])
+
+
+def test_another_host_keeps_the_credentials_that_are_typed_with_it(admin_client: Client) -> None:
+    row, said = changed(admin_client, endpoint="new.example.com", username="robot", credential_ref="file:new")
+    assert (row.endpoint, row.username, row.credential_ref) == ("new.example.com", "robot", "file:new")
+    assert "removed" not in said
+
+
+def test_another_host_never_gets_the_credentials_of_the_former_one(admin_client: Client) -> None:
+    row, said = changed(admin_client, endpoint="new.example.com")
+    assert (row.endpoint, row.username, row.credential_ref) == ("new.example.com", "", "")
+    assert "credentials of the former host were removed" in said
+
+
+def test_the_same_host_keeps_its_credentials(admin_client: Client) -> None:
+    row, said = changed(admin_client, name="renamed", namespaces="shop, billing")
+    assert (row.name, row.username, row.credential_ref) == ("renamed", *CREDENTIALS.values())
+    assert row.namespaces == ["shop", "billing"] and "removed" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("", []), ("shop", ["shop"]), (" shop,billing  web ", ["shop", "billing", "web"]), ("*", ["*"])]
+)
+def test_namespaces_are_given_in_a_line(admin_client: Client, text: str, names: list[str]) -> None:
+    answer = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text, **CREDENTIALS))
+    assert answer.status_code == 302
+    row = Registry.objects.get()
+    assert row.namespaces == names
+    page = admin_client.get(reverse("admin:mirrors_registry_change", args=[row.pk])).content.decode()
+    assert f'value="{", ".join(names)}"' in page or not names
+
+
+@pytest.mark.parametrize("text", ["Shop", "shop;billing", "x" * 64, "team/*"])
+def test_what_is_no_namespace_is_refused_and_kept_in_the_form(admin_client: Client, text: str) -> None:
+    answer = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text))
+    assert answer.status_code == 200 and not Registry.objects.exists()
+    page = answer.content.decode()
+    assert "is not the name of a namespace" in page and f'value="{text}"' in page
+
+
+def test_a_second_filter_of_a_name_is_refused(admin_client: Client) -> None:
+    fields = {"name": "ours", "jmespath": "`true`", "position": 0}
+    assert admin_client.post("/admin/mirrors/filter/add/", fields).status_code == 302
+    assert "There is a filter of this name already" in (
+        admin_client.post("/admin/mirrors/filter/add/", fields).content.decode()
+    )
+    assert Filter.objects.count() == 1
+
+
+def test_the_database_holds_it_too() -> None:
+    Registry.objects.create(name="a", endpoint="quay.io")
+    with pytest.raises(IntegrityError):
+        Registry.objects.create(name="b", endpoint="quay.io")

@@ -1,0 +1,163 @@
+"""Registries through the API: names that fold into one, credentials that stay with their host, namespaces."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from mirrors.accounts.roles import Role
+from mirrors.models import Filter, Registry
+from tests.api.conftest import Clients
+
+URL = "/api/v1/registries/"
+CREDENTIALS = {"username": "robot", "credential_ref": "file:robot"}
+OTHERS = {"username": "puller", "credential_ref": "env:SWAPPER_CRED_OTHER"}
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def admin(client_of: Clients) -> APIClient:
+    return client_of(Role.ADMIN)
+
+
+def create(client: APIClient, **fields: Any) -> Any:
+    return client.post(URL, {"name": "a registry", **fields}, format="json")
+
+
+@pytest.mark.parametrize(
+    ("there", "other"),
+    [
+        ("docker.io", "docker.io"),
+        ("docker.io", "index.docker.io"),
+        ("docker.io", "registry-1.docker.io"),
+        ("docker.io", "registry.hub.docker.com"),
+        ("quay.io", "quay.io"),
+        ("registry.example.com:5000", "registry.example.com:05000"),
+        ("*.example.com", "*.example.com"),
+        ("[2001:db8::1]:5000", "[2001:db8:0:0::1]:5000"),
+    ],
+)
+def test_another_name_of_a_registry_that_is_there_is_refused(admin: APIClient, there: str, other: str) -> None:
+    assert create(admin, endpoint=there).status_code == 201
+    second = create(admin, endpoint="ghcr.io").json()["id"]
+
+    answers = [create(admin, endpoint=other), admin.patch(f"{URL}{second}/", {"endpoint": other}, format="json")]
+
+    for answer in answers:
+        assert answer.status_code == 400, answer.content
+        assert "already" in answer.json()["errors"]["endpoint"][0]
+    assert Registry.objects.count() == 2
+
+
+@pytest.mark.parametrize("host", ["QUAY.IO", "quay.io.", "https://quay.io", "quay.io/", "", "quay", "a b.io", "q.io:0"])
+def test_what_is_no_host_is_refused_with_what_to_write(admin: APIClient, host: str) -> None:
+    answer = create(admin, endpoint=host)
+    assert answer.status_code == 400 and answer.json()["errors"]["endpoint"]
+
+
+def test_another_name_of_a_cloud_registry_is_refused(admin: APIClient) -> None:
+    alias = "123456789012.dkr-ecr.eu-west-1.on.aws"
+    aliases = {"aliases": [alias]}
+    Registry.objects.create(
+        name="ecr", endpoint="123456789012.dkr.ecr.eu-west-1.amazonaws.com", settings=aliases, managed_by="config"
+    )
+    answer = create(admin, endpoint=alias)
+    assert answer.status_code == 400 and "another of its names" in answer.json()["errors"]["endpoint"][0]
+
+
+def test_a_filter_of_a_name_that_is_there_is_refused(admin: APIClient) -> None:
+    fields = {"name": "ours", "jmespath": "`true`"}
+    assert admin.post("/api/v1/filters/", fields, format="json").status_code == 201
+    answer = admin.post("/api/v1/filters/", fields, format="json")
+    assert answer.status_code == 400 and "already" in answer.json()["errors"]["name"][0]
+    assert Filter.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_create_the_same_at_once_one_does(admin: APIClient) -> None:
+    start = threading.Barrier(6)
+    codes: list[int] = []
+
+    def run() -> None:
+        start.wait()
+        codes.append(create(admin, endpoint="quay.io").status_code)
+        connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(codes) == [201, *[400] * 5]
+
+
+def stored(client: APIClient, fields: dict[str, Any]) -> tuple[dict[str, Any], Registry]:
+    """A registry with credentials, changed by PATCH: the answer, and what is stored."""
+    key = create(client, endpoint="old.example.com", **CREDENTIALS).json()["id"]
+    answer = client.patch(f"{URL}{key}/", fields, format="json")
+    assert answer.status_code == 200, answer.content
+    return answer.json(), Registry.objects.get(pk=key)
+
+
+def test_another_host_keeps_the_credentials_that_come_with_it(admin: APIClient) -> None:
+    answer, row = stored(admin, {"endpoint": "new.example.com", **OTHERS})
+    assert (row.username, row.credential_ref) == (answer["username"], answer["credential_ref"])
+    assert (row.username, row.credential_ref, answer["notice"]) == (*OTHERS.values(), "")
+
+
+def test_another_host_never_gets_the_credentials_of_the_former_one(admin: APIClient) -> None:
+    answer, row = stored(admin, {"endpoint": "new.example.com"})
+    assert (row.username, row.credential_ref, answer["credential_ref"]) == ("", "", "")
+    assert "credentials of the former host were removed" in answer["notice"]
+
+
+def test_half_of_new_credentials_is_refused(admin: APIClient) -> None:
+    key = create(admin, endpoint="old.example.com", **CREDENTIALS).json()["id"]
+    half = {"endpoint": "new.example.com", "credential_ref": "file:other"}
+    assert admin.patch(f"{URL}{key}/", half, format="json").status_code == 400
+    assert Registry.objects.get(pk=key).endpoint == "old.example.com"
+
+
+@pytest.mark.parametrize("fields", [{"name": "renamed"}, {"endpoint": "old.example.com"}, {"insecure": True}])
+def test_the_same_host_keeps_its_credentials(admin: APIClient, fields: dict[str, Any]) -> None:
+    answer, row = stored(admin, fields)
+    assert (row.username, row.credential_ref, answer["notice"]) == (*CREDENTIALS.values(), "")
+
+
+def test_another_name_of_the_same_host_keeps_them_too(admin: APIClient) -> None:
+    key = create(admin, endpoint="docker.io", **CREDENTIALS).json()["id"]
+    answer = admin.patch(f"{URL}{key}/", {"endpoint": "index.docker.io"}, format="json").json()
+    assert (answer["endpoint"], answer["username"], answer["notice"]) == ("docker.io", "robot", "")
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["shop", "billing"], 201),
+        (["*"], 201),
+        ([], 201),
+        (["Shop"], 400),
+        (["a b"], 400),
+        (["shop/*"], 400),
+        (["-shop"], 400),
+        (["x" * 64], 400),
+        ("shop", 400),
+        ([["shop"]], 400),
+        ({"shop": 1}, 400),
+        (None, 400),
+        ([f"n{number}" for number in range(501)], 400),
+    ],
+)
+def test_credentials_serve_namespaces(admin: APIClient, names: Any, code: int) -> None:
+    answer = create(admin, endpoint="quay.io", namespaces=names, **CREDENTIALS)
+    assert answer.status_code == code, answer.content
+    if code == 201:
+        assert answer.json()["namespaces"] == names == Registry.objects.get().namespaces
+    else:
+        assert "namespaces" in answer.json()["errors"]

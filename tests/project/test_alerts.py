@@ -1,0 +1,146 @@
+"""The documented alert rules on the real pages of webhook, web and worker: silent while all is well, heard when not."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+import urllib3
+
+from mirrors.demo.images import sample_image
+from mirrors.demo.registry import MemoryRegistry
+from tests.docs.markdown import code, rows
+from tests.support.alerts import Page, Term, fires, read_page, terms_of
+from tests.support.authority import Authority
+from tests.support.databases import ROOT, DatabaseTemplate
+from tests.support.ports import free_port, wait_until
+from tests.support.system import POOL, Webhook, pod_of, web_process, write_config
+
+DOC = ROOT / "docs/metrics.md"
+ROLES = ("webhook", "web", "worker")
+RULES = [code(cells[0])[0] for cells in rows(DOC, "Expression", "What it means, and what to do")]
+WHERE = {code(cells[0])[0]: cells[1].split(", ") for cells in rows(DOC, "Metric", "Where", "Labels", "Meaning")}
+THIRTY_DAYS = dt.timedelta(days=30)
+FAILING = "starts_with(obj.metadata.labels.team, 'x')"
+"""On a pod without that label it is an error."""
+
+
+@dataclass(frozen=True)
+class System:
+    """A healthy installation: one process of each role, and where each serves its page."""
+
+    webhook: Webhook
+    urls: dict[str, str]
+    source: MemoryRegistry
+
+    def pages(self) -> dict[str, Page]:
+        return {role: self.page(role) for role in ROLES}
+
+    def page(self, role: str) -> Page:
+        answer = POOL.request("GET", f"{self.urls[role]}/metrics", retries=5, timeout=10)
+        assert answer.status == 200
+        return read_page(answer.data.decode())
+
+    def admit(self, **labels: str) -> None:
+        self.webhook.admit(pod_of(f"{self.source.host}/team/app:1.0", labels=labels))
+
+
+@pytest.fixture(scope="module")
+def system(database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    directory = tmp_path_factory.mktemp("system")
+    pair = directory / "tls.crt", directory / "tls.key"
+    Authority(directory).issue(*pair, valid_for=THIRTY_DAYS)
+    extra = {"SWAPPER_TLS_CERT_FILE": str(pair[0]), "SWAPPER_TLS_KEY_FILE": str(pair[1])}
+    with MemoryRegistry() as source, MemoryRegistry() as target, database_template.copy(directory) as url:
+        sample_image(seed=1, layers=1, layer_bytes=1_000).load(source.storage, "team/app", "1.0")
+        registries = [{"type": "oci", "host": source.host, "insecure": True}]
+        section = {"registries": registries, "filters": [{"jmespath": FAILING}]}
+        config = write_config(directory / "config.yaml", target=target.host, source=section)
+        webhook = Webhook(config, url, directory, extra)
+        webhook.prepare()
+        with running(webhook, source) as made:
+            yield made
+
+
+@contextlib.contextmanager
+def running(webhook: Webhook, source: MemoryRegistry) -> Iterator[System]:
+    ports = {"web": free_port(), "worker": free_port()}
+    webhook.start()
+    # The certificate is the webhook's alone.
+    others = replace(webhook, extra={})
+    worker = others.worker()
+    worker.environment = {**worker.environment, "SWAPPER_BIND": f"127.0.0.1:{ports['worker']}"}
+    worker.start()
+    urls = {"webhook": webhook.url, **{role: f"http://127.0.0.1:{port}" for role, port in ports.items()}}
+    made = System(webhook, urls, source)
+    try:
+        with web_process(others, ports["web"]):
+            for role in ("web", "worker"):
+                wait_until(lambda role=role: is_served(made.urls[role]), timeout=60, what=f"the page of {role}")  # type: ignore[misc]
+            yield made
+    finally:
+        worker.stop()
+        webhook.stop()
+
+
+def is_served(url: str) -> bool:
+    try:
+        return POOL.request("GET", f"{url}/metrics", retries=False, timeout=5).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def test_no_documented_rule_fires_on_a_healthy_system(system: System) -> None:
+    before = system.pages()
+    system.admit(team="y")
+    after = system.pages()
+
+    fired = [(rule, role) for rule in RULES for role in ROLES if fires(rule, after[role], before[role])]
+
+    assert fired == []
+
+
+def test_a_failure_is_heard_from_its_first_time_on(system: System) -> None:
+    before = system.pages()
+    system.admit(other="label")
+    after = system.pages()
+
+    fired = [(rule, role) for rule in RULES for role in ROLES if fires(rule, after[role], before[role])]
+
+    assert fired == [("increase(swapper_filter_errors_total[1h]) > 0", "webhook")]
+
+
+def test_each_role_has_its_own_metrics_alone(system: System) -> None:
+    system.admit(team="y")
+    for role, page in system.pages().items():
+        shown = {family_of(name) for name, _ in page if name.startswith("swapper_")}
+        assert shown <= {name for name, roles in WHERE.items() if role in roles}, role
+
+
+def test_what_a_rule_names_is_on_the_page_of_its_role(system: System) -> None:
+    pages = system.pages()
+    for rule in RULES:
+        for term in terms_of(rule):
+            for role in WHERE[term.name]:
+                assert is_shown(term, pages[role]), f"{term.name} is not on the page of {role}"
+
+
+def is_shown(term: Term, page: Page) -> bool:
+    return any(name == term.name and term.labels <= labels for name, labels in page)
+
+
+def family_of(sample: str) -> str:
+    """A histogram is documented under the name of its family."""
+    return re.sub(r"_(bucket|count|sum)$", "", sample)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_each_rule_can_fire(rule: str) -> None:
+    for term in terms_of(rule):
+        series = term.name, term.labels | {("operation", "CREATE")}
+        assert any(fires(rule, {series: value}, {series: 0.0}) for value in (0.0, 1.0, 1_000.0)), term
+        assert not fires(rule, {}, {})
