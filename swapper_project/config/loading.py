@@ -9,13 +9,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mirrors.kubernetes_yaml import YamlError, decode
 from swapper_project.config.document import Pair, read
 from swapper_project.config.keys import as_tree, fit
 from swapper_project.config.models import Config
 from swapper_project.config.problems import ConfigError, Findings, KeyPath, lowered, show
 
 NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
-MAX_BYTES = 4 << 20
+MAX_BYTES = 1 << 20
+"""As much as a ConfigMap holds."""
+
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -42,10 +45,9 @@ def read_text(path: Path) -> str:
     if len(content) > MAX_BYTES:
         raise ConfigError([f"{path}: the configuration file is larger than {MAX_BYTES >> 20} MiB"])
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError([f"{path}:{line}: the file must be UTF-8 text"]) from None
+        return decode(content)
+    except YamlError as error:
+        raise ConfigError([f"{path}:{error.line}: {error}"]) from None
 
 
 def parse(text: str, *, name: str = "configuration", overrides: Mapping[str, object] = _NOTHING) -> Config:

@@ -252,7 +252,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         config.load(tmp_path / "missing.yaml")
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"dryRun: true\nx: \xff\n")
-    with pytest.raises(ConfigError, match=r"binary\.yaml:2: the file must be UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"binary\.yaml:2: the file is not UTF-8 text: save it as UTF-8"):
         config.load(binary)
     bom = tmp_path / "bom.yaml"
     bom.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())
