@@ -25,7 +25,7 @@ class Command(BaseCommand):
         if path is None:
             configured.stop(configured.MISSING)
         try:
-            config = configuration.load(path)
+            config = configuration.load(path, check_files=True)
         except configuration.ConfigError as error:
             configured.stop(str(error))
         for warning in config.warnings:
