@@ -1,25 +1,36 @@
-"""Pods in Kubernetes manifests: a Pod itself, or the template of a workload. Text may come from anyone, so what it
-unfolds to is measured before it is built."""
+"""Pods in Kubernetes manifests: a Pod itself, the template of a workload, or lists of them. Text may come from anyone,
+so what it unfolds to is measured before it is built."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-import yaml
+import orjson
 
-MOST_BYTES: Final = 1 << 20
-MOST_NODES: Final = 50_000
-"""Values of one text, each alias counted with all that it stands for."""
+from mirrors.kubernetes_yaml import (
+    MOST_BYTES,
+    MOST_NESTING,
+    MOST_NODES,
+    TOO_DEEP,
+    TOO_MANY,
+    YamlError,
+    decode,
+    documents,
+    plain,
+)
 
-MOST_NESTING: Final = 100
 MOST_PODS: Final = 100
+MOST_FILE_BYTES: Final = 2 * MOST_BYTES + 2
+"""UTF-16 takes two bytes for a character, and a byte order mark."""
 
 _TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep: no manifest of Kubernetes is."
 _TOO_MUCH: Final = f"It unfolds to more than {MOST_NODES:,} values: give fewer objects, and no chains of aliases."
+_TOO_LARGE: Final = f"It has more than {MOST_BYTES >> 20} MiB: give fewer objects at once."
+_IN_WORDS: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY: _TOO_MUCH}
 
 
 class ManifestError(ValueError):
@@ -43,6 +54,7 @@ TEMPLATES = {
     "ReplicationController": ("spec", "template"),
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "PodTemplate": ("template",),
 }
 NAMESPACE: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 """A label of RFC 1123."""
@@ -57,8 +69,24 @@ def read_pods(text: str, *, namespace: str) -> list[PodManifest]:
     for what is too large to look at.
     """
     if len(text.encode(errors="replace")) > MOST_BYTES:
-        raise ManifestError(f"It has more than {MOST_BYTES >> 20} MiB: give fewer objects at once.")
-    return pods_in(list(_documents(text)), namespace=namespace)
+        raise ManifestError(_TOO_LARGE)
+    return pods_in(_objects(text), namespace=namespace)
+
+
+def read_file(path: Path) -> str:
+    """The text of a manifest's file. Raises OSError and ManifestError."""
+    with path.open("rb") as file:
+        return text_of(file.read(MOST_FILE_BYTES + 1))
+
+
+def text_of(data: bytes) -> str:
+    """The text of a manifest as a file has it. Raises ManifestError."""
+    if len(data) > MOST_FILE_BYTES:
+        raise ManifestError(_TOO_LARGE)
+    try:
+        return decode(data)
+    except YamlError as error:
+        raise ManifestError(_told(error)) from error
 
 
 def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
@@ -72,37 +100,17 @@ def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
     return pods
 
 
-def _documents(text: str) -> Iterator[Any]:
+def _objects(text: str) -> list[Any]:
+    """As kubectl does: what begins with a brace is JSON where it can be read as such."""
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        try:
+            return [orjson.loads(text.removeprefix("\ufeff"))]
+        except orjson.JSONDecodeError:
+            pass
     try:
-        _look_over(text)
-        loader = _Loader(text)
-        left = MOST_NODES
-        while loader.check_node():
-            node = loader.get_node()
-            left -= _measure(node, left, {})
-            yield _plain(loader.construct_document(node))
-    except yaml.MarkedYAMLError as error:
-        raise ManifestError(f"This is not YAML that can be read: {_told(error)}.") from error
-    except yaml.YAMLError as error:
-        raise ManifestError(f"This is not YAML that can be read: {' '.join(str(error).split())}.") from error
-    except RecursionError:
-        raise ManifestError(_TOO_DEEP) from None
-    except (ValueError, TypeError, OverflowError) as error:
-        if isinstance(error, ManifestError):
-            raise
-        # A number or a date that Python has no value for.
-        raise ManifestError(f"This is not YAML that can be read: {error}.") from error
-
-
-def _look_over(text: str) -> None:
-    """Refuse what is too deep or too much while nothing of it is built."""
-    depth = 0
-    for seen, event in enumerate(yaml.parse(text, Loader=_Loader)):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MOST_NESTING:
-            raise ManifestError(_TOO_DEEP)
-        if seen > 2 * MOST_NODES:
-            raise ManifestError(_TOO_MUCH)
+        return [plain(node) for node in documents(text)]
+    except YamlError as error:
+        raise ManifestError(_told(error, text)) from error
 
 
 def _look_over_objects(documents: list[Any]) -> None:
@@ -119,64 +127,24 @@ def _look_over_objects(documents: list[Any]) -> None:
             waiting += [(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
 
 
-# The one in C is ten times as fast; what it makes is the same.
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _told(error: YamlError, text: str = "") -> str:
+    if str(error) in _IN_WORDS:
+        return _IN_WORDS[str(error)]
+    column = f", column {error.column}" if error.column else ""
+    place = f" in line {error.line}{column}" if error.line else ""
+    hint = " It looks like a template: render it first, for example by helm template." if "{{" in text else ""
+    return f"This is not YAML that can be read: {error}{place}.{hint}"
 
 
-class _Loader(_SafeLoader):  # type: ignore[misc]
-    """The safe one, with dates left as the text that they are for Kubernetes."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    key: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _measure(node: yaml.Node, most: int, known: dict[int, int], depth: int = 0) -> int:
-    """How many values a node unfolds to. Raises ManifestError beyond ``most``, and where it holds itself."""
-    if depth > MOST_NESTING:
-        raise ManifestError(_TOO_DEEP)
-    if id(node) in known:
-        return known[id(node)]
-    size = 1
-    if isinstance(node, yaml.CollectionNode):
-        for child in node.value:
-            for part in child if isinstance(child, tuple) else (child,):
-                size += _measure(part, most, known, depth + 1)
-                if size > most:
-                    raise ManifestError(_TOO_MUCH)
-    known[id(node)] = size
-    return size
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it, each part by itself: whatever was shared through aliases is copied."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    if isinstance(value, bytes | dt.date):
-        return str(value)
-    return value
-
-
-def _told(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    return f"{error.problem or error.context or 'it has an error'}{place}"
-
-
-def _pods(document: object, namespace: str) -> Iterator[PodManifest]:
+def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator[PodManifest]:
+    """``kind_of_items`` is for objects without a kind: the API server leaves it out in a PodList, for instance."""
     if not isinstance(document, dict):
         return
-    kind = document.get("kind")
-    if kind in ("List", "PodList"):
-        items = document.get("items")
-        for item in items if isinstance(items, list) else []:
-            yield from _pods(item, namespace)
+    kind = document.get("kind") or kind_of_items
+    items = document.get("items")
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
+        for item in items:
+            yield from _pods(item, namespace, kind.removesuffix("List"))
         return
     path = TEMPLATES.get(str(kind), () if kind == "Pod" else None)
     if path is None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-import yaml
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -20,6 +19,7 @@ from mirrors.manifests import NAMESPACE, ManifestError, read_pods
 from mirrors.models import AdmissionSample
 from mirrors.services import JobStateError
 from mirrors.services.orders import order_image
+from mirrors.yaml_scalars import dump
 from swapper_project.config import ConfigError
 from webhook.explain import ExplainedPod, explain_live
 
@@ -98,7 +98,7 @@ def _form(request: HttpRequest) -> ManifestForm:
     number = request.GET.get("admission", "")
     sample = AdmissionSample.objects.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
     if sample is not None:
-        text = yaml.safe_dump(sample.pod, sort_keys=False, allow_unicode=True)
+        text = dump(sample.pod)
         return ManifestForm({"manifest": text, "namespace": sample.namespace or "default"})
     if number:
         messages.warning(request, "This admission is kept no longer: paste the pod instead.")

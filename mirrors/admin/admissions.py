@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import yaml
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +17,7 @@ from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.quick_lists import labels
 from mirrors.models import AdmissionSample
 from mirrors.reasons import meaning_of
+from mirrors.yaml_scalars import dump
 
 LABELS: Final = {"swapped": "success", "kept": "warning"}
 
@@ -93,7 +93,7 @@ def _details(sample: AdmissionSample) -> dict[str, Any]:
         "sample": sample,
         "number": str(sample.pk),
         "images": [_trail(d) for d in sample.decisions],
-        "pod_text": yaml.safe_dump(sample.pod, sort_keys=False, allow_unicode=True),
+        "pod_text": dump(sample.pod),
     }
 
 

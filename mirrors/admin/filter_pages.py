@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from mirrors import declared, filter_plans
 from mirrors.filter_places import pointed
 from mirrors.filter_plans import Plan
+from mirrors.filter_quotes import quotes_warning
 from mirrors.filter_trials import BUDGET, SECONDS, Change, try_on
 from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.manifests import ManifestError, PodManifest, read_pods
@@ -165,6 +166,7 @@ def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     deadline = time.monotonic() + SECONDS
     return {
         "asked": asked,
+        "warning": quotes_warning(asked.expression),
         "shown_pods": [_tried(pod, chain, candidate, deadline) for pod in found],
         "pod_problem": problem,
         "candidate": candidate,

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from mirrors import filter_plans
 from mirrors.admin import filter_pages, links
 from mirrors.admin.base import ConfiguredAdmin, WholeForm
+from mirrors.filter_quotes import quotes_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.filter import validate_jmespath
 from swapper_project import config as configuration
@@ -123,6 +124,11 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         if row is not None and "tried" in request.POST and self.has_change_permission(request, row):
             row.jmespath = request.POST.get("jmespath", "")
         return row
+
+    def save_model(self, request: HttpRequest, obj: Filter, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if warning := quotes_warning(obj.jmespath):
+            self.message_user(request, f"Check this filter: {warning}.", messages.WARNING)
 
     @action(description="Try a filter", url_path="try-it", icon="science")  # type: ignore[operator]
     def try_it(self, request: HttpRequest) -> HttpResponse:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from mirrors.cloud_hosts import EcrKind, ecr_host, ecr_hosts
 from mirrors.images import TargetName
-from swapper_project.config.section import Reach, Section
-from swapper_project.config.values import AccountId, Policy, Region, Role
+from swapper_project.config.section import Reach, Section, prefix_problems
+from swapper_project.config.values import AccountId, PlainText, Policy, Region, Role
 
 ECR_MAX_REPOSITORY = 256
 
 
 class Tag(Section):
-    key: str = Field(min_length=1, max_length=128)
-    value: str = Field(max_length=256)
+    key: PlainText = Field(min_length=1, max_length=128)
+    value: PlainText = Field(max_length=256)
 
 
 class ImageScanningConfiguration(Section):
@@ -30,10 +30,15 @@ class EncryptionConfiguration(Section):
     kms_key: str | None = None
 
     @model_validator(mode="after")
-    def _key_is_used(self) -> Self:
-        if self.kms_key and self.encryption_type == "AES256":
-            raise ValueError("kmsKey needs encryptionType KMS or KMS_DSSE")
-        return self
+    def _ignore_unused_key(self, info: ValidationInfo) -> Self:
+        """A KMS key beside AES256 has no effect in estahn/k8s-image-swapper either."""
+        if not self.kms_key or self.encryption_type != "AES256":
+            return self
+        warnings: list[str] = (info.context or {}).get("warnings", [])
+        warnings.append(
+            "encryptionConfiguration: kmsKey is ignored, as encryptionType is AES256; set it to KMS to use the key"
+        )
+        return self.model_copy(update={"kms_key": None})
 
 
 class EcrOptions(Section):
@@ -46,12 +51,12 @@ class EcrOptions(Section):
     image_scanning_configuration: ImageScanningConfiguration = ImageScanningConfiguration()
     encryption_configuration: EncryptionConfiguration = EncryptionConfiguration()
 
-    @model_validator(mode="after")
-    def _tags_are_different(self) -> Self:
-        keys = [tag.key for tag in self.tags]
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        tags = given.get("tags")
+        keys = [str(tag.get("key")) for tag in tags if isinstance(tag, dict)] if isinstance(tags, tuple) else []
         if twice := {key for key in keys if keys.count(key) > 1}:
-            raise ValueError(f"tags: the key {min(twice)!r} is given twice")
-        return self
+            yield f"tags: the key {min(twice)!r} is given twice"
 
 
 class AwsRegistry(Reach):
@@ -97,16 +102,13 @@ class AwsTarget(AwsRegistry):
         own = hosts.pop(self.hostname)
         return TargetName(own, self.prefix, ECR_MAX_REPOSITORY, tuple(hosts.values()))
 
-    @model_validator(mode="after")
-    def _policies_are_told_once(self) -> Self:
-        for key, own, option in (
-            ("accessPolicy", self.own_access_policy, self.ecr_options.access_policy),
-            ("lifecyclePolicy", self.own_lifecycle_policy, self.ecr_options.lifecycle_policy),
-        ):
-            if own is not None and option is not None:
-                raise ValueError(f"{key} is given here and under ecrOptions; keep one")
-        _ = self.name  # raises for a prefix that no image name can have
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        options = given.get("ecrOptions")
+        for key in ("accessPolicy", "lifecyclePolicy"):
+            if key in given and isinstance(options, dict) and key in options:
+                yield f"{key} is given here and under ecrOptions; keep one"
+        yield from prefix_problems(given, ECR_MAX_REPOSITORY)
 
     @model_validator(mode="after")
     def _warn_of_expiry(self, info: ValidationInfo) -> Self:

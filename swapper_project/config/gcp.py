@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mirrors.cloud_hosts import gar_host
 from mirrors.images import TargetName
 from swapper_project.config.section import Reach, Section
-from swapper_project.config.values import Host, KmsKeyName, Location, Policy, ProjectId, RepositoryId
+from swapper_project.config.values import Host, KmsKeyName, Location, PlainText, Policy, ProjectId, RepositoryId
 
 
 class GcpRegistry(Reach):
@@ -30,8 +31,8 @@ class GcpRegistry(Reach):
 
 
 class Label(Section):
-    key: str = Field(min_length=1, max_length=63)
-    value: str = Field(max_length=63)
+    key: PlainText = Field(min_length=1, max_length=63)
+    value: PlainText = Field(max_length=63)
 
 
 class GarOptions(Section):
@@ -59,8 +60,8 @@ class GcpTarget(GcpRegistry):
     def name(self) -> TargetName:
         return TargetName(self.host, self.path)
 
-    @model_validator(mode="after")
-    def _options_are_used(self) -> Self:
-        if self.gar_options != GarOptions() and not self.create_repository:
-            raise ValueError("garOptions is for a repository that is made here: set createRepository to true")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        options = given.get("garOptions")
+        if isinstance(options, dict) and any(options.values()) and not given.get("createRepository"):
+            yield "garOptions is for a repository that is made here: set createRepository to true"

@@ -7,11 +7,12 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
-
+from swapper_project.config.aws import AwsRegistry
 from swapper_project.config.document import Item, Pair, Tree
+from swapper_project.config.files import NAMED_FILES
 from swapper_project.config.models import Config
 from swapper_project.config.problems import Findings, KeyPath, show
+from swapper_project.config.section import Section
 from swapper_project.config.source import SourceRegistry
 from swapper_project.config.target import Target
 
@@ -22,11 +23,16 @@ _HINTS = {
     "cachettlminutes": "is now existence.maxAge, a duration such as 10m",
     "cachejittermaxminutes": "is not needed: times are jittered as they are",
 }
+_WITHOUT_EFFECT: dict[tuple[type[Section], str], str] = {
+    (AwsRegistry, "ecroptions"): "is for the target only, and ignored here"
+}
+"""What files of estahn/k8s-image-swapper may have where it does nothing."""
 
 
-def fit(tree: Mapping[str, Pair], model: type[BaseModel], findings: Findings, path: KeyPath = ()) -> dict[str, Any]:
+def fit(tree: Mapping[str, Pair], model: type[Section], findings: Findings, path: KeyPath = ()) -> dict[str, Any]:
     """Plain data under the model's own keys. Keys without a value count as not given, as viper has it."""
     fields = {str(field.alias).lower(): (str(field.alias), field.annotation) for field in model.model_fields.values()}
+    names = {str(field.alias): name for name, field in model.model_fields.items()}
     ignored = _not_chosen(tree, model)
     data: dict[str, Any] = {}
     seen: dict[str, Pair] = {}
@@ -42,13 +48,22 @@ def fit(tree: Mapping[str, Pair], model: type[BaseModel], findings: Findings, pa
             )
             continue
         seen[key] = pair
+        if (model, key) in _WITHOUT_EFFECT:
+            findings.warn((*path, pair.key), _WITHOUT_EFFECT[model, key])
+            continue
         if key not in fields:
             findings.add((*path, pair.key), _hint(key, fields, model), line=pair.line)
             continue
         name, annotation = fields[key]
         findings.lines[(*path, name)] = pair.line
-        if pair.value is not None:
-            data[name] = _value(pair.value, annotation, findings, (*path, name))
+        # As viper has it, an empty text is the default; where there is none, it is what was given.
+        if pair.value is None or (pair.value == "" and not model.model_fields[names[name]].is_required()):
+            continue
+        data[name] = _value(pair.value, annotation, findings, (*path, name))
+        if name in NAMED_FILES and isinstance(pair.value, str):
+            findings.files[(*path, name)] = pair.value
+    for problem in model.conflicts(data):
+        findings.add(path, problem)
     return data
 
 
@@ -76,15 +91,15 @@ def _value(value: Tree, annotation: Any, findings: Findings, path: KeyPath) -> A
     return value
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _models(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         yield annotation
     elif get_origin(annotation) in (tuple, Union, types.UnionType):
         for argument in get_args(annotation):
             yield from _models(argument)
 
 
-def _not_chosen(tree: Mapping[str, Pair], model: type[BaseModel]) -> set[str]:
+def _not_chosen(tree: Mapping[str, Pair], model: type[Section]) -> set[str]:
     """The clouds' sections beside the one that ``type`` names; charts leave them there."""
     if model not in (Target, SourceRegistry):
         return set()
@@ -94,7 +109,7 @@ def _not_chosen(tree: Mapping[str, Pair], model: type[BaseModel]) -> set[str]:
     return {section for section in _SECTIONS if section != chosen}
 
 
-def _hint(key: str, fields: Mapping[str, tuple[str, Any]], model: type[BaseModel]) -> str:
+def _hint(key: str, fields: Mapping[str, tuple[str, Any]], model: type[Section]) -> str:
     if key in _HINTS:
         return _HINTS[key]
     if model is SourceRegistry and key == "oci":
@@ -110,7 +125,7 @@ def _hint(key: str, fields: Mapping[str, tuple[str, Any]], model: type[BaseModel
     return f"is an unknown key; there are {', '.join(name for name, _ in fields.values())}"
 
 
-def _all_paths(model: type[BaseModel], path: KeyPath = ()) -> Iterator[KeyPath]:
+def _all_paths(model: type[Section], path: KeyPath = ()) -> Iterator[KeyPath]:
     for field in model.model_fields.values():
         here = (*path, str(field.alias))
         yield here

@@ -9,13 +9,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mirrors.filter_quotes import quotes_warning
+from mirrors.kubernetes_yaml import YamlError, decode
 from swapper_project.config.document import Pair, read
+from swapper_project.config.files import problem_of
 from swapper_project.config.keys import as_tree, fit
 from swapper_project.config.models import Config
 from swapper_project.config.problems import ConfigError, Findings, KeyPath, lowered, show
+from swapper_project.config.shapes import misplaced
 
 NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
-MAX_BYTES = 4 << 20
+MAX_BYTES = 1 << 20
+"""As much as a ConfigMap holds."""
+
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -28,9 +34,9 @@ def find(explicit: str | None) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def load(path: Path, overrides: Mapping[str, object] = _NOTHING) -> Config:
+def load(path: Path, overrides: Mapping[str, object] = _NOTHING, *, check_files: bool = False) -> Config:
     """Read a configuration file; raises :class:`ConfigError` with all that is wrong with it."""
-    return parse(read_text(path), name=str(path), overrides=overrides)
+    return parse(read_text(path), name=str(path), overrides=overrides, check_files=check_files)
 
 
 def read_text(path: Path) -> str:
@@ -42,14 +48,15 @@ def read_text(path: Path) -> str:
     if len(content) > MAX_BYTES:
         raise ConfigError([f"{path}: the configuration file is larger than {MAX_BYTES >> 20} MiB"])
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ConfigError([f"{path}:{line}: the file must be UTF-8 text"]) from None
+        return decode(content)
+    except YamlError as error:
+        raise ConfigError([f"{path}:{error.line}: {error}"]) from None
 
 
-def parse(text: str, *, name: str = "configuration", overrides: Mapping[str, object] = _NOTHING) -> Config:
-    """Check a configuration given as text.
+def parse(
+    text: str, *, name: str = "configuration", overrides: Mapping[str, object] = _NOTHING, check_files: bool = False
+) -> Config:
+    """Check a configuration given as text; with ``check_files`` also the files of certificates that it names.
 
     ``overrides`` has the values of explicit flags by key (``dryRun``, or ``target.type`` with its path); None counts as
     not given. Raises :class:`ConfigError`.
@@ -57,9 +64,15 @@ def parse(text: str, *, name: str = "configuration", overrides: Mapping[str, obj
     findings = Findings(name)
     flags = {key: value for key, value in overrides.items() if value is not None}
     tree = read(text, name)
+    if found := misplaced(tree):
+        line, words = found
+        raise ConfigError([f"{name}:{line}: {words}"])
     replaced = _override(tree, flags, findings)
     data = fit(tree, Config, findings)
-    warnings: list[str] = []
+    for path, file in findings.files.items() if check_files else ():
+        if problem := problem_of(str(path[-1]), file):
+            findings.add(path, problem)
+    warnings = findings.warnings
     try:
         config = Config.model_validate(data, context={"warnings": warnings})
     except ValidationError as error:
@@ -67,6 +80,9 @@ def parse(text: str, *, name: str = "configuration", overrides: Mapping[str, obj
         findings.raise_if_any()
         raise
     findings.raise_if_any()
+    for index, filter_ in enumerate(config.source.filters):
+        if warning := quotes_warning(filter_.jmespath):
+            findings.warn(("source", "filters", index, "jmespath"), warning)
     config._warnings = tuple(dict.fromkeys(warnings))
     config._overridden = tuple(show(path) for path in findings.lines if lowered(path) in replaced)
     return config

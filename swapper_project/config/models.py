@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from swapper_project.config.section import Section
 from swapper_project.config.source import Source
 from swapper_project.config.target import Target
-from swapper_project.config.values import Duration, FileName, ListenAddress, Platform, Size
+from swapper_project.config.values import Duration, FileName, ListenAddress, Platform, Size, duration, show_duration
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+
+LONGEST_DEADLINE = 29.0
+"""Seconds. Kubernetes waits for a webhook for at most 30, and the answer needs one of them."""
+
+
+def _capped_deadline(seconds: float, info: ValidationInfo) -> float:
+    if seconds <= LONGEST_DEADLINE:
+        return seconds
+    warnings: list[str] = (info.context or {}).get("warnings", [])
+    warnings.append(
+        f"imageCopyDeadline: {show_duration(seconds)} is longer than Kubernetes waits for a webhook (30s at most); "
+        f"{show_duration(LONGEST_DEADLINE)} is used. Set it to {show_duration(LONGEST_DEADLINE)} or less"
+    )
+    return LONGEST_DEADLINE
 
 
 class Existence(Section):
@@ -22,11 +37,17 @@ class Existence(Section):
     max_age: Duration = Field(default=600.0, description="A present image is asked for again after this time.")
     max_stale: Duration = Field(default=86_400.0, description="How long a present answer may stand without a new one.")
 
-    @model_validator(mode="after")
-    def _stale_is_older(self) -> Self:
-        if self.max_stale < self.max_age:
-            raise ValueError("maxStale must not be shorter than maxAge")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        try:
+            age, stale = (
+                duration(given[str(field.alias)]) if field.alias in given else field.default
+                for field in (cls.model_fields["max_age"], cls.model_fields["max_stale"])
+            )
+        except ValueError:
+            return
+        if stale < age:
+            yield "maxStale must not be shorter than maxAge"
 
 
 class Quotas(Section):
@@ -53,7 +74,7 @@ class Config(Section):
     tls_key_file: FileName | None = None
     image_swap_policy: Literal["always", "exists"] = "exists"
     image_copy_policy: Literal["delayed", "immediate", "force", "none"] = "delayed"
-    image_copy_deadline: Annotated[Duration, Field(le=29)] = 8.0
+    image_copy_deadline: Annotated[Duration, AfterValidator(_capped_deadline)] = 8.0
     refresh_age: Duration = Field(default=86_400.0, description="When a mutable tag is compared with its source again.")
     platforms: tuple[Platform, ...] = Field(default=(), description="Platforms to mirror; empty: all.")
     referrers: Literal["none", "signatures", "all"] = "signatures"
@@ -95,8 +116,7 @@ class Config(Section):
         """Every key with its value, as the file would have it. Passwords never stand there, only where they are."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    @model_validator(mode="after")
-    def _certificate_has_its_key(self) -> Self:
-        if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("tlsCertFile and tlsKeyFile must be given together")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        if ("tlsCertFile" in given) != ("tlsKeyFile" in given):
+            yield "tlsCertFile and tlsKeyFile must be given together"

@@ -37,6 +37,9 @@ class Findings:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     given_by_flag: set[KeyPath] = field(default_factory=set)  # in lower case
     problems: list[tuple[int, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    files: dict[KeyPath, str] = field(default_factory=dict)
+    """Files of certificates and keys, by the keys that name them."""
 
     def add(self, path: KeyPath, message: str, *, line: int | None = None) -> None:
         if lowered(path) in self.given_by_flag:
@@ -45,6 +48,9 @@ class Findings:
         line = line or self._line(path)
         place = f"{self.name}:{line}" if line else self.name
         self.problems.append((line or 0, f"{place}: {show(path)}: {message}" if path else f"{place}: {message}"))
+
+    def warn(self, path: KeyPath, message: str) -> None:
+        self.warnings.append(f"{show(path)}: {message}")
 
     def add_all(self, errors: Iterable[Mapping[str, Any]]) -> None:
         """Take over the errors of a pydantic validation, in the words of the file."""
@@ -74,6 +80,8 @@ def _words(error: Mapping[str, Any]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "literal_error":
         # The keys with a choice of values hold no secrets, so what was written may be shown.
+        if error["input"] == "generic" and "oci" in context["expected"]:
+            return "must be oci, not 'generic': give endpoint, prefix, username and passwordFile below oci"
         near = difflib.get_close_matches(str(error["input"]), context["expected"].replace("'", "").split(), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"must be {context['expected']}, not {str(error['input'])[:60]!r}{hint}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from mirrors.images import MAX_REPOSITORY, InvalidReferenceError, TargetName
 from swapper_project.config.values import CredentialVariable, DialAddress, FileName
 
 
@@ -16,6 +18,12 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True
     )
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """What is wrong between keys. ``given`` has them as the file does: each may be wrong by itself too, and is told
+        of beside these."""
+        yield from ()
 
 
 class Reach(Section):
@@ -40,21 +48,28 @@ class LogIn(Reach):
     )
     insecure: bool = Field(default=False, description="Talk plain HTTP to this registry.")
 
-    @property
-    def password_references(self) -> dict[str, str | None]:
+    @classmethod
+    def password_keys(cls) -> tuple[str, ...]:
         """The keys that may say where the password is."""
-        return {"passwordFile": self.password_file, "passwordEnv": self.password_env}
+        return ("passwordFile", "passwordEnv")
 
-    @model_validator(mode="after")
-    def _password_is_told_once(self) -> Self:
-        given = [key for key, value in self.password_references.items() if value]
-        keys = list(self.password_references)
-        if len(given) > 1:
-            raise ValueError(f"{given[0]} and {given[1]} are both given; keep one")
-        if self.username and not given:
-            raise ValueError(f"username needs {', '.join(keys[:-1])} or {keys[-1]} beside it")
-        if given and not self.username:
-            raise ValueError(f"{given[0]} needs username beside it")
-        if self.password_file and ".." in self.password_file.split("/"):
-            raise ValueError("passwordFile must not contain '..'")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        keys = cls.password_keys()
+        found = [key for key in keys if given.get(key)]
+        if len(found) > 1:
+            yield f"{found[0]} and {found[1]} are both given; keep one"
+        if given.get("username") and not found:
+            yield f"username needs {', '.join(keys[:-1])} or {keys[-1]} beside it"
+        if found and not given.get("username"):
+            yield f"{found[0]} needs username beside it"
+        if ".." in str(given.get("passwordFile", "")).split("/"):
+            yield "passwordFile must not contain '..'"
+
+
+def prefix_problems(given: Mapping[str, Any], longest: int = MAX_REPOSITORY) -> Iterator[str]:
+    """A prefix that no image name can have."""
+    try:
+        TargetName("registry.example.com", str(given.get("prefix", "")), longest)
+    except InvalidReferenceError as error:
+        yield str(error)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from swapper_project.config.aws import AwsRegistry
 from swapper_project.config.gcp import GcpRegistry
@@ -39,9 +40,9 @@ class SourceRegistry(LogIn):
         description="For type oci: hosts that have the same images; tried in turn, before the registry itself.",
     )
 
-    @property
-    def password_references(self) -> dict[str, str | None]:
-        return {**super().password_references, "passwordSecret": self.password_secret}
+    @classmethod
+    def password_keys(cls) -> tuple[str, ...]:
+        return (*super().password_keys(), "passwordSecret")
 
     @property
     def registry_host(self) -> str:
@@ -63,20 +64,20 @@ class SourceRegistry(LogIn):
     def serves_all_namespaces(self) -> bool:
         return self.type != "oci" or "*" in self.namespaces
 
-    @model_validator(mode="after")
-    def _fits_its_type(self) -> Self:
-        if self.type == "oci":
-            if self.host is None:
-                raise ValueError("host is missing; type oci needs it")
-            return self
-        if getattr(self, self.type) is None:
-            raise ValueError(f"{self.type} is missing; type {self.type} needs this section")
-        mine = {name for name in type(self).model_fields if name not in ("type", "aws", "gcp")}
-        foreign = {name for name in mine if getattr(self, name) != type(self).model_fields[name].default}
-        if foreign:
-            keys = ", ".join(sorted(str(type(self).model_fields[name].alias) for name in foreign))
-            raise ValueError(f"{keys}: only for type oci; type {self.type} logs in with the cloud's own credentials")
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().conflicts(given)
+        kind = given.get("type")
+        if kind == "oci" and "host" not in given:
+            yield "host is missing; type oci needs it"
+        if kind not in ("aws", "gcp"):
+            return
+        if kind not in given:
+            yield f"{kind} is missing; type {kind} needs this section"
+        mine = {str(f.alias): f.default for name, f in cls.model_fields.items() if name not in ("type", "aws", "gcp")}
+        if foreign := sorted(key for key, default in mine.items() if given.get(key, default) != default):
+            keys = ", ".join(foreign)
+            yield f"{keys}: only for type oci; type {kind} logs in with the cloud's own credentials"
 
 
 class Source(Section):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
-
-from pydantic import model_validator
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from mirrors.images import TargetName
 from swapper_project.config.aws import AwsTarget
 from swapper_project.config.gcp import GcpTarget
-from swapper_project.config.section import LogIn, Section
+from swapper_project.config.section import LogIn, Section, prefix_problems
 from swapper_project.config.values import Host
 
 RegistryType = Literal["aws", "gcp", "oci"]
@@ -25,10 +24,10 @@ class OciTarget(LogIn):
     def name(self) -> TargetName:
         return TargetName(self.endpoint, self.prefix)
 
-    @model_validator(mode="after")
-    def _prefix_is_a_path(self) -> Self:
-        _ = self.name
-        return self
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().conflicts(given)
+        yield from prefix_problems(given)
 
 
 class Target(Section):
@@ -48,13 +47,13 @@ class Target(Section):
         """Where mirrored images are put."""
         return self.chosen.name
 
-    @model_validator(mode="after")
-    def _chosen_section_is_there(self) -> Self:
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
         needs = {
             "aws": "accountId and region",
             "gcp": "location, projectId and repositoryId",
             "oci": "endpoint",
         }
-        if getattr(self, self.type) is None:
-            raise ValueError(f"{self.type} is missing; type {self.type} needs this section, with {needs[self.type]}")
-        return self
+        kind = given.get("type", "aws")
+        if kind in needs and kind not in given:
+            yield f"{kind} is missing; type {kind} needs this section, with {needs[kind]}"

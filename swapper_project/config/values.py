@@ -83,6 +83,13 @@ def account_id(value: object, info: ValidationInfo) -> str:
     return digits
 
 
+def plain_text(value: object) -> object:
+    """Numbers as they are written: tags and labels are text, and often made of digits."""
+    if isinstance(value, Number):
+        return value.text
+    return str(value) if isinstance(value, float) else value
+
+
 def policy(value: str) -> str:
     """A policy document, which AWS takes as JSON text."""
     try:
@@ -155,6 +162,7 @@ AccountId = Annotated[
         }
     ),
 ]
+PlainText = Annotated[str, BeforeValidator(plain_text)]
 Policy = Annotated[str, BeforeValidator(_policy_text), AfterValidator(policy)]
 JmesPath = Annotated[str, AfterValidator(_filter)]
 Host = Annotated[str, AfterValidator(normalise_host)]

@@ -84,6 +84,17 @@ def test_an_error_is_shown_at_its_place(admin_client: Client) -> None:
     assert not Filter.objects.exists()
 
 
+def test_text_in_double_quotes_is_warned_of_as_one_types_and_when_it_is_saved(admin_client: Client) -> None:
+    query, words = 'contains(container.image, "docker.io")', '"docker.io" in double quotes is the name of a field'
+    assert words in text_of(admin_client.post(ANSWERS, {"jmespath": query, "pod": POD}).content.decode())
+    form = {"name": "mine", "jmespath": query, "position": 1, "enabled": "on"}
+    saved = admin_client.post("/admin/mirrors/filter/add/", form, follow=True)
+    assert words in text_of(saved.content.decode())
+    assert Filter.objects.get(name="mine").jmespath == query
+    right = {"jmespath": query.replace('"', "'"), "pod": POD}
+    assert "double quotes" not in text_of(admin_client.post(ANSWERS, right).content.decode())
+
+
 def test_a_filter_of_the_file_says_where_it_comes_from(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
     page = text_of(admin_client.get(reverse("admin:mirrors_filter_change", args=[filters[0].pk])).content.decode())
     assert "comes from the configuration file: source.filters[0] in" in page

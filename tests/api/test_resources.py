@@ -97,6 +97,16 @@ def test_a_filter_is_checked_tried_and_kept(client_of: Clients) -> None:
     problem(admin.post("/api/v1/filters/test/", {"jmespath": "a ==", "pod": pod}, format="json"), 400, "invalid")
 
 
+def test_a_filter_with_text_in_double_quotes_is_kept_with_a_warning(client_of: Clients) -> None:
+    admin = client_of(Role.ADMIN)
+    query = 'obj.metadata.namespace == "kube-system"'
+    made = admin.post("/api/v1/filters/", {"name": "mine", "jmespath": query}, format="json")
+    assert made.status_code == 201, made.data
+    assert made.data["warning"].startswith('"kube-system" in double quotes is the name of a field')
+    path = f"/api/v1/filters/{made.data['id']}/"
+    assert admin.patch(path, {"jmespath": query.replace('"', "'")}, format="json").data["warning"] == ""
+
+
 def test_what_the_file_declares_is_changed_there_alone(client_of: Clients, target: Registry) -> None:
     admin = client_of(Role.ADMIN)
     query = Filter.objects.create(name="f", jmespath="`true`", managed_by="config")

@@ -190,6 +190,58 @@ def test_account_numbers_get_their_digits_back(written: str, read: str, warning:
     assert warning is None or warning in loaded.warnings[0]
 
 
+AWS = "accountId: '123456789012', region: eu-central-1"
+
+
+@pytest.mark.parametrize(
+    ("text", "read", "warning"),
+    [
+        ("imageCopyDeadline: 30s\n", ("imageCopyDeadline", "29s"), "imageCopyDeadline: 30s is longer than Kubernetes"),
+        ("imageCopyDeadline: 1h\n", ("imageCopyDeadline", "29s"), "imageCopyDeadline: 1h is longer"),
+        ("imageCopyDeadline: 29s\n", ("imageCopyDeadline", "29s"), ""),
+        ("logLevel: ''\nlistenAddress: ''\ntlsCertFile: ''\ntlsKeyFile: ''\n", ("logLevel", "info"), ""),
+        (
+            "source: {filters: [{jmespath: 'a == `1`'}, {jmespath: 'obj.metadata.namespace == \"kube-system\"'}]}\n",
+            ("dryRun", True),
+            'source.filters[1].jmespath: "kube-system" in double quotes is the name of a field',
+        ),
+        (
+            f"source: {{registries: [{{type: aws, aws: {{{AWS}, ecrOptions: {{tags: []}}}}}}]}}\n",
+            ("dryRun", True),
+            "source.registries[0].aws.ecrOptions: is for the target only, and ignored here",
+        ),
+    ],
+)
+def test_files_that_the_earlier_tool_accepts_load(text: str, read: tuple[str, object], warning: str) -> None:
+    loaded = config.parse(text + MINIMAL)
+    assert loaded.effective()[read[0]] == read[1]
+    assert len(loaded.warnings) == bool(warning)
+    assert "".join(loaded.warnings).startswith(warning)
+
+
+@pytest.mark.parametrize("encryption", ["{encryptionType: AES256, kmsKey: alias/a}", "{kmsKey: alias/a}"])
+def test_a_key_beside_aes256_is_ignored_with_a_warning(encryption: str) -> None:
+    options = f"{{tags: [{{key: 0123, value: 1.50}}, {{key: b, value: ''}}], encryptionConfiguration: {encryption}}}"
+    loaded = config.parse(f"target: {{aws: {{{AWS}, role: '', accessPolicy: '', ecrOptions: {options}}}}}")
+    assert loaded.target.aws is not None
+    chosen = loaded.target.aws.ecr_options
+    assert (chosen.encryption_configuration.encryption_type, chosen.encryption_configuration.kms_key) == (
+        "AES256",
+        None,
+    )
+    assert [(tag.key, tag.value) for tag in chosen.tags] == [("0123", "1.5"), ("b", "")]
+    assert (loaded.target.aws.role, loaded.target.aws.access_policy) == (None, None)
+    [warning] = loaded.warnings
+    assert "kmsKey is ignored" in warning
+
+
+def test_a_file_of_windows_loads(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    for encoding in ("utf-8-sig", "utf-16"):
+        file.write_bytes(MINIMAL.replace("\n", "\r\n").encode(encoding))
+        assert config.load(file).digest == config.parse(MINIMAL).digest
+
+
 def test_explicit_flags_beat_the_file_and_are_named() -> None:
     loaded = config.parse(
         "dryRun: true\nlogLevel: info\n" + MINIMAL,
@@ -252,7 +304,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         config.load(tmp_path / "missing.yaml")
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(b"dryRun: true\nx: \xff\n")
-    with pytest.raises(ConfigError, match=r"binary\.yaml:2: the file must be UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"binary\.yaml:2: the file is not UTF-8 text: save it as UTF-8"):
         config.load(binary)
     bom = tmp_path / "bom.yaml"
     bom.write_bytes(b"\xef\xbb\xbf" + MINIMAL.encode())

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from mirrors.manifests import MOST_PODS, ManifestError, pods_in, read_pods
+from mirrors.manifests import MOST_PODS, ManifestError, pods_in, read_file, read_pods
+from mirrors.yaml_scalars import dump
 
 POD = "kind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: nginx}]}\n"
 
@@ -32,7 +36,10 @@ def laughs(join: str) -> str:
         (POD.replace("{name: web}", "{name: web, namespace: Shop_1}"), "namespace of Pod/web"),
         (POD.replace("{name: web}", "{name: web, namespace: [x]}"), "namespace of Pod/web"),
         ("!!python/object/apply:os.system [ls]", "not YAML"),
-        ("a: " + "9" * 5000, "not YAML"),
+        ("a: " + "9" * 5000, "no pod"),
+        ("a: {{ .Values.image }}", "render it first"),
+        ("a:\n\t- b", "use spaces in line 2"),
+        ("a: @b", "put quotes around it in line 1, column 4"),
         ("a: \0", "not YAML"),
         ("? [a]\n: b", "not YAML"),
         ("x" * (1 << 20) + "x", "1 MiB"),
@@ -64,3 +71,64 @@ spec: {jobTemplate: {spec: {template: {metadata: {labels: {since: 2026-01-02, 1:
     assert (pod.title, pod.namespace) == ("CronJob/nightly", "shop")
     assert pod.pod["metadata"]["labels"] == {"since": "2026-01-02", "1": "2"}
     assert pod.pod["spec"]["containers"] == [{"name": "web", "image": "nginx"}]
+
+
+TEMPLATE = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": "nginx"}]}}}}
+BARE = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "web", "image": "nginx", "args": ["="]}]}}
+
+
+@pytest.mark.parametrize(
+    ("document", "titles"),
+    [
+        ({"kind": "PodList", "items": [BARE, BARE]}, ["Pod/web", "Pod/web"]),
+        ({"kind": "DeploymentList", "items": [{"metadata": {"name": "api"}, **TEMPLATE}]}, ["Deployment/api"]),
+        ({"kind": "JobList", "items": [{**TEMPLATE, "kind": "Job"}]}, ["Job/(no name)"]),
+        ({"kind": "PodTemplateList", "items": [{"template": BARE}]}, ["PodTemplate/(no name)"]),
+        (
+            {
+                "kind": "List",
+                "items": [{"kind": "Service"}, {"kind": "Pod", **BARE}, {"kind": "PodList", "items": [BARE]}],
+            },
+            ["Pod/web", "Pod/web"],
+        ),
+    ],
+)
+def test_lists_hold_pods_as_the_api_server_writes_them(document: dict[str, object], titles: list[str]) -> None:
+    for pods in (
+        pods_in([document], namespace="default"),
+        read_pods(json.dumps(document), namespace="default"),
+        read_pods(dump(document), namespace="default"),
+    ):
+        assert [pod.title for pod in pods] == titles
+        assert all(pod.pod["kind"] == "Pod" and pod.pod["spec"]["containers"] for pod in pods)
+
+
+@pytest.mark.parametrize("items", [None, {}, "x", [None, 1, []], [{"kind": "Pod"}, {"metadata": None}]])
+def test_odd_lists_are_passed_over(items: object) -> None:
+    read = [pod.title for pod in pods_in([{"kind": "PodList", "items": items}, {"kind": "Pod", **BARE}], namespace="a")]
+    assert read[-1] == "Pod/web"
+
+
+def test_json_is_read_as_json() -> None:
+    """Escapes that YAML does not know, tabs, a byte order mark."""
+    text = '\ufeff{\n\t"kind": "Pod", "metadata": {"name": "\\ud83d\\ude00", "namespace": "shop"}, "spec": {}}'
+    (pod,) = read_pods(text, namespace="default")
+    assert (pod.title, pod.namespace) == ("Pod/😀", "shop")
+
+
+def test_an_equals_sign_stops_nothing() -> None:
+    text = POD.replace("image: nginx", "image: nginx, args: [=, 1:1, --a=b]") + "---\nkind: CRD\nspec: {default: =}\n"
+    (pod,) = read_pods(text, namespace="default")
+    assert pod.pod["spec"]["containers"][0]["args"] == ["=", "1:1", "--a=b"]
+
+
+def test_a_file_in_utf_16_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "pod.yaml"
+    file.write_bytes(POD.encode("utf-16"))
+    assert read_pods(read_file(file), namespace="default")[0].title == "Pod/web"
+    file.write_bytes(POD.replace("web", "ü").encode("latin-1"))
+    with pytest.raises(ManifestError, match="save it as UTF-8"):
+        read_file(file)
+    file.write_bytes(b" " * (2 << 20) + b"   ")
+    with pytest.raises(ManifestError, match="more than 1 MiB"):
+        read_file(file)

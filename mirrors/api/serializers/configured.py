@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from rest_framework import serializers
 
+from mirrors.filter_quotes import quotes_warning
 from mirrors.models import (
     Filter,
     Registry,
@@ -49,11 +50,18 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
 
     model = Filter
 
+    warning = serializers.SerializerMethodField(
+        help_text="Why the query is probably not what is meant: text in double quotes is a field's name. Else empty."
+    )
+
     class Meta:
         model = Filter
-        fields = ("id", "name", "jmespath", "position", "enabled", "managed_by", "created_at", "updated_at")
+        fields = ("id", "name", "jmespath", "warning", "position", "enabled", "managed_by", "created_at", "updated_at")
         read_only_fields = ("managed_by",)
         validators: ClassVar[list[Any]] = []
+
+    def get_warning(self, row: Filter) -> str:
+        return quotes_warning(row.jmespath)
 
 
 class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
 from django.core.management.base import BaseCommand, CommandParser
 
+from mirrors.yaml_scalars import dump
 from swapper_project import config as configuration
 from swapper_project import configured
 
@@ -25,9 +25,9 @@ class Command(BaseCommand):
         if path is None:
             configured.stop(configured.MISSING)
         try:
-            config = configuration.load(path)
+            config = configuration.load(path, check_files=True)
         except configuration.ConfigError as error:
             configured.stop(str(error))
         for warning in config.warnings:
             self.stderr.write(f"warning: {warning}")
-        self.stdout.write(yaml.safe_dump(config.effective(), sort_keys=False, allow_unicode=True), ending="")
+        self.stdout.write(dump(config.effective()), ending="")

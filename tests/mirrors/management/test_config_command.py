@@ -49,6 +49,19 @@ def test_a_bad_file_prints_each_problem_on_a_line_and_exits_with_2(tmp_path: Pat
     ]
 
 
+def test_files_that_are_missing_are_named_beside_all_else(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(GCP + "trustedCA: /no/such.pem\ndryRn: true\nexistence: {maxAge: 2h, maxStale: 1h}\n")
+    done = check(str(file), home=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        f"{file}:8: trustedCA: /no/such.pem can't be read: No such file or directory; put the file there, or correct "
+        "its name",
+        f"{file}:9: dryRn: is an unknown key; did you mean dryRun?",
+        f"{file}:10: existence: maxStale must not be shorter than maxAge",
+    ]
+
+
 def test_without_a_name_the_file_is_looked_for(tmp_path: Path) -> None:
     missing = check(home=tmp_path)
     assert missing.returncode == 2

@@ -13,7 +13,7 @@ from django.core.management import BaseCommand, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from mirrors.manifests import ManifestError, read_pods
+from mirrors.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
 from swapper_project import configured, logs
 from webhook.explain import ExplainedPod, explain
 from webhook.runtime import Runtime
@@ -39,10 +39,12 @@ class Command(BaseCommand):
             environment = dataclasses.replace(environment, config=config)
         configured.load(environment)
         try:
-            text = sys.stdin.read() if manifest == "-" else Path(manifest).read_text()
+            text = text_of(sys.stdin.buffer.read(MOST_FILE_BYTES + 1)) if manifest == "-" else read_file(Path(manifest))
             pods = read_pods(text, namespace=namespace)
-        except (OSError, UnicodeDecodeError, ManifestError) as error:
-            configured.stop(str(error))
+        except OSError as error:
+            configured.stop(f"{manifest}: {error.strerror}")
+        except ManifestError as error:
+            configured.stop(f"{manifest}: {error}")
         runtime = Runtime(environment, is_observer=True)
         runtime.start()
         try:
