@@ -17,8 +17,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """Credentials that expire at `expires_at` (monotonic seconds); no credential means anonymous. `fresh`: they were issued
-    for this very question, so a refusal is about what they may do."""
+    """Credentials that expire at `expires_at` (monotonic seconds); no credential means anonymous.
+
+    `fresh`: they were issued for this very question, so a refusal is about what they may do.
+    """
 
     credential: Credential | None
     expires_at: float
