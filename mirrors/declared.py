@@ -120,8 +120,9 @@ def _source(entry: SourceRegistry) -> Registry:
 
 def _credentials(entry: LogIn) -> dict[str, Any]:
     """How a registry is reached, and where its password is, as rows write it."""
-    kinds = {"passwordEnv": "env", "passwordSecret": "secret", "passwordFile": "file"}
-    places = [f"{kinds[key]}:{place}" for key, place in entry.password_references.items() if place]
+    secret = entry.password_secret if isinstance(entry, SourceRegistry) else None
+    references = {"env": entry.password_env, "secret": secret, "file": entry.password_file}
+    places = [f"{kind}:{place}" for kind, place in references.items() if place]
     return {
         "username": entry.username or "",
         "credential_ref": next(iter(places), ""),
