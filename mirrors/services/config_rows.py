@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole, Revision
-from swapper_project.config import Config, SourceRegistry
+from swapper_project.config import Config, OciTarget, SourceRegistry
 
 LOCK = "configuration"
 """Row that whoever writes the file's rows holds, so that two starts don't mix theirs."""
@@ -35,6 +35,8 @@ def _sync_target(config: Config) -> Registry:
         defaults={
             "name": "/".join(filter(None, (name.endpoint, name.prefix))),
             "kind": config.target.type,
+            "insecure": isinstance(config.target.chosen, OciTarget) and config.target.chosen.insecure,
+            "settings": {"aliases": list(name.aliases)} if name.aliases else {},
             "managed_by": ManagedBy.CONFIG,
             "enabled": True,
         },

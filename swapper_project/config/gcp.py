@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from mirrors.cloud_hosts import gar_host
 from mirrors.images import TargetName
+from mirrors.target_names import target_name
 from swapper_project.config.section import Reach, Section
 from swapper_project.config.values import Host, KmsKeyName, Location, Policy, ProjectId, RepositoryId
 
@@ -57,7 +58,7 @@ class GcpTarget(GcpRegistry):
 
     @property
     def name(self) -> TargetName:
-        return TargetName(self.host, self.path)
+        return target_name(self.host, self.path)
 
     @model_validator(mode="after")
     def _options_are_used(self) -> Self:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from mirrors.images import TargetName
+from mirrors.target_names import target_name
 from swapper_project.config.aws import AwsTarget
 from swapper_project.config.gcp import GcpTarget
 from swapper_project.config.section import LogIn, Section
@@ -20,10 +21,13 @@ class OciTarget(LogIn):
 
     endpoint: Host
     prefix: str = ""
+    aliases: tuple[Host, ...] = Field(
+        default=(), description="Other hosts of the same registry: images that name one of them are at the target."
+    )
 
     @property
     def name(self) -> TargetName:
-        return TargetName(self.endpoint, self.prefix)
+        return target_name(self.endpoint, self.prefix, aliases=self.aliases, insecure=self.insecure)
 
     @model_validator(mode="after")
     def _prefix_is_a_path(self) -> Self:
