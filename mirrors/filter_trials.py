@@ -5,6 +5,7 @@ Evaluated by the same code and in the same order as a review does it.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,19 @@ STEPS: Final = 5_000_000
 
 MOST_CHANGES: Final = 200
 
-NOT_ASKED: Final = frozenset({"unchanged", "placeholder", "invalid-reference", "already-at-target", "opted-out"})
+NOT_ASKED: Final = frozenset(
+    {
+        "unchanged",
+        "placeholder",
+        "invalid-reference",
+        "already-at-target",
+        "opted-out",
+        "mirror-pod",
+        "known-operator",
+        "pull-policy-never",
+        "too-many-images",
+    }
+)
 """Reasons that are found before any filter is asked."""
 
 KINDS: Final = {
@@ -65,7 +78,7 @@ def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadli
     seen = pods.in_namespace(pod, namespace) if namespace else dict(pod)
     budget = ReviewBudget()
     trials = []
-    for slot in pods.all_slots(seen)[:MOST_IMAGES]:
+    for slot in itertools.islice(pods.all_slots(seen), MOST_IMAGES):
         if time.monotonic() > deadline:
             break
         data = {"obj": seen, "container": slot.container}
@@ -128,7 +141,7 @@ def impact_of(
     for sample in samples:
         old, new = ReviewBudget(), ReviewBudget()
         seen = pods.in_namespace(sample.pod, sample.namespace)
-        for slot in pods.all_slots(seen)[:MOST_IMAGES]:
+        for slot in itertools.islice(pods.all_slots(seen), MOST_IMAGES):
             if sample.reasons.get((slot.label, slot.image), "unchanged") in NOT_ASKED:
                 continue
             if time.monotonic() > deadline or steps < 0:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from dataclasses import dataclass, replace
+import socket
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 MAX_REFERENCE = 1024
@@ -31,6 +32,7 @@ _PATH_ONLY = re.compile(_PATH)
 _TAG_ONLY = re.compile(_TAG)
 _DIGEST_ONLY = re.compile(_DIGEST)
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[([a-f0-9:]+)\])(?::([0-9]+))?")
+_OLD_IPV4 = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}")
 _IMAGE_ID = re.compile(r"[a-f0-9]{64}")
 
 
@@ -101,18 +103,23 @@ class ImageRef:
 class TargetName:
     """Where mirrored images are put: a registry, a path below it, and the longest repository it takes.
 
-    ``aliases`` are other host names of the same registry (ECR's dual-stack and FIPS endpoints).
-    Raises :class:`InvalidReferenceError` for a host or prefix that can stand in no reference.
+    ``aliases`` are other host names of the same registry (ECR's dual-stack and FIPS endpoints, names in DNS). A host
+    without a port is the one with ``default_port``. Raises :class:`InvalidReferenceError` for a host or prefix that can
+    stand in no reference.
     """
 
     endpoint: str
     prefix: str = ""
     max_repository: int = MAX_REPOSITORY
     aliases: tuple[str, ...] = ()
+    default_port: int = 443
+    _hosts: frozenset[tuple[str, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "endpoint", normalise_host(self.endpoint))
         object.__setattr__(self, "aliases", tuple(normalise_host(alias) for alias in self.aliases))
+        names = (self.endpoint, *self.aliases)
+        object.__setattr__(self, "_hosts", frozenset(_address(name, self.default_port) for name in names))
         object.__setattr__(self, "prefix", self.prefix.strip("/"))
         if self.prefix and not _PATH_ONLY.fullmatch(self.prefix):
             raise InvalidReferenceError(f"prefix {_quote(self.prefix)} is no repository path: {_reason(self.prefix)}")
@@ -123,9 +130,7 @@ class TargetName:
 
     def contains(self, ref: ImageRef) -> bool:
         """Whether the image lies at this target already; the prefix ends at a ``/`` or at the end of the name."""
-        # HTTPS's own port names the same host.
-        host = ref.registry.removesuffix(":443")
-        if host not in (self.endpoint.removesuffix(":443"), *self.aliases):
+        if _address(ref.registry, self.default_port) not in self._hosts:
             return False
         return not self.prefix or f"{ref.repository}/".startswith(f"{self.prefix}/")
 
@@ -167,6 +172,29 @@ def normalise_host(text: str) -> str:
         # In a reference such a word is an organisation of Docker Hub, never a host.
         raise InvalidReferenceError(f"host {_quote(text)} has neither a dot nor a port; write {host}:443, for example")
     return DEFAULT_REGISTRY if host in DOCKER_HUB_ALIASES else host.partition(":")[0] + port
+
+
+@lru_cache(maxsize=8_192)
+def _address(host: str, default_port: int) -> tuple[str, int]:
+    """What tells registries apart: name or address, and port. An address has several spellings."""
+    name, _, port = host.partition("]") if host.startswith("[") else host.partition(":")
+    number = port.removeprefix(":")
+    try:
+        address = ipaddress.ip_address(name.removeprefix("["))
+    except ValueError:
+        name = _ipv4_text(name) if _OLD_IPV4.fullmatch(name) else name
+    else:
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        name = str(mapped or address)
+    return name, int(number) if number else default_port
+
+
+def _ipv4_text(name: str) -> str:
+    """``127.1`` or ``0x7f.0.0.1`` as resolvers read it; the name itself where they don't."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        return name
 
 
 def _split_registry(text: str) -> tuple[str, str]:

@@ -1,4 +1,5 @@
-"""Where a pod names images, and whether it asks to be left alone. Raw JSON, of which nothing is taken for granted."""
+"""Where a pod names images, and whether it is one that must not be changed. Raw JSON, of which nothing is taken for
+granted."""
 
 from __future__ import annotations
 
@@ -7,6 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 SKIP: Final = "k8s-image-swapper/skip"
+MIRROR_POD: Final = "kubernetes.io/config.mirror"
+"""The kubelet's annotation of the pod that stands in the API for a static one."""
+
+COMPARING_OPERATORS: Final = (
+    ("cnpg.io/cluster", None, "CloudNativePG"),
+    ("application", "spilo", "Zalando's Postgres Operator"),
+    ("olm.catalogSource", None, "Operator Lifecycle Manager"),
+    ("nifi_cr", None, "NiFiKop"),
+)
+"""Operators that compare the images of their pods with those that they wrote, and replace a pod that differs: label of
+such a pod, its value (None: any), and the operator's name."""
 
 Json = Mapping[str, Any]
 EMPTY: Final[Json] = {}
@@ -29,9 +41,21 @@ class ImageSlot:
         return f"volumes/{self.name}" if self.pointer.startswith("/spec/volumes/") else self.name
 
 
-def all_slots(pod: Json) -> list[ImageSlot]:
+def all_slots(pod: Json) -> Iterator[ImageSlot]:
     """All images of a pod, whatever an operation may touch."""
-    return [*created_slots(pod), *slots_of(pod, "ephemeralContainers")]
+    yield from created_slots(pod)
+    yield from slots_of(pod, "ephemeralContainers")
+
+
+def created_images(pod: Json) -> Iterator[tuple[str, str, str]]:
+    """List, name in it, and image of what ``created_slots`` has, at less cost."""
+    for key in ("initContainers", "containers"):
+        for _, container in _items(pod, key):
+            if isinstance(image := container.get("image"), str):
+                yield key, text(container.get("name")), image
+    for _, volume in _items(pod, "volumes"):
+        if isinstance(image := mapping(volume.get("image")).get("reference"), str):
+            yield "volumes", text(volume.get("name")), image
 
 
 def created_slots(pod: Json) -> Iterator[ImageSlot]:
@@ -68,6 +92,20 @@ def opted_out(pod: Json) -> bool:
     """Whether the pod asks, by annotation or label, to be left alone."""
     metadata = mapping(pod.get("metadata"))
     return any(mapping(metadata.get(key)).get(SKIP) == "true" for key in ("annotations", "labels"))
+
+
+def is_mirror_pod(pod: Json) -> bool:
+    """Whether the kubelet made it for a static pod: one that differs from its manifest is deleted and made again."""
+    return MIRROR_POD in mapping(mapping(pod.get("metadata")).get("annotations"))
+
+
+def comparing_operator(pod: Json) -> str:
+    """Which operator of those that compare images has made the pod; empty: none that is known to."""
+    labels = mapping(mapping(pod.get("metadata")).get("labels"))
+    for label, value, name in COMPARING_OPERATORS:
+        if label in labels and (value is None or labels[label] == value):
+            return name
+    return ""
 
 
 def in_namespace(pod: Json, namespace: str) -> dict[str, Any]:

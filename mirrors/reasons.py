@@ -13,8 +13,12 @@ class Reason(StrEnum):
     ALREADY_AT_TARGET = "already-at-target"
     UNCHANGED = "unchanged"
     OPTED_OUT = "opted-out"
+    MIRROR_POD = "mirror-pod"
+    KNOWN_OPERATOR = "known-operator"
+    PULL_POLICY_NEVER = "pull-policy-never"
     FILTERED = "filtered"
     FILTER_BUDGET = "filter-budget"
+    TOO_MANY_IMAGES = "too-many-images"
     SOURCE_NOT_ALLOWED = "source-not-allowed"
     QUOTA = "quota"
     TARGET_NAME_TAKEN = "target-name-taken"
@@ -42,8 +46,12 @@ MEANING: dict[Reason, str] = {
     Reason.ALREADY_AT_TARGET: "comes from the target registry already",
     Reason.UNCHANGED: "this update does not change it",
     Reason.OPTED_OUT: "the pod asks to be left alone",
+    Reason.MIRROR_POD: "the pod mirrors a static pod: the kubelet replaces it for ever if it is changed",
+    Reason.KNOWN_OPERATOR: "the pod's operator replaces pods whose image is not the one that it wrote",
+    Reason.PULL_POLICY_NEVER: "its pull policy is Never: only an image on the node can run",
     Reason.FILTERED: "a filter matches",
     Reason.FILTER_BUDGET: "the filters cost more than one review may",
+    Reason.TOO_MANY_IMAGES: "the pod names more images than one review looks at",
     Reason.SOURCE_NOT_ALLOWED: "its source registry is not allowed",
     Reason.QUOTA: "its namespace has used up its quota of new images",
     Reason.TARGET_NAME_TAKEN: "another source has this name at the target",

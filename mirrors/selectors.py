@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -79,10 +79,32 @@ def changed_mappings(*, target_registry_id: int, since: datetime | None) -> tupl
     return list(_known(changed)), times[-1] if times else None
 
 
-def targets_in(*, target_registry_id: int, repository: str) -> list[KnownMapping]:
-    """Mappings whose target lies in a repository (host and path, without tag or digest)."""
+Seen = tuple[datetime, int]
+"""When a mapping was last seen (database clock), and its key: where a page of recent ones ends."""
+
+
+def recent_mappings(
+    *, target_registry_id: int, before: Seen | None, limit: int
+) -> tuple[list[KnownMapping], Seen | None]:
+    """A page of the mappings seen most recently, newest first, and where it ends; None there: it is the last one."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
-    inside = Q(target__startswith=f"{repository}:") | Q(target__startswith=f"{repository}@")
+    if before is not None:
+        at, pk = before
+        # The first condition says nothing new: it is the one that the index is read by.
+        rows = rows.filter(Q(last_seen_at__lte=at) & (Q(last_seen_at__lt=at) | Q(pk__lt=pk)))
+    page = list(_known(rows.order_by("-last_seen_at", "-pk")[:limit]))
+    if len(page) < limit:
+        return page, None
+    return page, rows.values_list("last_seen_at", "pk").filter(pk=page[-1].mapping_id).first()
+
+
+def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[KnownMapping]:
+    """Mappings of images that not everybody may read, whose target lies in one of the repositories (host and path,
+    without tag or digest)."""
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
+    inside = Q(pk__in=[])
+    for repository in repositories:
+        inside |= Q(target__startswith=f"{repository}:") | Q(target__startswith=f"{repository}@")
     return list(_known(rows.filter(inside)[:TARGETS_LIMIT]))
 
 

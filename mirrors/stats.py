@@ -21,7 +21,18 @@ from mirrors.models import (
 )
 from mirrors.models.mirror_job import known_host
 
-NOT_COUNTED = ("filtered", "filter-budget", "opted-out", "unchanged", "placeholder", "invalid-reference")
+NOT_COUNTED = (
+    "filtered",
+    "filter-budget",
+    "opted-out",
+    "mirror-pod",
+    "known-operator",
+    "pull-policy-never",
+    "too-many-images",
+    "unchanged",
+    "placeholder",
+    "invalid-reference",
+)
 """Reasons of images that nobody wants mirrored; coverage is the share of the others."""
 
 MIRRORED = Q(decision="swap") | Q(reason="already-at-target")

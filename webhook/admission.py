@@ -6,12 +6,13 @@ https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-con
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
-from mirrors.pods import ImageSlot, Json, created_slots, in_namespace, mapping, slots_of, text
+from mirrors.pods import ImageSlot, Json, created_images, created_slots, in_namespace, mapping, slots_of, text
 
 VERSIONS: Final = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
 
@@ -78,25 +79,31 @@ def _request(version: str, uid: str, request: Json) -> AdmissionRequest:
     )
 
 
-def image_slots(request: AdmissionRequest) -> list[ImageSlot]:
-    """Images of the pod in the order of the pod; ``changed`` is false where this operation may not touch one."""
+def image_slots(request: AdmissionRequest) -> Iterator[ImageSlot]:
+    """Images of the pod in the order of the pod; ``changed`` is false where this operation may not touch one.
+
+    As an iterator: a pod may name any number of them.
+    """
     if request.resource != "pods" or not request.obj:
-        return []
+        return
     match (request.operation, request.sub_resource):
         case ("CREATE", ""):
-            return list(created_slots(request.obj))
+            yield from created_slots(request.obj)
         case ("UPDATE", ""):
-            old = {_identity(slot): slot.image for slot in created_slots(request.old_obj)}
-            return [
-                _against(slot, old.get(_identity(slot)) if old else slot.image) for slot in created_slots(request.obj)
-            ]
+            old = {(key, name): image for key, name, image in created_images(request.old_obj)}
+            for slot in created_slots(request.obj):
+                yield _against(slot, old.get(_identity(slot)) if old else slot.image)
         case ("UPDATE", "ephemeralcontainers"):
             known = {slot.name for slot in slots_of(request.old_obj, "ephemeralContainers")}
-            return [
-                _against(slot, slot.image if slot.name in known else None)
-                for slot in slots_of(request.obj, "ephemeralContainers")
-            ]
-    return []
+            for slot in slots_of(request.obj, "ephemeralContainers"):
+                yield _against(slot, slot.image if slot.name in known else None)
+
+
+def number_of_images(request: AdmissionRequest) -> int:
+    """How many ``image_slots`` would have, at less cost."""
+    if request.sub_resource == "ephemeralcontainers":
+        return sum(1 for _ in slots_of(request.obj, "ephemeralContainers"))
+    return sum(1 for _ in created_images(request.obj))
 
 
 def _identity(slot: ImageSlot) -> tuple[str, str]:

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mirrors import pods
 from mirrors.filter_chain import first_match
 from mirrors.filters import CompiledFilter, ReviewBudget, ReviewBudgetError
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
-from mirrors.pods import ImageSlot
+from mirrors.pods import ImageSlot, Json
 from mirrors.reasons import Reason
 
 PLACEHOLDERS: Final = frozenset({"auto"})
@@ -30,6 +31,7 @@ class Policy:
     copy_policy: str = "delayed"
     private_images: str = "guard"
     respects_opt_out: bool = True
+    skips_known_operators: bool = True
     dry_run: bool = False
     switched_off: bool = False
     annotate: bool = True
@@ -81,13 +83,14 @@ def classify(
     *,
     policy: Policy,
     pod: dict[str, Any],
-    opted_out: bool,
+    kept: Reason | None,
     budget: ReviewBudget,
     on_filter_error: Callable[[str, Exception], None],
 ) -> Decision:
     """Decide what the image and the configuration alone decide.
 
-    A decision that comes back with reason ``unknown`` and a target is open: ``settle`` ends it.
+    ``kept`` is why the pod as a whole must not be changed. A decision that comes back with reason ``unknown`` and
+    a target is open: ``settle`` ends it.
     """
     if not slot.changed:
         return Decision(slot, Reason.UNCHANGED)
@@ -99,8 +102,10 @@ def classify(
         return Decision(slot, Reason.INVALID_REFERENCE)
     if policy.target.contains(source):
         return Decision(slot, Reason.ALREADY_AT_TARGET, source=source, target=source)
-    if opted_out and policy.respects_opt_out:
-        return Decision(slot, Reason.OPTED_OUT, source=source)
+    if kept is not None:
+        return Decision(slot, kept, source=source)
+    if slot.pull_policy == "Never":
+        return Decision(slot, Reason.PULL_POLICY_NEVER, source=source)
     try:
         matched = first_match(policy.filters, {"obj": pod, "container": slot.container}, budget, on_filter_error)
     except ReviewBudgetError:
@@ -110,6 +115,17 @@ def classify(
     if not policy.allows_source(source.registry):
         return Decision(slot, Reason.SOURCE_NOT_ALLOWED, source=source)
     return Decision(slot, Reason.UNKNOWN, source=source, target=policy.target.retarget(source), key=str(source))
+
+
+def untouchable(pod: Json, policy: Policy) -> Reason | None:
+    """Why no image of the pod may be changed; None: it may."""
+    if policy.respects_opt_out and pods.opted_out(pod):
+        return Reason.OPTED_OUT
+    if pods.is_mirror_pod(pod):
+        return Reason.MIRROR_POD
+    if policy.skips_known_operators and pods.comparing_operator(pod):
+        return Reason.KNOWN_OPERATOR
+    return None
 
 
 def is_open(decision: Decision) -> bool:

@@ -26,7 +26,8 @@ HEAD_TIMEOUT: Final = 1.5
 THREADS: Final = 16
 LATER_THREADS: Final = 4
 MOST_UNDER_WAY: Final = 500
-"""Images that are asked for at the same time, those that wait for a thread included."""
+"""Images that are asked for at the same time, those that wait for a thread included: so many that somebody waits for,
+and so many that nobody does."""
 
 REMEMBERED: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
 """Seconds for which an answer is given again without asking."""
@@ -126,6 +127,7 @@ class Existence:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="existence")
         self._later = ThreadPoolExecutor(LATER_THREADS, thread_name_prefix="existence-later")
         self._under_way: dict[tuple[ImageRef, bool], Future[Answer]] = {}
+        self._later_under_way: dict[tuple[ImageRef, bool], Future[Answer]] = {}
         self._answers: BoundedMap[tuple[ImageRef, bool], Answer] = BoundedMap(20_000)
         self.breaker = Breaker(breaker_rest)
 
@@ -138,17 +140,24 @@ class Existence:
         if remembered := self._remembered(key):
             return _done(remembered)
         with self._lock:
-            future = self._under_way.get(key)
-            if future is not None:
+            if (future := self._shared(key, later=later)) is not None:
                 return future
             # Looked at again: it may have been answered since.
             if remembered := self._remembered(key):
                 return _done(remembered)
-            if self.breaker.is_open(ref.registry) or len(self._under_way) >= MOST_UNDER_WAY:
+            pool, under_way = (self._later, self._later_under_way) if later else (self._pool, self._under_way)
+            if self.breaker.is_open(ref.registry) or len(under_way) >= MOST_UNDER_WAY:
                 return _done(Answer("unknown", away=True))
-            pool = self._later if later else self._pool
-            future = self._under_way[key] = pool.submit(self._answer, key, access)
+            future = under_way[key] = pool.submit(self._answer, key, access, under_way)
             return future
+
+    def _shared(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[Answer] | None:
+        """The question that is under way already. Nobody waits behind those that nobody waits for: one of them that
+        has no thread yet is asked by whoever waits, and finds the answer there."""
+        future = self._later_under_way.get(key)
+        if future is not None and (later or future.running()):
+            return future
+        return self._under_way.get(key)
 
     def _remembered(self, key: tuple[ImageRef, bool]) -> Answer | None:
         answer = self._answers.get(key)
@@ -159,16 +168,22 @@ class Existence:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._later.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, key: tuple[ImageRef, bool], access: RegistryAccess) -> Answer:
-        ref = key[0]
+    def _answer(
+        self,
+        key: tuple[ImageRef, bool],
+        access: RegistryAccess,
+        under_way: dict[tuple[ImageRef, bool], Future[Answer]],
+    ) -> Answer:
         try:
-            answer = self._look(ref, access)
+            if remembered := self._remembered(key):
+                return remembered
+            answer = self._look(key[0], access)
             metrics.EXISTENCE_LOOKUPS.labels(answer.state, "registry").inc()
             self._answers.put(key, answer)
             return answer
         finally:
             with self._lock:
-                self._under_way.pop(key, None)
+                under_way.pop(key, None)
 
     def _look(self, ref: ImageRef, access: RegistryAccess) -> Answer:
         if not self.breaker.may_ask(ref.registry):

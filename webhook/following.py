@@ -5,8 +5,9 @@ Only the store's thread calls what is in here, but for ``row``.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +24,15 @@ log = structlog.get_logger(__name__)
 
 KNOWN: Final = 30_000
 """Mappings in memory; those asked for longest ago are forgotten first."""
+
+MOST_LOADED: Final = 20_000
+"""Mappings that are loaded before anybody asks for them: room is left for what comes next."""
+
+LOADED_AT_ONCE: Final = 1_000
+"""Mappings a query: look-ups wait behind it."""
+
+LOOKED_UP_AT_ONCE: Final = 1_000
+"""Sources a query: databases bound the number of its parameters."""
 
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,9 +54,15 @@ class Follower:
         self._sources: BoundedMap[str, str] = BoundedMap(KNOWN)
         self._registry_of: tuple[str, str] | None = None
         self._revisions: dict[str, int] | None = None
+        self._seen_revisions: dict[str, int] | None = None
         self._forgotten: dict[str, int] | None = None
         self._watermark: datetime | None = None
         self._changes_full = False
+        self.loaded = 0
+        """How many mappings were brought into memory before anybody asked for them."""
+        self._loaded_until: selectors.Seen | None = None
+        self.is_loaded = False
+        """Whether the mappings seen most recently are in memory, as many as may be."""
         self.registry_id: int | None = None
         """Key of the target's row; None until ``prepare`` has written it."""
 
@@ -69,24 +85,52 @@ class Follower:
         if self.registry_id is None and self._registry_of != target:
             log.warning("The database does not know this target yet: run manage.py prepare", target="/".join(target))
         self._registry_of = target
-        self._rows.clear()
-        self._sources.clear()
+        self._forget()
         self._watermark = None
 
     def look_up(self, targets: Mapping[str, str]) -> dict[str, KnownMapping]:
         """Mappings by source, also into memory; nothing is remembered while the target has no row."""
         if self.registry_id is None:
             return {}
-        found = selectors.known_mappings(target_registry_id=self.registry_id, targets=targets)
+        found: dict[str, KnownMapping] = {}
+        names = iter(targets.items())
+        while part := dict(itertools.islice(names, LOOKED_UP_AT_ONCE)):
+            found |= selectors.known_mappings(target_registry_id=self.registry_id, targets=part)
         for source in targets:
             self._keep(source, found.get(source))
         return found
 
-    def inside(self, repository: str) -> list[KnownMapping]:
-        """Mappings whose target lies in a repository, from the database."""
+    def load(self) -> bool:
+        """Take one more page of the mappings seen most recently into memory; whether more are left.
+
+        Nothing before the first ``poll``, from which on changes of what is loaded are followed.
+        """
+        if self._forgotten is None:
+            return False
+        if self.registry_id is None:
+            self.is_loaded = True
+            return False
+        page, self._loaded_until = selectors.recent_mappings(
+            target_registry_id=self.registry_id, before=self._loaded_until, limit=LOADED_AT_ONCE
+        )
+        for known in page:
+            self._rows.put_behind(known.source, Row(known))
+            self._sources.put_behind(known.target, known.source)
+        self.loaded += len(page)
+        self.is_loaded = self._loaded_until is None or self.loaded >= MOST_LOADED
+        return not self.is_loaded
+
+    def _forget(self) -> None:
+        """Begin again with nothing in memory."""
+        self._rows.clear()
+        self._sources.clear()
+        self.loaded, self._loaded_until, self.is_loaded = 0, None, False
+
+    def inside(self, repositories: Sequence[str]) -> list[KnownMapping]:
+        """Mappings of private images whose target lies in one of the repositories, from the database."""
         if self.registry_id is None:
             return []
-        return selectors.targets_in(target_registry_id=self.registry_id, repository=repository)
+        return selectors.private_targets_in(target_registry_id=self.registry_id, repositories=repositories)
 
     def _keep(self, source: str, known: KnownMapping | None) -> None:
         self._rows.put(source, Row(known))
@@ -103,17 +147,20 @@ class Follower:
                 self._keep(source, known)
 
     def poll(self) -> None:
-        """Take over what has changed since the last poll."""
-        revisions, forgotten = selectors.small_table_revisions()
+        """Take over what has changed of mappings since the last poll."""
+        self._seen_revisions, forgotten = selectors.small_table_revisions()
         if forgotten != self._forgotten:
-            self._rows.clear()
-            self._sources.clear()
+            if self._forgotten is not None:
+                self._forget()
             self._forgotten = forgotten
-        if revisions != self._revisions:
-            self._on_rows(OperatorRows(tuple(selectors.operator_filters()), tuple(selectors.operator_sources())))
-            self._revisions = revisions
         if self.registry_id is not None:
             self._take(*self._changes(self.registry_id))
+
+    def poll_rows(self) -> None:
+        """Take over operators' rows where the last ``poll`` has seen that they changed."""
+        if self._seen_revisions != self._revisions:
+            self._on_rows(OperatorRows(tuple(selectors.operator_filters()), tuple(selectors.operator_sources())))
+            self._revisions = self._seen_revisions
 
     def _changes(self, registry_id: int) -> tuple[Iterable[KnownMapping], datetime | None]:
         since = self._watermark

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from mirrors.images import ImageRef
 from mirrors.known import KnownMapping
 from mirrors.reasons import Reason
 from webhook import facts
 from webhook.decision import Decision, Knowledge
-from webhook.knowledge import Knowing
+from webhook.knowledge import Knowing, NoPlaceError
 from webhook.memory import BoundedMap
 from webhook.snapshot import Snapshot
 from webhook.store import Store
-from webhook.terms import Terms, await_result
+from webhook.terms import Terms
 
 REMEMBERED: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
 
-PATIENCE: Final = 1.0
+MOST_ASKED: Final = 100
+"""Repositories of one review that the database is asked for."""
 
 
 FOREIGN: Final = (
@@ -42,49 +44,71 @@ class Guard:
         self._knowing = knowing
         self._inside: BoundedMap[str, tuple[float, Sequence[KnownMapping]]] = BoundedMap(5_000)
 
-    def look(self, decision: Decision, snapshot: Snapshot, terms: Terms) -> Decision:
-        """The decision, or one with reason ``access-denied`` in its place."""
-        if decision.reason is not Reason.ALREADY_AT_TARGET or decision.source is None:
-            return decision
-        if snapshot.policy.private_images not in {"guard", "enforce"}:
-            return decision
-        # Under the one name that rows have: the target may be known by several.
-        mirror = replace(decision.source, registry=snapshot.policy.target.endpoint)
-        own = self._store.row_at(str(mirror))
-        owners = [own] if own is not None else self._owners(mirror.name, terms)
-        if _guards(owners, snapshot, terms):
-            return replace(decision, reason=Reason.ACCESS_DENIED)
-        return decision
+    def look(self, decisions: Sequence[Decision], snapshot: Snapshot, terms: Terms) -> list[Decision]:
+        """The decisions, with reason ``access-denied`` for images that lie at the target and are another's."""
+        named = {d.slot.pointer: _mirror(d, snapshot) for d in decisions if d.reason is Reason.ALREADY_AT_TARGET}
+        if not named or snapshot.policy.private_images not in {"guard", "enforce"}:
+            return list(decisions)
+        own = {name: row for ref in named.values() if (row := self._store.row_at(name := str(ref))) is not None}
+        owners, unasked = self._owners((ref.name for ref in named.values() if str(ref) not in own), terms)
+        if snapshot.policy.private_images != "enforce":
+            unasked = frozenset()
 
-    def bars(self, decision: Decision, known: Knowledge, snapshot: Snapshot, terms: Terms) -> bool:
-        """Whether an image of unknown provenance lies where another's private ones do: another tag of it, or the digest
+        def is_denied(d: Decision) -> bool:
+            ref = named.get(d.slot.pointer)
+            if ref is None:
+                return False
+            rows = [own[str(ref)]] if str(ref) in own else owners.get(ref.name, ())
+            return ref.name in unasked or _guards(rows, snapshot, terms)
+
+        return [replace(d, reason=Reason.ACCESS_DENIED) if is_denied(d) else d for d in decisions]
+
+    def barred(
+        self, decisions: Sequence[Decision], known: Mapping[str, Knowledge], snapshot: Snapshot, terms: Terms
+    ) -> list[str]:
+        """Images of unknown provenance that lie where another's private ones do: another tag of it, or the digest
         alone. Asked under ``always``, which swaps what is unknown."""
         policy = snapshot.policy
-        if policy.swap_policy != "always" or policy.private_images == "mirror" or known.access != "unknown":
-            return False
-        if decision.target is None or known.granted:
-            return False
-        return _guards(self._owners(decision.target.name, terms), snapshot, terms)
+        if policy.swap_policy != "always" or policy.private_images == "mirror":
+            return []
+        names = {
+            d.key: d.target.name
+            for d in decisions
+            if d.target is not None and known[d.key].access == "unknown" and not known[d.key].granted
+        }
+        owners, unasked = self._owners(names.values(), terms)
+        return [k for k, name in names.items() if name in unasked or _guards(owners.get(name, ()), snapshot, terms)]
 
-    def _owners(self, repository: str, terms: Terms) -> Sequence[KnownMapping]:
-        """All mappings of the repository: another tag, or the digest alone, is the same private image."""
-        remembered = self._inside.get(repository)
-        if remembered is not None and time.monotonic() - remembered[0] < REMEMBERED:
-            return remembered[1]
-        found = self._look_up(repository, terms) if terms.may_ask else None
-        if found is None:
-            return remembered[1] if remembered else ()
-        self._inside.put(repository, (time.monotonic(), found))
-        return found
-
-    def _look_up(self, repository: str, terms: Terms) -> Sequence[KnownMapping] | None:
-        """From the database; None where it does not answer, or too many wait already."""
-        if not self._knowing.try_wait():
-            return None
+    def _owners(
+        self, repositories: Iterable[str], terms: Terms
+    ) -> tuple[dict[str, Sequence[KnownMapping]], frozenset[str]]:
+        """Private mappings of the repositories: another tag, or the digest alone, is the same private image. Beside
+        them what one review may not ask for as well."""
+        owners: dict[str, Sequence[KnownMapping]] = {}
+        missing: list[str] = []
+        for name in dict.fromkeys(repositories):
+            remembered = self._inside.get(name)
+            if remembered is not None:
+                owners[name] = remembered[1]
+            if remembered is None or time.monotonic() - remembered[0] >= REMEMBERED:
+                missing.append(name)
+        if not missing or not terms.may_ask:
+            return owners, frozenset()
+        asked = missing[:MOST_ASKED]
         try:
-            return await_result(self._store.inside(repository), terms.left(PATIENCE))
-        finally:
-            self._knowing.end_wait()
+            found = self._knowing.await_database(self._store.inside(asked), terms)
+        except NoPlaceError:
+            found = None
+        for name in asked if found is not None else ():
+            owners[name] = [row for row in found or () if ImageRef.parse(row.target).name == name]
+            self._inside.put(name, (time.monotonic(), owners[name]))
+        return owners, frozenset(missing[MOST_ASKED:])
+
+
+def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:
+    """Under the one name that rows have: the target may be known by several."""
+    assert decision.source is not None
+    return replace(decision.source, registry=snapshot.policy.target.endpoint)
 
 
 def _guards(owners: Sequence[KnownMapping], snapshot: Snapshot, terms: Terms) -> bool:

@@ -6,12 +6,13 @@ are answered at once with what there is.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from mirrors.known import KnownMapping
 from mirrors.reasons import Reason
@@ -26,8 +27,18 @@ from webhook.snapshot import Snapshot
 from webhook.store import Store
 from webhook.terms import Terms, await_result
 
+T = TypeVar("T")
+
 MOST_ASKED: Final = 100
-"""Images of one review that are looked up and asked for while it waits; a pod with more of them has others first."""
+"""Images of one review that registries are asked for while it waits; a pod with more of them has others first."""
+
+WITHOUT_A_PLACE: Final = 0.5
+"""Seconds for which a review may wait for the database without a place among those who wait. A start, or a roll-out
+of images that are not in memory, asks for many at once, and is answered in a fraction of this."""
+
+
+class NoPlaceError(Exception):
+    """As many reviews wait as may."""
 
 
 class Knowing:
@@ -51,24 +62,37 @@ class Knowing:
         metrics.WAITERS.dec()
         self._places.release()
 
+    def await_database(self, future: Future[T], terms: Terms) -> T | None:
+        """A look-up's answer: for a moment without a place among those who wait, after that with one. None where there
+        is none in time, or the database is away; raises NoPlaceError where all places are taken."""
+        answer = await_result(future, terms.left(WITHOUT_A_PLACE))
+        if future.done():
+            return answer
+        if not self.try_wait():
+            raise NoPlaceError
+        try:
+            return await_result(future, terms.left(HEAD_TIMEOUT - WITHOUT_A_PLACE))
+        finally:
+            self.end_wait()
+
     def gather(self, decisions: Iterable[Decision], snapshot: Snapshot, terms: Terms) -> dict[str, Knowledge]:
         """Knowledge by canonical source, for open decisions."""
         wanted = {decision.key: decision for decision in decisions}
         rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
+        missing = {source: str(decision.target) for source, decision in wanted.items() if source not in rows}
+        late = set(self._look_up(missing, rows, terms)) if missing and terms.may_ask else set()
         known = {s: facts.of_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
+        for source in missing.keys() & rows.keys():
+            metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
         if self._store.is_over_quota(terms.namespace):
             # What is new to this namespace is looked up, but no registry is asked for it.
             known |= {s: facts.out_of_quota(known[s], row) for s, row in rows.items()}
         uncertain = [source for source in wanted if facts.is_uncertain(rows.get(source), known[source], snapshot)]
         if uncertain and terms.may_ask:
-            if not self.try_wait():
-                return {s: replace(k, busy=True) if s in uncertain else k for s, k in known.items()}
-            asked, rest = uncertain[:MOST_ASKED], uncertain[MOST_ASKED:]
-            known |= {source: replace(known[source], busy=True) for source in rest}
-            try:
-                known |= self._asked({source: wanted[source] for source in asked}, rows, snapshot, terms)
-            finally:
-                self.end_wait()
+            open_ = {source: wanted[source] for source in uncertain if source not in late}
+            known |= self._uncertain(open_, rows, known, snapshot, terms)
+            # The answer comes too late for this review, but not for the next one.
+            known |= {source: replace(known[source], busy=True) for source in late}
         for source, knowledge in known.items():
             if knowledge.stale and terms.may_ask and terms.may_write:
                 row = self._store.row(source)
@@ -76,6 +100,36 @@ class Knowing:
                     self.oldest_answer.note(time.time() - row.known.verified_at)
                 self._verify_later(wanted[source], snapshot)
         return known
+
+    def _look_up(self, missing: Mapping[str, str], rows: dict[str, Row], terms: Terms) -> Iterable[str]:
+        """Ask the database for what is not in memory, into ``rows``; what it did not answer in time."""
+        try:
+            found = self.await_database(self._store.lookup(missing), terms) or {}
+        except NoPlaceError:
+            return missing
+        rows |= {source: Row(found.get(source)) for source in missing}
+        return ()
+
+    def _uncertain(
+        self,
+        wanted: Mapping[str, Decision],
+        rows: Mapping[str, Row],
+        known: Mapping[str, Knowledge],
+        snapshot: Snapshot,
+        terms: Terms,
+    ) -> dict[str, Knowledge]:
+        """Ask the registries, where there is a place among those who wait; else have it found out for the next pod."""
+        asked = dict(itertools.islice(wanted.items(), MOST_ASKED))
+        busy = {source: replace(known[source], busy=True) for source in wanted}
+        if not asked or not self.try_wait():
+            for decision in asked.values():
+                if terms.may_write:
+                    self._verify_later(decision, snapshot)
+            return busy
+        try:
+            return busy | self._asked(asked, rows, known, snapshot, terms)
+        finally:
+            self.end_wait()
 
     def seconds_since_check(self, source: str) -> float:
         """How long ago the source was last compared with its target; 0 where nothing is known of it."""
@@ -85,26 +139,22 @@ class Knowing:
         return time.time() - row.known.source_checked_at
 
     def _asked(
-        self, wanted: Mapping[str, Decision], rows: dict[str, Row], snapshot: Snapshot, terms: Terms
+        self,
+        wanted: Mapping[str, Decision],
+        rows: Mapping[str, Row],
+        known: Mapping[str, Knowledge],
+        snapshot: Snapshot,
+        terms: Terms,
     ) -> dict[str, Knowledge]:
-        """Ask the database for what is not in memory, then the registries for what it does not tell."""
-        missing = {source: str(decision.target) for source, decision in wanted.items() if source not in rows}
-        if missing:
-            found = await_result(self._store.lookup(missing), terms.left(HEAD_TIMEOUT)) or {}
-            rows |= {source: Row(found.get(source)) for source in missing}
-        known = {s: facts.of_row(wanted[s], rows[s], snapshot, terms) for s in wanted}
-        for source in missing:
-            metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
-        if self._store.is_over_quota(terms.namespace):
-            known |= {s: facts.out_of_quota(k, rows[s]) for s, k in known.items()}
-        open_ = [s for s, k in known.items() if facts.is_uncertain(rows[s], k, snapshot)]
-        heads = {source: self._head(wanted[source], snapshot) for source in open_}
+        """Ask the target, and the sources of what is there."""
+        known = {source: known[source] for source in wanted}
+        heads = {source: self._head(decision, snapshot) for source, decision in wanted.items()}
         until = replace(terms, deadline=min(terms.deadline, time.monotonic() + HEAD_TIMEOUT))
         answers = {source: await_result(head, until.left()) for source, head in heads.items()}
         for source, answer in answers.items():
             known[source] = self._with_answer(known[source], rows[source], answer, terms)
         # Sources are asked for what is mirrored alone: a HEAD counts against their limits too.
-        present = [source for source in open_ if known[source].existence == "present"]
+        present = [source for source in wanted if known[source].existence == "present"]
         probes = {source: self._probe(wanted[source], known[source], snapshot) for source in present}
         for source, probe in probes.items():
             seen = await_result(probe, until.left())

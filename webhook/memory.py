@@ -33,6 +33,13 @@ class BoundedMap(Generic[K, V]):
             while len(self._entries) > self._limit:
                 self._entries.popitem(last=False)
 
+    def put_behind(self, key: K, value: V) -> None:
+        """Add a new entry as the first to be forgotten, where there is room; what is there stays as it is."""
+        with self._lock:
+            if key not in self._entries and len(self._entries) < self._limit:
+                self._entries[key] = value
+                self._entries.move_to_end(key, last=False)
+
     def clear(self) -> None:
         with self._lock:
             self._entries.clear()

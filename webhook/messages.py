@@ -22,9 +22,9 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """Which mappings have their target in a repository."""
+    """Which mappings of private images have their target in one of these repositories."""
 
-    repository: str
+    repositories: Sequence[str]
     future: Future[list[KnownMapping]] = field(default_factory=Future)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -13,6 +14,13 @@ from swapper_project import metrics
 
 BUFFERED: Final = 50_000
 FLUSHED: Final = 500
+AWAITED: Final = 5_000
+"""Uses of images that have no mapping yet."""
+
+AWAITED_FOR: Final = 3_600.0
+RETRY_EVERY: Final = 9.0
+"""Seconds; shorter than the time between two flushes, so that each tries once."""
+
 SAMPLES: Final = 100
 """Of each kind at once: look-ups must not wait behind all of them."""
 
@@ -23,6 +31,8 @@ class Noticed:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._uses: set[UseKey] = set()
+        self._awaited: dict[UseKey, float] = {}
+        self._retry_at = 0.0
         self._decisions: Counter[DecisionKey] = Counter()
         self._existence: dict[str, TargetAnswer] = {}
         self._samples: list[SampledReview] = []
@@ -62,18 +72,39 @@ class Noticed:
             answers, self._existence = self._existence, {}
         return answers
 
-    def flush_counts(self) -> bool:
+    def flush_counts(self, target_registry_id: int | None) -> bool:
         """Write a part of what was counted; whether more is left. Raises what the database raises, and what was taken
         out is lost then."""
+        if target_registry_id is None:
+            return False
         with self._lock:
+            self._retry()
             uses = {self._uses.pop() for _ in range(min(FLUSHED, len(self._uses)))}
             decisions = dict(self._decisions.popitem() for _ in range(min(FLUSHED, len(self._decisions))))
             samples, self._samples = self._samples, []
             is_more = bool(self._uses or self._decisions)
         if uses:
-            services.record_uses(uses=uses)
+            self._await(uses, services.record_uses(target_registry_id=target_registry_id, uses=uses))
         if decisions:
             services.record_decisions(counts=decisions)
         if samples:
             services.record_samples(samples=samples)
         return is_more
+
+    def _await(self, uses: set[UseKey], unknown: set[UseKey]) -> None:
+        """Keep what has no mapping yet: it is written when there is one."""
+        now = time.monotonic()
+        for use in uses:
+            if use not in unknown:
+                self._awaited.pop(use, None)
+            elif use in self._awaited or len(self._awaited) < AWAITED:
+                self._awaited.setdefault(use, now)
+
+    def _retry(self) -> None:
+        """Uses that still have no mapping, once more."""
+        now = time.monotonic()
+        if now < self._retry_at:
+            return
+        self._retry_at = now + RETRY_EVERY
+        self._awaited = {use: since for use, since in self._awaited.items() if now - since < AWAITED_FOR}
+        self._uses.update(self._awaited)

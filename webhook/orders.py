@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
+from functools import partial
 from typing import Final
 
 from mirrors.models import Priority
@@ -21,15 +23,20 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
-def order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: str) -> MirrorOrder:
+def orders_for(
+    decisions: Iterable[Decision], request: AdmissionRequest, priority: int, trigger: str
+) -> dict[str, MirrorOrder]:
+    """An order for each, by canonical source."""
+    wanted = {d.key: str(d.target) for d in decisions}
+    if not wanted:
+        return {}
     spec = request.obj.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     secrets = spec.get("imagePullSecrets")
     names = {_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
     kind, name = workload_of(request.obj)
-    return MirrorOrder(
-        source=d.key,
-        target=str(d.target),
+    asks = partial(
+        MirrorOrder,
         trigger=trigger,
         priority=priority,
         namespace=namespace_of(request),
@@ -37,6 +44,7 @@ def order_for(d: Decision, request: AdmissionRequest, priority: int, trigger: st
         secret_names=_that_fit(sorted(names - {""})[:MOST_SECRETS]),
         workload=f"{kind}/{name}"[:253] if name else "",
     )
+    return {source: asks(source=source, target=target) for source, target in wanted.items()}
 
 
 def _that_fit(names: list[str]) -> tuple[str, ...]:

@@ -5,50 +5,67 @@ Nothing changes but image strings and the annotation that shows the original one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
 
-from mirrors.pods import Json
-from webhook.decision import Decision
+from mirrors.pods import Json, all_slots
+from webhook.decision import Decision, Policy, swapped_reference, untouchable
 
 ANNOTATION: Final = "k8s-image-swapper/original-images"
+POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
 Operation = dict[str, Any]
+
+MOST_COMPARED: Final = 1_000
+"""Images whose entries in the annotation are looked at; what the others' entries say is dropped."""
 
 
 def operations(
-    decisions: Iterable[Decision], *, pod: Json, annotate: bool, originals: dict[str, str] | None = None
+    decisions: Sequence[Decision], *, pod: Json, policy: Policy, is_subresource: bool = False
 ) -> list[Operation]:
-    """Operations that swap what was decided to be swapped; none where nothing is.
+    """Operations that swap what was decided to be swapped, and bring the annotation in line with that.
 
-    ``originals`` are entries of an annotation from an earlier pass that still hold.
+    ``is_subresource``: of the pod's ephemeral containers, where the API server drops every change of metadata.
     """
     swaps = [decision for decision in decisions if decision.swap]
-    if not swaps:
-        return []
     replaced: list[Operation] = [
         {"op": "replace", "path": decision.slot.pointer, "value": str(decision.target)} for decision in swaps
     ]
-    if not annotate:
+    if is_subresource or not policy.annotate or policy.dry_run or policy.switched_off:
         return replaced
-    shown = {**(originals or {}), **{decision.slot.label: decision.slot.image for decision in swaps}}
-    return [*replaced, *_annotate(pod, orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode())]
+    earlier = _earlier_originals(pod)
+    if earlier and not swaps and untouchable(pod, policy) is not None:
+        return []
+    kept = _still_true(earlier, pod, policy) if earlier else {}
+    shown = kept | {decision.slot.label: decision.slot.image for decision in swaps}
+    if shown == (earlier or {}):
+        return replaced
+    return [*replaced, *_annotate(pod, orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode() if shown else None)]
 
 
-def earlier_originals(pod: Json) -> dict[str, str]:
-    """Entries of the annotation as the pod has it; empty where it is not what we write."""
+def _still_true(earlier: dict[str, Any], pod: Json, policy: Policy) -> dict[str, str]:
+    """Entries of an earlier pass whose containers still run what they map to."""
+    kept: dict[str, str] = {}
+    for slot in itertools.islice(all_slots(pod), MOST_COMPARED):
+        original = earlier.get(slot.label)
+        if isinstance(original, str) and swapped_reference(original, policy.target) == slot.image:
+            kept[slot.label] = original
+    return kept
+
+
+def _earlier_originals(pod: Json) -> dict[str, Any] | None:
+    """Entries of the annotation as the pod has it; None where there is none, or it is not what we write."""
     annotations = _annotations(pod)
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     if not isinstance(text, str):
-        return {}
+        return None
     try:
         entries = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(entries, dict):
-        return {}
-    return {name: image for name, image in entries.items() if isinstance(image, str)}
+        return None
+    return entries if isinstance(entries, dict) else None
 
 
 def _annotations(pod: Json) -> object:
@@ -56,8 +73,10 @@ def _annotations(pod: Json) -> object:
     return metadata.get("annotations") if isinstance(metadata, dict) else None
 
 
-def _annotate(pod: Json, text: str) -> list[Operation]:
-    """Add the annotation, with the parents that are missing; where a parent is no object, leave it be."""
+def _annotate(pod: Json, text: str | None) -> list[Operation]:
+    """Add the annotation with the parents that are missing, or take it away; nothing where a parent is no object."""
+    if text is None:
+        return [{"op": "remove", "path": POINTER}]
     metadata = pod.get("metadata")
     if metadata is None:
         return [{"op": "add", "path": "/metadata", "value": {"annotations": {ANNOTATION: text}}}]
@@ -68,4 +87,4 @@ def _annotate(pod: Json, text: str) -> list[Operation]:
         return [{"op": "add", "path": "/metadata/annotations", "value": {ANNOTATION: text}}]
     if not isinstance(annotations, dict):
         return []
-    return [{"op": "add", "path": f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}", "value": text}]
+    return [{"op": "add", "path": POINTER, "value": text}]

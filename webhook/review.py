@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import structlog
 
-from mirrors import pods
 from mirrors.filters import ReviewBudget
 from mirrors.models import Priority, Trigger
 from mirrors.pods import ImageSlot
 from mirrors.reasons import Reason
-from mirrors.services import DecisionKey, MirrorOrder, OrderOutcome, UseKey
+from mirrors.services import MirrorOrder, OrderOutcome
 from swapper_project import metrics
 from webhook import admission, decision, patch, words
 from webhook.admission import AdmissionRequest
@@ -24,19 +22,23 @@ from webhook.decision import Decision, Knowledge
 from webhook.guard import Guard
 from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
-from webhook.orders import PRIORITY, namespace_of, order_for
+from webhook.noting import Notes
+from webhook.orders import PRIORITY, orders_for
 from webhook.placement import platforms_of
-from webhook.sampling import Sampler, has_news, sample_of
 from webhook.snapshot import Snapshot, Snapshots
 from webhook.store import Store
 from webhook.terms import Terms, await_result
-from webhook.workloads import workload_of
 
 log = structlog.get_logger(__name__)
 
 ORDER_AGAIN_AFTER = 5.0
 """Seconds in which one process orders the same copy for the same requester once."""
 
+
+MOST_IMAGES = 1_000
+"""Images of one pod that a review looks at. Each costs time that other pods wait for; real pods have a few."""
+
+SHOWN_OF_THE_REST = 20
 
 MOST_ORDERED = 200
 """Copies that one review orders; what a pod has beyond that comes with the next one."""
@@ -53,6 +55,8 @@ class Outcome:
     warnings: list[str]
     denied: str = ""
     """Why the pod is not admitted at all."""
+    unlisted: int = 0
+    """Images beyond those of ``decisions``; all of them are kept, as too many."""
 
 
 class Reviewer:
@@ -63,25 +67,27 @@ class Reviewer:
         self._store = store
         self._knowing = knowing
         self._guard = Guard(store, knowing)
-        self._sampler = Sampler()
+        self._notes = Notes(store.noticed)
         self._ordered: BoundedMap[MirrorOrder, float] = BoundedMap(20_000)
 
     def review(self, request: AdmissionRequest, terms: Terms) -> Outcome:
         snapshot = self._snapshots.current
         slots = admission.image_slots(request)
-        if not slots:
+        looked_at = list(itertools.islice(slots, MOST_IMAGES))
+        if not looked_at:
             return Outcome([], [], [])
-        decisions = self._decide(request, slots, snapshot, terms)
+        decisions = self._decide(request, looked_at, snapshot, terms)
         operations = patch.operations(
-            decisions,
-            pod=request.obj,
-            annotate=snapshot.policy.annotate,
-            originals=_still_true(request, snapshot),
+            decisions, pod=request.obj, policy=snapshot.policy, is_subresource=bool(request.sub_resource)
         )
+        # The rest is counted, and a few of it stand for all.
+        decisions += [Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, SHOWN_OF_THE_REST)]
+        unlisted = admission.number_of_images(request) - len(decisions) if len(decisions) > MOST_IMAGES else 0
         if terms.may_write:
-            self._note(request, decisions)
+            self._notes.take(request, decisions, unlisted)
         denied = words.denial(decisions, snapshot)
-        return Outcome(decisions, [] if denied else operations, words.warnings_of(decisions), denied)
+        warnings = words.warnings_of(decisions, unlisted)
+        return Outcome(decisions, [] if denied else operations, warnings, denied, unlisted)
 
     def _decide(
         self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
@@ -98,9 +104,9 @@ class Reviewer:
             known |= self._wait_for_orders(orders, known, terms)
         elif orders:
             self._order(orders)
-        barred = [d.key for d in open_ if self._guard.bars(d, known[d.key], snapshot, terms)]
+        barred = self._guard.barred(open_, known, snapshot, terms)
         known |= {key: replace(known[key], barred=True) for key in barred}
-        classified = [self._guard.look(d, snapshot, terms) for d in classified]
+        classified = self._guard.look(classified, snapshot, terms)
         settled = [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
         if terms.may_write and terms.may_ask:
             self._refresh(request, settled, snapshot)
@@ -110,7 +116,7 @@ class Reviewer:
         self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, terms: Terms
     ) -> list[Decision]:
         pod = admission.filter_view(request)
-        opted_out = pods.opted_out(request.obj)
+        kept = decision.untouchable(request.obj, snapshot.policy)
         budget = ReviewBudget()
 
         def on_filter_error(name: str, error: Exception) -> None:
@@ -123,7 +129,7 @@ class Reviewer:
                 slot,
                 policy=snapshot.policy,
                 pod=pod,
-                opted_out=opted_out,
+                kept=kept,
                 budget=budget,
                 on_filter_error=on_filter_error,
             )
@@ -139,11 +145,8 @@ class Reviewer:
     ) -> dict[str, MirrorOrder]:
         """Copies that are due, by canonical source."""
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
-        wanted = {d.key: d for d in open_ if decision.wants_copy(d, known[d.key], snapshot.policy)}
-        return {
-            key: order_for(d, request, priority, Trigger.ADMISSION)
-            for key, d in itertools.islice(wanted.items(), MOST_ORDERED)
-        }
+        wanted = (d for d in open_ if decision.wants_copy(d, known[d.key], snapshot.policy))
+        return orders_for(itertools.islice(wanted, MOST_ORDERED), request, priority, Trigger.ADMISSION)
 
     def _order(self, orders: dict[str, MirrorOrder]) -> None:
         """Queue copies without waiting for them."""
@@ -195,51 +198,19 @@ class Reviewer:
 
     def _refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
         """Have mutable tags compared with their source where that is due."""
-        due = {
-            d.key: order_for(d, request, Priority.REFRESH, Trigger.REFRESH)
+        due = (
+            d
             for d in settled
             if d.swap
             and decision.wants_refresh(
                 d, seconds_since_check=self._knowing.seconds_since_check(d.key), policy=snapshot.policy
             )
-        }
-        if due:
-            self._order(due)
-
-    def _note(self, request: AdmissionRequest, decisions: Sequence[Decision]) -> None:
-        """Count decisions and uses for metrics and dashboard; the store's thread writes them later."""
-        hour, namespace = DecisionKey.this_hour(), namespace_of(request)
-        workload = workload_of(request.obj)
-        counts: Counter[DecisionKey] = Counter()
-        uses: set[UseKey] = set()
-        for d in decisions:
-            host = d.source.registry if d.source else ""
-            counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value, d.filter)] += 1
-            if d.known is not None and d.known.mapping_id is not None:
-                uses.add(UseKey(d.known.mapping_id, namespace, *workload))
-        for key, images in counts.items():
-            metrics.IMAGES.labels(key.decision, key.reason).inc(images)
-        self._store.noticed.review(counts, uses)
-        if has_news(decisions) and self._sampler.takes(namespace, workload, request.name):
-            sample = sample_of(request, workload, decisions)
-            if sample is not None:
-                self._store.noticed.sample(sample)
+        )
+        orders = orders_for(itertools.islice(due, MOST_ORDERED), request, Priority.REFRESH, Trigger.REFRESH)
+        if orders:
+            self._order(orders)
 
 
 def _obstacle(outcome: OrderOutcome) -> Reason | None:
     known = {"target-name-taken": Reason.TARGET_NAME_TAKEN, "paused": Reason.PAUSED, "quota": Reason.QUOTA}
     return known.get(outcome.problem)
-
-
-def _still_true(request: AdmissionRequest, snapshot: Snapshot) -> dict[str, str]:
-    """Entries of an earlier pass whose containers still run what they map to."""
-    earlier = patch.earlier_originals(request.obj)
-    if not earlier:
-        return {}
-    target = snapshot.policy.target
-    kept: dict[str, str] = {}
-    for slot in pods.all_slots(request.obj):
-        original = earlier.get(slot.label)
-        if original is not None and decision.swapped_reference(original, target) == slot.image:
-            kept[slot.label] = original
-    return kept

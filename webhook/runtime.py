@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from functools import cache
 from typing import Any, Final
 
 from django.conf import settings
 
-from mirrors.images import ImageRef
-from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
+from mirrors.oci import Engine, EngineSettings
 from swapper_project import config as configuration
 from swapper_project import logs, metrics
 from swapper_project.certificates import ReloadingContext
 from swapper_project.config import ConfigSource
 from swapper_project.env import Environment
+from webhook.engines import Engines
 from webhook.existence import BREAKER_REST, Existence
 from webhook.gauges import Gauges
 from webhook.knowledge import Knowing
@@ -38,14 +39,15 @@ class Runtime:
         path = configuration.find(str(environment.config) if environment.config else None)
         source = ConfigSource(path, environment.config_overrides)
         self.snapshots = Snapshots(source=source, environment=environment)
-        self._engine = self._new_engine()
+        self._engines = Engines(self._new_engine)
         self.store = Store(
             target=self.snapshots.target,
             quotas=lambda: self.snapshots.current.config.quotas,
             on_rows=self.snapshots.take_rows,
             facts=self._facts if settings.WEBHOOK else None,
+            loads=not is_observer,
         )
-        self.existence = Existence(self._head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST))
+        self.existence = Existence(self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST))
         knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
         self._gauges = Gauges(self.snapshots, self.store, self.existence.breaker, knowing.oldest_answer)
@@ -65,7 +67,7 @@ class Runtime:
         self.snapshots.stop()
         self.store.stop()
         self.existence.close()
-        self._engine.close()
+        self._engines.close()
 
     def _facts(self) -> dict[str, Any]:
         """What the dashboard tells of this webhook."""
@@ -79,11 +81,16 @@ class Runtime:
             "certificate_problem": certificate.problem if certificate else "",
         }
 
-    def budget(self) -> float:
-        """Seconds that a review may take."""
+    def is_ready(self) -> bool:
+        """Whether known images are in memory, or the database is not there to tell of them."""
+        return self.store.is_ready()
+
+    def budget(self, timeout: float | None = None) -> float:
+        """Seconds that a review may take. ``timeout`` is what the API server says that it waits, where it does."""
         snapshot = self.snapshots.current
         base = snapshot.config.image_copy_deadline if snapshot.waits_for_copies else 2.0
-        return max(0.2, min(base, self.environment.webhook_timeout - 1.0))
+        waited = min(timeout or math.inf, self.environment.webhook_timeout)
+        return max(0.2, min(base, waited - 1.0))
 
     def _new_engine(self) -> Engine:
         # Connections for all who ask at once; threads for blobs never start, as this process copies nothing.
@@ -93,14 +100,10 @@ class Runtime:
         )
 
     def _after_look(self) -> None:
-        if self.snapshots.current.config.trusted_ca != self._engine.settings.trusted_ca:
-            old, self._engine = self._engine, self._new_engine()
-            old.close()
+        if self.snapshots.current.config.trusted_ca != self._engines.settings.trusted_ca:
+            self._engines.replace()
         if not self.is_observer:
             self._gauges.publish()
-
-    def _head(self, ref: ImageRef, access: RegistryAccess, timeout: float) -> Descriptor | None:
-        return self._engine.head(ref, access, timeout=timeout)
 
 
 _LOCK = threading.Lock()

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from mirrors.pods import SKIP, Json, mapping, opted_out
+from mirrors.pods import MIRROR_POD, SKIP, Json, mapping, text
 from mirrors.reasons import Reason
 from mirrors.services import SampledReview
 from webhook.admission import AdmissionRequest
@@ -111,11 +111,12 @@ def has_news(decisions: Sequence[Decision]) -> bool:
 
 
 def pruned(pod: Json) -> dict[str, Any]:
-    """The pod without environment, commands, arguments, annotations (but the opt-out) and volumes' contents."""
+    """The pod without environment, commands, arguments, volumes' contents, and annotations that no decision reads."""
     spec = mapping(pod.get("spec"))
     metadata = _picked(mapping(pod.get("metadata")), _METADATA)
-    if opted_out(pod) and mapping(metadata.get("labels")).get(SKIP) != "true":
-        metadata["annotations"] = {SKIP: "true"}
+    annotations = mapping(mapping(pod.get("metadata")).get("annotations"))
+    if kept_annotations := {key: text(annotations[key])[:63] for key in (SKIP, MIRROR_POD) if key in annotations}:
+        metadata["annotations"] = kept_annotations
     kept = _picked(spec, _SPEC)
     for key in _LISTS:
         if isinstance(spec.get(key), list):

@@ -133,6 +133,7 @@ class Snapshots:
                 copy_policy=config.image_copy_policy,
                 private_images=config.private_images,
                 respects_opt_out=config.opt_out == "pods",
+                skips_known_operators=config.skip_known_operators,
                 dry_run=config.dry_run,
                 switched_off=self._switched_off,
                 annotate=config.annotate,
@@ -145,7 +146,10 @@ class Snapshots:
 
     def _target_access(self, config: Config) -> RegistryAccess | None:
         try:
-            return target_driver(config, credentials_dir=self._environment.credentials_dir).access()
+            access = target_driver(config, credentials_dir=self._environment.credentials_dir).access()
+            # Over: the same problem later is another one, and logged again.
+            self._problem = ""
+            return access
         except CredentialError as error:
             if str(error) != self._problem:
                 log.error("The target registry cannot be asked", error=str(error))

@@ -6,42 +6,34 @@ own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes
 
 from __future__ import annotations
 
-import itertools
 import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Final
 
 import structlog
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    ProgrammingError,
-    close_old_connections,
-    connection,
-)
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from mirrors import services
 from mirrors.known import KnownMapping
 from mirrors.models import InstanceRole
-from mirrors.services import MirrorOrder, OrderOutcome, TargetAnswer
+from mirrors.services import MirrorOrder, OrderOutcome
 from swapper_project.config import Quotas
+from webhook.answering import Answering
+from webhook.chores import AWAY, Chore, ErrorBarrier
 from webhook.following import Follower, Row
-from webhook.memory import BoundedMap
+from webhook.inbox import Inbox
 from webhook.messages import Inside, JobWait, Lookup, Message, Orders, StoreUnavailableError
-from webhook.noticed import BUFFERED, Noticed
+from webhook.noticed import Noticed
 from webhook.patience import Patience
 from webhook.snapshot import OperatorRows
-from webhook.waits import Waits
+from webhook.unwritten import UnwrittenAnswers
 
 log = structlog.get_logger(__name__)
 
-INBOX: Final = 10_000
-BATCH: Final = 500
-ANSWERS_AT_ONCE: Final = 200
 POLL_EVERY: Final = 1.0
 WAIT_POLL_EVERY: Final = 0.1
 FLUSH_EVERY: Final = 10.0
@@ -49,21 +41,19 @@ REPORT_EVERY: Final = 30.0
 REST: Final = (0.5, 5.0)
 """Seconds without a try after a database error: the first time, and at most."""
 
-AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
-"""Errors after which the database is left alone: not there, locked, or not migrated yet."""
-
 STUCK_AFTER: Final = 1.0
 """Seconds of one turn after which the database is taken to be away."""
 
-QUOTA_REST: Final = 10.0
-"""Seconds for which a namespace that is out of quota orders nothing new, and costs nothing."""
-
-NAMESPACES: Final = 10_000
+CONNECTED_WITHIN: Final = 1.0
+LOADED_WITHIN: Final = 5.0
+"""Seconds after the start for which a webhook waits, before it is ready, for a connection to the database and for the
+mappings seen most recently."""
 
 
 class Store:
     """``target`` gives endpoint and prefix of the target in force, ``quotas`` those in force; ``on_rows`` takes
-    operators' rows; ``facts`` is what this webhook reports of itself, where it is one."""
+    operators' rows; ``facts`` is what this webhook reports of itself, where it is one. ``loads``: the mappings seen
+    most recently are brought into memory before anybody asks."""
 
     def __init__(
         self,
@@ -72,19 +62,31 @@ class Store:
         quotas: Callable[[], Quotas],
         on_rows: Callable[[OperatorRows], None],
         facts: Callable[[], Mapping[str, Any]] | None = None,
+        loads: bool = True,
     ) -> None:
         self.noticed = Noticed()
         self.has_rows = threading.Event()
         """Set when operators' rows are in for the first time."""
         self._follower = Follower(target=target, on_rows=on_rows)
-        self._quotas = quotas
         self._facts = facts
-        self._over_quota: BoundedMap[str, float] = BoundedMap(NAMESPACES)
-        self._inbox: queue.Queue[Message] = queue.Queue(INBOX)
-        self._waits = Waits()
-        self._unwritten: dict[str, TargetAnswer] = {}
+        self._barrier = ErrorBarrier()
+        self._answering = Answering(self._follower, quotas, self._barrier)
+        self._inbox = Inbox()
+        self._unwritten = UnwrittenAnswers()
         self._failures = 0
-        self._next_try = self._next_poll = self._next_flush = self._next_report = 0.0
+        self._next_try = 0.0
+        # In this order: answers are written before they are polled, so that what is read again is not older than what
+        # is in memory; and a poll tells from when on changes of what is loaded are followed.
+        self._chores = [
+            Chore("answers", self._write_answers, POLL_EVERY),
+            Chore("changes", self._follower.poll, POLL_EVERY),
+            Chore("operators' rows", self._poll_rows, POLL_EVERY),
+            *([Chore("load", self._load, POLL_EVERY)] if loads else ()),
+            Chore("flush", self._flush, FLUSH_EVERY),
+            *([Chore("report", partial(self._report, facts), REPORT_EVERY)] if facts is not None else ()),
+        ]
+        self._started_at = time.monotonic()
+        self._has_connected = self._is_ready = False
         self._patience = Patience()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
@@ -92,6 +94,7 @@ class Store:
     # What request threads call.
 
     def start(self) -> None:
+        self._started_at = time.monotonic()
         self._thread.start()
         self._patience.start()
 
@@ -105,13 +108,21 @@ class Store:
         """What is in memory of a source; None: not looked up yet."""
         return self._follower.row(source)
 
+    def is_ready(self) -> bool:
+        """Whether the images seen most recently are in memory, or there is no sense in waiting for them any longer."""
+        if not self._is_ready:
+            seconds = time.monotonic() - self._started_at
+            is_late = seconds > (LOADED_WITHIN if self._has_connected else CONNECTED_WITHIN)
+            self._is_ready = is_late or self._follower.is_loaded or self.is_away()
+        return self._is_ready
+
     def is_away(self) -> bool:
         """Whether the database did not answer when it was last asked, or does not now; nobody waits for it then."""
         return self._failures > 0 or self._patience.seconds > STUCK_AFTER
 
     def is_over_quota(self, namespace: str) -> bool:
         """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
-        return (self._over_quota.get(namespace) or 0.0) > time.monotonic()
+        return self._answering.is_over_quota(namespace)
 
     def lookup(self, targets: Mapping[str, str]) -> Future[dict[str, KnownMapping]]:
         """Look mappings up, ``{source: target}``; raises StoreUnavailableError through the future."""
@@ -122,9 +133,9 @@ class Store:
         """What is in memory of the mapping that owns a target's name."""
         return self._follower.row_at(target)
 
-    def inside(self, repository: str) -> Future[list[KnownMapping]]:
-        """Mappings whose target lies in a repository."""
-        message = Inside(repository)
+    def inside(self, repositories: Sequence[str]) -> Future[list[KnownMapping]]:
+        """Mappings of private images whose target lies in one of the repositories."""
+        message = Inside(repositories)
         return self._submit(message, message.future)
 
     def order(self, orders: Sequence[MirrorOrder]) -> Future[list[OrderOutcome]]:
@@ -140,7 +151,7 @@ class Store:
         try:
             if self.is_away():
                 raise StoreUnavailableError("the database is away")
-            self._inbox.put_nowait(message)
+            self._inbox.put(message)
         except (queue.Full, StoreUnavailableError) as error:
             future.set_exception(StoreUnavailableError(str(error) or "too much to look up at once"))
         return future
@@ -149,57 +160,61 @@ class Store:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            batch = self._collect()
+            batch = self._inbox.wait(self._seconds_until_due())
             self._take_answers()
             try:
                 if time.monotonic() >= self._next_try:
                     close_old_connections()
                     connection.ensure_connection()
+                    self._has_connected = True
                     with self._patience.watching():
                         self._turn(batch)
                     self._came_back()
             except AWAY as error:
                 self._rest(error)
-            except Exception:
+            except Exception as error:
+                # Met before any work could be told from another: rest as well, or it is met without a pause.
                 log.exception("The store's thread met an error and goes on")
+                self._rest(error)
             for message in batch:
-                if not message.future.done() and message not in self._waits:
+                if not message.future.done() and message not in self._answering.waits:
                     message.future.set_exception(StoreUnavailableError("the database did not answer"))
         self._last_flush()
 
-    def _collect(self) -> list[Message]:
-        """What has come in, waiting for the next thing that is due."""
-        due = max(self._next_try, min(self._next_poll, self._next_flush)) - time.monotonic()
-        batch: list[Message] = []
-        try:
-            batch.append(self._inbox.get(timeout=WAIT_POLL_EVERY if self._waits else max(0.01, due)))
-            while len(batch) < BATCH:
-                batch.append(self._inbox.get_nowait())
-        except queue.Empty:
-            pass
-        return batch
+    def _seconds_until_due(self) -> float:
+        if self._answering.waits:
+            return WAIT_POLL_EVERY
+        due: float = max(self._next_try, min(chore.due_at for chore in self._chores))
+        return due - time.monotonic()
 
-    def _turn(self, batch: Sequence[Message]) -> None:
+    def _turn(self, batch: list[Message]) -> None:
+        """Answer, and do what is due; what comes in meanwhile goes before the next chore, and is added to the batch."""
         self._follower.find_registry()
-        self._answer_lookups([m for m in batch if isinstance(m, Lookup)])
-        for message in batch:
-            if isinstance(message, Inside):
-                message.future.set_result(self._follower.inside(message.repository))
-        self._place_orders([m for m in batch if isinstance(m, Orders)])
-        self._waits.answer([m for m in batch if isinstance(m, JobWait)])
-        now = time.monotonic()
-        if now >= self._next_poll:
-            # Written before it is polled: what is read again must not be older than what is in memory.
-            is_more = self._write_answers()
-            self._follower.poll()
-            self.has_rows.set()
-            self._next_poll = now if is_more else now + POLL_EVERY
-        if now >= self._next_flush:
-            is_more = self.noticed.flush_counts()
-            self._next_flush = now if is_more else now + FLUSH_EVERY
-        if self._facts is not None and now >= self._next_report:
-            services.report_instance(role=InstanceRole.WEBHOOK, facts=self._facts())
-            self._next_report = now + REPORT_EVERY
+        self._answering.answer(batch)
+        for chore in self._chores:
+            if chore.run_if_due(self._barrier) and (new := self._inbox.take()):
+                batch += new
+                self._answering.answer(new)
+
+    def _poll_rows(self) -> None:
+        self._follower.poll_rows()
+        self.has_rows.set()
+
+    def _load(self) -> bool:
+        if self._follower.is_loaded:
+            return False
+        is_more = self._follower.load()
+        if self._follower.loaded and not is_more:
+            seconds = round(time.monotonic() - self._started_at, 1)
+            log.info("The images seen most recently are known", mappings=self._follower.loaded, seconds=seconds)
+        return is_more
+
+    def _flush(self) -> bool:
+        return self.noticed.flush_counts(self._follower.registry_id)
+
+    @staticmethod
+    def _report(facts: Callable[[], Mapping[str, Any]]) -> None:
+        services.report_instance(role=InstanceRole.WEBHOOK, facts=facts())
 
     def _came_back(self) -> None:
         if self._failures:
@@ -207,7 +222,7 @@ class Store:
         self._failures = 0
 
     def _rest(self, error: Exception) -> None:
-        """Leave the database alone for a while; requests answer from memory meanwhile."""
+        """Ask the database nothing for a while; requests answer from memory meanwhile."""
         if not self._failures:
             log.warning(
                 "The database does not answer; known images go on being swapped from memory", error=str(error).strip()
@@ -216,42 +231,13 @@ class Store:
         self._failures += 1
         connection.close()
 
-    def _answer_lookups(self, lookups: Sequence[Lookup]) -> None:
-        if not lookups:
-            return
-        found = self._follower.look_up({s: target for lookup in lookups for s, target in lookup.targets.items()})
-        for lookup in lookups:
-            lookup.future.set_result({s: found[s] for s in lookup.targets if s in found})
-
-    def _place_orders(self, messages: Sequence[Orders]) -> None:
-        registry_id = self._follower.registry_id
-        if not messages or registry_id is None:
-            return
-        orders = list(dict.fromkeys(order for message in messages for order in message.orders))
-        outcomes = services.request_mirrors(target_registry_id=registry_id, orders=orders, quotas=self._quotas())
-        for order, outcome in zip(orders, outcomes, strict=True):
-            if outcome.problem == "quota":
-                self._over_quota.put(order.namespace, time.monotonic() + QUOTA_REST)
-        by_source = {outcome.source: outcome for outcome in outcomes}
-        for message in messages:
-            message.future.set_result([by_source[order.source] for order in message.orders])
-
     def _take_answers(self) -> None:
         answers = self.noticed.take_existence()
         self._follower.take_answers(answers)
-        if len(self._unwritten) < BUFFERED:
-            self._unwritten |= answers
+        self._unwritten.add(answers)
 
     def _write_answers(self) -> bool:
-        """Write a part of them, in a transaction of its own; whether more is left."""
-        registry_id = self._follower.registry_id
-        part = dict(itertools.islice(self._unwritten.items(), ANSWERS_AT_ONCE))
-        if not part or registry_id is None:
-            return False
-        services.record_existence(target_registry_id=registry_id, answers=part)
-        for source in part:
-            del self._unwritten[source]
-        return bool(self._unwritten)
+        return self._unwritten.write(self._follower.registry_id)
 
     def _last_flush(self) -> None:
         try:
@@ -259,7 +245,7 @@ class Store:
                 self._take_answers()
                 while self._write_answers():
                     pass
-                while self.noticed.flush_counts():
+                while self._flush():
                     pass
                 if self._facts is not None:
                     services.withdraw_instance(role=InstanceRole.WEBHOOK)

@@ -16,11 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from mirrors.images import MAX_REFERENCE
 from mirrors.reasons import Reason
 from swapper_project import metrics
 from swapper_project.serving import arrival
 from swapper_project.serving.framing import MAX_BODY
-from webhook import admission
+from webhook import admission, deadline
 from webhook.admission import AdmissionRequest, ReviewError
 from webhook.review import Outcome
 from webhook.runtime import Runtime, runtime
@@ -30,6 +31,13 @@ log = structlog.get_logger(__name__)
 
 ANSWER_MARGIN: Final = 0.15
 """Seconds kept back from the budget for writing the answer."""
+
+
+LOGGED: Final = 20
+"""Images of a review that its line of the log names; the others are counted."""
+
+MOST_CHARACTERS: Final = 253
+"""Of a name in the log: Kubernetes allows no more, but looks at names only after mutating admission."""
 
 
 class TooLargeError(APIException):
@@ -106,7 +114,7 @@ class AdmissionView(APIView):
         review = read_review(request._request)
         try:
             live = runtime()
-            terms = _terms(live, review, token, arrived)
+            terms = _terms(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
             outcome = live.reviewer.review(review, terms)
             self._tell(review, outcome, arrived)
             return _json(
@@ -120,25 +128,27 @@ class AdmissionView(APIView):
         seconds = time.monotonic() - arrived
         metrics.ADMISSIONS.labels(_operation(review), _outcome(outcome)).inc()
         metrics.ADMISSION_SECONDS.observe(seconds)
+        more = len(outcome.decisions) + outcome.unlisted - LOGGED
         log.info(
             "Admitted",
-            uid=review.uid,
-            kind=review.kind,
-            operation=review.operation,
-            namespace=review.namespace,
-            name=review.name,
+            uid=review.uid[:MOST_CHARACTERS],
+            kind=review.kind[:MOST_CHARACTERS],
+            operation=review.operation[:MOST_CHARACTERS],
+            namespace=review.namespace[:MOST_CHARACTERS],
+            name=review.name[:MOST_CHARACTERS],
             milliseconds=round(seconds * 1000, 1),
             **({"dry-run": True} if review.dry_run else {}),
             images=[
                 {
-                    "source-image": d.slot.image,
+                    "source-image": d.slot.image[:MAX_REFERENCE],
                     "target-image": str(d.target) if d.swap else None,
                     "reason": d.reason.value,
                     **({"filter": d.filter} if d.filter else {}),
                     **({"would": d.would.value} if d.would else {}),
                 }
-                for d in outcome.decisions
+                for d in outcome.decisions[:LOGGED]
             ],
+            **({"more-images": more} if more > 0 else {}),
         )
 
     @staticmethod
@@ -166,11 +176,11 @@ class RootView(AdmissionView):
         return _json({"status": "ok"})
 
 
-def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float) -> Terms:
+def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float, query: str) -> Terms:
     expected = live.environment.webhook_token or ""
     trusted = not expected or hmac.compare_digest(token.encode(), expected.encode())
     return Terms(
-        deadline=arrived + live.budget() - ANSWER_MARGIN,
+        deadline=arrived + live.budget(deadline.of_query(query)) - ANSWER_MARGIN,
         namespace=review.namespace,
         may_ask=trusted,
         may_write=trusted and not review.dry_run,
@@ -200,12 +210,15 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Ready as soon as the configuration is loaded; the database is never looked at."""
+    """Ready as soon as the configuration is loaded and the images seen most recently are in memory, but never later
+    than a few seconds after the start: the database is not waited for."""
     try:
-        runtime()
+        is_ready = runtime().is_ready()
     except Exception as error:
         log.error("Not ready", error=str(error))
         return _answer(b"the configuration is not loaded: see the log\n", "text/plain", 503)
+    if not is_ready:
+        return _answer(b"the images seen most recently are being loaded\n", "text/plain", 503)
     return _answer(b"ok\n", "text/plain")
 
 

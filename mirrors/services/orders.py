@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mirrors.images import MAX_REPOSITORY, ImageRef, TargetName
-from mirrors.models import MirrorJob, Priority, Registry, RegistryKind, RegistryRole, Trigger
+from mirrors.images import ImageRef
+from mirrors.models import MirrorJob, Priority, Registry, RegistryRole, Trigger
 from mirrors.registries.allowed import AllowedSources
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import JobStateError
 from mirrors.services.mirroring import MirrorOrder, request_mirror
-
-ECR_MAX_REPOSITORY = 256
+from mirrors.target_names import target_name
 
 PROBLEMS = {
     "target-name-taken": "another image has its name at the target already; see the mappings in the admin",
@@ -28,11 +27,11 @@ def order_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] =
     registry = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
     if registry is None:
         raise JobStateError("There is no target yet: run manage.py prepare with a configuration that names one.")
-    longest = ECR_MAX_REPOSITORY if registry.kind == RegistryKind.AWS else MAX_REPOSITORY
     source = ImageRef.parse(image)
-    name = TargetName(registry.endpoint, registry.prefix, longest)
+    aliases = registry.settings.get("aliases", ())
+    name = target_name(registry.endpoint, registry.prefix, aliases=aliases, insecure=registry.insecure)
     if name.contains(source):
-        raise JobStateError(f"{source} lies at the target already.")
+        raise JobStateError(f"{source} is at the target already: name the image as its source has it.")
     if refusal := AllowedSources(allowed_hosts, _is_configured).refusal(source.registry):
         raise JobStateError(refusal)
     order = MirrorOrder(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import structlog
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, F
+from django.db.models import BigIntegerField, Case, DateTimeField, ExpressionWrapper, F, Value, When
 from django.db.models.functions import Now
 
 from mirrors.models import Access, DecisionCount, Existence, ImageMapping, ImageUse, MirrorJob, Obstacle
@@ -20,9 +20,9 @@ USE_WRITTEN_EVERY = timedelta(hours=1)
 
 
 class UseKey(NamedTuple):
-    """A workload that runs an image."""
+    """A workload that runs an image, by its canonical source: the mapping may not be there yet."""
 
-    mapping_id: int
+    source: str
     namespace: str
     workload_kind: str
     workload: str
@@ -43,29 +43,42 @@ class DecisionKey(NamedTuple):
         return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def record_uses(*, uses: set[UseKey]) -> None:
-    """Note that these workloads were admitted now. Rows are written at most once an hour each."""
-    # Sorted: two upserters that touch the same rows in different orders deadlock.
-    ordered = sorted(uses)
+def record_uses(*, target_registry_id: int, uses: set[UseKey]) -> set[UseKey]:
+    """Note that these workloads were admitted now; rows are written at most once an hour each. What has no mapping yet
+    is given back."""
+    mappings = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in={u.source for u in uses})
     with transaction.atomic():
-        ids = {key.mapping_id for key in ordered}
-        existing = set(ImageMapping.objects.filter(id__in=ids).values_list("id", flat=True))
-        ordered = [key for key in ordered if key.mapping_id in existing]
-        ImageUse.objects.bulk_create([ImageUse(**key._asdict()) for key in ordered], ignore_conflicts=True)
+        ids = dict(mappings.values_list("source", "id"))
+        found = {(ids[use.source], *use[1:]) for use in uses if use.source in ids}
+        if not found:
+            return uses
+        # Sorted: two upserters that touch the same rows in different orders deadlock.
+        rows = [ImageUse(**dict(zip(_USE, key, strict=True))) for key in sorted(found)]
+        ImageUse.objects.bulk_create(rows, ignore_conflicts=True)
         an_hour_ago = ExpressionWrapper(Now() - USE_WRITTEN_EVERY, output_field=DateTimeField())
-        older = ImageUse.objects.filter(mapping_id__in=existing, last_seen_at__lt=an_hour_ago)
-        seen = [pk for pk, *key in older.order_by("pk").values_list("pk", *UseKey._fields) if UseKey(*key) in uses]
+        older = ImageUse.objects.filter(mapping_id__in=ids.values(), last_seen_at__lt=an_hour_ago)
+        seen = [pk for pk, *key in older.order_by("pk").values_list("pk", *_USE) if tuple(key) in found]
         ImageUse.objects.filter(pk__in=seen).update(last_seen_at=Now())
-        ImageMapping.objects.filter(id__in=existing, last_seen_at__lt=an_hour_ago).update(last_seen_at=Now())
+        ImageMapping.objects.filter(id__in=ids.values(), last_seen_at__lt=an_hour_ago).update(last_seen_at=Now())
+    return {use for use in uses if use.source not in ids}
+
+
+_USE = ("mapping_id", "namespace", "workload_kind", "workload")
 
 
 def record_decisions(*, counts: Mapping[DecisionKey, int]) -> None:
-    """Add to the hourly counts of decisions."""
-    ordered = sorted(counts)
+    """Add to the hourly counts of decisions, in a fixed number of statements: look-ups wait behind them."""
     with transaction.atomic():
-        DecisionCount.objects.bulk_create([DecisionCount(**key._asdict()) for key in ordered], ignore_conflicts=True)
-        for key in ordered:
-            DecisionCount.objects.filter(**key._asdict()).update(images=F("images") + counts[key])
+        rows = [DecisionCount(**key._asdict()) for key in sorted(counts)]
+        DecisionCount.objects.bulk_create(rows, ignore_conflicts=True)
+        alike = {f"{field}__in": {getattr(key, field) for key in counts} for field in ("hour", "namespace", "reason")}
+        # Held in the order of their keys: two that update the same rows in different orders deadlock.
+        held = DecisionCount.objects.filter(**alike).select_for_update().order_by("pk")
+        found = held.values_list("pk", *DecisionKey._fields)
+        added = {pk: counts[key] for pk, *fields in found if (key := DecisionKey(*fields)) in counts}
+        cases = [When(pk=pk, then=Value(images)) for pk, images in added.items()]
+        more = Case(*cases, default=Value(0), output_field=BigIntegerField())
+        DecisionCount.objects.filter(pk__in=added).update(images=F("images") + more)
 
 
 class TargetAnswer(NamedTuple):

@@ -10,10 +10,9 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from mirrors.cloud_hosts import EcrKind, ecr_host, ecr_hosts
 from mirrors.images import TargetName
+from mirrors.target_names import ECR_MAX_REPOSITORY, target_name
 from swapper_project.config.section import Reach, Section, prefix_problems
 from swapper_project.config.values import AccountId, PlainText, Policy, Region, Role
-
-ECR_MAX_REPOSITORY = 256
 
 
 class Tag(Section):
@@ -98,9 +97,7 @@ class AwsTarget(AwsRegistry):
 
     @property
     def name(self) -> TargetName:
-        hosts = ecr_hosts(self.account_id, self.region)
-        own = hosts.pop(self.hostname)
-        return TargetName(own, self.prefix, ECR_MAX_REPOSITORY, tuple(hosts.values()))
+        return target_name(ecr_hosts(self.account_id, self.region)[self.hostname], self.prefix)
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:

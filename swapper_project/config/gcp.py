@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mirrors.cloud_hosts import gar_host
 from mirrors.images import TargetName
+from mirrors.target_names import target_name
 from swapper_project.config.section import Reach, Section
 from swapper_project.config.values import Host, KmsKeyName, Location, PlainText, Policy, ProjectId, RepositoryId
 
@@ -58,7 +59,7 @@ class GcpTarget(GcpRegistry):
 
     @property
     def name(self) -> TargetName:
-        return TargetName(self.host, self.path)
+        return target_name(self.host, self.path)
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:

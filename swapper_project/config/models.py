@@ -83,6 +83,9 @@ class Config(Section):
         default=21_600.0, description="After how long it is checked again that a namespace may read a private image."
     )
     opt_out: Literal["pods", "none"] = "pods"
+    skip_known_operators: bool = Field(
+        default=True, description="Change no pod of an operator that is known to replace pods whose image differs."
+    )
     on_error: Literal["allow", "deny"] = "allow"
     annotate: bool = True
     trusted_ca: FileName | None = Field(

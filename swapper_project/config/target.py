@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from pydantic import Field
+
 from mirrors.images import TargetName
+from mirrors.target_names import target_name
 from swapper_project.config.aws import AwsTarget
 from swapper_project.config.gcp import GcpTarget
 from swapper_project.config.section import LogIn, Section, prefix_problems
@@ -19,10 +22,13 @@ class OciTarget(LogIn):
 
     endpoint: Host
     prefix: str = ""
+    aliases: tuple[Host, ...] = Field(
+        default=(), description="Other hosts of the same registry: images that name one of them are at the target."
+    )
 
     @property
     def name(self) -> TargetName:
-        return TargetName(self.endpoint, self.prefix)
+        return target_name(self.endpoint, self.prefix, aliases=self.aliases, insecure=self.insecure)
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:

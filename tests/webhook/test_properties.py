@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mirrors import pods
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
 from tests.support.system import Webhook, review_of
@@ -64,20 +63,20 @@ PODS = st.fixed_dictionaries(
 def patched(pod: dict[str, Any]) -> dict[str, Any]:
     """The pod after one pass of the webhook's own decision and patch."""
     request = admission.parse(json.dumps(review_of(pod)).encode())
-    slots = admission.image_slots(request)
+    slots = list(admission.image_slots(request))
     decisions = [
         decision.classify(
             slot,
             policy=POLICY,
             pod=admission.filter_view(request),
-            opted_out=pods.opted_out(request.obj),
+            kept=decision.untouchable(request.obj, POLICY),
             budget=ReviewBudget(),
             on_filter_error=lambda name, error: None,
         )
         for slot in slots
     ]
     settled = [decision.settle(d, Knowledge(), POLICY) if decision.is_open(d) else d for d in decisions]
-    result: dict[str, Any] = jsonpatch.apply_patch(pod, patch.operations(settled, pod=request.obj, annotate=True))
+    result: dict[str, Any] = jsonpatch.apply_patch(pod, patch.operations(settled, pod=request.obj, policy=POLICY))
     return result
 
 

@@ -1,0 +1,27 @@
+"""How long the API server waits for an answer: it says so in the URL, as ``?timeout=10s``.
+
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#timeouts
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qsl
+
+from swapper_project.config.values import duration
+
+MOST_FIELDS: Final = 20
+LONGEST: Final = 30.0
+"""Seconds; Kubernetes allows no more."""
+
+
+def of_query(query: str) -> float | None:
+    """Seconds of the query's ``timeout``; None where it has none that an API server would send."""
+    if "timeout=" not in query:
+        return None
+    try:
+        given = [value for key, value in parse_qsl(query, max_num_fields=MOST_FIELDS) if key == "timeout"]
+        seconds = duration(given[0]) if len(given) == 1 else 0.0
+    except ValueError:
+        return None
+    return seconds if 0 < seconds <= LONGEST else None
