@@ -99,6 +99,7 @@ def test_explain_lists_a_bounded_number(always: Webhook, tmp_path: Path) -> None
     (pod,) = told if isinstance(told, list) else told["pods"]
     reasons = Counter(image["reason"] for image in pod["images"])
     assert reasons == {"policy-always": MOST, "too-many-images": 20}
+    assert "2000 images were not changed" in pod["warnings"][0]
 
 
 def test_known_pods_are_swapped_in_time_beside_reviews_of_very_many_images(
