@@ -35,6 +35,8 @@ FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
 CHANGES_LIMIT = 5_000
 TARGETS_LIMIT = 1_000
 NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS, Access.UNREADABLE})
+REPOSITORIES_AT_ONCE = 100
+"""In one query: SQLite bounds the depth of an expression."""
 
 _KNOWN_FIELDS = (
     "id",
@@ -102,10 +104,13 @@ def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) 
     """Mappings of images that not everybody may read, whose target lies in one of the repositories (host and path,
     without tag or digest)."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
-    inside = Q(pk__in=[])
-    for repository in repositories:
-        inside |= Q(target__startswith=f"{repository}:") | Q(target__startswith=f"{repository}@")
-    return list(_known(rows.filter(inside)[:TARGETS_LIMIT]))
+    found: list[KnownMapping] = []
+    for start in range(0, len(repositories), REPOSITORIES_AT_ONCE):
+        inside = Q()
+        for repository in repositories[start : start + REPOSITORIES_AT_ONCE]:
+            inside |= Q(target__startswith=f"{repository}:") | Q(target__startswith=f"{repository}@")
+        found += _known(rows.filter(inside)[:TARGETS_LIMIT])
+    return found
 
 
 def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-con
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ LONGEST: Final = 30.0
 """Seconds; Kubernetes allows no more."""
 
 
+@lru_cache(maxsize=64)
 def of_query(query: str) -> float | None:
     """Seconds of the query's ``timeout``; None where it has none that an API server would send."""
     if "timeout=" not in query:

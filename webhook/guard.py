@@ -21,9 +21,6 @@ from webhook.terms import Terms
 REMEMBERED: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
 
-MOST_ASKED: Final = 100
-"""Repositories of one review that the database is asked for."""
-
 
 FOREIGN: Final = (
     "it is the mirror of a private image, and this namespace has not shown that it may read the source; "
@@ -50,16 +47,14 @@ class Guard:
         if not named or snapshot.policy.private_images not in {"guard", "enforce"}:
             return list(decisions)
         own = {name: row for ref in named.values() if (row := self._store.row_at(name := str(ref))) is not None}
-        owners, unasked = self._owners((ref.name for ref in named.values() if str(ref) not in own), terms)
-        if snapshot.policy.private_images != "enforce":
-            unasked = frozenset()
+        owners = self._owners((ref.name for ref in named.values() if str(ref) not in own), terms)
 
         def is_denied(d: Decision) -> bool:
             ref = named.get(d.slot.pointer)
             if ref is None:
                 return False
             rows = [own[str(ref)]] if str(ref) in own else owners.get(ref.name, ())
-            return ref.name in unasked or _guards(rows, snapshot, terms)
+            return _guards(rows, snapshot, terms)
 
         return [replace(d, reason=Reason.ACCESS_DENIED) if is_denied(d) else d for d in decisions]
 
@@ -76,14 +71,11 @@ class Guard:
             for d in decisions
             if d.target is not None and known[d.key].access == "unknown" and not known[d.key].granted
         }
-        owners, unasked = self._owners(names.values(), terms)
-        return [k for k, name in names.items() if name in unasked or _guards(owners.get(name, ()), snapshot, terms)]
+        owners = self._owners(names.values(), terms)
+        return [key for key, name in names.items() if _guards(owners.get(name, ()), snapshot, terms)]
 
-    def _owners(
-        self, repositories: Iterable[str], terms: Terms
-    ) -> tuple[dict[str, Sequence[KnownMapping]], frozenset[str]]:
-        """Private mappings of the repositories: another tag, or the digest alone, is the same private image. Beside
-        them what one review may not ask for as well."""
+    def _owners(self, repositories: Iterable[str], terms: Terms) -> dict[str, Sequence[KnownMapping]]:
+        """Private mappings of the repositories: another tag, or the digest alone, is the same private image."""
         owners: dict[str, Sequence[KnownMapping]] = {}
         missing: list[str] = []
         for name in dict.fromkeys(repositories):
@@ -93,16 +85,19 @@ class Guard:
             if remembered is None or time.monotonic() - remembered[0] >= REMEMBERED:
                 missing.append(name)
         if not missing or not terms.may_ask:
-            return owners, frozenset()
-        asked = missing[:MOST_ASKED]
+            return owners
         try:
-            found = self._knowing.await_database(self._store.inside(asked), terms)
+            found = self._knowing.await_database(self._store.inside(missing), terms)
         except NoPlaceError:
             found = None
-        for name in asked if found is not None else ():
-            owners[name] = [row for row in found or () if ImageRef.parse(row.target).name == name]
-            self._inside.put(name, (time.monotonic(), owners[name]))
-        return owners, frozenset(missing[MOST_ASKED:])
+        if found is None:
+            return owners
+        by_name: dict[str, list[KnownMapping]] = {name: [] for name in missing}
+        for row in found:
+            by_name[ImageRef.parse(row.target).name].append(row)
+        for name, rows in by_name.items():
+            self._inside.put(name, (time.monotonic(), rows))
+        return owners | by_name
 
 
 def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:

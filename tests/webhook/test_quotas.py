@@ -39,7 +39,7 @@ def test_a_namespace_orders_no_more_than_its_quota(
         wait_until(lambda: ordered(webhook, "greedy") == 5, what="what the quota allows")
         wait_until(lambda: ask(6, "greedy") == "quota", what="a refusal")
         answer = webhook.admit(pod_of(f"{source.host}/greedy/app-7:1"), namespace="greedy")
-        assert "its namespace has ordered as many new images" in answer.response["warnings"][0]
+        assert "its namespace has requested as many new images" in answer.response["warnings"][0]
 
         # What is mirrored is swapped there as everywhere, also what this process has not seen yet.
         for name in ("known", "unseen"):

@@ -65,6 +65,7 @@ def _as_json(pod: ExplainedPod) -> dict[str, Any]:
         "namespace": pod.namespace,
         "images": [{name: getattr(image, name) for name in shown} for image in pod.images],
         "patch": list(pod.patch),
+        **({"warnings": list(pod.warnings)} if pod.warnings else {}),
         **({"denied": pod.denied} if pod.denied else {}),
     }
 
@@ -92,3 +93,5 @@ def _print(console: Console, pod: ExplainedPod) -> None:
         console.print(f"  [bold]{reason}[/]: {meaning}", highlight=False)
     for would in dict.fromkeys(i.would for i in pod.images if i.would):
         console.print(f"  Otherwise it would have been: [bold]{would}[/]", highlight=False)
+    for line in pod.warnings:
+        console.print(f"  {line}", highlight=False, markup=False)

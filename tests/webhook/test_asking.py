@@ -1,0 +1,94 @@
+"""Questions to registries: those that nobody waits for are in nobody's way; a change of the engine cuts none off."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import sample_image
+from mirrors.images import ImageRef
+from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
+from tests.support.faulty_registry import FaultyRegistry
+from tests.support.ports import wait_until
+from webhook.engines import Engines
+from webhook.existence import MOST_UNDER_WAY, Existence
+
+ACCESS = RegistryAccess(host="example.com")
+THERE = Descriptor("application/vnd.oci.image.manifest.v1+json", "sha256:" + "0" * 64, 100)
+
+
+class Registry:
+    """Answers some images at once, and the others when it is let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.asked: list[str] = []
+
+    def head(self, ref: ImageRef, access: RegistryAccess, timeout: float) -> Descriptor | None:
+        self.asked.append(str(ref))
+        if "stale" in ref.repository:
+            self.let_go.wait(30)
+        return THERE
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    made = Registry()
+    yield made
+    made.let_go.set()
+
+
+def test_a_new_image_is_asked_for_beside_hundreds_in_the_background(registry: Registry) -> None:
+    existence = Existence(registry.head)
+    stale = [ImageRef.parse(f"example.com/stale-{number}") for number in range(MOST_UNDER_WAY + 50)]
+    for ref in stale:
+        existence.ask(ref, ACCESS, later=True)
+
+    assert existence.ask(ImageRef.parse("example.com/new"), ACCESS).result(10).state == "present"
+    assert not any("stale-100:" in name for name in registry.asked), "it waits for a thread"
+    registry.let_go.set()
+    # Somebody waits for one of those now, and not behind all others.
+    assert existence.ask(stale[100], ACCESS).result(10).state == "present"
+    existence.close()
+
+
+def test_the_same_question_is_sent_once(registry: Registry) -> None:
+    existence = Existence(registry.head)
+    ref = ImageRef.parse("example.com/stale")
+    first = existence.ask(ref, ACCESS, later=True)
+    wait_until(lambda: registry.asked, what="the question")
+    second, third = existence.ask(ref, ACCESS), existence.ask(ref, ACCESS, later=True)
+    registry.let_go.set()
+
+    assert {future.result(10).state for future in (first, second, third)} == {"present"}
+    assert len(registry.asked) == 1
+    existence.close()
+
+
+def test_a_replaced_engine_answers_what_it_was_asked() -> None:
+    arrived, let_go = threading.Event(), threading.Event()
+
+    def hold(handler: Handler) -> bool:
+        arrived.set()
+        let_go.wait(20)
+        return False
+
+    with FaultyRegistry() as target:
+        sample_image(layers=1, layer_bytes=100).load(target.storage, "team/app", "1.0")
+        target.on("HEAD .*/manifests/", hold)
+        engines = Engines(lambda: Engine(EngineSettings(images=4, blobs=1)))
+        access = RegistryAccess(host=target.host, insecure=True, private_allowed=True)
+        ref = ImageRef.parse(f"{target.host}/team/app:1.0")
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(engines.head, ref, access, 20.0)
+            assert arrived.wait(20)
+            for _ in range(3):
+                engines.replace()
+            let_go.set()
+            assert answer.result(20) is not None
+        assert engines.head(ref, access, 20.0) is not None
+        engines.close()

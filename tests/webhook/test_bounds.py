@@ -1,0 +1,114 @@
+"""A review of very many images costs others nothing: a bounded number is looked at, listed and logged."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import DatabaseTemplate
+from tests.support.system import Webhook, pod_of, review_of, run_manage, running_webhook
+from tests.webhook.mirrored import embedded_webhook, known_pods
+
+MOST = 1_000
+TOO_MANY = 'swapper_images_total{decision="keep",reason="too-many-images"}'
+
+
+def numbered(count: int) -> dict[str, Any]:
+    return pod_of(*(f"example.com/app-{number}" for number in range(count)))
+
+
+def line_of(webhook: Webhook, uid: str) -> dict[str, Any]:
+    (line,) = [line for line in webhook.log_lines() if line.get("uid") == uid and line["message"] == "Admitted"]
+    return line
+
+
+def test_the_first_thousand_images_are_looked_at_and_the_others_kept(always: Webhook) -> None:
+    before = always.metrics().get(TOO_MANY, 0)
+
+    answer = always.admit(numbered(MOST + 234))
+
+    assert len(answer.images) == MOST
+    assert f"/spec/containers/{MOST}/image" not in answer.images
+    assert always.metrics()[TOO_MANY] == before + 234
+    assert answer.response["warnings"] == [
+        "k8s-image-swapper: this pod names more images than one review looks at; 234 images were not changed"
+    ]
+    line = line_of(always, answer.response["uid"])
+    assert len(line["images"]) == 20
+    assert line["more-images"] == MOST + 234 - 20
+
+
+def test_a_pod_of_exactly_a_thousand_is_looked_at_as_a_whole(always: Webhook) -> None:
+    answer = always.admit(numbered(MOST))
+
+    assert len(answer.images) == MOST
+    assert "warnings" not in answer.response
+
+
+def test_all_lists_of_a_pod_count_together(always: Webhook) -> None:
+    pod = numbered(600)
+    pod["spec"]["initContainers"] = [{"name": f"i{n}", "image": f"example.com/init-{n}"} for n in range(600)]
+    pod["spec"]["volumes"] = [{"name": "v", "image": {"reference": "example.com/volume"}}]
+    before = always.metrics().get(TOO_MANY, 0)
+
+    assert len(always.admit(pod).images) == MOST
+    assert always.metrics()[TOO_MANY] == before + 201
+
+
+def test_an_update_and_debug_containers_are_bounded_too(always: Webhook) -> None:
+    old, new = numbered(1_500), numbered(1_500)
+    new["spec"]["containers"][3]["image"] = "example.com/changed"
+    assert list(always.admit(new, operation="UPDATE", old=old).images) == ["/spec/containers/3/image"]
+
+    new = {**old, "spec": {**old["spec"], "ephemeralContainers": [
+        {"name": f"d{n}", "image": f"example.com/debug-{n}"} for n in range(1_300)]}}  # fmt: skip
+    answer = always.admit(new, operation="UPDATE", sub_resource="ephemeralcontainers", old=old)
+    assert len(answer.images) == MOST
+
+
+def test_names_and_images_in_the_log_are_bounded(always: Webhook) -> None:
+    pod = pod_of("x" * 1_000_000, name="n" * 500_000)
+
+    answer = always.admit(pod, namespace="s" * 500_000)
+
+    assert len(json.dumps(line_of(always, answer.response["uid"]))) < 4_000
+
+
+def test_a_pod_that_nobody_can_look_through_is_denied_under_enforce(
+    database_template: DatabaseTemplate, target: MemoryRegistry, tmp_path: Path
+) -> None:
+    """Behind so many images may be another's private mirror."""
+    with running_webhook(tmp_path, database_template, target=target.host, privateImages="enforce") as webhook:
+        assert webhook.admit(numbered(MOST)).allowed
+        answer = webhook.admit(numbered(MOST + 1))
+
+        assert not answer.allowed
+        assert "more images than one review looks at; use several pods" in answer.response["status"]["message"]
+
+
+def test_explain_lists_a_bounded_number(always: Webhook, tmp_path: Path) -> None:
+    file = tmp_path / "pod.json"
+    file.write_text(json.dumps(numbered(3_000)))
+
+    told = json.loads(run_manage("explain", "--json", str(file), environment=always.environment).stdout)
+
+    (pod,) = told if isinstance(told, list) else told["pods"]
+    reasons = Counter(image["reason"] for image in pod["images"])
+    assert reasons == {"policy-always": MOST, "too-many-images": 20}
+    assert "2000 images were not changed" in pod["warnings"][0]
+
+
+def test_known_pods_are_swapped_in_time_beside_reviews_of_very_many_images(
+    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
+) -> None:
+    with embedded_webhook(tmp_path, source, target) as webhook:
+        body = json.dumps(review_of({"spec": {"containers": [{"image": f"a/b{n}"} for n in range(100_000)]}})).encode()
+        with known_pods(webhook, source), ThreadPoolExecutor(8) as pool:
+            answered = [pool.submit(webhook.post, body) for _ in range(24)]
+            assert {future.result().status for future in answered} == {200}
+        logged = [len(line) for line in webhook.log_text().splitlines()]
+        assert max(logged) < 20_000

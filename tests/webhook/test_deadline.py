@@ -1,0 +1,65 @@
+"""The API server's own timeout, which it sends in the URL, bounds the answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.faulty_registry import FaultyRegistry, hang
+from tests.support.system import Webhook, pod_of, review_of
+from tests.webhook.mirrored import embedded_webhook
+from webhook import deadline
+
+
+@pytest.mark.parametrize(
+    ("query", "seconds"),
+    [
+        ("timeout=5s", 5.0),
+        ("timeout=30s", 30.0),
+        ("timeout=1.5s", 1.5),
+        ("timeout=500ms", 0.5),
+        ("a=b&timeout=10s", 10.0),
+        ("", None),
+        ("timeout=", None),
+        ("timeout=5", None),
+        ("timeout=-5s", None),
+        ("timeout=0s", None),
+        ("timeout=31s", None),
+        ("timeout=1h", None),
+        ("timeout=5s&timeout=3s", None),
+        ("timeout=five", None),
+        ("timeout=%00", None),
+        ("mytimeout=5s", None),
+        ("timeout=" + "9" * 8_000 + "s", None),
+        ("&".join(["timeout=5s"] + ["a=1"] * 2_000), None),
+    ],
+)
+def test_a_timeout_is_read_as_the_api_server_writes_it(query: str, seconds: float | None) -> None:
+    assert deadline.of_query(query) == seconds
+
+
+def test_the_answer_comes_within_the_shorter_one(
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
+) -> None:
+    with embedded_webhook(tmp_path, source, faulty) as webhook:
+        faulty.on("HEAD ", hang, times=float("inf"))
+        try:
+            # Each asks for another image: nobody waits for an answer that is on its way already.
+            assert waited(webhook, "1", "?timeout=1s") < 1_000
+            assert waited(webhook, "2", "?timeout=nonsense") > 1_200
+            assert waited(webhook, "3", "?timeout=30s") > 1_200
+        finally:
+            faulty.closing.set()
+
+
+def waited(webhook: Webhook, name: str, query: str) -> float:
+    """Milliseconds that a review took whose image the target is asked for, as the log tells."""
+    review = review_of(pod_of(f"example.com/asked-{name}:1"))
+    assert webhook.post(json.dumps(review).encode(), f"{webhook.path}{query}").status == 200
+    uid = review["request"]["uid"]
+    (line,) = [line for line in webhook.log_lines() if line.get("uid") == uid and line["message"] == "Admitted"]
+    milliseconds: float = line["milliseconds"]
+    return milliseconds

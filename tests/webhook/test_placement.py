@@ -1,0 +1,77 @@
+"""Which platforms a pod binds itself to, by the scheduler's rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from webhook.placement import ARCH, OS, platforms_of
+
+
+def expression(key: str, operator: str, *values: str) -> dict[str, Any]:
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
+def pod(*terms: list[dict[str, Any]], selector: dict[str, Any] | None = None, system: str = "") -> dict[str, Any]:
+    spec: dict[str, Any] = {"nodeSelector": selector or {}}
+    if system:
+        spec["os"] = {"name": system}
+    if terms:
+        required = {"nodeSelectorTerms": [{"matchExpressions": term} for term in terms]}
+        spec["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    return {"spec": spec}
+
+
+AMD, ARM = expression(ARCH, "In", "amd64"), expression(ARCH, "In", "arm64")
+BOTH = expression(ARCH, "In", "amd64", "arm64")
+EITHER_OS = expression(OS, "In", "linux", "windows")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (pod(), set()),
+        (pod(selector={ARCH: "arm64"}), {"linux/arm64"}),
+        (pod(selector={ARCH: "arm64", OS: "windows"}), {"windows/arm64"}),
+        (pod(selector={ARCH: "amd64"}, system="windows"), {"windows/amd64"}),
+        (pod(selector={OS: "linux"}), set()),
+        # All systems with all architectures.
+        (pod([EITHER_OS, BOTH]), {"linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"}),
+        (pod([EITHER_OS, AMD]), {"linux/amd64", "windows/amd64"}),
+        # Expressions of a term are joined by and, as is the selector.
+        (pod([BOTH, ARM]), {"linux/arm64"}),
+        (pod([AMD, ARM]), set()),
+        (pod([BOTH, expression(ARCH, "NotIn", "arm64")]), {"linux/amd64"}),
+        (pod([BOTH], selector={ARCH: "amd64"}), {"linux/amd64"}),
+        (pod([EITHER_OS, BOTH], selector={OS: "windows", ARCH: "arm64"}), {"windows/arm64"}),
+        (pod([ARM], selector={ARCH: "amd64"}), set()),
+        (pod([expression(ARCH, "NotIn", "arm64")]), set()),
+        (pod([expression(ARCH, "Exists")], selector={ARCH: "arm64"}), {"linux/arm64"}),
+        # Terms are joined by or; what no term combines is no platform of the pod.
+        (pod([AMD], [ARM]), {"linux/amd64", "linux/arm64"}),
+        (
+            pod([expression(OS, "In", "windows"), AMD], [expression(OS, "In", "linux"), ARM]),
+            {"windows/amd64", "linux/arm64"},
+        ),
+        (pod([AMD], [expression("zone", "In", "a")]), {"linux/amd64"}),
+        # An empty term matches no node.
+        (pod([], [ARM]), {"linux/arm64"}),
+        (pod([], selector={ARCH: "arm64"}), set()),
+        # Odd types say nothing.
+        (pod(selector={ARCH: 5, OS: ["linux"]}), set()),
+        ({"spec": {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}}}, set()),
+        ({"spec": {"nodeSelector": "arm64", "affinity": "x"}}, set()),
+        (pod([{"key": ARCH, "operator": "In", "values": [{}, "arm64", None]}]), {"linux/arm64"}),
+        ({}, set()),
+    ],
+)
+def test_a_pod_is_bound_to_what_can_be_scheduled(given: dict[str, Any], expected: set[str]) -> None:
+    assert platforms_of(given) == expected
+
+
+def test_very_many_values_are_bounded() -> None:
+    many = [str(number) for number in range(20_000)]
+    term = [expression(OS, "In", *many), expression(ARCH, "In", *many)]
+
+    assert len(platforms_of(pod(*[term] * 3))) <= 400

@@ -1,0 +1,63 @@
+"""An error that repeats in one piece of the store's work keeps no other from being done, and does not fill the log."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import yaml
+
+from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import query
+from tests.support.ports import wait_until
+from tests.support.system import pod_of, run_manage
+from tests.webhook.mirrored import embedded_webhook, image, reason
+
+MESSAGE = "The store's thread met an error and goes on"
+
+
+def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(
+    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
+) -> None:
+    with embedded_webhook(tmp_path, source, target) as webhook:
+        spoil = (
+            "UPDATE mirrors_imagemapping SET verified_at = '2026-99-99 00:00:00', changed_at = '2100-01-01 00:00:00'"
+        )
+        query(webhook.database_url, f"{spoil} WHERE source LIKE '%unseen%'")
+        wait_until(lambda: MESSAGE in webhook.log_text(), what="the first error")
+
+        # Operators' rows are followed, requests are answered, counts are written.
+        row = "name='a', jmespath='contains(container.image, `new`)'"
+        edit = f"from mirrors.models import Filter; Filter.objects.create({row})"
+        run_manage("shell", "-v0", "-c", edit, environment=webhook.environment)
+        wait_until(lambda: reason(webhook, source, "new") == "filtered", what="an operator's filter")
+        webhook.admit(pod_of(image(source, "known")), namespace="counted")
+        counted = "SELECT 1 FROM mirrors_decisioncount WHERE namespace = 'counted'"
+        wait_until(lambda: query(webhook.database_url, counted), timeout=40, what="a flush")
+        assert webhook.log_text().count(MESSAGE) <= 3
+        assert webhook.metrics()["swapper_database_available"] == 1
+
+
+def test_a_problem_of_the_target_that_comes_back_is_logged_again(
+    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
+) -> None:
+    password = tmp_path / "password"
+    password.write_text("secret")
+    message = "The target registry cannot be asked"
+    with embedded_webhook(tmp_path, source, target) as webhook:
+        document = yaml.safe_load(webhook.config.read_text())
+        document["target"]["oci"] |= {"username": "robot", "passwordFile": str(password)}
+        webhook.config.write_text(yaml.safe_dump(document))
+        password.unlink()
+        wait_until(lambda: webhook.log_text().count(message) == 1, what="the problem")
+        password.write_text("secret")
+
+        def is_logged_again() -> bool:
+            # Away for longer than two looks at it are apart, there for as long.
+            password.unlink(missing_ok=True)
+            time.sleep(1.2)
+            password.write_text("secret")
+            time.sleep(1.2)
+            return webhook.log_text().count(message) > 1
+
+        wait_until(is_logged_again, timeout=40, what="the same problem later")
