@@ -34,5 +34,16 @@ def listen(address: str, *, backlog: int = 128) -> socket.socket:
     return socket.create_server(where[:2], family=family, backlog=backlog)
 
 
+def all_addresses() -> str:
+    """The host, as gunicorn takes it, of all addresses of this machine: both families where it has both."""
+    if socket.has_dualstack_ipv6():
+        try:
+            socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True).close()
+            return "[::]"
+        except OSError:
+            return "0.0.0.0"  # noqa: S104
+    return "0.0.0.0"  # noqa: S104
+
+
 def _means_no_ipv6(error: OSError) -> bool:
     return error.errno in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}

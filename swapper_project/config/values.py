@@ -162,6 +162,7 @@ AccountId = Annotated[
         }
     ),
 ]
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 PlainText = Annotated[str, BeforeValidator(plain_text)]
 Policy = Annotated[str, BeforeValidator(_policy_text), AfterValidator(policy)]
 JmesPath = Annotated[str, AfterValidator(_filter)]
@@ -170,7 +171,7 @@ HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 FileName = Annotated[str, _pattern(r"[^\0\n]+", "must be the name of a file")]
 ListenAddress = Annotated[
     str,
-    _pattern(r"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", "must be an address and port, such as :8443"),
+    _pattern(rf"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):{_PORT}", "must be an address and port, such as :8443"),
 ]
 DialAddress = Annotated[
     str,

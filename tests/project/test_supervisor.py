@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import signal
-import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import ROOT
 from tests.support.ports import free_port, wait_until
 from tests.support.system import POOL, Process, write_config
 
@@ -81,13 +82,14 @@ def test_a_killed_worker_is_started_again_and_the_webhook_does_not_notice(tmp_pa
         wait_until(lambda: answers(ports["metrics"]), timeout=30, what="the new worker's sign of life")
 
 
-def test_what_cannot_start_ends_all_of_it(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with up(tmp_path, f"--listen-address=127.0.0.1:{port}") as (process, _):
-            assert process.popen is not None
-            assert process.popen.wait(60) == 1
-    assert "A process ended at its start" in process.log.read_text()
+def test_what_cannot_start_ends_all_of_it() -> None:
+    program = (
+        "from swapper_project.supervisor import *;"
+        "raise SystemExit(Supervisor([Program('well', ['sleep', '300'], {}), Program('ill', ['false'], {})]).run())"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert "A process ended at its start" in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize(

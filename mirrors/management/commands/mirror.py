@@ -40,7 +40,7 @@ LOOK_EVERY = 0.25
 class Command(BaseCommand):
     help = (
         "Mirror images now, whether or not a worker runs and whatever dryRun says. "
-        "Ends with status 1 if one of them could not be mirrored."
+        "Ends with status 1 if one of them could not be mirrored, with 2 if all of them were refused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -56,18 +56,22 @@ class Command(BaseCommand):
     def handle(self, *, images: list[str], as_json: bool, queue: bool, **options: Any) -> None:
         source = _config_source(options["config"])
         logs.configure(source.current.log_level, source.current.log_format)
-        refs = _parse(images, source.current)
+        refs, refused = _parse(images, source.current)
         if source.current.dry_run:
             self.stderr.write("dryRun is set: pods are not changed, but what is ordered here is copied all the same.")
-        outcomes = _order(refs, source.current)
+        outcomes = _order(refs, source.current) if refs else []
         ids = [outcome.job_id for outcome in outcomes if outcome.job_id is not None]
-        for outcome in outcomes:
-            if outcome.problem:
-                self.stderr.write(f"{outcome.source}: {PROBLEMS.get(outcome.problem, outcome.problem)}")
-        views = follow.look(ids) if queue else _carry_out(source, ids, sys.stderr if as_json else sys.stdout)
+        refused |= {o.source: PROBLEMS.get(o.problem, o.problem) for o in outcomes if o.problem}
+        for image, reason in refused.items():
+            self.stderr.write(f"{image}: {reason}")
+            if as_json:
+                self.stdout.write(json.dumps({"image": image, "status": "refused", "error": reason}))
+        views = follow.look(ids) if queue or not ids else _carry_out(source, ids, sys.stderr if as_json else sys.stdout)
         self._tell(views, as_json=as_json, queued=queue)
+        if refused and not ids:
+            sys.exit(2)
         wanted = {"succeeded", "pending", "running"} if queue else {"succeeded"}
-        if len(ids) < len(outcomes) or not all(view.status in wanted for view in views):
+        if refused or not all(view.status in wanted for view in views):
             sys.exit(1)
 
     def _tell(self, views: Sequence[JobView], *, as_json: bool, queued: bool) -> None:
@@ -91,22 +95,26 @@ def _config_source(explicit: str | None) -> ConfigSource:
         configured.stop(str(error))
 
 
-def _parse(images: Sequence[str], config: Config) -> list[ImageRef]:
+def _parse(images: Sequence[str], config: Config) -> tuple[list[ImageRef], dict[str, str]]:
+    """References to request, and why the other images are refused."""
     entries = [*source_entries(config), *operator_sources()]
     catalog = SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
     allowed = AllowedSources(config.source.allowed_hosts, catalog.is_configured)
-    refs = []
+    refs: list[ImageRef] = []
+    refused: dict[str, str] = {}
     for image in images:
         try:
             ref = ImageRef.parse(image)
         except InvalidReferenceError as error:
-            configured.stop(f"{image}: {error}.")
+            refused[image] = f"{error}."
+            continue
         if config.target.name.contains(ref):
-            configured.stop(f"{ref} lies at the target already: name the image as its source has it.")
-        if refusal := allowed.refusal(ref.registry):
-            configured.stop(refusal)
-        refs.append(ref)
-    return list(dict.fromkeys(refs))
+            refused[image] = "it is at the target already: name the image as its source has it."
+        elif refusal := allowed.refusal(ref.registry):
+            refused[image] = refusal
+        else:
+            refs.append(ref)
+    return list(dict.fromkeys(refs)), refused
 
 
 def _order(refs: Sequence[ImageRef], config: Config) -> list[OrderOutcome]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 
 from swapper_project import config as configuration
-from swapper_project import configured, logs
+from swapper_project import configured, listening, logs
 from swapper_project.certificates import CertificateError, ReloadingContext, ensure_self_signed
 from swapper_project.config import Config
 from swapper_project.secret_key import ensure_secret_key
@@ -81,6 +83,13 @@ class Command(BaseCommand):
             configured.stop(f"{error.filename or data_dir}: {error.strerror}. Name another place with --data-dir.")
         except CertificateError as error:
             configured.stop(f"{error}. Mend tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
+        addresses = {
+            "--listen-address": webhook["SWAPPER_BIND"],
+            "--web-address": options["web_address"],
+            "--metrics-address": options["metrics_address"],
+        }
+        for flag, address in addresses.items():
+            _stop_unless_free(address, flag)
         self._prepare(common, data_dir)
         self._tell(config, webhook, options["web_address"], data_dir)
         programs = [
@@ -126,7 +135,7 @@ def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -
 
 def _webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict[str, str]:
     host, _, port = config.listen_address.rpartition(":")
-    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host or '0.0.0.0'}:{port}"}  # noqa: S104
+    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host or listening.all_addresses()}:{port}"}
     if no_tls:
         return environment
     if config.tls_cert_file and config.tls_key_file:
@@ -137,6 +146,21 @@ def _webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dic
     names_of_files = {"SWAPPER_TLS_CERT_FILE": str(files[0]), "SWAPPER_TLS_KEY_FILE": str(files[1])}
     ReloadingContext(*names_of_files.values())  # refuses what can't be used
     return environment | names_of_files
+
+
+def _stop_unless_free(address: str, flag: str) -> None:
+    """Ends the process where it could not listen there, before anything is started."""
+    try:
+        listening.listen(address).close()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            port = address.rpartition(":")[2]
+            advice = f"Stop the process that holds it (ss -ltnp 'sport = :{port}' shows it), or choose another address"
+        else:
+            advice = "Choose an address of this machine"
+        configured.stop(
+            f"Cannot listen on {address}: {os.strerror(error.errno) if error.errno else error}. {advice} with {flag}."
+        )
 
 
 def _worker_environment(address: str) -> dict[str, str]:
@@ -150,8 +174,6 @@ def _web_environment(address: str) -> dict[str, str]:
 
 
 def _with_environ(extra: dict[str, str]) -> dict[str, str]:
-    import os
-
     return {**os.environ, **extra}
 
 

@@ -1,0 +1,161 @@
+"""Commands as an operator meets them: the same flags everywhere, and one line where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from swapper_project.command_line import take_flags
+from tests.support.databases import ROOT
+from tests.support.ports import free_port, wait_until
+from tests.support.system import run_manage, write_config
+
+
+def own_addresses() -> list[str]:
+    """Flags of `up` with ports of this test's own."""
+    names = ("--listen-address", "--web-address", "--metrics-address")
+    return [part for name in names for part in (name, f"127.0.0.1:{free_port()}")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rest", "config"),
+    [
+        (["prepare", "--config", "/a.yaml"], ["prepare"], "/a.yaml"),
+        (["--config=/a.yaml", "worker"], ["worker"], "/a.yaml"),
+        (["mirror", "app:1", "--json"], ["mirror", "app:1", "--json"], "/before.yaml"),
+        (["explain", "-", "--config", "/b.yaml", "--namespace", "x"], ["explain", "-", "--namespace", "x"], "/b.yaml"),
+    ],
+)
+def test_flags_reach_every_command_by_the_environment(arguments: list[str], rest: list[str], config: str) -> None:
+    environ = {"SWAPPER_CONFIG": "/before.yaml"}
+
+    assert take_flags(["manage.py", *arguments], environ) == ["manage.py", *rest]
+    assert environ["SWAPPER_CONFIG"] == config
+
+
+def test_prepare_takes_the_flags_of_all_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SWAPPER_DATABASE_URL", raising=False)
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
+
+    run_manage("prepare", "--config", str(config), "--data-dir", str(tmp_path / "data"))
+
+    assert list((tmp_path / "data").glob("*.sqlite3"))
+
+
+@pytest.mark.parametrize(
+    ("command", "database"),
+    [
+        (["mirror", "docker.io/library/app:1"], "unreachable"),
+        (["mirror", "docker.io/library/app:1"], "unprepared"),
+        (["mirror", "docker.io/library/app:1"], "directory"),
+        (["prepare"], "unreachable"),
+        (["prepare"], "directory"),
+        (["up"], "unreachable"),
+        (["up"], "directory"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, command: list[str], database: str) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
+    url = {
+        "unreachable": f"postgres://x:y@127.0.0.1:{free_port()}/x",
+        "unprepared": f"sqlite:///{tmp_path}/new.sqlite3",
+        "directory": f"sqlite:///{tmp_path}",
+    }[database]
+
+    flags = ["--no-tls", "--data-dir", str(tmp_path / "data"), *own_addresses()] if command == ["up"] else []
+
+    ended = run_manage(
+        *command, *flags, "--config", str(config), environment={"SWAPPER_DATABASE_URL": url}, check=False
+    )
+
+    assert ended.returncode not in (0, None)
+    assert "Traceback" not in ended.stderr
+    assert "database" in ended.stderr.lower()
+
+
+@pytest.mark.parametrize("flag", ["--listen-address", "--web-address", "--metrics-address"])
+def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, flag: str) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        flags = {
+            name: f"127.0.0.1:{free_port()}" for name in ("--listen-address", "--web-address", "--metrics-address")
+        }
+        given = [part for pair in (flags | {flag: address}).items() for part in pair]
+
+        ended = run_manage("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), *given, check=False)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"Cannot listen on {address}")
+    assert f"with {flag}" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_port_that_cannot_be_is_refused_with_the_configuration(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com", listenAddress=":99999")
+
+    ended = run_manage("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), check=False)
+
+    assert ended.returncode == 2
+    assert "listenAddress" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_one_refused_image_does_not_stop_the_others(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
+    environment = {
+        "SWAPPER_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3",
+        "SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%",
+    }
+    run_manage("prepare", "--config", str(config), environment=environment)
+
+    ended = run_manage(
+        *(
+            "mirror",
+            "--config",
+            str(config),
+            "--json",
+            "--queue",
+            "Not:::an image",
+            "mirror.example.com/a/b:1",
+            "nginx:1",
+        ),
+        environment=environment,
+        check=False,
+    )
+
+    found = {entry["image"]: entry["status"] for entry in map(json.loads, ended.stdout.splitlines())}
+    assert found == {
+        "Not:::an image": "refused",
+        "mirror.example.com/a/b:1": "refused",
+        "docker.io/library/nginx:1": "pending",
+    }
+    assert ended.returncode == 1
+
+
+def test_the_processes_of_a_killed_parent_end_with_it(tmp_path: Path) -> None:
+    child = tmp_path / "child.pid"
+    program = (
+        "import sys; from swapper_project.supervisor import *;"
+        f"Supervisor([Program('x', ['sh', '-c', 'echo $$ > {child}; exec sleep 300'], {{}})]).run()"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    try:
+        wait_until(lambda: child.exists() and child.read_text().strip(), what="the child")
+        pid = int(child.read_text())
+    finally:
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+
+    def is_over() -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            return True
+
+    wait_until(is_over, what="the end of the child")
