@@ -46,12 +46,17 @@ class Gauges:
         metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
         self._shown_hosts.add(snapshot.label(snapshot.policy.target.endpoint))
         self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})
-        if self.certificate is not None:
-            # Also looks at the files: a torn pair is told of before a client comes.
-            self.certificate.current()
-            left = self.certificate.expires_at - dt.datetime.now(dt.UTC)
-            metrics.CERTIFICATE_EXPIRY.set(left.total_seconds())
-            metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem))
+        self.publish_certificate()
+
+    def publish_certificate(self) -> None:
+        """Also looks at the files: a pair that cannot be used is reported before a client connects, and so is an
+        expired one that is still in use."""
+        if self.certificate is None:
+            return
+        self.certificate.current()
+        left = (self.certificate.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
+        metrics.CERTIFICATE_EXPIRY.set(left)
+        metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem) or left <= 0)
 
     def _publish_breaker(self, open_hosts: set[str]) -> None:
         """Hosts stay at 0 once they have been seen: a series that vanishes is no alert's end."""

@@ -56,6 +56,7 @@ class Runtime:
     def follow_certificate(self, certificate: ReloadingContext | None) -> None:
         """Show in the metrics how long this certificate holds, and whether a newer one can't be used."""
         self._gauges.certificate = certificate
+        self._gauges.publish_certificate()
 
     def start(self) -> None:
         if not self.is_observer:
