@@ -79,7 +79,7 @@ def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, comm
     assert "database" in ended.stderr.lower()
 
 
-@pytest.mark.parametrize("flag", ["--listen-address", "--web-address", "--metrics-address"])
+@pytest.mark.parametrize("flag", ["--listen-address", "--web-address"])
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, flag: str) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
     with socket.create_server(("127.0.0.1", 0)) as taken:

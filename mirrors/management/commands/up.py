@@ -83,12 +83,8 @@ class Command(BaseCommand):
             configured.stop(f"{error.filename or data_dir}: {error.strerror}. Name another place with --data-dir.")
         except CertificateError as error:
             configured.stop(f"{error}. Mend tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
-        addresses = {
-            "--listen-address": webhook["SWAPPER_BIND"],
-            "--web-address": options["web_address"],
-            "--metrics-address": options["metrics_address"],
-        }
-        for flag, address in addresses.items():
+        # The worker copies without its metrics' address, and says so in the log.
+        for flag, address in (("--listen-address", webhook["SWAPPER_BIND"]), ("--web-address", options["web_address"])):
             _stop_unless_free(address, flag)
         self._prepare(common, data_dir)
         self._tell(config, webhook, options["web_address"], data_dir)
