@@ -29,7 +29,8 @@ class CertificateError(Exception):
 class ReloadingContext:
     """A TLS context that follows its files. A torn, broken or expired pair leaves the last good one in use.
 
-    ``problem`` says why what the files now hold is not in use; ``expires_at`` is that of the pair in use.
+    ``problem`` says why what the files now hold is not in use, or that the pair in use has expired; ``expires_at`` is
+    that of the pair in use.
     Raises CertificateError where there is no pair to begin with.
     """
 
@@ -37,8 +38,15 @@ class ReloadingContext:
         self._files = (Path(cert_file), Path(key_file))
         self._lock = threading.Lock()
         self._seen = self._stamp()
-        self.problem = ""
+        self._refusal = ""
+        self._is_expiry_told = False
         self._context, self.expires_at = self._load()
+
+    @property
+    def problem(self) -> str:
+        if self._refusal or self.expires_at > dt.datetime.now(dt.UTC):
+            return self._refusal
+        return f"{self._files[0]} expired at {self.expires_at:%Y-%m-%d %H:%M} UTC"
 
     def current(self) -> ssl.SSLContext:
         with self._lock:
@@ -47,16 +55,27 @@ class ReloadingContext:
                 self._seen = stamp
                 try:
                     self._context, self.expires_at = self._load()
-                    self.problem = ""
+                    self._refusal, self._is_expiry_told = "", False
                     log.info("The certificate was read again", file=str(self._files[0]), expires=str(self.expires_at))
                 except CertificateError as error:
-                    self.problem = str(error)
+                    self._refusal = str(error)
                     log.error(
                         "The new certificate cannot be used; the old one stays in use. Put a valid pair there",
-                        error=self.problem,
+                        error=self._refusal,
                         expires=str(self.expires_at),
                     )
+            self._tell_of_expiry()
             return self._context
+
+    def _tell_of_expiry(self) -> None:
+        if self._is_expiry_told or self.expires_at > dt.datetime.now(dt.UTC):
+            return
+        self._is_expiry_told = True
+        log.error(
+            "The certificate in use has expired: API servers refuse it. Put a valid pair there",
+            file=str(self._files[0]),
+            expires=str(self.expires_at),
+        )
 
     def _load(self) -> tuple[ssl.SSLContext, dt.datetime]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -8,10 +8,13 @@ import ssl
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from swapper_project import env, metrics_files
-from swapper_project.certificates import ReloadingContext
+from swapper_project import env, listening, metrics_files
+from swapper_project.certificates import CertificateError, ReloadingContext
+
+if TYPE_CHECKING:
+    from swapper_project.config import Config
 
 BOOT_ERROR = 3
 """The status of a worker on which gunicorn ends, instead of starting another one."""
@@ -29,8 +32,17 @@ def _most_connections() -> int:
     return max(128, min(4_000, soft - 256))
 
 
-_environment = env.read()
-bind = _environment.bind or "127.0.0.1:8000"
+def _stop(error: Exception) -> NoReturn:
+    """Without a traceback: what it says is for the operator."""
+    print(error, file=sys.stderr)
+    sys.exit(BOOT_ERROR)
+
+
+try:
+    _environment = env.read()
+except env.EnvironmentProblem as _problem:
+    _stop(_problem)
+bind = listening.for_gunicorn(_environment.bind or "127.0.0.1:8000")
 worker_class = "swapper_project.serving.worker.PatientWorker"
 # One process of many threads: what is known is in memory once, and probes answer while reviews wait.
 workers = 1
@@ -55,7 +67,10 @@ proc_name = f"swapper-{_role}"
 certfile = os.environ.get("SWAPPER_TLS_CERT_FILE") or None
 keyfile = os.environ.get("SWAPPER_TLS_KEY_FILE") or None
 
-_context = ReloadingContext(certfile, keyfile) if certfile and keyfile else None
+try:
+    _context = ReloadingContext(certfile, keyfile) if certfile and keyfile else None
+except CertificateError as _problem:
+    _stop(_problem)
 
 
 def ssl_context(conf: Any, default_ssl_context_factory: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
@@ -68,21 +83,33 @@ def post_worker_init(worker: Any) -> None:
     from swapper_project.config import ConfigError
 
     try:
-        if _role == "webhook":
-            from webhook.runtime import runtime
-
-            runtime().follow_certificate(_context)
-        elif _environment.config is not None:
-            from swapper_project import config, logs
-
-            loaded = config.load(_environment.config, _environment.config_overrides)
-            logs.configure(loaded.log_level, loaded.log_format)
+        config = _config_in_force()
     except ConfigError as error:
-        print(error, file=sys.stderr)
-        sys.exit(BOOT_ERROR)
+        _stop(error)
     # From here on its lines look like ours.
     worker.log.error_log.handlers.clear()
     worker.log.error_log.propagate = True
+    from swapper_project.serving.started import announce
+
+    announce(_role, (listener.sock for listener in worker.sockets), is_tls=_context is not None, config=config)
+
+
+def _config_in_force() -> Config | None:
+    if _role == "webhook":
+        from webhook.runtime import runtime
+
+        runtime().follow_certificate(_context)
+        return runtime().snapshots.current.config
+    if _environment.config is None:
+        from swapper_project import configured
+
+        source = configured.source()
+        return source.current if source else None
+    from swapper_project import config, logs
+
+    loaded = config.load(_environment.config, _environment.config_overrides)
+    logs.configure(loaded.log_level, loaded.log_format)
+    return loaded
 
 
 def worker_exit(server: Any, worker: Any) -> None:

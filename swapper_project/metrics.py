@@ -72,7 +72,7 @@ CERTIFICATE_EXPIRY: Final = PublishedGauge(
 )
 CERTIFICATE_PROBLEM: Final = PublishedGauge(
     "swapper_webhook_certificate_problem",
-    "1 while the certificate's files cannot be used and the last good pair is kept.",
+    "1 while the certificate's files cannot be used and the last good pair is kept, or the pair in use has expired.",
     multiprocess_mode="livemax",
 )
 CONFIG_PROBLEM: Final = PublishedGauge(

@@ -56,7 +56,7 @@ class Gauges:
         self.certificate.current()
         left = (self.certificate.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
         metrics.CERTIFICATE_EXPIRY.set(left)
-        metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem) or left <= 0)
+        metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem))
 
     def _publish_breaker(self, open_hosts: set[str]) -> None:
         """Hosts stay at 0 once they have been seen: a series that vanishes is no alert's end."""

@@ -7,6 +7,7 @@ import threading
 from functools import cache
 from typing import Any, Final
 
+import structlog
 from django.conf import settings
 
 from mirrors.oci import Engine, EngineSettings
@@ -22,6 +23,8 @@ from webhook.knowledge import Knowing
 from webhook.review import Reviewer
 from webhook.snapshot import Snapshots
 from webhook.store import Store
+
+log = structlog.get_logger(__name__)
 
 THREADS: Final = 32
 """Request threads of a webhook process; half of them may wait."""
@@ -115,6 +118,8 @@ def _make() -> Runtime:
     runtime = Runtime(settings.ENVIRONMENT)
     config = runtime.snapshots.current.config
     logs.configure(config.log_level, config.log_format)
+    for warning in config.warnings:
+        log.warning(warning)
     runtime.start()
     return runtime
 

@@ -171,11 +171,11 @@ HostPattern = Annotated[str, AfterValidator(_host_pattern)]
 FileName = Annotated[str, _pattern(r"[^\0\n]+", "must be the name of a file")]
 ListenAddress = Annotated[
     str,
-    _pattern(rf"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):{_PORT}", "must be an address and port, such as :8443"),
+    _pattern(rf"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):{_PORT}", "must be an address and port, 1 to 65535, such as :8443"),
 ]
 DialAddress = Annotated[
     str,
-    _pattern(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", "must be a host, or host:port"),
+    _pattern(rf"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?", "must be a host, or host:port from 1 to 65535"),
 ]
 KmsKeyName = Annotated[
     str,

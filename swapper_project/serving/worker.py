@@ -22,6 +22,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from swapper_project.serving import arrival
 from swapper_project.serving.connection import PIECE, Connection, Phase
+from swapper_project.serving.handshakes import RefusedHandshakes
 
 PATIENCE: Final = 10.0
 """Seconds from a connection's beginning, or its next request's first byte, until the request must be whole."""
@@ -53,6 +54,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._pending: dict[Connection, None] = {}
         self._leaving: dict[Connection, None] = {}
         self._handshakes = ThreadPoolExecutor(HANDSHAKE_THREADS, thread_name_prefix="handshake")
+        self._refused = RefusedHandshakes()
         self._last_accept = 0.0
 
     # The life of a connection: accept, shake hands, collect a request, answer it, keep the connection or part.
@@ -106,6 +108,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def _after_step(self, conn: Connection, step: Future[bool]) -> None:
         if step.cancelled() or step.exception() is not None or conn.timeout <= time.monotonic():
+            if not step.cancelled():
+                self._refused.note(step.exception(), conn.client)
             del self._pending[conn]
             self._close(conn)
             return
@@ -117,7 +121,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _collect(self, conn: Connection) -> None:
         try:
             is_whole = conn.receive()
-        except (OSError, EOFError):
+        except (OSError, EOFError) as error:
+            self._refused.note(error, conn.client)
             self._give_up(conn)
             return
         if is_whole:

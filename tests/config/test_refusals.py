@@ -56,7 +56,7 @@ def problems(text: str) -> list[str]:
         (TARGET + "imageCopyDeadline: -8s", "c.yaml:2: imageCopyDeadline: must be a duration with its unit, such as 300ms, 8s, 1m30s or 24h"),
         (TARGET + "imageCopyDeadline: 0s", "c.yaml:2: imageCopyDeadline: must be greater than 0"),
         (TARGET + "listenAddress: 8443", "c.yaml:2: listenAddress: must be text; put quotes around it"),
-        (TARGET + "listenAddress: '8443'", "c.yaml:2: listenAddress: must be an address and port, such as :8443"),
+        (TARGET + "listenAddress: '8443'", "c.yaml:2: listenAddress: must be an address and port, 1 to 65535, such as :8443"),
         (TARGET + "platforms: linux/amd64", "c.yaml:2: platforms: must be a list"),
         (TARGET + "platforms: [linux]", "c.yaml:2: platforms[0]: must be a platform such as linux/amd64 or linux/arm/v7"),
         (TARGET + "tlsCertFile: a.crt", "c.yaml: tlsCertFile and tlsKeyFile must be given together"),

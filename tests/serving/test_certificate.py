@@ -39,6 +39,18 @@ def test_a_renewed_certificate_is_used_without_a_failed_request(webhook: Webhook
     assert webhook.metrics()[PROBLEM] == 0
 
 
+def test_a_pair_that_expires_in_use_is_a_problem_until_it_is_renewed(webhook: Webhook, pair: Pair) -> None:
+    ends_soon = pair.authority.issue(pair.cert, pair.key, valid_for=dt.timedelta(seconds=8))
+    wait_until(lambda: serial_number(webhook) == ends_soon, what="the certificate that ends soon")
+    wait_until(lambda: webhook.metrics()[PROBLEM] == 1, what="the problem in the metrics")
+    assert webhook.metrics()[EXPIRY] <= 0
+    (told,) = [line for line in webhook.log_lines() if "certificate in use has expired" in line["message"]]
+    assert told["file"] == str(pair.cert)
+
+    pair.authority.issue(pair.cert, pair.key)
+    wait_until(lambda: webhook.metrics()[PROBLEM] == 0, what="the end of the problem in the metrics")
+
+
 @pytest.mark.parametrize("damage", ["torn", "wrong key", "expired", "not yet", "encrypted", "garbage", "gone"])
 def test_a_pair_that_cannot_be_used_leaves_the_last_good_one(
     webhook: Webhook, pair: Pair, damage: str, tmp_path_factory: pytest.TempPathFactory

@@ -71,8 +71,6 @@ class Command(BaseCommand):
         except configuration.ConfigError as error:
             configured.stop(str(error))
         logs.configure(config.log_level, config.log_format)
-        for warning in config.warnings:
-            log.warning(warning)
         if config.overridden:
             log.info("Flags override the configuration file", keys=list(config.overridden))
         data_dir = (options["data_dir"] or settings.ENVIRONMENT.data_dir).resolve()
@@ -105,7 +103,9 @@ class Command(BaseCommand):
 
     def _tell(self, config: Config, webhook: dict[str, str], web_address: str, data_dir: Path) -> None:
         scheme = "https" if webhook.get("SWAPPER_TLS_CERT_FILE") else "http"
-        self.stdout.write(f"webhook    {scheme}://{webhook['SWAPPER_BIND']}/webhook")
+        host, _, port = webhook["SWAPPER_BIND"].rpartition(":")
+        where = f"{scheme}://{host or 'localhost'}:{port}/webhook"
+        self.stdout.write(f"webhook    {where}{'' if host else '  (all addresses of this machine)'}")
         password = "as given" if settings.ENVIRONMENT.admin_password else f"in {data_dir / 'admin-password'}"
         self.stdout.write(f"admin      http://{web_address}/  user admin, password {password}")
         name = config.target.name
@@ -131,17 +131,23 @@ def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -
 
 def _webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict[str, str]:
     host, _, port = config.listen_address.rpartition(":")
-    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host or listening.all_addresses()}:{port}"}
+    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host}:{port}"}
     if no_tls:
         return environment
     if config.tls_cert_file and config.tls_key_file:
         files = (Path(config.tls_cert_file).absolute(), Path(config.tls_key_file).absolute())
     else:
-        names = ["localhost", "127.0.0.1", "::1", *([host] if host not in {"", "127.0.0.1", "0.0.0.0"} else [])]  # noqa: S104
+        names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *_names_of(host)]))
         files = ensure_self_signed(data_dir, names=names)
     names_of_files = {"SWAPPER_TLS_CERT_FILE": str(files[0]), "SWAPPER_TLS_KEY_FILE": str(files[1])}
     ReloadingContext(*names_of_files.values())  # refuses what can't be used
     return environment | names_of_files
+
+
+def _names_of(host: str) -> list[str]:
+    """What clients call it by; nobody calls all addresses by one name."""
+    name = host.removeprefix("[").removesuffix("]")
+    return [] if name in {"", "::", "0.0.0.0"} else [name]  # noqa: S104
 
 
 def _stop_unless_free(address: str, flag: str) -> None:
@@ -165,7 +171,7 @@ def _worker_environment(address: str) -> dict[str, str]:
 
 def _web_environment(address: str) -> dict[str, str]:
     host = address.rpartition(":")[0].strip("[]")
-    hosts = [*settings.ENVIRONMENT.allowed_hosts, host or "*"]
+    hosts = [*settings.ENVIRONMENT.allowed_hosts, "*" if host in listening.ALL else host]
     return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": address, "SWAPPER_ALLOWED_HOSTS": ",".join(hosts)}
 
 

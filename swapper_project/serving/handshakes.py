@@ -1,0 +1,71 @@
+"""TLS handshakes that fail: why, in words that name the next step, and not more often than is of use in a log."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+EVERY: Final = 60.0
+"""Seconds between two log lines of one kind of failure. An API server tries again with each pod."""
+
+_CABUNDLE: Final = "Put its authority into caBundle of the webhook's registration"
+_ALERTS: Final = (
+    (("UNKNOWN_CA",), f"The client does not trust our certificate: its authority is unknown. {_CABUNDLE}"),
+    (("CERTIFICATE_EXPIRED",), "The client says that our certificate has expired. Put a valid pair there"),
+    (
+        ("BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED"),
+        f"The client refused our certificate. {_CABUNDLE}, and check that the certificate names the host of the "
+        "registration and has not expired",
+    ),
+    (("HTTP_REQUEST", "HTTPS_PROXY_REQUEST"), "The client speaks plain HTTP. Use https:// in its address"),
+    (
+        ("UNSUPPORTED_PROTOCOL", "VERSION", "NO_SHARED_CIPHER", "HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY"),
+        "The client offers no TLS version or cipher that we take. Use a client with TLS 1.2 or newer",
+    ),
+)
+"""Parts of OpenSSL's names of failures, and what they mean; the first that fits counts."""
+
+_OTHER: Final = "A TLS handshake failed. Check what the client sends"
+
+
+@dataclass(slots=True)
+class _Told:
+    """When a kind of failure was logged last, and how many there were since."""
+
+    at: float
+    since: int = 0
+
+
+class RefusedHandshakes:
+    """For one thread. Clients that only close the connection, as probes of load balancers do, are not told of."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: dict[str, _Told] = {}
+
+    def note(self, error: BaseException | None, client: object) -> None:
+        if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return
+        words, now = meaning_of(error), self._clock()
+        told = self._told.get(words)
+        if told is not None and now - told.at < EVERY:
+            told.since += 1
+            return
+        # A socket of both families shows IPv4 addresses in this form.
+        address = str(client[0]).removeprefix("::ffff:") if isinstance(client, tuple) and client else ""
+        more = {"more": told.since} if told is not None and told.since else {}
+        log.warning("A TLS handshake was refused", error=words, reason=error.reason or "", client=address, **more)
+        self._told[words] = _Told(now)
+
+
+def meaning_of(error: ssl.SSLError) -> str:
+    """What a failure means, and what to do."""
+    name = (error.reason or "").upper()
+    return next((words for parts, words in _ALERTS if any(part in name for part in parts)), _OTHER)

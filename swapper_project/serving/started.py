@@ -1,0 +1,34 @@
+"""What webhook and web say once at their start: where they listen, what the target is, whether dry run is on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from socket import AF_INET6
+from typing import Any, Final
+
+import structlog
+
+from swapper_project.config import Config
+
+log = structlog.get_logger(__name__)
+
+_MESSAGES: Final = {"webhook": "The webhook listens", "web": "The web process listens"}
+
+
+def announce(role: str, listeners: Iterable[Any], *, is_tls: bool, config: Config | None) -> None:
+    """``config`` is None for a web process without a configuration file."""
+    name = config.target.name if config else None
+    log.info(
+        _MESSAGES.get(role, "The process listens"),
+        addresses=[_shown(listener, is_tls=is_tls) for listener in listeners],
+        target="/".join(filter(None, (name.endpoint, name.prefix))) if name else None,
+        dry_run=config.dry_run if config else None,
+    )
+
+
+def _shown(listener: Any, *, is_tls: bool) -> str:
+    where = listener.getsockname()
+    if isinstance(where, str):
+        return f"unix:{where}"
+    host = f"[{where[0]}]" if listener.family == AF_INET6 else where[0]
+    return f"{'https' if is_tls else 'http'}://{host}:{where[1]}"
