@@ -106,10 +106,8 @@ def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) 
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
     found: list[KnownMapping] = []
     for start in range(0, len(repositories), REPOSITORIES_AT_ONCE):
-        inside = Q()
-        for repository in repositories[start : start + REPOSITORIES_AT_ONCE]:
-            inside |= Q(target__startswith=f"{repository}:") | Q(target__startswith=f"{repository}@")
-        found += _known(rows.filter(inside)[:TARGETS_LIMIT])
+        part = repositories[start : start + REPOSITORIES_AT_ONCE]
+        found += _known(rows.in_repositories(part)[:TARGETS_LIMIT])
     return found
 
 

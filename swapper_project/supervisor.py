@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
 import structlog
+
+from swapper_project.parent_death import follower
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +30,6 @@ SETTLED_AFTER: Final = 15.0
 
 LONGEST_PAUSE: Final = 30.0
 LOOK_EVERY: Final = 0.2
-PR_SET_PDEATHSIG: Final = 1
-"""Of prctl(2): the signal that a process gets when its parent ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class _Keeper:
             env={**os.environ, **self._program.environment},
             cwd=MANAGE.parent,
             start_new_session=True,
-            preexec_fn=_end_with(os.getpid()),
+            preexec_fn=partial(follower(signal.SIGTERM), os.getpid()),
         )
         self._started_at = time.monotonic()
 
@@ -152,18 +152,3 @@ class _Keeper:
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-
-
-def _end_with(parent: int) -> Callable[[], None] | None:
-    """Has a new process stopped when this one is killed (Linux): nobody would look after it, and it holds its ports."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def follow() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        # Whoever was killed before that call sends no signal any more.
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return follow

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import time
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -19,8 +17,7 @@ from django_q.cluster import Cluster
 from mirrors.jobs import liveness, lockfree, monitor, stopping
 from mirrors.jobs.readiness import Readiness
 from mirrors.jobs.reconcile import Reconciler
-
-PR_SET_PDEATHSIG = 1
+from swapper_project.parent_death import follower
 
 log = structlog.get_logger(__name__)
 
@@ -50,22 +47,14 @@ def _let_children_follow() -> None:
 
     A cluster whose parent was killed would otherwise go on, with nobody to stop it, beside its successor.
     """
-    if sys.platform != "linux":
-        return
-    prctl = ctypes.CDLL(None).prctl
+    follow = follower(signal.SIGKILL)
     forking = os.getpid()
 
     def note_parent() -> None:
         nonlocal forking
         forking = os.getpid()
 
-    def follow() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # Whoever was killed before that call sends no signal any more.
-        if os.getppid() != forking:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    os.register_at_fork(before=note_parent, after_in_child=follow)
+    os.register_at_fork(before=note_parent, after_in_child=lambda: follow(forking))
 
 
 def serve() -> int:

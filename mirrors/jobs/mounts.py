@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
@@ -143,10 +143,8 @@ def _find(registry: str, digest: str, known: list[str], readers: Readers | None)
 
 def _is_readable(registry: str, repository: str, readers: Readers) -> bool:
     """Whether each image of the repository may be read by all of ``readers``: what a blob of it is for is not known."""
-    name = f"{registry}/{repository}"
-    mappings = ImageMapping.objects.filter(target_registry__role=RegistryRole.TARGET).filter(
-        Q(target__startswith=f"{name}:") | Q(target__startswith=f"{name}@")
-    )
+    at_targets = ImageMapping.objects.filter(target_registry__role=RegistryRole.TARGET)
+    mappings = at_targets.in_repositories([f"{registry}/{repository}"])
     rows = list(mappings.values_list("id", "source", "access")[: MAPPINGS_LOOKED_AT + 1])
     if not rows or len(rows) > MAPPINGS_LOOKED_AT:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
@@ -47,6 +48,13 @@ class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
     def record(self, **fields: Any) -> int:
         """Update, and let every webhook process see it with its next poll."""
         return self.update(changed_at=Now(), **fields)
+
+    def in_repositories(self, names: Iterable[str]) -> ImageMappingQuerySet:
+        """Those whose target is in one of the repositories (host and path). Each name makes the query larger."""
+        inside = Q(pk__in=[])
+        for name in names:
+            inside |= Q(target__startswith=f"{name}:") | Q(target__startswith=f"{name}@")
+        return self.filter(inside)
 
     def private(self) -> ImageMappingQuerySet:
         """Those that were read with credentials, and not without."""

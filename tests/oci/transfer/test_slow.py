@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_MANIFEST, ImageBuilder, sample_image
-from mirrors.oci import CopyCancelledError, RegistryError
+from mirrors.oci import CopyCancelledError, CopyRequest, Engine, RegistryError
 from tests.oci.conftest import MakeEngine, MakeRegistry, copy, ref, request
 from tests.oci.samples import is_complete
-from tests.support.faulty_registry import Action, FaultyRegistry, hang_up, held
+from tests.support.faulty_registry import Action, FaultyRegistry, hang, hang_up, held
+from tests.support.ports import wait_until
 
 
 def dripping_blob(handler: Handler) -> bool:
@@ -116,72 +116,58 @@ def test_a_copy_has_an_end(make_engine: MakeEngine, source: FaultyRegistry, targ
     assert (caught.value.code, caught.value.permanent) == ("timeout", False)
 
 
+@contextmanager
+def copied_beside(hostile: FaultyRegistry, stuck: str, engine: Engine, requests: list[CopyRequest]) -> Iterator[None]:
+    """Copies that the block finds stuck, one request of each at least, and that outlive it."""
+    with ThreadPoolExecutor(len(requests)) as threads:
+        copies = [threads.submit(engine.copy, each) for each in requests]
+        wait_until(lambda: hostile.count(stuck) >= len(requests), what="the copies that hang")
+        try:
+            yield
+            assert not any(future.done() for future in copies)
+        finally:
+            engine.close()
+            for future in copies:
+                with suppress(RegistryError, CopyCancelledError):
+                    future.result()
+
+
 def test_others_are_copied_while_one_source_holds_its_blobs(
     make_engine: MakeEngine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     """Many images of one registry that never answers, of one namespace and of several."""
-    release = threading.Event()
     hostile = make_registry()
-    hostile.on("GET .*/blobs/", held(release), times=float("inf"))
+    hostile.on("GET .*/blobs/", held(hostile.closing), times=float("inf"))
     for number in range(6):
         sample_image(seed=number, layers=6).load(hostile.storage, f"evil{number}", "1.0")
     image = sample_image(seed=99)
     image.load(source.storage, "app", "1.0")
     engine = make_engine(stall_timeout=15.0)
-    with ThreadPoolExecutor(8) as threads:
-        evil = [
-            threads.submit(
-                engine.copy,
-                request(ref(hostile, f"evil{n}:1.0"), ref(target, f"evil{n}:1.0"), party=f"namespace {n % 2}"),
-            )
-            for n in range(6)
-        ]
-        while hostile.count("GET .*/blobs/") < 6:
-            time.sleep(0.01)
+    evil = [
+        request(ref(hostile, f"evil{n}:1.0"), ref(target, f"evil{n}:1.0"), party=f"namespace {n % 2}") for n in range(6)
+    ]
 
+    with copied_beside(hostile, "GET .*/blobs/", engine, evil):
         copy(engine, source, target)
 
         assert is_complete(target, image)
-        assert not any(future.done() for future in evil)
-        release.set()
-        engine.close()
-        for future in evil:
-            with suppress(RegistryError, CopyCancelledError):
-                future.result()
 
 
 def test_others_are_copied_while_one_source_answers_no_manifest(
     make_engine: MakeEngine, make_registry: MakeRegistry, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     """Seven images whose indexes have hundreds of manifests that are held."""
-    release = threading.Event()
     hostile = make_registry()
     builder = ImageBuilder()
     absent = [{"mediaType": OCI_MANIFEST, "digest": f"sha256:{n:064x}", "size": 10} for n in range(500)]
     builder.build(builder.index(absent)).load(hostile.storage, "evil", "1.0")
-
-    def stuck(handler: Handler) -> bool:
-        release.wait(20)
-        return hang_up(handler)
-
-    hostile.on("GET .*/manifests/sha256:0", stuck, times=float("inf"))
+    hostile.on("GET .*/manifests/sha256:0", hang, times=float("inf"))
     image = sample_image()
     image.load(source.storage, "app", "1.0")
     engine = make_engine(reply_timeout=20.0)
-    with ThreadPoolExecutor(8) as threads:
-        evil = [
-            threads.submit(engine.copy, request(ref(hostile, "evil:1.0"), ref(target, f"evil{n}:1.0")))
-            for n in range(7)
-        ]
-        while hostile.count("GET .*/manifests/sha256:0") < 7:
-            time.sleep(0.01)
+    evil = [request(ref(hostile, "evil:1.0"), ref(target, f"evil{n}:1.0")) for n in range(7)]
 
+    with copied_beside(hostile, "GET .*/manifests/sha256:0", engine, evil):
         copy(engine, source, target)
 
         assert is_complete(target, image)
-        assert not any(future.done() for future in evil)
-        release.set()
-        engine.close()
-        for future in evil:
-            with suppress(RegistryError, CopyCancelledError):
-                future.result()
