@@ -30,13 +30,13 @@ class Engines:
         """Those of the one in use."""
         return self._held.engine.settings
 
-    def head(self, ref: ImageRef, access: RegistryAccess, timeout: float) -> Descriptor | None:
-        """Ask by the engine in use."""
+    def head(self, ref: ImageRef, access: RegistryAccess, timeout: float, confirm: bool) -> Descriptor | None:
+        """Ask by the engine in use. ``timeout`` is in seconds; ``confirm``: a GET settles what a HEAD denies."""
         with self._lock:
             held = self._held
             held.questions += 1
         try:
-            return held.engine.head(ref, access, timeout=timeout)
+            return held.engine.head(ref, access, timeout=timeout, confirm=confirm)
         finally:
             self._release(held)
 

@@ -38,7 +38,7 @@ BREAKER_REST: Final = 30.0
 MOST_HOSTS: Final = 1_000
 AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
-Head = Callable[[ImageRef, RegistryAccess, float], Descriptor | None]
+Head = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,13 @@ class Existence:
         self._answers: BoundedMap[tuple[ImageRef, bool], Answer] = BoundedMap(20_000)
         self.breaker = Breaker(breaker_rest)
 
-    def ask(self, ref: ImageRef, access: RegistryAccess, *, later: bool = False) -> Future[Answer]:
+    def ask(
+        self, ref: ImageRef, access: RegistryAccess, *, later: bool = False, confirm: bool = False
+    ) -> Future[Answer]:
         """A future of the registry's answer; at once where it was asked a short time ago, or rests.
 
-        ``later`` is for what nobody waits for; it is in nobody's way.
+        ``later`` is for what nobody waits for; it is in nobody's way. ``confirm`` is for what is known to be there: a
+        GET settles what a HEAD denies, as some registries answer the one and not the other.
         """
         key = (ref, bool(access.credentials))
         if remembered := self._remembered(key):
@@ -148,7 +151,7 @@ class Existence:
             pool, under_way = (self._later, self._later_under_way) if later else (self._pool, self._under_way)
             if self.breaker.is_open(ref.registry) or len(under_way) >= MOST_UNDER_WAY:
                 return _done(Answer("unknown", away=True))
-            future = under_way[key] = pool.submit(self._answer, key, access, under_way)
+            future = under_way[key] = pool.submit(self._answer, key, access, under_way, confirm)
             return future
 
     def _shared(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[Answer] | None:
@@ -173,11 +176,12 @@ class Existence:
         key: tuple[ImageRef, bool],
         access: RegistryAccess,
         under_way: dict[tuple[ImageRef, bool], Future[Answer]],
+        confirm: bool,
     ) -> Answer:
         try:
             if remembered := self._remembered(key):
                 return remembered
-            answer = self._look(key[0], access)
+            answer = self._look(key[0], access, confirm)
             metrics.EXISTENCE_LOOKUPS.labels(answer.state, "registry").inc()
             self._answers.put(key, answer)
             return answer
@@ -185,12 +189,12 @@ class Existence:
             with self._lock:
                 under_way.pop(key, None)
 
-    def _look(self, ref: ImageRef, access: RegistryAccess) -> Answer:
+    def _look(self, ref: ImageRef, access: RegistryAccess, confirm: bool) -> Answer:
         if not self.breaker.may_ask(ref.registry):
             return Answer("unknown", away=True, at=time.monotonic())
         asked_at = time.monotonic()
         try:
-            descriptor = self._head(ref, access, HEAD_TIMEOUT)
+            descriptor = self._head(ref, access, HEAD_TIMEOUT, confirm)
         except RegistryError as error:
             log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
             answer = Answer("unknown", away=error.code in AWAY, at=time.monotonic())

@@ -179,7 +179,9 @@ class Knowing:
     def _head(self, decision: Decision, snapshot: Snapshot, *, later: bool = False) -> Future[Answer] | None:
         if snapshot.target_access is None or decision.target is None:
             return None
-        return self._existence.ask(decision.target, snapshot.target_access, later=later)
+        row = self._store.row(decision.key)
+        was_there = row is not None and row.known is not None and row.known.existence == "present"
+        return self._existence.ask(decision.target, snapshot.target_access, later=later, confirm=was_there)
 
     def _probe(self, decision: Decision, known: Knowledge, snapshot: Snapshot) -> Future[Answer] | None:
         """Whether anybody may read the source, where that is not known and counts."""

@@ -13,8 +13,9 @@ import structlog
 from django.conf import settings
 from django.db import connections
 from django_q.cluster import Cluster
+from django_q.signals import post_spawn
 
-from mirrors.jobs import liveness, lockfree, monitor, stopping
+from mirrors.jobs import liveness, lockfree, monitor, stopping, tasks
 from mirrors.jobs.readiness import Readiness
 from mirrors.jobs.reconcile import Reconciler
 from swapper_project.parent_death import follower
@@ -43,9 +44,10 @@ class StoppableCluster(Cluster):
 
 
 def _let_children_follow() -> None:
-    """Have each process that is forked from now on end with the one that forked it, and so on (Linux).
+    """Have each process that is forked from now on end with the one that forked it, and so on (Linux), and not by a
+    SIGTERM of its own: systemd and terminals send it to all processes at once, and copies are to be handed back first.
 
-    A cluster whose parent was killed would otherwise go on, with nobody to stop it, beside its successor.
+    A cluster whose parent was killed would otherwise continue, with nobody to stop it, beside its successor.
     """
     follow = follower(signal.SIGKILL)
     forking = os.getpid()
@@ -54,7 +56,12 @@ def _let_children_follow() -> None:
         nonlocal forking
         forking = os.getpid()
 
-    os.register_at_fork(before=note_parent, after_in_child=lambda: follow(forking))
+    def begin() -> None:
+        follow(forking)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    os.register_at_fork(before=note_parent, after_in_child=begin)
+    post_spawn.connect(tasks.take_signals)
 
 
 def serve() -> int:

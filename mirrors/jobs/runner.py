@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from mirrors.jobs import hosts, retry
 from mirrors.jobs import lease as leases
@@ -15,7 +15,7 @@ from mirrors.jobs.attempt import Attempt
 from mirrors.jobs.copier import Copier, Stop
 from mirrors.jobs.copying import Copying, Done
 from mirrors.jobs.heart import Pulse
-from mirrors.jobs.lease import Lease
+from mirrors.jobs.lease import AttemptReport, Lease
 from mirrors.jobs.patience import insist
 from mirrors.jobs.retry import Failure
 from mirrors.models import Access, ErrorClass, ImageMapping, Obstacle
@@ -26,6 +26,14 @@ from swapper_project import metrics
 log = structlog.get_logger(__name__)
 
 NOT_COUNTED: Final = "{host} asked us to wait: the copy is tried again after the pause, and no attempt is counted"
+
+REFUSED_WRITES: Final = (DataError, IntegrityError, ValueError, OverflowError)
+"""What a database, or its driver, says of a value that it never takes: a second copy would end the same way."""
+
+NOT_STORABLE: Final = (
+    "The database refused to store the result of this copy, so that the job ends here: the worker's log has the value. "
+    "Report it with the image's name, then retry the job."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +111,14 @@ class Runner:
 
         self._record(lease, write)
 
-    def _record(self, lease: Lease, write: Any) -> None:
-        if not insist(write, stop=self.stop):
+    def _record(self, lease: Lease, write: Callable[[], bool]) -> None:
+        try:
+            is_held = insist(write, stop=self.stop)
+        except REFUSED_WRITES:
+            log.exception("The database refused the result of a copy", job=lease.job_id)
+            report = AttemptReport(ErrorClass.INVALID, NOT_STORABLE)
+            is_held = insist(lambda: leases.fail(lease, report), stop=self.stop)
+        if not is_held:
             log.warning("Another worker has taken a job over; what came of it here is dropped", job=lease.job_id)
 
 

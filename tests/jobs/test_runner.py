@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
 from mirrors.jobs.attempt import Attempt
 from mirrors.jobs.copier import Copier
-from mirrors.models import AttemptOutcome, Existence, JobProgress, JobStatus, MirrorAttempt
+from mirrors.models import AttemptOutcome, ErrorClass, Existence, ImageMapping, JobProgress, JobStatus, MirrorAttempt
 from mirrors.oci import Progress
 from tests.jobs.support import drain, load, order, take
 from tests.support.faulty_registry import FaultyRegistry
@@ -87,3 +90,46 @@ def test_a_figure_that_the_database_did_not_take_is_told_with_the_next_look(tran
     assert JobProgress.objects.get().bytes_copied == 0
     attempt.progress(seen)
     assert JobProgress.objects.get().bytes_copied == 5
+
+
+REFUSING = {
+    "sqlite": [
+        """CREATE TRIGGER refusing BEFORE UPDATE ON {table} WHEN NEW.target_digest <> ''
+        BEGIN SELECT RAISE(ABORT, 'value out of range'); END"""
+    ],
+    "postgresql": [
+        """CREATE OR REPLACE FUNCTION refuse() RETURNS trigger AS $$
+        BEGIN RAISE EXCEPTION 'value out of range' USING ERRCODE = '22003'; END $$ LANGUAGE plpgsql""",
+        """CREATE TRIGGER refusing BEFORE UPDATE ON {table} FOR EACH ROW WHEN (NEW.target_digest <> '')
+        EXECUTE FUNCTION refuse()""",
+    ],
+}
+
+
+@contextmanager
+def refusing_digests() -> Iterator[None]:
+    """A database that refuses each mapping that a copy has learnt of."""
+    table = ImageMapping._meta.db_table
+    with connection.cursor() as cursor:
+        for statement in REFUSING[connection.vendor]:
+            cursor.execute(statement.format(table=table))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TRIGGER refusing{f' ON {table}' if connection.vendor == 'postgresql' else ''}")
+
+
+@pytest.mark.database
+@pytest.mark.django_db(transaction=True)
+def test_a_result_that_the_database_refuses_ends_the_job_at_once(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with refusing_digests():
+        drain(made)
+    job.refresh_from_db()
+    assert (job.status, job.error_class, job.attempts) == (JobStatus.FAILED, ErrorClass.INVALID, 1)
+    assert "refused to store" in job.error_message
+    assert [attempt.outcome for attempt in job.attempt_rows.all()] == [AttemptOutcome.FAILED]

@@ -160,3 +160,31 @@ def test_the_copy_of_a_killed_process_begins_again(
         assert running.stop() == 0
     outcomes = MirrorAttempt.objects.order_by("number").values_list("outcome", flat=True)
     assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.SUCCEEDED]
+
+
+@pytest.mark.parametrize("asked", ["group", "one process"])
+def test_copies_are_handed_back_whoever_is_asked_to_end(
+    asked: str, source: FaultyRegistry, target: FaultyRegistry, config: Path, tmp_path: Path
+) -> None:
+    """A terminal and systemd send SIGTERM to all processes at once; a person may send it to a single one."""
+    load(source)
+    source.on(BLOB, held(source.closing), times=3)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    with worker(config, tmp_path / "worker") as running:
+        wait_until(lambda: source.count(BLOB) == 3, what="the copy")
+        assert running.popen is not None
+        parent = running.popen.pid
+        if asked == "group":
+            os.killpg(parent, signal.SIGTERM)
+            assert running.popen.wait(40) == 0
+            job.refresh_from_db()
+            assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
+        else:
+            (sentinel,) = children(parent)
+            for pid in children(sentinel):
+                os.kill(pid, signal.SIGTERM)
+            ended = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
+            wait_until(ended.exists, timeout=40, what="the copy by another process")
+    first = MirrorAttempt.objects.order_by("number").first()
+    assert first is not None
+    assert first.outcome == AttemptOutcome.HANDED_BACK

@@ -28,7 +28,7 @@ class Registry:
         self.let_go = threading.Event()
         self.asked: list[str] = []
 
-    def head(self, ref: ImageRef, access: RegistryAccess, timeout: float) -> Descriptor | None:
+    def head(self, ref: ImageRef, access: RegistryAccess, timeout: float, confirm: bool) -> Descriptor | None:
         self.asked.append(str(ref))
         if "stale" in ref.repository:
             self.let_go.wait(30)
@@ -84,11 +84,11 @@ def test_a_replaced_engine_answers_what_it_was_asked() -> None:
         access = RegistryAccess(host=target.host, insecure=True, private_allowed=True)
         ref = ImageRef.parse(f"{target.host}/team/app:1.0")
         with ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(engines.head, ref, access, 20.0)
+            answer = pool.submit(engines.head, ref, access, 20.0, False)
             assert arrived.wait(20)
             for _ in range(3):
                 engines.replace()
             let_go.set()
             assert answer.result(20) is not None
-        assert engines.head(ref, access, 20.0) is not None
+        assert engines.head(ref, access, 20.0, False) is not None
         engines.close()

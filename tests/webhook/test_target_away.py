@@ -111,12 +111,32 @@ def test_a_stale_answer_holds_until_the_target_says_otherwise(
         # A registry that answers, but not this question, ends it.
         faulty.heal()
         wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
-        faulty.on(HEAD, reply(403), times=ALWAYS)
+        faulty.on(MANIFEST, reply(403), times=ALWAYS)
         wait_until(lambda: reason(webhook, source, "known") == "present-stale", what="a stale answer")
         wait_until(lambda: reason(webhook, source, "known") == "unknown", what="the end of the stale answer")
 
         faulty.heal()
         wait_until(lambda: reason(webhook, source, "known") == "present", timeout=60, what="a fresh answer")
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_an_image_that_is_known_to_be_there_is_not_missing_because_a_head_is_denied(
+    status: int, source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
+) -> None:
+    with embedded_webhook(tmp_path, source, faulty, existence={"maxAge": "1s", "maxStale": "4s"}) as webhook:
+        faulty.on(HEAD, reply(status), times=ALWAYS)
+        asked = faulty.count(HEAD)
+
+        def is_asked_again() -> bool:
+            assert reason(webhook, source, "known") in {"present", "present-stale"}
+            return faulty.count(HEAD) >= asked + 3
+
+        wait_until(is_asked_again, timeout=60, what="three more questions")
+        # What was never there is not asked for twice.
+        reads = faulty.count("GET .*/manifests/")
+        assert reason(webhook, source, "new") != "present"
+        assert faulty.count(f"GET .*{mirror_of(source)}/team/new/manifests/") == 0
+        assert reads >= 3
 
 
 def test_an_image_that_was_there_before_gets_its_mapping(
