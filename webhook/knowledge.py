@@ -23,9 +23,10 @@ from webhook.decision import Decision, Knowledge
 from webhook.existence import HEAD_TIMEOUT, Answer, Existence
 from webhook.following import Row
 from webhook.memory import RecentMaximum
+from webhook.messages import await_result
 from webhook.snapshot import Snapshot
 from webhook.store import Store
-from webhook.terms import Terms, await_result
+from webhook.terms import Terms
 
 T = TypeVar("T")
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from mirrors.known import KnownMapping
 from mirrors.services import MirrorOrder, OrderOutcome
+
+T = TypeVar("T")
 
 
 class StoreUnavailableError(Exception):
@@ -42,3 +46,13 @@ class JobWait:
 
 
 Message = Lookup | Inside | Orders | JobWait
+
+
+def await_result(future: Future[T] | None, timeout: float) -> T | None:
+    """The result, or None where it does not come in time or the other side is away."""
+    if future is None:
+        return None
+    try:
+        return future.result(timeout)
+    except (FutureTimeoutError, StoreUnavailableError):
+        return None

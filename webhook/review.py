@@ -22,12 +22,13 @@ from webhook.decision import Decision, Knowledge
 from webhook.guard import Guard
 from webhook.knowledge import Knowing
 from webhook.memory import BoundedMap
+from webhook.messages import await_result
 from webhook.noting import Notes
 from webhook.orders import PRIORITY, orders_for
 from webhook.placement import platforms_of
 from webhook.snapshot import Snapshot, Snapshots
 from webhook.store import Store
-from webhook.terms import Terms, await_result
+from webhook.terms import Terms
 
 log = structlog.get_logger(__name__)
 

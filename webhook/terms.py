@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
-from typing import TypeVar
-
-from webhook.messages import StoreUnavailableError
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +19,3 @@ class Terms:
 
     def left(self, at_most: float = 60.0) -> float:
         return max(0.0, min(self.deadline - time.monotonic(), at_most))
-
-
-def await_result(future: Future[T] | None, timeout: float) -> T | None:
-    """The result, or None where it does not come in time or the other side is away."""
-    if future is None:
-        return None
-    try:
-        return future.result(timeout)
-    except (FutureTimeoutError, StoreUnavailableError):
-        return None
