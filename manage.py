@@ -9,12 +9,12 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swapper_project.settings")
-    from swapper_project import command_line
+    from swapper_project.process import command_line
 
     argv = command_line.take_flags(sys.argv, os.environ)
     if argv[1:2] == ["worker"]:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
-        from swapper_project import metrics_files
+        from swapper_project.process import metrics_files
 
         metrics_files.begin()
     from django.core.management import execute_from_command_line

@@ -76,7 +76,7 @@ def _review() -> bytes:
 
 
 def _prune(seen: Seen) -> None:
-    from mirrors.jobs.pruning import prune
+    from mirrors.jobs.process.pruning import prune
 
     began = time.monotonic()
     seen.deleted += prune()

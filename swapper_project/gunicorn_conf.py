@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from swapper_project import env, listening, metrics_files
-from swapper_project.certificates import CertificateError, ReloadingContext
+from swapper_project.process import environment as env
+from swapper_project.process import listening, metrics_files
+from swapper_project.process.certificates import CertificateError, ReloadingContext
 
 if TYPE_CHECKING:
     from swapper_project.config import Config
@@ -58,7 +59,7 @@ limit_request_line = 8_190
 worker_connections = _most_connections()
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
-# Forwarded headers are the business of swapper_project.proxies alone: gunicorn knows no IPv4-mapped peers.
+# Forwarded headers are the business of swapper_project.middleware.proxies alone: gunicorn knows no IPv4-mapped peers.
 forwarded_allow_ips = ""
 accesslog = None
 errorlog = "-"
@@ -96,16 +97,17 @@ def post_worker_init(worker: Any) -> None:
 
 def _config_in_force() -> Config | None:
     if _role == "webhook":
-        from webhook.runtime import runtime
+        from webhook.runtime.runtime import runtime
 
         runtime().follow_certificate(_context)
         return runtime().snapshots.current.config
     if _environment.config is None:
-        from swapper_project import configured
+        from swapper_project.process import configured
 
         source = configured.source()
         return source.current if source else None
-    from swapper_project import config, logs
+    from swapper_project import config
+    from swapper_project.process import logs
 
     loaded = config.load(_environment.config, _environment.config_overrides)
     logs.configure(loaded.log_level, loaded.log_format)
@@ -115,5 +117,5 @@ def _config_in_force() -> Config | None:
 def worker_exit(server: Any, worker: Any) -> None:
     """Write what the webhook has counted."""
     # What failed to start has no runtime, and must not fail once more.
-    if runtime := sys.modules.get("webhook.runtime"):
+    if runtime := sys.modules.get("webhook.runtime.runtime"):
         runtime.stop()

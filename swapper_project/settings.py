@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from swapper_project import env, logs
-from swapper_project.secret_key import kept_secret_key
+from swapper_project.process import environment as env
+from swapper_project.process import logs
+from swapper_project.process.secret_key import kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -75,26 +76,26 @@ MIDDLEWARE = (
     []
     if WEBHOOK
     else [
-        "swapper_project.health.ProbeMiddleware",
-        "swapper_project.proxies.ProxyMiddleware",
+        "swapper_project.middleware.probes.ProbeMiddleware",
+        "swapper_project.middleware.proxies.ProxyMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
-        "swapper_project.requests.NoNullMiddleware",
-        "swapper_project.requests.ChunkedBodyMiddleware",
+        "swapper_project.middleware.requests.NoNullMiddleware",
+        "swapper_project.middleware.requests.ChunkedBodyMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
-        "swapper_project.requests.SlashMiddleware",
+        "swapper_project.middleware.requests.SlashMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "mirrors.accounts.audit.AuditMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "csp.middleware.CSPMiddleware",
-        "swapper_project.content_policy.AdminPolicyMiddleware",
+        "swapper_project.middleware.content_policy.AdminPolicyMiddleware",
         "mirrors.api.limits.LimitHeadersMiddleware",
         "axes.middleware.AxesMiddleware",
     ]
 )
-ROOT_URLCONF = "webhook.urls" if WEBHOOK else "swapper_project.urls"
+ROOT_URLCONF = "webhook.http.urls" if WEBHOOK else "swapper_project.urls"
 WSGI_APPLICATION = "swapper_project.wsgi.application"
 
 TEMPLATES = [
@@ -156,7 +157,7 @@ DATABASE_ROUTERS: list[str] = []
 Q_CLUSTER: dict[str, Any] = {
     "name": "mirrors",
     "orm": "default",
-    "broker_class": "mirrors.jobs.broker.OrderedBroker",
+    "broker_class": "mirrors.jobs.process.broker.OrderedBroker",
     "workers": 2,
     "queue_limit": 1,
     "bulk": 1,

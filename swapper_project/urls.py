@@ -7,8 +7,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from mirrors.admin import dashboard
-from webhook import pages
-from webhook.api import ExplainView
+from webhook.explain import pages
+from webhook.explain.api import ExplainView
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -18,6 +18,6 @@ urlpatterns = [
     path("api/v1/explain/", ExplainView.as_view(), name="api-explain"),
     path("api/", include("mirrors.api.urls")),
 ]
-handler400 = "swapper_project.errors.bad_request"
-handler404 = "swapper_project.errors.not_found"
-handler500 = "swapper_project.errors.server_error"
+handler400 = "swapper_project.error_handlers.bad_request"
+handler404 = "swapper_project.error_handlers.not_found"
+handler500 = "swapper_project.error_handlers.server_error"

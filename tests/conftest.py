@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def counts_of_this_test() -> None:
     """What the process keeps of days that are over is another test's."""
-    from mirrors import stats
+    from mirrors.selectors import statistics
 
-    stats.forget()
+    statistics.forget()
 
 
 @pytest.fixture(scope="session")

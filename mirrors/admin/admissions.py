@@ -15,9 +15,9 @@ from unfold.decorators import display
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.quick_lists import labels
+from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
-from mirrors.reasons import meaning_of
-from mirrors.yaml_scalars import dump
+from mirrors.vocabulary.reasons import meaning_of
 
 LABELS: Final = {"swapped": "success", "kept": "warning"}
 

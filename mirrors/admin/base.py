@@ -20,11 +20,11 @@ from unfold import admin as unfold
 from unfold import paginator as unfold_paginator
 from unfold.decorators import display
 
-from mirrors import declared
 from mirrors.admin.columns import reading
 from mirrors.admin.quick_lists import box, box_for_all
 from mirrors.models import ManagedBy
-from mirrors.search import search, words_of
+from mirrors.selectors import declared
+from mirrors.selectors.search import search, words_of
 
 M = TypeVar("M", bound=models.Model)
 P = TypeVar("P", bound=models.Model)

@@ -15,7 +15,6 @@ from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
 from mirrors.admin import links
-from mirrors.advice import advice_for
 from mirrors.models import (
     ErrorClass,
     JobStatus,
@@ -24,11 +23,12 @@ from mirrors.models import (
     Registry,
     RegistryCheck,
 )
-from mirrors.progress import view as copy_view
-from mirrors.standing import running_copies
-from mirrors.stats import BY_HOUR, Overview, Point, numbers
-from swapper_project import configured
-from swapper_project.switch import Switch
+from mirrors.selectors.current_state import running_copies
+from mirrors.selectors.job_progress import view as copy_view
+from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
+from mirrors.vocabulary.advice import advice_for
+from swapper_project.process import configured
+from swapper_project.process.kill_switch import Switch
 
 RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
 REGISTRIES: Final = 20

@@ -14,7 +14,7 @@ from mirrors.admin.columns import moment
 from mirrors.admin.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
-from mirrors.stats import MIRRORED, NOT_COUNTED
+from mirrors.selectors.statistics import MIRRORED, NOT_COUNTED
 
 
 class CoverageFilter(DropdownFilter):

@@ -17,14 +17,15 @@ from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
-from mirrors import declared, filter_plans
-from mirrors.filter_places import pointed
-from mirrors.filter_plans import Plan
-from mirrors.filter_quotes import quotes_warning
-from mirrors.filter_trials import BUDGET, SECONDS, Change, try_on
 from mirrors.filters import CompiledFilter, InvalidFilterError
-from mirrors.manifests import ManifestError, PodManifest, read_pods
+from mirrors.filters.places import pointed
+from mirrors.filters.quotes import quotes_warning
+from mirrors.filters.trial import BUDGET, SECONDS, Change, try_on
+from mirrors.kubernetes.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
+from mirrors.selectors import declared
+from mirrors.selectors import filter_impact as filter_plans
+from mirrors.selectors.filter_impact import Plan
 
 RECENT: Final = 50
 MOST_PODS: Final = 20

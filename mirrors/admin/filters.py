@@ -18,12 +18,12 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from mirrors import filter_plans
 from mirrors.admin import filter_pages, links
 from mirrors.admin.base import ConfiguredAdmin, WholeForm
-from mirrors.filter_quotes import quotes_warning
+from mirrors.filters.quotes import quotes_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.filter import validate_jmespath
+from mirrors.selectors import filter_impact
 from swapper_project import config as configuration
 
 SHOWN: Final = 90
@@ -79,8 +79,8 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The hits of all rows of the page come by one query."""
         page: Any = super().get_changelist_instance(request)
-        since = (timezone.now() - filter_plans.A_DAY).replace(microsecond=0)
-        hits = filter_plans.hits(since)
+        since = (timezone.now() - filter_impact.A_DAY).replace(microsecond=0)
+        hits = filter_impact.hits(since)
         for row in page.result_list:
             row.hits, row.since = hits.get(row.name, 0), since
         return page

@@ -27,12 +27,12 @@ from mirrors.admin.mapping_filters import (
     TargetFilter,
 )
 from mirrors.admin.quick_lists import label
-from mirrors.advice import next_step
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.templatetags.humanise import size
-from swapper_project import configured
+from mirrors.vocabulary.advice import next_step
+from swapper_project.process import configured
 
 SHOWN = 50
 """Rows of each kind on a mapping's page."""

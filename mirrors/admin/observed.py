@@ -21,7 +21,7 @@ from mirrors.models import (
     RegistryCheck,
     Revision,
 )
-from mirrors.standing import SEEN_WITHIN
+from mirrors.selectors.current_state import SEEN_WITHIN
 
 # The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
 for queue_row in (OrmQ, Schedule, Success, Failure):

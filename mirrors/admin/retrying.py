@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from mirrors import services
 from mirrors.admin import links
 from mirrors.admin.acts import SHOWN, Done, ordered, tell
-from mirrors.advice import advice_for
 from mirrors.models import ErrorClass, JobStatus
+from mirrors.vocabulary.advice import advice_for
 
 COUNTED = 1_000
 

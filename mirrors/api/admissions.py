@@ -9,7 +9,7 @@ from rest_framework import serializers, viewsets
 from rest_framework.serializers import BaseSerializer
 
 from mirrors.models import AdmissionSample
-from mirrors.reasons import meaning_of
+from mirrors.vocabulary.reasons import meaning_of
 
 
 class DecidedImageSerializer(serializers.Serializer[Any]):

@@ -13,11 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from mirrors import declared, services
+from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.who import who
 from mirrors.models import Filter, ManagedBy, Registry, RegistryCheck, RegistryRole
+from mirrors.selectors import declared
 
 Declarable = TypeVar("Declarable", Filter, Registry)
 

@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from mirrors import filter_plans
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers, tries
 from mirrors.api.configured import DeclarableViewSet
 from mirrors.models import Filter, ManagedBy
+from mirrors.selectors import filter_impact
 
 
 class FilterViewSet(DeclarableViewSet[Filter]):
@@ -35,7 +35,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     def in_force(self, request: Request) -> Response:
         """The filters that a review asks now, in their order: the configuration file's as the file is, then the
         admin's."""
-        return Response(serializers.FilterInForceSerializer(filter_plans.rows_in_force(), many=True).data)
+        return Response(serializers.FilterInForceSerializer(filter_impact.rows_in_force(), many=True).data)
 
     @extend_schema(request=tries.FilterTestSerializer, responses=tries.FilterAnswerSerializer(many=True), filters=False)
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])

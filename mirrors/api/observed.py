@@ -20,8 +20,8 @@ from mirrors.api import serializers
 from mirrors.api.parameters import check
 from mirrors.api.who import who
 from mirrors.models import HostBudget, ImageUse, Instance, OperatorAction, TargetRepository
-from mirrors.standing import running_processes
-from mirrors.stats import Overview, numbers
+from mirrors.selectors.current_state import running_processes
+from mirrors.selectors.statistics import Overview, numbers
 
 
 class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):

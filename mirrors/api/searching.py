@@ -9,7 +9,7 @@ from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from mirrors.search import search
+from mirrors.selectors.search import search
 
 
 class ImageSearch(SearchFilter):

@@ -8,12 +8,12 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
-from mirrors import filter_plans
-from mirrors.filter_places import pointed
-from mirrors.filter_trials import try_on
+from mirrors.api.strict_fields import StrictFields
 from mirrors.filters import InvalidFilterError, compile_filter
+from mirrors.filters.places import pointed
+from mirrors.filters.trial import try_on
 from mirrors.models import Filter
-from mirrors.strict_fields import StrictFields
+from mirrors.selectors import filter_impact
 
 
 class FilterTestSerializer(StrictFields):
@@ -93,10 +93,10 @@ def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
 def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
     """What saving it would change; raises ValidationError for a query that does not compile."""
     try:
-        found = filter_plans.plan(expression=asked["jmespath"], row=asked["filter"], position=asked["position"])
+        found = filter_impact.plan(expression=asked["jmespath"], row=asked["filter"], position=asked["position"])
     except InvalidFilterError as error:
         raise _invalid(asked["jmespath"], error) from error
-    return dataclasses.asdict(filter_plans.impact(found))
+    return dataclasses.asdict(filter_impact.impact(found))
 
 
 def _invalid(expression: str, error: InvalidFilterError) -> ValidationError:

@@ -20,9 +20,9 @@ from mirrors.api import serializers
 from mirrors.api.job_filter import JobFilter
 from mirrors.api.who import who
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
-from mirrors.progress import NOT_BEGUN, copy_progress
+from mirrors.selectors.job_progress import NOT_BEGUN, copy_progress
 from mirrors.services.orders import order_image
-from swapper_project import configured
+from swapper_project.process import configured
 
 ATTEMPTS = 100
 

@@ -27,7 +27,7 @@ from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
 from mirrors.images import ImageRef
 from mirrors.models import JobProgress, JobStatus, MirrorJob
-from swapper_project.supervisor import MANAGE
+from swapper_project.process.supervisor import MANAGE
 
 T = TypeVar("T")
 

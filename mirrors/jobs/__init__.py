@@ -1,1 +1,1 @@
-"""Jobs over django-q2: wake-ups drain what is due in our own rows; claims are fenced by leases."""
+"""Copies as jobs. ``queue`` says who may work on what, ``copy`` does one job, ``process`` is the worker's processes."""

@@ -18,7 +18,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from mirrors.jobs.follow import JobView
+from mirrors.selectors.job_snapshots import JobView
 
 
 class Show(Protocol):

@@ -7,8 +7,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, Q, Value, When
 
-from mirrors.filter_places import pointed
 from mirrors.filters import InvalidFilterError, compile_filter
+from mirrors.filters.places import pointed
 from mirrors.models.registry import ManagedBy
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 

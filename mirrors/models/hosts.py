@@ -10,9 +10,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mirrors.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 from mirrors.models.image_mapping import DIGEST_LENGTH
 from mirrors.models.registry import Registry
+from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 
 
 class BlobLocation(models.Model):

@@ -9,9 +9,9 @@ from django.db import models
 from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
-from mirrors.bounds import HOST_LENGTH, ReadableDateTimeField
 from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
 from mirrors.models.image_mapping import ImageMapping
+from mirrors.vocabulary.bounds import HOST_LENGTH, ReadableDateTimeField
 
 
 class JobStatus(models.TextChoices):

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 
 from mirrors.models import Registry, RegistryCheck
 from mirrors.services.actions import Subject, note_actions
-from mirrors.wakeup import wake_workers
+from mirrors.services.wakeup import wake_workers
 
 
 def request_check(*, registry: Registry, requested_by: str) -> tuple[RegistryCheck, bool]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import QuerySet
 
-from mirrors import declared
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole, Revision
+from mirrors.selectors import declared
 from swapper_project.config import Config
 
 LOCK = "configuration"

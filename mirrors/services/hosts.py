@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorJob
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import batches
-from mirrors.wakeup import wake_workers
+from mirrors.services.wakeup import wake_workers
 
 
 def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:

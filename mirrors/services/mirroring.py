@@ -10,10 +10,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, OuterRef, Subquery
 from django.db.models.functions import Now
 
-from mirrors.bounds import host_of
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.services import quotas as quota
-from mirrors.wakeup import wake_workers
+from mirrors.services.wakeup import wake_workers
+from mirrors.vocabulary.bounds import host_of
 from swapper_project.config import Quotas
 
 REST_AFTER_FAILURE = timedelta(minutes=10)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mirrors.images import ImageRef
+from mirrors.images.target_name import target_name
 from mirrors.models import MirrorJob, Priority, Registry, RegistryRole, Trigger
 from mirrors.registries.allowed import AllowedSources
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import JobStateError
 from mirrors.services.mirroring import MirrorOrder, request_mirror
-from mirrors.target_names import target_name
 
 PROBLEMS = {
     "target-name-taken": "another image has its name at the target already; see the mappings in the admin",

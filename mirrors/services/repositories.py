@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from mirrors.models import TargetRepository
 from mirrors.registries.base import RepositoryState
 from mirrors.services.actions import Subject, note_actions
-from mirrors.wakeup import wake_workers
+from mirrors.services.wakeup import wake_workers
 
 
 def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:

@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, model_validator
 
-from mirrors.cloud_hosts import EcrKind, ecr_host, ecr_hosts
 from mirrors.images import TargetName
-from mirrors.target_names import ECR_MAX_REPOSITORY, target_name
+from mirrors.images.cloud_hosts import EcrKind, ecr_host, ecr_hosts
+from mirrors.images.target_name import ECR_MAX_REPOSITORY, target_name
 from swapper_project.config.section import Reach, Section, prefix_problems
 from swapper_project.config.values import AccountId, PlainText, Policy, Region, Role
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mirrors.kubernetes_yaml import TOO_DEEP, TOO_MANY, Collection, Node, Scalar, YamlError, documents, merged
+from mirrors.kubernetes.yaml_loader import TOO_DEEP, TOO_MANY, Collection, Node, Scalar, YamlError, documents, merged
 from swapper_project.config.problems import ConfigError
 
 MAX_NODES = 20_000

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import Field
 
-from mirrors.cloud_hosts import gar_host
 from mirrors.images import TargetName
-from mirrors.target_names import target_name
+from mirrors.images.cloud_hosts import gar_host
+from mirrors.images.target_name import target_name
 from swapper_project.config.section import Reach, Section
 from swapper_project.config.values import Host, KmsKeyName, Location, PlainText, Policy, ProjectId, RepositoryId
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mirrors.filter_quotes import quotes_warning
-from mirrors.kubernetes_yaml import YamlError, decode
+from mirrors.filters.quotes import quotes_warning
+from mirrors.kubernetes.yaml_loader import YamlError, decode
 from swapper_project.config.document import Pair, read
 from swapper_project.config.files import problem_of
 from swapper_project.config.keys import as_tree, fit

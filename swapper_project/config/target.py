@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mirrors.images import TargetName
-from mirrors.target_names import target_name
+from mirrors.images.target_name import target_name
 from swapper_project.config.aws import AwsTarget
 from swapper_project.config.gcp import GcpTarget
 from swapper_project.config.section import LogIn, Section, prefix_problems

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
-from mirrors.jobs.pruning import prune
+from mirrors.jobs.process.pruning import prune
 from mirrors.models import Filter
 from mirrors.services.config_rows import sync_config
 from swapper_project import config

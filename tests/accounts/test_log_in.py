@@ -13,7 +13,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from mirrors.accounts.roles import Role
-from mirrors.jobs.pruning import prune
+from mirrors.jobs.process.pruning import prune
 from tests.api.conftest import user_of
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from swapper_project.proxies import ProxyMiddleware
+from swapper_project.middleware.proxies import ProxyMiddleware
 
 PROXIES = ("10.0.0.0/8", "192.168.1.7", "fd00::/8", "172.16.5.9/16")
 

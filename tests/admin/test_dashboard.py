@@ -29,9 +29,9 @@ from mirrors.models import (
     Registry,
     RegistryRole,
 )
+from mirrors.selectors.statistics import Overview, numbers
 from mirrors.services import forget_mappings
 from mirrors.services.orders import order_image
-from mirrors.stats import Overview, numbers
 
 pytestmark = pytest.mark.django_db
 LIVE = "/admin/dashboard/?hours=24"

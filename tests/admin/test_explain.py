@@ -31,7 +31,7 @@ from mirrors.services.config_rows import sync_config
 from swapper_project import config
 from tests.support.samples import sampled
 from tests.support.system import pod_of, write_config
-from webhook import runtime
+from webhook.runtime import runtime
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "/admin/explain/"

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.models import CacheEntry
 from mirrors.accounts.roles import Role
-from mirrors.jobs.pruning import prune
+from mirrors.jobs.process.pruning import prune
 from tests.api.conftest import Clients, user_of
 from tests.support.databases import ROOT, query
 from tests.support.system import PRODUCT

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from mirrors.cluster.keyring import InvalidSecretError, matching, read
 from mirrors.images import ImageRef
+from mirrors.kubernetes.keyring import InvalidSecretError, matching, read
 
 JSON, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from mirrors.cluster import credentials
-from mirrors.cluster.client import ClusterError, _client
-from mirrors.cluster.pull_secrets import Brought, PullSecrets
 from mirrors.images import ImageRef
+from mirrors.kubernetes import cluster_credentials
+from mirrors.kubernetes.client import ClusterError, _client
+from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
 from tests.support.controlplane import ControlPlane
 
 JSON, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"
@@ -127,7 +127,7 @@ def test_a_labelled_secret_of_our_own_namespace_holds_a_password(cluster: Contro
     label = {"k8s-image-swapper/credential": "true"}
     cluster.secret("swapper", "hub", "Opaque", {"token": "hub-password\n", "empty": ""}, labels=label)
     cluster.secret("swapper", "unlabelled", "Opaque", {"token": "never"})
-    assert credentials.password("hub/token") == "hub-password"
+    assert cluster_credentials.password("hub/token") == "hub-password"
     for reference, why in (
         ("unlabelled/token", "lacks the label"),
         ("hub/other", "has no key other"),
@@ -135,4 +135,4 @@ def test_a_labelled_secret_of_our_own_namespace_holds_a_password(cluster: Contro
         ("gone/token", "does not exist"),
     ):
         with pytest.raises(ClusterError, match=why):
-            credentials.password(reference)
+            cluster_credentials.password(reference)

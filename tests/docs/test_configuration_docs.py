@@ -14,7 +14,8 @@ from django.core.management import BaseCommand
 
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.management.commands.up import Command as Up
-from swapper_project import config, env
+from swapper_project import config
+from swapper_project.process import environment
 from tests.docs.markdown import PAGES, Block, anchors, blocks, code, rows
 from tests.support.databases import ROOT
 
@@ -122,7 +123,7 @@ def test_a_default_is_what_its_row_says(path: str) -> None:
 def test_each_variable_is_documented_and_no_other() -> None:
     variables = [code(variable)[0] for variable, *_ in rows(CONFIGURATION, "Variable", "`_FILE`", "Default", "Meaning")]
 
-    assert sorted(variables) == sorted(env.PREFIX + name for name in env._NAMES)
+    assert sorted(variables) == sorted(environment.PREFIX + name for name in environment._NAMES)
 
 
 @pytest.mark.parametrize("row", rows(CONFIGURATION, "Variable", "`_FILE`", "Default", "Meaning"), ids=lambda r: r[0])
@@ -130,9 +131,9 @@ def test_a_variable_has_the_file_form_that_its_row_says(row: list[str]) -> None:
     variable = code(row[0])[0]
     environ = {f"{variable}_FILE": "/nowhere/at/all", "HOME": "/nowhere"}
     try:
-        env.read(environ)
+        environment.read(environ)
         refused = False
-    except env.EnvironmentProblem as problem:
+    except environment.EnvironmentProblem as problem:
         refused = f"{variable}_FILE: " in str(problem)
 
     assert refused == (row[1] == "yes")

@@ -9,7 +9,7 @@ import pytest
 from mirrors.images import ImageRef, TargetName
 from mirrors.models import ErrorClass
 from mirrors.oci.common.errors import TRANSIENT
-from mirrors.reasons import Reason
+from mirrors.vocabulary.reasons import Reason
 from tests.docs.markdown import code, rows
 from tests.support.databases import ROOT
 

@@ -13,10 +13,10 @@ from django.db import connection
 from mirrors.demo.images import SampleImage, sample_image
 from mirrors.demo.registry import MemoryRegistry
 from mirrors.images import ImageRef, TargetName
-from mirrors.jobs.clock import from_now
-from mirrors.jobs.copier import Copier
-from mirrors.jobs.drain import Drain
-from mirrors.jobs.lease import Lease, claim
+from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.process.drain import Drain
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.leases import Lease, claim
 from mirrors.models import MirrorJob, Priority, Registry, RegistryRole
 from mirrors.services import MirrorOrder, request_mirrors
 from swapper_project.config import ConfigSource

@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from mirrors.advice import ADVICE, advice_for, next_step
 from mirrors.images import ImageRef
-from mirrors.jobs.refusals import Tried, refusal
+from mirrors.jobs.copy.refusals import Tried, refusal
 from mirrors.models import ErrorClass
 from mirrors.registries.credentials import Reference
 from mirrors.registries.sources import SourceEntry
+from mirrors.vocabulary.advice import ADVICE, advice_for, next_step
 
 SOURCE = ImageRef.parse("registry.example.com/team/app:1")
 ENTRIES = (

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mirrors.jobs.liveness import NAME
+from mirrors.jobs.queue.liveness import NAME
 from tests.jobs.processes import worker
 from tests.jobs.support import config_file, load
 from tests.support.faulty_registry import FaultyRegistry, held

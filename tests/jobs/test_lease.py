@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mirrors.jobs import hosts, lease
-from mirrors.jobs.due import next_due_at
-from mirrors.jobs.lease import AttemptReport
+from mirrors.jobs.queue import host_limits, leases
+from mirrors.jobs.queue.claim_order import next_due_at
+from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob, Priority
 from mirrors.services import cancel_job
 from tests.jobs.support import expire, order, orders, take
@@ -22,13 +22,13 @@ def test_a_claimed_job_is_nobody_elses() -> None:
     job = order("app:1")
     held = take()
     assert held.job_id == job.id
-    assert lease.claim(worker="other") is None
+    assert leases.claim(worker="other") is None
 
 
 def test_a_job_is_not_claimed_before_its_time() -> None:
     job = order("app:1")
     MirrorJob.objects.filter(id=job.id).update(available_at=timezone.now() + timedelta(seconds=60))
-    assert lease.claim(worker="tests") is None
+    assert leases.claim(worker="tests") is None
 
 
 def test_the_attempt_is_counted_before_the_work() -> None:
@@ -48,7 +48,7 @@ def test_an_expired_lease_is_claimed_and_its_attempt_is_lost() -> None:
     assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.RUNNING]
 
 
-@pytest.mark.parametrize("end", [lease.succeed, lease.fail, lease.cancel, lease.hand_back])
+@pytest.mark.parametrize("end", [leases.succeed, leases.fail, leases.cancel, leases.hand_back])
 def test_a_stale_worker_changes_nothing(end: object) -> None:
     job = order("app:1")
     stale = take()
@@ -57,39 +57,39 @@ def test_a_stale_worker_changes_nothing(end: object) -> None:
 
     assert callable(end)
     assert end(stale, AttemptReport(error="from the past")) is False
-    assert lease.put_off(stale, DONE, delay=0) is False
-    assert lease.renew([stale, current]) == {current.token: False}
+    assert leases.put_off(stale, DONE, delay=0) is False
+    assert leases.renew([stale, current]) == {current.token: False}
 
     job.refresh_from_db()
     assert (job.status, job.lease_token, job.error_message) == (JobStatus.RUNNING, current.token, "")
-    assert lease.succeed(current, DONE) is True
+    assert leases.succeed(current, DONE) is True
 
 
 def test_a_heartbeat_keeps_the_lease() -> None:
     order("app:1")
     held = take()
     expire(held)
-    lease.renew([held])
-    assert lease.claim(worker="other") is None
+    leases.renew([held])
+    assert leases.claim(worker="other") is None
 
 
 def test_the_heartbeat_hears_of_a_cancellation() -> None:
     job = order("app:1")
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
-    assert lease.renew([held]) == {held.token: True}
+    assert leases.renew([held]) == {held.token: True}
 
 
 def test_a_handed_back_job_counts_no_attempt() -> None:
     job = order("app:1")
-    lease.hand_back(take(), DONE)
+    leases.hand_back(take(), DONE)
     job.refresh_from_db()
     assert (job.status, job.attempts, job.claims, job.lease_token) == (JobStatus.PENDING, 0, 1, None)
     assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.HANDED_BACK
     assert take().number == 2
 
 
-@pytest.mark.parametrize("back", [lease.hand_back, lambda held, report: lease.put_off(held, report, delay=0)])
+@pytest.mark.parametrize("back", [leases.hand_back, lambda held, report: leases.put_off(held, report, delay=0)])
 def test_a_job_that_goes_back_after_its_cancellation_ends(back: object) -> None:
     job = order("app:1")
     held = take()
@@ -131,23 +131,23 @@ def test_the_oldest_of_a_namespace_is_first() -> None:
 def test_jobs_of_a_resting_host_are_left_alone() -> None:
     order("quay.io/org/app:1")
     other = order("ghcr.io/org/app:1")
-    hosts.rest("quay.io", 600)
+    host_limits.rest("quay.io", 600)
     assert take().job_id == other.id
-    assert lease.claim(worker="tests") is None
+    assert leases.claim(worker="tests") is None
     at = next_due_at()
     assert at is not None and at > timezone.now() + timedelta(seconds=590)
 
 
 def test_a_resting_target_stops_all_its_jobs() -> None:
     order("quay.io/org/app:1", target="mirror.example.com:5000")
-    hosts.rest("mirror.example.com:5000", 600)
-    assert lease.claim(worker="tests") is None
+    host_limits.rest("mirror.example.com:5000", 600)
+    assert leases.claim(worker="tests") is None
 
 
 def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
-    hosts.rest("quay.io", 600)
-    hosts.rest("quay.io", 5)
-    assert hosts.resting()["quay.io"] > timezone.now() + timedelta(seconds=590)
+    host_limits.rest("quay.io", 600)
+    host_limits.rest("quay.io", 5)
+    assert host_limits.resting()["quay.io"] > timezone.now() + timedelta(seconds=590)
 
 
 def test_a_cancelled_job_that_ran_out_is_not_claimed_again() -> None:
@@ -155,4 +155,4 @@ def test_a_cancelled_job_that_ran_out_is_not_claimed_again() -> None:
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
     expire(held)
-    assert lease.claim(worker="tests") is None
+    assert leases.claim(worker="tests") is None

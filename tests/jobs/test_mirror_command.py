@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from mirrors.jobs import lease
-from mirrors.jobs.clock import from_now
-from mirrors.jobs.lease import AttemptReport
+from mirrors.jobs.queue import leases
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Trigger
 from tests.jobs.processes import environment
 from tests.jobs.support import config_file, load, order, take
@@ -128,7 +128,7 @@ def test_a_job_that_a_worker_took_first_is_followed(
     )
     assert command.stdout is not None
     assert command.stdout.readline() == f"{job.mapping.source}: copying\n"
-    assert lease.succeed(held, AttemptReport())
+    assert leases.succeed(held, AttemptReport())
     assert f"at {job.mapping.target}" in command.communicate(timeout=30)[0]
     assert command.returncode == 0
     assert source.asked == []

@@ -9,16 +9,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mirrors.jobs import hosts, lease
-from mirrors.jobs.clock import from_now
-from mirrors.jobs.copier import Copier
-from mirrors.jobs.due import claimable, next_due_at
-from mirrors.jobs.lease import AttemptReport
-from mirrors.jobs.reconcile import reconcile
+from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.process.reconcile import reconcile
+from mirrors.jobs.queue import host_limits, leases
+from mirrors.jobs.queue.claim_order import claimable, next_due_at
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import Engine, EngineSettings
 from mirrors.services import resume_hosts
-from mirrors.wakeup import wake_workers
+from mirrors.services.wakeup import wake_workers
 from tests.jobs.support import drain, load, order, orders, take
 from tests.support.faulty_registry import FaultyRegistry, reply
 
@@ -33,7 +33,7 @@ def end_pause(host: str) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("seconds", [0, -5, 0.1, 3_600, 86_400, 999_999_999, 10**30, math.inf, math.nan])
 def test_no_pause_is_longer_than_an_hour_or_no_pause_at_all(seconds: float) -> None:
-    hosts.rest("quay.io", seconds)
+    host_limits.rest("quay.io", seconds)
     until = HostBudget.objects.get().resting_until
     assert until is not None and timezone.now() < until + timedelta(seconds=1) <= timezone.now() + AN_HOUR * 1.01
 
@@ -41,7 +41,7 @@ def test_no_pause_is_longer_than_an_hour_or_no_pause_at_all(seconds: float) -> N
 @pytest.mark.django_db
 def test_a_retry_is_never_later_than_in_an_hour() -> None:
     job = order("app:1")
-    lease.put_off(take(), AttemptReport(), delay=10.0**12)
+    leases.put_off(take(), AttemptReport(), delay=10.0**12)
     job.refresh_from_db()
     assert job.available_at <= timezone.now() + AN_HOUR
 
@@ -50,19 +50,19 @@ def test_a_retry_is_never_later_than_in_an_hour() -> None:
 @pytest.mark.parametrize("until", ABSURD)
 def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
     orders(["quay.io/org/app:1", "ghcr.io/org/app:1"])
-    hosts.rest("quay.io", 60)
-    hosts.rest("mirror.example.com:5000", 60)
+    host_limits.rest("quay.io", 60)
+    host_limits.rest("mirror.example.com:5000", 60)
     with connection.cursor() as cursor:
         # As a version that checked nothing writes it.
         cursor.execute("UPDATE mirrors_hostbudget SET resting_until = %s", [until])
 
-    assert hosts.resting() == {}
+    assert host_limits.resting() == {}
     assert next_due_at() is None
     take()
-    assert lease.claim(worker="tests") is None, "the target is tried by one job first"
-    hosts.rest("quay.io", 5)
-    hosts.rest("mirror.example.com:5000", 5)
-    assert all(at < timezone.now() + AN_HOUR for at in hosts.resting().values())
+    assert leases.claim(worker="tests") is None, "the target is tried by one job first"
+    host_limits.rest("quay.io", 5)
+    host_limits.rest("mirror.example.com:5000", 5)
+    assert all(at < timezone.now() + AN_HOUR for at in host_limits.resting().values())
 
 
 @pytest.mark.django_db
@@ -85,23 +85,23 @@ def test_an_absurd_time_of_a_job_stops_nothing_and_is_put_right(at: str) -> None
 @pytest.mark.django_db
 def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> None:
     first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
-    hosts.rest("quay.io", 60)
+    host_limits.rest("quay.io", 60)
     end_pause("quay.io")
 
     probe = take()
     assert (probe.job_id, probe.probes) == (first.pk, ("quay.io",))
-    assert lease.claim(worker="tests") is None
+    assert leases.claim(worker="tests") is None
     elsewhere = order("ghcr.io/org/app:1")
     assert take().job_id == elsewhere.pk
 
-    hosts.end_probe(probe.probes, answered=probe.probes)
+    host_limits.end_probe(probe.probes, answered=probe.probes)
     assert take().job_id == second.pk
 
 
 @pytest.mark.django_db
 def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None:
     first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
-    hosts.rest("quay.io", 60)
+    host_limits.rest("quay.io", 60)
     end_pause("quay.io")
     take()
     assert not claimable().exists()
@@ -122,7 +122,7 @@ def test_jobs_without_hosts_get_them() -> None:
 def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
     order("waited.example.com/app:1")
     for host in ("waited.example.com", "over.example.com", "paused.example.com", "lifted.example.com"):
-        hosts.rest(host, 600)
+        host_limits.rest(host, 600)
     end_pause("waited.example.com")
     end_pause("over.example.com")
     HostBudget.objects.filter(host="lifted.example.com").update(resting_until=None)
@@ -138,7 +138,7 @@ def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
 
 @pytest.mark.django_db
 def test_what_a_registry_says_is_left_fits_its_column() -> None:
-    heard = hosts.Allowances()
+    heard = host_limits.Allowances()
     heard.hear("a.example.com", 10**30)
     heard.hear("b.example.com" * 40, -1)
     heard.write()
@@ -209,4 +209,4 @@ def test_a_host_that_names_no_time_is_left_alone_for_a_while(
     drain(made)
     job.refresh_from_db()
     assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
-    assert hosts.resting()[source.host] > timezone.now() + timedelta(seconds=45)
+    assert host_limits.resting()[source.host] > timezone.now() + timedelta(seconds=45)

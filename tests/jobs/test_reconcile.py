@@ -6,10 +6,10 @@ import pytest
 from django.db.models import F
 from django_q.models import OrmQ
 
-from mirrors.jobs import lease
-from mirrors.jobs.clock import from_now
-from mirrors.jobs.lease import AttemptReport
-from mirrors.jobs.reconcile import reconcile
+from mirrors.jobs.process.reconcile import reconcile
+from mirrors.jobs.queue import leases
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import (
     AdmissionSample,
     AttemptOutcome,
@@ -61,7 +61,7 @@ def test_a_job_that_loses_every_worker_fails_in_the_end() -> None:
     assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.WORKER_LOST)
     assert "out of memory" in job.error_message
     assert MirrorAttempt.objects.filter(job=job, outcome=AttemptOutcome.LOST).count() == job.max_attempts
-    assert lease.claim(worker="tests") is None
+    assert leases.claim(worker="tests") is None
 
 
 def test_the_end_of_an_exhausted_job_reaches_webhooks() -> None:
@@ -92,7 +92,7 @@ def test_a_due_job_without_a_wakeup_gets_one() -> None:
 
 def test_a_job_that_is_due_later_gets_its_wakeup_for_then() -> None:
     order("app:1")
-    lease.put_off(take(), AttemptReport(), delay=600)
+    leases.put_off(take(), AttemptReport(), delay=600)
     OrmQ.objects.all().delete()
     reconcile()
     assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1
@@ -105,11 +105,11 @@ def test_nothing_to_do_leaves_no_wakeup() -> None:
 
 def test_old_history_goes_but_a_mappings_last_job_stays() -> None:
     first = order("app:1")
-    lease.succeed(take(), AttemptReport())
+    leases.succeed(take(), AttemptReport())
     last = order("app:1")
-    lease.succeed(take(), AttemptReport())
+    leases.succeed(take(), AttemptReport())
     recent = order("other:1")
-    lease.succeed(take(), AttemptReport())
+    leases.succeed(take(), AttemptReport())
     recent_again = order("other:1")
     MirrorJob.objects.filter(id__in=[first.id, last.id]).update(finished_at=from_now(-40 * DAY))
 
@@ -168,7 +168,7 @@ def test_the_newest_test_of_a_registry_stays_however_old() -> None:
 
 def test_an_operators_action_outlives_its_job() -> None:
     first = order("app:1")
-    lease.succeed(take(), AttemptReport())
+    leases.succeed(take(), AttemptReport())
     order("app:1")
     action = OperatorAction.objects.create(actor="olga", action="retry", job=first)
     MirrorJob.objects.filter(id=first.id).update(finished_at=from_now(-40 * DAY))

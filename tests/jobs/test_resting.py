@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.jobs import lease
-from mirrors.jobs.lease import AttemptReport
+from mirrors.jobs.queue import leases
+from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import ErrorClass, Trigger
 from tests.jobs.support import order, orders, take
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 def fail(error: ErrorClass, namespace: str = "team-b") -> None:
     """An order of this namespace ends badly."""
     order("app:1", namespace=namespace)
-    assert lease.fail(take(), AttemptReport(error_class=error, error="no"))
+    assert leases.fail(take(), AttemptReport(error_class=error, error="no"))
 
 
 def test_the_namespace_that_could_not_read_it_rests() -> None:

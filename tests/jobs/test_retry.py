@@ -11,10 +11,10 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import Settings
 
-from mirrors.jobs.copier import Copier
-from mirrors.jobs.due import claimable
-from mirrors.jobs.lease import Lease
-from mirrors.jobs.retry import Failure, classify, delay_after
+from mirrors.jobs.copy.failures import Failure, classify, delay_after
+from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.queue.claim_order import claimable
+from mirrors.jobs.queue.leases import Lease
 from mirrors.models import AttemptOutcome, ErrorClass, HostBudget, ImageMapping, JobStatus, MirrorAttempt
 from mirrors.oci import RegistryError
 from tests.jobs.support import config_file, copier, drain, load, order

@@ -10,8 +10,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from mirrors.jobs.attempt import Attempt
-from mirrors.jobs.copier import Copier
+from mirrors.jobs.copy.attempt_log import Attempt
+from mirrors.jobs.copy.worker_context import Copier
 from mirrors.models import AttemptOutcome, ErrorClass, Existence, ImageMapping, JobProgress, JobStatus, MirrorAttempt
 from mirrors.oci import Progress
 from tests.jobs.support import drain, load, order, take

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from mirrors.jobs import lease
-from mirrors.jobs.clock import from_now
-from mirrors.jobs.shares import Full, room
+from mirrors.jobs.queue import leases
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.shares import Full, room
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
 from tests.jobs.support import FAST, config_file, copier, draining, load, order, orders, take
 from tests.support.faulty_registry import FaultyRegistry, held
@@ -88,9 +88,9 @@ def test_a_claim_passes_over_those_who_have_their_share() -> None:
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
     full = Full(frozenset({"greedy"}), frozenset({"slow.example.com"}))
     assert take(besides=full).job_id == other.pk
-    assert lease.claim(worker="tests", besides=full) is None
+    assert leases.claim(worker="tests", besides=full) is None
     same_host = order("slow.example.com/app:3", namespace="other")
-    assert lease.claim(worker="tests", besides=full) is None
+    assert leases.claim(worker="tests", besides=full) is None
     assert take(besides=Full(frozenset({"greedy"}))).job_id == same_host.pk
 
 

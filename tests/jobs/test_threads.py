@@ -8,10 +8,10 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from mirrors.jobs.attempt import MAX_LOG, Attempt
-from mirrors.jobs.heart import Heart
-from mirrors.jobs.mounts import DatabaseMounts
-from mirrors.jobs.retry import Failure
+from mirrors.jobs.copy.attempt_log import MAX_LOG, Attempt
+from mirrors.jobs.copy.failures import Failure
+from mirrors.jobs.copy.mounts import DatabaseMounts
+from mirrors.jobs.queue.heartbeat import Heart
 from mirrors.models import BlobLocation, MirrorAttempt, MirrorJob
 from tests.jobs.support import order, take, target_row
 from tests.support.ports import wait_until

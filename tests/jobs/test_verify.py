@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from mirrors import services
-from mirrors.jobs.copier import Copier
+from mirrors.jobs.copy.worker_context import Copier
 from mirrors.models import Existence, ImageMapping, JobProgress, JobStatus, MirrorJob, Obstacle, Trigger
 from tests.jobs.support import drain, draining, load, order, take
 from tests.support.faulty_registry import FaultyRegistry, held

@@ -12,10 +12,10 @@ from django_q.brokers import get_broker
 from django_q.models import OrmQ
 from pytest_django import Settings
 
-import mirrors.jobs.checks  # noqa: F401  registers the checks
-from mirrors.jobs.broker import OrderedBroker
-from mirrors.jobs.clock import from_now
-from mirrors.wakeup import wake_workers
+import mirrors.jobs.process.checks  # noqa: F401  registers the checks
+from mirrors.jobs.process.broker import OrderedBroker
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.services.wakeup import wake_workers
 from tests.jobs.support import order
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mirrors.jobs.liveness import NAME
+from mirrors.jobs.queue.liveness import NAME
 from mirrors.models import AttemptOutcome, Instance, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
 from tests.jobs.processes import FAST, race, worker
 from tests.jobs.support import config_file, load, order, orders, target_row

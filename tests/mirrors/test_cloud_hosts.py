@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.cloud_hosts import (
+from mirrors.images.cloud_hosts import (
     ECR_KINDS,
     EcrHost,
     EcrKind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.filter_quotes import quotes_warning
+from mirrors.filters.quotes import quotes_warning
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from mirrors.images import ImageRef
+from mirrors.images.target_name import target_name
 from mirrors.models import ImageMapping
 from mirrors.services import JobStateError
 from mirrors.services.config_rows import sync_config
 from mirrors.services.orders import order_image
-from mirrors.target_names import target_name
 from swapper_project.config import parse
 
 ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"

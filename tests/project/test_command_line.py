@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from swapper_project.command_line import take_flags
+from swapper_project.process.command_line import take_flags
 from tests.support.databases import ROOT
 from tests.support.ports import free_port, wait_until
 from tests.support.system import run_manage, write_config
@@ -141,7 +141,7 @@ def test_one_refused_image_does_not_stop_the_others(tmp_path: Path) -> None:
 def test_the_processes_of_a_killed_parent_end_with_it(tmp_path: Path) -> None:
     child = tmp_path / "child.pid"
     program = (
-        "import sys; from swapper_project.supervisor import *;"
+        "import sys; from swapper_project.process.supervisor import *;"
         f"Supervisor([Program('x', ['sh', '-c', 'echo $$ > {child}; exec sleep 300'], {{}})]).run()"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from swapper_project import env
-from swapper_project.env import EnvironmentProblem
+from swapper_project.process import environment as env
+from swapper_project.process.environment import EnvironmentProblem
 
 HOME = {"HOME": "/home/operator"}
 KEY = "k" * 50

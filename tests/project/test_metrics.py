@@ -13,10 +13,10 @@ import pytest
 import urllib3
 from prometheus_client.metrics import MetricWrapperBase
 
-from mirrors import queue_metrics
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
-from swapper_project import metrics
+from mirrors.selectors import queue_metrics
+from swapper_project.process import metrics
 from tests.docs.markdown import code, rows
 from tests.support.databases import ROOT, query
 from tests.support.ports import free_port, wait_until

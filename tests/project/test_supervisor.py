@@ -84,7 +84,7 @@ def test_a_killed_worker_is_started_again_and_the_webhook_does_not_notice(tmp_pa
 
 def test_what_cannot_start_ends_all_of_it() -> None:
     program = (
-        "from swapper_project.supervisor import *;"
+        "from swapper_project.process.supervisor import *;"
         "raise SystemExit(Supervisor([Program('well', ['sleep', '300'], {}), Program('ill', ['false'], {})]).run())"
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)

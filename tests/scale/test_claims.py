@@ -7,11 +7,11 @@ import time
 import pytest
 from django.db import connection, transaction
 
-from mirrors.bounds import host_of
-from mirrors.jobs import due, lease
-from mirrors.jobs.clock import from_now
-from mirrors.jobs.shares import NOTHING, Full
+from mirrors.jobs.queue import claim_order, leases
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
+from mirrors.vocabulary.bounds import host_of
 from tests.jobs.support import target_row
 
 pytestmark = pytest.mark.django_db
@@ -70,14 +70,14 @@ def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
     HostBudget.objects.create(host="mirror.example.com:5000")
     HostBudget.objects.update(resting_until=from_now(1_800))
     began = time.thread_time()
-    assert not due.claimable().exists() and due.next_due_at() is not None
+    assert not claim_order.claimable().exists() and claim_order.next_due_at() is not None
     assert time.thread_time() - began < SECONDS_OF_ONE_CLAIM
 
 
-def _timed_claim(besides: Full = NOTHING) -> tuple[lease.Lease | None, float]:
+def _timed_claim(besides: Full = NOTHING) -> tuple[leases.Lease | None, float]:
     if connection.vendor != "postgresql":
         began = time.thread_time()
-        return lease.claim(worker="tests", besides=besides), time.thread_time() - began
+        return leases.claim(worker="tests", besides=besides), time.thread_time() - began
     with transaction.atomic():
         began = time.monotonic()
-        return lease.claim(worker="tests", besides=besides), time.monotonic() - began
+        return leases.claim(worker="tests", besides=besides), time.monotonic() - began

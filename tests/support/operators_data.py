@@ -16,7 +16,6 @@ from typing import Final
 
 from django.utils import timezone
 
-from mirrors.bounds import host_of
 from mirrors.images import ImageRef, TargetName
 from mirrors.models import (
     ImageMapping,
@@ -27,6 +26,7 @@ from mirrors.models import (
     Registry,
     RegistryRole,
 )
+from mirrors.vocabulary.bounds import host_of
 from tests.support.operators_history import DAYS, write_history
 from tests.support.operators_words import IMAGES, NAMESPACES, PRIVATE, TARGET, WAYS, Way
 

@@ -12,9 +12,9 @@ class Broken(AppConfig):
     label = "broken"
 
     def ready(self) -> None:
-        from webhook import review
+        from webhook.review import reviewer
 
         def fail(*args: object) -> NoReturn:
             raise RuntimeError("nobody foresaw this")
 
-        review.Reviewer.review = fail  # type: ignore[method-assign, assignment]
+        reviewer.Reviewer.review = fail  # type: ignore[method-assign, assignment]

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.system import Webhook, pod_of
 from tests.webhook.test_operations import always_target
-from webhook.patch import ANNOTATION
+from webhook.decision.patch import ANNOTATION
 
 KEPT = "internal.example.com/tool:1"
 

@@ -14,8 +14,8 @@ from mirrors.images import ImageRef
 from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
-from webhook.engines import Engines
-from webhook.existence import MOST_UNDER_WAY, Existence
+from webhook.knowledge.engine_pool import Engines
+from webhook.knowledge.registry_prober import MOST_UNDER_WAY, Existence
 
 ACCESS = RegistryAccess(host="example.com")
 THERE = Descriptor("application/vnd.oci.image.manifest.v1+json", "sha256:" + "0" * 64, 100)

@@ -11,7 +11,7 @@ from mirrors.demo.registry import MemoryRegistry
 from tests.support.faulty_registry import FaultyRegistry, hang
 from tests.support.system import Webhook, pod_of, review_of
 from tests.webhook.mirrored import embedded_webhook
-from webhook import deadline
+from webhook.http import deadline
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tests.support.system import Webhook, pod_of
-from webhook.patch import ANNOTATION
+from webhook.decision.patch import ANNOTATION
 
 REDIS = "docker.io/library/redis:7"
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
 from tests.support.system import Webhook, review_of
-from webhook import admission, decision, patch
-from webhook.decision import Knowledge, Policy
+from webhook.decision import decision, patch
+from webhook.decision.decision import Knowledge, Policy
+from webhook.review import admission_review
 
 POLICY = Policy(
     target=TargetName("mirror.example.com", "prefix"),
@@ -62,13 +63,13 @@ PODS = st.fixed_dictionaries(
 
 def patched(pod: dict[str, Any]) -> dict[str, Any]:
     """The pod after one pass of the webhook's own decision and patch."""
-    request = admission.parse(json.dumps(review_of(pod)).encode())
-    slots = list(admission.image_slots(request))
+    request = admission_review.parse(json.dumps(review_of(pod)).encode())
+    slots = list(admission_review.image_slots(request))
     decisions = [
         decision.classify(
             slot,
             policy=POLICY,
-            pod=admission.filter_view(request),
+            pod=admission_review.filter_view(request),
             kept=decision.untouchable(request.obj, POLICY),
             budget=ReviewBudget(),
             on_filter_error=lambda name, error: None,

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from rest_framework import serializers
 
-from mirrors.filter_quotes import quotes_warning
+from mirrors.api.strict_fields import StrictFields
+from mirrors.filters.quotes import quotes_warning
 from mirrors.models import (
     Filter,
     Registry,
     RegistryCheck,
 )
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, MOST_NAMESPACES, validate_namespaces
-from mirrors.strict_fields import StrictFields
 
 
 class CheckedAsModel(StrictFields):

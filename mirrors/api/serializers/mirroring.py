@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
-from mirrors.advice import next_step
+from mirrors.api.strict_fields import NamedChoiceField, StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import (
     ErrorClass,
@@ -16,7 +16,7 @@ from mirrors.models import (
     MirrorJob,
     Priority,
 )
-from mirrors.strict_fields import NamedChoiceField, StrictFields
+from mirrors.vocabulary.advice import next_step
 
 
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from mirrors.yaml_scalars import dump
+from mirrors.kubernetes.yaml_scalars import dump
 from swapper_project import config as configuration
-from swapper_project import configured
+from swapper_project.process import configured
 
 
 class Command(BaseCommand):

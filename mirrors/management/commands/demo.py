@@ -12,8 +12,8 @@ from typing import Any
 from django.core.management import BaseCommand, CommandParser
 
 from mirrors.images import ImageRef, InvalidReferenceError
-from swapper_project import configured
-from swapper_project.supervisor import MANAGE
+from swapper_project.process import configured
+from swapper_project.process.supervisor import MANAGE
 
 DIRECTORY = "SWAPPER_DEMO_DIR"
 

@@ -18,21 +18,20 @@ from django.core.management import BaseCommand, CommandParser
 from django.db import close_old_connections, connection
 
 from mirrors.images import ImageRef, InvalidReferenceError
-from mirrors.jobs import follow
-from mirrors.jobs.copier import Copier
-from mirrors.jobs.drain import Drain
-from mirrors.jobs.follow import JobView
+from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.process.drain import Drain
 from mirrors.management.show_copies import show_on
 from mirrors.models import Priority, Trigger
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.sources import SourceCatalog, source_entries
-from mirrors.selectors import operator_sources
+from mirrors.selectors import job_snapshots, operator_sources
+from mirrors.selectors.job_snapshots import JobView
 from mirrors.services import MirrorOrder, OrderOutcome, request_mirrors
 from mirrors.services.config_rows import sync_config
 from mirrors.services.orders import PROBLEMS
 from swapper_project import config as configuration
-from swapper_project import configured, logs
 from swapper_project.config import Config, ConfigSource
+from swapper_project.process import configured, logs
 
 LOOK_EVERY = 0.25
 
@@ -66,7 +65,11 @@ class Command(BaseCommand):
             self.stderr.write(f"{image}: {reason}")
             if as_json:
                 self.stdout.write(json.dumps({"image": image, "status": "refused", "error": reason}))
-        views = follow.look(ids) if queue or not ids else _carry_out(source, ids, sys.stderr if as_json else sys.stdout)
+        views = (
+            job_snapshots.look(ids)
+            if queue or not ids
+            else _carry_out(source, ids, sys.stderr if as_json else sys.stdout)
+        )
         self._tell(views, as_json=as_json, queued=queue)
         if refused and not ids:
             sys.exit(2)
@@ -150,7 +153,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
         with show_on(stream) as show:
             while True:
                 close_old_connections()
-                views = follow.look(ids)
+                views = job_snapshots.look(ids)
                 show.update(views)
                 if stop.is_set() or not thread.is_alive() or all(view.is_over for view in views):
                     break
@@ -163,7 +166,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
             signal.signal(number, handler)
     if stop.is_set():
         print("Stopped: what was not finished stays ordered, and workers carry it out.", file=sys.stderr)
-    return follow.look(ids)
+    return job_snapshots.look(ids)
 
 
 def _user() -> str:

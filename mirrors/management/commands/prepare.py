@@ -15,12 +15,12 @@ from django.core.exceptions import ValidationError
 from django.core.management import BaseCommand, CommandError, CommandParser, call_command
 from django.db import IntegrityError, connection, transaction
 
-from mirrors.indexes import ensure_search
-from mirrors.preparing import only_one
+from mirrors.models.indexes import ensure_search
 from mirrors.services.config_rows import sync_config
-from swapper_project import configured
-from swapper_project.certificates import write_private
+from mirrors.services.preparation import only_one
 from swapper_project.config import Config
+from swapper_project.process import configured
+from swapper_project.process.certificates import write_private
 
 
 class Command(BaseCommand):

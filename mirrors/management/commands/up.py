@@ -16,11 +16,11 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandParser
 
 from swapper_project import config as configuration
-from swapper_project import configured, listening, logs
-from swapper_project.certificates import CertificateError, ReloadingContext, ensure_self_signed
 from swapper_project.config import Config
-from swapper_project.secret_key import ensure_secret_key
-from swapper_project.supervisor import Program, Supervisor, gunicorn, manage
+from swapper_project.process import configured, listening, logs
+from swapper_project.process.certificates import CertificateError, ReloadingContext, ensure_self_signed
+from swapper_project.process.secret_key import ensure_secret_key
+from swapper_project.process.supervisor import Program, Supervisor, gunicorn, manage
 
 log = structlog.get_logger(__name__)
 

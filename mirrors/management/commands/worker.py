@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand
 
-import mirrors.jobs.checks  # noqa: F401  registers the checks that run before this command
-from swapper_project import configured, logs
+import mirrors.jobs.process.checks  # noqa: F401  registers the checks that run before this command
+from swapper_project.process import configured, logs
 
 
 class Command(BaseCommand):
@@ -23,6 +23,6 @@ class Command(BaseCommand):
         config = configured.load(settings.ENVIRONMENT)
         logs.configure(config.log_level, config.log_format)
         # Imported here: django-q2 reads its settings and the apps when it is imported.
-        from mirrors.jobs.cluster import serve
+        from mirrors.jobs.process.cluster import serve
 
         sys.exit(serve())

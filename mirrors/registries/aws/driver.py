@@ -8,7 +8,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from mirrors.cloud_hosts import ecr_arn
+from mirrors.images.cloud_hosts import ecr_arn
 from mirrors.oci import RegistryAccess, RegistryError
 from mirrors.registries.aws import settings
 from mirrors.registries.aws.accounts import AwsAccount

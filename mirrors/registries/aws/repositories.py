@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from botocore.exceptions import ClientError
 
-from mirrors.cloud_hosts import ecr_arn
+from mirrors.images.cloud_hosts import ecr_arn
 from mirrors.oci import RegistryError
 from mirrors.registries.aws import settings
 from mirrors.registries.aws.accounts import AwsAccount, client

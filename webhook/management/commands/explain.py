@@ -13,10 +13,10 @@ from django.core.management import BaseCommand, CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from mirrors.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
-from swapper_project import configured, logs
-from webhook.explain import ExplainedPod, explain
-from webhook.runtime import Runtime
+from mirrors.kubernetes.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
+from swapper_project.process import configured, logs
+from webhook.explain.explainer import ExplainedPod, explain
+from webhook.runtime.runtime import Runtime
 
 
 class Command(BaseCommand):

@@ -1,1 +1,0 @@
-"""What is asked of Kubernetes. Workers alone do: webhook and web have no token of the API server."""

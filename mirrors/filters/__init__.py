@@ -1,0 +1,27 @@
+"""JMESPath filters, bounded in time. Pure. Begin in ``expression.py``; ``chain`` applies them in order."""
+
+from mirrors.filters.expression import (
+    FILTER_BUDGET,
+    MAX_EXPRESSION,
+    MAX_NESTING,
+    REVIEW_BUDGET,
+    CompiledFilter,
+    FilterEvaluationError,
+    InvalidFilterError,
+    ReviewBudget,
+    ReviewBudgetError,
+    compile_filter,
+)
+
+__all__ = [
+    "CompiledFilter",
+    "FILTER_BUDGET",
+    "FilterEvaluationError",
+    "InvalidFilterError",
+    "MAX_EXPRESSION",
+    "MAX_NESTING",
+    "REVIEW_BUDGET",
+    "ReviewBudget",
+    "ReviewBudgetError",
+    "compile_filter",
+]

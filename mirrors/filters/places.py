@@ -1,0 +1,30 @@
+"""Where in an expression something is wrong, as people are shown it: line, column, and a caret below the place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mirrors.filters.expression import InvalidFilterError
+
+SHOWN: Final = 60
+"""Characters of a long line on either side of the place."""
+
+
+def line_and_column(expression: str, position: int) -> tuple[int, int]:
+    """Both from 1."""
+    before = expression[:position]
+    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
+
+
+def pointed(expression: str, error: InvalidFilterError) -> str:
+    """The error's message, and below it the line with a caret, where the place is known."""
+    if error.position is None:
+        return str(error)
+    line, column = line_and_column(expression, error.position)
+    lines = expression.split("\n")
+    text = lines[line - 1].expandtabs(1) if line <= len(lines) else ""
+    start = max(0, column - 1 - SHOWN)
+    cut = text[start : column - 1 + SHOWN].rstrip("\r")
+    lead = "…" if start else ""
+    caret = " " * (len(lead) + column - 1 - start) + "^"
+    return f"Line {line}, column {column}: {error}\n{lead}{cut}\n{caret}"

@@ -1,0 +1,27 @@
+"""The one place that makes the name of a target: for webhook, workers, commands, API and admin alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from mirrors.images.cloud_hosts import ecr_hosts, parse_ecr_host
+from mirrors.images.reference import MAX_REPOSITORY, TargetName
+
+ECR_MAX_REPOSITORY: Final = 256
+
+
+def target_name(endpoint: str, prefix: str = "", *, aliases: Iterable[str] = (), insecure: bool = False) -> TargetName:
+    """The target at an endpoint. ECR's other host names, and its longer limit, follow from the endpoint alone.
+
+    ``insecure``: reached by plain HTTP, whose port is 80 where none is given. Raises InvalidReferenceError.
+    """
+    ecr = parse_ecr_host(endpoint)
+    others = ecr_hosts(ecr.account, ecr.region).values() if ecr else ()
+    return TargetName(
+        endpoint,
+        prefix,
+        max_repository=ECR_MAX_REPOSITORY if ecr else MAX_REPOSITORY,
+        aliases=tuple(name for name in dict.fromkeys([*others, *aliases]) if name != endpoint),
+        default_port=80 if insecure else 443,
+    )

@@ -1,0 +1,228 @@
+"""The work of one job: may it be done, how is its source read, where does it go; then the copy itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db.models.functions import Now
+
+from mirrors.images import ImageRef
+from mirrors.jobs.copy import repositories
+from mirrors.jobs.copy.attempt_log import Attempt
+from mirrors.jobs.copy.failures import JobRefusedError
+from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
+from mirrors.jobs.copy.worker_context import Copier, Stop
+from mirrors.jobs.queue.leases import Lease
+from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
+from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
+from mirrors.oci import CopyRequest, CopyResult, Readers, RegistryError
+from mirrors.registries.allowed import AllowedSources
+from mirrors.registries.base import RegistryDriver, RepositoryState
+from mirrors.registries.credentials import CredentialError
+from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How it ended, in words, what is known of the mapping now, and what was learnt of namespaces."""
+
+    words: str
+    known: Mapping[str, Any]
+    grants: Mapping[str, bool] = field(default_factory=dict)
+    bytes_copied: int = 0
+    unchanged: bool = False
+
+
+class Copying:
+    """One attempt; on the image's own thread."""
+
+    def __init__(self, copier: Copier, lease: Lease, attempt: Attempt) -> None:
+        self._copier = copier
+        self._attempt = attempt
+        attempt.start()
+        self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
+        self._source = ImageRef.parse(self._job.mapping.source)
+        self._target = ImageRef.parse(self._job.mapping.target)
+
+    def run(self, cancelled: Stop) -> Done:
+        """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
+        self._refuse_if_moot()
+        # The claim has found neither of them paused: this process's engine may not know that yet.
+        self._copier.engine.resume((self._source.registry, self._target.registry))
+        if self._job.trigger == Trigger.VERIFY:
+            return self._verify()
+        source = self._source_access(cancelled)
+        driver = self._copier.driver()
+        try:
+            return self._bring(driver, source, cancelled)
+        except RegistryError as error:
+            driver.forget(self._target.repository)
+            if source.access.host != self._source.registry and error.host == source.access.host:
+                self._attempt.note(f"the mirror {error.host} failed: {error}")
+                return self._bring(driver, self._source_access(cancelled, uses_mirrors=False), cancelled)
+            if error.code == "not-found" and error.host == driver.access().host:
+                # Somebody has deleted the repository that was there a moment ago.
+                self._attempt.note(f"the target has lost something: {error}; once more from the beginning")
+                return self._bring(driver, source, cancelled)
+            raise
+
+    def _verify(self) -> Done:
+        """Ask the target alone; what it has is compared with what was written there."""
+        found = self._copier.engine.head(self._target, self._copier.driver().access(), confirm=True)
+        if found is None:
+            known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
+            return Done("the target does not have it: mirror it now, or wait for the next pod", known)
+        present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
+        written = self._job.mapping.target_digest
+        if written and written != found.digest:
+            words = f"the target has {found.digest}, and not {written} which was written: find out who pushed it"
+            return Done(words, present | {"obstacle": Obstacle.TAMPERED})
+        obstacle = self._job.mapping.obstacle
+        cleared = Obstacle.NONE if obstacle == Obstacle.TAMPERED else obstacle
+        present |= {"target_digest": found.digest, "obstacle": cleared}
+        return Done(f"the target has it; {found.digest}", present)
+
+    def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
+        state = driver.ensure_repository(self._target.repository)
+        if state.was_looked_at:
+            self._note_repository(state)
+        if state.pulls_through:
+            return self._let_it_be_pulled(driver, source, cancelled)
+        done = self._copy(driver, source, cancelled, is_new=state.is_new)
+        if not state.was_looked_at:
+            # The first push may have made it.
+            self._note_repository(state)
+        return done
+
+    def _note_repository(self, state: RepositoryState) -> None:
+        repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
+
+    def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> Done:
+        self._attempt.note(f"copying {self._source} to {self._target.name}")
+        request = CopyRequest(
+            # A mirror of the registry has the image under another host.
+            source=replace(self._source, registry=source.access.host),
+            target=self._target,
+            source_access=source.access,
+            target_access=driver.access(),
+            platforms=self._copier.config.platforms,
+            target_is_new=is_new,
+            readers=self._readers(source),
+            party=f"namespace {self._job.namespace}" if self._job.namespace else "",
+        )
+        result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
+        if result.foreign:
+            self._attempt.note(
+                f"{len(result.foreign)} layers were not copied, as their licence forbids it: nodes read them from the "
+                f"URLs that the image names ({', '.join(result.foreign[:3])})"
+            )
+        words = "nothing to do: the target has it already" if result.unchanged else "copied"
+        known = _known(result) | self._access(source)
+        return Done(
+            f"{words}; {result.target_digest}", known, source.grants, result.bytes_copied, unchanged=result.unchanged
+        )
+
+    def _readers(self, source: SourceAccess) -> Readers | None:
+        """Who will get to run the mirror; None where nothing at the target is private from anybody."""
+        if self._copier.config.private_images == "mirror":
+            return None
+        if source.how == Access.ANONYMOUS:
+            return Readers(is_everybody=True)
+        if source.how == Access.CONFIGURED:
+            return Readers(configured_host=self._source.registry)
+        return Readers(namespaces=frozenset(name for name, granted in source.grants.items() if granted))
+
+    def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
+        """A pull-through cache brings the image itself, once somebody asks for it."""
+        try:
+            digest = self._copier.engine.pull(self._target, driver.access(), cancelled=cancelled).digest
+        except RegistryError as error:
+            if error.code != "not-found":
+                raise
+            raise JobRefusedError(
+                ErrorClass.NOT_FOUND,
+                f"{self._target.name} lies under a pull-through cache, which does not bring {self._source}: check the "
+                "cache's rule and its log-in at the source (ECR: also ecr:BatchImportUpstreamImage and "
+                "ecr:CreateRepository for whoever pulls).",
+                grants=source.grants,
+            ) from None
+        known = {
+            "existence": Existence.PRESENT,
+            "verified_at": Now(),
+            "source_checked_at": Now(),
+            "target_digest": digest,
+            "obstacle": Obstacle.NONE,
+        }
+        words = f"not copied: the target is a pull-through cache, and has it; {digest}"
+        return Done(words, known | self._access(source), source.grants, unchanged=True)
+
+    def _access(self, source: SourceAccess) -> dict[str, Any]:
+        """A pull secret that reads the image takes nothing away from those whom the configured log-in serves."""
+        if source.how == Access.SECRETS and self._job.mapping.access == Access.CONFIGURED:
+            return {}
+        return {"access": source.how}
+
+    def _refuse_if_moot(self) -> None:
+        config = self._copier.config
+        if self._job.mapping.paused:
+            raise JobRefusedError(
+                ErrorClass.INVALID, f"{self._source} is paused: resume its mapping, then retry this job."
+            )
+        if not config.target.name.contains(self._target):
+            where = "/".join(filter(None, (config.target.name.endpoint, config.target.name.prefix)))
+            raise JobRefusedError(
+                ErrorClass.INVALID,
+                f"{self._target} does not lie at the configured target {where}: the configuration was changed "
+                "after this job was requested. Mirror the image again.",
+            )
+        if config.dry_run:
+            self._attempt.note("dryRun is set: pods request no copies and are not changed, but this copy was requested")
+
+    def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
+        catalog, allowed = self._copier.catalog(), self._copier.config.source.allowed_hosts
+        # Whoever ordered it: the file may have been changed since, and a retry knows nothing of it.
+        if allowed and (refusal := AllowedSources(allowed, catalog.is_configured).refusal(self._source.registry)):
+            raise JobRefusedError(ErrorClass.INVALID, refusal)
+        finder = Finder(
+            catalog=catalog,
+            policy=self._copier.config.private_images,
+            head=lambda ref, how: self._copier.engine.head(ref, how, confirm=True),
+            pull_secrets=PullSecrets().find,
+            cancelled=cancelled,
+            uses_mirrors=uses_mirrors,
+        )
+        try:
+            found = finder.find(Asker(self._source, self._brought(), self._job.mapping.access))
+        except CredentialError as error:
+            error.host = self._source.registry
+            raise
+        for problem in found.problems:
+            self._attempt.note(problem)
+        self._attempt.note(f"the source is read {found.words}")
+        return found
+
+    def _brought(self) -> list[Brought]:
+        requests = self._job.requests.order_by("id")
+        rows = requests.values_list("namespace", "service_account", "secret_names")
+        brought = [Brought(ns, account, tuple(filter(None, names.split(",")))) for ns, account, names in rows]
+        return brought or [Brought(self._job.namespace)]
+
+
+def _known(result: CopyResult) -> dict[str, Any]:
+    """Of an unchanged image the engine tells neither platforms nor sizes, and no size of one that the target had under
+    another tag: what was known of them stays."""
+    known = {
+        "existence": Existence.PRESENT,
+        "verified_at": Now(),
+        "source_checked_at": Now(),
+        "source_digest": result.source_digest,
+        "target_digest": result.target_digest,
+        "obstacle": Obstacle.NONE,
+    }
+    if not result.unchanged:
+        known |= {"platforms": list(result.platforms)}
+    if result.bytes_total:
+        known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
+    return known

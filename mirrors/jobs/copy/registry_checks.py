@@ -1,0 +1,171 @@
+"""Tests of registries that people asked for, step by step; each step is to be seen as soon as it is done."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models.functions import Now
+
+from mirrors.images import ImageRef
+from mirrors.jobs.copy.failures import JobRefusedError, classify
+from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.models import (
+    CheckStatus,
+    ErrorClass,
+    ImageMapping,
+    ManagedBy,
+    Registry,
+    RegistryCheck,
+    RegistryKind,
+    RegistryRole,
+)
+from mirrors.oci import RegistryAccess
+from mirrors.oci.probe import Probe
+from mirrors.selectors import source_entry
+
+log = structlog.get_logger(__name__)
+
+LOST_AFTER: Final = timedelta(minutes=5)
+NO_IMAGE: Final = "no image of it is known yet: it is tried with the first one"
+
+Step = tuple[str, Callable[[], str]]
+
+
+class RegistryChecks:
+    """One thread a test; the drain looks for them between its copies."""
+
+    def __init__(self, copier: Copier) -> None:
+        self._copier = copier
+        self._threads: list[threading.Thread] = []
+
+    def start_requested(self) -> None:
+        for check in RegistryCheck.objects.filter(status=CheckStatus.PENDING).select_related("registry")[:5]:
+            # Taken before it is done: of several workers one does it.
+            mine = RegistryCheck.objects.filter(pk=check.pk, status=CheckStatus.PENDING)
+            if mine.update(status=CheckStatus.RUNNING, started_at=Now()):
+                thread = threading.Thread(target=self._run, args=(check,), name="registry-test", daemon=True)
+                self._threads = [*(t for t in self._threads if t.is_alive()), thread]
+                thread.start()
+
+    def is_busy(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _run(self, check: RegistryCheck) -> None:
+        close_old_connections()
+        try:
+            run(check, self._copier)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("The test of a registry cannot be recorded", registry=str(check.registry), error=str(error))
+        finally:
+            connection.close()
+
+
+def run(check: RegistryCheck, copier: Copier) -> None:
+    """All steps, the first failure ending it. What is recorded holds no secret."""
+    steps: list[dict[str, Any]] = []
+    passed = True
+    for name, step in _Steps(check.registry, copier).all():
+        started = time.monotonic()
+        try:
+            words, status = step(), "ok"
+        except _SkippedError as skipped:
+            words, status = str(skipped), "skipped"
+        except Exception as error:
+            words, status, passed = classify(error).message, "failed", False
+        steps.append({"name": name, "status": status, "words": words, "seconds": round(time.monotonic() - started, 3)})
+        RegistryCheck.objects.filter(pk=check.pk).update(steps=steps)
+        if not passed:
+            break
+    result = CheckStatus.PASSED if passed else CheckStatus.FAILED
+    RegistryCheck.objects.filter(pk=check.pk).update(status=result, finished_at=Now())
+
+
+def give_up_lost() -> None:
+    """Tests whose worker is gone."""
+    words = {"name": "Worker", "status": "failed", "words": "the worker that ran this test is gone: test again"}
+    lost = RegistryCheck.objects.filter(
+        status=CheckStatus.RUNNING, started_at__lt=from_now(-LOST_AFTER.total_seconds())
+    )
+    lost.update(status=CheckStatus.FAILED, finished_at=Now(), steps=[words])
+
+
+class _SkippedError(Exception):
+    """The step has nothing to ask; the message says why."""
+
+
+class _Steps:
+    def __init__(self, registry: Registry, copier: Copier) -> None:
+        self._registry = registry
+        self._copier = copier
+        self._access: RegistryAccess | None = None
+
+    def all(self) -> Iterator[Step]:
+        yield "Credential", self._credential
+        if self._access is None:
+            return
+        probe = self._copier.engine.probe(self._access)
+        yield "Name", probe.name
+        yield "Connection", probe.connection
+        yield "Log-in", probe.log_in
+        yield "Permission", lambda: self._permission(probe)
+        yield "Round trip", probe.round_trip
+
+    def _credential(self) -> str:
+        self._access = self._reach()
+        if not self._registry.credential_ref and not self._access.credentials:
+            return "none is configured: it is asked as anybody"
+        return f"{self._registry.credential_ref or 'the log-in'} is there and can be read"
+
+    def _reach(self) -> RegistryAccess:
+        row, copier = self._registry, self._copier
+        if row.role == RegistryRole.TARGET:
+            name = copier.config.target.name
+            if (row.endpoint, row.prefix) != (name.endpoint, name.prefix):
+                raise JobRefusedError(ErrorClass.INVALID, f"{row} is not the target in force: nothing is copied there.")
+            return copier.driver().access()
+        example = self._example()
+        host = example.registry if example else row.endpoint
+        if host.startswith("*."):
+            raise JobRefusedError(ErrorClass.INVALID, f"{row.endpoint} stands for many hosts, and {NO_IMAGE}.")
+        ref = example or ImageRef(host, "library/none", "latest")
+        catalog = copier.catalog()
+        if row.managed_by == ManagedBy.OPERATOR:
+            catalog = copier.catalog_of([source_entry(row)])
+        return catalog.access_for(ref)
+
+    def _permission(self, probe: Probe) -> str:
+        if self._registry.role == RegistryRole.TARGET:
+            return probe.write(self._own_repository())
+        example = self._example()
+        if example is None:
+            raise _SkippedError(NO_IMAGE)
+        return probe.read(example.repository, example.manifest_reference)
+
+    def _own_repository(self) -> str:
+        """At a cloud's registry one that is there: a test makes nothing."""
+        newest = (
+            ImageMapping.objects.filter(target_registry=self._registry, existence="present").order_by("-id").first()
+        )
+        if newest is not None:
+            return ImageRef.parse(newest.target).repository
+        if self._registry.kind != RegistryKind.OCI:
+            raise _SkippedError("it has no repository yet: it is tried with the first copy")
+        return "/".join(filter(None, (self._registry.prefix, "k8s-image-swapper-test")))
+
+    def _example(self) -> ImageRef | None:
+        """The newest image that was read there."""
+        host = self._registry.endpoint
+        rows = ImageMapping.objects.filter(existence="present").order_by("-id")
+        if host.startswith("*."):
+            newest = rows.filter(source__iregex=rf"^[a-z0-9.-]+{re.escape(host[1:])}(:[0-9]+)?/").first()
+        else:
+            newest = rows.filter(source__startswith=f"{host}/").first()
+        return ImageRef.parse(newest.source) if newest else None

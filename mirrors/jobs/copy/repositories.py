@@ -1,0 +1,44 @@
+"""Target repositories on the way: made for a job, and given the configured settings where somebody asked for that."""
+
+from __future__ import annotations
+
+import structlog
+from django.db import DatabaseError, InterfaceError, connection
+
+from mirrors import selectors
+from mirrors.jobs.copy.failures import classify
+from mirrors.jobs.copy.worker_context import Copier
+from mirrors.models import TargetRepository
+from mirrors.registries.base import RepositoryState
+from mirrors.services import record_repository
+
+log = structlog.get_logger(__name__)
+
+
+def note(registry_id: int, name: str, state: RepositoryState) -> None:
+    """Keep what was seen; a database that is away costs the note, never the copy."""
+    try:
+        record_repository(registry_id=registry_id, name=name, state=state)
+    except (DatabaseError, InterfaceError):
+        connection.close()
+
+
+def apply_requested(copier: Copier) -> None:
+    """Apply what was asked for at the target in force; each failure is kept on its row."""
+    target = copier.config.target.name
+    registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
+    if registry_id is None:
+        return
+    for row in TargetRepository.objects.to_apply().filter(registry_id=registry_id):
+        # Taken before it is done: of several workers one does it.
+        taken = TargetRepository.objects.to_apply().filter(pk=row.pk)
+        if not taken.update(apply_requested_at=None):
+            continue
+        try:
+            state = copier.driver().apply_settings(row.name)
+        except Exception as error:
+            failure = classify(error)
+            log.error("A repository could not be given its settings", repository=row.name, error=failure.message)
+            TargetRepository.objects.filter(pk=row.pk).update(problem=failure.message)
+        else:
+            record_repository(registry_id=row.registry_id, name=row.name, state=state)

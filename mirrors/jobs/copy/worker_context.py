@@ -1,0 +1,119 @@
+"""What one process copies with: configuration in force, engine, mount index, heart. Made after the fork."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from django.conf import settings
+
+from mirrors import selectors
+from mirrors.jobs.copy.mounts import DatabaseMounts
+from mirrors.jobs.queue.heartbeat import Heart
+from mirrors.jobs.queue.host_limits import Allowances
+from mirrors.jobs.queue.timing import timing
+from mirrors.kubernetes import cluster_credentials
+from mirrors.kubernetes.client import ClusterError
+from mirrors.oci import Engine, EngineSettings
+from mirrors.registries import tokens
+from mirrors.registries.base import RegistryDriver
+from mirrors.registries.credentials import CredentialError
+from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.registries.targets import target_driver
+from swapper_project.config import Config, ConfigSource
+from swapper_project.process import metrics
+
+
+class Copier:
+    """Lives as long as its process, so that connections, tokens and known blobs serve one drain after the other."""
+
+    def __init__(self, source: ConfigSource) -> None:
+        self._source = source
+        self._next_poll = 0.0
+        self._lock = threading.Lock()
+        self.mounts = DatabaseMounts()
+        self.heart = Heart()
+        self.allowances = Allowances()
+        self._settings = engine_settings(source.current)
+        self._known_hosts = self._catalog([])
+        self.engine = self._new_engine()
+        self.heart.start()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force, looked at again every few seconds."""
+        with self._lock:
+            if time.monotonic() >= self._next_poll:
+                self._next_poll = time.monotonic() + timing().config_poll
+                self._source.poll()
+        return self._source.current
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the configuration says something else than what the engine was made with."""
+        return engine_settings(self.config) != self._settings
+
+    def renew_engine(self) -> None:
+        """Take changed copy settings over; only while nothing is copied."""
+        wanted = engine_settings(self.config)
+        if wanted != self._settings:
+            self.engine.close()
+            self._settings = wanted
+            self.engine = self._new_engine()
+
+    def catalog(self) -> SourceCatalog:
+        """Source registries of file and operators, as they are now."""
+        entries = [*source_entries(self.config), *selectors.operator_sources()]
+        self._known_hosts = self._catalog(entries)
+        return self._known_hosts
+
+    def catalog_of(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
+        """These registries alone."""
+        return self._catalog(entries)
+
+    def _catalog(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
+        return SourceCatalog(
+            entries,
+            credentials_dir=settings.ENVIRONMENT.credentials_dir,
+            trusted_ca=self._source.current.trusted_ca,
+            read_secret=_password,
+        )
+
+    def driver(self) -> RegistryDriver:
+        return target_driver(self.config, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+
+    def _new_engine(self) -> Engine:
+        return Engine(
+            self._settings,
+            mounts=self.mounts,
+            on_request=metrics.counts_requests(self._label),
+            on_remaining=self.allowances.hear,
+        )
+
+    def _label(self, host: str) -> str:
+        return host if host == self._source.current.target.name.endpoint else self._known_hosts.label(host)
+
+    def close(self) -> None:
+        self.engine.close()
+        tokens.close_all()
+        self.heart.stop()
+        self.mounts.close()
+
+
+def _password(reference: str) -> str:
+    """Of a Secret ``NAME/KEY``; raises CredentialError."""
+    try:
+        return cluster_credentials.password(reference)
+    except ClusterError as error:
+        raise CredentialError(str(error)) from None
+
+
+def engine_settings(config: Config) -> EngineSettings:
+    copy = config.copy_
+    return EngineSettings(
+        images=copy.images, blobs=copy.blobs, max_image_bytes=copy.max_image_bytes, trusted_ca=config.trusted_ca
+    )
+
+
+Stop = Callable[[], bool]

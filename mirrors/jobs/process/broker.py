@@ -1,0 +1,106 @@
+"""The broker of wake-ups: django-q2's own on the database, with an order and a not-before time."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connections, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django_q.brokers.orm import ORM
+from django_q.models import OrmQ
+
+from mirrors.jobs.queue import liveness
+from mirrors.jobs.queue.database_clock import from_now
+
+log = structlog.get_logger(__name__)
+
+DATABASE = "default"
+HELD_AT_MOST = timedelta(hours=1)
+"""Held wake-ups stay well below the lock of those in work (``retry``), so that the two can be told apart."""
+
+WARN_EVERY = 30.0
+"""Seconds between two lines of the log about a database that does not answer."""
+
+
+class OrderedBroker(ORM):
+    """Gives wake-ups out in the order they came, each to one worker, none before its time.
+
+    ``not_before`` (aware) holds back what is enqueued through this object, for an hour at most: a drain that comes
+    too early orders the next wake-up itself.
+    """
+
+    not_before: datetime | None = None
+    _warns_from = 0.0
+
+    @staticmethod
+    def get_connection(list_key: str | None = None) -> Any:
+        """Without a question to the database: a worker may start before it."""
+        if not connections[DATABASE].in_atomic_block:
+            close_old_connections()
+        return OrmQ.objects.using(DATABASE)
+
+    def enqueue(self, task: str) -> int:
+        lock = min(self.not_before, timezone.now() + HELD_AT_MOST) if self.not_before else Now()
+        package = self.get_connection().create(key=self.list_key, payload=task, lock=lock)
+        return int(package.pk)
+
+    def dequeue(self) -> list[tuple[int, str]] | None:
+        """The next wake-ups, locked for ``retry`` seconds; None after a pause when there are none."""
+        try:
+            # A look without a lock first: the poll of an idle cluster must not hold up writers on SQLite.
+            if self._ready().exists() and (taken := self._take()):
+                return taken
+        except (DatabaseError, InterfaceError) as error:
+            # Raised, it would end the pusher; the queue is as it was when the database is back.
+            self._warn(error)
+            connections[DATABASE].close()
+        time.sleep(settings.Q_CLUSTER["poll"])
+        return None
+
+    def _warn(self, error: Exception) -> None:
+        """Not with each look: the database may be away for hours."""
+        if time.monotonic() >= self._warns_from:
+            self._warns_from = time.monotonic() + WARN_EVERY
+            log.warning("The queue cannot be read; trying again", error=" ".join(str(error).split()))
+
+    def _take(self) -> list[tuple[int, str]]:
+        with transaction.atomic(using=DATABASE):
+            first = self._ready().order_by("id").select_for_update(skip_locked=True)
+            rows = list(first[: settings.Q_CLUSTER["bulk"]])
+            locked_until = from_now(settings.Q_CLUSTER["retry"])
+            self.get_connection().filter(id__in=[row.pk for row in rows]).update(lock=locked_until)
+        return [(row.pk, row.payload) for row in rows]
+
+    def acknowledge(self, task_id: int) -> None:
+        """A wake-up is done. Where that can't be written it comes again after ``retry``, and finds nothing to do."""
+        try:
+            self.get_connection().filter(pk=task_id).delete()
+        except (DatabaseError, InterfaceError) as error:
+            # Raised, it would end the monitor.
+            log.warning("A wake-up cannot be acknowledged", error=str(error))
+            connections[DATABASE].close()
+
+    def _ready(self) -> QuerySet[OrmQ]:
+        ready: QuerySet[OrmQ] = self.get_connection().filter(key=self.list_key, lock__lte=Now())
+        return ready
+
+    def queue_size(self) -> int:
+        """Wake-ups that a worker may take now."""
+        return self._ready().count()
+
+    def held_size(self, until: datetime) -> int:
+        """Wake-ups that are held back now, and no longer than ``until``."""
+        until = min(until, timezone.now() + HELD_AT_MOST)
+        held: QuerySet[OrmQ] = self.get_connection().filter(key=self.list_key, lock__gt=Now(), lock__lte=until)
+        return held.count()
+
+    def set_stat(self, key: str, value: str, timeout: int) -> object:
+        """Called by the sentinel with each turn of its guard loop: that is its sign of life."""
+        liveness.touch()
+        return super().set_stat(key, value, timeout)

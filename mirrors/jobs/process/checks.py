@@ -1,0 +1,34 @@
+"""System checks of the queue's settings: each of them has cost somebody double or lost work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+BROKER = "mirrors.jobs.process.broker.OrderedBroker"
+
+
+@register("mirrors")
+def check_queue(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """``Q_CLUSTER`` as the jobs need it."""
+    queue: dict[str, Any] = settings.Q_CLUSTER
+    demands = [
+        (queue.get("broker_class") == BROKER, f"broker_class must be {BROKER}: wake-ups need an order and a time"),
+        (bool(queue.get("workers")), "workers must be set: else it is the node's number of CPUs"),
+        (queue.get("queue_limit") == 1, "queue_limit must be 1: a dequeued wake-up waits where nobody can take it"),
+        (queue.get("bulk") == 1, "bulk must be 1, for the same reason as queue_limit"),
+        (
+            queue.get("retry", 0) >= 4 * queue.get("timeout", float("inf")),
+            "retry must be at least 4 times timeout: its clock starts before the work does",
+        ),
+        (bool(queue.get("ack_failures")), "ack_failures must be true: a failed wake-up would repeat for ever"),
+        (queue.get("max_attempts") == 1, "max_attempts must be 1: jobs count their own attempts"),
+        (queue.get("scheduler") is False, "scheduler must be off: it makes the sentinel depend on the database"),
+    ]
+    return [
+        Error(f"Q_CLUSTER: {demand}.", id=f"mirrors.E{number:03}")
+        for number, (is_met, demand) in enumerate(demands, 1)
+        if not is_met
+    ]

@@ -1,0 +1,93 @@
+"""django-q2's cluster with our way to stop: copies hear of it, hand their jobs back, and the process is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from types import FrameType
+
+import structlog
+from django.conf import settings
+from django.db import connections
+from django_q.cluster import Cluster
+from django_q.signals import post_spawn
+
+from mirrors.jobs.process import http_server, lockfree, stopping, tasks
+from mirrors.jobs.process.readiness import Readiness
+from mirrors.jobs.process.reconcile import Reconciler
+from mirrors.jobs.queue import liveness
+from swapper_project.process.parent_death import follower
+
+log = structlog.get_logger(__name__)
+
+
+class StoppableCluster(Cluster):
+    """Sets the flag that all its processes were forked with before it asks django-q2 to stop."""
+
+    sentinel: BaseProcess | None  # type: ignore[assignment]
+    stop_event: Event | None  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        stopping.prepare()
+        super().__init__()
+
+    def sig_handler(self, signum: int, frame: FrameType | None) -> None:
+        stopping.request()
+        if self.sentinel is not None and self.stop_event is not None:
+            super().sig_handler(signum, frame)  # type: ignore[no-untyped-call]
+
+    @property
+    def is_alive(self) -> bool:
+        return self.sentinel is not None and self.sentinel.is_alive()
+
+
+def _let_children_follow() -> None:
+    """Have each process that is forked from now on end with the one that forked it, and so on (Linux), and not by a
+    SIGTERM of its own: systemd and terminals send it to all processes at once, and copies are to be handed back first.
+
+    A cluster whose parent was killed would otherwise continue, with nobody to stop it, beside its successor.
+    """
+    follow = follower(signal.SIGKILL)
+    forking = os.getpid()
+
+    def note_parent() -> None:
+        nonlocal forking
+        forking = os.getpid()
+
+    def begin() -> None:
+        follow(forking)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    os.register_at_fork(before=note_parent, after_in_child=begin)
+    post_spawn.connect(tasks.take_signals)
+
+
+def serve() -> int:
+    """Run a cluster until a signal stops it; the exit status. Threads and connections are made after the fork only."""
+    connections.close_all()
+    _let_children_follow()
+    liveness.prepare()
+    lockfree.install()
+    cluster = StoppableCluster()
+    cluster.start()
+    if stopping.is_requested():
+        cluster.stop()
+    readiness = Readiness()
+    http_server.serve_in_background(settings.ENVIRONMENT.bind or http_server.DEFAULT_ADDRESS, readiness)
+    reconciler = Reconciler(on_turn=readiness.note)
+    reconciler.start()
+    while cluster.is_alive:
+        time.sleep(0.2)
+    reconciler.stop()
+    if stopping.is_requested():
+        log.info("The worker has stopped")
+        return 0
+    log.error(
+        "The process that supervises this worker's copies has ended; the worker ends too, and has to be started again",
+        exit_code=cluster.sentinel.exitcode if cluster.sentinel else None,
+        next_step="look for a kill by the kernel (out of memory) or by hand",
+    )
+    return 1

@@ -1,0 +1,218 @@
+"""A drain: claim the most urgent due jobs and run them on the image threads of this process, until nothing is left.
+
+It claims whenever a place is free, however long a copy runs. Once ``drain_limit`` is over it ends as soon as nothing
+runs; after ``drain_end`` it hands back what still runs, and the next drain goes on with that.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Collection
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from mirrors.jobs.copy import repositories
+from mirrors.jobs.copy.executor import Runner
+from mirrors.jobs.copy.registry_checks import RegistryChecks
+from mirrors.jobs.copy.worker_context import Copier, Stop
+from mirrors.jobs.queue import claim_order, database_outage, leases
+from mirrors.jobs.queue.leases import AttemptReport, Lease
+from mirrors.jobs.queue.shares import Room, room
+from mirrors.jobs.queue.timing import timing
+from mirrors.services import instance_name
+from mirrors.services.wakeup import wake_workers
+
+log = structlog.get_logger(__name__)
+
+
+class ImageThreads:
+    """Threads that each run one job at a time; started when needed, daemons, so that a stuck one stops nobody."""
+
+    def __init__(self, run: Callable[[Lease], None]) -> None:
+        self._run = run
+        self._jobs: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._held: list[Lease] = []
+        self.changed = threading.Condition()
+
+    @property
+    def held(self) -> list[Lease]:
+        """The jobs that run."""
+        with self.changed:
+            return list(self._held)
+
+    def start(self, lease: Lease) -> None:
+        with self.changed:
+            self._held.append(lease)
+            if len(self._held) > len(self._threads):
+                name = f"image-{len(self._threads)}"
+                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                self._threads[-1].start()
+        self._jobs.put(lease)
+
+    def wait(self, timeout: float) -> None:
+        """Until a job ends, or for so many seconds."""
+        with self.changed:
+            self.changed.wait(timeout)
+
+    def end(self, patience: float = 1.0) -> None:
+        """No more jobs: idle threads close their connections and go, a stuck one is left behind."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        deadline = time.monotonic() + patience
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _work(self) -> None:
+        while (lease := self._jobs.get()) is not None:
+            close_old_connections()
+            try:
+                self._run(lease)
+            finally:
+                with self.changed:
+                    self._held.remove(lease)
+                    self.changed.notify_all()
+        connection.close()
+
+
+class Drain:
+    """One drain. ``only`` narrows it to some jobs; ``keep_on`` decides in place of ``linger`` when an idle one ends."""
+
+    def __init__(
+        self,
+        copier: Copier,
+        *,
+        stop: Stop,
+        only: Collection[int] | None = None,
+        keep_on: Callable[[], bool] | None = None,
+    ) -> None:
+        self._copier = copier
+        self._is_stopped = stop
+        self._only = only
+        self._keep_on = keep_on
+        self._threads = ImageThreads(Runner(copier, self._must_hand_back).run)
+        self._checks = RegistryChecks(copier)
+        self._limit = time.monotonic() + timing().drain_limit
+        self._end = time.monotonic() + timing().drain_end
+        self._idle_since: float | None = None
+        self._claims_from = 0.0
+        self._calls_from = 0.0
+        self.claimed = 0
+
+    def run(self) -> str:
+        """Returns what was done, in words, when nothing is due or running any more."""
+        try:
+            self._copier.renew_engine()
+            self._apply_settings()
+            while not self._is_over():
+                self._fill()
+                self._threads.wait(timing().poll)
+        finally:
+            if self._must_hand_back():
+                self._hand_back()
+            if self._is_stopped():
+                self._copier.engine.close()
+            self._threads.end()
+        self._order_the_next_wakeup()
+        return f"{self.claimed} jobs were taken"
+
+    def _must_hand_back(self) -> bool:
+        return self._is_stopped() or time.monotonic() >= self._end
+
+    def _apply_settings(self) -> None:
+        """What operators want of repositories comes first; it is rare, and soon done."""
+        if self._only is not None:
+            return
+        try:
+            repositories.apply_requested(self._copier)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("Repositories' settings cannot be looked at now", error=str(error))
+            connection.close()
+
+    def _is_over(self) -> bool:
+        now = time.monotonic()
+        if self._must_hand_back():
+            return True
+        if self._threads.held or self._checks.is_busy():
+            self._idle_since = None
+            return False
+        if now >= self._limit:
+            return True
+        if self._keep_on is not None:
+            return not self._keep_on()
+        self._idle_since = self._idle_since or now
+        return now - self._idle_since >= timing().linger
+
+    def _fill(self) -> None:
+        """Claim for every free thread; a database that is away ends nothing."""
+        now = time.monotonic()
+        if now < self._claims_from:
+            return
+        try:
+            close_old_connections()
+            self._do_small_things()
+            while not self._must_hand_back():
+                free = room(self._copier.config.copy_.images, self._threads.held)
+                lease = self._claim(free)
+                if lease is None:
+                    if not free.for_anybody:
+                        self._call_for_help(now)
+                    return
+                self.claimed += 1
+                self._idle_since = None
+                self._threads.start(lease)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("Due jobs cannot be claimed; trying again", error=str(error))
+            database_outage.notice()
+            connection.close()
+            self._claims_from = now + timing().poll
+
+    def _claim(self, free: Room) -> Lease | None:
+        """A job of somebody who has less than a full share; else, while there is room for anybody, any."""
+        lease = None
+        if free.for_others:
+            lease = leases.claim(worker=instance_name(), only=self._only, besides=free.full)
+        if lease is None and free.for_anybody and free.full:
+            lease = leases.claim(worker=instance_name(), only=self._only)
+        return lease
+
+    def _do_small_things(self) -> None:
+        """What people asked for beside copies, and what was heard of registries."""
+        if self._only is None:
+            self._checks.start_requested()
+        self._copier.allowances.write()
+        if self._copier.is_outdated:
+            # Under load that never ends, changed copy settings are in force when this drain has ended.
+            self._end = min(self._end, self._limit)
+
+    def _call_for_help(self, now: float) -> None:
+        """All threads are busy: what else is due is for other workers."""
+        if self._only is None and now >= self._calls_from and claim_order.claimable().exists():
+            self._calls_from = now + timing().linger
+            wake_workers()
+
+    def _hand_back(self) -> None:
+        """Wait for the copies to give their jobs back; take them from those that don't come to it in time."""
+        deadline = time.monotonic() + timing().hand_back_within
+        while self._threads.held and time.monotonic() < deadline:
+            self._threads.wait(0.2)
+        for lease in self._threads.held:
+            try:
+                leases.hand_back(lease, AttemptReport(log="handed back by this worker\n"))
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("A job cannot be handed back; its lease runs out", job=lease.job_id, error=str(error))
+                connection.close()
+
+    def _order_the_next_wakeup(self) -> None:
+        """Whatever this drain leaves undone will wake somebody in its time."""
+        try:
+            if claim_order.claimable().exists():
+                leases.wake_soon() if self._is_stopped() else wake_workers()
+            elif (at := claim_order.next_due_at()) is not None:
+                wake_workers(not_before=at)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("No wake-up could be ordered; reconciliation will", error=str(error))
+            connection.close()

@@ -1,0 +1,85 @@
+"""Old history goes, the oldest first: small batches, a few a turn, so that a turn is soon over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from auditlog.models import LogEntry
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django_q.models import Task
+
+from mirrors.accounts.models import CacheEntry
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import timing
+from mirrors.models import (
+    AdmissionSample,
+    BlobLocation,
+    DecisionCount,
+    HostBudget,
+    ImageMapping,
+    ImageUse,
+    Instance,
+    MirrorJob,
+    OperatorAction,
+    RegistryCheck,
+)
+
+BATCH: Final = 500
+BATCHES: Final = 4
+DAY: Final = 86_400.0
+
+
+def prune() -> int:
+    """Delete what is older than it is kept; at most ``BATCHES`` batches of each kind. Returns rows deleted."""
+    return sum(_prune(rows) for rows in _old())
+
+
+def _old() -> Iterator[QuerySet[Any]]:
+    """In the order of the index that finds them."""
+    limits = timing()
+    # A mapping's last job stays: it is what the mapping's state is read from.
+    is_last = Exists(ImageMapping.objects.filter(last_job=OuterRef("pk"), pk=OuterRef("mapping")))
+    yield _before(MirrorJob.objects.filter(~is_last), "finished_at", limits.keep_jobs_days)
+    yield _before(BlobLocation.objects.all(), "seen_at", limits.keep_blobs_days)
+    yield _before(ImageUse.objects.all(), "last_seen_at", limits.keep_counts_days)
+    yield _before(DecisionCount.objects.all(), "hour", limits.keep_counts_days)
+    yield _before(AdmissionSample.objects.all(), "created_at", limits.keep_samples_days)
+    yield _before(OperatorAction.objects.all(), "created_at", limits.keep_actions_days)
+    yield _before(Instance.objects.all(), "seen_at", limits.keep_instances_days)
+    # What the last test of a registry found is shown until there is a newer one.
+    newer = Exists(RegistryCheck.objects.filter(registry=OuterRef("registry"), pk__gt=OuterRef("pk")))
+    yield _before(RegistryCheck.objects.filter(newer), "created_at", limits.keep_checks_days)
+    # django-q2 never deletes failures.
+    yield _before(Task.objects.all(), "stopped", limits.keep_wakeups_days)
+    yield _before(LogEntry.objects.all(), "timestamp", limits.keep_changes_days)
+    for log in (AccessAttempt, AccessFailureLog, AccessLog):
+        yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
+    yield _before(CacheEntry.objects.all(), "expires", 0)
+    yield _hosts_without_a_pause()
+
+
+def _hosts_without_a_pause() -> QuerySet[Any]:
+    """Hosts whose pause is over and that no job waits for; what they say is left of their pulls is shown for a day."""
+    unpaused = HostBudget.objects.exclude(pk__in=HostBudget.objects.paused().values("pk"))
+    unheard = unpaused.filter(Q(remaining__isnull=True) | Q(updated_at__lt=from_now(-DAY)))
+    live = MirrorJob.objects.live()
+    waits = Exists(live.filter(source_host=OuterRef("host"))), Exists(live.filter(target_host=OuterRef("host")))
+    is_over = Q(resting_until__isnull=True) | (~Q(waits[0]) & ~Q(waits[1]))
+    return unheard.filter(is_over).order_by("pk")
+
+
+def _before(rows: QuerySet[Any], field: str, days: float) -> QuerySet[Any]:
+    return rows.filter(**{f"{field}__lt": from_now(-days * DAY)}).order_by(field)
+
+
+def _prune(old: QuerySet[Model]) -> int:
+    deleted = 0
+    for _ in range(BATCHES):
+        keys = list(old.values_list("pk", flat=True)[:BATCH])
+        # Asked once more with the keys: what is seen again meanwhile stays.
+        deleted += old.filter(pk__in=keys).order_by().delete()[0] if keys else 0
+        if len(keys) < BATCH:
+            break
+    return deleted

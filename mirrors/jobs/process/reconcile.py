@@ -1,0 +1,156 @@
+"""The safety net: what no worker attends to any more is put right, in bounded batches.
+
+Every few seconds for jobs, so that a copy whose worker was killed soon begins again; each minute for the rest. Runs in
+a thread of the worker's parent process. Several of them at once do no harm: every change names what it saw.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
+from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Now, StrIndex, Substr
+
+from mirrors.jobs.copy import registry_checks
+from mirrors.jobs.process import pruning
+from mirrors.jobs.queue import claim_order, database_outage
+from mirrors.jobs.queue.leases import LOST_MESSAGE, lose_attempts
+from mirrors.jobs.queue.timing import timing
+from mirrors.models import ErrorClass, ImageMapping, InstanceRole, JobStatus, MirrorJob
+from mirrors.services import report_instance, withdraw_instance
+from mirrors.services.wakeup import wake_workers
+from mirrors.vocabulary.bounds import LONGEST_PAUSE
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+"""Jobs looked at in one turn; more wait for the next."""
+
+EXHAUSTED = (
+    "Each of {attempts} attempts ended with the worker that copied this image: look for workers that were killed "
+    "(out of memory?), then retry this job."
+)
+
+
+class Reconciler:
+    """Turns from :meth:`start` to the end of the process, the first one at once. ``on_turn`` hears how each ended."""
+
+    def __init__(self, on_turn: Callable[[str], None] = lambda problem: None) -> None:
+        self._on_turn = on_turn
+        self._full_turn_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._on_turn(self._turn())
+            # Workers that were started together need not come together for ever.
+            self._stopping.wait(timing().lookout_period * random.uniform(0.9, 1.1))
+        self._withdraw()
+        connection.close()
+
+    def _turn(self) -> str:
+        """What went wrong; empty: nothing."""
+        try:
+            close_old_connections()
+            if time.monotonic() >= self._full_turn_at:
+                report_instance(role=InstanceRole.WORKER, facts={"processes": settings.Q_CLUSTER["workers"]})
+                reconcile()
+                self._full_turn_at = time.monotonic() + timing().reconcile_period * random.uniform(0.9, 1.1)
+            else:
+                look_out()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("Jobs cannot be reconciled; trying again", error=str(error).strip())
+            database_outage.notice()
+            connection.close()
+            return f"the database cannot be used: {' '.join(str(error).split())}"
+        except Exception:
+            log.exception("Reconciling jobs failed; trying again")
+            return "reconciling jobs failed: see the log"
+        return ""
+
+    def _withdraw(self) -> None:
+        try:
+            withdraw_instance(role=InstanceRole.WORKER)
+        except (DatabaseError, InterfaceError):
+            log.info("This worker's row stays until it is old: the database does not answer")
+
+
+def reconcile() -> None:
+    """One full turn."""
+    look_out()
+    registry_checks.give_up_lost()
+    _repair()
+    pruning.prune()
+
+
+def look_out() -> None:
+    """Take back the jobs of lost workers, and wake somebody for what is due."""
+    if not database_outage.is_recent():
+        for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
+            _take_back(job)
+    _wake()
+
+
+def _repair() -> None:
+    """What programs of older versions write: jobs without hosts, and with times that are beyond any pause."""
+    mapping = ImageMapping.objects.filter(pk=OuterRef("mapping_id"))
+    source, target = (
+        Subquery(mapping.values_list(Substr(field, 1, StrIndex(field, Value("/")) - 1))[:1])
+        for field in ("source", "target")
+    )
+    MirrorJob.objects.without_hosts().update(source_host=source, target_host=target)
+    MirrorJob.objects.postponed_beyond(LONGEST_PAUSE).update(available_at=Now())
+
+
+def _take_back(job: MirrorJob) -> None:
+    """End the lease of a worker that is gone; what becomes of the job depends on why and how often."""
+    expired = MirrorJob.objects.expired().filter(id=job.id, lease_token=job.lease_token)
+    with transaction.atomic():
+        if job.cancel_requested_at is not None:
+            # The message already says who cancelled it.
+            taken = _end(expired, status=JobStatus.CANCELLED)
+        elif job.attempts >= job.max_attempts:
+            message = EXHAUSTED.format(attempts=job.attempts)
+            taken = _end(expired, status=JobStatus.FAILED, error_class=ErrorClass.WORKER_LOST, error_message=message)
+        else:
+            taken = expired.filter(cancel_requested_at__isnull=True, attempts__lt=F("max_attempts")).update(
+                status=JobStatus.PENDING,
+                lease_token=None,
+                lease_expires_at=None,
+                available_at=Now(),
+                error_class=ErrorClass.WORKER_LOST,
+                error_message=LOST_MESSAGE,
+            )
+        if taken:
+            lose_attempts(job.id)
+            log.warning("A worker was lost in the middle of a copy", job=job.id, attempts=job.attempts)
+
+
+def _end(expired: QuerySet[MirrorJob], **fields: str) -> int:
+    mappings = list(expired.values_list("mapping_id", flat=True))
+    taken = expired.update(lease_token=None, lease_expires_at=None, finished_at=Now(), **fields)
+    if taken:
+        ImageMapping.objects.filter(id__in=mappings).record()
+    return taken
+
+
+def _wake() -> None:
+    """Wake-ups get lost with the workers that took them: what is due gets a new one."""
+    if claim_order.claimable().exists():
+        wake_workers()
+    elif (at := claim_order.next_due_at()) is not None:
+        wake_workers(not_before=at)

@@ -1,0 +1,56 @@
+"""Which jobs may be claimed now, in which order, and when the next one may."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db.models import Case, Count, IntegerField, Min, QuerySet, Value, When
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
+
+from mirrors.jobs.queue import database_outage, host_limits
+from mirrors.jobs.queue.shares import NOTHING, Full
+from mirrors.models import JobStatus, MirrorJob
+from mirrors.models.mirror_job import MirrorJobQuerySet
+
+
+def ready() -> MirrorJobQuerySet:
+    """Jobs whose time has come, and those that their workers have abandoned."""
+    return MirrorJob.objects.due(abandoned=not database_outage.is_recent())
+
+
+def claimable(only: Collection[int] | None = None, besides: Full = NOTHING) -> QuerySet[MirrorJob]:
+    """Due jobs, of ``only`` these if given, that no paused host stands in the way of; without those of namespaces and
+    source hosts that have their share."""
+    due = ready().filter(host_limits.free())
+    if only is not None:
+        due = due.filter(pk__in=only)
+    if besides.namespaces:
+        due = due.exclude(namespace__in=besides.namespaces)
+    return due.exclude(source_host__in=besides.hosts) if besides.hosts else due
+
+
+def order_of_claims() -> list[str | Combinable]:
+    """By priority, then the namespace with the fewest running copies, then age.
+
+    The copies are counted beside the claim, not in it: fairness may lag, the fence may not.
+    """
+    running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by().values_list("namespace")
+    # One branch for each number of copies: there are no more of these than places in all workers.
+    by_copies: dict[int, list[str]] = {}
+    for namespace, copies in running.annotate(Count("pk")):
+        by_copies.setdefault(copies, []).append(namespace)
+    whens = [When(namespace__in=names, then=Value(copies)) for copies, names in sorted(by_copies.items())]
+    turn = [Case(*whens, default=Value(0), output_field=IntegerField())] if whens else []
+    return ["priority", *turn, "available_at", "id"]
+
+
+def next_due_at() -> datetime | None:
+    """When the next job becomes claimable that is not so now; None: nothing is put off."""
+    later = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__gt=Now())
+    times = [
+        later.aggregate(first=Min("available_at"))["first"],
+        host_limits.next_free_at() if ready().exists() else None,
+    ]
+    return min((at for at in times if at is not None), default=None)

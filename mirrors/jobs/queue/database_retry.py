@@ -1,0 +1,35 @@
+"""Writes that must not be lost when the database is away for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+
+from mirrors.jobs.queue import database_outage
+from mirrors.jobs.queue.timing import timing
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+def insist(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
+    """Do ``write`` (one transaction), again and again while the database is away: for ``database_patience`` seconds,
+    or until ``stop``. Raises the last error then."""
+    deadline = time.monotonic() + timing().database_patience
+    pause = 0.25
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError) as error:
+            database_outage.notice()
+            connection.close()
+            if stop() or time.monotonic() + pause > deadline:
+                raise
+            log.warning("The database is away; what happened to a copy is written when it is back", error=str(error))
+        time.sleep(pause)
+        pause = min(5.0, 2 * pause)

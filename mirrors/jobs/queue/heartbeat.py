@@ -1,0 +1,83 @@
+"""The heartbeat of a process: one thread renews the leases of all its copies and hears of cancellations."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from mirrors.jobs.queue import database_outage, leases, liveness
+from mirrors.jobs.queue.leases import Lease
+from mirrors.jobs.queue.timing import timing
+
+log = structlog.get_logger(__name__)
+
+AFTER_ERROR = 0.5
+"""Seconds until the next try when the database did not answer: be there before others take the jobs over."""
+
+
+class Pulse:
+    """What the heart has heard of one lease; read by the copy it belongs to."""
+
+    __slots__ = ("is_cancelled", "is_lost")
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        self.is_cancelled = False
+
+
+class Heart:
+    """Runs from :meth:`start` to :meth:`stop`. A registry that stalls a copy's own thread doesn't stop it."""
+
+    def __init__(self) -> None:
+        self._held: dict[Lease, Pulse] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+
+    def hold(self, lease: Lease) -> Pulse:
+        """Renew this lease from now on."""
+        with self._lock:
+            return self._held.setdefault(lease, Pulse())
+
+    def let_go(self, lease: Lease) -> None:
+        with self._lock:
+            self._held.pop(lease, None)
+
+    def _run(self) -> None:
+        pause = timing().heartbeat
+        while not self._stopping.wait(pause):
+            liveness.touch()
+            pause = timing().heartbeat
+            try:
+                close_old_connections()
+                self._beat()
+            except (DatabaseError, InterfaceError) as error:
+                # Copies go on: while the database is away nobody else can take their jobs either.
+                log.warning("Leases cannot be renewed; trying again", error=str(error))
+                database_outage.notice()
+                connection.close()
+                pause = min(pause, AFTER_ERROR)
+            except Exception:
+                # Without its heart this process would lose every copy that it begins.
+                log.exception("Leases cannot be renewed; trying again")
+                pause = min(pause, AFTER_ERROR)
+        connection.close()
+
+    def _beat(self) -> None:
+        with self._lock:
+            mine = dict(self._held)
+        if not mine:
+            return
+        answers = leases.renew(mine)
+        for lease, pulse in mine.items():
+            pulse.is_lost = lease.token not in answers
+            pulse.is_cancelled = answers.get(lease.token, False)

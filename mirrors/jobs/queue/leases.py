@@ -1,0 +1,233 @@
+"""Leases: who may work on a job, fenced by a token and the database's clock.
+
+Each change of a running job names the token of its lease. No row means that somebody else has the job by now.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Subquery
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from mirrors.jobs.queue import claim_order, host_limits
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.shares import NOTHING, Full
+from mirrors.jobs.queue.timing import timing
+from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
+from mirrors.services.wakeup import wake_workers
+from mirrors.vocabulary.bounds import LONGEST_PAUSE
+from swapper_project.process import metrics
+
+LOST_MESSAGE = "The worker that copied this image stopped without handing it back; another one takes the job over."
+
+CLAIM_TRIES = 5
+"""Each time another job began to probe the host of the one that was claimed; the next claim looks at other hosts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a job. ``number`` counts its claims, ``attempts`` those that count against the maximum."""
+
+    job_id: int
+    mapping_id: int
+    token: uuid.UUID
+    number: int
+    attempts: int
+    max_attempts: int
+    namespace: str = ""
+    source_host: str = ""
+    may_wait: bool = True
+    """Whether waiting for a paused host still costs it no attempt."""
+    probes: tuple[str, ...] = ()
+    """Hosts whose pause is over, and that this job alone talks to until they have answered."""
+
+    @property
+    def is_last_attempt(self) -> bool:
+        return self.attempts >= self.max_attempts
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """What an attempt leaves behind. ``error`` is for operators; it holds no secrets."""
+
+    error_class: str = ErrorClass.NONE
+    error: str = ""
+    error_host: str = ""
+    bytes_copied: int = 0
+    log: str = ""
+
+
+class _ProbedByAnotherError(Exception):
+    """A job was claimed whose host another job has begun to probe at the same moment."""
+
+
+def claim(*, worker: str, only: Collection[int] | None = None, besides: Full = NOTHING) -> Lease | None:
+    """Take the most urgent due job, of ``only`` these if given, ``besides`` those of whoever has enough; None when
+    there is none for us.
+
+    The most urgent is the one of the best priority, among these of the namespace with the fewest running copies,
+    among these the oldest.
+    """
+    for _ in range(CLAIM_TRIES):
+        with suppress(_ProbedByAnotherError), transaction.atomic():
+            return _claim(worker, only, besides)
+    return None
+
+
+def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | None:
+    token = uuid.uuid4()
+    first = claim_order.claimable(only, besides).order_by(*claim_order.order_of_claims()).values("pk")
+    # Workers that claim at the same moment take different jobs instead of waiting for one another.
+    first = first.select_for_update(skip_locked=True)[:1]
+    taken = claim_order.ready().filter(pk=Subquery(first))
+    if not taken.update(
+        status=JobStatus.RUNNING,
+        lease_token=token,
+        lease_expires_at=from_now(timing().lease),
+        attempts=F("attempts") + 1,
+        claims=F("claims") + 1,
+    ):
+        return None
+    return _begin(token, worker)
+
+
+def _begin(token: uuid.UUID, worker: str) -> Lease:
+    row = MirrorJob.objects.get(status=JobStatus.RUNNING, lease_token=token)
+    probes = host_limits.begin_probe({row.source_host, row.target_host})
+    if probes is None:
+        raise _ProbedByAnotherError
+    lease = Lease(
+        job_id=row.pk,
+        mapping_id=row.mapping_id,
+        token=token,
+        number=row.claims,
+        attempts=row.attempts,
+        max_attempts=row.max_attempts,
+        namespace=row.namespace,
+        source_host=row.source_host,
+        may_wait=MirrorJob.objects.filter(pk=row.pk, created_at__gt=from_now(-timing().wait_for_hosts)).exists(),
+        probes=probes,
+    )
+    lose_attempts(lease.job_id)
+    MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
+    return lease
+
+
+def lose_attempts(job_id: int) -> None:
+    """Record that whoever worked on the job is gone."""
+    lost = MirrorAttempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).update(
+        outcome=AttemptOutcome.LOST, finished_at=Now(), error_class=ErrorClass.WORKER_LOST, error=LOST_MESSAGE
+    )
+    _count(AttemptOutcome.LOST, ErrorClass.WORKER_LOST, lost)
+
+
+def renew(leases: Iterable[Lease]) -> dict[uuid.UUID, bool]:
+    """The heartbeat: prolong leases. Those still held, by token, and whether their cancellation was asked for."""
+    tokens = [lease.token for lease in leases]
+    held = MirrorJob.objects.filter(status=JobStatus.RUNNING, lease_token__in=tokens)
+    held.update(lease_expires_at=from_now(timing().lease))
+    rows = held.values_list("lease_token", "cancel_requested_at")
+    return {token: asked_at is not None for token, asked_at in rows if token is not None}
+
+
+def succeed(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
+    """Finish well, and record what is known of the mapping now. False: the lease is lost, nothing was changed."""
+    return _end(lease, JobStatus.SUCCEEDED, AttemptOutcome.SUCCEEDED, report, mapping)
+
+
+def fail(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
+    """Finish for good with an error, and record what it told of the mapping. False: the lease is lost."""
+    return _end(lease, JobStatus.FAILED, AttemptOutcome.FAILED, report, mapping)
+
+
+def cancel(lease: Lease, report: AttemptReport) -> bool:
+    """Stop because somebody asked for it; the job keeps who that was. False: the lease is lost."""
+    return _end(lease, JobStatus.CANCELLED, AttemptOutcome.CANCELLED, report, {})
+
+
+def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bool = True) -> bool:
+    """Back to pending for another attempt in ``delay`` seconds, with a wake-up then; ``is_counted`` says whether this
+    one counts against the maximum. False: the lease is lost."""
+    fields = _error_of(report) | {"available_at": from_now(min(delay, LONGEST_PAUSE))}
+    if not is_counted:
+        fields["attempts"] = F("attempts") - 1
+    with transaction.atomic():
+        if not _release(lease, AttemptOutcome.FAILED, report, **fields):
+            return False
+        available_at = MirrorJob.objects.values_list("available_at", flat=True).get(id=lease.job_id)
+        wake_workers(not_before=available_at)
+    return True
+
+
+def hand_back(lease: Lease, report: AttemptReport) -> bool:
+    """Back to pending, as if it had never been taken: the attempt is not counted. False: the lease is lost."""
+    with transaction.atomic():
+        if not _release(lease, AttemptOutcome.HANDED_BACK, report, available_at=Now(), attempts=F("attempts") - 1):
+            return False
+        wake_soon()
+    return True
+
+
+def wake_soon() -> None:
+    """A wake-up for somebody else: a second later, or the cluster that is being stopped would swallow it."""
+    wake_workers(not_before=timezone.now() + timedelta(seconds=1))
+
+
+def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping: dict[str, Any]) -> bool:
+    with transaction.atomic():
+        fields = {} if status == JobStatus.CANCELLED else _error_of(report)
+        if not _update(lease, status=status, finished_at=Now(), **fields):
+            return False
+        _note(lease, outcome, report)
+        ImageMapping.objects.filter(id=lease.mapping_id).record(**mapping)
+    return True
+
+
+def _release(lease: Lease, outcome: str, report: AttemptReport, **fields: Any) -> bool:
+    """Back to pending; a job whose cancellation was asked for meanwhile ends instead."""
+    asked = MirrorJob.objects.filter(id=lease.job_id, cancel_requested_at__isnull=False)
+    if asked.exists():
+        return cancel(lease, report)
+    if not _update(lease, status=JobStatus.PENDING, **fields):
+        return False
+    _note(lease, outcome, report)
+    return True
+
+
+def _update(lease: Lease, **fields: Any) -> bool:
+    held = MirrorJob.objects.filter(id=lease.job_id, status=JobStatus.RUNNING, lease_token=lease.token)
+    return bool(held.update(lease_token=None, lease_expires_at=None, **fields))
+
+
+def _note(lease: Lease, outcome: str, report: AttemptReport) -> None:
+    MirrorAttempt.objects.filter(job_id=lease.job_id, number=lease.number).update(
+        outcome=outcome,
+        finished_at=Now(),
+        error_class=report.error_class,
+        error=report.error,
+        bytes_copied=report.bytes_copied,
+        log=report.log,
+    )
+    _count(outcome, report.error_class)
+
+
+def _count(outcome: str, error_class: str, attempts: int = 1) -> None:
+    """Once it is committed: what is rolled back is tried again."""
+    if attempts:
+        transaction.on_commit(lambda: metrics.JOB_ATTEMPTS.labels(outcome, error_class or "none").inc(attempts))
+
+
+def _error_of(report: AttemptReport) -> dict[str, Any]:
+    return {
+        "error_class": report.error_class,
+        "error_message": report.error,
+        "error_host": report.error_host[:260],
+    }

@@ -1,0 +1,50 @@
+"""Which workload a pod belongs to, told from its own metadata: the top owner by the name rules of controllers."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from mirrors.kubernetes.pods import Json
+
+_KIND: Final = re.compile(r"[A-Za-z0-9]{1,63}")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+_CRON_SUFFIX: Final = re.compile(r"-\d{8,12}$")
+
+
+class Workload(NamedTuple):
+    """Kind and name; both empty for pods that nothing owns for long (bare pods and Jobs)."""
+
+    kind: str = ""
+    name: str = ""
+
+
+def workload_of(pod: Json) -> Workload:
+    """Deployment, CronJob, StatefulSet …: without it every pod would make a row of its own."""
+    metadata = pod.get("metadata")
+    if not isinstance(metadata, dict):
+        return Workload()
+    owner = _controller(metadata.get("ownerReferences"))
+    if owner is None:
+        return Workload()
+    kind, name = owner
+    if kind == "ReplicaSet":
+        labels = metadata.get("labels")
+        suffix = labels.get("pod-template-hash") if isinstance(labels, dict) else None
+        if isinstance(suffix, str) and suffix and name.endswith(f"-{suffix}"):
+            return Workload("Deployment", name.removesuffix(f"-{suffix}"))
+    if kind == "Job":
+        cron = _CRON_SUFFIX.sub("", name)
+        return Workload("CronJob", cron) if cron != name else Workload("Job", "")
+    return Workload(kind, name)
+
+
+def _controller(references: object) -> tuple[str, str] | None:
+    if not isinstance(references, list):
+        return None
+    for reference in references:
+        if isinstance(reference, dict) and reference.get("controller") is True:
+            kind, name = reference.get("kind"), reference.get("name")
+            if isinstance(kind, str) and isinstance(name, str) and _KIND.fullmatch(kind) and _NAME.fullmatch(name):
+                return kind, name
+    return None

@@ -1,0 +1,87 @@
+"""What stands now: processes that run, hosts that rest, copies under way, and what a page must know beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Exists, Max, Min, Q, Subquery
+from django.db.models.functions import Coalesce
+
+from mirrors.models import (
+    HostBudget,
+    ImageMapping,
+    Instance,
+    JobStatus,
+    MirrorJob,
+    Revision,
+    TargetRepository,
+)
+from mirrors.vocabulary.bounds import LONGEST_PAUSE
+
+SEEN_WITHIN: Final = {"webhook": timedelta(seconds=120), "worker": timedelta(seconds=180)}
+"""How long after its last report a process counts as running."""
+
+MOST_HOSTS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFacts:
+    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some."""
+
+    is_mapped: bool = False
+    differing: int = 0
+    forgotten: int = 0
+
+
+def small_facts() -> SmallFacts:
+    """In one query."""
+    differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
+    forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
+    # Asked of a table that has a row as soon as anything is configured: the answers stand beside it.
+    row = Revision.objects.annotate(
+        is_mapped=Exists(ImageMapping.objects.all()),
+        differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
+        forgotten=Coalesce(Subquery(forgotten), 0),
+    ).values("is_mapped", "differing", "forgotten")
+    found = row.first()
+    return SmallFacts(**found) if found else SmallFacts()
+
+
+def hosts(now: datetime) -> dict[str, Any]:
+    """Registries that asked us to wait, and what others say is left of their pulls."""
+    rests = Q(resting_until__gt=now, resting_until__lte=now + timedelta(seconds=LONGEST_PAUSE))
+    heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
+    # A host may have a budget for each log-in: what is told is the one that ends first.
+    known = HostBudget.objects.filter(rests | heard).order_by().values("host")
+    told = known.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
+    rows = list(told.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS])
+    return {
+        "resting_hosts": {host: until for host, until, _ in rows if until is not None},
+        "remaining_pulls": {host: left for host, _, left in rows if left is not None},
+    }
+
+
+def running_processes(now: datetime) -> dict[str, Any]:
+    """How many webhooks and workers report themselves, and when the first of the webhooks' certificates ends."""
+    counts = dict.fromkeys(SEEN_WITHIN, 0)
+    ends: list[datetime] = []
+    for role, facts, seen_at in Instance.objects.values_list("role", "facts", "seen_at"):
+        if now - seen_at > SEEN_WITHIN[role]:
+            continue
+        counts[role] += 1
+        if expires := facts.get("certificate_expires_at"):
+            ends.append(datetime.fromisoformat(expires))
+    return {
+        "webhooks": counts["webhook"],
+        "workers": counts["worker"],
+        "certificate_expires_at": min(ends, default=None),
+    }
+
+
+def running_copies(limit: int = 10) -> Iterable[MirrorJob]:
+    """Running jobs with their progress, the longest first."""
+    running = MirrorJob.objects.filter(status=JobStatus.RUNNING).select_related("mapping", "progress")
+    return running.order_by("id")[:limit]

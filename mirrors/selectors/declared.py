@@ -1,0 +1,131 @@
+"""What the configuration file declares, as rows have it; and rows of the database as the file in force has them.
+
+Only ``prepare`` and ``up`` write the file's rows. Whoever shows them or decides by them in the web process goes by the
+file itself, which is followed without a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from mirrors.models import Filter, ManagedBy, Registry, RegistryRole
+from swapper_project.config import Config, OciTarget, SourceRegistry
+from swapper_project.config.section import LogIn
+from swapper_project.process import configured
+
+Row = TypeVar("Row", Filter, Registry)
+
+KEYS: Final[dict[type[Any], tuple[str, ...]]] = {Registry: ("role", "endpoint", "prefix"), Filter: ("name",)}
+"""By which fields a row is the one that the file declares."""
+
+FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
+    Registry: (
+        "name",
+        "kind",
+        "username",
+        "credential_ref",
+        "namespaces",
+        "insecure",
+        "ca_file",
+        "settings",
+        "managed_by",
+        "enabled",
+    ),
+    Filter: ("jmespath", "position", "managed_by", "enabled"),
+}
+"""What the file says of it."""
+
+
+def target_of(config: Config) -> Registry:
+    """The target, not saved."""
+    name, chosen = config.target.name, config.target.chosen
+    return Registry(
+        role=RegistryRole.TARGET,
+        endpoint=name.endpoint,
+        prefix=name.prefix,
+        name="/".join(filter(None, (name.endpoint, name.prefix))),
+        kind=config.target.type,
+        managed_by=ManagedBy.CONFIG,
+        settings={"aliases": list(name.aliases)} if name.aliases else {},
+        **(_credentials(chosen) if isinstance(chosen, OciTarget) else {"ca_file": chosen.ca_file or ""}),
+    )
+
+
+def sources_of(config: Config) -> list[Registry]:
+    """The source registries, not saved."""
+    return [_source(entry) for entry in config.source.registries]
+
+
+def filters_of(config: Config) -> list[Filter]:
+    """The filters in their order, not saved."""
+    return [
+        Filter(name=f"source.filters[{index}]", jmespath=entry.jmespath, position=index, managed_by=ManagedBy.CONFIG)
+        for index, entry in enumerate(config.source.filters)
+    ]
+
+
+def in_force(model: type[Row]) -> list[Row] | None:
+    """What the file in force declares; None where there is no file to go by: then the database's rows count."""
+    source = configured.source()
+    if source is None:
+        return None
+    config: Config = source.current
+    found: list[Any] = []
+    found += filters_of(config) if model is Filter else (target_of(config), *sources_of(config))
+    return found
+
+
+def key_of(row: Filter | Registry) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in KEYS[type(row)])
+
+
+def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> None:
+    """Give rows of the database what the file in force says of them; those that it no longer has are disabled. Nothing
+    is saved. Rows of operators stay as they are, but for those that the file now declares."""
+    if declared is None:
+        return
+    by_key = {key_of(row): row for row in declared}
+    for row in rows:
+        if (found := by_key.get(key_of(row))) is not None:
+            for name in FIELDS[type(row)]:
+                setattr(row, name, getattr(found, name))
+        elif row.managed_by == ManagedBy.CONFIG:
+            row.enabled = False
+
+
+def without_row(model: type[Row], declared: Sequence[Row] | None) -> list[Row]:
+    """What the file in force declares and ``prepare`` has not written yet."""
+    if not declared:
+        return []
+    rows = model._default_manager.values_list(*KEYS[model])
+    if model is Filter:
+        rows = rows.filter(managed_by=ManagedBy.CONFIG)
+    written = set(rows)
+    return [row for row in declared if key_of(row) not in written]
+
+
+def _source(entry: SourceRegistry) -> Registry:
+    return Registry(
+        role=RegistryRole.SOURCE,
+        endpoint=entry.registry_host,
+        name=entry.registry_host,
+        kind=entry.type,
+        namespaces=["*"] if entry.serves_all_namespaces else list(entry.namespaces),
+        settings={"aliases": list(entry.aliases)} if entry.aliases else {},
+        managed_by=ManagedBy.CONFIG,
+        **_credentials(entry) | {"ca_file": (entry.cloud or entry).ca_file or ""},
+    )
+
+
+def _credentials(entry: LogIn) -> dict[str, Any]:
+    """How a registry is reached, and where its password is, as rows write it."""
+    secret = entry.password_secret if isinstance(entry, SourceRegistry) else None
+    references = {"env": entry.password_env, "secret": secret, "file": entry.password_file}
+    places = [f"{kind}:{place}" for kind, place in references.items() if place]
+    return {
+        "username": entry.username or "",
+        "credential_ref": next(iter(places), ""),
+        "insecure": entry.insecure,
+        "ca_file": entry.ca_file or "",
+    }

@@ -1,0 +1,234 @@
+"""Reads that webhook, jobs, API and pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Min, Q
+from django.db.models.functions import Now
+
+from mirrors.models import (
+    Access,
+    Filter,
+    ImageMapping,
+    JobStatus,
+    ManagedBy,
+    MappingAccess,
+    MirrorJob,
+    Priority,
+    Registry,
+    RegistryRole,
+)
+from mirrors.models.revision import numbers
+from mirrors.registries.credentials import Reference
+from mirrors.registries.sources import SourceEntry
+from mirrors.selectors.mapping_snapshot import Grant, KnownMapping
+
+SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
+FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
+"""Tables whose revision counts deletions alone."""
+CHANGES_LIMIT = 5_000
+TARGETS_LIMIT = 1_000
+NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS, Access.UNREADABLE})
+REPOSITORIES_AT_ONCE = 100
+"""In one query: SQLite bounds the depth of an expression."""
+
+_KNOWN_FIELDS = (
+    "id",
+    "source",
+    "target",
+    "existence",
+    "access",
+    "source_digest",
+    "target_digest",
+    "verified_at",
+    "source_checked_at",
+    "platforms",
+    "obstacle",
+    "paused",
+    "last_job_id",
+    "last_job__status",
+)
+
+
+def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> dict[str, KnownMapping]:
+    """What is known of images, asked for by ``{source: target}`` (canonical references); unknown ones are left out.
+
+    Where another source owns the target's name, its mapping stands in for the asked one.
+    """
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
+    found = list(_known(rows.filter(Q(source__in=targets) | Q(target__in=targets.values()))))
+    owners = {known.target: known for known in found}
+    known = {source: owners[target] for source, target in targets.items() if target in owners}
+    return known | {row.source: row for row in found if row.source in targets}
+
+
+def changed_mappings(*, target_registry_id: int, since: datetime | None) -> tuple[list[KnownMapping], datetime | None]:
+    """Mappings changed at or after ``since`` (database clock), oldest first, and the time of the newest of them.
+
+    At most ``CHANGES_LIMIT`` of them. Without ``since`` nothing but the newest time: where a new reader begins.
+    """
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
+    if since is None:
+        return [], rows.order_by("-changed_at").values_list("changed_at", flat=True).first()
+    changed = rows.filter(changed_at__gte=since).order_by("changed_at", "id")[:CHANGES_LIMIT]
+    times = list(changed.values_list("changed_at", flat=True))
+    return list(_known(changed)), times[-1] if times else None
+
+
+Seen = tuple[datetime, int]
+"""When a mapping was last seen (database clock), and its key: where a page of recent ones ends."""
+
+
+def recent_mappings(
+    *, target_registry_id: int, before: Seen | None, limit: int
+) -> tuple[list[KnownMapping], Seen | None]:
+    """A page of the mappings seen most recently, newest first, and where it ends; None there: it is the last one."""
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
+    if before is not None:
+        at, pk = before
+        # The first condition says nothing new: it is the one that the index is read by.
+        rows = rows.filter(Q(last_seen_at__lte=at) & (Q(last_seen_at__lt=at) | Q(pk__lt=pk)))
+    page = list(_known(rows.order_by("-last_seen_at", "-pk")[:limit]))
+    if len(page) < limit:
+        return page, None
+    return page, rows.values_list("last_seen_at", "pk").filter(pk=page[-1].mapping_id).first()
+
+
+def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[KnownMapping]:
+    """Mappings of images that not everybody may read, whose target lies in one of the repositories (host and path,
+    without tag or digest)."""
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
+    found: list[KnownMapping] = []
+    for start in range(0, len(repositories), REPOSITORIES_AT_ONCE):
+        part = repositories[start : start + REPOSITORIES_AT_ONCE]
+        found += _known(rows.in_repositories(part)[:TARGETS_LIMIT])
+    return found
+
+
+def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
+    found = list(rows.values_list(*_KNOWN_FIELDS))
+    # Most images are public: only the others are asked about.
+    grants = _grants([row[0] for row in found if row[4] in NOT_PUBLIC])
+    for row in found:
+        (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
+        verified_at, source_checked_at, platforms, obstacle, paused, job_id, job_status = rest
+        yield KnownMapping(
+            mapping_id=pk,
+            source=source,
+            target=target,
+            existence=existence,
+            access=access,
+            source_digest=source_digest,
+            target_digest=target_digest,
+            verified_at=verified_at.timestamp() if verified_at else 0.0,
+            source_checked_at=source_checked_at.timestamp() if source_checked_at else 0.0,
+            platforms=tuple(platforms),
+            obstacle=obstacle,
+            paused=paused,
+            last_job_id=job_id,
+            last_job_status=job_status or "",
+            grants=grants.get(pk, {}),
+        )
+
+
+def _grants(mapping_ids: Collection[int]) -> dict[int, dict[str, Grant]]:
+    grants: dict[int, dict[str, Grant]] = {}
+    if mapping_ids:
+        rows = MappingAccess.objects.filter(mapping__in=mapping_ids)
+        for mapping_id, namespace, granted, checked_at in rows.values_list(
+            "mapping_id", "namespace", "granted", "checked_at"
+        ):
+            grants.setdefault(mapping_id, {})[namespace] = Grant(granted, checked_at.timestamp())
+    return grants
+
+
+def job_states(job_ids: Collection[int]) -> dict[int, str]:
+    """Status by job id, for those who wait for a copy."""
+    return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLine:
+    """Live jobs of one priority. The oldest due one has been waiting since ``oldest_due_at``, for so many seconds."""
+
+    priority: int
+    name: str
+    waiting: int
+    running: int
+    oldest_due_at: datetime | None
+    oldest_due_seconds: float
+
+
+def queue() -> list[QueueLine]:
+    """The queue, the most urgent first. Jobs that are over are never counted: they are the many."""
+    live = MirrorJob.objects.live().order_by().values_list("status", "priority")
+    oldest = Min("available_at", filter=Q(status=JobStatus.PENDING, available_at__lte=Now()))
+    counts: dict[tuple[str, int], int] = {}
+    waits: dict[int, tuple[datetime | None, float]] = {p.value: (None, 0.0) for p in Priority}
+    for status, priority, jobs, since, now in live.annotate(jobs=models.Count("pk"), since=oldest, now=Now()):
+        counts[status, priority] = jobs
+        if since is not None:
+            waits[priority] = since, max(0.0, (now - since).total_seconds())
+    return [
+        QueueLine(
+            priority=p.value,
+            name=p.name.lower(),
+            waiting=counts.get((JobStatus.PENDING, p.value), 0),
+            running=counts.get((JobStatus.RUNNING, p.value), 0),
+            oldest_due_at=waits[p.value][0],
+            oldest_due_seconds=waits[p.value][1],
+        )
+        for p in Priority
+    ]
+
+
+def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
+    """Revision numbers of the tables that processes hold in memory, and of those where they see what was deleted."""
+    found = numbers((*SMALL_TABLES, *FORGOTTEN))
+    forgotten = {model._meta.db_table: found.pop(model._meta.db_table) for model in FORGOTTEN}
+    return found, forgotten
+
+
+def operator_filters() -> list[tuple[str, str]]:
+    """Name and expression of the operators' filters, as they are evaluated."""
+    rows = Filter.objects.in_force().filter(managed_by=ManagedBy.OPERATOR)
+    return list(rows.values_list("name", "jmespath"))
+
+
+def operator_sources() -> list[SourceEntry]:
+    """Source registries that operators added beside the configuration file's."""
+    rows = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True)
+    return [source_entry(row) for row in rows.order_by("id")]
+
+
+def source_entry(row: Registry) -> SourceEntry:
+    """An operator's row as workers and webhooks reach it; its files lie in the credentials directory."""
+    # The last part alone: whatever the row says, no file elsewhere is read.
+    ca_file = str(settings.ENVIRONMENT.credentials_dir / Path(row.ca_file).name) if row.ca_file else None
+    return SourceEntry(
+        host=row.endpoint,
+        reference=Reference.of_row(row.username, row.credential_ref) if row.username else None,
+        insecure=row.insecure,
+        ca_file=ca_file,
+        namespaces=tuple(row.namespaces),
+        origin=f"the registry {row} in the admin",
+    )
+
+
+def target_registry_id(*, endpoint: str, prefix: str) -> int | None:
+    """Key of the target's row, or None until ``migrate`` or ``up`` has written it."""
+    return (
+        Registry.objects.filter(role=RegistryRole.TARGET, endpoint=endpoint, prefix=prefix)
+        .values_list("id", flat=True)
+        .first()
+    )
+
+
+CHANGES_OVERLAP = timedelta(seconds=5)
+"""How far behind the newest change readers look again: rows are not committed in the order of their time."""

@@ -1,0 +1,56 @@
+"""The configuration file as processes and commands load it: found, read, overridden by flags, or a clear stop."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import NoReturn
+
+from django.conf import settings
+
+from swapper_project import config as configuration
+from swapper_project.config import Config, ConfigError, ConfigSource
+from swapper_project.process import logs
+from swapper_project.process.environment import Environment
+
+MISSING = (
+    "No configuration file: name one with --config FILE (or SWAPPER_CONFIG), or put .k8s-image-swapper.yaml "
+    "into your home directory or the working directory."
+)
+
+
+def load(environment: Environment, overrides: Mapping[str, object] | None = None) -> Config:
+    """The configuration in force, or an exit with status 2 and every problem on standard error."""
+    path = configuration.find(str(environment.config) if environment.config else None)
+    if path is None:
+        stop(MISSING)
+    try:
+        return configuration.load(path, overrides if overrides is not None else environment.config_overrides)
+    except ConfigError as error:
+        stop(str(error))
+
+
+def source() -> ConfigSource | None:
+    """What the web process follows, looked at anew; None where there is no configuration file that can be used."""
+    environment: Environment = settings.ENVIRONMENT
+    path = configuration.find(str(environment.config) if environment.config else None)
+    try:
+        found = _source_at(path) if path else None
+    except ConfigError:
+        return None
+    if found is not None and found.poll():
+        logs.configure(found.current.log_level, found.current.log_format)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _source_at(path: Path) -> ConfigSource:
+    return ConfigSource(path, settings.ENVIRONMENT.config_overrides)
+
+
+def stop(message: str) -> NoReturn:
+    """End the process: the operator has something to mend first."""
+    print(message, file=sys.stderr)
+    raise SystemExit(2)

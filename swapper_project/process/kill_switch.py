@@ -1,0 +1,39 @@
+"""The kill switch: a watched file, or what the environment says at start."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from swapper_project.process.environment import Environment
+
+log = structlog.get_logger(__name__)
+
+ON: Final = frozenset({"on", "true", "yes", "1", "enabled"})
+OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
+"""What people write into it."""
+
+
+class Switch:
+    """Read anew at each question. What says neither on nor off leaves what the environment says, and is told once."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._odd = ""
+
+    def is_off(self) -> bool:
+        path = self._environment.swap_file
+        try:
+            text = path.read_text(encoding="utf-8-sig", errors="replace") if path else ""
+        except OSError:
+            text = ""
+        # In an emergency people write `off # why`, or put it in quotes.
+        words = text.replace('"', " ").replace("'", " ").lower().split()
+        word = words[0] if words else ""
+        if word in ON or word in OFF:
+            return word in OFF
+        if word and text != self._odd:
+            log.error("The switch says neither on nor off: write off into it", file=str(path), text=text[:50])
+        self._odd = text
+        return not self._environment.swap

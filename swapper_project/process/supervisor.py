@@ -1,0 +1,154 @@
+"""Runs the system's processes on one machine: started by exec, started again when one ends, stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from swapper_project.process.parent_death import follower
+
+log = structlog.get_logger(__name__)
+
+MANAGE: Final = Path(__file__).resolve().parents[2] / "manage.py"
+STOP_WITHIN: Final = 35.0
+"""Seconds that processes get for their end: a worker hands its copies back within 30."""
+
+SETTLED_AFTER: Final = 15.0
+"""Seconds after which a process is taken to have started well."""
+
+LONGEST_PAUSE: Final = 30.0
+LOOK_EVERY: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process: its name in the log, what it runs, and what its environment has beside ours."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+
+
+def manage(*arguments: str) -> list[str]:
+    """The command line of a management command."""
+    return [sys.executable, str(MANAGE), *arguments]
+
+
+def gunicorn() -> list[str]:
+    """The command line of webhook or web; the role is in the environment."""
+    config = "python:swapper_project.gunicorn_conf"
+    return [sys.executable, "-m", "gunicorn", "--config", config, "swapper_project.wsgi"]
+
+
+class Supervisor:
+    """Starts programs and starts them again when they end, until a signal asks to stop.
+
+    A program that ends by itself before it has run for a while can't work as it was told to: then all end.
+    """
+
+    def __init__(self, programs: Sequence[Program]) -> None:
+        self._keepers = [_Keeper(program) for program in programs]
+        self._asked_to_stop = False
+
+    def run(self) -> int:
+        """Start the processes and look after them until a signal; the exit status."""
+        previous = {sig: signal.signal(sig, self._on_signal) for sig in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            for keeper in self._keepers:
+                keeper.start()
+            while not self._asked_to_stop:
+                if not all(keeper.look() for keeper in self._keepers):
+                    return 1
+                time.sleep(LOOK_EVERY)
+            return 0
+        finally:
+            self.stop()
+            for sig, handler in previous.items():
+                signal.signal(sig, handler)
+
+    def stop(self) -> None:
+        """End all processes: by SIGTERM, then by SIGKILL for what is left after STOP_WITHIN seconds."""
+        for keeper in self._keepers:
+            keeper.terminate()
+        deadline = time.monotonic() + STOP_WITHIN
+        for keeper in self._keepers:
+            keeper.wait(max(0.1, deadline - time.monotonic()))
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._asked_to_stop = True
+
+
+class _Keeper:
+    """One program's process, whichever run of it that is."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = self._start_at = 0.0
+        self._has_settled = False
+        self._falls = 0
+
+    def start(self) -> None:
+        # A group of its own: Ctrl-C at the terminal reaches us alone, and we stop them in order.
+        self._process = subprocess.Popen(
+            self._program.arguments,
+            env={**os.environ, **self._program.environment},
+            cwd=MANAGE.parent,
+            start_new_session=True,
+            preexec_fn=partial(follower(signal.SIGTERM), os.getpid()),
+        )
+        self._started_at = time.monotonic()
+
+    def look(self) -> bool:
+        """Start the process again where it has ended; false when that would not help."""
+        now = time.monotonic()
+        if self._process is None:
+            if now >= self._start_at:
+                self.start()
+            return True
+        if now - self._started_at > SETTLED_AFTER:
+            self._has_settled, self._falls = True, 0
+        status = self._process.poll()
+        if status is None:
+            return True
+        self._end_group()
+        # Whoever was killed by a signal may have been well.
+        if not self._has_settled and status >= 0:
+            log.error("A process ended at its start; the others are stopped", process=self._program.name, status=status)
+            return False
+        pause = min(LONGEST_PAUSE, 2.0**self._falls)
+        self._process, self._start_at, self._falls = None, now + pause, self._falls + 1
+        log.error("A process ended and is started again", process=self._program.name, status=status, seconds=pause)
+        return True
+
+    def terminate(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait(self, seconds: float) -> None:
+        if self._process is None:
+            return
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            log.warning("A process did not end in time and is killed", process=self._program.name)
+        self._end_group()
+        self._process.wait()
+
+    def _end_group(self) -> None:
+        """What a process has left behind must not go on beside its successor."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)

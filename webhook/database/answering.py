@@ -1,0 +1,74 @@
+"""Answers what request threads hand to the store's thread: look-ups first, then orders, then waits for jobs.
+
+Only the store's thread calls what is in here, but for ``is_over_quota``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from mirrors import services
+from swapper_project.config import Quotas
+from webhook.database.chores import ErrorBarrier
+from webhook.database.job_waiters import Waits
+from webhook.database.lru_cache import BoundedMap
+from webhook.database.mapping_cache import Follower
+from webhook.database.messages import Inside, JobWait, Lookup, Message, Orders
+
+QUOTA_REST: Final = 10.0
+"""Seconds for which a namespace that is out of quota orders nothing new, and costs nothing."""
+
+NAMESPACES: Final = 10_000
+
+
+class Answering:
+    """``quotas`` gives those in force."""
+
+    def __init__(self, follower: Follower, quotas: Callable[[], Quotas], barrier: ErrorBarrier) -> None:
+        self._follower = follower
+        self._quotas = quotas
+        self._barrier = barrier
+        self._over_quota: BoundedMap[str, float] = BoundedMap(NAMESPACES)
+        self.waits = Waits()
+
+    def is_over_quota(self, namespace: str) -> bool:
+        """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
+        return (self._over_quota.get(namespace) or 0.0) > time.monotonic()
+
+    def answer(self, messages: Sequence[Message]) -> None:
+        """Set their futures. Raises what says that the database is away; after any other error they stay open."""
+        lookups = [m for m in messages if isinstance(m, Lookup)]
+        self._barrier.run("look-ups", lambda: self._look_up(lookups))
+        for message in messages:
+            if isinstance(message, Inside):
+                self._barrier.run("repositories", partial(self._inside, message))
+        orders = [m for m in messages if isinstance(m, Orders)]
+        self._barrier.run("orders", lambda: self._place_orders(orders))
+        waits = [m for m in messages if isinstance(m, JobWait)]
+        self._barrier.run("waits", lambda: self.waits.answer(waits))
+
+    def _look_up(self, lookups: Sequence[Lookup]) -> None:
+        if not lookups:
+            return
+        found = self._follower.look_up({s: target for lookup in lookups for s, target in lookup.targets.items()})
+        for lookup in lookups:
+            lookup.future.set_result({s: found[s] for s in lookup.targets if s in found})
+
+    def _inside(self, message: Inside) -> None:
+        message.future.set_result(self._follower.inside(message.repositories))
+
+    def _place_orders(self, messages: Sequence[Orders]) -> None:
+        registry_id = self._follower.registry_id
+        if not messages or registry_id is None:
+            return
+        orders = list(dict.fromkeys(order for message in messages for order in message.orders))
+        outcomes = services.request_mirrors(target_registry_id=registry_id, orders=orders, quotas=self._quotas())
+        for order, outcome in zip(orders, outcomes, strict=True):
+            if outcome.problem == "quota":
+                self._over_quota.put(order.namespace, time.monotonic() + QUOTA_REST)
+        by_source = {outcome.source: outcome for outcome in outcomes}
+        for message in messages:
+            message.future.set_result([by_source[order.source] for order in message.orders])

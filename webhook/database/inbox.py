@@ -1,0 +1,40 @@
+"""The queue from request threads to the store's thread."""
+
+from __future__ import annotations
+
+import queue
+from typing import Final
+
+from webhook.database.messages import Message
+
+MOST_WAITING: Final = 10_000
+BATCH: Final = 500
+"""Messages that are answered together."""
+
+
+class Inbox:
+    """Bounded; what does not fit is refused with ``queue.Full``."""
+
+    def __init__(self) -> None:
+        self._messages: queue.Queue[Message] = queue.Queue(MOST_WAITING)
+
+    def put(self, message: Message) -> None:
+        self._messages.put_nowait(message)
+
+    def wait(self, seconds: float) -> list[Message]:
+        """What is there; the first one is waited for."""
+        try:
+            first = self._messages.get(timeout=max(0.001, seconds))
+        except queue.Empty:
+            return []
+        return [first, *self.take(BATCH - 1)]
+
+    def take(self, at_most: int = BATCH) -> list[Message]:
+        """What is there now."""
+        taken: list[Message] = []
+        try:
+            while len(taken) < at_most:
+                taken.append(self._messages.get_nowait())
+        except queue.Empty:
+            pass
+        return taken

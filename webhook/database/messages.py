@@ -1,0 +1,58 @@
+"""What request threads hand to the store's thread, each with the future of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mirrors.selectors.mapping_snapshot import KnownMapping
+from mirrors.services import MirrorOrder, OrderOutcome
+
+T = TypeVar("T")
+
+
+class StoreUnavailableError(Exception):
+    """The database is away, or the store has more to do than it may take on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    targets: Mapping[str, str]
+    future: Future[dict[str, KnownMapping]] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Which mappings of private images have their target in one of these repositories."""
+
+    repositories: Sequence[str]
+    future: Future[list[KnownMapping]] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    orders: Sequence[MirrorOrder]
+    future: Future[list[OrderOutcome]] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, slots=True)
+class JobWait:
+    job_id: int
+    since: float
+    future: Future[str] = field(default_factory=Future)
+
+
+Message = Lookup | Inside | Orders | JobWait
+
+
+def await_result(future: Future[T] | None, timeout: float) -> T | None:
+    """The result, or None where it does not come in time or the other side is away."""
+    if future is None:
+        return None
+    try:
+        return future.result(timeout)
+    except (FutureTimeoutError, StoreUnavailableError):
+        return None

@@ -1,0 +1,110 @@
+"""What request threads notice, kept in bounded buffers until the store's thread writes it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from mirrors import services
+from mirrors.services import DecisionKey, SampledReview, TargetAnswer, UseKey
+from swapper_project.process import metrics
+
+BUFFERED: Final = 50_000
+FLUSHED: Final = 500
+AWAITED: Final = 5_000
+"""Uses of images that have no mapping yet."""
+
+AWAITED_FOR: Final = 3_600.0
+RETRY_EVERY: Final = 9.0
+"""Seconds; shorter than the time between two flushes, so that each tries once."""
+
+SAMPLES: Final = 100
+"""Of each kind at once: look-ups must not wait behind all of them."""
+
+
+class Noticed:
+    """Uses, decisions, samples and registries' answers. What overflows is counted, and heals by the next pod."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._uses: set[UseKey] = set()
+        self._awaited: dict[UseKey, float] = {}
+        self._retry_at = 0.0
+        self._decisions: Counter[DecisionKey] = Counter()
+        self._existence: dict[str, TargetAnswer] = {}
+        self._samples: list[SampledReview] = []
+
+    def review(self, decisions: Mapping[DecisionKey, int], uses: Iterable[UseKey]) -> None:
+        """What one review came to."""
+        with self._lock:
+            for key, images in decisions.items():
+                if key in self._decisions or len(self._decisions) < BUFFERED:
+                    self._decisions[key] += images
+                else:
+                    metrics.STORE_OVERFLOWS.inc()
+            for use in uses:
+                if use in self._uses or len(self._uses) < BUFFERED:
+                    self._uses.add(use)
+                else:
+                    metrics.STORE_OVERFLOWS.inc()
+
+    def sample(self, review: SampledReview) -> None:
+        """One review to keep, where there is room; samples that are lost are no loss."""
+        with self._lock:
+            if len(self._samples) < SAMPLES:
+                self._samples.append(review)
+
+    def existence(self, source: str, answer: TargetAnswer) -> None:
+        with self._lock:
+            if source in self._existence or len(self._existence) < BUFFERED:
+                self._existence[source] = answer
+            else:
+                metrics.STORE_OVERFLOWS.inc()
+
+    # What the store's thread calls.
+
+    def take_existence(self) -> dict[str, TargetAnswer]:
+        """Answers of targets since the last call, by source."""
+        with self._lock:
+            answers, self._existence = self._existence, {}
+        return answers
+
+    def flush_counts(self, target_registry_id: int | None) -> bool:
+        """Write a part of what was counted; whether more is left. Raises what the database raises, and what was taken
+        out is lost then."""
+        if target_registry_id is None:
+            return False
+        with self._lock:
+            self._retry()
+            uses = {self._uses.pop() for _ in range(min(FLUSHED, len(self._uses)))}
+            decisions = dict(self._decisions.popitem() for _ in range(min(FLUSHED, len(self._decisions))))
+            samples, self._samples = self._samples, []
+            is_more = bool(self._uses or self._decisions)
+        if uses:
+            self._await(uses, services.record_uses(target_registry_id=target_registry_id, uses=uses))
+        if decisions:
+            services.record_decisions(counts=decisions)
+        if samples:
+            services.record_samples(samples=samples)
+        return is_more
+
+    def _await(self, uses: set[UseKey], unknown: set[UseKey]) -> None:
+        """Keep what has no mapping yet: it is written when there is one."""
+        now = time.monotonic()
+        for use in uses:
+            if use not in unknown:
+                self._awaited.pop(use, None)
+            elif use in self._awaited or len(self._awaited) < AWAITED:
+                self._awaited.setdefault(use, now)
+
+    def _retry(self) -> None:
+        """Uses that still have no mapping, once more."""
+        now = time.monotonic()
+        if now < self._retry_at:
+            return
+        self._retry_at = now + RETRY_EVERY
+        self._awaited = {use: since for use, since in self._awaited.items() if now - since < AWAITED_FOR}
+        self._uses.update(self._awaited)

@@ -1,0 +1,255 @@
+"""The one thread of a webhook process that talks to the database.
+
+Request threads never touch the ORM: they hand questions and orders to this thread and wait on a future with their
+own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes what was noticed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from mirrors import services
+from mirrors.models import InstanceRole
+from mirrors.selectors.mapping_snapshot import KnownMapping
+from mirrors.services import MirrorOrder, OrderOutcome
+from swapper_project.config import Quotas
+from webhook.database.answering import Answering
+from webhook.database.chores import AWAY, Chore, ErrorBarrier
+from webhook.database.inbox import Inbox
+from webhook.database.mapping_cache import Follower, Row
+from webhook.database.messages import Inside, JobWait, Lookup, Message, Orders, StoreUnavailableError
+from webhook.database.pending_writes import Noticed
+from webhook.database.query_watchdog import Patience
+from webhook.database.unwritten_answers import UnwrittenAnswers
+from webhook.decision.snapshot import OperatorRows
+
+log = structlog.get_logger(__name__)
+
+POLL_EVERY: Final = 1.0
+WAIT_POLL_EVERY: Final = 0.1
+FLUSH_EVERY: Final = 10.0
+REPORT_EVERY: Final = 30.0
+REST: Final = (0.5, 5.0)
+"""Seconds without a try after a database error: the first time, and at most."""
+
+STUCK_AFTER: Final = 1.0
+"""Seconds of one turn after which the database is taken to be away."""
+
+CONNECTED_WITHIN: Final = 1.0
+LOADED_WITHIN: Final = 5.0
+"""Seconds after the start for which a webhook waits, before it is ready, for a connection to the database and for the
+mappings seen most recently."""
+
+
+class Store:
+    """``target`` gives endpoint and prefix of the target in force, ``quotas`` those in force; ``on_rows`` takes
+    operators' rows; ``facts`` is what this webhook reports of itself, where it is one. ``loads``: the mappings seen
+    most recently are brought into memory before anybody asks."""
+
+    def __init__(
+        self,
+        *,
+        target: Callable[[], tuple[str, str]],
+        quotas: Callable[[], Quotas],
+        on_rows: Callable[[OperatorRows], None],
+        facts: Callable[[], Mapping[str, Any]] | None = None,
+        loads: bool = True,
+    ) -> None:
+        self.noticed = Noticed()
+        self.has_rows = threading.Event()
+        """Set when operators' rows are in for the first time."""
+        self._follower = Follower(target=target, on_rows=on_rows)
+        self._facts = facts
+        self._barrier = ErrorBarrier()
+        self._answering = Answering(self._follower, quotas, self._barrier)
+        self._inbox = Inbox()
+        self._unwritten = UnwrittenAnswers()
+        self._failures = 0
+        self._next_try = 0.0
+        # In this order: answers are written before they are polled, so that what is read again is not older than what
+        # is in memory; and a poll tells from when on changes of what is loaded are followed.
+        self._chores = [
+            Chore("answers", self._write_answers, POLL_EVERY),
+            Chore("changes", self._follower.poll, POLL_EVERY),
+            Chore("operators' rows", self._poll_rows, POLL_EVERY),
+            *([Chore("load", self._load, POLL_EVERY)] if loads else ()),
+            Chore("flush", self._flush, FLUSH_EVERY),
+            *([Chore("report", partial(self._report, facts), REPORT_EVERY)] if facts is not None else ()),
+        ]
+        self._started_at = time.monotonic()
+        self._has_connected = self._is_ready = False
+        self._patience = Patience()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+
+    # What request threads call.
+
+    def start(self) -> None:
+        self._started_at = time.monotonic()
+        self._thread.start()
+        self._patience.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Flush what is buffered and end the thread."""
+        self._stopping.set()
+        self._thread.join(timeout)
+        self._patience.stop()
+
+    def row(self, source: str) -> Row | None:
+        """What is in memory of a source; None: not looked up yet."""
+        return self._follower.row(source)
+
+    def is_ready(self) -> bool:
+        """Whether the images seen most recently are in memory, or there is no sense in waiting for them any longer."""
+        if not self._is_ready:
+            seconds = time.monotonic() - self._started_at
+            is_late = seconds > (LOADED_WITHIN if self._has_connected else CONNECTED_WITHIN)
+            self._is_ready = is_late or self._follower.is_loaded or self.is_away()
+        return self._is_ready
+
+    def is_away(self) -> bool:
+        """Whether the database did not answer when it was last asked, or does not now; nobody waits for it then."""
+        return self._failures > 0 or self._patience.seconds > STUCK_AFTER
+
+    def is_over_quota(self, namespace: str) -> bool:
+        """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
+        return self._answering.is_over_quota(namespace)
+
+    def lookup(self, targets: Mapping[str, str]) -> Future[dict[str, KnownMapping]]:
+        """Look mappings up, ``{source: target}``; raises StoreUnavailableError through the future."""
+        message = Lookup(targets)
+        return self._submit(message, message.future)
+
+    def row_at(self, target: str) -> KnownMapping | None:
+        """What is in memory of the mapping that owns a target's name."""
+        return self._follower.row_at(target)
+
+    def inside(self, repositories: Sequence[str]) -> Future[list[KnownMapping]]:
+        """Mappings of private images whose target lies in one of the repositories."""
+        message = Inside(repositories)
+        return self._submit(message, message.future)
+
+    def order(self, orders: Sequence[MirrorOrder]) -> Future[list[OrderOutcome]]:
+        message = Orders(orders)
+        return self._submit(message, message.future)
+
+    def wait_job(self, job_id: int) -> Future[str]:
+        """The status in which the job ends."""
+        message = JobWait(job_id, time.monotonic())
+        return self._submit(message, message.future)
+
+    def _submit(self, message: Message, future: Future[Any]) -> Future[Any]:
+        try:
+            if self.is_away():
+                raise StoreUnavailableError("the database is away")
+            self._inbox.put(message)
+        except (queue.Full, StoreUnavailableError) as error:
+            future.set_exception(StoreUnavailableError(str(error) or "too much to look up at once"))
+        return future
+
+    # What the store's thread does.
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            batch = self._inbox.wait(self._seconds_until_due())
+            self._take_answers()
+            try:
+                if time.monotonic() >= self._next_try:
+                    close_old_connections()
+                    connection.ensure_connection()
+                    self._has_connected = True
+                    with self._patience.watching():
+                        self._turn(batch)
+                    self._came_back()
+            except AWAY as error:
+                self._rest(error)
+            except Exception as error:
+                # Met before any work could be told from another: rest as well, or it is met without a pause.
+                log.exception("The store's thread met an error and goes on")
+                self._rest(error)
+            for message in batch:
+                if not message.future.done() and message not in self._answering.waits:
+                    message.future.set_exception(StoreUnavailableError("the database did not answer"))
+        self._last_flush()
+
+    def _seconds_until_due(self) -> float:
+        if self._answering.waits:
+            return WAIT_POLL_EVERY
+        due: float = max(self._next_try, min(chore.due_at for chore in self._chores))
+        return due - time.monotonic()
+
+    def _turn(self, batch: list[Message]) -> None:
+        """Answer, and do what is due; what comes in meanwhile goes before the next chore, and is added to the batch."""
+        self._follower.find_registry()
+        self._answering.answer(batch)
+        for chore in self._chores:
+            if chore.run_if_due(self._barrier) and (new := self._inbox.take()):
+                batch += new
+                self._answering.answer(new)
+
+    def _poll_rows(self) -> None:
+        self._follower.poll_rows()
+        self.has_rows.set()
+
+    def _load(self) -> bool:
+        if self._follower.is_loaded:
+            return False
+        is_more = self._follower.load()
+        if self._follower.loaded and not is_more:
+            seconds = round(time.monotonic() - self._started_at, 1)
+            log.info("The images seen most recently are known", mappings=self._follower.loaded, seconds=seconds)
+        return is_more
+
+    def _flush(self) -> bool:
+        return self.noticed.flush_counts(self._follower.registry_id)
+
+    @staticmethod
+    def _report(facts: Callable[[], Mapping[str, Any]]) -> None:
+        services.report_instance(role=InstanceRole.WEBHOOK, facts=facts())
+
+    def _came_back(self) -> None:
+        if self._failures:
+            log.info("The database answers again")
+        self._failures = 0
+
+    def _rest(self, error: Exception) -> None:
+        """Ask the database nothing for a while; requests answer from memory meanwhile."""
+        if not self._failures:
+            log.warning(
+                "The database does not answer; known images go on being swapped from memory", error=str(error).strip()
+            )
+        self._next_try = time.monotonic() + min(REST[1], REST[0] * 2 ** min(self._failures, 10))
+        self._failures += 1
+        connection.close()
+
+    def _take_answers(self) -> None:
+        answers = self.noticed.take_existence()
+        self._follower.take_answers(answers)
+        self._unwritten.add(answers)
+
+    def _write_answers(self) -> bool:
+        return self._unwritten.write(self._follower.registry_id)
+
+    def _last_flush(self) -> None:
+        try:
+            if not self.is_away():
+                self._take_answers()
+                while self._write_answers():
+                    pass
+                while self._flush():
+                    pass
+                if self._facts is not None:
+                    services.withdraw_instance(role=InstanceRole.WEBHOOK)
+        except (DatabaseError, InterfaceError, OSError) as error:
+            log.warning("Counts of the last seconds are lost: the database does not answer", error=str(error).strip())
+        finally:
+            connection.close()

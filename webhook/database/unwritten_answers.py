@@ -1,0 +1,46 @@
+"""Answers of the target that the database does not have yet; only the store's thread touches these."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Final
+
+from mirrors import services
+from mirrors.services import TargetAnswer
+from webhook.database.chores import AWAY
+from webhook.database.pending_writes import BUFFERED
+
+ANSWERS_AT_ONCE: Final = 200
+"""In one transaction: look-ups must not wait behind all of them."""
+
+
+class UnwrittenAnswers:
+    """By source; the newest one of each."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, TargetAnswer] = {}
+
+    def add(self, answers: Mapping[str, TargetAnswer]) -> None:
+        if len(self._answers) < BUFFERED:
+            self._answers |= answers
+
+    def write(self, target_registry_id: int | None) -> bool:
+        """Write a part of them, in a transaction of its own; whether more is left."""
+        part = dict(itertools.islice(self._answers.items(), ANSWERS_AT_ONCE))
+        if not part or target_registry_id is None:
+            return False
+        try:
+            services.record_existence(target_registry_id=target_registry_id, answers=part)
+        except AWAY:
+            raise
+        except Exception:
+            # What the database can't take once it never takes, and the others must not wait behind it.
+            self._drop(part)
+            raise
+        self._drop(part)
+        return bool(self._answers)
+
+    def _drop(self, part: Mapping[str, TargetAnswer]) -> None:
+        for source in part:
+            del self._answers[source]

@@ -1,0 +1,215 @@
+"""Where it is decided whether an image is kept or swapped, and why. Pure: no database, no network, no clock.
+
+``classify`` looks at the image and the configuration alone and either decides or names the target;
+``settle`` decides the rest from what is known of that target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mirrors.filters import CompiledFilter, ReviewBudget, ReviewBudgetError
+from mirrors.filters.chain import first_match
+from mirrors.images import ImageRef, InvalidReferenceError, TargetName
+from mirrors.kubernetes import pods
+from mirrors.kubernetes.pods import ImageSlot, Json
+from mirrors.vocabulary.reasons import Reason
+
+PLACEHOLDERS: Final = frozenset({"auto"})
+"""Istio writes this where its injector fills in the proxy's image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the configuration says, as decisions read it."""
+
+    target: TargetName
+    filters: tuple[CompiledFilter, ...] = ()
+    swap_policy: str = "exists"
+    copy_policy: str = "delayed"
+    private_images: str = "guard"
+    respects_opt_out: bool = True
+    skips_known_operators: bool = True
+    dry_run: bool = False
+    switched_off: bool = False
+    annotate: bool = True
+    refresh_age: float = 86_400.0
+    allows_source: Callable[[str], bool] = lambda host: True
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known of a target image when a decision is due."""
+
+    existence: str = "unknown"
+    mapping_id: int | None = None
+    access: str = "unknown"
+    granted: bool = False
+    """Whether the pod's namespace may use an image that not everybody may read."""
+    access_due: bool = False
+    """Whether that is to be found out, or to be looked at again."""
+    barred: bool = False
+    """Whether this namespace has been shown not to read it, or others of its repository are another's alone."""
+    stale: bool = False
+    copied: bool = False
+    obstacle: Reason | None = None
+    """Something that rules a swap out: name taken, paused, tampered, out of quota."""
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome for one image. ``target`` is set as soon as it has a name at the target registry.
+
+    ``would`` is the reason it would have had, where dry run or the kill switch stands in the way of a swap.
+    """
+
+    slot: ImageSlot
+    reason: Reason
+    swap: bool = False
+    source: ImageRef | None = None
+    target: ImageRef | None = None
+    filter: str = ""
+    would: Reason | None = None
+    known: Knowledge | None = None
+    key: str = ""
+    """The source's canonical reference, by which mappings are known; set while there is a target."""
+
+
+def classify(
+    slot: ImageSlot,
+    *,
+    policy: Policy,
+    pod: dict[str, Any],
+    kept: Reason | None,
+    budget: ReviewBudget,
+    on_filter_error: Callable[[str, Exception], None],
+) -> Decision:
+    """Decide what the image and the configuration alone decide.
+
+    ``kept`` is why the pod as a whole must not be changed. A decision that comes back with reason ``unknown`` and
+    a target is open: ``settle`` ends it.
+    """
+    if not slot.changed:
+        return Decision(slot, Reason.UNCHANGED)
+    if slot.image in PLACEHOLDERS:
+        return Decision(slot, Reason.PLACEHOLDER)
+    try:
+        source = ImageRef.parse(slot.image)
+    except InvalidReferenceError:
+        return Decision(slot, Reason.INVALID_REFERENCE)
+    if policy.target.contains(source):
+        return Decision(slot, Reason.ALREADY_AT_TARGET, source=source, target=source)
+    if kept is not None:
+        return Decision(slot, kept, source=source)
+    if slot.pull_policy == "Never":
+        return Decision(slot, Reason.PULL_POLICY_NEVER, source=source)
+    try:
+        matched = first_match(policy.filters, {"obj": pod, "container": slot.container}, budget, on_filter_error)
+    except ReviewBudgetError:
+        return Decision(slot, Reason.FILTER_BUDGET, source=source)
+    if matched is not None:
+        return Decision(slot, Reason.FILTERED, source=source, filter=matched)
+    if not policy.allows_source(source.registry):
+        return Decision(slot, Reason.SOURCE_NOT_ALLOWED, source=source)
+    return Decision(slot, Reason.UNKNOWN, source=source, target=policy.target.retarget(source), key=str(source))
+
+
+def untouchable(pod: Json, policy: Policy) -> Reason | None:
+    """Why no image of the pod may be changed; None: it may."""
+    if policy.respects_opt_out and pods.opted_out(pod):
+        return Reason.OPTED_OUT
+    if pods.is_mirror_pod(pod):
+        return Reason.MIRROR_POD
+    if policy.skips_known_operators and pods.comparing_operator(pod):
+        return Reason.KNOWN_OPERATOR
+    return None
+
+
+def is_open(decision: Decision) -> bool:
+    """Whether ``settle`` has still to decide it."""
+    return decision.reason is Reason.UNKNOWN and decision.target is not None
+
+
+def settle(decision: Decision, known: Knowledge, policy: Policy) -> Decision:
+    """Decide an open decision from what is known of its target."""
+    reason, swap = _verdict(known, policy)
+    would: Reason | None = None
+    if swap and policy.switched_off:
+        reason, swap, would = Reason.SWITCHED_OFF, False, reason
+    elif policy.dry_run and (swap or reason is Reason.ABSENT):
+        reason, swap, would = Reason.DRY_RUN, False, reason
+    return Decision(
+        decision.slot,
+        reason,
+        swap,
+        source=decision.source,
+        target=decision.target,
+        would=would,
+        known=known,
+        key=decision.key,
+    )
+
+
+def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
+    if known.obstacle is not None:
+        return known.obstacle, False
+    barred = _access_obstacle(known, policy)
+    if policy.swap_policy == "always":
+        # Unknown provenance is swapped and checked in the background; what is known to be private stays guarded.
+        return (barred, False) if barred is Reason.ACCESS_DENIED else (Reason.POLICY_ALWAYS, True)
+    if known.existence == "present":
+        if barred is not None:
+            return barred, False
+        if known.copied:
+            return Reason.COPIED, True
+        return (Reason.PRESENT_STALE if known.stale else Reason.PRESENT), True
+    if known.busy:
+        return Reason.BUSY, False
+    return (Reason.ABSENT if known.existence == "absent" else Reason.UNKNOWN), False
+
+
+def _access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
+    """What the credential boundary has against a swap into this namespace."""
+    if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
+        return None
+    if known.barred:
+        return Reason.ACCESS_DENIED
+    return Reason.ACCESS_UNKNOWN if known.access == "unknown" else Reason.ACCESS_DENIED
+
+
+def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:
+    """Whether a decision is a cause to mirror its image now: not there, or not known how it may be read."""
+    if decision.target is None or policy.dry_run or policy.copy_policy == "none" or known.obstacle is not None:
+        return False
+    unchecked = known.access == "unknown" and policy.private_images != "mirror"
+    return known.existence != "present" or unchecked or (known.access_due and not known.granted)
+
+
+def wants_refresh(decision: Decision, *, seconds_since_check: float, policy: Policy) -> bool:
+    """Whether source and target of a swapped image are due to be compared: a mutable tag again, others once."""
+    if not decision.swap or decision.source is None or policy.copy_policy == "none":
+        return False
+    if decision.known is not None and decision.known.existence == "present" and decision.known.mapping_id is None:
+        # Put there by others, or the database was lost: a job finds out what it is.
+        return True
+    if decision.known is not None and decision.known.access_due:
+        return True
+    if decision.source.digest:
+        return False
+    age = min(ALWAYS_REFRESH_AGE, policy.refresh_age) if decision.slot.pull_policy == "Always" else policy.refresh_age
+    return seconds_since_check >= age
+
+
+ALWAYS_REFRESH_AGE: Final = 60.0
+"""Seconds between comparisons of an image that its pods pull always."""
+
+
+def swapped_reference(image: str, target: TargetName) -> str:
+    """What a pod's image string becomes when it is swapped; empty where it is no reference."""
+    try:
+        return str(target.retarget(ImageRef.parse(image)))
+    except InvalidReferenceError:
+        return ""

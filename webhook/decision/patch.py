@@ -1,0 +1,90 @@
+"""Decisions to a patch: RFC 6902 operations on the raw pod. Pure.
+
+Nothing changes but image strings and the annotation that shows the original ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from mirrors.kubernetes.pods import Json, all_slots
+from webhook.decision.decision import Decision, Policy, swapped_reference, untouchable
+
+ANNOTATION: Final = "k8s-image-swapper/original-images"
+POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
+Operation = dict[str, Any]
+
+MOST_COMPARED: Final = 1_000
+"""Images whose entries in the annotation are looked at; what the others' entries say is dropped."""
+
+
+def operations(
+    decisions: Sequence[Decision], *, pod: Json, policy: Policy, is_subresource: bool = False
+) -> list[Operation]:
+    """Operations that swap what was decided to be swapped, and bring the annotation in line with that.
+
+    ``is_subresource``: of the pod's ephemeral containers, where the API server drops every change of metadata.
+    """
+    swaps = [decision for decision in decisions if decision.swap]
+    replaced: list[Operation] = [
+        {"op": "replace", "path": decision.slot.pointer, "value": str(decision.target)} for decision in swaps
+    ]
+    if is_subresource or not policy.annotate or policy.dry_run or policy.switched_off:
+        return replaced
+    earlier = _earlier_originals(pod)
+    if earlier and not swaps and untouchable(pod, policy) is not None:
+        return []
+    kept = _still_true(earlier, pod, policy) if earlier else {}
+    shown = kept | {decision.slot.label: decision.slot.image for decision in swaps}
+    if shown == (earlier or {}):
+        return replaced
+    return [*replaced, *_annotate(pod, orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode() if shown else None)]
+
+
+def _still_true(earlier: dict[str, Any], pod: Json, policy: Policy) -> dict[str, str]:
+    """Entries of an earlier pass whose containers still run what they map to."""
+    kept: dict[str, str] = {}
+    for slot in itertools.islice(all_slots(pod), MOST_COMPARED):
+        original = earlier.get(slot.label)
+        if isinstance(original, str) and swapped_reference(original, policy.target) == slot.image:
+            kept[slot.label] = original
+    return kept
+
+
+def _earlier_originals(pod: Json) -> dict[str, Any] | None:
+    """Entries of the annotation as the pod has it; None where there is none, or it is not what we write."""
+    annotations = _annotations(pod)
+    text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        entries = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return entries if isinstance(entries, dict) else None
+
+
+def _annotations(pod: Json) -> object:
+    metadata = pod.get("metadata")
+    return metadata.get("annotations") if isinstance(metadata, dict) else None
+
+
+def _annotate(pod: Json, text: str | None) -> list[Operation]:
+    """Add the annotation with the parents that are missing, or take it away; nothing where a parent is no object."""
+    if text is None:
+        return [{"op": "remove", "path": POINTER}]
+    metadata = pod.get("metadata")
+    if metadata is None:
+        return [{"op": "add", "path": "/metadata", "value": {"annotations": {ANNOTATION: text}}}]
+    if not isinstance(metadata, dict):
+        return []
+    annotations = metadata.get("annotations")
+    if annotations is None:
+        return [{"op": "add", "path": "/metadata/annotations", "value": {ANNOTATION: text}}]
+    if not isinstance(annotations, dict):
+        return []
+    return [{"op": "add", "path": POINTER, "value": text}]

@@ -1,0 +1,167 @@
+"""What decisions read: configuration file, operators' rows and kill switch, compiled, swapped in whole.
+
+The file and the switch are watched by a thread of their own, which no database can hold up; the rows are brought by
+the store's thread within two seconds of an edit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
+from mirrors.oci import RegistryAccess
+from mirrors.registries.allowed import AllowedSources
+from mirrors.registries.credentials import CredentialError
+from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.registries.targets import target_driver
+from swapper_project.config import Config, ConfigSource
+from swapper_project.process import logs
+from swapper_project.process.environment import Environment
+from swapper_project.process.kill_switch import Switch
+from webhook.decision.decision import Policy
+
+log = structlog.get_logger(__name__)
+
+WATCH_EVERY: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRows:
+    """Filters as (name, expression), and source registries, that operators added in the admin or by API."""
+
+    filters: Sequence[tuple[str, str]] = ()
+    sources: Sequence[SourceEntry] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent view of all that was configured."""
+
+    config: Config
+    policy: Policy
+    sources: SourceCatalog
+    target_access: RegistryAccess | None
+    """None where the target can't be asked: its credential can't be read."""
+
+    def label(self, host: str) -> str:
+        """A registry's host as metrics name it."""
+        return host if host == self.policy.target.endpoint else self.sources.label(host)
+
+    @property
+    def waits_for_copies(self) -> bool:
+        return self.policy.copy_policy in {"immediate", "force"}
+
+
+class Snapshots:
+    """The snapshot in force, and what brings it up to date."""
+
+    def __init__(self, *, source: ConfigSource, environment: Environment) -> None:
+        self._source = source
+        self._environment = environment
+        self._rows = OperatorRows()
+        self._problem = ""
+        self._lock = threading.Lock()
+        self._switch = Switch(environment)
+        self._switched_off = self._switch.is_off()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="configuration", daemon=True)
+        self.current = self._compose()
+        self.after_look: Callable[[], None] = lambda: None
+        """Called after each look at file and switch."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+
+    @property
+    def problem(self) -> str | None:
+        """Why what the configuration file now holds is not in force."""
+        return self._source.problem
+
+    def target(self) -> tuple[str, str]:
+        """Endpoint and prefix of the target in force."""
+        name = self.current.policy.target
+        return name.endpoint, name.prefix
+
+    def take_rows(self, rows: OperatorRows) -> None:
+        with self._lock:
+            self._rows = rows
+            self.current = self._compose()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(WATCH_EVERY):
+            try:
+                self._look()
+                self.after_look()
+            except Exception:
+                log.exception("Looking for a changed configuration failed; the old one stays in force")
+
+    def _look(self) -> None:
+        switched_off = self._switch.is_off()
+        changed = self._source.poll()
+        # The password's file is read again: it may have come late, or been rotated.
+        access = self._target_access(self._source.current)
+        if changed:
+            logs.configure(self._source.current.log_level, self._source.current.log_format)
+        if changed or switched_off != self._switched_off or access != self.current.target_access:
+            with self._lock:
+                if switched_off != self._switched_off:
+                    log.warning("Swapping is switched off" if switched_off else "Swapping is switched on again")
+                self._switched_off = switched_off
+                self.current = self._compose()
+
+    def _compose(self) -> Snapshot:
+        config = self._source.current
+        sources = SourceCatalog(
+            [*source_entries(config), *self._rows.sources], credentials_dir=self._environment.credentials_dir
+        )
+        filters = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
+        return Snapshot(
+            config=config,
+            policy=Policy(
+                target=config.target.name,
+                filters=_compiled([*filters, *self._rows.filters]),
+                swap_policy=config.image_swap_policy,
+                copy_policy=config.image_copy_policy,
+                private_images=config.private_images,
+                respects_opt_out=config.opt_out == "pods",
+                skips_known_operators=config.skip_known_operators,
+                dry_run=config.dry_run,
+                switched_off=self._switched_off,
+                annotate=config.annotate,
+                refresh_age=config.refresh_age,
+                allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
+            ),
+            sources=sources,
+            target_access=self._target_access(config),
+        )
+
+    def _target_access(self, config: Config) -> RegistryAccess | None:
+        try:
+            access = target_driver(config, credentials_dir=self._environment.credentials_dir).access()
+            # Over: the same problem later is another one, and logged again.
+            self._problem = ""
+            return access
+        except CredentialError as error:
+            if str(error) != self._problem:
+                log.error("The target registry cannot be asked", error=str(error))
+            self._problem = str(error)
+            return None
+
+
+def _compiled(filters: Sequence[tuple[str, str]]) -> tuple[CompiledFilter, ...]:
+    compiled: list[CompiledFilter] = []
+    for name, expression in filters:
+        try:
+            compiled.append(compile_filter(name, expression))
+        except InvalidFilterError as error:
+            log.error("A filter does not compile and is left out", filter=name, error=str(error))
+    return tuple(compiled)

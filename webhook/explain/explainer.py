@@ -1,0 +1,124 @@
+"""What would happen to a pod, image by image, and why: the webhook's own decisions, asked for without a trace.
+
+Command, page and API share it. Nothing is written, ordered or counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+
+from mirrors.kubernetes.manifests import PodManifest
+from mirrors.vocabulary.reasons import MEANING, Reason
+from swapper_project import config as configuration
+from swapper_project.config import ConfigError
+from swapper_project.process import configured
+from webhook.decision.decision import Decision
+from webhook.decision.review_limits import Terms
+from webhook.review.admission_review import AdmissionRequest
+from webhook.runtime.runtime import Runtime, observer
+
+SECONDS: Final = 10.0
+"""How long registries and database get for their answers, for all pods together."""
+
+ROWS_WITHIN: Final = 2.0
+
+MOVABLE: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
+"""What mirroring an image now is a remedy for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedImage:
+    """One image of a pod. ``would`` is the reason that dry run or the kill switch stands before."""
+
+    container: str
+    image: str
+    decision: str
+    reason: str
+    meaning: str
+    would: str | None
+    would_meaning: str
+    target: str | None
+    existence: str | None
+    access: str | None
+    filter: str | None
+
+    @property
+    def can_be_mirrored(self) -> bool:
+        """Whether a copy is what is missing."""
+        return self.target is not None and (self.would or self.reason) in MOVABLE
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedPod:
+    """A pod, and the JSON patch (RFC 6902) that the webhook would answer with. ``denied`` says why it would not be
+    admitted at all."""
+
+    object: str
+    namespace: str
+    images: Sequence[ExplainedImage]
+    patch: Sequence[dict[str, Any]]
+    warnings: Sequence[str]
+    denied: str
+
+
+def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = SECONDS) -> Iterator[ExplainedPod]:
+    """Explain each of them as if it were created now."""
+    deadline = time.monotonic() + seconds
+    # A runtime that has just started does not know operators' filters yet; without a database it never will.
+    runtime.store.has_rows.wait(min(seconds, ROWS_WITHIN))
+    for pod in pods:
+        terms = Terms(deadline=deadline, namespace=pod.namespace, may_write=False)
+        outcome = runtime.reviewer.review(_request(pod), terms)
+        yield ExplainedPod(
+            object=pod.title,
+            namespace=pod.namespace,
+            images=[_image(d) for d in outcome.decisions],
+            patch=outcome.patch,
+            warnings=outcome.warnings,
+            denied=outcome.denied,
+        )
+
+
+def explain_live(pods: Sequence[PodManifest], *, seconds: float = SECONDS) -> list[ExplainedPod]:
+    """The same by this process's observer. Raises ConfigError where there is no configuration that can be used."""
+    environment = settings.ENVIRONMENT
+    if configuration.find(str(environment.config) if environment.config else None) is None:
+        raise ConfigError([configured.MISSING])
+    return list(explain(observer(), pods, seconds=seconds))
+
+
+def _request(pod: PodManifest) -> AdmissionRequest:
+    return AdmissionRequest(
+        api_version="admission.k8s.io/v1",
+        uid="explain",
+        kind="Pod",
+        operation="CREATE",
+        resource="pods",
+        sub_resource="",
+        namespace=pod.namespace,
+        name=pod.title,
+        dry_run=True,
+        obj=pod.pod,
+        old_obj={},
+    )
+
+
+def _image(d: Decision) -> ExplainedImage:
+    return ExplainedImage(
+        container=d.slot.label,
+        image=d.slot.image,
+        decision="swap" if d.swap else "keep",
+        reason=d.reason.value,
+        meaning=MEANING[d.reason],
+        would=d.would.value if d.would else None,
+        would_meaning=MEANING[d.would] if d.would else "",
+        target=str(d.target) if d.target else None,
+        existence=d.known.existence if d.known else None,
+        access=d.known.access if d.known else None,
+        filter=d.filter or None,
+    )

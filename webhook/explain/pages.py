@@ -1,0 +1,131 @@
+"""The admin's page "What would happen to this pod?". Part of the web process, never of a webhook's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.validators import RegexValidator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from mirrors.kubernetes.manifests import NAMESPACE, ManifestError, read_pods
+from mirrors.kubernetes.yaml_scalars import dump
+from mirrors.models import AdmissionSample
+from mirrors.services import JobStateError
+from mirrors.services.orders import order_image
+from swapper_project.config import ConfigError
+from webhook.explain.explainer import ExplainedPod, explain_live
+
+VIEW: Final = "mirrors.view_imagemapping"
+OPERATE: Final = "mirrors.change_mirrorjob"
+MOST_ORDERED: Final = 100
+
+
+class ManifestForm(forms.Form):
+    """Objects that hold pods, and the namespace of those that name none."""
+
+    manifest = forms.CharField(
+        label="Pod or workload",
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 16, "spellcheck": "false", "class": "swapper-code", "aria-describedby": "id_manifest_help"}
+        ),
+        help_text="YAML or JSON of a Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob; several documents too.",
+        error_messages={"required": "Paste a Pod, or any workload that makes pods."},
+    )
+    namespace = forms.CharField(
+        initial="default",
+        max_length=63,
+        widget=UnfoldAdminTextInputWidget(),
+        validators=[RegexValidator(NAMESPACE, "This is no name of a namespace.")],
+        help_text="For objects that name none.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if "manifest" in data and "namespace" in data:
+            try:
+                data["pods"] = read_pods(data["manifest"], namespace=data["namespace"])
+            except ManifestError as error:
+                self.add_error("manifest", str(error))
+        return data
+
+
+def explain_page(request: HttpRequest) -> HttpResponse:
+    """Paste, or come with ``?admission=ID``; POST explains, and with ``mirror`` also orders what is missing."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    form = _form(request)
+    explained: Sequence[ExplainedPod] = ()
+    problem = ""
+    orders: list[dict[str, str]] = []
+    if form.is_bound and form.is_valid():
+        try:
+            explained = explain_live(form.cleaned_data["pods"])
+        except ConfigError as error:
+            problem = str(error)
+        if request.method == "POST" and "mirror" in request.POST:
+            orders = _mirror(request, explained)
+    return render(
+        request,
+        "admin/explain.html",
+        {
+            **admin.site.each_context(request),
+            "title": "What would happen to this pod?",
+            "form": form,
+            "pods": [_shown(pod) for pod in explained],
+            "missing": _missing(explained),
+            "orders": orders,
+            "problem": problem,
+            "may_operate": request.user.has_perm(OPERATE),
+        },
+    )
+
+
+explain_view = admin.site.admin_view(explain_page)
+
+
+def _form(request: HttpRequest) -> ManifestForm:
+    if request.method == "POST":
+        return ManifestForm(request.POST)
+    number = request.GET.get("admission", "")
+    sample = AdmissionSample.objects.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
+    if sample is not None:
+        text = dump(sample.pod)
+        return ManifestForm({"manifest": text, "namespace": sample.namespace or "default"})
+    if number:
+        messages.warning(request, "This admission is kept no longer: paste the pod instead.")
+    return ManifestForm()
+
+
+def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dict[str, str]]:
+    """Order what is missing; one entry an image, with a link to its job or why there is none."""
+    if not request.user.has_perm(OPERATE):
+        raise PermissionDenied
+    orders = []
+    for image in _missing(explained)[:MOST_ORDERED]:
+        try:
+            job, is_new = order_image(image=image, requested_by=request.user.get_username())
+        except JobStateError as error:
+            orders.append({"image": image, "problem": str(error)})
+            continue
+        words = "ordered" if is_new else "is being mirrored already"
+        link = reverse("admin:mirrors_mirrorjob_change", args=[job.pk])
+        orders.append({"image": image, "words": words, "job": str(job.pk), "link": link})
+    return orders
+
+
+def _missing(explained: Sequence[ExplainedPod]) -> list[str]:
+    """Images that a copy is missing of, each once."""
+    return list(dict.fromkeys(i.image for pod in explained for i in pod.images if i.can_be_mirrored))
+
+
+def _shown(pod: ExplainedPod) -> dict[str, Any]:
+    return {"explained": pod, "patch": json.dumps(list(pod.patch), indent=2) if pod.patch else ""}

@@ -1,0 +1,1 @@
+"""The webhook's HTTP endpoints: reviews, probes, metrics. Begin in ``views.py``."""

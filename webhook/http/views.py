@@ -1,0 +1,244 @@
+"""The HTTP edge of the webhook: read, have it decided, answer. Always answers, and allows whatever happens inside."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import Any, Final
+
+import orjson
+import structlog
+from django.http import HttpRequest, HttpResponse
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from mirrors.images import MAX_REFERENCE
+from mirrors.vocabulary.reasons import Reason
+from swapper_project.process import metrics
+from swapper_project.serving import arrival
+from swapper_project.serving.framing import MAX_BODY
+from webhook.decision.review_limits import Terms
+from webhook.http import deadline
+from webhook.review import admission_review
+from webhook.review.admission_review import AdmissionRequest, ReviewError
+from webhook.review.reviewer import Outcome
+from webhook.runtime.runtime import Runtime, runtime
+
+log = structlog.get_logger(__name__)
+
+ANSWER_MARGIN: Final = 0.15
+"""Seconds kept back from the budget for writing the answer."""
+
+
+LOGGED: Final = 20
+"""Images of a review that its line of the log names; the others are counted."""
+
+MOST_CHARACTERS: Final = 253
+"""Of a name in the log: Kubernetes allows no more, but looks at names only after mutating admission."""
+
+
+class TooLargeError(APIException):
+    status_code = 413
+    default_detail = "The body is over 4 MiB: no AdmissionReview of a Kubernetes API server is."
+
+
+def read_review(request: HttpRequest) -> AdmissionRequest:
+    """The review in a request's body of at most 4 MiB, whatever content type it claims; raises APIException."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if not declared.isdigit():
+        raise ParseError("The Content-Length is not a number.")
+    if int(declared) > MAX_BODY:
+        raise TooLargeError
+    chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    try:
+        # Django takes a body without Content-Length for an empty one; the server below it does not.
+        body = request.META["wsgi.input"].read(MAX_BODY + 1) if chunked else request.read(int(declared))
+        if len(body) > MAX_BODY:
+            raise TooLargeError
+        return admission_review.parse(body)
+    except APIException:
+        raise
+    except ReviewError as error:
+        raise ParseError(str(error)) from error
+    except Exception as error:
+        log.warning("A body could not be read; it is refused", error=repr(error)[:200])
+        raise ParseError("The body could not be read: its HTTP chunks are broken, or it is cut off.") from error
+
+
+class AnswerRenderer(BaseRenderer):
+    """JSON by orjson."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+        return orjson.dumps(data, default=str)
+
+
+class OnlyJson(BaseContentNegotiation):
+    """Answers JSON to everybody, whatever Accept says."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return None
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class AdmissionView(APIView):
+    """``POST`` an AdmissionReview, get it answered. ``GET`` answers 200, which older charts probe."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    parser_classes = ()
+    renderer_classes = (AnswerRenderer,)
+    content_negotiation_class = OnlyJson
+    http_method_names = ["post"]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """The framework's refusals, with their length. Their line names no path: it may hold the secret token."""
+        response = super().handle_exception(exc)
+        metrics.ADMISSIONS.labels("OTHER", "refused").inc()
+        peer = self.request.META.get("REMOTE_ADDR", "")
+        log.warning("A request was refused", status=response.status_code, why=str(exc)[:300], peer=peer)
+        response["Content-Length"] = str(len(AnswerRenderer().render(response.data)))
+        return response
+
+    def post(self, request: Request, token: str = "") -> HttpResponse:
+        arrived = arrival.of_request()
+        review = read_review(request._request)
+        try:
+            live = runtime()
+            terms = _terms(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
+            outcome = live.reviewer.review(review, terms)
+            self._tell(review, outcome, arrived)
+            return _json(
+                admission_review.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
+            )
+        except Exception:
+            return self._unchanged(review, arrived)
+
+    @staticmethod
+    def _tell(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
+        seconds = time.monotonic() - arrived
+        metrics.ADMISSIONS.labels(_operation(review), _outcome(outcome)).inc()
+        metrics.ADMISSION_SECONDS.observe(seconds)
+        more = len(outcome.decisions) + outcome.unlisted - LOGGED
+        log.info(
+            "Admitted",
+            uid=review.uid[:MOST_CHARACTERS],
+            kind=review.kind[:MOST_CHARACTERS],
+            operation=review.operation[:MOST_CHARACTERS],
+            namespace=review.namespace[:MOST_CHARACTERS],
+            name=review.name[:MOST_CHARACTERS],
+            milliseconds=round(seconds * 1000, 1),
+            **({"dry-run": True} if review.dry_run else {}),
+            images=[
+                {
+                    "source-image": d.slot.image[:MAX_REFERENCE],
+                    "target-image": str(d.target) if d.swap else None,
+                    "reason": d.reason.value,
+                    **({"filter": d.filter} if d.filter else {}),
+                    **({"would": d.would.value} if d.would else {}),
+                }
+                for d in outcome.decisions[:LOGGED]
+            ],
+            **({"more-images": more} if more > 0 else {}),
+        )
+
+    @staticmethod
+    def _unchanged(review: AdmissionRequest, arrived: float) -> HttpResponse:
+        """Whatever went wrong inside must not keep a pod from running."""
+        log.exception("The review could not be decided; the pod is admitted unchanged", uid=review.uid)
+        metrics.ADMISSIONS.labels(_operation(review), "error").inc()
+        metrics.ADMISSION_SECONDS.observe(time.monotonic() - arrived)
+        metrics.IMAGES.labels("keep", Reason.ERROR.value).inc()
+        message = (
+            "k8s-image-swapper: an error inside the webhook; the images were left as they are. "
+            f"Its log has the reason under uid {review.uid[:64]}."
+        )
+        if _denies_on_error():
+            return _json(admission_review.answer(review, denied=message))
+        return _json(admission_review.answer(review, warnings=[message]))
+
+
+class RootView(AdmissionView):
+    """The same at ``/``, where ``GET`` is a probe."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: Request) -> HttpResponse:
+        return _json({"status": "ok"})
+
+
+def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float, query: str) -> Terms:
+    expected = live.environment.webhook_token or ""
+    trusted = not expected or hmac.compare_digest(token.encode(), expected.encode())
+    return Terms(
+        deadline=arrived + live.budget(deadline.of_query(query)) - ANSWER_MARGIN,
+        namespace=review.namespace,
+        may_ask=trusted,
+        may_write=trusted and not review.dry_run,
+    )
+
+
+def _outcome(outcome: Outcome) -> str:
+    """As the metric names it."""
+    if outcome.denied:
+        return "denied"
+    return "patched" if outcome.patch else "unchanged"
+
+
+def _denies_on_error() -> bool:
+    try:
+        return runtime().snapshots.current.config.on_error == "deny"
+    except Exception:
+        return False
+
+
+def _operation(review: AdmissionRequest) -> str:
+    return review.operation if review.operation in {"CREATE", "UPDATE", "DELETE", "CONNECT"} else "OTHER"
+
+
+def livez(request: HttpRequest) -> HttpResponse:
+    return _answer(b"ok\n", "text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Ready as soon as the configuration is loaded and the images seen most recently are in memory, but never later
+    than a few seconds after the start: the database is not waited for."""
+    try:
+        is_ready = runtime().is_ready()
+    except Exception as error:
+        log.error("Not ready", error=str(error))
+        return _answer(b"the configuration is not loaded: see the log\n", "text/plain", 503)
+    if not is_ready:
+        return _answer(b"the images seen most recently are being loaded\n", "text/plain", 503)
+    return _answer(b"ok\n", "text/plain")
+
+
+def metrics_page(request: HttpRequest) -> HttpResponse:
+    return metrics.page("webhook")
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _json({"detail": "There is nothing here. Reviews go to /webhook."}, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _json({"detail": "An error inside the webhook; its log has the reason."}, 500)
+
+
+def _json(data: Any, status: int = 200) -> HttpResponse:
+    return _answer(orjson.dumps(data, default=str), "application/json", status)
+
+
+def _answer(body: bytes, content_type: str, status: int = 200) -> HttpResponse:
+    """With its length: without it the server sends it in chunks."""
+    return HttpResponse(body, status=status, content_type=content_type, headers={"Content-Length": str(len(body))})

@@ -1,0 +1,128 @@
+"""What a mapping's row says of an image, before anybody is asked. No database, no network."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final, TypedDict
+
+from mirrors.images import ImageRef
+from mirrors.selectors.mapping_snapshot import KnownMapping
+from mirrors.vocabulary.reasons import Reason
+from webhook.database.mapping_cache import Row
+from webhook.decision.decision import Decision, Knowledge
+from webhook.decision.review_limits import Terms
+from webhook.decision.snapshot import Snapshot
+from webhook.knowledge.registry_prober import Answer
+
+COPY_ENDED: Final = 5.0
+"""Seconds."""
+
+DENIED_FOR: Final = 600.0
+"""Seconds after which a namespace whose pull secrets did not read an image is tried again."""
+
+NOT_PUBLIC: Final = frozenset({"configured", "secrets", "unreadable"})
+
+
+def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms) -> Knowledge:
+    """What is known of a decision's image by its row alone."""
+    known = row.known if row else None
+    if known is None:
+        return Knowledge()
+    age = time.time() - known.verified_at
+    return Knowledge(
+        existence=known.existence,
+        mapping_id=known.mapping_id,
+        access=known.access,
+        **_access(known, decision.source, snapshot, terms.namespace),
+        stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
+        obstacle=_obstacle(known, decision.key, snapshot, terms),
+    )
+
+
+def is_uncertain(row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
+    """Whether there is cause to ask before deciding."""
+    if row is None:
+        return True
+    if known.obstacle is not None or snapshot.policy.swap_policy == "always":
+        return False
+    return known.existence != "present" or is_too_old(row.known, snapshot)
+
+
+def differs(row: KnownMapping, answer: Answer) -> bool:
+    """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
+    ended since the target was asked (a few seconds, as the clocks of database and webhook differ)."""
+    is_settled = not row.job_is_live and time.time() - row.verified_at > COPY_ENDED
+    written = row.target_digest and is_settled
+    return bool(written and answer.digest and answer.digest != row.target_digest)
+
+
+def _obstacle(known: KnownMapping, source: str, snapshot: Snapshot, terms: Terms) -> Reason | None:
+    """What rules a swap out, whatever else is known."""
+    if known.source != source:
+        return Reason.TARGET_NAME_TAKEN
+    if known.paused:
+        return Reason.PAUSED
+    if known.obstacle:
+        return Reason(known.obstacle)
+    if snapshot.config.platforms and known.platforms and terms.platforms - _base(known.platforms):
+        return Reason.PLATFORM_NOT_MIRRORED
+    return None
+
+
+def _base(platforms: Iterable[str]) -> set[str]:
+    """``os/arch`` without the variant, which a pod can't ask for."""
+    return {"/".join(platform.split("/")[:2]) for platform in platforms}
+
+
+def out_of_quota(known: Knowledge, row: Row) -> Knowledge:
+    """Nothing new for this namespace; what is mirrored is not new, and what others have ordered is on its way."""
+    is_coming = row.known is not None and row.known.job_is_live
+    if is_coming or known.existence == "present" or known.obstacle is not None:
+        return known
+    return replace(known, obstacle=Reason.QUOTA)
+
+
+class Allowed(TypedDict):
+    """What of ``Knowledge`` is about a namespace's right to an image."""
+
+    granted: bool
+    access_due: bool
+    barred: bool
+
+
+def _access(known: KnownMapping, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
+    """Whether a namespace may use what not everybody may read, and whether that is to be found out (again)."""
+    if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
+        return Allowed(granted=False, access_due=False, barred=False)
+    if known.access == "configured" and source is not None and snapshot.sources.serves(source, namespace):
+        return Allowed(granted=True, access_due=False, barred=False)
+    grant = known.grants.get(namespace)
+    if grant is None:
+        return Allowed(granted=False, access_due=True, barred=False)
+    age = time.time() - grant.checked_at
+    if not grant.granted:
+        return Allowed(granted=False, access_due=age > DENIED_FOR, barred=True)
+    holds = age < snapshot.config.access_age + snapshot.config.existence.max_stale
+    return Allowed(
+        granted=holds, access_due=age > _jittered(snapshot.config.access_age, known.source), barred=not holds
+    )
+
+
+def is_guarded(known: KnownMapping, snapshot: Snapshot, namespace: str) -> bool:
+    """Whether a mirror is known to be private, and not this namespace's to run."""
+    if known.access not in NOT_PUBLIC:
+        return False
+    return not _access(known, ImageRef.parse(known.source), snapshot, namespace)["granted"]
+
+
+def is_too_old(known: KnownMapping | None, snapshot: Snapshot) -> bool:
+    """Whether the last answer of the target is past ``maxStale``."""
+    return known is None or time.time() - known.verified_at > snapshot.config.existence.max_stale
+
+
+def _jittered(seconds: float, source: str) -> float:
+    """Spread over ±10 %, so that images verified together are not verified together again."""
+    return seconds * (0.9 + 0.2 * (zlib.crc32(source.encode()) % 1_000) / 1_000)

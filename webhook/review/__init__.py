@@ -1,0 +1,1 @@
+"""One admission review, from its object to its answer. Begin in ``reviewer.py``."""

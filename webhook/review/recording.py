@@ -1,0 +1,46 @@
+"""What one review leaves behind: counts and uses for metrics and dashboard, and now and then a sample."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from mirrors.kubernetes.workloads import workload_of
+from mirrors.services import DecisionKey, UseKey
+from mirrors.vocabulary.reasons import Reason
+from swapper_project.process import metrics
+from webhook.database.pending_writes import Noticed
+from webhook.decision.decision import Decision
+from webhook.review.admission_review import AdmissionRequest
+from webhook.review.copy_requests import namespace_of
+from webhook.review.sampling import Sampler, has_news, sample_of
+
+
+class Notes:
+    """One instance a process; the store's thread writes later what is noted here."""
+
+    def __init__(self, noticed: Noticed) -> None:
+        self._noticed = noticed
+        self._sampler = Sampler()
+
+    def take(self, request: AdmissionRequest, decisions: Sequence[Decision], unlisted: int) -> None:
+        """Note a review's decisions, and how many images it has not even listed."""
+        hour, namespace = DecisionKey.this_hour(), namespace_of(request)
+        workload = workload_of(request.obj)
+        counts: Counter[DecisionKey] = Counter()
+        uses: set[UseKey] = set()
+        for d in decisions:
+            host = d.source.registry if d.source else ""
+            counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value, d.filter)] += 1
+            if d.known is not None:
+                # By its source: the mapping may not be there yet, as it is made by the order of this very pod.
+                uses.add(UseKey(d.key, namespace, *workload))
+        if unlisted:
+            counts[DecisionKey(hour, namespace, "", "keep", Reason.TOO_MANY_IMAGES.value)] += unlisted
+        for key, images in counts.items():
+            metrics.IMAGES.labels(key.decision, key.reason).inc(images)
+        self._noticed.review(counts, uses)
+        if not unlisted and has_news(decisions) and self._sampler.takes(namespace, workload, request.name):
+            sample = sample_of(request, workload, decisions)
+            if sample is not None:
+                self._noticed.sample(sample)

@@ -1,0 +1,151 @@
+"""Which reviews are kept as samples, and what of their pods: all that filters and people need, and nothing secret."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+from mirrors.kubernetes.pods import MIRROR_POD, SKIP, Json, mapping, text
+from mirrors.kubernetes.workloads import Workload
+from mirrors.services import SampledReview
+from mirrors.vocabulary.reasons import Reason
+from webhook.database.lru_cache import BoundedMap
+from webhook.decision.decision import Decision
+from webhook.review.admission_review import AdmissionRequest
+from webhook.review.copy_requests import namespace_of, pod_name_of
+
+AGAIN_AFTER: Final = 600.0
+"""Seconds for which one process takes no second sample of a workload."""
+
+A_SECOND: Final = 1.0
+AT_ONCE: Final = 10
+"""Samples that one process takes: so many a second over time, and so many after a quiet while."""
+
+MOST_BYTES: Final = 32_768
+"""Of a sample's pod and decisions as JSON; what is larger is left out."""
+
+MOST_NESTING: Final = 12
+
+_METADATA: Final = ("name", "generateName", "namespace", "labels", "ownerReferences")
+_CONTAINER: Final = ("name", "image", "imagePullPolicy", "restartPolicy", "ports", "resources", "securityContext")
+_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
+_SPEC: Final = (
+    "automountServiceAccountToken",
+    "dnsPolicy",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "imagePullSecrets",
+    "nodeName",
+    "nodeSelector",
+    "os",
+    "preemptionPolicy",
+    "priority",
+    "priorityClassName",
+    "restartPolicy",
+    "runtimeClassName",
+    "schedulerName",
+    "securityContext",
+    "serviceAccountName",
+    "tolerations",
+)
+
+
+class Sampler:
+    """Chooses; one instance a process. A review that is not chosen costs next to nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._allowance = float(AT_ONCE)
+        self._counted_at = time.monotonic()
+        self._not_before = 0.0
+        self._until: BoundedMap[tuple[str, ...], float] = BoundedMap(10_000)
+
+    def takes(self, namespace: str, workload: Workload, pod: str) -> bool:
+        """Whether this review is to be sampled: the first of its workload for a while, where the allowance lasts.
+        Pods that no workload owns stand for themselves."""
+        now = time.monotonic()
+        # Read without the lock: what a burst costs is this comparison.
+        if now < self._not_before:
+            return False
+        key = (namespace, *workload) if workload.name else (namespace, workload.kind, pod)
+        if (self._until.get(key) or 0.0) > now:
+            return False
+        with self._lock:
+            self._allowance = min(AT_ONCE, self._allowance + (now - self._counted_at) * A_SECOND)
+            self._counted_at = now
+            if self._allowance < 1:
+                self._not_before = now + (1 - self._allowance) / A_SECOND
+                return False
+            self._allowance -= 1
+        self._until.put(key, now + AGAIN_AFTER)
+        return True
+
+
+def sample_of(request: AdmissionRequest, workload: Workload, decisions: Sequence[Decision]) -> SampledReview | None:
+    """A review as it is kept; None where it is too large, or holds what a database does not take."""
+    sample = SampledReview(
+        at=datetime.now(UTC),
+        uid=request.uid[:64],
+        namespace=namespace_of(request),
+        pod_name=pod_name_of(request),
+        workload_kind=workload.kind,
+        workload=workload.name,
+        operation=request.operation,
+        pod=pruned(request.obj),
+        decisions=[_decision(d) for d in decisions],
+    )
+    written = orjson.dumps([sample.uid, sample.pod, sample.decisions])
+    # Postgres has no place for the character NUL.
+    return sample if len(written) <= MOST_BYTES and b"\\u0000" not in written else None
+
+
+def has_news(decisions: Sequence[Decision]) -> bool:
+    """Whether a review decided on any image: most updates touch none."""
+    return any(d.reason is not Reason.UNCHANGED for d in decisions)
+
+
+def pruned(pod: Json) -> dict[str, Any]:
+    """The pod without environment, commands, arguments, volumes' contents, and annotations that no decision reads."""
+    spec = mapping(pod.get("spec"))
+    metadata = _picked(mapping(pod.get("metadata")), _METADATA)
+    annotations = mapping(mapping(pod.get("metadata")).get("annotations"))
+    if kept_annotations := {key: text(annotations[key])[:63] for key in (SKIP, MIRROR_POD) if key in annotations}:
+        metadata["annotations"] = kept_annotations
+    kept = _picked(spec, _SPEC)
+    for key in _LISTS:
+        if isinstance(spec.get(key), list):
+            kept[key] = [_picked(item, _CONTAINER) for item in spec[key] if isinstance(item, dict)]
+    if isinstance(spec.get("volumes"), list):
+        kept["volumes"] = [_picked(item, ("name", "image")) for item in spec["volumes"] if isinstance(item, dict)]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": kept}
+
+
+def _picked(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    return {key: _shallow(value[key]) for key in keys if key in value}
+
+
+def _shallow(value: Any, depth: int = MOST_NESTING) -> Any:
+    """A copy that is nested no deeper than JSON columns take it."""
+    if isinstance(value, dict):
+        return {key: _shallow(item, depth - 1) for key, item in value.items()} if depth else {}
+    if isinstance(value, list):
+        return [_shallow(item, depth - 1) for item in value] if depth else []
+    return value
+
+
+def _decision(d: Decision) -> dict[str, Any]:
+    return {
+        "container": d.slot.label,
+        "image": d.slot.image,
+        "decision": "swap" if d.swap else "keep",
+        "reason": d.reason.value,
+        "would": d.would.value if d.would else None,
+        "target": str(d.target) if d.target else None,
+        "filter": d.filter or None,
+    }

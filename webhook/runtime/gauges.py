@@ -1,0 +1,65 @@
+"""What a webhook process shows of its state: published each second, so that it holds whichever process is asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from mirrors.vocabulary.reasons import Reason
+from swapper_project.process import metrics
+from webhook.database.lru_cache import RecentMaximum
+from webhook.database.thread import Store
+from webhook.decision.snapshot import Snapshots
+from webhook.knowledge.registry_prober import Breaker
+
+if TYPE_CHECKING:
+    from swapper_project.process.certificates import ReloadingContext
+
+
+class Gauges:
+    """``certificate`` is set where the process serves HTTPS."""
+
+    def __init__(self, snapshots: Snapshots, store: Store, breaker: Breaker, oldest_answer: RecentMaximum) -> None:
+        self._snapshots = snapshots
+        self._store = store
+        self._breaker = breaker
+        self._oldest_answer = oldest_answer
+        self._shown_hosts: set[str] = set()
+        self.certificate: ReloadingContext | None = None
+
+    def begin(self) -> None:
+        """Counters that are alerted on begin with 0: Prometheus sees no increase in a series that begins with 1."""
+        for operation in ("CREATE", "UPDATE"):
+            metrics.ADMISSIONS.labels(operation, "error")
+        for reason in (Reason.TAMPERED, Reason.IMMUTABLE_CONFLICT):
+            metrics.IMAGES.labels("keep", reason.value)
+        self.publish()
+
+    def publish(self) -> None:
+        snapshot = self._snapshots.current
+        for compiled in snapshot.policy.filters:
+            metrics.FILTER_ERRORS.labels(compiled.name)
+        metrics.DRY_RUN.set(snapshot.policy.dry_run)
+        metrics.SWAP_ENABLED.set(not snapshot.policy.switched_off)
+        metrics.CONFIG_PROBLEM.set(self._snapshots.problem is not None)
+        metrics.DATABASE_AVAILABLE.set(not self._store.is_away())
+        metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
+        self._shown_hosts.add(snapshot.label(snapshot.policy.target.endpoint))
+        self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})
+        self.publish_certificate()
+
+    def publish_certificate(self) -> None:
+        """Also looks at the files: a pair that cannot be used is reported before a client connects, and so is an
+        expired one that is still in use."""
+        if self.certificate is None:
+            return
+        self.certificate.current()
+        left = (self.certificate.expires_at - dt.datetime.now(dt.UTC)).total_seconds()
+        metrics.CERTIFICATE_EXPIRY.set(left)
+        metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem))
+
+    def _publish_breaker(self, open_hosts: set[str]) -> None:
+        """Hosts stay at 0 once they have been seen: a series that vanishes is no alert's end."""
+        self._shown_hosts |= open_hosts
+        for host in self._shown_hosts:
+            metrics.BREAKER_OPEN.labels(host).set(host in open_hosts)

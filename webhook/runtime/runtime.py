@@ -1,0 +1,151 @@
+"""What a webhook process holds for as long as it lives: snapshot, store, registries' answers. Made after the fork."""
+
+from __future__ import annotations
+
+import math
+import threading
+from functools import cache
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+
+from mirrors.oci import Engine, EngineSettings
+from swapper_project import config as configuration
+from swapper_project.config import ConfigSource
+from swapper_project.process import logs, metrics
+from swapper_project.process.certificates import ReloadingContext
+from swapper_project.process.environment import Environment
+from webhook.database.thread import Store
+from webhook.decision.snapshot import Snapshots
+from webhook.knowledge.engine_pool import Engines
+from webhook.knowledge.gatherer import Knowing
+from webhook.knowledge.registry_prober import BREAKER_REST, Existence
+from webhook.review.reviewer import Reviewer
+from webhook.runtime.gauges import Gauges
+
+log = structlog.get_logger(__name__)
+
+THREADS: Final = 32
+"""Request threads of a webhook process; half of them may wait."""
+
+
+class Runtime:
+    """The parts, wired. ``start`` begins the threads, ``stop`` flushes and ends them.
+
+    An observer decides as a webhook does and is none: it publishes nothing of its state. Raises ConfigError.
+    """
+
+    def __init__(self, environment: Environment, *, is_observer: bool = False) -> None:
+        self.environment = environment
+        self.is_observer = is_observer
+        path = configuration.find(str(environment.config) if environment.config else None)
+        source = ConfigSource(path, environment.config_overrides)
+        self.snapshots = Snapshots(source=source, environment=environment)
+        self._engines = Engines(self._new_engine)
+        self.store = Store(
+            target=self.snapshots.target,
+            quotas=lambda: self.snapshots.current.config.quotas,
+            on_rows=self.snapshots.take_rows,
+            facts=self._facts if settings.WEBHOOK else None,
+            loads=not is_observer,
+        )
+        self.existence = Existence(self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST))
+        knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
+        self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
+        self._gauges = Gauges(self.snapshots, self.store, self.existence.breaker, knowing.oldest_answer)
+        self.snapshots.after_look = self._after_look
+
+    def follow_certificate(self, certificate: ReloadingContext | None) -> None:
+        """Show in the metrics how long this certificate holds, and whether a newer one can't be used."""
+        self._gauges.certificate = certificate
+        self._gauges.publish_certificate()
+
+    def start(self) -> None:
+        if not self.is_observer:
+            self._gauges.begin()
+        self.snapshots.start()
+        self.store.start()
+
+    def stop(self) -> None:
+        self.snapshots.stop()
+        self.store.stop()
+        self.existence.close()
+        self._engines.close()
+
+    def _facts(self) -> dict[str, Any]:
+        """What the dashboard tells of this webhook."""
+        policy, certificate = self.snapshots.current.policy, self._gauges.certificate
+        return {
+            "target": "/".join(filter(None, self.snapshots.target())),
+            "dry_run": policy.dry_run,
+            "switched_off": policy.switched_off,
+            "problem": self.snapshots.problem or "",
+            "certificate_expires_at": certificate.expires_at.isoformat() if certificate else None,
+            "certificate_problem": certificate.problem if certificate else "",
+        }
+
+    def is_ready(self) -> bool:
+        """Whether known images are in memory, or the database is not there to tell of them."""
+        return self.store.is_ready()
+
+    def budget(self, timeout: float | None = None) -> float:
+        """Seconds that a review may take. ``timeout`` is what the API server says that it waits, where it does."""
+        snapshot = self.snapshots.current
+        base = snapshot.config.image_copy_deadline if snapshot.waits_for_copies else 2.0
+        waited = min(timeout or math.inf, self.environment.webhook_timeout)
+        return max(0.2, min(base, waited - 1.0))
+
+    def _new_engine(self) -> Engine:
+        # Connections for all who ask at once; threads for blobs never start, as this process copies nothing.
+        return Engine(
+            EngineSettings(images=THREADS, blobs=1, trusted_ca=self.snapshots.current.config.trusted_ca),
+            on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
+        )
+
+    def _after_look(self) -> None:
+        if self.snapshots.current.config.trusted_ca != self._engines.settings.trusted_ca:
+            self._engines.replace()
+        if not self.is_observer:
+            self._gauges.publish()
+
+
+_LOCK = threading.Lock()
+
+
+@cache
+def _make() -> Runtime:
+    runtime = Runtime(settings.ENVIRONMENT)
+    config = runtime.snapshots.current.config
+    logs.configure(config.log_level, config.log_format)
+    for warning in config.warnings:
+        log.warning(warning)
+    runtime.start()
+    return runtime
+
+
+def runtime() -> Runtime:
+    """This process's runtime, made at the first call. Raises ConfigError."""
+    with _LOCK:
+        return _make()
+
+
+@cache
+def _make_observer() -> Runtime:
+    watching = Runtime(settings.ENVIRONMENT, is_observer=True)
+    watching.start()
+    return watching
+
+
+def observer() -> Runtime:
+    """What the web process asks for the webhook's decisions, made at the first call. Raises ConfigError."""
+    with _LOCK:
+        return _make_observer()
+
+
+def stop() -> None:
+    """End this process's runtimes, where there are any."""
+    for make in (_make, _make_observer):
+        if make.cache_info().currsize:
+            make().stop()
+            make.cache_clear()
