@@ -23,10 +23,10 @@ from mirrors.models import (
     Registry,
     RegistryCheck,
 )
+from mirrors.selectors.advice import advice_for
 from mirrors.selectors.current_state import running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
-from mirrors.vocabulary.advice import advice_for
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 

@@ -22,9 +22,9 @@ from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.selectors.advice import next_step
 from mirrors.selectors.job_progress import copy_progress
 from mirrors.templatetags.humanise import size
-from mirrors.vocabulary.advice import next_step
 
 MOST_HOSTS: Final = 20
 """Names of one registry in a list's address."""

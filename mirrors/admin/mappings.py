@@ -30,8 +30,8 @@ from mirrors.admin.quick_lists import label
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.selectors.advice import next_step
 from mirrors.templatetags.humanise import size
-from mirrors.vocabulary.advice import next_step
 from swapper_project.process import configured
 
 SHOWN = 50

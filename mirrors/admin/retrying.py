@@ -13,7 +13,7 @@ from mirrors import services
 from mirrors.admin import links
 from mirrors.admin.acts import SHOWN, Done, ordered, tell
 from mirrors.models import ErrorClass, JobStatus
-from mirrors.vocabulary.advice import advice_for
+from mirrors.selectors.advice import advice_for
 
 COUNTED = 1_000
 

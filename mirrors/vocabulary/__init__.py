@@ -1,1 +1,1 @@
-"""Words and limits that all layers share: reasons of decisions, advice on errors, bounds of stored values. Pure."""
+"""Words and limits that all layers share: reasons of decisions, bounds of stored values. Pure."""

@@ -11,7 +11,7 @@ from mirrors.jobs.copy.refusals import Tried, refusal
 from mirrors.models import ErrorClass
 from mirrors.registries.credentials import Reference
 from mirrors.registries.sources import SourceEntry
-from mirrors.vocabulary.advice import ADVICE, advice_for, next_step
+from mirrors.selectors.advice import ADVICE, advice_for, next_step
 
 SOURCE = ImageRef.parse("registry.example.com/team/app:1")
 ENTRIES = (

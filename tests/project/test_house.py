@@ -13,7 +13,9 @@ from tests.support.system import run_manage
 
 LAYERS: list[set[str]] = [
     {"mirrors.vocabulary", "mirrors.images"},
-    {"mirrors.filters", "mirrors.kubernetes", "mirrors.oci"},
+    {"mirrors.oci"},
+    {"mirrors.kubernetes"},
+    {"mirrors.filters"},
     {"swapper_project.config"},
     {"swapper_project.process"},
     {"swapper_project.serving", "mirrors.registries"},
@@ -26,8 +28,9 @@ LAYERS: list[set[str]] = [
     {"webhook.knowledge", "mirrors.jobs.process"},
     {"webhook.review", "mirrors.api"},
     {"webhook.runtime"},
-    {"webhook.http", "webhook.explain", "mirrors.admin", "mirrors.templatetags"},
-    {"mirrors.management", "mirrors.demo", "webhook.management"},
+    {"webhook.http", "webhook.explain", "mirrors.templatetags"},
+    {"mirrors.admin", "mirrors.demo"},
+    {"mirrors.management", "webhook.management"},
 ]
 """A part may import those before it, and not one of its own line."""
 
@@ -82,6 +85,8 @@ def test_imports_go_one_way() -> None:
         for imported in set(imports(path)):
             other = part_of(imported)
             if part is None or other is None or part == other or part in OUTSIDE:
+                continue
+            if part in ROOF and other in ROOF:
                 continue
             if other in ROOF or rank(other) >= rank(part):
                 wrong.append(f"{name} imports {imported}")

@@ -16,7 +16,7 @@ from mirrors.models import (
     MirrorJob,
     Priority,
 )
-from mirrors.vocabulary.advice import next_step
+from mirrors.selectors.advice import next_step
 
 
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
