@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from mirrors.services import Acted
+from mirrors.services import BulkResult
 
 MOST: Final = 5_000
 """Rows that one act may have."""
@@ -75,7 +75,7 @@ def tell(request: HttpRequest, done: Done) -> None:
         messages.warning(request, f"… and {len(refusals) - SHOWN} more.")
 
 
-def ordered(acted: Acted, words: str) -> Done:
+def ordered(acted: BulkResult, words: str) -> Done:
     """Of an act that orders jobs: ``words`` is what became of the new ones. Those that were live already are told."""
     live = [job for job in acted.jobs if job.id not in acted.made]
     told = [f"{job.mapping.source} has a job already ({job.id}, {job.status})." for job in live]

@@ -162,12 +162,12 @@ def _ordered(image: str, request: Request) -> Response:
     return _answer(job, is_new=is_new)
 
 
-def _job_of(act: Callable[..., services.Acted], mapping: ImageMapping, request: Request) -> Response:
+def _job_of(act: Callable[..., services.BulkResult], mapping: ImageMapping, request: Request) -> Response:
     """The job that comes of an act on one mapping."""
     return _answer_of(act(mapping_ids=[mapping.pk], requested_by=who(request)))
 
 
-def _answer_of(acted: services.Acted) -> Response:
+def _answer_of(acted: services.BulkResult) -> Response:
     """The one job of an act; 201 where it is a new one."""
     if not acted.jobs:
         raise services.JobStateError(acted.refusals[0] if acted.refusals else "It can't be ordered now.")

@@ -15,7 +15,7 @@ class Grant(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownMapping:
+class MappingSnapshot:
     """A mapping's row, as of one look. Times are Unix seconds of the database's clock; 0.0 is never."""
 
     mapping_id: int

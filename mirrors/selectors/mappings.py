@@ -27,7 +27,7 @@ from mirrors.models import (
 from mirrors.models.revision import numbers
 from mirrors.registries.credentials import Reference
 from mirrors.registries.sources import SourceEntry
-from mirrors.selectors.mapping_snapshot import Grant, KnownMapping
+from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
@@ -56,7 +56,7 @@ _KNOWN_FIELDS = (
 )
 
 
-def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> dict[str, KnownMapping]:
+def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> dict[str, MappingSnapshot]:
     """What is known of images, asked for by ``{source: target}`` (canonical references); unknown ones are left out.
 
     Where another source owns the target's name, its mapping stands in for the asked one.
@@ -68,7 +68,9 @@ def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> di
     return known | {row.source: row for row in found if row.source in targets}
 
 
-def changed_mappings(*, target_registry_id: int, since: datetime | None) -> tuple[list[KnownMapping], datetime | None]:
+def changed_mappings(
+    *, target_registry_id: int, since: datetime | None
+) -> tuple[list[MappingSnapshot], datetime | None]:
     """Mappings changed at or after ``since`` (database clock), oldest first, and the time of the newest of them.
 
     At most ``CHANGES_LIMIT`` of them. Without ``since`` nothing but the newest time: where a new reader begins.
@@ -87,7 +89,7 @@ Seen = tuple[datetime, int]
 
 def recent_mappings(
     *, target_registry_id: int, before: Seen | None, limit: int
-) -> tuple[list[KnownMapping], Seen | None]:
+) -> tuple[list[MappingSnapshot], Seen | None]:
     """A page of the mappings seen most recently, newest first, and where it ends; None there: it is the last one."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
     if before is not None:
@@ -100,25 +102,25 @@ def recent_mappings(
     return page, rows.values_list("last_seen_at", "pk").filter(pk=page[-1].mapping_id).first()
 
 
-def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[KnownMapping]:
+def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[MappingSnapshot]:
     """Mappings of images that not everybody may read, whose target lies in one of the repositories (host and path,
     without tag or digest)."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
-    found: list[KnownMapping] = []
+    found: list[MappingSnapshot] = []
     for start in range(0, len(repositories), REPOSITORIES_AT_ONCE):
         part = repositories[start : start + REPOSITORIES_AT_ONCE]
         found += _known(rows.in_repositories(part)[:TARGETS_LIMIT])
     return found
 
 
-def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[KnownMapping]:
+def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[MappingSnapshot]:
     found = list(rows.values_list(*_KNOWN_FIELDS))
     # Most images are public: only the others are asked about.
     grants = _grants([row[0] for row in found if row[4] in NOT_PUBLIC])
     for row in found:
         (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
         verified_at, source_checked_at, platforms, obstacle, paused, job_id, job_status = rest
-        yield KnownMapping(
+        yield MappingSnapshot(
             mapping_id=pk,
             source=source,
             target=target,

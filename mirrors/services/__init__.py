@@ -5,7 +5,7 @@ from mirrors.services.grants import record_grants
 from mirrors.services.hosts import resume_hosts
 from mirrors.services.instances import instance_name, report_instance, withdraw_instance
 from mirrors.services.jobs import (
-    Acted,
+    BulkResult,
     JobStateError,
     cancel_job,
     cancel_jobs,
@@ -15,7 +15,7 @@ from mirrors.services.jobs import (
     set_priority,
 )
 from mirrors.services.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
-from mirrors.services.mirroring import MirrorOrder, OrderOutcome, request_mirror, request_mirrors
+from mirrors.services.mirroring import MirrorOrder, RequestOutcome, request_mirror, request_mirrors
 from mirrors.services.recording import (
     DecisionKey,
     TargetAnswer,
@@ -28,11 +28,11 @@ from mirrors.services.repositories import record_repository, request_settings
 from mirrors.services.sampling import SampledReview, record_samples
 
 __all__ = [
-    "Acted",
+    "BulkResult",
     "DecisionKey",
     "JobStateError",
     "MirrorOrder",
-    "OrderOutcome",
+    "RequestOutcome",
     "SampledReview",
     "TargetAnswer",
     "UseKey",

@@ -24,7 +24,7 @@ class JobStateError(Exception):
 
 
 @dataclass(slots=True)
-class Acted:
+class BulkResult:
     """What became of an act on several rows: the jobs that came of it, and why others were passed over."""
 
     jobs: list[MirrorJob] = field(default_factory=list)
@@ -39,9 +39,9 @@ def batches(ids: Collection[int]) -> list[list[int]]:
     return [ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE)]
 
 
-def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
+def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
     """Order the images of jobs anew, each image once; those that can't be now are passed over with their reason."""
-    acted = Acted()
+    acted = BulkResult()
     for ids in batches(job_ids):
         with transaction.atomic():
             _retry(ids, requested_by, acted)
@@ -54,7 +54,7 @@ def failed_last(*, error_class: str, error_host: str = "") -> QuerySet[MirrorJob
     return last.failed_at(error_host) if error_host else last
 
 
-def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -> Acted:
+def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -> BulkResult:
     """Order anew whatever failed last with this error, the oldest first; at most ``MOST_RETRIED`` at once."""
     last = failed_last(error_class=error_class, error_host=error_host).order_by("id")
     ids = list(last.values_list("id", flat=True)[: MOST_RETRIED + 1])
@@ -64,7 +64,7 @@ def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -
     return acted
 
 
-def _retry(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
+def _retry(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> None:
     old: dict[int, MirrorJob] = {}
     for job in MirrorJob.objects.select_related("mapping").filter(id__in=job_ids).order_by("id"):
         if reason := _why_not(job):
@@ -140,16 +140,16 @@ def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
     return acted.jobs[0]
 
 
-def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> Acted:
+def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
     """The same of several jobs; those that have ended are passed over."""
-    acted = Acted()
+    acted = BulkResult()
     for ids in batches(job_ids):
         with transaction.atomic():
             _cancel(ids, requested_by, acted)
     return acted
 
 
-def _cancel(job_ids: Collection[int], requested_by: str, acted: Acted) -> None:
+def _cancel(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> None:
     # Held, so that none is taken by a worker or ends between the look and the change.
     held = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",))
     jobs = list(held.filter(id__in=job_ids).order_by("id"))

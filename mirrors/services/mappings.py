@@ -8,16 +8,16 @@ from django.db import transaction
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Priority, Revision, Trigger
 from mirrors.services.actions import Subject, note_actions
-from mirrors.services.jobs import Acted, batches
+from mirrors.services.jobs import BulkResult, batches
 from mirrors.services.mirroring import MirrorOrder, request_mirrors
 
 
-def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> Acted:
+def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
     """Bring the images to the target now, or compare both sides where they are there."""
     return _order(mapping_ids, Trigger.OPERATOR, "mirror", requested_by)
 
 
-def verify_mappings(*, mapping_ids: Collection[int], requested_by: str) -> Acted:
+def verify_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
     """Have a worker ask the target whether it has the images, and whether they are what was written; copies nothing."""
     return _order(mapping_ids, Trigger.VERIFY, "verify", requested_by)
 
@@ -56,8 +56,8 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
     return forgotten, refusals
 
 
-def _order(mapping_ids: Collection[int], trigger: Trigger, action: str, requested_by: str) -> Acted:
-    acted = Acted()
+def _order(mapping_ids: Collection[int], trigger: Trigger, action: str, requested_by: str) -> BulkResult:
+    acted = BulkResult()
     for ids in batches(mapping_ids):
         with transaction.atomic():
             rows = list(ImageMapping.objects.filter(id__in=ids).order_by("id"))

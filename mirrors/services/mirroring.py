@@ -41,7 +41,7 @@ class MirrorOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderOutcome:
+class RequestOutcome:
     """What became of an order: the live job, or why there is none."""
 
     source: str
@@ -53,14 +53,14 @@ class OrderOutcome:
     """Whether a person's order made the job. Nobody asks it of the others, which are inserted many at once."""
 
 
-def request_mirror(*, target_registry_id: int, order: MirrorOrder) -> OrderOutcome:
+def request_mirror(*, target_registry_id: int, order: MirrorOrder) -> RequestOutcome:
     """Mirror one image; while a job of it is live, its outcome names that job."""
     return request_mirrors(target_registry_id=target_registry_id, orders=[order])[0]
 
 
 def request_mirrors(
     *, target_registry_id: int, orders: Sequence[MirrorOrder], quotas: Quotas | None = None
-) -> list[OrderOutcome]:
+) -> list[RequestOutcome]:
     """Mirror images, in one transaction for all of them; outcomes stand in the order of ``orders``.
 
     Safe from any number of processes at once: one live job a mapping is held by the database. ``quotas`` bound what
@@ -82,7 +82,7 @@ def request_mirrors(
         if jobs:
             wake_workers()
     return [
-        OrderOutcome(order.source, problem="quota") if order.source in over else _outcome(order, mappings, jobs, made)
+        RequestOutcome(order.source, problem="quota") if order.source in over else _outcome(order, mappings, jobs, made)
         for order in asked
     ]
 
@@ -213,11 +213,11 @@ def _note_requests(
 
 def _outcome(
     order: MirrorOrder, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob], made: set[int]
-) -> OrderOutcome:
+) -> RequestOutcome:
     mapping = mappings.get(order.source)
     if mapping is None:
-        return OrderOutcome(order.source, problem="target-name-taken")
+        return RequestOutcome(order.source, problem="target-name-taken")
     job = jobs.get(order.source)
     if job is not None:
-        return OrderOutcome(order.source, mapping.id, job.id, is_new=mapping.id in made)
-    return OrderOutcome(order.source, mapping.id, problem="paused" if mapping.paused else "failed-recently")
+        return RequestOutcome(order.source, mapping.id, job.id, is_new=mapping.id in made)
+    return RequestOutcome(order.source, mapping.id, problem="paused" if mapping.paused else "failed-recently")

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from mirrors.demo.registry import MemoryRegistry
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from tests.jobs.support import FAST, config_file, copier
 from tests.support.faulty_registry import FaultyRegistry
 
@@ -32,7 +32,9 @@ def target() -> Iterator[FaultyRegistry]:
 
 
 @pytest.fixture
-def made(transactional_db: None, source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path) -> Iterator[Copier]:
+def made(
+    transactional_db: None, source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
+) -> Iterator[WorkerContext]:
     """What a worker process copies with, from ``source`` to ``target``."""
     with copier(config_file(tmp_path, source, target)) as ready:
         yield ready

@@ -13,7 +13,7 @@ from django.db import connection
 from mirrors.demo.images import SampleImage, sample_image
 from mirrors.demo.registry import MemoryRegistry
 from mirrors.images import ImageRef, TargetName
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
 from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.leases import Lease, claim
@@ -92,8 +92,8 @@ def config_file(directory: Path, source: MemoryRegistry, target: MemoryRegistry,
 
 
 @contextmanager
-def copier(config: Path) -> Iterator[Copier]:
-    made = Copier(ConfigSource(config))
+def copier(config: Path) -> Iterator[WorkerContext]:
+    made = WorkerContext(ConfigSource(config))
     try:
         yield made
     finally:
@@ -101,7 +101,7 @@ def copier(config: Path) -> Iterator[Copier]:
 
 
 @contextmanager
-def draining(made: Copier, stop: Callable[[], bool] = lambda: False) -> Iterator[threading.Thread]:
+def draining(made: WorkerContext, stop: Callable[[], bool] = lambda: False) -> Iterator[threading.Thread]:
     """A drain in a thread of its own, at its end when the block is."""
     drain = Drain(made, stop=stop)
 
@@ -118,7 +118,7 @@ def draining(made: Copier, stop: Callable[[], bool] = lambda: False) -> Iterator
         assert not thread.is_alive()
 
 
-def drain(made: Copier) -> None:
+def drain(made: WorkerContext) -> None:
     """Run what is due now, to its end."""
     with draining(made):
         pass

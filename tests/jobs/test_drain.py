@@ -9,7 +9,7 @@ from pathlib import Path
 from django.db import transaction
 from django_q.models import OrmQ
 
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.queue.database_clock import from_now
 from mirrors.models import AttemptOutcome, BlobLocation, JobStatus, MirrorAttempt, MirrorJob, Priority
 from mirrors.services import cancel_job
@@ -28,7 +28,7 @@ def has_status(job: MirrorJob, wanted: str) -> Callable[[], bool]:
     return lambda: status(job)() == wanted
 
 
-def test_many_images_are_copied_at_a_time(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_many_images_are_copied_at_a_time(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     release = threading.Event()
     for number in range(6):
         load(source, tag=str(number), seed=number)
@@ -57,7 +57,7 @@ def test_an_urgent_image_is_copied_next(
 
 
 def test_a_long_layer_does_not_keep_the_others_waiting(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     release = threading.Event()
     load(source, tag="long", seed=1)
@@ -74,7 +74,9 @@ def test_a_long_layer_does_not_keep_the_others_waiting(
     assert status(long)() == JobStatus.SUCCEEDED
 
 
-def test_a_pending_job_is_cancelled_at_once(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_pending_job_is_cancelled_at_once(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     job = order(f"{source.host}/app:1.0", target=target.host)
     cancel_job(job_id=job.id, requested_by="ann")
     drain(made)
@@ -83,7 +85,7 @@ def test_a_pending_job_is_cancelled_at_once(made: Copier, source: FaultyRegistry
 
 
 def test_a_running_copy_stops_when_it_is_cancelled(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
     source.on(BLOB, held(source.closing), times=100)
@@ -99,7 +101,7 @@ def test_a_running_copy_stops_when_it_is_cancelled(
 
 
 def test_a_copy_whose_lease_is_lost_stops_and_changes_nothing(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
     source.on(BLOB, held(source.closing), times=100)
@@ -122,7 +124,9 @@ def _steal(job: MirrorJob) -> object:
     return other.token
 
 
-def test_a_stopped_drain_hands_its_jobs_back(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_stopped_drain_hands_its_jobs_back(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     load(source)
     source.on(BLOB, held(source.closing), times=100)
     job = order(f"{source.host}/app:1.0", target=target.host)
@@ -137,7 +141,9 @@ def test_a_stopped_drain_hands_its_jobs_back(made: Copier, source: FaultyRegistr
     assert OrmQ.objects.exists(), "nobody hears of the job that was handed back"
 
 
-def test_a_long_lease_is_kept_by_heartbeats(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_long_lease_is_kept_by_heartbeats(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     load(source)
     release = threading.Event()
     source.on(BLOB, held(release), times=100)
@@ -153,7 +159,7 @@ def test_a_long_lease_is_kept_by_heartbeats(made: Copier, source: FaultyRegistry
     assert status(job)() == JobStatus.SUCCEEDED
 
 
-def test_what_is_due_later_gets_a_wakeup_at_the_end(made: Copier, source: FaultyRegistry) -> None:
+def test_what_is_due_later_gets_a_wakeup_at_the_end(made: WorkerContext, source: FaultyRegistry) -> None:
     job = order(f"{source.host}/app:1.0")
     MirrorJob.objects.filter(id=job.id).update(available_at=from_now(600))
     OrmQ.objects.all().delete()
@@ -161,7 +167,7 @@ def test_what_is_due_later_gets_a_wakeup_at_the_end(made: Copier, source: Faulty
     assert OrmQ.objects.filter(lock__gt=from_now(590)).count() == 1
 
 
-def test_an_abandoned_job_is_taken_up(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_an_abandoned_job_is_taken_up(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     load(source)
     job = order(f"{source.host}/app:1.0", target=target.host)
     expire(take())

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue import host_limits, leases
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
@@ -147,7 +147,7 @@ def test_what_a_registry_says_is_left_fits_its_column() -> None:
 
 @pytest.mark.parametrize("answer", [reply(429, Retry_After="86400"), reply(503, Retry_After="600")])
 def test_waiting_for_a_host_costs_no_attempt(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry, answer: object
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, answer: object
 ) -> None:
     load(source)
     source.on("HEAD .*/manifests/", answer, times=10_000)  # type: ignore[arg-type]
@@ -167,7 +167,9 @@ def test_waiting_for_a_host_costs_no_attempt(
     assert HostBudget.objects.get(host=source.host).resting_until is None, "the host has answered"
 
 
-def test_a_job_that_only_waits_fails_in_the_end(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_job_that_only_waits_fails_in_the_end(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     """After a day its attempts count: a registry that never lets anybody in keeps no job for ever."""
     source.on("HEAD .*/manifests/", reply(429, Retry_After="600"), times=10_000)
     job = order(f"{source.host}/app:1.0", target=target.host)
@@ -181,7 +183,7 @@ def test_a_job_that_only_waits_fails_in_the_end(made: Copier, source: FaultyRegi
 
 
 def test_a_target_that_pauses_stops_no_copy_for_good(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     for tag in ("1", "2"):
         load(source, tag=tag, seed=int(tag))
@@ -200,7 +202,7 @@ def test_a_target_that_pauses_stops_no_copy_for_good(
 
 
 def test_a_host_that_names_no_time_is_left_alone_for_a_while(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     source.on("HEAD .*/manifests/", reply(429), times=10_000)
     made.engine.close()

@@ -8,7 +8,7 @@ import pytest
 
 from mirrors import services
 from mirrors.demo.gatekeeper import Gatekeeper
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue.database_clock import from_now
 from mirrors.models import CheckStatus, HostBudget, OperatorAction, Registry, RegistryCheck, RegistryRole
@@ -18,7 +18,7 @@ from tests.support.faulty_registry import FaultyRegistry, reply
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def check(made: Copier, registry: Registry) -> RegistryCheck:
+def check(made: WorkerContext, registry: Registry) -> RegistryCheck:
     """Ask for a test, and have a worker do it."""
     asked, is_new = services.request_check(registry=registry, requested_by="olga")
     assert is_new
@@ -32,7 +32,9 @@ def steps(done: RegistryCheck) -> dict[str, str]:
     return {step["name"]: step["status"] for step in done.steps}
 
 
-def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(made: Copier, target: FaultyRegistry) -> None:
+def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(
+    made: WorkerContext, target: FaultyRegistry
+) -> None:
     done = check(made, target_row(target.host))
 
     assert done.status == CheckStatus.PASSED
@@ -43,7 +45,7 @@ def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(made: Copi
 
 
 def test_a_source_is_read_by_the_newest_image_that_came_from_it(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     row = Registry.objects.create(name="source", endpoint=source.host, insecure=True)
     first = check(made, row)
@@ -73,7 +75,7 @@ def test_the_step_that_fails_says_what_to_do(
     fault: str,
     failed: str,
     words: str,
-    made: Copier,
+    made: WorkerContext,
     target: FaultyRegistry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -103,14 +105,14 @@ def test_the_step_that_fails_says_what_to_do(
     assert "a-wrong-password" not in str(done.steps)
 
 
-def test_while_one_is_live_the_answer_is_that_one(made: Copier, target: FaultyRegistry) -> None:
+def test_while_one_is_live_the_answer_is_that_one(made: WorkerContext, target: FaultyRegistry) -> None:
     row = target_row(target.host)
     first, _ = services.request_check(registry=row, requested_by="olga")
     second, is_new = services.request_check(registry=row, requested_by="otto")
     assert (second.pk, is_new) == (first.pk, False)
 
 
-def test_a_test_whose_worker_is_gone_ends(target: FaultyRegistry, made: Copier) -> None:
+def test_a_test_whose_worker_is_gone_ends(target: FaultyRegistry, made: WorkerContext) -> None:
     row = target_row(target.host)
     lost = RegistryCheck.objects.create(registry=row, status=CheckStatus.RUNNING, started_at=from_now(-400))
     reconcile()
@@ -119,7 +121,7 @@ def test_a_test_whose_worker_is_gone_ends(target: FaultyRegistry, made: Copier) 
 
 
 def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     source.on(
         "HEAD .*/manifests/", reply(429, b"", **{"RateLimit-Remaining": "76;w=21600", "Retry-After": "1"}), times=1

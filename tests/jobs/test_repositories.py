@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import JobStatus, MirrorJob, TargetRepository
 from tests.jobs.support import drain, load, order
 from tests.support.faulty_registry import FaultyRegistry
@@ -12,7 +12,9 @@ from tests.support.faulty_registry import FaultyRegistry
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_repositories_of_an_oci_target_are_listed(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_repositories_of_an_oci_target_are_listed(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     for name in ("team/app", "team/other"):
         load(source, name)
         load(source, name, tag="2.0", seed=7)

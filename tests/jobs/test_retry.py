@@ -12,7 +12,7 @@ from django_q.models import OrmQ
 from pytest_django import Settings
 
 from mirrors.jobs.copy.failures import Failure, classify, delay_after
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import AttemptOutcome, ErrorClass, HostBudget, ImageMapping, JobStatus, MirrorAttempt
@@ -52,7 +52,7 @@ def test_the_engines_errors_keep_their_class_and_verdict(code: str, permanent: b
 
 
 def test_a_missing_image_fails_at_once_and_says_what_to_do(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     job = order(f"{source.host}/app:missing", target=target.host)
 
@@ -88,7 +88,7 @@ def test_a_passing_failure_is_tried_again(
 
 
 def test_what_nobody_foresaw_is_tried_again_and_counted(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     job = order(f"{source.host}/app:1.0", target=target.host)
     ImageMapping.objects.update(target="no reference at all")
@@ -105,7 +105,7 @@ def test_what_nobody_foresaw_is_tried_again_and_counted(
 
 
 def test_a_host_that_asks_for_it_rests_with_all_its_jobs(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
     source.on("HEAD .*/manifests/", reply(429, Retry_After="3600"))
@@ -125,7 +125,9 @@ def test_a_host_that_asks_for_it_rests_with_all_its_jobs(
     assert not claimable().exists(), "another worker would ask the host again"
 
 
-def test_the_target_that_was_replaced_is_named(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_the_target_that_was_replaced_is_named(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     job = order(f"{source.host}/app:1.0", target="former.example.com:5000")
     drain(made)
     job.refresh_from_db()

@@ -11,14 +11,14 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from mirrors.jobs.copy.attempt_log import Attempt
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import AttemptOutcome, ErrorClass, Existence, ImageMapping, JobProgress, JobStatus, MirrorAttempt
 from mirrors.oci import Progress
 from tests.jobs.support import drain, load, order, take
 from tests.support.faulty_registry import FaultyRegistry
 
 
-def test_a_copy_records_what_it_learnt(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_copy_records_what_it_learnt(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     image = load(source)
     job = order(f"{source.host}/app:1.0", target=target.host)
     before = timezone.now()
@@ -39,7 +39,7 @@ def test_a_copy_records_what_it_learnt(made: Copier, source: FaultyRegistry, tar
 
 
 def test_of_an_image_that_the_target_has_under_another_tag_no_size_is_told(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = load(source)
     load(source, tag="2.0")
@@ -51,7 +51,7 @@ def test_of_an_image_that_the_target_has_under_another_tag_no_size_is_told(
 
 
 def test_each_claim_leaves_an_attempt_with_its_log(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
     job = order(f"{source.host}/app:1.0", target=target.host)
@@ -64,7 +64,7 @@ def test_each_claim_leaves_an_attempt_with_its_log(
     assert f"copying {source.host}/app:1.0" in attempt.log
 
 
-def test_progress_ends_at_all_bytes(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_progress_ends_at_all_bytes(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
     image = load(source)
     job = order(f"{source.host}/app:1.0", target=target.host)
 
@@ -123,7 +123,7 @@ def refusing_digests() -> Iterator[None]:
 @pytest.mark.database
 @pytest.mark.django_db(transaction=True)
 def test_a_result_that_the_database_refuses_ends_the_job_at_once(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
     job = order(f"{source.host}/app:1.0", target=target.host)

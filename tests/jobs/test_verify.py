@@ -7,14 +7,14 @@ import threading
 import pytest
 
 from mirrors import services
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import Existence, ImageMapping, JobProgress, JobStatus, MirrorJob, Obstacle, Trigger
 from tests.jobs.support import drain, draining, load, order, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 
 
-def verified(made: Copier) -> ImageMapping:
+def verified(made: WorkerContext) -> ImageMapping:
     mapping = ImageMapping.objects.get()
     acted = services.verify_mappings(mapping_ids=[mapping.id], requested_by="olga")
     assert [job.trigger for job in acted.jobs] == [Trigger.VERIFY]
@@ -24,7 +24,7 @@ def verified(made: Copier) -> ImageMapping:
 
 
 def test_what_the_target_has_is_seen_and_nothing_is_copied(
-    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     load(source)
     order(f"{source.host}/app:1.0", target=target.host)
@@ -46,7 +46,9 @@ def test_what_the_target_has_is_seen_and_nothing_is_copied(
     assert (len(source.asked), target.count("PUT ")) == (asked_of_source, written)
 
 
-def test_live_progress_tells_each_blob_on_its_way(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_live_progress_tells_each_blob_on_its_way(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image = load(source, layers=1, layer_bytes=600_000)
     layer = max(image.blobs, key=lambda digest: len(image.blobs[digest]))
     release = threading.Event()

@@ -15,7 +15,7 @@ from mirrors.oci import Descriptor, Engine, EngineSettings, RegistryAccess
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
 from webhook.knowledge.engine_pool import Engines
-from webhook.knowledge.registry_prober import MOST_UNDER_WAY, Existence
+from webhook.knowledge.registry_prober import MOST_UNDER_WAY, RegistryProber
 
 ACCESS = RegistryAccess(host="example.com")
 THERE = Descriptor("application/vnd.oci.image.manifest.v1+json", "sha256:" + "0" * 64, 100)
@@ -43,7 +43,7 @@ def registry() -> Iterator[Registry]:
 
 
 def test_a_new_image_is_asked_for_beside_hundreds_in_the_background(registry: Registry) -> None:
-    existence = Existence(registry.head)
+    existence = RegistryProber(registry.head)
     stale = [ImageRef.parse(f"example.com/stale-{number}") for number in range(MOST_UNDER_WAY + 50)]
     for ref in stale:
         existence.ask(ref, ACCESS, later=True)
@@ -57,7 +57,7 @@ def test_a_new_image_is_asked_for_beside_hundreds_in_the_background(registry: Re
 
 
 def test_the_same_question_is_sent_once(registry: Registry) -> None:
-    existence = Existence(registry.head)
+    existence = RegistryProber(registry.head)
     ref = ImageRef.parse("example.com/stale")
     first = existence.ask(ref, ACCESS, later=True)
     wait_until(lambda: registry.asked, what="the question")

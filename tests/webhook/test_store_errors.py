@@ -13,7 +13,7 @@ from tests.support.ports import wait_until
 from tests.support.system import pod_of, run_manage
 from tests.webhook.mirrored import embedded_webhook, image, reason
 
-MESSAGE = "The store's thread met an error and goes on"
+MESSAGE = "The database thread failed and continues"
 
 
 def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(

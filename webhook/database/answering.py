@@ -1,6 +1,6 @@
-"""Answers what request threads hand to the store's thread: look-ups first, then orders, then waits for jobs.
+"""Answers what request threads hand to the database thread: look-ups first, then orders, then waits for jobs.
 
-Only the store's thread calls what is in here, but for ``is_over_quota``.
+Only the database thread calls what is in here, but for ``is_over_quota``.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 from mirrors import services
 from swapper_project.config import Quotas
 from webhook.database.chores import ErrorBarrier
-from webhook.database.job_waiters import Waits
-from webhook.database.lru_cache import BoundedMap
-from webhook.database.mapping_cache import Follower
-from webhook.database.messages import Inside, JobWait, Lookup, Message, Orders
+from webhook.database.job_waiters import JobWaiters
+from webhook.database.lru_cache import LRUCache
+from webhook.database.mapping_cache import MappingCache
+from webhook.database.messages import JobWait, Lookup, Message, Orders, RepositoryLookup
 
 QUOTA_REST: Final = 10.0
 """Seconds for which a namespace that is out of quota orders nothing new, and costs nothing."""
@@ -27,12 +27,12 @@ NAMESPACES: Final = 10_000
 class Answering:
     """``quotas`` gives those in force."""
 
-    def __init__(self, follower: Follower, quotas: Callable[[], Quotas], barrier: ErrorBarrier) -> None:
-        self._follower = follower
+    def __init__(self, cache: MappingCache, quotas: Callable[[], Quotas], barrier: ErrorBarrier) -> None:
+        self._cache = cache
         self._quotas = quotas
         self._barrier = barrier
-        self._over_quota: BoundedMap[str, float] = BoundedMap(NAMESPACES)
-        self.waits = Waits()
+        self._over_quota: LRUCache[str, float] = LRUCache(NAMESPACES)
+        self.waits = JobWaiters()
 
     def is_over_quota(self, namespace: str) -> bool:
         """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
@@ -43,7 +43,7 @@ class Answering:
         lookups = [m for m in messages if isinstance(m, Lookup)]
         self._barrier.run("look-ups", lambda: self._look_up(lookups))
         for message in messages:
-            if isinstance(message, Inside):
+            if isinstance(message, RepositoryLookup):
                 self._barrier.run("repositories", partial(self._inside, message))
         orders = [m for m in messages if isinstance(m, Orders)]
         self._barrier.run("orders", lambda: self._place_orders(orders))
@@ -53,15 +53,15 @@ class Answering:
     def _look_up(self, lookups: Sequence[Lookup]) -> None:
         if not lookups:
             return
-        found = self._follower.look_up({s: target for lookup in lookups for s, target in lookup.targets.items()})
+        found = self._cache.look_up({s: target for lookup in lookups for s, target in lookup.targets.items()})
         for lookup in lookups:
             lookup.future.set_result({s: found[s] for s in lookup.targets if s in found})
 
-    def _inside(self, message: Inside) -> None:
-        message.future.set_result(self._follower.inside(message.repositories))
+    def _inside(self, message: RepositoryLookup) -> None:
+        message.future.set_result(self._cache.inside(message.repositories))
 
     def _place_orders(self, messages: Sequence[Orders]) -> None:
-        registry_id = self._follower.registry_id
+        registry_id = self._cache.registry_id
         if not messages or registry_id is None:
             return
         orders = list(dict.fromkeys(order for message in messages for order in message.orders))

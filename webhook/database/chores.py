@@ -1,4 +1,4 @@
-"""What the store's thread does again and again, each at its own times: an error of one keeps no other from its turn."""
+"""What the database thread does again and again, each at its own time: an error of one keeps no other from its turn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
-from webhook.database.lru_cache import BoundedMap
+from webhook.database.lru_cache import LRUCache
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ class ErrorBarrier:
     """Runs pieces of work whose errors are logged and end there, but for those that say the database is away."""
 
     def __init__(self) -> None:
-        self._logged: BoundedMap[tuple[str, str], float] = BoundedMap(100)
+        self._logged: LRUCache[tuple[str, str], float] = LRUCache(100)
 
     def run(self, name: str, work: Callable[[], bool | None]) -> bool:
         """What the work returns; false after an error."""
@@ -36,7 +36,7 @@ class ErrorBarrier:
             key, now = (name, repr(error)[:200]), time.monotonic()
             if now - (self._logged.get(key) or -LOGGED_AGAIN) >= LOGGED_AGAIN:
                 self._logged.put(key, now)
-                log.exception("The store's thread met an error and goes on", work=name)
+                log.exception("The database thread failed and continues", work=name)
             return False
 
 

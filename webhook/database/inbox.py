@@ -1,4 +1,4 @@
-"""The queue from request threads to the store's thread."""
+"""The queue from request threads to the database thread."""
 
 from __future__ import annotations
 

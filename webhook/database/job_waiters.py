@@ -1,4 +1,4 @@
-"""Reviews that wait for the end of a job; only the store's thread touches these."""
+"""Reviews that wait for the end of a job; only the database thread touches these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ABANDONED: Final = 30.0
 """Seconds after which nobody waits for a job any longer."""
 
 
-class Waits:
+class JobWaiters:
     """Who waits for which job."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class BoundedMap(Generic[K, V]):
+class LRUCache(Generic[K, V]):
     """A dictionary that forgets what was written or read longest ago once it is full. Thread-safe."""
 
     def __init__(self, limit: int) -> None:

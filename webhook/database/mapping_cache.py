@@ -1,6 +1,6 @@
 """Follows what others change in the database: operators' rows by revision, mappings by the time of their change.
 
-Only the store's thread calls what is in here, but for ``row``.
+Only the database thread calls what is in here, but for ``row``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 import structlog
 
 from mirrors import selectors
-from mirrors.selectors.mapping_snapshot import KnownMapping
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
-from webhook.database.lru_cache import BoundedMap
+from webhook.database.lru_cache import LRUCache
 from webhook.decision.snapshot import OperatorRows
 
 log = structlog.get_logger(__name__)
@@ -41,17 +41,17 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class Row:
     """A looked-up mapping, or that there is none."""
 
-    known: KnownMapping | None
+    known: MappingSnapshot | None
 
 
-class Follower:
+class MappingCache:
     """What this process knows of mappings. ``target`` gives endpoint and prefix of the target in force."""
 
     def __init__(self, *, target: Callable[[], tuple[str, str]], on_rows: Callable[[OperatorRows], None]) -> None:
         self._target = target
         self._on_rows = on_rows
-        self._rows: BoundedMap[str, Row] = BoundedMap(KNOWN)
-        self._sources: BoundedMap[str, str] = BoundedMap(KNOWN)
+        self._rows: LRUCache[str, Row] = LRUCache(KNOWN)
+        self._sources: LRUCache[str, str] = LRUCache(KNOWN)
         self._registry_of: tuple[str, str] | None = None
         self._revisions: dict[str, int] | None = None
         self._seen_revisions: dict[str, int] | None = None
@@ -70,7 +70,7 @@ class Follower:
         """What is in memory of a source; None: not looked up yet."""
         return self._rows.get(source)
 
-    def row_at(self, target: str) -> KnownMapping | None:
+    def row_at(self, target: str) -> MappingSnapshot | None:
         """What is in memory of the mapping that owns a target's name."""
         source = self._sources.get(target)
         row = self._rows.get(source) if source is not None else None
@@ -88,11 +88,11 @@ class Follower:
         self._forget()
         self._watermark = None
 
-    def look_up(self, targets: Mapping[str, str]) -> dict[str, KnownMapping]:
+    def look_up(self, targets: Mapping[str, str]) -> dict[str, MappingSnapshot]:
         """Mappings by source, also into memory; nothing is remembered while the target has no row."""
         if self.registry_id is None:
             return {}
-        found: dict[str, KnownMapping] = {}
+        found: dict[str, MappingSnapshot] = {}
         names = iter(targets.items())
         while part := dict(itertools.islice(names, LOOKED_UP_AT_ONCE)):
             found |= selectors.known_mappings(target_registry_id=self.registry_id, targets=part)
@@ -126,13 +126,13 @@ class Follower:
         self._sources.clear()
         self.loaded, self._loaded_until, self.is_loaded = 0, None, False
 
-    def inside(self, repositories: Sequence[str]) -> list[KnownMapping]:
+    def inside(self, repositories: Sequence[str]) -> list[MappingSnapshot]:
         """Mappings of private images whose target lies in one of the repositories, from the database."""
         if self.registry_id is None:
             return []
         return selectors.private_targets_in(target_registry_id=self.registry_id, repositories=repositories)
 
-    def _keep(self, source: str, known: KnownMapping | None) -> None:
+    def _keep(self, source: str, known: MappingSnapshot | None) -> None:
         self._rows.put(source, Row(known))
         if known is not None and known.source == source:
             self._sources.put(known.target, source)
@@ -162,7 +162,7 @@ class Follower:
             self._on_rows(OperatorRows(tuple(selectors.operator_filters()), tuple(selectors.operator_sources())))
             self._revisions = self._seen_revisions
 
-    def _changes(self, registry_id: int) -> tuple[Iterable[KnownMapping], datetime | None]:
+    def _changes(self, registry_id: int) -> tuple[Iterable[MappingSnapshot], datetime | None]:
         since = self._watermark
         if since is not None and not self._changes_full:
             since -= selectors.CHANGES_OVERLAP
@@ -170,7 +170,7 @@ class Follower:
         self._changes_full = len(changed) == selectors.CHANGES_LIMIT
         return changed, newest
 
-    def _take(self, changed: Iterable[KnownMapping], newest: datetime | None) -> None:
+    def _take(self, changed: Iterable[MappingSnapshot], newest: datetime | None) -> None:
         for known in changed:
             if known.source in self._rows:
                 self._keep(known.source, known)

@@ -1,4 +1,4 @@
-"""What request threads hand to the store's thread, each with the future of its answer."""
+"""What request threads hand to the database thread, each with the future of its answer."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from mirrors.selectors.mapping_snapshot import KnownMapping
-from mirrors.services import MirrorOrder, OrderOutcome
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.services import MirrorOrder, RequestOutcome
 
 T = TypeVar("T")
 
 
-class StoreUnavailableError(Exception):
-    """The database is away, or the store has more to do than it may take on."""
+class DatabaseUnavailableError(Exception):
+    """The database is away, or its thread has more to do than it may take on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
     targets: Mapping[str, str]
-    future: Future[dict[str, KnownMapping]] = field(default_factory=Future)
+    future: Future[dict[str, MappingSnapshot]] = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class RepositoryLookup:
     """Which mappings of private images have their target in one of these repositories."""
 
     repositories: Sequence[str]
-    future: Future[list[KnownMapping]] = field(default_factory=Future)
+    future: Future[list[MappingSnapshot]] = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
     orders: Sequence[MirrorOrder]
-    future: Future[list[OrderOutcome]] = field(default_factory=Future)
+    future: Future[list[RequestOutcome]] = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class JobWait:
     future: Future[str] = field(default_factory=Future)
 
 
-Message = Lookup | Inside | Orders | JobWait
+Message = Lookup | RepositoryLookup | Orders | JobWait
 
 
 def await_result(future: Future[T] | None, timeout: float) -> T | None:
@@ -54,5 +54,5 @@ def await_result(future: Future[T] | None, timeout: float) -> T | None:
         return None
     try:
         return future.result(timeout)
-    except (FutureTimeoutError, StoreUnavailableError):
+    except (FutureTimeoutError, DatabaseUnavailableError):
         return None

@@ -1,4 +1,4 @@
-"""What request threads notice, kept in bounded buffers until the store's thread writes it."""
+"""What request threads notice, kept in bounded buffers until the database thread writes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAMPLES: Final = 100
 """Of each kind at once: look-ups must not wait behind all of them."""
 
 
-class Noticed:
+class PendingWrites:
     """Uses, decisions, samples and registries' answers. What overflows is counted, and heals by the next pod."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Noticed:
             else:
                 metrics.STORE_OVERFLOWS.inc()
 
-    # What the store's thread calls.
+    # What the database thread calls.
 
     def take_existence(self) -> dict[str, TargetAnswer]:
         """Answers of targets since the last call, by source."""

@@ -24,7 +24,7 @@ CUT_AFTER: Final = 3.0
 LOOK_EVERY: Final = 0.5
 
 
-class Patience:
+class QueryWatchdog:
     """Watches the work of one thread with its connection. ``seconds`` tells how long it has been at one statement."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Patience:
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="store-patience", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="query-watchdog", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

@@ -1,7 +1,7 @@
 """The one thread of a webhook process that talks to the database.
 
 Request threads never touch the ORM: they hand questions and orders to this thread and wait on a future with their
-own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes what was noticed.
+own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes what was pending.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from mirrors import services
 from mirrors.models import InstanceRole
-from mirrors.selectors.mapping_snapshot import KnownMapping
-from mirrors.services import MirrorOrder, OrderOutcome
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.services import MirrorOrder, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering
 from webhook.database.chores import AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
-from webhook.database.mapping_cache import Follower, Row
-from webhook.database.messages import Inside, JobWait, Lookup, Message, Orders, StoreUnavailableError
-from webhook.database.pending_writes import Noticed
-from webhook.database.query_watchdog import Patience
+from webhook.database.mapping_cache import MappingCache, Row
+from webhook.database.messages import DatabaseUnavailableError, JobWait, Lookup, Message, Orders, RepositoryLookup
+from webhook.database.pending_writes import PendingWrites
+from webhook.database.query_watchdog import QueryWatchdog
 from webhook.database.unwritten_answers import UnwrittenAnswers
 from webhook.decision.snapshot import OperatorRows
 
@@ -50,7 +50,7 @@ LOADED_WITHIN: Final = 5.0
 mappings seen most recently."""
 
 
-class Store:
+class DatabaseThread:
     """``target`` gives endpoint and prefix of the target in force, ``quotas`` those in force; ``on_rows`` takes
     operators' rows; ``facts`` is what this webhook reports of itself, where it is one. ``loads``: the mappings seen
     most recently are brought into memory before anybody asks."""
@@ -64,13 +64,13 @@ class Store:
         facts: Callable[[], Mapping[str, Any]] | None = None,
         loads: bool = True,
     ) -> None:
-        self.noticed = Noticed()
+        self.pending = PendingWrites()
         self.has_rows = threading.Event()
         """Set when operators' rows are in for the first time."""
-        self._follower = Follower(target=target, on_rows=on_rows)
+        self._cache = MappingCache(target=target, on_rows=on_rows)
         self._facts = facts
         self._barrier = ErrorBarrier()
-        self._answering = Answering(self._follower, quotas, self._barrier)
+        self._answering = Answering(self._cache, quotas, self._barrier)
         self._inbox = Inbox()
         self._unwritten = UnwrittenAnswers()
         self._failures = 0
@@ -79,7 +79,7 @@ class Store:
         # is in memory; and a poll tells from when on changes of what is loaded are followed.
         self._chores = [
             Chore("answers", self._write_answers, POLL_EVERY),
-            Chore("changes", self._follower.poll, POLL_EVERY),
+            Chore("changes", self._cache.poll, POLL_EVERY),
             Chore("operators' rows", self._poll_rows, POLL_EVERY),
             *([Chore("load", self._load, POLL_EVERY)] if loads else ()),
             Chore("flush", self._flush, FLUSH_EVERY),
@@ -87,58 +87,58 @@ class Store:
         ]
         self._started_at = time.monotonic()
         self._has_connected = self._is_ready = False
-        self._patience = Patience()
+        self._watchdog = QueryWatchdog()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="database", daemon=True)
 
     # What request threads call.
 
     def start(self) -> None:
         self._started_at = time.monotonic()
         self._thread.start()
-        self._patience.start()
+        self._watchdog.start()
 
     def stop(self, timeout: float = 5.0) -> None:
         """Flush what is buffered and end the thread."""
         self._stopping.set()
         self._thread.join(timeout)
-        self._patience.stop()
+        self._watchdog.stop()
 
     def row(self, source: str) -> Row | None:
         """What is in memory of a source; None: not looked up yet."""
-        return self._follower.row(source)
+        return self._cache.row(source)
 
     def is_ready(self) -> bool:
         """Whether the images seen most recently are in memory, or there is no sense in waiting for them any longer."""
         if not self._is_ready:
             seconds = time.monotonic() - self._started_at
             is_late = seconds > (LOADED_WITHIN if self._has_connected else CONNECTED_WITHIN)
-            self._is_ready = is_late or self._follower.is_loaded or self.is_away()
+            self._is_ready = is_late or self._cache.is_loaded or self.is_away()
         return self._is_ready
 
     def is_away(self) -> bool:
         """Whether the database did not answer when it was last asked, or does not now; nobody waits for it then."""
-        return self._failures > 0 or self._patience.seconds > STUCK_AFTER
+        return self._failures > 0 or self._watchdog.seconds > STUCK_AFTER
 
     def is_over_quota(self, namespace: str) -> bool:
         """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
         return self._answering.is_over_quota(namespace)
 
-    def lookup(self, targets: Mapping[str, str]) -> Future[dict[str, KnownMapping]]:
-        """Look mappings up, ``{source: target}``; raises StoreUnavailableError through the future."""
+    def lookup(self, targets: Mapping[str, str]) -> Future[dict[str, MappingSnapshot]]:
+        """Look mappings up, ``{source: target}``; raises DatabaseUnavailableError through the future."""
         message = Lookup(targets)
         return self._submit(message, message.future)
 
-    def row_at(self, target: str) -> KnownMapping | None:
+    def row_at(self, target: str) -> MappingSnapshot | None:
         """What is in memory of the mapping that owns a target's name."""
-        return self._follower.row_at(target)
+        return self._cache.row_at(target)
 
-    def inside(self, repositories: Sequence[str]) -> Future[list[KnownMapping]]:
+    def inside(self, repositories: Sequence[str]) -> Future[list[MappingSnapshot]]:
         """Mappings of private images whose target lies in one of the repositories."""
-        message = Inside(repositories)
+        message = RepositoryLookup(repositories)
         return self._submit(message, message.future)
 
-    def order(self, orders: Sequence[MirrorOrder]) -> Future[list[OrderOutcome]]:
+    def order(self, orders: Sequence[MirrorOrder]) -> Future[list[RequestOutcome]]:
         message = Orders(orders)
         return self._submit(message, message.future)
 
@@ -150,13 +150,13 @@ class Store:
     def _submit(self, message: Message, future: Future[Any]) -> Future[Any]:
         try:
             if self.is_away():
-                raise StoreUnavailableError("the database is away")
+                raise DatabaseUnavailableError("the database is away")
             self._inbox.put(message)
-        except (queue.Full, StoreUnavailableError) as error:
-            future.set_exception(StoreUnavailableError(str(error) or "too much to look up at once"))
+        except (queue.Full, DatabaseUnavailableError) as error:
+            future.set_exception(DatabaseUnavailableError(str(error) or "too much to look up at once"))
         return future
 
-    # What the store's thread does.
+    # What the database thread does.
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -167,18 +167,18 @@ class Store:
                     close_old_connections()
                     connection.ensure_connection()
                     self._has_connected = True
-                    with self._patience.watching():
+                    with self._watchdog.watching():
                         self._turn(batch)
                     self._came_back()
             except AWAY as error:
                 self._rest(error)
             except Exception as error:
                 # Met before any work could be told from another: rest as well, or it is met without a pause.
-                log.exception("The store's thread met an error and goes on")
+                log.exception("The database thread failed and continues")
                 self._rest(error)
             for message in batch:
                 if not message.future.done() and message not in self._answering.waits:
-                    message.future.set_exception(StoreUnavailableError("the database did not answer"))
+                    message.future.set_exception(DatabaseUnavailableError("the database did not answer"))
         self._last_flush()
 
     def _seconds_until_due(self) -> float:
@@ -189,7 +189,7 @@ class Store:
 
     def _turn(self, batch: list[Message]) -> None:
         """Answer, and do what is due; what comes in meanwhile goes before the next chore, and is added to the batch."""
-        self._follower.find_registry()
+        self._cache.find_registry()
         self._answering.answer(batch)
         for chore in self._chores:
             if chore.run_if_due(self._barrier) and (new := self._inbox.take()):
@@ -197,20 +197,20 @@ class Store:
                 self._answering.answer(new)
 
     def _poll_rows(self) -> None:
-        self._follower.poll_rows()
+        self._cache.poll_rows()
         self.has_rows.set()
 
     def _load(self) -> bool:
-        if self._follower.is_loaded:
+        if self._cache.is_loaded:
             return False
-        is_more = self._follower.load()
-        if self._follower.loaded and not is_more:
+        is_more = self._cache.load()
+        if self._cache.loaded and not is_more:
             seconds = round(time.monotonic() - self._started_at, 1)
-            log.info("The images seen most recently are known", mappings=self._follower.loaded, seconds=seconds)
+            log.info("The images seen most recently are known", mappings=self._cache.loaded, seconds=seconds)
         return is_more
 
     def _flush(self) -> bool:
-        return self.noticed.flush_counts(self._follower.registry_id)
+        return self.pending.flush_counts(self._cache.registry_id)
 
     @staticmethod
     def _report(facts: Callable[[], Mapping[str, Any]]) -> None:
@@ -232,12 +232,12 @@ class Store:
         connection.close()
 
     def _take_answers(self) -> None:
-        answers = self.noticed.take_existence()
-        self._follower.take_answers(answers)
+        answers = self.pending.take_existence()
+        self._cache.take_answers(answers)
         self._unwritten.add(answers)
 
     def _write_answers(self) -> bool:
-        return self._unwritten.write(self._follower.registry_id)
+        return self._unwritten.write(self._cache.registry_id)
 
     def _last_flush(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Answers of the target that the database does not have yet; only the store's thread touches these."""
+"""Answers of the target that the database does not have yet; only the database thread touches these."""
 
 from __future__ import annotations
 

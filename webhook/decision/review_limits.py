@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ReviewLimits:
     """What one review may do. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
 
     deadline: float

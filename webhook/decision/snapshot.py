@@ -1,7 +1,7 @@
 """What decisions read: configuration file, operators' rows and kill switch, compiled, swapped in whole.
 
 The file and the switch are watched by a thread of their own, which no database can hold up; the rows are brought by
-the store's thread within two seconds of an edit.
+the database thread within two seconds of an edit.
 """
 
 from __future__ import annotations

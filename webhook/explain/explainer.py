@@ -18,7 +18,7 @@ from swapper_project import config as configuration
 from swapper_project.config import ConfigError
 from swapper_project.process import configured
 from webhook.decision.decision import Decision
-from webhook.decision.review_limits import Terms
+from webhook.decision.review_limits import ReviewLimits
 from webhook.review.admission_review import AdmissionRequest
 from webhook.runtime.runtime import Runtime, observer
 
@@ -70,10 +70,10 @@ def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = S
     """Explain each of them as if it were created now."""
     deadline = time.monotonic() + seconds
     # A runtime that has just started does not know operators' filters yet; without a database it never will.
-    runtime.store.has_rows.wait(min(seconds, ROWS_WITHIN))
+    runtime.database.has_rows.wait(min(seconds, ROWS_WITHIN))
     for pod in pods:
-        terms = Terms(deadline=deadline, namespace=pod.namespace, may_write=False)
-        outcome = runtime.reviewer.review(_request(pod), terms)
+        limits = ReviewLimits(deadline=deadline, namespace=pod.namespace, may_write=False)
+        outcome = runtime.reviewer.review(_request(pod), limits)
         yield ExplainedPod(
             object=pod.title,
             namespace=pod.namespace,

@@ -21,7 +21,7 @@ from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics
 from swapper_project.serving import arrival
 from swapper_project.serving.framing import MAX_BODY
-from webhook.decision.review_limits import Terms
+from webhook.decision.review_limits import ReviewLimits
 from webhook.http import deadline
 from webhook.review import admission_review
 from webhook.review.admission_review import AdmissionRequest, ReviewError
@@ -115,8 +115,8 @@ class AdmissionView(APIView):
         review = read_review(request._request)
         try:
             live = runtime()
-            terms = _terms(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
-            outcome = live.reviewer.review(review, terms)
+            limits = _terms(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
+            outcome = live.reviewer.review(review, limits)
             self._tell(review, outcome, arrived)
             return _json(
                 admission_review.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
@@ -177,10 +177,10 @@ class RootView(AdmissionView):
         return _json({"status": "ok"})
 
 
-def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float, query: str) -> Terms:
+def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float, query: str) -> ReviewLimits:
     expected = live.environment.webhook_token or ""
     trusted = not expected or hmac.compare_digest(token.encode(), expected.encode())
-    return Terms(
+    return ReviewLimits(
         deadline=arrived + live.budget(deadline.of_query(query)) - ANSWER_MARGIN,
         namespace=review.namespace,
         may_ask=trusted,

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Final, TypedDict
 
 from mirrors.images import ImageRef
-from mirrors.selectors.mapping_snapshot import KnownMapping
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.mapping_cache import Row
 from webhook.decision.decision import Decision, Knowledge
-from webhook.decision.review_limits import Terms
+from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
-from webhook.knowledge.registry_prober import Answer
+from webhook.knowledge.registry_prober import ProbeAnswer
 
 COPY_ENDED: Final = 5.0
 """Seconds."""
@@ -26,7 +26,7 @@ DENIED_FOR: Final = 600.0
 NOT_PUBLIC: Final = frozenset({"configured", "secrets", "unreadable"})
 
 
-def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms) -> Knowledge:
+def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
     """What is known of a decision's image by its row alone."""
     known = row.known if row else None
     if known is None:
@@ -36,9 +36,9 @@ def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, terms: Terms
         existence=known.existence,
         mapping_id=known.mapping_id,
         access=known.access,
-        **_access(known, decision.source, snapshot, terms.namespace),
+        **_access(known, decision.source, snapshot, limits.namespace),
         stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
-        obstacle=_obstacle(known, decision.key, snapshot, terms),
+        obstacle=_obstacle(known, decision.key, snapshot, limits),
     )
 
 
@@ -51,7 +51,7 @@ def is_uncertain(row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
     return known.existence != "present" or is_too_old(row.known, snapshot)
 
 
-def differs(row: KnownMapping, answer: Answer) -> bool:
+def differs(row: MappingSnapshot, answer: ProbeAnswer) -> bool:
     """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
     ended since the target was asked (a few seconds, as the clocks of database and webhook differ)."""
     is_settled = not row.job_is_live and time.time() - row.verified_at > COPY_ENDED
@@ -59,7 +59,7 @@ def differs(row: KnownMapping, answer: Answer) -> bool:
     return bool(written and answer.digest and answer.digest != row.target_digest)
 
 
-def _obstacle(known: KnownMapping, source: str, snapshot: Snapshot, terms: Terms) -> Reason | None:
+def _obstacle(known: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
     """What rules a swap out, whatever else is known."""
     if known.source != source:
         return Reason.TARGET_NAME_TAKEN
@@ -67,7 +67,7 @@ def _obstacle(known: KnownMapping, source: str, snapshot: Snapshot, terms: Terms
         return Reason.PAUSED
     if known.obstacle:
         return Reason(known.obstacle)
-    if snapshot.config.platforms and known.platforms and terms.platforms - _base(known.platforms):
+    if snapshot.config.platforms and known.platforms and limits.platforms - _base(known.platforms):
         return Reason.PLATFORM_NOT_MIRRORED
     return None
 
@@ -93,7 +93,7 @@ class Allowed(TypedDict):
     barred: bool
 
 
-def _access(known: KnownMapping, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
+def _access(known: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
     """Whether a namespace may use what not everybody may read, and whether that is to be found out (again)."""
     if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
         return Allowed(granted=False, access_due=False, barred=False)
@@ -111,14 +111,14 @@ def _access(known: KnownMapping, source: ImageRef | None, snapshot: Snapshot, na
     )
 
 
-def is_guarded(known: KnownMapping, snapshot: Snapshot, namespace: str) -> bool:
+def is_guarded(known: MappingSnapshot, snapshot: Snapshot, namespace: str) -> bool:
     """Whether a mirror is known to be private, and not this namespace's to run."""
     if known.access not in NOT_PUBLIC:
         return False
     return not _access(known, ImageRef.parse(known.source), snapshot, namespace)["granted"]
 
 
-def is_too_old(known: KnownMapping | None, snapshot: Snapshot) -> bool:
+def is_too_old(known: MappingSnapshot | None, snapshot: Snapshot) -> bool:
     """Whether the last answer of the target is past ``maxStale``."""
     return known is None or time.time() - known.verified_at > snapshot.config.existence.max_stale
 

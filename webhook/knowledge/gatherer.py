@@ -14,19 +14,19 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from mirrors.selectors.mapping_snapshot import KnownMapping
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics
 from webhook.database.lru_cache import RecentMaximum
 from webhook.database.mapping_cache import Row
 from webhook.database.messages import await_result
-from webhook.database.thread import Store
+from webhook.database.thread import DatabaseThread
 from webhook.decision.decision import Decision, Knowledge
-from webhook.decision.review_limits import Terms
+from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
 from webhook.knowledge import from_rows
-from webhook.knowledge.registry_prober import HEAD_TIMEOUT, Answer, Existence
+from webhook.knowledge.registry_prober import HEAD_TIMEOUT, ProbeAnswer, RegistryProber
 
 T = TypeVar("T")
 
@@ -42,11 +42,11 @@ class NoPlaceError(Exception):
     """As many reviews wait as may."""
 
 
-class Knowing:
+class KnowledgeGatherer:
     """Gathers knowledge; one instance a process."""
 
-    def __init__(self, *, store: Store, existence: Existence, places: int) -> None:
-        self._store = store
+    def __init__(self, *, database: DatabaseThread, existence: RegistryProber, places: int) -> None:
+        self._database = database
         self._existence = existence
         self._places = threading.BoundedSemaphore(places)
         self.oldest_answer = RecentMaximum()
@@ -63,49 +63,49 @@ class Knowing:
         metrics.WAITERS.dec()
         self._places.release()
 
-    def await_database(self, future: Future[T], terms: Terms) -> T | None:
+    def await_database(self, future: Future[T], limits: ReviewLimits) -> T | None:
         """A look-up's answer: for a moment without a place among those who wait, after that with one. None where there
         is none in time, or the database is away; raises NoPlaceError where all places are taken."""
-        answer = await_result(future, terms.left(WITHOUT_A_PLACE))
+        answer = await_result(future, limits.left(WITHOUT_A_PLACE))
         if future.done():
             return answer
         if not self.try_wait():
             raise NoPlaceError
         try:
-            return await_result(future, terms.left(HEAD_TIMEOUT - WITHOUT_A_PLACE))
+            return await_result(future, limits.left(HEAD_TIMEOUT - WITHOUT_A_PLACE))
         finally:
             self.end_wait()
 
-    def gather(self, decisions: Iterable[Decision], snapshot: Snapshot, terms: Terms) -> dict[str, Knowledge]:
+    def gather(self, decisions: Iterable[Decision], snapshot: Snapshot, limits: ReviewLimits) -> dict[str, Knowledge]:
         """Knowledge by canonical source, for open decisions."""
         wanted = {decision.key: decision for decision in decisions}
-        rows = {source: row for source in wanted if (row := self._store.row(source)) is not None}
+        rows = {source: row for source in wanted if (row := self._database.row(source)) is not None}
         missing = {source: str(decision.target) for source, decision in wanted.items() if source not in rows}
-        late = set(self._look_up(missing, rows, terms)) if missing and terms.may_ask else set()
-        known = {s: from_rows.of_row(wanted[s], rows.get(s), snapshot, terms) for s in wanted}
+        late = set(self._look_up(missing, rows, limits)) if missing and limits.may_ask else set()
+        known = {s: from_rows.of_row(wanted[s], rows.get(s), snapshot, limits) for s in wanted}
         for source in missing.keys() & rows.keys():
             metrics.EXISTENCE_LOOKUPS.labels(known[source].existence, "database").inc()
-        if self._store.is_over_quota(terms.namespace):
+        if self._database.is_over_quota(limits.namespace):
             # What is new to this namespace is looked up, but no registry is asked for it.
             known |= {s: from_rows.out_of_quota(known[s], row) for s, row in rows.items()}
         uncertain = [source for source in wanted if from_rows.is_uncertain(rows.get(source), known[source], snapshot)]
-        if uncertain and terms.may_ask:
-            open_ = {source: wanted[source] for source in uncertain if source not in late}
-            known |= self._uncertain(open_, rows, known, snapshot, terms)
+        if uncertain and limits.may_ask:
+            undecided = {source: wanted[source] for source in uncertain if source not in late}
+            known |= self._uncertain(undecided, rows, known, snapshot, limits)
             # The answer comes too late for this review, but not for the next one.
             known |= {source: replace(known[source], busy=True) for source in late}
         for source, knowledge in known.items():
-            if knowledge.stale and terms.may_ask and terms.may_write:
-                row = self._store.row(source)
+            if knowledge.stale and limits.may_ask and limits.may_write:
+                row = self._database.row(source)
                 if row is not None and row.known is not None:
                     self.oldest_answer.note(time.time() - row.known.verified_at)
                 self._verify_later(wanted[source], snapshot)
         return known
 
-    def _look_up(self, missing: Mapping[str, str], rows: dict[str, Row], terms: Terms) -> Iterable[str]:
+    def _look_up(self, missing: Mapping[str, str], rows: dict[str, Row], limits: ReviewLimits) -> Iterable[str]:
         """Ask the database for what is not in memory, into ``rows``; what it did not answer in time."""
         try:
-            found = self.await_database(self._store.lookup(missing), terms) or {}
+            found = self.await_database(self._database.lookup(missing), limits) or {}
         except NoPlaceError:
             return missing
         rows |= {source: Row(found.get(source)) for source in missing}
@@ -117,24 +117,24 @@ class Knowing:
         rows: Mapping[str, Row],
         known: Mapping[str, Knowledge],
         snapshot: Snapshot,
-        terms: Terms,
+        limits: ReviewLimits,
     ) -> dict[str, Knowledge]:
         """Ask the registries, where there is a place among those who wait; else have it found out for the next pod."""
         asked = dict(itertools.islice(wanted.items(), MOST_ASKED))
         busy = {source: replace(known[source], busy=True) for source in wanted}
         if not asked or not self.try_wait():
             for decision in asked.values():
-                if terms.may_write:
+                if limits.may_write:
                     self._verify_later(decision, snapshot)
             return busy
         try:
-            return busy | self._asked(asked, rows, known, snapshot, terms)
+            return busy | self._asked(asked, rows, known, snapshot, limits)
         finally:
             self.end_wait()
 
     def seconds_since_check(self, source: str) -> float:
         """How long ago the source was last compared with its target; 0 where nothing is known of it."""
-        row = self._store.row(source)
+        row = self._database.row(source)
         if row is None or row.known is None or row.known.job_is_live:
             return 0.0
         return time.time() - row.known.source_checked_at
@@ -145,15 +145,15 @@ class Knowing:
         rows: Mapping[str, Row],
         known: Mapping[str, Knowledge],
         snapshot: Snapshot,
-        terms: Terms,
+        limits: ReviewLimits,
     ) -> dict[str, Knowledge]:
         """Ask the target, and the sources of what is there."""
         known = {source: known[source] for source in wanted}
         heads = {source: self._head(decision, snapshot) for source, decision in wanted.items()}
-        until = replace(terms, deadline=min(terms.deadline, time.monotonic() + HEAD_TIMEOUT))
+        until = replace(limits, deadline=min(limits.deadline, time.monotonic() + HEAD_TIMEOUT))
         answers = {source: await_result(head, until.left()) for source, head in heads.items()}
         for source, answer in answers.items():
-            known[source] = self._with_answer(known[source], rows[source], answer, terms)
+            known[source] = self._with_answer(known[source], rows[source], answer, limits)
         # Sources are asked for what is mirrored alone: a HEAD counts against their limits too.
         present = [source for source in wanted if known[source].existence == "present"]
         probes = {source: self._probe(wanted[source], known[source], snapshot) for source in present}
@@ -161,13 +161,18 @@ class Knowing:
             seen = await_result(probe, until.left())
             if seen is not None and seen.state == "present":
                 known[source] = replace(known[source], access="anonymous")
-        if terms.may_write:
+        if limits.may_write:
             for source, answer in answers.items():
                 self._note(wanted[source], rows[source].known, known[source], answer, snapshot)
         return known
 
     def _note(
-        self, decision: Decision, row: KnownMapping | None, known: Knowledge, answer: Answer | None, snapshot: Snapshot
+        self,
+        decision: Decision,
+        row: MappingSnapshot | None,
+        known: Knowledge,
+        answer: ProbeAnswer | None,
+        snapshot: Snapshot,
     ) -> None:
         """Have what the target said written down, where it is news. What is absent makes no row."""
         if answer is None or answer.state == "unknown" or (row is None and answer.state == "absent"):
@@ -175,36 +180,36 @@ class Knowing:
         if row is None or answer.state != row.existence or from_rows.is_too_old(row, snapshot):
             access = "anonymous" if known.access == "anonymous" else ""
             told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at, access)
-            self._store.noticed.existence(decision.key, told)
+            self._database.pending.existence(decision.key, told)
 
-    def _head(self, decision: Decision, snapshot: Snapshot, *, later: bool = False) -> Future[Answer] | None:
+    def _head(self, decision: Decision, snapshot: Snapshot, *, later: bool = False) -> Future[ProbeAnswer] | None:
         if snapshot.target_access is None or decision.target is None:
             return None
-        row = self._store.row(decision.key)
+        row = self._database.row(decision.key)
         was_there = row is not None and row.known is not None and row.known.existence == "present"
         return self._existence.ask(decision.target, snapshot.target_access, later=later, confirm=was_there)
 
-    def _probe(self, decision: Decision, known: Knowledge, snapshot: Snapshot) -> Future[Answer] | None:
+    def _probe(self, decision: Decision, known: Knowledge, snapshot: Snapshot) -> Future[ProbeAnswer] | None:
         """Whether anybody may read the source, where that is not known and counts."""
         if known.access != "unknown" or snapshot.policy.private_images == "mirror" or decision.source is None:
             return None
         return self._existence.ask(decision.source, snapshot.sources.anonymous_access_for(decision.source))
 
-    def _with_answer(self, known: Knowledge, row: Row, answer: Answer | None, terms: Terms) -> Knowledge:
+    def _with_answer(self, known: Knowledge, row: Row, answer: ProbeAnswer | None, limits: ReviewLimits) -> Knowledge:
         if answer is None or answer.state == "unknown":
             # Nobody there to ask: what was known before stands, as long as it was known to be there.
             if known.existence == "present" and not (answer is None or answer.away):
                 return replace(known, existence="unknown", stale=False)
             return known if known.existence == "present" else replace(known, existence="unknown")
-        if row.known is not None and self._is_tampered(row.known, answer, terms):
+        if row.known is not None and self._is_tampered(row.known, answer, limits):
             return replace(known, existence=answer.state, stale=False, obstacle=Reason.TAMPERED)
         return replace(known, existence=answer.state, stale=False)
 
-    def _is_tampered(self, row: KnownMapping, answer: Answer, terms: Terms) -> bool:
+    def _is_tampered(self, row: MappingSnapshot, answer: ProbeAnswer, limits: ReviewLimits) -> bool:
         """Whether the target has another digest than was written, and no copy that has just ended explains it."""
         if not from_rows.differs(row, answer):
             return False
-        found = await_result(self._store.lookup({row.source: row.target}), terms.left(HEAD_TIMEOUT)) or {}
+        found = await_result(self._database.lookup({row.source: row.target}), limits.left(HEAD_TIMEOUT)) or {}
         return from_rows.differs(found.get(row.source, row), answer)
 
     def _verify_later(self, decision: Decision, snapshot: Snapshot) -> None:
@@ -213,12 +218,12 @@ class Knowing:
         if future is None:
             return
 
-        def note(done: Future[Answer]) -> None:
+        def note(done: Future[ProbeAnswer]) -> None:
             if done.cancelled() or done.exception() is not None:
                 return
             answer = done.result()
             if answer.state != "unknown":
                 told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at)
-                self._store.noticed.existence(decision.key, told)
+                self._database.pending.existence(decision.key, told)
 
         future.add_done_callback(note)

@@ -18,7 +18,7 @@ import structlog
 from mirrors.images import ImageRef
 from mirrors.oci import Descriptor, RegistryAccess, RegistryError
 from swapper_project.process import metrics
-from webhook.database.lru_cache import BoundedMap
+from webhook.database.lru_cache import LRUCache
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ Head = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProbeAnswer:
     """``state`` is present, absent or unknown; ``away`` says that nobody was there to answer. Times are monotonic:
     of the question, since when the target may have changed, and of the answer."""
 
@@ -59,7 +59,7 @@ FORGOTTEN_AFTER: Final = 600.0
 PROBE_SECONDS: Final = 10.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens for a host that gave five unknown answers in ten seconds. After its rest one question goes through, whose
     answer closes it or lets it rest again."""
 
@@ -118,7 +118,7 @@ class Breaker:
             return {host for host, until in self._open_until.items() if now < until + FORGOTTEN_AFTER}
 
 
-class Existence:
+class RegistryProber:
     """Asks registries, each image once at a time."""
 
     def __init__(self, head: Head, *, breaker_rest: float = BREAKER_REST) -> None:
@@ -126,14 +126,14 @@ class Existence:
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="existence")
         self._later = ThreadPoolExecutor(LATER_THREADS, thread_name_prefix="existence-later")
-        self._under_way: dict[tuple[ImageRef, bool], Future[Answer]] = {}
-        self._later_under_way: dict[tuple[ImageRef, bool], Future[Answer]] = {}
-        self._answers: BoundedMap[tuple[ImageRef, bool], Answer] = BoundedMap(20_000)
-        self.breaker = Breaker(breaker_rest)
+        self._under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
+        self._later_under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
+        self._answers: LRUCache[tuple[ImageRef, bool], ProbeAnswer] = LRUCache(20_000)
+        self.breaker = CircuitBreaker(breaker_rest)
 
     def ask(
         self, ref: ImageRef, access: RegistryAccess, *, later: bool = False, confirm: bool = False
-    ) -> Future[Answer]:
+    ) -> Future[ProbeAnswer]:
         """A future of the registry's answer; at once where it was asked a short time ago, or rests.
 
         ``later`` is for what nobody waits for; it is in nobody's way. ``confirm`` is for what is known to be there: a
@@ -150,11 +150,11 @@ class Existence:
                 return _done(remembered)
             pool, under_way = (self._later, self._later_under_way) if later else (self._pool, self._under_way)
             if self.breaker.is_open(ref.registry) or len(under_way) >= MOST_UNDER_WAY:
-                return _done(Answer("unknown", away=True))
+                return _done(ProbeAnswer("unknown", away=True))
             future = under_way[key] = pool.submit(self._answer, key, access, under_way, confirm)
             return future
 
-    def _shared(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[Answer] | None:
+    def _shared(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[ProbeAnswer] | None:
         """The question that is under way already. Nobody waits behind those that nobody waits for: one of them that
         has no thread yet is asked by whoever waits, and finds the answer there."""
         future = self._later_under_way.get(key)
@@ -162,7 +162,7 @@ class Existence:
             return future
         return self._under_way.get(key)
 
-    def _remembered(self, key: tuple[ImageRef, bool]) -> Answer | None:
+    def _remembered(self, key: tuple[ImageRef, bool]) -> ProbeAnswer | None:
         answer = self._answers.get(key)
         is_recent = answer is not None and time.monotonic() - answer.at < REMEMBERED[answer.state]
         return answer if is_recent else None
@@ -175,9 +175,9 @@ class Existence:
         self,
         key: tuple[ImageRef, bool],
         access: RegistryAccess,
-        under_way: dict[tuple[ImageRef, bool], Future[Answer]],
+        under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]],
         confirm: bool,
-    ) -> Answer:
+    ) -> ProbeAnswer:
         try:
             if remembered := self._remembered(key):
                 return remembered
@@ -189,31 +189,31 @@ class Existence:
             with self._lock:
                 under_way.pop(key, None)
 
-    def _look(self, ref: ImageRef, access: RegistryAccess, confirm: bool) -> Answer:
+    def _look(self, ref: ImageRef, access: RegistryAccess, confirm: bool) -> ProbeAnswer:
         if not self.breaker.may_ask(ref.registry):
-            return Answer("unknown", away=True, at=time.monotonic())
+            return ProbeAnswer("unknown", away=True, at=time.monotonic())
         asked_at = time.monotonic()
         try:
             descriptor = self._head(ref, access, HEAD_TIMEOUT, confirm)
         except RegistryError as error:
             log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
-            answer = Answer("unknown", away=error.code in AWAY, at=time.monotonic())
+            answer = ProbeAnswer("unknown", away=error.code in AWAY, at=time.monotonic())
             if not answer.away:
                 # It answers, and at once; a private image among public ones must not shut its host.
                 self.breaker.note(ref.registry, "answered")
                 return answer
         except Exception:
             log.exception("Asking a registry failed", image=str(ref))
-            answer = Answer("unknown", at=time.monotonic())
+            answer = ProbeAnswer("unknown", at=time.monotonic())
         else:
             state = "present" if descriptor else "absent"
             digest = descriptor.digest if descriptor else ""
-            answer = Answer(state, digest, asked_at=asked_at, at=time.monotonic())
+            answer = ProbeAnswer(state, digest, asked_at=asked_at, at=time.monotonic())
         self.breaker.note(ref.registry, answer.state)
         return answer
 
 
-def _done(answer: Answer) -> Future[Answer]:
-    future: Future[Answer] = Future()
+def _done(answer: ProbeAnswer) -> Future[ProbeAnswer]:
+    future: Future[ProbeAnswer] = Future()
     future.set_result(answer)
     return future

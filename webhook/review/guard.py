@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import Final
 
 from mirrors.images import ImageRef
-from mirrors.selectors.mapping_snapshot import KnownMapping
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.reasons import Reason
-from webhook.database.lru_cache import BoundedMap
-from webhook.database.thread import Store
+from webhook.database.lru_cache import LRUCache
+from webhook.database.thread import DatabaseThread
 from webhook.decision.decision import Decision, Knowledge
-from webhook.decision.review_limits import Terms
+from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
 from webhook.knowledge import from_rows
-from webhook.knowledge.gatherer import Knowing, NoPlaceError
+from webhook.knowledge.gatherer import KnowledgeGatherer, NoPlaceError
 
 REMEMBERED: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
@@ -36,30 +36,30 @@ def is_foreign(decision: Decision) -> bool:
 class Guard:
     """One instance a process. Images that this webhook has swapped itself are known, and cost nothing."""
 
-    def __init__(self, store: Store, knowing: Knowing) -> None:
-        self._store = store
-        self._knowing = knowing
-        self._inside: BoundedMap[str, tuple[float, Sequence[KnownMapping]]] = BoundedMap(5_000)
+    def __init__(self, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
+        self._database = database
+        self._gatherer = gatherer
+        self._inside: LRUCache[str, tuple[float, Sequence[MappingSnapshot]]] = LRUCache(5_000)
 
-    def look(self, decisions: Sequence[Decision], snapshot: Snapshot, terms: Terms) -> list[Decision]:
+    def look(self, decisions: Sequence[Decision], snapshot: Snapshot, limits: ReviewLimits) -> list[Decision]:
         """The decisions, with reason ``access-denied`` for images that lie at the target and are another's."""
         named = {d.slot.pointer: _mirror(d, snapshot) for d in decisions if d.reason is Reason.ALREADY_AT_TARGET}
         if not named or snapshot.policy.private_images not in {"guard", "enforce"}:
             return list(decisions)
-        own = {name: row for ref in named.values() if (row := self._store.row_at(name := str(ref))) is not None}
-        owners = self._owners((ref.name for ref in named.values() if str(ref) not in own), terms)
+        own = {name: row for ref in named.values() if (row := self._database.row_at(name := str(ref))) is not None}
+        owners = self._owners((ref.name for ref in named.values() if str(ref) not in own), limits)
 
         def is_denied(d: Decision) -> bool:
             ref = named.get(d.slot.pointer)
             if ref is None:
                 return False
             rows = [own[str(ref)]] if str(ref) in own else owners.get(ref.name, ())
-            return _guards(rows, snapshot, terms)
+            return _guards(rows, snapshot, limits)
 
         return [replace(d, reason=Reason.ACCESS_DENIED) if is_denied(d) else d for d in decisions]
 
     def barred(
-        self, decisions: Sequence[Decision], known: Mapping[str, Knowledge], snapshot: Snapshot, terms: Terms
+        self, decisions: Sequence[Decision], known: Mapping[str, Knowledge], snapshot: Snapshot, limits: ReviewLimits
     ) -> list[str]:
         """Images of unknown provenance that lie where another's private ones do: another tag of it, or the digest
         alone. Asked under ``always``, which swaps what is unknown."""
@@ -71,12 +71,12 @@ class Guard:
             for d in decisions
             if d.target is not None and known[d.key].access == "unknown" and not known[d.key].granted
         }
-        owners = self._owners(names.values(), terms)
-        return [key for key, name in names.items() if _guards(owners.get(name, ()), snapshot, terms)]
+        owners = self._owners(names.values(), limits)
+        return [key for key, name in names.items() if _guards(owners.get(name, ()), snapshot, limits)]
 
-    def _owners(self, repositories: Iterable[str], terms: Terms) -> dict[str, Sequence[KnownMapping]]:
+    def _owners(self, repositories: Iterable[str], limits: ReviewLimits) -> dict[str, Sequence[MappingSnapshot]]:
         """Private mappings of the repositories: another tag, or the digest alone, is the same private image."""
-        owners: dict[str, Sequence[KnownMapping]] = {}
+        owners: dict[str, Sequence[MappingSnapshot]] = {}
         missing: list[str] = []
         for name in dict.fromkeys(repositories):
             remembered = self._inside.get(name)
@@ -84,15 +84,15 @@ class Guard:
                 owners[name] = remembered[1]
             if remembered is None or time.monotonic() - remembered[0] >= REMEMBERED:
                 missing.append(name)
-        if not missing or not terms.may_ask:
+        if not missing or not limits.may_ask:
             return owners
         try:
-            found = self._knowing.await_database(self._store.inside(missing), terms)
+            found = self._gatherer.await_database(self._database.inside(missing), limits)
         except NoPlaceError:
             found = None
         if found is None:
             return owners
-        by_name: dict[str, list[KnownMapping]] = {name: [] for name in missing}
+        by_name: dict[str, list[MappingSnapshot]] = {name: [] for name in missing}
         for row in found:
             by_name[ImageRef.parse(row.target).name].append(row)
         for name, rows in by_name.items():
@@ -106,6 +106,6 @@ def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:
     return replace(decision.source, registry=snapshot.policy.target.endpoint)
 
 
-def _guards(owners: Sequence[KnownMapping], snapshot: Snapshot, terms: Terms) -> bool:
+def _guards(owners: Sequence[MappingSnapshot], snapshot: Snapshot, limits: ReviewLimits) -> bool:
     """Whether one of them is private, and not for the pod's namespace."""
-    return any(from_rows.is_guarded(owner, snapshot, terms.namespace) for owner in owners)
+    return any(from_rows.is_guarded(owner, snapshot, limits.namespace) for owner in owners)

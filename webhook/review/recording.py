@@ -9,7 +9,7 @@ from mirrors.kubernetes.workloads import workload_of
 from mirrors.services import DecisionKey, UseKey
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics
-from webhook.database.pending_writes import Noticed
+from webhook.database.pending_writes import PendingWrites
 from webhook.decision.decision import Decision
 from webhook.review.admission_review import AdmissionRequest
 from webhook.review.copy_requests import namespace_of
@@ -17,10 +17,10 @@ from webhook.review.sampling import Sampler, has_news, sample_of
 
 
 class Notes:
-    """One instance a process; the store's thread writes later what is noted here."""
+    """One instance a process; the database thread writes later what is noted here."""
 
-    def __init__(self, noticed: Noticed) -> None:
-        self._noticed = noticed
+    def __init__(self, pending: PendingWrites) -> None:
+        self._pending = pending
         self._sampler = Sampler()
 
     def take(self, request: AdmissionRequest, decisions: Sequence[Decision], unlisted: int) -> None:
@@ -39,8 +39,8 @@ class Notes:
             counts[DecisionKey(hour, namespace, "", "keep", Reason.TOO_MANY_IMAGES.value)] += unlisted
         for key, images in counts.items():
             metrics.IMAGES.labels(key.decision, key.reason).inc(images)
-        self._noticed.review(counts, uses)
+        self._pending.review(counts, uses)
         if not unlisted and has_news(decisions) and self._sampler.takes(namespace, workload, request.name):
             sample = sample_of(request, workload, decisions)
             if sample is not None:
-                self._noticed.sample(sample)
+                self._pending.sample(sample)

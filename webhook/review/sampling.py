@@ -14,7 +14,7 @@ from mirrors.kubernetes.pods import MIRROR_POD, SKIP, Json, mapping, text
 from mirrors.kubernetes.workloads import Workload
 from mirrors.services import SampledReview
 from mirrors.vocabulary.reasons import Reason
-from webhook.database.lru_cache import BoundedMap
+from webhook.database.lru_cache import LRUCache
 from webhook.decision.decision import Decision
 from webhook.review.admission_review import AdmissionRequest
 from webhook.review.copy_requests import namespace_of, pod_name_of
@@ -64,7 +64,7 @@ class Sampler:
         self._allowance = float(AT_ONCE)
         self._counted_at = time.monotonic()
         self._not_before = 0.0
-        self._until: BoundedMap[tuple[str, ...], float] = BoundedMap(10_000)
+        self._until: LRUCache[tuple[str, ...], float] = LRUCache(10_000)
 
     def takes(self, namespace: str, workload: Workload, pod: str) -> bool:
         """Whether this review is to be sampled: the first of its workload for a while, where the allowance lasts.

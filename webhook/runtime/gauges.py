@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics
 from webhook.database.lru_cache import RecentMaximum
-from webhook.database.thread import Store
+from webhook.database.thread import DatabaseThread
 from webhook.decision.snapshot import Snapshots
-from webhook.knowledge.registry_prober import Breaker
+from webhook.knowledge.registry_prober import CircuitBreaker
 
 if TYPE_CHECKING:
     from swapper_project.process.certificates import ReloadingContext
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 class Gauges:
     """``certificate`` is set where the process serves HTTPS."""
 
-    def __init__(self, snapshots: Snapshots, store: Store, breaker: Breaker, oldest_answer: RecentMaximum) -> None:
+    def __init__(
+        self, snapshots: Snapshots, database: DatabaseThread, breaker: CircuitBreaker, oldest_answer: RecentMaximum
+    ) -> None:
         self._snapshots = snapshots
-        self._store = store
+        self._database = database
         self._breaker = breaker
         self._oldest_answer = oldest_answer
         self._shown_hosts: set[str] = set()
@@ -42,7 +44,7 @@ class Gauges:
         metrics.DRY_RUN.set(snapshot.policy.dry_run)
         metrics.SWAP_ENABLED.set(not snapshot.policy.switched_off)
         metrics.CONFIG_PROBLEM.set(self._snapshots.problem is not None)
-        metrics.DATABASE_AVAILABLE.set(not self._store.is_away())
+        metrics.DATABASE_AVAILABLE.set(not self._database.is_away())
         metrics.EXISTENCE_STALE_SECONDS.set(self._oldest_answer.value())
         self._shown_hosts.add(snapshot.label(snapshot.policy.target.endpoint))
         self._publish_breaker({snapshot.label(host) for host in self._breaker.open_hosts()})

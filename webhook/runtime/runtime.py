@@ -1,4 +1,4 @@
-"""What a webhook process holds for as long as it lives: snapshot, store, registries' answers. Made after the fork."""
+"""What a webhook process holds while it runs: snapshot, database thread, registries' answers. Made after the fork."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from swapper_project.config import ConfigSource
 from swapper_project.process import logs, metrics
 from swapper_project.process.certificates import ReloadingContext
 from swapper_project.process.environment import Environment
-from webhook.database.thread import Store
+from webhook.database.thread import DatabaseThread
 from webhook.decision.snapshot import Snapshots
 from webhook.knowledge.engine_pool import Engines
-from webhook.knowledge.gatherer import Knowing
-from webhook.knowledge.registry_prober import BREAKER_REST, Existence
+from webhook.knowledge.gatherer import KnowledgeGatherer
+from webhook.knowledge.registry_prober import BREAKER_REST, RegistryProber
 from webhook.review.reviewer import Reviewer
 from webhook.runtime.gauges import Gauges
 
@@ -43,17 +43,19 @@ class Runtime:
         source = ConfigSource(path, environment.config_overrides)
         self.snapshots = Snapshots(source=source, environment=environment)
         self._engines = Engines(self._new_engine)
-        self.store = Store(
+        self.database = DatabaseThread(
             target=self.snapshots.target,
             quotas=lambda: self.snapshots.current.config.quotas,
             on_rows=self.snapshots.take_rows,
             facts=self._facts if settings.WEBHOOK else None,
             loads=not is_observer,
         )
-        self.existence = Existence(self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST))
-        knowing = Knowing(store=self.store, existence=self.existence, places=THREADS // 2)
-        self.reviewer = Reviewer(snapshots=self.snapshots, store=self.store, knowing=knowing)
-        self._gauges = Gauges(self.snapshots, self.store, self.existence.breaker, knowing.oldest_answer)
+        self.existence = RegistryProber(
+            self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST)
+        )
+        gatherer = KnowledgeGatherer(database=self.database, existence=self.existence, places=THREADS // 2)
+        self.reviewer = Reviewer(snapshots=self.snapshots, database=self.database, gatherer=gatherer)
+        self._gauges = Gauges(self.snapshots, self.database, self.existence.breaker, gatherer.oldest_answer)
         self.snapshots.after_look = self._after_look
 
     def follow_certificate(self, certificate: ReloadingContext | None) -> None:
@@ -65,11 +67,11 @@ class Runtime:
         if not self.is_observer:
             self._gauges.begin()
         self.snapshots.start()
-        self.store.start()
+        self.database.start()
 
     def stop(self) -> None:
         self.snapshots.stop()
-        self.store.stop()
+        self.database.stop()
         self.existence.close()
         self._engines.close()
 
@@ -87,7 +89,7 @@ class Runtime:
 
     def is_ready(self) -> bool:
         """Whether known images are in memory, or the database is not there to tell of them."""
-        return self.store.is_ready()
+        return self.database.is_ready()
 
     def budget(self, timeout: float | None = None) -> float:
         """Seconds that a review may take. ``timeout`` is what the API server says that it waits, where it does."""

@@ -13,7 +13,7 @@ from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
-from mirrors.jobs.copy.worker_context import Copier, Stop
+from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
 from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
@@ -25,7 +25,7 @@ from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CopyOutcome:
     """How it ended, in words, what is known of the mapping now, and what was learnt of namespaces."""
 
     words: str
@@ -35,10 +35,10 @@ class Done:
     unchanged: bool = False
 
 
-class Copying:
+class CopyJob:
     """One attempt; on the image's own thread."""
 
-    def __init__(self, copier: Copier, lease: Lease, attempt: Attempt) -> None:
+    def __init__(self, copier: WorkerContext, lease: Lease, attempt: Attempt) -> None:
         self._copier = copier
         self._attempt = attempt
         attempt.start()
@@ -46,7 +46,7 @@ class Copying:
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
 
-    def run(self, cancelled: Stop) -> Done:
+    def run(self, cancelled: Stop) -> CopyOutcome:
         """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
         # The claim has found neither of them paused: this process's engine may not know that yet.
@@ -68,23 +68,23 @@ class Copying:
                 return self._bring(driver, source, cancelled)
             raise
 
-    def _verify(self) -> Done:
+    def _verify(self) -> CopyOutcome:
         """Ask the target alone; what it has is compared with what was written there."""
         found = self._copier.engine.head(self._target, self._copier.driver().access(), confirm=True)
         if found is None:
             known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
-            return Done("the target does not have it: mirror it now, or wait for the next pod", known)
+            return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", known)
         present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
         written = self._job.mapping.target_digest
         if written and written != found.digest:
             words = f"the target has {found.digest}, and not {written} which was written: find out who pushed it"
-            return Done(words, present | {"obstacle": Obstacle.TAMPERED})
+            return CopyOutcome(words, present | {"obstacle": Obstacle.TAMPERED})
         obstacle = self._job.mapping.obstacle
         cleared = Obstacle.NONE if obstacle == Obstacle.TAMPERED else obstacle
         present |= {"target_digest": found.digest, "obstacle": cleared}
-        return Done(f"the target has it; {found.digest}", present)
+        return CopyOutcome(f"the target has it; {found.digest}", present)
 
-    def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
+    def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         state = driver.ensure_repository(self._target.repository)
         if state.was_looked_at:
             self._note_repository(state)
@@ -99,7 +99,7 @@ class Copying:
     def _note_repository(self, state: RepositoryState) -> None:
         repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
 
-    def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> Done:
+    def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> CopyOutcome:
         self._attempt.note(f"copying {self._source} to {self._target.name}")
         request = CopyRequest(
             # A mirror of the registry has the image under another host.
@@ -120,7 +120,7 @@ class Copying:
             )
         words = "nothing to do: the target has it already" if result.unchanged else "copied"
         known = _known(result) | self._access(source)
-        return Done(
+        return CopyOutcome(
             f"{words}; {result.target_digest}", known, source.grants, result.bytes_copied, unchanged=result.unchanged
         )
 
@@ -134,7 +134,7 @@ class Copying:
             return Readers(configured_host=self._source.registry)
         return Readers(namespaces=frozenset(name for name, granted in source.grants.items() if granted))
 
-    def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> Done:
+    def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         """A pull-through cache brings the image itself, once somebody asks for it."""
         try:
             digest = self._copier.engine.pull(self._target, driver.access(), cancelled=cancelled).digest
@@ -156,7 +156,7 @@ class Copying:
             "obstacle": Obstacle.NONE,
         }
         words = f"not copied: the target is a pull-through cache, and has it; {digest}"
-        return Done(words, known | self._access(source), source.grants, unchanged=True)
+        return CopyOutcome(words, known | self._access(source), source.grants, unchanged=True)
 
     def _access(self, source: SourceAccess) -> dict[str, Any]:
         """A pull secret that reads the image takes nothing away from those whom the configured log-in serves."""

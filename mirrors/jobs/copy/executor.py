@@ -11,12 +11,12 @@ from django.db import DataError, IntegrityError, transaction
 
 from mirrors.jobs.copy import failures
 from mirrors.jobs.copy.attempt_log import Attempt
-from mirrors.jobs.copy.copy_job import Copying, Done
+from mirrors.jobs.copy.copy_job import CopyJob, CopyOutcome
 from mirrors.jobs.copy.failures import Failure
-from mirrors.jobs.copy.worker_context import Copier, Stop
+from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue import host_limits, leases
-from mirrors.jobs.queue.database_retry import insist
-from mirrors.jobs.queue.heartbeat import Pulse
+from mirrors.jobs.queue.database_retry import retry_while_database_is_down
+from mirrors.jobs.queue.heartbeat import LeaseStatus
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.models import Access, ErrorClass, ImageMapping, Obstacle
 from mirrors.oci import CopyCancelledError
@@ -37,10 +37,10 @@ NOT_STORABLE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Runner:
+class JobExecutor:
     """Runs jobs on the calling thread. ``stop`` turning true makes a running copy give its job back."""
 
-    copier: Copier
+    copier: WorkerContext
     stop: Stop
 
     def run(self, lease: Lease) -> None:
@@ -55,9 +55,9 @@ class Runner:
             self.copier.heart.let_go(lease)
             attempt.count_bytes()
 
-    def _attempt(self, lease: Lease, pulse: Pulse, attempt: Attempt) -> None:
+    def _attempt(self, lease: Lease, pulse: LeaseStatus, attempt: Attempt) -> None:
         try:
-            copying = Copying(self.copier, lease, attempt)
+            copying = CopyJob(self.copier, lease, attempt)
             done = copying.run(cancelled=lambda: self.stop() or pulse.is_lost or pulse.is_cancelled)
         except CopyCancelledError:
             self._stopped(lease, pulse, attempt)
@@ -66,7 +66,7 @@ class Runner:
         else:
             self._succeeded(lease, attempt, done)
 
-    def _succeeded(self, lease: Lease, attempt: Attempt, done: Done) -> None:
+    def _succeeded(self, lease: Lease, attempt: Attempt, done: CopyOutcome) -> None:
         report = attempt.report(last_words=done.words)
 
         def write() -> bool:
@@ -78,7 +78,7 @@ class Runner:
         metrics.COPY_SECONDS.observe(attempt.seconds)
         log.info("Mirrored an image", job=lease.job_id, bytes=done.bytes_copied, unchanged=done.unchanged)
 
-    def _stopped(self, lease: Lease, pulse: Pulse, attempt: Attempt) -> None:
+    def _stopped(self, lease: Lease, pulse: LeaseStatus, attempt: Attempt) -> None:
         if pulse.is_lost:
             log.warning("Another worker has taken a job over; this copy of it was stopped", job=lease.job_id)
         elif pulse.is_cancelled:
@@ -113,11 +113,11 @@ class Runner:
 
     def _record(self, lease: Lease, write: Callable[[], bool]) -> None:
         try:
-            is_held = insist(write, stop=self.stop)
+            is_held = retry_while_database_is_down(write, stop=self.stop)
         except REFUSED_WRITES:
             log.exception("The database refused the result of a copy", job=lease.job_id)
             report = AttemptReport(ErrorClass.INVALID, NOT_STORABLE)
-            is_held = insist(lambda: leases.fail(lease, report), stop=self.stop)
+            is_held = retry_while_database_is_down(lambda: leases.fail(lease, report), stop=self.stop)
         if not is_held:
             log.warning("Another worker has taken a job over; what came of it here is dropped", job=lease.job_id)
 

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError, classify
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.queue.database_clock import from_now
 from mirrors.models import (
     CheckStatus,
@@ -42,7 +42,7 @@ Step = tuple[str, Callable[[], str]]
 class RegistryChecks:
     """One thread a test; the drain looks for them between its copies."""
 
-    def __init__(self, copier: Copier) -> None:
+    def __init__(self, copier: WorkerContext) -> None:
         self._copier = copier
         self._threads: list[threading.Thread] = []
 
@@ -68,7 +68,7 @@ class RegistryChecks:
             connection.close()
 
 
-def run(check: RegistryCheck, copier: Copier) -> None:
+def run(check: RegistryCheck, copier: WorkerContext) -> None:
     """All steps, the first failure ending it. What is recorded holds no secret."""
     steps: list[dict[str, Any]] = []
     passed = True
@@ -102,7 +102,7 @@ class _SkippedError(Exception):
 
 
 class _Steps:
-    def __init__(self, registry: Registry, copier: Copier) -> None:
+    def __init__(self, registry: Registry, copier: WorkerContext) -> None:
         self._registry = registry
         self._copier = copier
         self._access: RegistryAccess | None = None

@@ -7,7 +7,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from mirrors import selectors
 from mirrors.jobs.copy.failures import classify
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import TargetRepository
 from mirrors.registries.base import RepositoryState
 from mirrors.services import record_repository
@@ -23,7 +23,7 @@ def note(registry_id: int, name: str, state: RepositoryState) -> None:
         connection.close()
 
 
-def apply_requested(copier: Copier) -> None:
+def apply_requested(copier: WorkerContext) -> None:
     """Apply what was asked for at the target in force; each failure is kept on its row."""
     target = copier.config.target.name
     registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)

@@ -25,7 +25,7 @@ from swapper_project.config import Config, ConfigSource
 from swapper_project.process import metrics
 
 
-class Copier:
+class WorkerContext:
     """Lives as long as its process, so that connections, tokens and known blobs serve one drain after the other."""
 
     def __init__(self, source: ConfigSource) -> None:

@@ -15,9 +15,9 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from mirrors.jobs.copy import repositories
-from mirrors.jobs.copy.executor import Runner
+from mirrors.jobs.copy.executor import JobExecutor
 from mirrors.jobs.copy.registry_checks import RegistryChecks
-from mirrors.jobs.copy.worker_context import Copier, Stop
+from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue import claim_order, database_outage, leases
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.jobs.queue.shares import Room, room
@@ -83,7 +83,7 @@ class Drain:
 
     def __init__(
         self,
-        copier: Copier,
+        copier: WorkerContext,
         *,
         stop: Stop,
         only: Collection[int] | None = None,
@@ -93,7 +93,7 @@ class Drain:
         self._is_stopped = stop
         self._only = only
         self._keep_on = keep_on
-        self._threads = ImageThreads(Runner(copier, self._must_hand_back).run)
+        self._threads = ImageThreads(JobExecutor(copier, self._must_hand_back).run)
         self._checks = RegistryChecks(copier)
         self._limit = time.monotonic() + timing().drain_limit
         self._end = time.monotonic() + timing().drain_end

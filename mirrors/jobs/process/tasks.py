@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process import stopping
 from mirrors.jobs.process.drain import Drain
 from mirrors.jobs.queue.timing import timing
@@ -22,7 +22,7 @@ from swapper_project.process import configured
 
 log = structlog.get_logger(__name__)
 
-_copier: Copier | None = None
+_copier: WorkerContext | None = None
 _is_draining = False
 
 ACKNOWLEDGED_WITHIN = 1.0
@@ -33,7 +33,7 @@ def drain() -> str:
     """Run what is due in this worker process. Without arguments: a wake-up carries nothing."""
     global _copier, _is_draining
     if _copier is None:
-        _copier = Copier(config_source())
+        _copier = WorkerContext(config_source())
         threading.Thread(target=_leave_in_time, name="stop", daemon=True).start()
     _is_draining = True
     try:

@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
-def insist(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
+def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
     """Do ``write`` (one transaction), again and again while the database is away: for ``database_patience`` seconds,
     or until ``stop``. Raises the last error then."""
     deadline = time.monotonic() + timing().database_patience

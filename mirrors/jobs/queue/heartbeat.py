@@ -17,7 +17,7 @@ AFTER_ERROR = 0.5
 """Seconds until the next try when the database did not answer: be there before others take the jobs over."""
 
 
-class Pulse:
+class LeaseStatus:
     """What the heart has heard of one lease; read by the copy it belongs to."""
 
     __slots__ = ("is_cancelled", "is_lost")
@@ -31,7 +31,7 @@ class Heart:
     """Runs from :meth:`start` to :meth:`stop`. A registry that stalls a copy's own thread doesn't stop it."""
 
     def __init__(self) -> None:
-        self._held: dict[Lease, Pulse] = {}
+        self._held: dict[Lease, LeaseStatus] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
@@ -43,10 +43,10 @@ class Heart:
         self._stopping.set()
         self._thread.join(5)
 
-    def hold(self, lease: Lease) -> Pulse:
+    def hold(self, lease: Lease) -> LeaseStatus:
         """Renew this lease from now on."""
         with self._lock:
-            return self._held.setdefault(lease, Pulse())
+            return self._held.setdefault(lease, LeaseStatus())
 
     def let_go(self, lease: Lease) -> None:
         with self._lock:

@@ -18,7 +18,7 @@ from django.core.management import BaseCommand, CommandParser
 from django.db import close_old_connections, connection
 
 from mirrors.images import ImageRef, InvalidReferenceError
-from mirrors.jobs.copy.worker_context import Copier
+from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
 from mirrors.management.show_copies import show_on
 from mirrors.models import Priority, Trigger
@@ -26,7 +26,7 @@ from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.sources import SourceCatalog, source_entries
 from mirrors.selectors import job_snapshots, operator_sources
 from mirrors.selectors.job_snapshots import JobView
-from mirrors.services import MirrorOrder, OrderOutcome, request_mirrors
+from mirrors.services import MirrorOrder, RequestOutcome, request_mirrors
 from mirrors.services.config_rows import sync_config
 from mirrors.services.orders import PROBLEMS
 from swapper_project import config as configuration
@@ -120,7 +120,7 @@ def _parse(images: Sequence[str], config: Config) -> tuple[list[ImageRef], dict[
     return list(dict.fromkeys(refs)), refused
 
 
-def _order(refs: Sequence[ImageRef], config: Config) -> list[OrderOutcome]:
+def _order(refs: Sequence[ImageRef], config: Config) -> list[RequestOutcome]:
     registry = sync_config(config=config)
     orders = [
         MirrorOrder(
@@ -140,7 +140,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
     stop, over = threading.Event(), threading.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
-    copier = Copier(source)
+    copier = WorkerContext(source)
 
     def drain() -> None:
         while not (stop.is_set() or over.is_set()):
