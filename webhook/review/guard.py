@@ -41,7 +41,7 @@ class Guard:
         self._gatherer = gatherer
         self._inside: LRUCache[str, tuple[float, Sequence[MappingSnapshot]]] = LRUCache(5_000)
 
-    def look(self, decisions: Sequence[Decision], snapshot: Snapshot, limits: ReviewLimits) -> list[Decision]:
+    def deny_foreign(self, decisions: Sequence[Decision], snapshot: Snapshot, limits: ReviewLimits) -> list[Decision]:
         """The decisions, with reason ``access-denied`` for images that lie at the target and are another's."""
         named = {d.slot.pointer: _mirror(d, snapshot) for d in decisions if d.reason is Reason.ALREADY_AT_TARGET}
         if not named or snapshot.policy.private_images not in {"guard", "enforce"}:
@@ -54,25 +54,26 @@ class Guard:
             if ref is None:
                 return False
             rows = [own[str(ref)]] if str(ref) in own else owners.get(ref.name, ())
-            return _guards(rows, snapshot, limits)
+            return is_private_repository(rows, snapshot, limits)
 
         return [replace(d, reason=Reason.ACCESS_DENIED) if is_denied(d) else d for d in decisions]
 
-    def barred(
+    def bar(
         self, decisions: Sequence[Decision], known: Mapping[str, Knowledge], snapshot: Snapshot, limits: ReviewLimits
-    ) -> list[str]:
-        """Images of unknown provenance that lie where another's private ones do: another tag of it, or the digest
-        alone. Asked under ``always``, which swaps what is unknown."""
+    ) -> dict[str, Knowledge]:
+        """What is known of images of unknown provenance that lie where another's private ones do: another tag of it,
+        or the digest alone. Asked under ``always``, which swaps what is unknown."""
         policy = snapshot.policy
         if policy.swap_policy != "always" or policy.private_images == "mirror":
-            return []
+            return {}
         names = {
             d.key: d.target.name
             for d in decisions
             if d.target is not None and known[d.key].access == "unknown" and not known[d.key].granted
         }
         owners = self._owners(names.values(), limits)
-        return [key for key, name in names.items() if _guards(owners.get(name, ()), snapshot, limits)]
+        barred = (key for key, name in names.items() if is_private_repository(owners.get(name, ()), snapshot, limits))
+        return {key: replace(known[key], barred=True) for key in barred}
 
     def _owners(self, repositories: Iterable[str], limits: ReviewLimits) -> dict[str, Sequence[MappingSnapshot]]:
         """Private mappings of the repositories: another tag, or the digest alone, is the same private image."""
@@ -106,6 +107,6 @@ def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:
     return replace(decision.source, registry=snapshot.policy.target.endpoint)
 
 
-def _guards(owners: Sequence[MappingSnapshot], snapshot: Snapshot, limits: ReviewLimits) -> bool:
+def is_private_repository(owners: Sequence[MappingSnapshot], snapshot: Snapshot, limits: ReviewLimits) -> bool:
     """Whether one of them is private, and not for the pod's namespace."""
     return any(from_rows.is_guarded(owner, snapshot, limits.namespace) for owner in owners)

@@ -10,7 +10,7 @@ from swapper_project.process import metrics
 from webhook.database.lru_cache import RecentMaximum
 from webhook.database.thread import DatabaseThread
 from webhook.decision.snapshot import Snapshots
-from webhook.knowledge.registry_prober import CircuitBreaker
+from webhook.knowledge.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
     from swapper_project.process.certificates import ReloadingContext

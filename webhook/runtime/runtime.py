@@ -18,9 +18,10 @@ from swapper_project.process.certificates import ReloadingContext
 from swapper_project.process.environment import Environment
 from webhook.database.thread import DatabaseThread
 from webhook.decision.snapshot import Snapshots
+from webhook.knowledge.circuit_breaker import BREAKER_REST
 from webhook.knowledge.engine_pool import Engines
 from webhook.knowledge.gatherer import KnowledgeGatherer
-from webhook.knowledge.registry_prober import BREAKER_REST, RegistryProber
+from webhook.knowledge.registry_prober import RegistryProber
 from webhook.review.reviewer import Reviewer
 from webhook.runtime.gauges import Gauges
 

@@ -1,0 +1,86 @@
+"""Hosts that do not answer are not asked for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+BREAKER_ANSWERS: Final = 5
+BREAKER_WINDOW: Final = 10.0
+"""Seconds: so many unknown answers within them open the breaker of a host."""
+
+BREAKER_REST: Final = 30.0
+"""Seconds for which a host is not asked. A restart of a registry takes about as long."""
+
+MOST_HOSTS: Final = 1_000
+"""Hosts that are remembered; pods choose them."""
+
+FORGOTTEN_AFTER: Final = 600.0
+"""Seconds after which a host that nobody asks for any more does not count as open."""
+
+PROBE_SECONDS: Final = 10.0
+
+
+class CircuitBreaker:
+    """Opens for a host that gave five unknown answers in ten seconds. After its rest one question goes through, whose
+    answer closes it or lets it rest again."""
+
+    def __init__(self, rest: float) -> None:
+        self._rest = rest
+        self._lock = threading.Lock()
+        self._failures: dict[str, deque[float]] = {}
+        self._open_until: dict[str, float] = {}
+        self._probed_at: dict[str, float] = {}
+
+    def is_open(self, host: str) -> bool:
+        """Whether there is no sense in asking now."""
+        with self._lock:
+            return self._is_open(host, time.monotonic())
+
+    def may_ask(self, host: str) -> bool:
+        """To be called right before a question: of those that come after the rest one may."""
+        now = time.monotonic()
+        with self._lock:
+            if self._is_open(host, now):
+                return False
+            if host in self._open_until:
+                self._probed_at[host] = now
+            return True
+
+    def _is_open(self, host: str, now: float) -> bool:
+        until = self._open_until.get(host)
+        if until is None:
+            return False
+        return now < until or now < self._probed_at.get(host, 0.0) + PROBE_SECONDS
+
+    def note(self, host: str, state: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if state != "unknown":
+                self._failures.pop(host, None)
+                self._probed_at.pop(host, None)
+                if self._open_until.pop(host, None) is not None:
+                    log.info("A registry answers again", host=host)
+                return
+            failures = self._failures.setdefault(host, deque(maxlen=BREAKER_ANSWERS))
+            failures.append(now)
+            is_a_probe = self._probed_at.pop(host, None) is not None
+            if is_a_probe or (len(failures) == BREAKER_ANSWERS and now - failures[0] <= BREAKER_WINDOW):
+                self._open_until[host] = now + self._rest
+                log.warning("A registry does not answer; it is not asked for a while", host=host, seconds=self._rest)
+            # Source hosts are chosen by pod authors, so these dictionaries must not grow with them.
+            for held in (self._failures, self._open_until, self._probed_at):
+                if len(held) > MOST_HOSTS:
+                    held.pop(next(iter(held)))
+
+    def open_hosts(self) -> set[str]:
+        """Hosts that gave no answer since they were last given up."""
+        now = time.monotonic()
+        with self._lock:
+            return {host for host, until in self._open_until.items() if now < until + FORGOTTEN_AFTER}
