@@ -24,7 +24,6 @@ _SERVICES: Final[dict[EcrKind, str]] = {
     "fips-dualstack": "dkr-ecr-fips",
 }
 _ECR: Final = re.compile(r"(?P<account>[0-9]{12})\.(?P<service>dkr[.-]ecr(?:-fips)?)\.(?P<region>[a-z0-9-]+)\..+")
-_GAR: Final = re.compile(r"(?P<location>[a-z]+(?:-[a-z]+)*[0-9]{0,2})-docker\.pkg\.dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +74,6 @@ def ecr_arn(account: str, region: str, repository: str) -> str:
 def gar_host(location: str) -> str:
     """The host of a location (a region, or a multi-region such as ``europe``) of Google Artifact Registry."""
     return f"{location}-docker.pkg.dev"
-
-
-def parse_gar_host(host: str) -> str | None:
-    """The location of a host of Google Artifact Registry."""
-    match = _GAR.fullmatch(host)
-    return match["location"] if match else None
 
 
 def _partition_of(region: str) -> _Partition:

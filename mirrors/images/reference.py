@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 MAX_REFERENCE = 1024
@@ -87,16 +87,6 @@ class ImageRef:
     def manifest_reference(self) -> str:
         """What a registry is asked for under ``/manifests/``: the digest, which alone counts, else the tag."""
         return self.digest or self.tag or DEFAULT_TAG
-
-    def with_tag(self, tag: str | None) -> ImageRef:
-        if tag is not None and not _TAG_ONLY.fullmatch(tag):
-            raise InvalidReferenceError(f"{_quote(tag)} is no tag")
-        return replace(self, tag=tag)
-
-    def with_digest(self, digest: str | None) -> ImageRef:
-        if digest is not None and not _DIGEST_ONLY.fullmatch(digest):
-            raise InvalidReferenceError(f"{_quote(digest)} is no sha256 or sha512 digest")
-        return replace(self, digest=digest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,6 @@ class HostBudget(models.Model):
     probe_until = ReadableDateTimeField(
         null=True, blank=True, editable=False, help_text="Until when one job alone talks to it after its pause."
     )
-    tokens = models.FloatField(null=True, blank=True)
     remaining = models.IntegerField(null=True, blank=True, help_text="As the registry itself reports.")
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -12,7 +12,6 @@ from mirrors.images.cloud_hosts import (
     ecr_host,
     gar_host,
     parse_ecr_host,
-    parse_gar_host,
 )
 
 ACCOUNT = "123456789012"
@@ -66,5 +65,4 @@ def test_all_names_of_a_registry_are_different() -> None:
 
 @pytest.mark.parametrize("location", ["europe-west3", "us", "europe", "asia-southeast2"])
 def test_locations_of_artifact_registry(location: str) -> None:
-    assert parse_gar_host(gar_host(location)) == location
-    assert parse_gar_host("gcr.io") is None
+    assert gar_host(location) == f"{location}-docker.pkg.dev"
