@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-sqlite test-postgres test-browser screenshots lint lock tools bench-admission bench-burst \
+.PHONY: demo run test test-fast test-sqlite test-postgres test-browser screenshots lint lock tools bench-admission bench-burst \
 	bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
@@ -27,6 +27,9 @@ test: $(STAMP) tools  ## all tests, on SQLite, on Postgres and in the browser
 
 test-sqlite: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser" $(ARGS)
+
+test-fast: $(STAMP)  ## what needs no server and no process of its own, in a minute
+	$(BIN)/python -m pytest -q -n 2 -m "fast and not browser" $(ARGS)
 
 test-postgres: $(STAMP)
 	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m database $(ARGS)

@@ -16,10 +16,31 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+STARTS_SERVERS = {
+    "ControlPlane",
+    "FaultyRegistry",
+    "MemoryRegistry",
+    "Process",
+    "Webhook",
+    "running_registry",
+    "running_webhook",
+    "run_manage",
+    "subprocess",
+}
+"""Names that a test module imports if its tests start processes or servers."""
+
+SERVERS = {"aws", "database_url", "live_server", "plane"}
+"""Fixtures that are servers, or for them."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the kind of database, so that it can be run on the other one too."""
+    """Mark what depends on the kind of database, so that it can be run on the other one too, and what needs no server,
+    so that it can be run after each edit."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
+        starts_servers = vars(getattr(item, "module", None) or item).keys() & STARTS_SERVERS or fixtures & SERVERS
+        if not starts_servers and "scale" not in item.path.parts:
+            item.add_marker("fast")
         if fixtures & {"db", "transactional_db", "database_url"} or item.get_closest_marker("django_db"):
             item.add_marker("database")
 

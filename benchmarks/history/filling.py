@@ -33,7 +33,7 @@ _COLUMNS = {
     "operatoraction": "id actor action subject details mapping_id job_id created_at",
     "registrycheck": "id registry_id status steps requested_by created_at started_at finished_at",
     "instance": "id role name facts started_at seen_at",
-    "hostbudget": "id host credential operation resting_until tokens remaining updated_at",
+    "hostbudget": "id host credential operation resting_until remaining updated_at",
     "targetrepository": "id registry_id name facts differences has_differences pulls_through problem "
     "apply_requested_at checked_at",
 }

@@ -63,7 +63,7 @@ def instances(story: Story) -> Iterator[Row]:
 def hosts(story: Story) -> Iterator[Row]:
     for number in range(40):
         resting = text(story.now.timestamp() + 3_600) if number < 3 else None
-        yield (number + 1, f"registry-{number}.example.com", "", "pull", resting, 50.0, 90, text(story.at(1)))
+        yield (number + 1, f"registry-{number}.example.com", "", "pull", resting, 90, text(story.at(1)))
 
 
 def repositories(story: Story, registry_id: int) -> Iterator[Row]:
