@@ -11,7 +11,17 @@ from tests.docs.markdown import PAGES, anchors, code
 from tests.support.databases import ROOT
 
 EVERY_PAGE = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks/README.md"]
-FOLDERS = "benchmarks charts docs mirrors requirements swapper_project templates tests webhook".split()
+FOLDERS = (
+    "benchmarks",
+    "charts",
+    "docs",
+    "mirrors",
+    "requirements",
+    "swapper_project",
+    "templates",
+    "tests",
+    "webhook",
+)
 _PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*\w/?")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _MODULE = re.compile(r"\w+\.py")
