@@ -13,6 +13,11 @@ from django.db import DatabaseError, InterfaceError, OperationalError, Programmi
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
 """Flags that each command takes, and the variable that is set by each."""
 
+REFUSING: Mapping[str, str] = {
+    "demo": "it makes a configuration and a data directory of its own. To run your configuration: manage.py up"
+}
+"""Commands that take none of the flags, and why."""
+
 _NOT_MIGRATED = ("no such table", "no such column", "does not exist")
 
 
@@ -21,14 +26,22 @@ def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[s
     child processes inherit them. A flag wins over a variable that was set before."""
     parser = argparse.ArgumentParser(prog="manage.py", add_help=False, allow_abbrev=False)
     for flag in FLAGS:
-        parser.add_argument(flag)
+        parser.add_argument(flag, type=_path)
     known, rest = parser.parse_known_args(argv[1:])
+    if rest and rest[0] in REFUSING and any(value is not None for value in vars(known).values()):
+        parser.exit(2, f"{rest[0]} takes neither {' nor '.join(FLAGS)}: {REFUSING[rest[0]]}\n")
     for flag, variable in FLAGS.items():
         value = getattr(known, flag.strip("-").replace("-", "_"))
         if value is not None:
-            environ[variable] = os.path.abspath(value)
+            environ[variable] = value
             environ.pop(f"{variable}_FILE", None)
     return [*argv[:1], *rest]
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must name a path")
+    return os.path.abspath(text)
 
 
 def explain(error: Exception) -> str:

@@ -12,18 +12,19 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.core.management import CommandError, CommandParser, call_command
 from django.db import IntegrityError, connection, transaction
 
 from mirrors.indexes import ensure_search
 from mirrors.preparing import only_one
 from mirrors.services.config_rows import sync_config
 from swapper_project import configured
+from swapper_project.base_command import ConfiguredCommand
 from swapper_project.certificates import write_private
 from swapper_project.config import Config
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = (
         "Migrate the database, write the rows of the configuration file, and make the first admin user. "
         "Safe to run again, and from several places at once: one works, the others wait for it."
