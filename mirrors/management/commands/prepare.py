@@ -18,7 +18,7 @@ from django.db import IntegrityError, connection, transaction
 from mirrors.indexes import ensure_search
 from mirrors.preparing import only_one
 from mirrors.services.config_rows import sync_config
-from swapper_project import configured
+from swapper_project import configured, data_directory
 from swapper_project.base_command import ConfiguredCommand
 from swapper_project.certificates import write_private
 from swapper_project.config import Config
@@ -42,6 +42,9 @@ class Command(ConfiguredCommand):
         config = configured.load(settings.ENVIRONMENT)
         with only_one(connection):
             self._prepare(config, admin_password_file)
+        if connection.vendor == "sqlite":
+            # The database may be new, and SQLite makes files that everybody reads.
+            data_directory.protect(settings.ENVIRONMENT.data_dir, Path(connection.settings_dict["NAME"]))
 
     def _prepare(self, config: Config, admin_password_file: Path | None) -> None:
         call_command("migrate", interactive=False, verbosity=0)
