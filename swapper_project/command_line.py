@@ -8,7 +8,9 @@ import os
 from collections.abc import Mapping, MutableMapping, Sequence
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
+from django.db import Error
+
+from swapper_project.database_errors import explain_database
 
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
 """Flags that each command takes, and the variable that is set by each."""
@@ -18,7 +20,7 @@ REFUSING: Mapping[str, str] = {
 }
 """Commands that take none of the flags, and why."""
 
-_NOT_MIGRATED = ("no such table", "no such column", "does not exist")
+_NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[str]:
@@ -44,6 +46,14 @@ def _path(text: str) -> str:
     return os.path.abspath(text)
 
 
+def explain_write(error: OSError, place: str = "") -> str:
+    """What to do about a file that cannot be written; ``place`` where the error names none."""
+    where = f" {error.filename or place}" if error.filename or place else ""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    step = "Free space there" if is_full else "Give this user the right to write there"
+    return f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir."
+
+
 def explain(error: Exception) -> str:
     """What went wrong and what to do about it, in one line; empty for an error that only its traceback explains."""
     if isinstance(error, ImproperlyConfigured):
@@ -53,24 +63,8 @@ def explain(error: Exception) -> str:
                 "of `up` with --data-dir."
             )
         return str(error)
-    if isinstance(error, (DatabaseError, InterfaceError)):
-        return _explain_database(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
-        place = f" {error.filename}" if error.filename else ""
-        return f"Cannot write{place}: {error.strerror}. Free space there, or name another directory with --data-dir."
-    return ""
-
-
-def _explain_database(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[-1] if lines else type(error).__name__
-    is_missing = 'database "' in first and first.endswith("does not exist")
-    if not is_missing and (isinstance(error, ProgrammingError) or any(words in first for words in _NOT_MIGRATED)):
-        return f"The database is not prepared ({first}). Run: manage.py prepare"
-    if is_missing:
-        return f"The database does not exist: {first}. Create it, or correct SWAPPER_DATABASE_URL."
-    if isinstance(error, (OperationalError, InterfaceError)):
-        if "full" in first or "readonly" in first or "unable to open" in first or "I/O" in first:
-            return f"The database cannot be written: {first}. Check the disk and the permissions of the data directory."
-        return f"The database does not answer: {first}. Check SWAPPER_DATABASE_URL, and that its server runs."
+    if isinstance(error, Error):
+        return explain_database(error)
+    if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+        return explain_write(error)
     return ""

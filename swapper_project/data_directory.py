@@ -84,7 +84,7 @@ def _is_ours(directory: Path) -> bool:
         names = os.listdir(directory)
     except OSError:
         return False
-    return all(name in OURS or name.startswith(f"{DATABASE}-") for name in names)
+    return all(name.removesuffix(".new") in OURS or name.startswith(f"{DATABASE}-") for name in names)
 
 
 def _mode(path: Path) -> int:

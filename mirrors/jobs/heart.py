@@ -11,6 +11,7 @@ from mirrors.jobs import lease as leases
 from mirrors.jobs import liveness, outage
 from mirrors.jobs.lease import Lease
 from mirrors.jobs.timing import timing
+from swapper_project.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ class Heart:
                 self._beat()
             except (DatabaseError, InterfaceError) as error:
                 # Copies go on: while the database is away nobody else can take their jobs either.
-                log.warning("Leases cannot be renewed; trying again", error=str(error))
+                log.warning("Leases cannot be renewed; trying again", error=explain_database(error) or str(error))
                 outage.notice()
                 connection.close()
                 pause = min(pause, AFTER_ERROR)

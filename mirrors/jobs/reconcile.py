@@ -24,6 +24,7 @@ from mirrors.jobs.timing import timing
 from mirrors.models import ErrorClass, ImageMapping, InstanceRole, JobStatus, MirrorJob
 from mirrors.services import report_instance, withdraw_instance
 from mirrors.wakeup import wake_workers
+from swapper_project.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +72,7 @@ class Reconciler:
             else:
                 look_out()
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Jobs cannot be reconciled; trying again", error=str(error).strip())
+            log.warning("Jobs cannot be reconciled; trying again", error=explain_database(error) or str(error))
             outage.notice()
             connection.close()
             return f"the database cannot be used: {' '.join(str(error).split())}"

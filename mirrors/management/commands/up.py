@@ -15,8 +15,8 @@ import structlog
 from django.conf import settings
 from django.core.management import CommandParser
 
+from swapper_project import command_line, configured, listening, logs
 from swapper_project import config as configuration
-from swapper_project import configured, listening, logs
 from swapper_project.base_command import ConfiguredCommand
 from swapper_project.certificates import CertificateError, ReloadingContext, ensure_self_signed
 from swapper_project.config import Config
@@ -77,7 +77,7 @@ class Command(ConfiguredCommand):
             common = _common_environment(path, overrides, data_dir)
             webhook = _webhook_environment(config, data_dir, no_tls=options["no_tls"])
         except OSError as error:
-            configured.stop(f"{error.filename or data_dir}: {error.strerror}. Name another place with --data-dir.")
+            configured.stop(command_line.explain_write(error, str(data_dir)))
         except CertificateError as error:
             configured.stop(f"{error}. Mend tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
         # The worker copies without its metrics' address, and says so in the log.
