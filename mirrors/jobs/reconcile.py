@@ -124,7 +124,8 @@ def _take_back(job: MirrorJob) -> None:
             taken = _end(expired, status=JobStatus.CANCELLED)
         elif job.attempts >= job.max_attempts:
             message = EXHAUSTED.format(attempts=job.attempts)
-            taken = _end(expired, status=JobStatus.FAILED, error_class=ErrorClass.WORKER_LOST, error_message=message)
+            lost = {"error_class": ErrorClass.WORKER_LOST, "error_message": message, "error_says_step": True}
+            taken = _end(expired, status=JobStatus.FAILED, **lost)
         else:
             taken = expired.filter(cancel_requested_at__isnull=True, attempts__lt=F("max_attempts")).update(
                 status=JobStatus.PENDING,
@@ -133,13 +134,14 @@ def _take_back(job: MirrorJob) -> None:
                 available_at=Now(),
                 error_class=ErrorClass.WORKER_LOST,
                 error_message=LOST_MESSAGE,
+                error_says_step=False,
             )
         if taken:
             lose_attempts(job.id)
             log.warning("A worker was lost in the middle of a copy", job=job.id, attempts=job.attempts)
 
 
-def _end(expired: QuerySet[MirrorJob], **fields: str) -> int:
+def _end(expired: QuerySet[MirrorJob], **fields: object) -> int:
     mappings = list(expired.values_list("mapping_id", flat=True))
     taken = expired.update(lease_token=None, lease_expires_at=None, finished_at=Now(), **fields)
     if taken:
