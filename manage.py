@@ -12,15 +12,8 @@ def main() -> None:
     from swapper_project.process import command_line
 
     argv = command_line.take_flags(sys.argv, os.environ)
-    if argv[1:2] == ["worker"]:
-        # Before anything imports the metrics: the worker's processes are forked, and share them by files.
-        from swapper_project.process import metrics_files
-
-        metrics_files.begin()
-    from django.core.management import execute_from_command_line
-
     try:
-        execute_from_command_line(argv)
+        _run(argv)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -28,6 +21,17 @@ def main() -> None:
             raise
         print(words, file=sys.stderr)
         sys.exit(2)
+
+
+def _run(argv: list[str]) -> None:
+    if argv[1:2] == ["worker"]:
+        # Before anything imports the metrics: the worker's processes are forked, and share them by files.
+        from swapper_project.process import metrics_files
+
+        metrics_files.begin()
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(argv)
 
 
 if __name__ == "__main__":

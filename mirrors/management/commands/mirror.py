@@ -9,12 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import CommandParser
 from django.db import close_old_connections, connection
 
 from mirrors.images import ImageRef, InvalidReferenceError
@@ -32,11 +31,12 @@ from mirrors.services.orders import PROBLEMS
 from swapper_project import config as configuration
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import configured, logs
+from swapper_project.process.base_command import ConfiguredCommand, environment_with
 
 LOOK_EVERY = 0.25
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = (
         "Mirror images now, whether or not a worker runs and whatever dryRun says. "
         "Ends with status 1 if one of them could not be mirrored, with 2 if all of them were refused."
@@ -46,7 +46,6 @@ class Command(BaseCommand):
         parser.add_argument(
             "images", nargs="+", metavar="IMAGE", help="as in a pod: nginx:1.27, ghcr.io/org/app@sha256:…"
         )
-        parser.add_argument("--config", help="configuration file")
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="one JSON object for each image at the end"
         )
@@ -85,10 +84,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{view.source}: ordered, job {view.job_id}")
 
 
-def _config_source(explicit: str | None) -> ConfigSource:
-    environment = settings.ENVIRONMENT
-    if explicit:
-        environment = replace(environment, config=Path(explicit))
+def _config_source(explicit: Path | None) -> ConfigSource:
+    environment = environment_with(explicit)
     path = configuration.find(str(environment.config) if environment.config else None)
     if path is None:
         configured.stop(configured.MISSING)

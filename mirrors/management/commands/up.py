@@ -13,11 +13,12 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import CommandParser
 
 from swapper_project import config as configuration
 from swapper_project.config import Config
-from swapper_project.process import configured, listening, logs
+from swapper_project.process import command_line, configured, listening, logs
+from swapper_project.process.base_command import ConfiguredCommand
 from swapper_project.process.certificates import CertificateError, ReloadingContext, ensure_self_signed
 from swapper_project.process.secret_key import ensure_secret_key
 from swapper_project.process.supervisor import Program, Supervisor, gunicorn, manage
@@ -37,12 +38,11 @@ FLAGS = {
 }
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = "Run webhook, web (admin) and worker on this machine, with their database, until Ctrl-C."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--config", help="configuration file; default: .k8s-image-swapper.yaml in $HOME, then here")
         parser.add_argument(
             "--dry-run", nargs="?", const=True, type=_boolean, help="decide, but change nothing (default: true)"
         )
@@ -58,12 +58,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--metrics-address", default="127.0.0.1:8001", type=_address, help="where the worker's metrics are"
         )
-        parser.add_argument("--data-dir", type=Path, help="database, keys and certificate live here")
         parser.add_argument("--no-tls", action="store_true", help="serve the webhook over plain HTTP")
 
     def handle(self, **options: Any) -> None:
         overrides = {key: options[flag] for flag, key in FLAGS.items() if options[flag] is not None}
-        path = configuration.find(options["config"] or _text(settings.ENVIRONMENT.config))
+        path = configuration.find(_text(settings.ENVIRONMENT.config))
         if path is None:
             configured.stop(configured.MISSING)
         try:
@@ -73,12 +72,12 @@ class Command(BaseCommand):
         logs.configure(config.log_level, config.log_format)
         if config.overridden:
             log.info("Flags override the configuration file", keys=list(config.overridden))
-        data_dir = (options["data_dir"] or settings.ENVIRONMENT.data_dir).resolve()
+        data_dir = settings.ENVIRONMENT.data_dir.resolve()
         try:
             common = _common_environment(path, overrides, data_dir)
             webhook = _webhook_environment(config, data_dir, no_tls=options["no_tls"])
         except OSError as error:
-            configured.stop(f"{error.filename or data_dir}: {error.strerror}. Name another place with --data-dir.")
+            configured.stop(command_line.explain_write(error, str(data_dir)))
         except CertificateError as error:
             configured.stop(f"{error}. Mend tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
         # The worker copies without its metrics' address, and says so in the log.
