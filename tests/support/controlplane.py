@@ -106,11 +106,11 @@ def control_plane() -> Iterator[ControlPlane]:
         authority.issue(directory / "api.pem", directory / "api.key")
         (directory / "tokens.csv").write_text(f'{ADMIN},admin,1,"system:masters"\n{OTHER},{ACCOUNT},2\n')
         client, peer = free_port(), free_port()
-        with _running([str(place / "etcd"), *_etcd(directory, client, peer)], directory / "etcd.log") as etcd:
+        with running_program([str(place / "etcd"), *_etcd(directory, client, peer)], directory / "etcd.log") as etcd:
             wait_until(lambda: _is_healthy(client, etcd), timeout=60, what="etcd")
             port = free_port()
             arguments = _apiserver(directory, port, client)
-            with _running([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log") as server:
+            with running_program([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log") as server:
                 plane = ControlPlane(f"https://127.0.0.1:{port}", authority.file, directory)
                 wait_until(lambda: _is_ready(plane, server), timeout=90, what="the API server")
                 yield plane
@@ -151,7 +151,7 @@ def _apiserver(directory: Path, port: int, etcd: int) -> list[str]:
 
 
 @contextmanager
-def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_program(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     libc = ctypes.CDLL(None)
     with log.open("wb") as file:
         process = subprocess.Popen(
