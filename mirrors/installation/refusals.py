@@ -30,7 +30,7 @@ def refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -> In
     if code_of(error) in (401, 403):
         return InstallationError(
             f"Cannot {action}: {said or 'forbidden'}. Let the service account {right} "
-            "(docs/operations.md has the role; rbac.create where the chart is used)."
+            "(docs/cluster-setup.md has the roles; rbac.create where the chart is used)."
         )
     return InstallationError(f"Cannot {action}: the API server answered {code_of(error)}: {said}")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+import re
+from typing import Any, Final
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
@@ -13,6 +14,8 @@ from mirrors.installation.refusals import InstallationError
 from mirrors.installation.registration import Registration
 from mirrors.installation.renewal import Renewal
 from mirrors.installation.rotation import Policy
+
+PATH_SEGMENT: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
 class Command(BaseCommand):
@@ -35,6 +38,9 @@ class Command(BaseCommand):
             "--old-authority-hours", type=int, default=24, help="how long an old one stays trusted; default: 24"
         )
         parser.add_argument(
+            "--wait-seconds", type=float, default=60, help="for a webhook configuration that is absent; default: 60"
+        )
+        parser.add_argument(
             "--rotate-authority", action="store_true", help="replace the authority now, if its key has leaked"
         )
 
@@ -42,7 +48,7 @@ class Command(BaseCommand):
         policy = _policy(namespace, options)
         try:
             token = _token(namespace, options["token_secret"])
-            registration = Registration(options["webhook_configuration"], token)
+            registration = Registration(options["webhook_configuration"], token, options["wait_seconds"])
             for line in Renewal(namespace, secret, registration, policy).run():
                 self.stdout.write(line)
         except (InstallationError, ClusterError) as error:
@@ -73,5 +79,10 @@ def _token(namespace: str, secret: str | None) -> str:
         raise InstallationError(
             f"Secret {namespace}/{secret} has no webhook-token: create it with setup_secrets, "
             "or leave out --token-secret."
+        )
+    if not PATH_SEGMENT.fullmatch(token):
+        raise InstallationError(
+            f"webhook-token of Secret {namespace}/{secret} cannot be in the path of a Service: Kubernetes takes only "
+            "a-z, 0-9 and -. Replace it, for instance with the output of `openssl rand -hex 32`; restart the webhook."
         )
     return token
