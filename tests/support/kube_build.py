@@ -1,4 +1,4 @@
-"""etcd, kube-apiserver and kube-controller-manager, built from their Go modules and kept; ``KUBEBUILDER_ASSETS`` names built ones instead."""
+"""The programs of a control plane, built from Go modules and kept; ``KUBEBUILDER_ASSETS`` names built ones instead."""
 
 from __future__ import annotations
 

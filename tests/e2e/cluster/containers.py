@@ -74,7 +74,7 @@ class Environment:
             ref = source["configMapKeyRef"]
             return str((self._object("configmaps", ref["name"]).get("data") or {})[ref["key"]])
         path = source["fieldRef"]["fieldPath"]
-        fields = {
+        fields: dict[str, str] = {
             "metadata.name": self._pod["metadata"]["name"],
             "metadata.namespace": self._pod["metadata"]["namespace"],
             "status.podIP": self._address,
@@ -90,7 +90,12 @@ class Environment:
 
 
 def start(
-    container: Any, environment: Mapping[str, str], arguments: list[str], log: Path, address: str, kubeconfig: Path | None
+    container: Any,
+    environment: Mapping[str, str],
+    arguments: list[str],
+    log: Path,
+    address: str,
+    kubeconfig: Path | None,
 ) -> subprocess.Popen[bytes]:
     """Start a container of ours, or of Postgres."""
     if is_own(container["image"]):

@@ -69,7 +69,7 @@ class ServiceNetwork:
 
 def _selects(service: Any, pod: RunningPod) -> bool:
     selector = service["spec"]["selector"]
-    return service["metadata"]["namespace"] == pod.namespace and selector.items() <= pod.labels.items()
+    return bool(service["metadata"]["namespace"] == pod.namespace and selector.items() <= pod.labels.items())
 
 
 def _port_of(pod: RunningPod, target: int | str) -> int:
