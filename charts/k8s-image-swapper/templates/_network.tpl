@@ -1,12 +1,14 @@
 {{/* Who may connect to what, as `from` of a NetworkPolicy. */}}
 
-{{/* One rule, or none where nobody may connect: list PORT-NAME PEERS. */}}
-{{- define "swapper.ingressRule" -}}
-{{- with index . 1 }}
-- ports: [{port: {{ index $ 0 }}, protocol: TCP}]
+{{/* Rules for one port; none where nobody may connect: list PORT-NAME PEERS. */}}
+{{- define "swapper.ingressRules" -}}
+{{- if index . 1 -}}
+- ports: [{port: {{ index . 0 }}, protocol: TCP}]
   from:
-    {{- toYaml . | nindent 4 }}
-{{- end }}
+    {{- index . 1 | toYaml | nindent 4 }}
+{{- else -}}
+[]
+{{- end -}}
 {{- end -}}
 
 {{/* Users of web: those that are named; else all where an ingress or a gateway leads there. */}}

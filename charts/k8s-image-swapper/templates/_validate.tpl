@@ -1,6 +1,7 @@
 {{/* Values that cannot work together, with what to set. */}}
 {{- define "swapper.validate" -}}
 {{- include "swapper.validateImage" . -}}
+{{- include "swapper.validateTarget" . -}}
 {{- include "swapper.validateTls" . -}}
 {{- include "swapper.validateWebhook" . -}}
 {{- include "swapper.validateDatabase" . -}}
@@ -11,6 +12,14 @@
 {{- $isUpstream := eq (include "swapper.tagIsUpstream" .) "true" -}}
 {{- if and $isUpstream (not $isOwn) (not .Values.image.digest) (ne (include "swapper.namesUpstream" .) "true") -}}
 {{- fail (printf "\n\nimage.tag %s is a release of estahn/k8s-image-swapper, which cannot run this chart. Copy %s:%s to %s, and remove image.tag." (include "swapper.text" .Values.image.tag) (include "swapper.ownRepository" .) .Chart.AppVersion .Values.image.repository) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "swapper.validateTarget" -}}
+{{- $config := include "swapper.config" . | fromYaml -}}
+{{- $type := include "swapper.find" (list $config "target.type") | default "aws" -}}
+{{- if not (include "swapper.find" (list $config (printf "target.%s" $type))) -}}
+{{- fail (printf "\n\nconfig.target.%s is missing: config.target.type %s needs this section." $type $type) -}}
 {{- end -}}
 {{- end -}}
 
