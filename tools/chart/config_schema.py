@@ -12,7 +12,10 @@ from typing import Any, Final
 PREFIX: Final = "config."
 """Of definitions' names, beside others of the schema."""
 
-KEPT: Final = ("description", "enum", "maximum", "minimum", "pattern", "type")
+NOT_GIVEN: Final = ["", None]
+"""A key with one of these counts as not given, as the application has it."""
+
+KEPT: Final = ("enum", "maximum", "minimum", "pattern", "type")
 """What is taken over of a field's schema."""
 
 
@@ -22,7 +25,7 @@ def definitions(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_null(field: dict[str, Any]) -> list[dict[str, Any]]:
-    """The alternatives of a field but ``null``: Helm drops keys without a value."""
+    """The alternatives of a field but ``null``."""
     return [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
 
 
@@ -35,21 +38,25 @@ def any_case(name: str) -> str:
 def _section(node: dict[str, Any]) -> dict[str, Any]:
     fields = {name: _field(field) for name, field in node["properties"].items()}
     return {
-        "type": "object",
-        **({"description": node["description"]} if "description" in node else {}),
+        "type": ["object", "null"],
+        **_described(node),
         "patternProperties": {any_case(name): field for name, field in fields.items()},
     }
 
 
 def _field(field: dict[str, Any]) -> dict[str, Any]:
     choices = [_choice(choice) for choice in without_null(field)]
-    described = {"description": field["description"]} if "description" in field else {}
-    if any("$ref" in choice or choice.get("type") == "array" for choice in choices):
-        return {**choices[0], **described} if "$ref" not in choices[0] else choices[0]
-    if any("enum" in choice or "pattern" in choice for choice in choices):
-        # As the application has it, an empty text is a key that is not given.
-        choices.append({"enum": [""]})
-    return {**described, **(choices[0] if len(choices) == 1 else {"anyOf": choices})}
+    if "$ref" in choices[0]:
+        return choices[0]
+    if len(choices) == 1 and "enum" in choices[0]:
+        return {**_described(field), "enum": [*choices[0]["enum"], *NOT_GIVEN]}
+    if len(choices) == 1 and "pattern" not in choices[0]:
+        return {**_described(field), **choices[0], "type": [choices[0]["type"], "null"]}
+    return {**_described(field), "anyOf": [*choices, {"enum": NOT_GIVEN}]}
+
+
+def _described(field: dict[str, Any]) -> dict[str, str]:
+    return {"description": field["description"]} if "description" in field else {}
 
 
 def _choice(choice: dict[str, Any]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ env:
 - {name: SWAPPER_BIND, value: ":8000"}
 - name: SWAPPER_ALLOWED_HOSTS
   value: {{ list $service (printf "%s.%s" $service .Release.Namespace) (printf "%s.%s.svc" $service .Release.Namespace)
-    | concat .Values.web.ingress.hosts .Values.web.httpRoute.hostnames | join "," | quote }}
+    | concat (.Values.web.ingress.hosts | default list) (.Values.web.httpRoute.hostnames | default list) | join "," | quote }}
 {{- with include "swapper.externalUrl" . }}
 - {name: SWAPPER_EXTERNAL_URL, value: {{ . | quote }}}
 {{- end }}

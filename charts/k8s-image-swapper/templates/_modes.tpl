@@ -93,5 +93,6 @@
 
 {{/* A volume's source: another kind wins over the chart's emptyDir, with which Helm merges it. */}}
 {{- define "swapper.volumeSource" -}}
-{{- if gt (len .) 1 -}}{{ omit . "emptyDir" | toYaml }}{{- else -}}{{ toYaml . }}{{- end -}}
+{{- $source := . | default (dict "emptyDir" dict) -}}
+{{- if gt (len $source) 1 -}}{{ omit $source "emptyDir" | toYaml }}{{- else -}}{{ toYaml $source }}{{- end -}}
 {{- end -}}

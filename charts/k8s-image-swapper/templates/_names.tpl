@@ -32,7 +32,10 @@
 
 {{/* A scalar as text, numbers as they were written. */}}
 {{- define "swapper.text" -}}
-{{- if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}{{- else -}}{{ toString . }}{{- end -}}
+{{- if kindIs "invalid" . -}}
+{{- else if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}
+{{- else -}}{{ toString . }}
+{{- end -}}
 {{- end -}}
 
 {{/* A mapping whose values are text, through tpl: list ROOT MAPPING. */}}

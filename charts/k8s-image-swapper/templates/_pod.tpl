@@ -3,7 +3,7 @@
 {{/* Pod security context over what "restricted" asks for. */}}
 {{- define "swapper.podSecurity" -}}
 {{- $restricted := dict "runAsNonRoot" true "seccompProfile" (dict "type" "RuntimeDefault") -}}
-{{- mergeOverwrite $restricted (deepCopy .) | toYaml -}}
+{{- mergeOverwrite $restricted (deepCopy (. | default dict)) | toYaml -}}
 {{- end -}}
 
 {{/* Container security context over what "restricted" asks for. */}}
@@ -13,7 +13,7 @@
   "capabilities" (dict "drop" (list "ALL"))
   "readOnlyRootFilesystem" true
   "runAsNonRoot" true -}}
-{{- mergeOverwrite $restricted (deepCopy .) | toYaml -}}
+{{- mergeOverwrite $restricted (deepCopy (. | default dict)) | toYaml -}}
 {{- end -}}
 
 {{/* Metadata of a pod: list ROOT COMPONENT LABELS ANNOTATIONS. Sidecars of meshes are left out. */}}
@@ -35,7 +35,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 nodeSelector:
-  {{- $given := index . 1 | default $root.Values.nodeSelector }}
+  {{- $given := index . 1 | default $root.Values.nodeSelector | default dict }}
   {{- merge (deepCopy $given) (dict "kubernetes.io/os" "linux") | toYaml | nindent 2 }}
 {{- with index . 2 | default $root.Values.tolerations }}
 tolerations:
@@ -88,5 +88,5 @@ topologySpreadConstraints:
   "startupProbe" (merge (dict "periodSeconds" 2 "failureThreshold" 60 "timeoutSeconds" 5) $live)
   "readinessProbe" (merge (dict "periodSeconds" 5 "failureThreshold" 2 "timeoutSeconds" 3) $ready)
   "livenessProbe" (merge (dict "periodSeconds" 10 "failureThreshold" 6 "timeoutSeconds" 5) $live) -}}
-{{- mergeOverwrite $ours (deepCopy (index . 0)) | toYaml -}}
+{{- mergeOverwrite $ours (deepCopy (index . 0 | default dict)) | toYaml -}}
 {{- end -}}

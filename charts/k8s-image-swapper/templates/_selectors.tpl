@@ -2,7 +2,7 @@
 
 {{/* Under Fail the namespaces that must start without the webhook are left out; under Ignore nothing is refused. */}}
 {{- define "swapper.namespaceSelector" -}}
-{{- $selector := deepCopy .Values.webhook.namespaceSelector -}}
+{{- $selector := deepCopy (.Values.webhook.namespaceSelector | default dict) -}}
 {{- if eq .Values.webhook.failurePolicy "Fail" -}}
   {{- $names := concat (list .Release.Namespace "kube-system") .Values.webhook.exemptNamespaces | uniq -}}
   {{- $exempt := dict "key" "kubernetes.io/metadata.name" "operator" "NotIn" "values" $names -}}
@@ -14,7 +14,7 @@
 
 {{/* Our own pods and those of CloudNativePG start without the webhook, whatever the policy. */}}
 {{- define "swapper.objectSelector" -}}
-{{- $selector := deepCopy .Values.webhook.objectSelector -}}
+{{- $selector := deepCopy (.Values.webhook.objectSelector | default dict) -}}
 {{- $ours := list
   (dict "key" "k8s-image-swapper/component" "operator" "DoesNotExist")
   (dict "key" "cnpg.io/cluster" "operator" "DoesNotExist") -}}

@@ -61,7 +61,7 @@
 {{- if and (eq $mode "external") $external.existingSecretUrlKey (not $external.existingSecret) -}}
 {{- fail "\n\nexternalDatabase.existingSecretUrlKey needs externalDatabase.existingSecret, the name of the Secret." -}}
 {{- end -}}
-{{- if regexMatch "^[a-z]+://[^/@]*:[^/@]*@" $external.url -}}
+{{- if regexMatch "^[a-z]+://[^/@]*:[^/@]*@" ($external.url | default "") -}}
 {{- fail "\n\nexternalDatabase.url holds a password, which anybody who reads the Deployment would see. Put it into a Secret and name that in externalDatabase.existingSecret." -}}
 {{- end -}}
 {{- if eq $mode "sqlite" -}}
