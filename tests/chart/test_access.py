@@ -152,9 +152,7 @@ def test_web_is_open_for_those_who_are_named() -> None:
 
 def test_prometheus_reads_metrics_where_there_is_a_monitor() -> None:
     manifests = render({"metrics": {"podMonitor": {"enabled": True}}})
-    prometheus = [
-        {"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}
-    ]
+    prometheus = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}]
 
     assert allowed(manifests, f"{FULLNAME}-worker") == {"metrics": prometheus}
     assert allowed(manifests, f"{FULLNAME}-web") == {"web": prometheus}

@@ -144,7 +144,9 @@ def test_where_the_others_run_follows_the_webhook_unless_said() -> None:
     assert all(pod["spec"]["tolerations"] == tolerations for _, pod in pods({**EVERYTHING, **values}))
 
 
-@pytest.mark.parametrize(("role", "port", "scheme"), [("", "https", "HTTPS"), ("web", "web", "HTTP"), ("worker", "metrics", "HTTP")])
+@pytest.mark.parametrize(
+    ("role", "port", "scheme"), [("", "https", "HTTPS"), ("web", "web", "HTTP"), ("worker", "metrics", "HTTP")]
+)
 def test_probes(role: str, port: str, scheme: str) -> None:
     container = render().deployment(role)["spec"]["template"]["spec"]["containers"][0]
     probes = {kind: container[kind]["httpGet"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")}

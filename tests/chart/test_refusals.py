@@ -17,26 +17,32 @@ def refusal(values: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ({"imageSwapPolicies": "exists"}, "config.imageSwapPolicies: is an unknown key; did you mean imageSwapPolicy?"),
-        ({"DRYRUNN": True}, "config.DRYRUNN: is an unknown key; did you mean dryRun?"),
-        ({"source": {"filter": []}}, "config.source.filter: is an unknown key; did you mean filters?"),
-        ({"source": {"filters": [{"jmesPaths": "x"}]}}, "config.source.filters[].jmesPaths: is an unknown key; did you mean jmespath?"),
-        ({"target": {"aws": {"acountId": "1"}}}, "config.target.aws.acountId: is an unknown key; did you mean accountId?"),
-        ({"target": {"aws": {"ecrOptions": {"tags": [{"name": "a"}]}}}}, "config.target.aws.ecrOptions.tags[].name: is an unknown key"),
-        ({"target": {"region": "eu-west-1"}}, "config.target.region: is an unknown key here; there is config.target.aws.region"),
-        ({"accountId": "123456789012"}, "config.accountId: is an unknown key here; there is config.target.aws.accountId"),
-        ({"privateRegistries": []}, "config.privateRegistries: is now source.registries"),
-        ({"cacheTtlMinutes": 5}, "existence.maxAge"),
-        ({"xyz": 1}, "config.xyz: is an unknown key; there are dryRun, logLevel"),
-        ({"ImageSwapPolicy": "always", "imageSwapPolicy": "exists"}, "config.imageswappolicy: is given twice"),
-        ({"target": {"type": "gcp"}}, "config.target.gcp is missing"),
-    ],
-)  # fmt: skip
+UNKNOWN: list[tuple[dict[str, Any], str]] = [
+    ({"imageSwapPolicies": "exists"}, "imageSwapPolicies: is an unknown key; did you mean imageSwapPolicy?"),
+    ({"DRYRUNN": True}, "DRYRUNN: is an unknown key; did you mean dryRun?"),
+    ({"source": {"filter": []}}, "source.filter: is an unknown key; did you mean filters?"),
+    (
+        {"source": {"filters": [{"jmesPaths": "x"}]}},
+        "source.filters[].jmesPaths: is an unknown key; did you mean jmespath?",
+    ),
+    ({"target": {"aws": {"acountId": "1"}}}, "target.aws.acountId: is an unknown key; did you mean accountId?"),
+    (
+        {"target": {"aws": {"ecrOptions": {"tags": [{"name": "a"}]}}}},
+        "target.aws.ecrOptions.tags[].name: is an unknown",
+    ),
+    ({"target": {"region": "a"}}, "target.region: is an unknown key here; there is config.target.aws.region"),
+    ({"accountId": "123456789012"}, "accountId: is an unknown key here; there is config.target.aws.accountId"),
+    ({"privateRegistries": []}, "privateRegistries: is now source.registries"),
+    ({"cacheTtlMinutes": 5}, "cacheTtlMinutes: is now existence.maxAge"),
+    ({"xyz": 1}, "xyz: is an unknown key; there are dryRun, logLevel"),
+    ({"ImageSwapPolicy": "always", "imageSwapPolicy": "exists"}, "imageswappolicy: is given twice"),
+    ({"target": {"type": "gcp"}}, "target.gcp is missing"),
+]
+
+
+@pytest.mark.parametrize(("config", "words"), UNKNOWN)
 def test_an_unknown_key_below_config(config: dict[str, Any], words: str) -> None:
-    assert words in refusal({"config": config})
+    assert f"config.{words}" in refusal({"config": config})
 
 
 @pytest.mark.parametrize("key", ["dryrun", "DRYRUN", "DryRun"])

@@ -61,7 +61,9 @@ def test_a_budget_that_is_asked_for(role: str, least: object, shown: object) -> 
     other = render(block(role, pdb={"enabled": True}), release="prod")
 
     assert manifests.get("PodDisruptionBudget", named(role))["spec"]["minAvailable"] == shown
-    assert other.all("PodDisruptionBudget")[0]["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == "prod"
+    assert (
+        other.all("PodDisruptionBudget")[0]["spec"]["selector"]["matchLabels"]["app.kubernetes.io/instance"] == "prod"
+    )
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -1,4 +1,4 @@
-"""What must stay as estahn's chart has it, so that an upgrade in place works; and what stays from one upgrade to another."""
+"""What must stay as estahn's chart has it, so that an upgrade in place works; and what an upgrade of ours changes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ def build(values: dict[str, Any], schema: dict[str, Any]) -> str:
         "sections": dict(_sections(schema, schema["$defs"], "")),
         "hints": dict(keys._HINTS),
         "registryTypes": list(keys._SECTIONS),
-        "chosenByType": {"target": schema["$defs"]["Target"]["properties"]["type"]["default"], "source.registries[]": ""},
+        "chosenByType": {
+            "target": schema["$defs"]["Target"]["properties"]["type"]["default"],
+            "source.registries[]": "",
+        },
         "defaults": values["config"],
         "values": list(values),
     }

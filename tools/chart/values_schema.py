@@ -25,7 +25,7 @@ _TYPE_OF: Final = {bool: "boolean", int: "integer", float: "number", str: "strin
 
 
 def build(values: dict[str, Any], documented: list[Value], config: dict[str, Any]) -> dict[str, Any]:
-    """The schema. Unknown keys are let through: NOTES.txt warns of them, and the templates refuse them in ``config``."""
+    """The schema. Unknown keys pass: NOTES.txt warns of them, and templates refuse them below ``config``."""
     by_path = {value.path: value for value in documented}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
