@@ -82,7 +82,8 @@ def test_fail_without_exemptions_is_refused_with_examples() -> None:
 
 
 def test_selectors_of_the_users_are_kept() -> None:
-    namespaces: dict[str, Any] = {"matchExpressions": [{"key": "swap", "operator": "Exists"}], "matchLabels": {"tier": "apps"}}
+    expression = {"key": "swap", "operator": "Exists"}
+    namespaces: dict[str, Any] = {"matchExpressions": [expression], "matchLabels": {"tier": "apps"}}
     objects = {"matchLabels": {"swap": "yes"}, "matchExpressions": [{"key": "a", "operator": "Exists"}]}
     selectors = {"namespaceSelector": namespaces, "objectSelector": objects}
     ignore = render({"webhook": selectors}).hook
@@ -90,7 +91,7 @@ def test_selectors_of_the_users_are_kept() -> None:
 
     assert ignore["namespaceSelector"] == namespaces
     assert fail["namespaceSelector"]["matchLabels"] == {"tier": "apps"}
-    assert fail["namespaceSelector"]["matchExpressions"][0] == namespaces["matchExpressions"][0]
+    assert fail["namespaceSelector"]["matchExpressions"][0] == expression
     assert len(fail["namespaceSelector"]["matchExpressions"]) == 2
     assert ignore["objectSelector"] == {
         "matchLabels": {"swap": "yes"},
