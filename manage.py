@@ -12,6 +12,7 @@ def main() -> None:
     from swapper_project import command_line
 
     argv = command_line.take_flags(sys.argv, os.environ)
+    command_line.take_role(argv, os.environ)
     if argv[1:2] == ["worker"]:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
         from swapper_project import metrics_files

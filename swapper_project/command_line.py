@@ -6,12 +6,16 @@ import argparse
 import errno
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
 """Flags that each command takes, and the variable that is set by each."""
+
+ROLES: Final = ("webhook", "web", "worker")
+"""Commands that are a role of the system: their settings are read in that role."""
 
 _NOT_MIGRATED = ("no such table", "no such column", "does not exist")
 
@@ -29,6 +33,13 @@ def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[s
             environ[variable] = os.path.abspath(value)
             environ.pop(f"{variable}_FILE", None)
     return [*argv[:1], *rest]
+
+
+def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Have a command that is a role of the system run in it, whatever the variable said."""
+    if argv[1:2] and argv[1] in ROLES:
+        environ["SWAPPER_ROLE"] = argv[1]
+        environ.pop("SWAPPER_ROLE_FILE", None)
 
 
 def explain(error: Exception) -> str:

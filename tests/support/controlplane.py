@@ -49,6 +49,13 @@ class ControlPlane:
         version = "v1" if path.startswith("/api/v1") else path.split("/")[2] + "/" + path.split("/")[3]
         self.request("POST", path, {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **fields})
 
+    def replace(self, path: str, body: Any) -> bool:
+        """Whether it was taken: false where somebody has changed the object since it was read."""
+        pool = urllib3.PoolManager(ca_certs=str(self.ca_file))
+        answer = pool.request("PUT", f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {ADMIN}"})
+        assert answer.status in (200, 409), answer.data
+        return answer.status == 200
+
     def namespace(self, name: str) -> None:
         self.create("/api/v1/namespaces", name, "Namespace")
 
