@@ -62,10 +62,10 @@ def test_the_set_up_may_do_no_more_than_it_does() -> None:
     assert rules(manifests.get("Role", SETUP)) == [
         ("", "secrets", (), ("create",)),
         ("", "secrets", tuple(MADE), ("get",)),
-        ("", "secrets", (f"{FULLNAME}-tls",), ("update", "patch")),
+        ("", "secrets", (f"{FULLNAME}-tls",), ("patch",)),
     ]
     assert rules(manifests.get("ClusterRole", SETUP)) == [
-        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", (FULLNAME,), ("get", "patch", "update"))
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", (FULLNAME,), ("get", "patch"))
     ]
 
 
@@ -73,7 +73,7 @@ def test_without_a_certificate_to_make_it_sees_no_webhooks() -> None:
     manifests = render({"certmanager": {"enabled": True}})
 
     assert not manifests.has("ClusterRole", SETUP)
-    assert ("", "secrets", (f"{FULLNAME}-tls",), ("update", "patch")) not in rules(manifests.get("Role", SETUP))
+    assert ("", "secrets", (f"{FULLNAME}-tls",), ("patch",)) not in rules(manifests.get("Role", SETUP))
 
 
 def test_the_test_reads_the_registration_alone() -> None:

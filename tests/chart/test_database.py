@@ -118,10 +118,10 @@ def test_sqlite_is_one_pod_that_runs_everything() -> None:
     assert container["args"] == [
         "up",
         "--listen-address=:8443",
-        "--web-address=:8000",
-        "--metrics-address=:8001",
         "--tls-cert-file=/tls/tls.crt",
         "--tls-key-file=/tls/tls.key",
+        "--web-address=:8000",
+        "--metrics-address=:8001",
     ]
     assert "SWAPPER_DATABASE_URL" not in variables(container)
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}

@@ -199,7 +199,7 @@ def test_the_node_s_network() -> None:
     assert spec["template"]["spec"]["hostNetwork"] is True
     assert spec["template"]["spec"]["dnsPolicy"] == "ClusterFirstWithHostNet"
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
-    assert variables(spec["template"]["spec"]["containers"][0])["SWAPPER_BIND"] == ":8444"
+    assert "--listen-address=:8444" in spec["template"]["spec"]["containers"][0]["args"]
     for role in ("web", "worker"):
         assert "hostNetwork" not in manifests.deployment(role)["spec"]["template"]["spec"]
 
@@ -210,7 +210,7 @@ def test_a_webhook_outside_of_the_cluster() -> None:
 
     assert manifests.hook["clientConfig"] == {"url": "https://abc.ngrok.io"}
     assert container["readinessProbe"]["httpGet"]["scheme"] == "HTTP"
-    assert not any(name.startswith("SWAPPER_TLS") for name in variables(container))
+    assert container["args"] == ["webhook", "--listen-address=:8443", "--no-tls"]
     assert not manifests.all("CronJob")
     assert "dev.enabled" in notes(POSTED["dev"])
 

@@ -1,8 +1,14 @@
 {{/* What the containers of webhook, web and worker have in common. */}}
 
-{{/* The command that serves webhook and web; the role is in the environment. */}}
-{{- define "swapper.gunicorn" -}}
-command: [python, -m, gunicorn, --config, "python:swapper_project.gunicorn_conf", swapper_project.wsgi]
+{{/* Where the webhook listens, and with which certificate. */}}
+{{- define "swapper.webhookFlags" -}}
+- --listen-address=:{{ .Values.containerPort }}
+{{- if eq (include "swapper.tls" .) "none" }}
+- --no-tls
+{{- else }}
+- --tls-cert-file=/tls/tls.crt
+- --tls-key-file=/tls/tls.key
+{{- end }}
 {{- end -}}
 
 {{/* Image, security and resources: list ROOT RESOURCES. */}}
@@ -84,19 +90,10 @@ env:
 {{- end -}}
 {{- end -}}
 
-{{/* The webhook's own variables: what it serves, where, and for how long. */}}
+{{/* The webhook's own variables. */}}
 {{- define "swapper.webhookEnv" -}}
-- {name: SWAPPER_BIND, value: {{ printf ":%d" (int .Values.containerPort) | quote }}}
 - {name: SWAPPER_WEBHOOK_TIMEOUT_SECONDS, value: {{ include "swapper.timeout" . | quote }}}
 - {name: SWAPPER_SWAP_FILE, value: /config/swap}
-{{- if ne (include "swapper.tls" .) "none" }}
-- {name: SWAPPER_TLS_CERT_FILE, value: /tls/tls.crt}
-- {name: SWAPPER_TLS_KEY_FILE, value: /tls/tls.key}
-{{- end }}
-{{- include "swapper.tokenEnv" . }}
-{{- end -}}
-
-{{- define "swapper.tokenEnv" -}}
 {{- if eq (include "swapper.requiresToken" .) "true" }}
 - name: SWAPPER_WEBHOOK_TOKEN
   valueFrom:
@@ -107,7 +104,6 @@ env:
 {{/* Web's own variables. */}}
 {{- define "swapper.webEnv" -}}
 {{- $service := include "swapper.suffixed" (list . "web") -}}
-- {name: SWAPPER_BIND, value: ":8000"}
 - name: SWAPPER_ALLOWED_HOSTS
   value: {{ list $service (printf "%s.%s" $service .Release.Namespace) (printf "%s.%s.svc" $service .Release.Namespace)
     | concat (.Values.web.ingress.hosts | default list) (.Values.web.httpRoute.hostnames | default list) | join "," | quote }}
