@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.node import NODE, Node
 from tests.support.controlplane import ADMIN, ControlPlane, control_plane, require_binaries, running_program
 from tests.support.databases import ROOT
+from tests.support.go_tools import require
 from tests.support.ports import free_port, wait_until
 
 CHART = ROOT / "charts/k8s-image-swapper"
@@ -45,9 +45,7 @@ class Cluster:
         return ended.stdout + ended.stderr
 
     def helm(self, *arguments: str, check: bool = True) -> str:
-        from tests.tools import helm_path
-
-        command = [str(helm_path()), "--kubeconfig", str(self.plane.kubeconfig(ADMIN)), *arguments]
+        command = [require("helm"), "--kubeconfig", str(self.plane.kubeconfig(ADMIN)), *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert not check or ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
@@ -94,7 +92,3 @@ def _controllers(plane: ControlPlane) -> Iterator[None]:
     ]
     with running_program([str(place / "kube-controller-manager"), *arguments], plane.directory / "controllers.log"):
         yield
-
-
-def is_ci() -> bool:
-    return os.environ.get("CI") == "true"

@@ -49,11 +49,13 @@ class Environment:
 
     def here(self, value: str, places: Mapping[str, Path]) -> str:
         """Paths of mounts, names of Services, and all addresses of the pod, as this machine has them."""
-        for path, place in places.items():
-            value = re.sub(rf"(?<![\w/.-]){re.escape(path)}(?=/|$|[\s:'\",])", str(place), value)
+        paths = "|".join(re.escape(path) for path in places)
+        if paths:
+            # In one pass: the places themselves lie below /tmp, which is a mount of most pods.
+            value = re.sub(rf"(?<![\w/.-])({paths})(?=/|$|[\s:'\",])", lambda match: str(places[match[1]]), value)
         for name in sorted(self._hosts, key=len, reverse=True):
             value = re.sub(rf"(?<=[@/])({re.escape(name)})(?=[:/]|$)", self._hosts[name], value)
-        return f"{self._address}{value}" if re.fullmatch(r":\d+", value) else value
+        return re.sub(r"^(--[\w-]+=)?(?=:\d+$)", rf"\g<0>{self._address}", value)
 
     def _all_of(self, source: Any) -> dict[str, str]:
         if "secretRef" in source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -200,10 +201,8 @@ class _FailedError(Exception):
 
 def _accepts(address: str, port: int) -> bool:
     try:
-        PROBE.request("GET", f"http://{address}:{port}/")
-    except urllib3.exceptions.ProtocolError:
-        return True  # Something answered that is not HTTP.
-    except urllib3.exceptions.HTTPError:
+        socket.create_connection((address, port), timeout=3).close()
+    except OSError:
         return False
     return True
 

@@ -26,10 +26,17 @@ class ServiceNetwork:
         self._thread.start()
 
     def stop(self) -> None:
-        for server in self._servers.values():
-            self._loop.call_soon_threadsafe(server.close)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+
+    async def _close(self) -> None:
+        for server in self._servers.values():
+            server.close()
+        passing = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
 
     def follow(self, services: Sequence[Any]) -> None:
         """Listen for those that there are."""
