@@ -20,6 +20,7 @@ class Api:
 
     def __init__(self, plane: ControlPlane, token: str = ADMIN) -> None:
         self.url = plane.url
+        self.ca = plane.ca_file.read_text()
         self._pool = urllib3.PoolManager(ca_certs=str(plane.ca_file), maxsize=32, retries=False, timeout=30)
         self._headers = {"Authorization": f"Bearer {token}"}
 

@@ -11,6 +11,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
 
 from tests.e2e.cluster.api import Api, decoded
 from tests.e2e.cluster.volumes import MissingError, Volumes
@@ -23,6 +26,11 @@ OWN_IMAGE = "k8s-image-swapper"
 def is_own(image: str) -> bool:
     """Whether it is an image of ours, under whichever tag."""
     return OWN_IMAGE in image.rpartition("/")[2] or OWN_IMAGE in image
+
+
+def is_program(container: Any) -> bool:
+    """Whether its command is a program of its own, that looks for files and names itself."""
+    return bool((container.get("command") or [])[1:2] == ["-c"])
 
 
 class Environment:
@@ -118,10 +126,28 @@ def _own(
         **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
         **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
     }
+    if kubeconfig is not None and is_program(container):
+        command = [*_inside(kubeconfig.parent), *command]
+        base |= dict(zip(("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"), _api_server(kubeconfig), strict=True))
     with log.open("ab") as file:
         return subprocess.Popen(
             command, cwd=ROOT, env={**base, **environment}, stdout=file, stderr=file, start_new_session=True
         )
+
+
+def _inside(directory: Path) -> list[str]:
+    """For programs that read the service account and look names up themselves: in a mount namespace of their own."""
+    account = "/run/secrets/kubernetes.io/serviceaccount"
+    mounts = (
+        f"mount -t tmpfs none /run && mkdir -p {account} && mount --bind {directory}/account {account} && "
+        f'mount --bind {directory}/hosts /etc/hosts && exec "$@"'
+    )
+    return ["unshare", "--mount", "sh", "-c", mounts, "sh"]
+
+
+def _api_server(kubeconfig: Path) -> tuple[str, str]:
+    url = urlsplit(yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"])
+    return str(url.hostname), str(url.port)
 
 
 def _postgres(environment: Mapping[str, str], log: Path, address: str) -> subprocess.Popen[bytes]:

@@ -19,7 +19,7 @@ import urllib3
 import yaml
 
 from tests.e2e.cluster.api import STRATEGIC, Api
-from tests.e2e.cluster.containers import Environment, start
+from tests.e2e.cluster.containers import Environment, is_program, start
 from tests.e2e.cluster.volumes import MissingError, Volumes
 
 PROBE = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False, timeout=3)
@@ -44,6 +44,7 @@ class RunningPod(threading.Thread):
         self._path = f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
         self._directory = Path(tempfile.mkdtemp(prefix="swapper-pod-"))
         self._volumes = Volumes(api, pod, self._directory)
+        self._hosts = hosts
         self._environment = Environment(api, pod, address, hosts)
         self._ending = threading.Event()
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -114,7 +115,9 @@ class RunningPod(threading.Thread):
                 self.waits_for = str(error)
                 self._pause(0.2)
         places = self._volumes.places(container)
-        arguments = [self._environment.here(argument, places) for argument in container.get("args") or []]
+        arguments = container.get("args") or []
+        if not is_program(container):
+            arguments = [self._environment.here(argument, places) for argument in arguments]
         process = start(container, environment, arguments, self.log, self.address, kubeconfig)
         self.processes.append(process)
         return process
@@ -185,6 +188,12 @@ class RunningPod(threading.Thread):
             "current-context": "x",
         }
         file.write_text(yaml.safe_dump(document))
+        place = self._directory / "account"
+        place.mkdir()
+        for name, content in (("token", token), ("namespace", self.namespace), ("ca.crt", self._api.ca)):
+            (place / name).write_text(content)
+        hosts = "".join(f"{address} {name}\n" for name, address in self._hosts.items())
+        (self._directory / "hosts").write_text(f"127.0.0.1 localhost\n{hosts}")
         return file
 
     def _report(self, phase: str, *, is_ready: bool) -> None:

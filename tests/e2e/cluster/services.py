@@ -54,7 +54,8 @@ class ServiceNetwork:
 
     async def _listen(self, host: str, port: int, service: Any, spec: Any) -> asyncio.Server:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._pass_on(service, spec, reader, writer)
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pass_on(service, spec, reader, writer)
 
         return await asyncio.start_server(connected, host, port)
 
