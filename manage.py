@@ -12,6 +12,7 @@ def main() -> None:
     from swapper_project.process import command_line
 
     argv = command_line.take_flags(sys.argv, os.environ)
+    command_line.take_role(argv, os.environ)
     try:
         _run(argv)
     except KeyboardInterrupt:

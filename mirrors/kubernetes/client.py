@@ -71,7 +71,7 @@ def _client(kubeconfig: str) -> lightkube.Client:
         elif kubeconfig:
             config = KubeConfig.from_file(kubeconfig)
         else:
-            raise ClusterError("this worker does not run in a cluster, and KUBECONFIG is not set")
+            raise ClusterError("this process does not run in a cluster, and KUBECONFIG is not set")
         # The API server is always direct, whatever proxies the environment names.
         return lightkube.Client(config=config, timeout=httpx.Timeout(SECONDS), trust_env=False)
     except (ConfigError, LoadResourceError, OSError, ValueError) as error:

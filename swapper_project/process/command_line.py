@@ -6,6 +6,7 @@ import argparse
 import errno
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
@@ -21,6 +22,9 @@ REFUSING: Mapping[str, str] = {
 """Commands that take none of the flags, and why."""
 
 _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
+
+ROLES: Final = ("webhook", "web", "worker")
+"""Commands that are a role of the system: their settings are read in that role."""
 
 
 def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[str]:
@@ -52,6 +56,13 @@ def explain_write(error: OSError, place: str = "") -> str:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     step = "Free space there" if is_full else "Give this user the right to write there"
     return f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir."
+
+
+def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Have a command that is a role of the system run in it, whatever the variable said."""
+    if argv[1:2] and argv[1] in ROLES:
+        environ["SWAPPER_ROLE"] = argv[1]
+        environ.pop("SWAPPER_ROLE_FILE", None)
 
 
 def explain(error: Exception) -> str:

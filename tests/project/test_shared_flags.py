@@ -17,18 +17,23 @@ COMMANDS: dict[str, list[str]] = {
     "mirror": ["mirror", "docker.io/library/app:1"],
     "prepare": ["prepare"],
     "up": ["up"],
+    "web": ["web"],
+    "webhook": ["webhook"],
     "worker": ["worker"],
 }
+WITHOUT_FILE = {"setup_secrets": ["setup_secrets"], "webhook_certs": ["webhook_certs"]}
+"""They take the flags, and read no configuration."""
+
 SECRET_KEY = {"SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"}
 
 
 def test_the_table_has_every_command() -> None:
     files = ROOT.glob("*/management/commands/[a-z]*.py")
 
-    assert {file.stem for file in files} == {*COMMANDS, *REFUSING}
+    assert {file.stem for file in files} == {*COMMANDS, *WITHOUT_FILE, *REFUSING}
 
 
-@pytest.mark.parametrize("arguments", [["config"], *COMMANDS.values()], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["config"], *COMMANDS.values(), *WITHOUT_FILE.values()], ids=" ".join)
 def test_help_shows_the_shared_flags(arguments: list[str]) -> None:
     shown = run_manage(*[part for part in arguments if part != "-"], "--help").stdout
 
