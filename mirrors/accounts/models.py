@@ -18,7 +18,7 @@ USED_WRITTEN_EVERY = timedelta(minutes=1)
 class ApiToken(AbstractAuthToken):
     """A token as the database has it: by the hash of it alone. The token itself is shown once, when it is made."""
 
-    name = models.CharField(max_length=200, help_text="What it is for.")
+    name = models.CharField(max_length=200, verbose_name="description", help_text="What the token is used for.")
     role = models.PositiveSmallIntegerField(choices=CHOICES, default=Role.VIEWER)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 

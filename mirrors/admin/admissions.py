@@ -1,4 +1,4 @@
-"""Admin of recent admissions: a sample of the reviews, each with how its images were decided."""
+"""Admin of recent admissions: a sample of the reviews, each with the decisions on its images."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DecisionFilter(DropdownFilter):
     conditions: Final = {"swap": {"swapped__gt": 0}, "keep": {"kept__gt": 0}}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("swap", "Some image was swapped"), ("keep", "Some image was kept")]
+        return [("swap", "At least one image swapped"), ("keep", "At least one image kept")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[AdmissionSample]) -> QuerySet[AdmissionSample]:
         return rows.filter(**self.conditions.get(self.value() or "", {}))
@@ -45,7 +45,7 @@ class DecisionFilter(DropdownFilter):
 @admin.register(AdmissionSample)
 class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_display = ["when", "namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
-    empty_words = "None was noted in the last seven days."
+    empty_words = "Appear after a pod is admitted: create one. They are kept for seven days."
     list_filter = [NamespaceFilter, DecisionFilter]
     search_fields = ["namespace", "pod_name", "workload"]
     ordering = ["-id"]
@@ -54,7 +54,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdmissionSample]:
         rows = super().get_queryset(request)
-        # A list needs no pods, which are the large part.
+        # A list needs no pods, which are the largest part of a row.
         return rows if request.resolver_match and request.resolver_match.kwargs else rows.defer("pod")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -98,7 +98,7 @@ def _details(sample: AdmissionSample) -> dict[str, Any]:
 
 
 def _trail(decision: dict[str, Any]) -> dict[str, Any]:
-    """One image's decision, with its words."""
+    """The decision on one image, with the meaning of its reasons."""
     name = decision.get("filter")
     return {
         **decision,

@@ -1,4 +1,4 @@
-"""Admin of the history of changes: who changed what and when; nobody edits it."""
+"""Admin of the change history: who changed what and when. It is read-only."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ SHOWN_CHARACTERS = 200
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     list_display = ["at", "who", "action", "kind", "name", "fields_changed"]
-    empty_words = "No registry, filter, user or token was changed."
+    empty_words = "Appear after a registry, filter, user or API token is changed."
     list_filter = ["action", "content_type"]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
     fields = ["at", "who", "remote_addr", "action", "kind", "object_repr", "before_and_after"]
     readonly_fields = ["at", "who", "kind", "before_and_after"]
 
-    at = moment("timestamp", "when")
+    at = moment("timestamp", "time")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return super().get_queryset(request).select_related("actor", "content_type")
 
-    @admin.display(description="who")
+    @admin.display(description="user")
     def who(self, entry: LogEntry) -> str:
         known: dict[str, str] = entry.additional_data or {}
         if name := known.get("user"):
             return f"{name} (API token {known['token']})" if "token" in known else name
         if entry.remote_addr:
-            # A log-in that renews an old hash, before it is through.
-            return "log-in"
+            # A sign-in that upgrades an old password hash, before the user is known.
+            return "sign-in"
         return known.get("by", "command line")
 
-    @admin.display(description="name", ordering="object_repr")
+    @admin.display(description="object", ordering="object_repr")
     def name(self, entry: LogEntry) -> str:
         return entry.object_repr
 
-    @admin.display(description="what")
+    @admin.display(description="object type")
     def kind(self, entry: LogEntry) -> str:
         return entry.content_type.name
 
@@ -62,7 +62,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
 
 def _pair(change: Any) -> tuple[str, str]:
-    """auditlog writes pairs, and for roles what was added or taken away."""
+    """auditlog records pairs, and for roles the names that were added or removed."""
     if isinstance(change, dict):
         names = ", ".join(change.get("objects", []))
         return ("", names) if change.get("operation") == "add" else (names, "")

@@ -1,4 +1,4 @@
-"""Admin of what the system has observed: blobs, revisions, running processes, what people did."""
+"""Admin of what the system records: blobs, revisions, processes, activity of users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mirrors.models import (
 )
 from mirrors.standing import SEEN_WITHIN
 
-# The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
+# django-q2's rows are only wake-ups, and its schedules are pickles that must not be edited.
 for queue_row in (OrmQ, Schedule, Success, Failure):
     admin.site.unregister(queue_row)
 
@@ -45,21 +45,21 @@ class RevisionAdmin(ReadOnlyAdmin[Revision]):
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     list_display = ["created", "actor", "action", "subject", "details"]
-    empty_words = "Nobody has acted on mappings, jobs, registries or repositories."
+    empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
     list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 
-    created = moment("created_at", "when")
+    created = moment("created_at", "time")
 
 
 class ReportsFilter(DropdownFilter):
-    """The processes that count as running."""
+    """Whether a process is running."""
 
-    title, parameter_name = "reports itself", "reports"
+    title, parameter_name = "state", "reports"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No")]
+        return [("yes", "Running"), ("no", "Stopped")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
         now, reports = timezone.now(), Q(pk=None)
@@ -71,13 +71,13 @@ class ReportsFilter(DropdownFilter):
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["role", "name", "target", "notes", "started", "seen"]
-    empty_words = "No webhook or worker reports itself: start them (manage.py up runs all on one machine)."
+    empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
     list_filter = [ReportsFilter, "role"]
     search_fields = ["name"]
     ordering = ["role", "name"]
 
     started = moment("started_at")
-    seen = moment("seen_at", "last heard of")
+    seen = moment("seen_at", "last report")
 
     @admin.display(description="target")
     def target(self, row: Instance) -> str:
@@ -89,8 +89,10 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
         found = [
             "dry run" if facts.get("dry_run") else "",
             "switched off" if facts.get("switched_off") else "",
-            "the configuration file has an error and is not in force" if facts.get("problem") else "",
-            f"certificate until {facts['certificate_expires_at'][:10]}" if facts.get("certificate_expires_at") else "",
+            "the configuration file has an error and is not applied" if facts.get("problem") else "",
+            f"certificate expires {facts['certificate_expires_at'][:10]}"
+            if facts.get("certificate_expires_at")
+            else "",
             f"{facts['processes']} processes" if facts.get("processes") else "",
         ]
         return ", ".join(filter(None, found)) or "–"
@@ -99,12 +101,12 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
 @admin.register(RegistryCheck)
 class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
     list_display = ["registry", "status_label", "requested_by", "created", "finished"]
-    empty_words = "Test a registry on its own page."
+    empty_words = "Appear after a connection test: open a registry and select Test connection."
     list_filter = ["status"]
     list_select_related = ["registry"]
     search_fields = ["registry__endpoint"]
     ordering = ["-id"]
 
     status_label = status
-    created = moment("created_at", "asked for")
-    finished = moment("finished_at", "ended")
+    created = moment("created_at", "requested")
+    finished = moment("finished_at", "finished")

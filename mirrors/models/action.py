@@ -15,7 +15,7 @@ class OperatorAction(models.Model):
 
     actor = models.CharField(max_length=255)
     action = models.CharField(max_length=30)
-    subject = models.CharField(max_length=800, blank=True, help_text="The image or repository.")
+    subject = models.CharField(max_length=800, blank=True, help_text="Image or repository.")
     details = models.CharField(max_length=500, blank=True)
     mapping = models.ForeignKey(ImageMapping, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
     job = models.ForeignKey(MirrorJob, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
@@ -23,6 +23,7 @@ class OperatorAction(models.Model):
 
     class Meta:
         verbose_name = "action"
+        verbose_name_plural = "activity"
         indexes = [
             models.Index(fields=["mapping"], condition=Q(mapping__isnull=False), name="action_of_mapping"),
             models.Index(fields=["job"], condition=Q(job__isnull=False), name="action_of_job"),

@@ -12,7 +12,7 @@ from mirrors.models.registry import Registry
 
 
 class CheckStatus(models.TextChoices):
-    PENDING = "pending"
+    PENDING = "pending", "Queued"
     RUNNING = "running"
     PASSED = "passed"
     FAILED = "failed"
@@ -32,8 +32,8 @@ class RegistryCheck(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name = "test of a registry"
-        verbose_name_plural = "tests of registries"
+        verbose_name = "connection test"
+        verbose_name_plural = "connection tests"
         constraints = [
             models.CheckConstraint(condition=Q(status__in=CheckStatus.values), name="check_status_known"),
             models.UniqueConstraint(

@@ -40,7 +40,7 @@ class Filter(RevisionedModel):
     jmespath = models.TextField(max_length=8192, verbose_name="JMESPath", validators=[validate_jmespath])
     position = models.IntegerField(
         default=0,
-        help_text="Lower ones are asked first.",
+        help_text="Filters with lower positions are evaluated first.",
         # Of Postgres, so that rows fit whichever database there is.
         validators=[MinValueValidator(-(2**31)), MaxValueValidator(2**31 - 1)],
     )

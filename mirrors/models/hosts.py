@@ -58,20 +58,22 @@ class HostBudget(models.Model):
     """What a host still allows, and until when it has asked us to wait."""
 
     host = models.CharField(max_length=HOST_LENGTH)
-    credential = models.CharField(max_length=255, blank=True, help_text="Whose budget; empty: anonymous.")
+    credential = models.CharField(
+        max_length=255, blank=True, help_text="The credentials that the limit is for; empty: anonymous."
+    )
     operation = models.CharField(max_length=30, blank=True)
     resting_until = ReadableDateTimeField(null=True, blank=True)
     probe_until = ReadableDateTimeField(
-        null=True, blank=True, editable=False, help_text="Until when one job alone talks to it after its pause."
+        null=True, blank=True, editable=False, help_text="Until when only one job may send requests after the pause."
     )
     tokens = models.FloatField(null=True, blank=True)
-    remaining = models.IntegerField(null=True, blank=True, help_text="As the registry itself reports.")
+    remaining = models.IntegerField(null=True, blank=True, help_text="Remaining pulls, as the registry reports them.")
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = HostBudgetQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "host limit"
+        verbose_name = "rate limit"
         constraints = [
             models.UniqueConstraint(fields=["host", "credential", "operation"], name="host_budget_unique"),
         ]

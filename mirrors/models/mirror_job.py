@@ -15,7 +15,7 @@ from mirrors.models.image_mapping import ImageMapping
 
 
 class JobStatus(models.TextChoices):
-    PENDING = "pending"
+    PENDING = "pending", "Queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -147,17 +147,29 @@ class MirrorJob(models.Model):
     status = models.CharField(max_length=10, choices=JobStatus, default=JobStatus.PENDING)
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.DELAYED)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.ADMISSION)
-    requested_by = models.CharField(max_length=255, blank=True, help_text="The person or service account.")
-    namespace = models.CharField(max_length=63, blank=True, help_text="Whose turn it is when workers are busy.")
+    requested_by = models.CharField(max_length=255, blank=True, help_text="User or service account.")
+    namespace = models.CharField(max_length=63, blank=True, help_text="Busy workers take turns between namespaces.")
     attempts = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=5)
-    claims = models.PositiveIntegerField(default=0, help_text="How often a worker took it, hand-backs included.")
+    claims = models.PositiveIntegerField(
+        default=0, help_text="How often a worker claimed it, including claims that it released."
+    )
     available_at = ReadableDateTimeField(db_default=Now())
     source_host = models.CharField(
-        max_length=HOST_LENGTH, blank=True, default="", db_default="", editable=False, help_text="Read from."
+        max_length=HOST_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Registry that the image is pulled from.",
     )
     target_host = models.CharField(
-        max_length=HOST_LENGTH, blank=True, default="", db_default="", editable=False, help_text="Written to."
+        max_length=HOST_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Registry that the image is pushed to.",
     )
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -165,7 +177,7 @@ class MirrorJob(models.Model):
     error_class = models.CharField(max_length=20, choices=ErrorClass, blank=True, default="")
     error_message = models.TextField(blank=True)
     error_host = models.CharField(
-        max_length=HOST_LENGTH, blank=True, default="", db_default="", help_text="The registry that it failed at."
+        max_length=HOST_LENGTH, blank=True, default="", db_default="", help_text="Registry at which the job failed."
     )
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries", db_index=False

@@ -82,30 +82,32 @@ class Registry(RevisionedModel):
     name = models.CharField(max_length=200)
     role = models.CharField(max_length=10, choices=RegistryRole, default=RegistryRole.SOURCE)
     kind = models.CharField(max_length=10, choices=RegistryKind, default=RegistryKind.OCI)
-    endpoint = models.CharField(max_length=260, validators=[HOST], help_text="Host, with its port if it has one.")
-    prefix = models.CharField(max_length=255, blank=True, help_text="Path in front of every repository at a target.")
+    endpoint = models.CharField(
+        max_length=260, validators=[HOST], help_text="Host name, with the port if it is not the default."
+    )
+    prefix = models.CharField(max_length=255, blank=True, help_text="Path before every repository at the target.")
     username = models.CharField(
         max_length=255,
         blank=True,
-        verbose_name="user name",
+        verbose_name="username",
         validators=[RegexValidator(r"^[^:\x00-\x1f\x7f]+\Z", "A user name has no colon and no control characters.")],
     )
     credential_ref = models.CharField(
-        max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credential reference"
+        max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credentials reference"
     )
     namespaces = models.JSONField(
         default=list,
         db_default=[],
         blank=True,
         validators=[validate_namespaces],
-        help_text="Whose pods get private images by these credentials; * for all. Without any, only public images.",
+        help_text="Namespaces that may use private images read with them; * for all; empty: public images only.",
     )
-    insecure = models.BooleanField(default=False, help_text="Talk plain HTTP to this host.")
+    insecure = models.BooleanField(default=False, help_text="Use plain HTTP for this host.")
     ca_file = models.CharField(
         max_length=512,
         blank=True,
         verbose_name="CA file",
-        help_text="Certificate authorities beside the system's: a PEM file's name in the credentials directory.",
+        help_text="Additional certificate authorities: name of a PEM file in the credentials directory.",
     )
     settings = models.JSONField(default=dict, blank=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
