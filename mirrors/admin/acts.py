@@ -76,12 +76,14 @@ def tell(request: HttpRequest, done: Done) -> None:
         messages.warning(request, f"… and {len(refusals) - SHOWN} more.")
 
 
-def ordered(acted: Acted, words: str) -> Done:
-    """The result of an action that requests jobs: ``words`` says what happens to the new ones; jobs that were active
-    already are listed."""
+def ordered(acted: Acted, one: str, more: str = "") -> Done:
+    """The result of an action that requests jobs: ``one`` and ``more`` say what was done for one or more images. Jobs
+    that were active already are listed."""
     live = [job for job in acted.jobs if job.id not in acted.made]
-    told = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
-    return Done(f"{len(acted.made)} {words}" if acted.made else "", [*acted.refusals, *told])
+    active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
+    count = len(acted.made)
+    words = one if count == 1 or not more else more
+    return Done(f"{count} {words}" if count else "", [*acted.refusals, *active])
 
 
 def _described(row: Model) -> str:

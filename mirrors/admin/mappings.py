@@ -39,12 +39,14 @@ SHOWN = 50
 
 
 def _mirror(ids: Collection[int], actor: str) -> Done:
-    return ordered(services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copies requested.")
+    return ordered(
+        services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copy requested.", "copies requested."
+    )
 
 
 def _verify(ids: Collection[int], actor: str) -> Done:
     acted = services.verify_mappings(mapping_ids=ids, requested_by=actor)
-    return ordered(acted, "verifications queued.")
+    return ordered(acted, "verification queued.", "verifications queued.")
 
 
 def _pause(ids: Collection[int], actor: str) -> Done:

@@ -84,14 +84,14 @@ def test_a_pending_job_is_cancelled_and_ordered_anew(operator: Client, job: Mirr
     assert job.status == JobStatus.CANCELLED
     assert "olga" in job.error_message
 
-    assert "1 ordered anew" in act(operator, "retry", job)
+    assert "1 queued again" in act(operator, "retry", job)
     new = MirrorJob.objects.get(retry_of=job)
     assert (new.status, new.trigger, new.requested_by) == (JobStatus.PENDING, Trigger.RETRY, "olga")
     assert ImageMapping.objects.get().last_job == new
 
 
 def test_what_cannot_be_done_is_said(operator: Client, job: MirrorJob) -> None:
-    assert "wait for its end, or cancel it first" in act(operator, "retry", job)
+    assert "wait until it finishes, or cancel it first" in act(operator, "retry", job)
     act(operator, "cancel", job)
     assert "nothing to cancel" in act(operator, "cancel", job)
 

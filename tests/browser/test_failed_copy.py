@@ -1,4 +1,4 @@
-"""From a failed copy to a good one: the operator sees it, reads why, sees to it, and orders it anew."""
+"""From a failed copy to a good one: the operator sees it, reads why, fixes it, and retries."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_credential_is_fixed_and_the_copy_ordered_anew(system: System, visit
     wait_for(system, image, "failed")
     page = visitors.visit(system, "operator").open("/admin/")
 
-    page.get_by_role("link", name="Jobs that failed").click()
+    page.get_by_role("link", name="Failed jobs").click()
     row = page.locator("#result_list tr", has_text=image)
     expect(row).to_contain_text(RED)
     row.get_by_role("link").first.click()
@@ -43,7 +43,7 @@ def test_the_credential_is_fixed_and_the_copy_ordered_anew(system: System, visit
     page.get_by_role("button", name="Retry").click()
     confirm(page)
 
-    expect(page.get_by_text("1 ordered anew")).to_be_visible()
+    expect(page.get_by_text("1 queued again")).to_be_visible()
     wait_for(system, image, "succeeded")
     page.goto(f"{system.url}{JOBS}?q={image}")
     expect(page.locator("#result_list tbody tr").first).to_contain_text(GREEN)
@@ -62,7 +62,7 @@ def test_forty_failures_are_ordered_anew_at_once(system: System, visitors: Visit
     page.locator("#action-toggle").check()
     act_on_selected(page, RETRY)
 
-    expect(page.get_by_text("40 ordered anew")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("40 queued again")).to_be_visible(timeout=60_000)
     wait_for(system, of_forty, "succeeded", jobs=40)
     page.goto(f"{system.url}{JOBS}?q=forty/app&status__exact=succeeded")
     expect(page.locator(ROWS)).to_have_count(40)
