@@ -1,4 +1,4 @@
-"""What is answered when things go wrong: pages of ours, and problem documents below ``/api/``.
+"""Error responses: pages, and problem documents below ``/api/``.
 
 403 is Django's own handler with our template.
 """
@@ -32,10 +32,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Never asks the database, which may be what is broken. Django calls it while it handles the error."""
+    """Does not use the database, which may be the cause. Django calls it while it handles the error."""
     is_api = request.path.startswith("/api/")
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         if is_api:
-            return problems.database_away(request)
+            return problems.database_unavailable(request)
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "5"})
     return problems.server_error(request) if is_api else defaults.server_error(request)

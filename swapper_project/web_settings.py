@@ -54,7 +54,7 @@ UNFOLD: dict[str, Any] = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "k8s-image-swapper",
-    "DESCRIPTION": "What is mirrored, what is not and why, and how to act on it.",
+    "DESCRIPTION": "Mirrored images, jobs, filters and registries, and actions on them.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

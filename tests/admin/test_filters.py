@@ -153,7 +153,7 @@ def test_the_text_of_the_edit_form_is_tried_unsaved(admin_client: Client, filter
     assert "contains(container.image, &#x27;tools&#x27;)</textarea>" in by_link
 
 
-def test_what_was_tried_is_taken_back_into_the_filter_unsaved(
+def test_an_expression_that_was_tried_is_used_in_the_filter_unsaved(
     admin_client: Client, filters: tuple[Filter, Filter]
 ) -> None:
     tried = {"tried": "1", "jmespath": "`false`"}
@@ -187,11 +187,11 @@ def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filte
 def test_a_pages_first_visitor_is_told_what_to_do(admin_client: Client) -> None:
     assert "register the webhook" in text_of(admin_client.get(reverse("admin:mirrors_filter_try")).content.decode())
     assert "No filters yet" in admin_client.get(LIST).content.decode()
-    assert "Register it with your cluster" in text_of(
+    assert "Register the webhook with your cluster" in text_of(
         admin_client.get(reverse("admin:mirrors_admissionsample_changelist")).content.decode()
     )
     empty = text_of(admin_client.post(IMPACT, {"jmespath": "`true`"}).content.decode())
-    assert "No pod was sampled in the last day" in empty
+    assert "No pod was sampled in the last 24 hours" in empty
 
 
 def test_pages_ask_for_a_role(client: Client) -> None:
