@@ -52,7 +52,7 @@ EXISTENCE_STALE_SECONDS: Final = PublishedGauge(
 )
 BREAKER_OPEN: Final = Gauge(
     "swapper_breaker_open",
-    "1 while a registry is not asked inline because it does not answer.",
+    "1 while the webhook sends no requests to a registry because it does not respond.",
     ["host"],
     multiprocess_mode="livemax",
 )
@@ -99,7 +99,7 @@ COPY_SECONDS: Final = Histogram(
 )
 REGISTRY_REQUESTS: Final = Counter(
     "swapper_registry_requests_total",
-    "Requests to registries by status, 0 where no answer came; hosts that nobody configured are `other`.",
+    "Requests to registries by status, 0 without a response; hosts that are not configured are `other`.",
     ["host", "method", "code"],
 )
 

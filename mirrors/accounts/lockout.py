@@ -34,7 +34,7 @@ def too_many_tries(request: HttpRequest) -> HttpResponse | None:
     """Count a try to log in for its address; the page that refuses it where there were too many."""
     address = network_of(request.META.get("REMOTE_ADDR", ""))
     try:
-        count = caches["limits"].count(f"log-in:{address}", seconds=WINDOW)  # type: ignore[attr-defined]
+        count = caches["limits"].count(f"sign-in:{address}", seconds=WINDOW)  # type: ignore[attr-defined]
     except DatabaseError:
         # There is no log-in without the database either, and a page that says so.
         return None

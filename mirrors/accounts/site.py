@@ -20,7 +20,7 @@ class RoleLogInForm(AuthenticationForm):
     def confirm_login_allowed(self, user: Any) -> None:
         if not user.is_active or role_of(user) is Role.NOBODY:
             raise ValidationError(
-                "This user may not come in: it is disabled, or has no role yet. Ask an administrator to give it one "
+                "This user cannot sign in: it is disabled, or has no role yet. Ask an administrator to assign a role "
                 "(Access, Users, Roles).",
                 code="no-role",
             )

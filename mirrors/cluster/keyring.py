@@ -65,7 +65,7 @@ def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[Entry], list[s
     Raises InvalidSecretError where it has none at all.
     """
     if kind not in KEYS:
-        raise InvalidSecretError(f"has the type {kind or 'Opaque'}, which holds no registry log-ins")
+        raise InvalidSecretError(f"has the type {kind or 'Opaque'}, which holds no registry credentials")
     content = (data or {}).get(KEYS[kind])
     if not content:
         raise InvalidSecretError(f"has no key {KEYS[kind]}")
@@ -87,25 +87,25 @@ def _auths(kind: str, content: str) -> Mapping[str, Any]:
         raise InvalidSecretError(f"holds no JSON under {KEYS[kind]}") from None
     auths = document.get("auths", {}) if kind == CONFIG_JSON and isinstance(document, dict) else document
     if not isinstance(auths, dict):
-        raise InvalidSecretError("holds no log-ins by registry")
+        raise InvalidSecretError("holds no credentials by registry")
     return auths
 
 
 def _entry(name: str, value: object) -> Entry:
     if not isinstance(value, dict):
-        raise InvalidSecretError("is no log-in")
+        raise InvalidSecretError("is not an object")
     username, password = value.get("username"), value.get("password")
     if auth := value.get("auth"):
         try:
             username, colon, password = _decoded(auth).partition(":")
         except (binascii.Error, ValueError, TypeError, AttributeError):
-            raise InvalidSecretError("has an auth that is no base64") from None
+            raise InvalidSecretError("has an auth that is not base64") from None
         if not colon:
             raise InvalidSecretError("has an auth without ':' between user and password")
     if not isinstance(username, str) or not isinstance(password, str) or not username:
-        raise InvalidSecretError("has no user name and password")
+        raise InvalidSecretError("has no username and password")
     if not _is_text(username + password):
-        raise InvalidSecretError("has a user name or password that is no text")
+        raise InvalidSecretError("has a username or password that is not text")
     return Entry(_key(name), Credential(username, password.rstrip("\0")))
 
 

@@ -68,7 +68,7 @@ class PullSecrets:
         if names and entries and not found.credentials:
             shown = ", ".join(names[:MOST_SECRETS])
             found.problems.append(
-                f"the pull secrets of {brought.namespace} ({shown}) have no log-in for {ref.registry}"
+                f"the pull secrets of {brought.namespace} ({shown}) have no credentials for {ref.registry}"
             )
         return found
 

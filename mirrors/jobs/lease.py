@@ -26,7 +26,7 @@ from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, 
 from mirrors.wakeup import wake_workers
 from swapper_project import metrics
 
-LOST_MESSAGE = "The worker that copied this image stopped without handing it back; another one takes the job over."
+LOST_MESSAGE = "The worker that copied this image stopped without releasing it; another worker continues the job."
 
 CLAIM_TRIES = 5
 """Each time another job began to probe the host of the one that was claimed; the next claim looks at other hosts."""

@@ -30,6 +30,6 @@ def insist(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
             connection.close()
             if stop() or time.monotonic() + pause > deadline:
                 raise
-            log.warning("The database is away; what happened to a copy is written when it is back", error=str(error))
+            log.warning("The database is unavailable; the state of a copy is written when it is back", error=str(error))
         time.sleep(pause)
         pause = min(5.0, 2 * pause)

@@ -23,7 +23,7 @@ CREDENTIALS: Final = ("username", "credential_ref")
 
 CREDENTIALS_DROPPED: Final = (
     "The host was changed, so the credentials of the former host were removed. If the new host needs credentials, give "
-    "its user name and credential reference."
+    "its username and credentials reference."
 )
 
 NAMESPACE: Final = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -90,7 +90,9 @@ class Registry(RevisionedModel):
         max_length=255,
         blank=True,
         verbose_name="username",
-        validators=[RegexValidator(r"^[^:\x00-\x1f\x7f]+\Z", "A user name has no colon and no control characters.")],
+        validators=[
+            RegexValidator(r"^[^:\x00-\x1f\x7f]+\Z", "A username cannot contain a colon or control characters.")
+        ],
     )
     credential_ref = models.CharField(
         max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credentials reference"
@@ -144,7 +146,7 @@ class Registry(RevisionedModel):
             text = "Put the PEM file into the workers' credentials directory, and write its name here, without a path."
             raise ValidationError({"ca_file": text})
         if bool(self.username) != bool(self.credential_ref):
-            raise ValidationError({"credential_ref": "A user name and the reference to its password go together."})
+            raise ValidationError({"credential_ref": "Set the username and the credentials reference together."})
 
     def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
         """Another host never gets this one's credentials: where the host was changed, those that were not ``given``

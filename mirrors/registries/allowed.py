@@ -31,7 +31,7 @@ class AllowedSources:
         if (self._exact or self._endings) and host not in self._exact and not host.endswith(self._endings or "\0"):
             return f"{host} is not among source.allowedHosts of the configuration file: add it there first."
         if not may_be_public(host) and not self._is_configured(host):
-            return f"{host} is no public registry: add it to the source registries first, if it is yours."
+            return f"{host} is not a public registry: if it is yours, add it to the source registries first."
         return ""
 
 

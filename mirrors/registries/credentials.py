@@ -57,7 +57,7 @@ def resolve(
     """The log-in, read anew at each call so that a rotated password counts at once. Raises :class:`CredentialError`."""
     username = reference.username
     if ":" in username:
-        raise CredentialError(f"the user name {username!r} contains ':', which no registry log-in can have")
+        raise CredentialError(f"the username {username!r} contains ':', which is not allowed")
     if reference.file:
         path = _locate(reference.file, credentials_dir, is_confined=reference.is_confined)
         return Credential(username, _from_file(path))
@@ -90,7 +90,7 @@ def _from_file(path: Path) -> str:
     try:
         password = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise CredentialError(f"password file {path} is no UTF-8 text") from None
+        raise CredentialError(f"password file {path} is not UTF-8 text") from None
     if not password:
         raise CredentialError(f"password file {path} is empty")
     return password

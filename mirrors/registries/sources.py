@@ -94,7 +94,7 @@ class SourceCatalog:
         return entry.host if entry else "other"
 
     def access_for(self, ref: ImageRef) -> RegistryAccess:
-        """How the engine reaches a source, with the configured log-in. Raises CredentialError."""
+        """How the engine reaches a source, with the configured credentials. Raises CredentialError."""
         entry = self._entry_of(ref)
         credential = self._credential(entry, ref) if entry else None
         return _access(ref.registry, entry, (credential,) if credential else ())

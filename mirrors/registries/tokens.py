@@ -80,7 +80,7 @@ class TokenKeeper:
                 return self._issued(fresh=False)
             raise self._problem or RegistryError(
                 "credential",
-                f"the log-in for {self._host} did not come in time; it is being tried again",
+                f"the registry token for {self._host} was not issued in time; it is tried again",
                 host=self._host,
             )
 
@@ -135,7 +135,7 @@ class TokenKeeper:
 
     def _renewed(self, token: Token, asked_at: float) -> None:
         if self._problem is not None:
-            log.info("The log-in for a registry was renewed after all", host=self._host)
+            log.info("The token for a registry was renewed after a failure", host=self._host)
         with self._changed:
             self._token, self._made_at, self._problem = token, asked_at, None
             self._tries += 1
@@ -144,14 +144,14 @@ class TokenKeeper:
     def _failed(self, error: Exception, failures: int) -> None:
         if isinstance(error, RegistryError):
             problem = error
-            log.warning("The log-in for a registry was not renewed", host=self._host, error=str(error), tries=failures)
+            log.warning("The token for a registry was not renewed", host=self._host, error=str(error), tries=failures)
         else:
             problem = RegistryError(
                 "credential",
-                f"the log-in for {self._host} could not be made ({type(error).__name__}); the worker's log has more",
+                f"the token for {self._host} could not be created ({type(error).__name__}); see the worker's log",
                 host=self._host,
             )
-            log.exception("The log-in for a registry was not renewed", host=self._host, tries=failures)
+            log.exception("The token for a registry was not renewed", host=self._host, tries=failures)
         with self._changed:
             self._problem = problem
             self._tries += 1

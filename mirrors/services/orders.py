@@ -13,9 +13,9 @@ from mirrors.services.mirroring import MirrorOrder, request_mirror
 from mirrors.target_names import target_name
 
 PROBLEMS = {
-    "target-name-taken": "another image has its name at the target already; see the mappings in the admin",
+    "target-name-taken": "another image already has its name at the target; see the mappings in the admin",
     "paused": "its mapping is paused; resume it first",
-    "failed-recently": "its last copy failed a short time ago; see the job's error, then try again later",
+    "failed-recently": "its last copy failed a short time ago; see the error of the job, then try again later",
 }
 
 
@@ -26,12 +26,14 @@ def order_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] =
     """
     registry = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
     if registry is None:
-        raise JobStateError("There is no target yet: run manage.py prepare with a configuration that names one.")
+        raise JobStateError(
+            "There is no target yet: run manage.py prepare with a configuration file that has a target."
+        )
     source = ImageRef.parse(image)
     aliases = registry.settings.get("aliases", ())
     name = target_name(registry.endpoint, registry.prefix, aliases=aliases, insecure=registry.insecure)
     if name.contains(source):
-        raise JobStateError(f"{source} is at the target already: name the image as its source has it.")
+        raise JobStateError(f"{source} is already at the target: use the reference of its source.")
     if refusal := AllowedSources(allowed_hosts, _is_configured).refusal(source.registry):
         raise JobStateError(refusal)
     order = MirrorOrder(

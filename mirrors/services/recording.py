@@ -150,8 +150,8 @@ def _compare(row: ImageMapping, digest: str, *, is_copied: bool) -> None:
     elif not row.obstacle and not is_copied:
         row.obstacle = Obstacle.TAMPERED
         log.error(
-            "The target has another image than was written there; it is not swapped to. Find out who pushed it, "
-            "then mirror the image anew: manage.py mirror IMAGE",
+            "The image at the target was changed after it was written; pods are not swapped to it. Find out who "
+            "pushed it, then mirror the image again: manage.py mirror IMAGE",
             image=row.source,
             digest=digest,
         )

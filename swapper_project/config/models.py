@@ -34,8 +34,10 @@ def _capped_deadline(seconds: float, info: ValidationInfo) -> float:
 class Existence(Section):
     """How long an answer of the target holds."""
 
-    max_age: Duration = Field(default=600.0, description="A present image is asked for again after this time.")
-    max_stale: Duration = Field(default=86_400.0, description="How long a present answer may stand without a new one.")
+    max_age: Duration = Field(default=600.0, description="A present image is checked again after this time.")
+    max_stale: Duration = Field(
+        default=86_400.0, description="How long the result present is used without a new check."
+    )
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:

@@ -26,7 +26,7 @@ class SourceRegistry(LogIn):
     host: HostPattern | None = Field(default=None, description="For type oci: host[:port] of the registry.")
     namespaces: tuple[Namespace, ...] = Field(
         default=(),
-        description="For type oci: whose pods are served private images with this log-in; '*' for all. "
+        description="For type oci: namespaces that may use private images read with these credentials; '*' for all. "
         "Without any it serves what anonymous clients can read too.",
     )
 
@@ -83,7 +83,7 @@ class SourceRegistry(LogIn):
 class Source(Section):
     registries: tuple[SourceRegistry, ...] = ()
     filters: tuple[FilterConfig, ...] = Field(
-        default=(), description="Images for which one of these gives true are left alone."
+        default=(), description="Images for which one of these is true are excluded."
     )
     allowed_hosts: tuple[HostPattern, ...] = Field(
         default=(), description="Registries that may be mirrored from; empty: any public one."

@@ -55,7 +55,9 @@ class ConfigSource:
 
     def _refuse(self, error: ConfigError, *, seen: str) -> bool:
         if seen != self._seen:
-            log.error("The changed configuration is refused, the old one stays in force", problems=error.problems)
+            log.error(
+                "The changed configuration is not valid; the last valid version stays active", problems=error.problems
+            )
         self._seen, self.problem = seen, str(error)
         return False
 
@@ -64,7 +66,7 @@ class ConfigSource:
         if config.digest == self.current.digest:
             return False
         self.current = config
-        log.info("The changed configuration is in force", path=str(self.path))
+        log.info("The changed configuration is active", path=str(self.path))
         for warning in config.warnings:
             log.warning(warning)
         return True

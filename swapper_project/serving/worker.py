@@ -222,10 +222,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         """What is no HTTP is answered with a problem (RFC 9457) too."""
         if isinstance(error, LimitRequestLine | LimitRequestHeaders):
             code, title, name = 431, "Request Header Fields Too Large", "too-long"
-            words = "The address or the headers are too long: ask for less at once, or clear this site's cookies."
+            words = "The URL or the headers are too long: send a shorter request, or clear this site's cookies."
         else:
             code, title, name = 400, "Bad Request", "no-http"
-            words = f"The request is no HTTP that can be read: {str(error)[:200]}."
+            words = f"The request is not valid HTTP: {str(error)[:200]}."
         problem = {"type": f"urn:k8s-image-swapper:{name}", "title": title, "status": code, "code": name}
         body = json.dumps({**problem, "detail": words}).encode()
         head = f"HTTP/1.1 {code} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"

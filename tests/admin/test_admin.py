@@ -220,9 +220,9 @@ def test_pausing_a_mapping_reaches_the_webhooks(operator: Client, job: MirrorJob
         ("registry", {"name": "no dot", "endpoint": "registry"}),
         ("registry", {"name": "elsewhere's file", "endpoint": "registry.example.org", "ca_file": "/etc/passwd"}),
         ("registry", {"name": "r", "endpoint": "a.example.org", "username": "a:b", "credential_ref": "file:x"}),
-        ("registry", {"name": "half a log-in", "endpoint": "registry.example.org", "username": "robot"}),
+        ("registry", {"name": "half of the credentials", "endpoint": "registry.example.org", "username": "robot"}),
     ],
-    ids=["filter", "registry", "of the file", "port", "word", "CA file", "user name", "log-in"],
+    ids=["filter", "registry", "of the file", "port", "word", "CA file", "username", "credentials"],
 )
 def test_what_cannot_be_stored_is_refused_with_its_reason(
     operator: Client, model: str, data: dict[str, object]

@@ -164,7 +164,7 @@ def test_a_sampled_pod_is_explained_as_of_now(admin_client: Client, registry: Me
     page = admin_client.get(PAGE, {"admission": sample.pk}).content.decode()
     assert "in namespace billing" in page and f"{registry.host}/quay.io/team/app:1" in page
     gone = admin_client.get(PAGE, {"admission": 10**17}).content.decode()
-    assert "kept no longer" in gone
+    assert "was deleted" in gone
 
 
 @pytest.mark.parametrize("text", ["a: [b", "", "kind: Service"])

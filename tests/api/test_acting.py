@@ -119,7 +119,7 @@ def test_health_names_what_is_wrong(client_of: Clients, job: MirrorJob) -> None:
     ill = viewer.get("/api/v1/health/").json()
     assert ill["is_healthy"] is False
     assert [words.partition(":")[0] for words in ill["problems"]] == [
-        "No worker reports itself",
+        "No worker is running",
         "No webhook reports itself",
     ]
     ends = timezone.now() + timedelta(days=30)
@@ -177,6 +177,6 @@ def test_a_paused_host_is_resumed_once(operator: APIClient) -> None:
     assert operator.get("/api/v1/hosts/?host=quay.io").json()["results"][0]["paused_until"] is not None
 
     assert operator.post(f"{url}resume/").json()["paused_until"] is None
-    assert "not paused" in problem(operator.post(f"{url}resume/"), 409, "job-state")["detail"]
+    assert "not rate limited" in problem(operator.post(f"{url}resume/"), 409, "job-state")["detail"]
     action = OperatorAction.objects.get()
     assert (action.actor, action.action, action.subject) == ("a-operator", "resume", "quay.io")

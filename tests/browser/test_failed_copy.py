@@ -36,7 +36,7 @@ def test_the_credential_is_fixed_and_the_copy_ordered_anew(system: System, visit
     expect(row).to_contain_text(RED)
     row.get_by_role("link").first.click()
     expect(page.locator("#content")).to_contain_text(
-        re.compile("check (the username and password|what that log-in may read)")
+        re.compile("check (the username and password|what these credentials may do)")
     )
 
     system.private_password.write_text(PASSWORD)

@@ -57,7 +57,12 @@ def test_a_message_with_a_step_gets_no_second_one(message: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["", "quay.io did not answer in time", "quay.io asked us to wait 30 s more", "the connection to add.io broke off"],
+    [
+        "",
+        "quay.io did not answer in time",
+        "quay.io is rate limited for another 30 s",
+        "the connection to add.io broke off",
+    ],
 )
 def test_a_message_without_one_gets_that_of_its_class(message: str) -> None:
     for error_class in ErrorClass.values:

@@ -134,7 +134,7 @@ def test_a_stopped_drain_hands_its_jobs_back(made: Copier, source: FaultyRegistr
     job.refresh_from_db()
     assert (job.status, job.attempts, job.claims) == (JobStatus.PENDING, 0, 1)
     assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.HANDED_BACK
-    assert OrmQ.objects.exists(), "nobody hears of the job that was handed back"
+    assert OrmQ.objects.exists(), "no wake-up for the job that was released"
 
 
 def test_a_long_lease_is_kept_by_heartbeats(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:

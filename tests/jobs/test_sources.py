@@ -173,7 +173,7 @@ def test_a_log_in_that_is_not_taken_is_told_apart_from_an_image_that_is_not_ther
         job = run(tmp_path, target, {**entry, "namespaces": ["web"]}, image=f"{guarded.host}/app:1.0")
     assert (job.status, job.error_class, job.error_host) == (JobStatus.FAILED, "unauthorized", guarded.host)
     assert (
-        "did not accept the credentials of source.registries[0] in the configuration file" in job.error_message
+        "rejected the credentials of source.registries[0] in the configuration file" in job.error_message
         and "Correct its user name" in job.error_message
     )
 

@@ -129,7 +129,7 @@ def test_the_kill_switch_is_a_file_of_its_own() -> None:
         ("WEBHOOK_TIMEOUT_SECONDS", "0", "must be from 1 to 30"),
         ("WEBHOOK_TIMEOUT_SECONDS", "31", "must be from 1 to 30"),
         ("WEBHOOK_TIMEOUT_SECONDS", "nan", "must be from 1 to 30|Special numeric values"),
-        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy' is no address or CIDR"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy' is not a valid address or CIDR"),
         ("CONFIG_OVERRIDES", "{", "Not valid JSON"),
         ("CONFIG_OVERRIDES", "[1]", "must be a JSON object"),
         ("SWAP", "maybe", "'maybe' is neither on nor off"),

@@ -136,7 +136,7 @@ def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(sy
     wait_until(lambda: system.grants().get(stranger) is False, timeout=40, what="a look at the stranger's secrets")
     assert system.reason(stranger) == "access-denied"
     why = query(system.webhook.database_url, "SELECT error_message FROM mirrors_mirrorjob WHERE status = 'failed'")
-    assert f"Secret {stranger}/pull does not exist" in why[0][0] and "does not show" in why[0][0]
+    assert f"Secret {stranger}/pull does not exist" in why[0][0] and "was not found at" in why[0][0]
 
     # Its own secret reads the source: swapped from then on.
     assert system.reason(friend) == "access-denied"

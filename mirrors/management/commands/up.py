@@ -80,7 +80,7 @@ class Command(BaseCommand):
         except OSError as error:
             configured.stop(f"{error.filename or data_dir}: {error.strerror}. Name another place with --data-dir.")
         except CertificateError as error:
-            configured.stop(f"{error}. Mend tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
+            configured.stop(f"{error}. Fix tlsCertFile and tlsKeyFile, or leave both out to use a self-signed pair.")
         # The worker copies without its metrics' address, and says so in the log.
         for flag, address in (("--listen-address", webhook["SWAPPER_BIND"]), ("--web-address", options["web_address"])):
             _stop_unless_free(address, flag)
@@ -182,7 +182,7 @@ def _with_environ(extra: dict[str, str]) -> dict[str, str]:
 def _address(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or not 0 < int(port) < 65_536 or "/" in host:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address and port, such as 127.0.0.1:8000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid address and port, such as 127.0.0.1:8000")
     return text
 
 

@@ -69,13 +69,13 @@ def _refusal(error: aws.ClientError, asked: Asked) -> RegistryError:
     if code in _DENIED:
         return _denied(action, message, asked)
     if code in _THROTTLED:
-        text = f"AWS throttles {action} in {asked.region}; it is tried again later. Raise the quota if this stays."
+        text = f"AWS throttles {action} in {asked.region}; it is tried again later. Raise the quota if this continues."
         return RegistryError("rate-limited", text, host=asked.host, retry_after=THROTTLED_REST)
     if problem := _credentials_problem(code, message, asked):
-        return RegistryError("credential", f"AWS did not accept our log-in for {action}: {problem}", host=asked.host)
+        return RegistryError("credential", f"AWS rejected our credentials for {action}: {problem}", host=asked.host)
     if code == "KmsException":
         text = (
-            f"AWS KMS refused the key {asked.kms_key or 'that was asked for'} ({message}): check that it exists in "
+            f"AWS KMS refused the key {asked.kms_key or 'that is configured'} ({message}): check that it exists in "
             f"{asked.region} and is enabled, and that its key policy lets this identity use kms:CreateGrant and "
             "kms:DescribeKey"
         )
@@ -96,7 +96,7 @@ def _denied(action: str, message: str, asked: Asked) -> RegistryError:
             f"policy must name that identity, and the identity needs {action} on the role; {DOCS}"
         )
         return RegistryError("credential", text, host=asked.host)
-    why = "an explicit deny stands in the way" if "explicit deny" in message else "no policy of it allows that"
+    why = "an explicit deny applies" if "explicit deny" in message else "no policy allows it"
     text = f"AWS refused {action} on {asked.arn} to {caller}, as {why}: allow this action on this ARN; {DOCS}"
     return RegistryError("denied", text, host=asked.host)
 

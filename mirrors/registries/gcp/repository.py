@@ -118,7 +118,7 @@ class ApiRepository:
             text = f"Google refused {permission} on {self.name}: give our service account a role that has it ({ROLES})"
             return RegistryError("denied", text, host=host)
         if isinstance(error, exceptions.Unauthenticated):
-            return RegistryError("credential", f"Google did not take our log-in for {self.name}: {said}", host=host)
+            return RegistryError("credential", f"Google rejected our credentials for {self.name}: {said}", host=host)
         if isinstance(error, exceptions.ResourceExhausted):
             return RegistryError("rate-limited", f"Google throttles calls for {self.name}", host=host, retry_after=30.0)
         if isinstance(error, exceptions.DeadlineExceeded):
