@@ -109,8 +109,8 @@ class Way:
 WAYS: Final = (
     Way(
         "not-found",
-        "{source} was not found at {host}, or needs authentication: check the image's name and tag; if it is private, add "
-        "credentials for {host} under source.registries, or name a pull secret in the pod that reads it.",
+        "{source} was not found at {host}, or needs authentication: check the image's name and tag; if it is private, "
+        "add credentials for {host} under source.registries, or name a pull secret in the pod that reads it.",
     ),
     Way(
         "unauthorized",
