@@ -76,7 +76,7 @@ def _print(console: Console, pod: ExplainedPod) -> None:
     table.add_column("Decision")
     table.add_column("Reason", no_wrap=True)
     table.add_column("Target", overflow="fold", ratio=3)
-    table.add_column("Known of it", overflow="fold")
+    table.add_column("Known state", overflow="fold")
     table.add_column("Filter", overflow="fold")
     for image in pod.images:
         table.add_row(
