@@ -12,8 +12,8 @@ ADVICE: Final[dict[str, str]] = {
     "then add credentials that may read it.",
     ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or allow "
     "them for the namespace of the pod. Then retry.",
-    ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's entry "
-    "under Registries with Test connection, then retry.",
+    ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
+    "entry under Registries with Test connection, then retry.",
     ErrorClass.RATE_LIMITED: "The registry limits requests; copies continue when it allows more. Configure credentials "
     "for it to raise the limit.",
     ErrorClass.UNAVAILABLE: "The registry, or the way to it, did not work. Test the connection under Registries; look "

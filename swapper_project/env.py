@@ -52,7 +52,7 @@ class EnvironmentProblem(ValueError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the process was told about itself. Times are seconds; paths are absolute."""
+    """The settings of the process. Times are seconds; paths are absolute."""
 
     role: str
     data_dir: Path

@@ -1,4 +1,4 @@
-"""Settings of what only the web role and commands use: API, admin, log-ins, history of changes."""
+"""Settings that only the web role and commands use: API, admin, sign-ins, change history."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
 # Its own token table would stay empty beside ours.
 MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swp_"}
-# Nothing is loaded from elsewhere, and no script stands in a page.
+# No external resources and no inline scripts.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -75,7 +75,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-# Guesses at a log-in: five from one address at one user name, then a rest that tries do not lengthen.
+# Failed sign-ins: five from one address with one username, then a lock that further attempts do not extend.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -19,7 +19,7 @@ class AccountsConfig(AppConfig):
         from mirrors.accounts.roles import write_groups
 
         _check_backends()
-        # Above lists of others' rows stands the menu's word, not the package's name.
+        # Breadcrumbs of third-party lists show the section of the menu, not the name of the package.
         for label in ("axes", "auditlog"):
             apps.get_app_config(label).verbose_name = "Access"
         audit.follow_changes()

@@ -74,7 +74,7 @@ class ImpactSerializer(serializers.Serializer[Any]):
 
 
 def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
-    """One answer an image; raises ValidationError for a query that does not compile, and for what is no pod."""
+    """One result per image; raises ValidationError for an expression that does not compile, and for an invalid pod."""
     try:
         compiled = compile_filter("test", expression)
     except InvalidFilterError as error:

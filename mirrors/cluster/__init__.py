@@ -1,1 +1,1 @@
-"""What is asked of Kubernetes. Workers alone do: webhook and web have no token of the API server."""
+"""Requests to Kubernetes. Only workers send them: webhook and web have no token for the API server."""

@@ -21,7 +21,7 @@ SECONDS: Final = 10.0
 class ClusterError(Exception):
     """Something can't be read from the cluster; the message says why, and what to change.
 
-    ``is_passing`` where it may go well the next time; ``is_missing`` where there is no such thing.
+    ``is_passing`` if a retry may succeed; ``is_missing`` if the object does not exist.
     """
 
     def __init__(self, message: str, *, is_passing: bool = False, is_missing: bool = False) -> None:
@@ -54,7 +54,7 @@ def own_namespace() -> str:
 
 
 def client() -> lightkube.Client:
-    """Raises ClusterError where there is no cluster."""
+    """Raises ClusterError outside of a cluster."""
     return _client(os.environ.get("KUBECONFIG", ""))
 
 

@@ -37,7 +37,7 @@ LOG_LINES: Final = 15
 
 
 class StoryError(Exception):
-    """The demo could not go on; the message says why and shows the end of the log."""
+    """The demo failed; the message says why and shows the end of the log."""
 
 
 class Story:

@@ -143,9 +143,9 @@ class Copying:
                 raise
             raise JobRefusedError(
                 ErrorClass.NOT_FOUND,
-                f"{self._target.name} lies under a pull-through cache, which does not bring {self._source}: check the "
+                f"{self._target.name} is below a pull-through cache, which does not have {self._source}: check the "
                 "cache's rule and its credentials at the source (ECR: also ecr:BatchImportUpstreamImage and "
-                "ecr:CreateRepository for whoever pulls).",
+                "ecr:CreateRepository for clients that pull).",
                 grants=source.grants,
             ) from None
         known = {

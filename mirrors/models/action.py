@@ -1,4 +1,4 @@
-"""What people did to jobs, mappings and repositories; edits of configuration are in the audit log."""
+"""Activity of users on jobs, mappings and repositories; changes of the configuration are in the change history."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mirrors.models.mirror_job import MirrorJob
 
 
 class OperatorAction(models.Model):
-    """One act of one person, by page or API; it outlives what it was done to."""
+    """One action of one user, by page or API; it stays when its subject is deleted."""
 
     actor = models.CharField(max_length=255)
     action = models.CharField(max_length=30)

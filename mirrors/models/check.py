@@ -1,4 +1,4 @@
-"""Tests of registries: asked for by people, done by a worker, step by step."""
+"""Connection tests of registries: requested by users, run by a worker, step by step."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RegistryCheck(models.Model):
 
     @classmethod
     def newest_status(cls) -> models.Subquery:
-        """Beside rows of registries: how the last test of each ended, or stands."""
+        """For rows of registries: the status of the last test of each."""
         newest = cls.objects.filter(registry=models.OuterRef("pk")).order_by("-id")
         return models.Subquery(newest.values("status")[:1])
 

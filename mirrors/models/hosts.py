@@ -33,16 +33,16 @@ class BlobLocation(models.Model):
 
 
 class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
-    """Predicates on the database's own clock. A pause beyond the longest one is no pause: whatever wrote it."""
+    """Predicates on the database's own clock. A pause longer than the maximum is ignored."""
 
     def paused(self) -> HostBudgetQuerySet:
-        """Hosts that no job may talk to now: they asked to wait, or one job is finding out whether that is over."""
+        """Hosts that jobs may not send requests to now: rate limited, or one job checks whether that has ended."""
         waits = Q(resting_until__gt=Now(), resting_until__lte=_longest())
         is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_longest())
         return self.filter(waits | is_probed)
 
     def to_probe(self) -> HostBudgetQuerySet:
-        """Hosts whose pause is over, and nobody knows yet whether they answer again."""
+        """Hosts whose rate limit has ended, before a job has checked whether they respond again."""
         return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_longest()))
 
     def without_probe(self) -> HostBudgetQuerySet:
@@ -55,7 +55,7 @@ def _longest() -> models.ExpressionWrapper[Any]:
 
 
 class HostBudget(models.Model):
-    """What a host still allows, and until when it has asked us to wait."""
+    """The rate limit of a host: remaining pulls, and until when no requests are sent."""
 
     host = models.CharField(max_length=HOST_LENGTH)
     credential = models.CharField(
@@ -83,6 +83,6 @@ class HostBudget(models.Model):
 
     @property
     def paused_until(self) -> datetime | None:
-        """The end of a pause that is in force."""
+        """The end of the current rate limit."""
         until, now = self.resting_until, timezone.now()
         return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None

@@ -18,7 +18,7 @@ DIGEST_LENGTH = 136
 
 
 class Existence(models.TextChoices):
-    """What is known of an image at its target. Unknown is never taken for absent."""
+    """Whether the target has an image. Unknown is never treated as absent."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -33,11 +33,11 @@ class Access(models.TextChoices):
     CONFIGURED = "configured", "configured credentials"
     SECRETS = "secrets", "pull secrets of namespaces"
     UNREADABLE = "unreadable", "not readable"
-    """Nobody was seen to read it: it does not exist, or is private to credentials that nobody brought."""
+    """No credentials were found that can read it: it does not exist, or is private."""
 
 
 class Obstacle(models.TextChoices):
-    """What stands in the way of a swap, found by whoever compared both sides. A copy that succeeds ends it."""
+    """What blocks a swap, found by a comparison of source and target. A successful copy ends it."""
 
     NONE = "", "none"
     TAMPERED = "tampered", "the image at the target was changed after it was written"

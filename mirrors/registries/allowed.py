@@ -1,4 +1,4 @@
-"""Which source hosts may be mirrored from, as far as a name tells. What a name resolves to the engine looks at."""
+"""Which source hosts are allowed, by their name. The engine checks the addresses of a name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AllowedSources:
     """``source.allowedHosts``; with none of them any host that may be public.
 
     A host that can't be public is allowed only where it is configured as a source registry, as the engine does not
-    talk to private addresses of others. ``is_configured`` tells of a host whether it is one.
+    talk to private addresses of others. ``is_configured`` says whether a host is configured.
     """
 
     def __init__(self, allowed: Sequence[str], is_configured: Callable[[str], bool]) -> None:

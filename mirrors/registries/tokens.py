@@ -1,4 +1,4 @@
-"""Log-ins that clouds issue for some hours: renewed ahead of their end, for ever, and used until it comes."""
+"""Tokens that clouds issue for some hours: renewed before they expire, and used until then."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Token:
 class TokenKeeper:
     """Keeps the newest token; a :class:`mirrors.oci.CredentialSource`.
 
-    ``fetch`` makes one, with time-outs of its own, and raises RegistryError, whose text tells an operator what to do.
+    ``fetch`` makes one, with time-outs of its own, and raises RegistryError, whose text says what to do.
     It is called on a thread that starts with the first question, so never before a fork.
     """
 
@@ -103,7 +103,7 @@ class TokenKeeper:
         return Issued(credential, self._made_at + self._token.lifetime, fresh)
 
     def _start(self) -> None:
-        """Also anew in a forked child, which has no threads."""
+        """Also again in a forked child, which has no threads."""
         if self._thread is None or not self._thread.is_alive():
             self._is_closed = False
             self._thread = threading.Thread(target=self._run, name=f"token {self._host}", daemon=True)
@@ -126,7 +126,8 @@ class TokenKeeper:
             self._rest(pause, at_least=self._retry[0] if failures else 0.0)
 
     def _rest(self, pause: float, *, at_least: float) -> None:
-        """Until the next try is due, or somebody wants one; a cloud that is away is not asked by each of those."""
+        """Until the next attempt is due, or one is requested; not every request causes an attempt while the cloud
+        fails."""
         earliest = time.monotonic() + at_least
         with self._changed:
             # What was wanted until now has come.

@@ -1,4 +1,4 @@
-"""Orders that people place, by reference alone: the target is the one in force."""
+"""Requests of users by reference: the target is the active one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PROBLEMS = {
 
 
 def order_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
-    """The job that mirrors an image now, and whether it is a new one. Raises JobStateError where it can't be.
+    """The job that mirrors an image now, and whether it is new. Raises JobStateError if it cannot be mirrored.
 
-    ``allowed_hosts`` are the configuration file's; none of them allow all.
+    ``allowed_hosts`` are those of the configuration file; without any, all are allowed.
     """
     registry = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
     if registry is None:

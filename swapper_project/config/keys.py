@@ -56,7 +56,7 @@ def fit(tree: Mapping[str, Pair], model: type[Section], findings: Findings, path
             continue
         name, annotation = fields[key]
         findings.lines[(*path, name)] = pair.line
-        # As viper has it, an empty text is the default; where there is none, it is what was given.
+        # As in viper, an empty text means the default, or the text itself if there is no default.
         if pair.value is None or (pair.value == "" and not model.model_fields[names[name]].is_required()):
             continue
         data[name] = _value(pair.value, annotation, findings, (*path, name))

@@ -104,7 +104,7 @@ class Config(Section):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What an operator should be told loudly, though the configuration can be used."""
+        """Warnings for the operator about a valid configuration."""
         return self._warnings
 
     @property
@@ -118,7 +118,7 @@ class Config(Section):
         return hashlib.sha256(json.dumps(self.effective(), sort_keys=True).encode()).hexdigest()
 
     def effective(self) -> dict[str, Any]:
-        """Every key with its value, as the file would have it. Passwords never stand there, only where they are."""
+        """Every key with its value, as in the file. Passwords are never included, only references to them."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @classmethod

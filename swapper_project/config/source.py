@@ -1,4 +1,4 @@
-"""The section ``source``: which images are left alone, and how source registries are read."""
+"""The section ``source``: filters, which exclude images, and source registries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FilterConfig(Section):
 
 
 class SourceRegistry(LogIn):
-    """A log-in for source images: ``aws`` or ``gcp`` with the section of that name, ``oci`` with ``host``."""
+    """Credentials for source images: ``aws`` or ``gcp`` with the section of that name, ``oci`` with ``host``."""
 
     type: Literal["aws", "gcp", "oci"]
     aws: AwsRegistry | None = None
@@ -46,7 +46,7 @@ class SourceRegistry(LogIn):
 
     @property
     def registry_host(self) -> str:
-        """The host this log-in is for, whatever the type; may start with ``*.``."""
+        """The host of these credentials, for any type; may start with ``*.``."""
         return self.cloud.host if self.cloud else self.host or ""
 
     @property

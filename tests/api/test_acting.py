@@ -120,7 +120,7 @@ def test_health_names_what_is_wrong(client_of: Clients, job: MirrorJob) -> None:
     assert ill["is_healthy"] is False
     assert [words.partition(":")[0] for words in ill["problems"]] == [
         "No worker is running",
-        "No webhook reports itself",
+        "No webhook is running",
     ]
     ends = timezone.now() + timedelta(days=30)
     Instance.objects.create(role="webhook", name="w:1", facts={"certificate_expires_at": ends.isoformat()})

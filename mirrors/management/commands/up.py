@@ -117,7 +117,7 @@ class Command(BaseCommand):
 
 
 def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -> dict[str, str]:
-    """What all processes are told; makes the data directory and the secret key where they are missing."""
+    """The environment of all processes; creates a missing data directory and secret key."""
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     environment = {
         "SWAPPER_CONFIG": str(path.resolve()),
@@ -145,7 +145,7 @@ def _webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dic
 
 
 def _names_of(host: str) -> list[str]:
-    """What clients call it by; nobody calls all addresses by one name."""
+    """The address for clients, for a server that listens on all addresses."""
     name = host.removeprefix("[").removesuffix("]")
     return [] if name in {"", "::", "0.0.0.0"} else [name]  # noqa: S104
 

@@ -102,7 +102,7 @@ def _denied(action: str, message: str, asked: Asked) -> RegistryError:
 
 
 def _credentials_problem(code: str, message: str, asked: Asked) -> str:
-    """What is wrong with a log-in that AWS did not take; empty where that is not what AWS complains of."""
+    """What is wrong with credentials that AWS rejected; empty for other errors."""
     if code in _CLOCK or (code in _SIGNATURE and ("expired" in message or "not yet current" in message)):
         return "the clock of this machine is off by minutes; synchronise it (chrony, NTP)"
     advice = next((text for codes, text in _LOG_IN if code in codes), "")

@@ -1,4 +1,4 @@
-"""ECR's own log-in: twelve hours long, issued by GetAuthorizationToken, good for all registries we may use."""
+"""ECR tokens: valid for twelve hours, issued by GetAuthorizationToken, for all registries of the identity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_SECONDS = 12 * 3600.0
 
 @lru_cache(maxsize=64)
 def log_in(account: AwsAccount, host: str) -> TokenKeeper:
-    """The log-in of an identity at a registry, kept fresh for as long as the process lives."""
+    """The token of an identity for a registry, renewed while the process runs."""
     return TokenKeeper(lambda: fetch(account, host), host=host)
 
 

@@ -46,7 +46,7 @@ class ApiRepository:
         return f"projects/{self.target.project_id}/locations/{self.target.location}"
 
     def get(self) -> artifactregistry.Repository | None:
-        """None where there is none."""
+        """None if it does not exist."""
         with self._calling("artifactregistry.repositories.get") as client:
             try:
                 return client.get_repository(name=self.name, timeout=SECONDS)
