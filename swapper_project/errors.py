@@ -1,7 +1,4 @@
-"""Error responses: pages, and problem documents below ``/api/``.
-
-403 is Django's own handler with our template.
-"""
+"""Error responses: pages, and problem documents below ``/api/``."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
+from mirrors.accounts.roles import needed_role, role_of
 from mirrors.api import problems
 
 
@@ -23,6 +21,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return problems.bad_request(request, is_too_large=is_too_large)
     context = {"limit": settings.DATA_UPLOAD_MAX_MEMORY_SIZE if is_too_large else 0}
     return HttpResponse(render_to_string("400.html", context), status=413 if is_too_large else 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Names the role that the page needs, and the user's own."""
+    own, needed = role_of(request.user), needed_role(request.resolver_match.url_name if request.resolver_match else "")
+    context = {"role": own.group, "needed": needed.group if own < needed else ""}
+    return HttpResponse(render_to_string("403.html", context), status=403)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

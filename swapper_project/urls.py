@@ -19,5 +19,6 @@ urlpatterns = [
     path("api/", include("mirrors.api.urls")),
 ]
 handler400 = "swapper_project.errors.bad_request"
+handler403 = "swapper_project.errors.permission_denied"
 handler404 = "swapper_project.errors.not_found"
 handler500 = "swapper_project.errors.server_error"

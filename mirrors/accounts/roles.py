@@ -38,6 +38,7 @@ _SEEN_BY_ADMINS: Final = (
     "view_accesslog",
 )
 _OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository", "hostbudget")
+_OPERATED_PAGES: Final = ("explain", "mirrors_registry_test")
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
@@ -48,6 +49,12 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
         return Role.ADMIN
     names = set(Group.objects.filter(user=user.pk).values_list("name", flat=True))
     return max((role for role in ROLES if role.group in names), default=Role.NOBODY)
+
+
+def needed_role(url_name: str | None) -> Role:
+    """The role that a page or action of the admin needs, by the name of its URL; viewers can open all others."""
+    is_operated = (url_name or "").startswith(tuple(f"mirrors_{model}_" for model in _OPERATED))
+    return Role.OPERATOR if is_operated or url_name in _OPERATED_PAGES else Role.ADMIN
 
 
 def role_of_request(request: HttpRequest) -> Role:

@@ -8,18 +8,20 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.decorators import display
 
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import breakable
 from mirrors.admin.quick_lists import labels
 from mirrors.models import AdmissionSample
 from mirrors.reasons import meaning_of
 from mirrors.yaml_scalars import dump
 
-LABELS: Final = {"swapped": "success", "kept": "warning"}
+IMAGES: Final = 3
+"""Images of a pod in the list."""
 
 
 class NamespaceFilter(TextFilter):
@@ -79,9 +81,12 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
         return f"{row.workload_kind}/{row.workload}" if row.workload else row.workload_kind or "–"
 
     @display(description="images")
-    def shown_images(self, row: AdmissionSample) -> str:
-        parts = [f"{n} {word}" for n, word in ((row.swapped, "swapped"), (row.kept, "kept")) if n]
-        return ", ".join(parts) or "–"
+    def shown_images(self, row: AdmissionSample) -> SafeString:
+        """The first images, with the decision on hover."""
+        shown = [(d["decision"], breakable(d["image"])) for d in row.decisions[:IMAGES]]
+        more = f"and {len(row.decisions) - IMAGES} more" if len(row.decisions) > IMAGES else ""
+        lines = format_html_join(mark_safe("<br>"), '<span title="{}">{}</span>', shown)
+        return format_html("{} {}", lines, more) if shown else mark_safe("–")
 
     @display(description="reasons")
     def shown_reasons(self, row: AdmissionSample) -> SafeString:

@@ -16,6 +16,7 @@ from mirrors.admin.columns import moment
 admin.site.unregister(LogEntry)
 
 SHOWN_CHARACTERS = 200
+WORDS = {"": "–", "None": "–", "True": "yes", "False": "no"}
 
 
 @admin.register(LogEntry)
@@ -57,19 +58,27 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
-        lines = [(name, *_pair(change)) for name, change in sorted((entry.changes or {}).items())]
+        labels = _labels_of(entry)
+        lines = [(name, *_pair(change, labels.get(name, {}))) for name, change in sorted((entry.changes or {}).items())]
         return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", lines))
 
 
-def _pair(change: Any) -> tuple[str, str]:
+def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:
+    """The labels of values by field, for fields with choices."""
+    model = entry.content_type.model_class()
+    fields = model._meta.concrete_fields if model is not None else ()
+    return {field.name: {str(key): str(label) for key, label in field.flatchoices} for field in fields}
+
+
+def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
     """auditlog records pairs, and for roles the names that were added or removed."""
     if isinstance(change, dict):
         names = ", ".join(change.get("objects", []))
-        return ("", names) if change.get("operation") == "add" else (names, "")
-    before, after = change
+        return ("–", names) if change.get("operation") == "add" else (names, "–")
+    before, after = (labels.get(str(value), value) for value in change)
     return _short(before), _short(after)
 
 
 def _short(value: object) -> str:
-    text = "–" if value in (None, "", "None") else str(value)
+    text = WORDS.get(str(value), str(value))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

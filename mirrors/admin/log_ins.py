@@ -29,15 +29,20 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
 
 @admin.register(AccessFailureLog)
 class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
-    list_display = ["at", "username", "ip_address", "locked_out", "user_agent"]
+    list_display = ["at", "username", "ip_address", "was_locked", "user_agent"]
     empty_words = "No sign-in has failed."
     list_filter = ["locked_out"]
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    fields = ["at", "username", "ip_address", "locked_out", "user_agent", "path_info"]
-    readonly_fields = ["at"]
+    fields = ["at", "username", "ip_address", "was_locked", "user_agent", "path_info"]
+    readonly_fields = ["at", "was_locked"]
 
     at = moment("attempt_time", "time")
+
+    @admin.display(description="locked")
+    def was_locked(self, row: AccessFailureLog) -> str:
+        """In words: Django's green check mark would look like success."""
+        return "locked" if row.locked_out else "no"
 
 
 @admin.register(AccessLog)

@@ -39,6 +39,26 @@ SECTIONS = (
     ),
 )
 
+ACCESS = (
+    ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
+    ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
+    ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),
+    ("Change history", "auditlog.view_logentry", "admin:auditlog_logentry_changelist", "manage_history"),
+    ("Sign-ins", "axes.view_accesslog", "admin:axes_accesslog_changelist", "login"),
+    ("Failed sign-ins", "axes.view_accessfailurelog", "admin:axes_accessfailurelog_changelist", "gpp_maybe"),
+    ("Locked sign-ins", "axes.view_accessattempt", "admin:axes_accessattempt_changelist", "lock_clock"),
+    ("API", "mirrors.view_mirrorjob", "api-docs", "api"),
+)
+
+
+def place_of(url: str) -> tuple[str, str] | None:
+    """The section and the name of a list in the menu, by its URL."""
+    for section, entries in SECTIONS:
+        for name, model, _ in entries:
+            if _list(model) == url:
+                return section, name
+    return next((("Access", name) for name, _, link, _ in ACCESS if reverse(link) == url), None)
+
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
     """The entries that this user may see."""
@@ -75,18 +95,8 @@ def _is_active(request: HttpRequest, model: str) -> dict[str, bool]:
 
 
 def _access(request: HttpRequest) -> list[dict[str, Any]]:
-    entries = (
-        ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
-        ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
-        ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),
-        ("Change history", "auditlog.view_logentry", "admin:auditlog_logentry_changelist", "manage_history"),
-        ("Sign-ins", "axes.view_accesslog", "admin:axes_accesslog_changelist", "login"),
-        ("Failed sign-ins", "axes.view_accessfailurelog", "admin:axes_accessfailurelog_changelist", "gpp_maybe"),
-        ("Locked sign-ins", "axes.view_accessattempt", "admin:axes_accessattempt_changelist", "lock_clock"),
-        ("API", "mirrors.view_mirrorjob", "api-docs", "api"),
-    )
     return [
         {"title": title, "icon": icon, "link": reverse(link)}
-        for title, permission, link, icon in entries
+        for title, permission, link, icon in ACCESS
         if request.user.has_perm(permission)
     ]

@@ -8,11 +8,13 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import moment, status
+from mirrors.admin.quick_lists import label
 from mirrors.admin.recent_filter import RecentActions
 from mirrors.models import (
     BlobLocation,
@@ -70,7 +72,7 @@ class ReportsFilter(DropdownFilter):
 
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
-    list_display = ["role", "name", "target", "notes", "started", "seen"]
+    list_display = ["role", "name", "state", "target", "notes", "started", "seen"]
     empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
     list_filter = [ReportsFilter, "role"]
     search_fields = ["name"]
@@ -78,6 +80,11 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
 
     started = moment("started_at")
     seen = moment("seen_at", "last report")
+
+    @admin.display(description="state")
+    def state(self, row: Instance) -> SafeString:
+        is_running = timezone.now() - row.seen_at <= SEEN_WITHIN[row.role]
+        return label("running", "success") if is_running else label("stopped", "danger")
 
     @admin.display(description="target")
     def target(self, row: Instance) -> str:

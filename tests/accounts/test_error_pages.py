@@ -41,7 +41,10 @@ def test_what_a_role_forbids(client: Client) -> None:
     client.force_login(user_of(Role.VIEWER))
     answer = client.get("/admin/auth/user/")
     assert answer.status_code == 403 and is_ours(answer.content.decode())
-    assert "Ask an administrator" in answer.content.decode()
+    page = answer.content.decode()
+    assert "the role viewer" in page and "needs the role <strong>admin</strong>" in page
+    answer = client.post("/admin/mirrors/mirrorjob/1/priority/", {"priority": 0})
+    assert answer.status_code == 403 and "needs the role <strong>operator</strong>" in answer.content.decode()
 
 
 @pytest.mark.django_db

@@ -332,7 +332,7 @@ def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> Non
     live = reverse("admin:mirrors_registry_test_live", args=[row.pk])
     assert operator.get(live).status_code == 200
 
-    step = {"name": "Log-in", "status": "failed", "words": "check the credentials", "seconds": 0.1}
+    step = {"name": "Authentication", "status": "failed", "words": "check the credentials", "seconds": 0.1}
     RegistryCheck.objects.update(status="failed", steps=[step])
     done = operator.get(live)
     assert done.status_code == 286 and "check the credentials" in done.content.decode()

@@ -66,13 +66,13 @@ def test_a_registry_is_tested_while_one_looks(system: System, visitors: Visitors
 
     page.get_by_role("button", name="Test connection").click()
     expect(connection.get_by_role("status")).to_contain_text("Failed")
-    expect(connection.locator("li.swapper-failed")).to_contain_text("Log-in")
+    expect(connection.locator("li.swapper-failed")).to_contain_text("Authentication")
     expect(connection).not_to_contain_text("not the password")
 
     system.private_password.write_text(PASSWORD)
     page.get_by_role("button", name="Test connection").click()
     expect(connection.get_by_role("status")).to_contain_text("Passed")
-    expect(connection.locator("li.swapper-ok").filter(has_text="Log-in")).to_be_visible()
+    expect(connection.locator("li.swapper-ok").filter(has_text="Authentication")).to_be_visible()
 
 
 def _explained(page: Page) -> str:

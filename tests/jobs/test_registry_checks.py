@@ -36,7 +36,7 @@ def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(made: Copi
     done = check(made, target_row(target.host))
 
     assert done.status == CheckStatus.PASSED
-    assert list(steps(done)) == ["Credential", "Name", "Connection", "Log-in", "Permission", "Round trip"]
+    assert list(steps(done)) == ["Credentials", "Name", "Connection", "Authentication", "Permission", "Round trip"]
     assert set(steps(done).values()) == {"ok"}
     assert target.count("POST .*/k8s-image-swapper-test/blobs/uploads/") == target.count("DELETE .*/uploads/") == 1
     assert OperatorAction.objects.get().action == "test"
@@ -61,12 +61,12 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
 @pytest.mark.parametrize(
     ("fault", "failed", "words"),
     [
-        ("password", "Log-in", "rejected the credentials"),
+        ("password", "Authentication", "rejected the credentials"),
         ("gone", "Connection", "could not connect"),
-        ("secret", "Credential", "is not set or empty"),
+        ("secret", "Credentials", "is not set or empty"),
         ("metadata", "Name", "no registry may have"),
         ("denied", "Permission", "configure credentials for this registry"),
-        ("other target", "Credential", "not the target in force"),
+        ("other target", "Credentials", "not the active target"),
     ],
 )
 def test_the_step_that_fails_says_what_to_do(

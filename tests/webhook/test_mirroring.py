@@ -69,10 +69,10 @@ def configuration(**keys: Any) -> dict[str, Any]:
 
 def set_policies(system: Webhook, target: MemoryRegistry, **keys: object) -> None:
     """Change the configuration of the running system and wait until the webhook has taken it over."""
-    taken = len([line for line in system.log_lines() if "is in force" in line["message"]])
+    taken = len([line for line in system.log_lines() if "configuration is active" in line["message"]])
     write_config(system.config, target=target.host, **configuration(**keys))
     wait_until(
-        lambda: len([line for line in system.log_lines() if "is in force" in line["message"]]) > taken,
+        lambda: len([line for line in system.log_lines() if "configuration is active" in line["message"]]) > taken,
         what="the new configuration",
     )
 
