@@ -147,7 +147,7 @@ def test_the_page_mirrors_what_is_missing(client: Client, registry: MemoryRegist
     assert client.post(PAGE, asked).status_code == 403
     assert not MirrorJob.objects.exists()
     explaining = client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "default"})
-    assert "Mirror what is missing" not in explaining.content.decode()
+    assert "Mirror missing images" not in explaining.content.decode()
 
     user.groups.set([Group.objects.get(name=Role.OPERATOR.group)])
     page = client.post(PAGE, asked).content.decode()

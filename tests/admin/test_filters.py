@@ -163,7 +163,7 @@ def test_an_expression_that_was_tried_is_used_in_the_filter_unsaved(
     try_page = reverse("admin:mirrors_filter_try")
     assert "Use in the filter" in admin_client.get(try_page, {"filter": filters[1].pk}).content.decode()
     of_the_file = admin_client.get(try_page, {"filter": filters[0].pk}).content.decode()
-    assert "Back to the filter" in of_the_file and "Take it into" not in of_the_file
+    assert "Back to the filter" in of_the_file and "Use in the filter" not in of_the_file
 
 
 def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filters: tuple[Filter, Filter]) -> None:

@@ -145,4 +145,4 @@ def test_what_is_no_image_stops_the_command(mirror: Mirror, image: str) -> None:
 def test_an_image_of_the_target_is_refused(target: FaultyRegistry, mirror: Mirror) -> None:
     ended = mirror(f"{target.host}/app:1.0")
     assert ended.status == 2
-    assert "at the target already" in ended.stderr
+    assert "already at the target" in ended.stderr

@@ -141,4 +141,4 @@ def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
         done = check(made, row)
         assert "can't be read" in done.steps[-1]["words"]
         (tmp_path / "password").write_text("right")
-        assert steps(check(made, row))["Credential"] == "ok"
+        assert steps(check(made, row))["Credentials"] == "ok"

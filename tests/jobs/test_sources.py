@@ -174,7 +174,7 @@ def test_a_log_in_that_is_not_taken_is_told_apart_from_an_image_that_is_not_ther
     assert (job.status, job.error_class, job.error_host) == (JobStatus.FAILED, "unauthorized", guarded.host)
     assert (
         "rejected the credentials of source.registries[0] in the configuration file" in job.error_message
-        and "Correct its user name" in job.error_message
+        and "Correct the username" in job.error_message
     )
 
 

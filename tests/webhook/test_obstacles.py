@@ -46,8 +46,8 @@ def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
         wait_until(lambda: reason(webhook, source, "known") == "tampered", what="the tampering to be noticed")
         answer = webhook.admit(pod_of(image(source, "known")))
         assert answer.images == {}
-        assert "its mirror is not what was written there" in answer.response["warnings"][0]
-        (told,) = [line for line in webhook.log_lines() if "another image than was written" in line["message"]]
+        assert "its mirror was changed after it was written" in answer.response["warnings"][0]
+        (told,) = [line for line in webhook.log_lines() if "changed after it was written" in line["message"]]
         assert told["image"] == image(source, "known")
 
         # An operator's order ends it.

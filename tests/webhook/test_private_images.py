@@ -147,7 +147,7 @@ def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(sy
     told = run_manage(
         "explain", "-", "--namespace", stranger, environment=system.webhook.environment, stdin=json.dumps(pod)
     ).stdout
-    assert "access-denied" in told and "has not shown access" in told
+    assert "access-denied" in told and "this namespace has no access" in told
 
 
 def test_a_revoked_secret_ends_the_grant_when_it_is_looked_at_again(system: System) -> None:
