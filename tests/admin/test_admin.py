@@ -78,7 +78,7 @@ def act(operator: Client, action: str, *jobs: MirrorJob) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 
 
-def test_a_pending_job_is_cancelled_and_ordered_anew(operator: Client, job: MirrorJob) -> None:
+def test_a_queued_job_is_cancelled_and_retried(operator: Client, job: MirrorJob) -> None:
     assert "1 cancelled" in act(operator, "cancel", job)
     job.refresh_from_db()
     assert job.status == JobStatus.CANCELLED
@@ -150,7 +150,7 @@ def test_a_registry_names_where_its_password_is_and_nothing_else(operator: Clien
     assert not Registry.objects.exists()
 
 
-def test_another_host_never_gets_this_ones_log_in(operator: Client) -> None:
+def test_another_host_never_gets_the_credentials(operator: Client) -> None:
     fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": "env:SWAPPER_CRED_HUB"}
     operator.post(reverse("admin:mirrors_registry_add"), {**fields, "enabled": "on"})
     row = Registry.objects.get()

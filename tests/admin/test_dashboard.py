@@ -169,7 +169,7 @@ def test_what_was_forgotten_counts_no_more(busy: None) -> None:
     assert after.ended(JobStatus.SUCCEEDED)[""] == before.ended(JobStatus.SUCCEEDED)[""] - 1
 
 
-def test_the_charts_are_told_anew_with_the_numbers(admin_client: Client, busy: None) -> None:
+def test_the_charts_are_refreshed_with_the_numbers(admin_client: Client, busy: None) -> None:
     def told(of: str) -> tuple[list[list[float]], str]:
         page = admin_client.get(LIVE).content.decode()
         value, words = re.findall(rf'data-chart="{of}" data-value="([^"]+)">([^<]+)<', page)[0]

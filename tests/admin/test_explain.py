@@ -112,7 +112,7 @@ def test_what_is_mirrored_comes_with_its_patch(api: APIClient, registry: MemoryR
         ("[" * 9999, "nested"),
     ],
 )
-def test_what_is_no_manifest_is_a_problem_of_its_field(api: APIClient, manifest: object, words: str) -> None:
+def test_an_invalid_manifest_is_a_problem_of_its_field(api: APIClient, manifest: object, words: str) -> None:
     response = api.post(API, {"manifest": manifest}, format="json")
     assert response.status_code == 400
     assert words in response.json()["errors"]["manifest"][0]
@@ -168,7 +168,7 @@ def test_a_sampled_pod_is_explained_as_of_now(admin_client: Client, registry: Me
 
 
 @pytest.mark.parametrize("text", ["a: [b", "", "kind: Service"])
-def test_a_bad_text_is_told_at_its_field_and_kept(admin_client: Client, text: str) -> None:
+def test_an_invalid_text_is_reported_at_its_field_and_kept(admin_client: Client, text: str) -> None:
     response = admin_client.post(PAGE, {"manifest": text, "namespace": "Not A Name"})
     form = response.context["form"]
     assert response.status_code == 200

@@ -184,7 +184,7 @@ def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filte
     assert f"/admissionsample/{was.pk}/" in mirrored and "tools/agent:2" in mirrored
 
 
-def test_a_pages_first_visitor_is_told_what_to_do(admin_client: Client) -> None:
+def test_an_empty_page_says_what_to_do(admin_client: Client) -> None:
     assert "register the webhook" in text_of(admin_client.get(reverse("admin:mirrors_filter_try")).content.decode())
     assert "No filters yet" in admin_client.get(LIST).content.decode()
     assert "Register the webhook with your cluster" in text_of(
@@ -204,7 +204,7 @@ def test_pages_ask_for_a_role(client: Client) -> None:
     assert [client.get(page).status_code for page in pages] == [200, 200]
 
 
-def test_an_admission_tells_image_by_image(admin_client: Client) -> None:
+def test_an_admission_shows_each_image(admin_client: Client) -> None:
     sample = sampled("shop", "nginx:1")
     sampled("billing", "redis:7")
     page = text_of(admin_client.get(reverse("admin:mirrors_admissionsample_change", args=[sample.pk])).content.decode())

@@ -73,7 +73,7 @@ def test_a_file_that_cannot_be_used_changes_nothing(admin_client: Client, file: 
     assert "The configuration file is not applied" in admin_client.get("/admin/").content.decode()
 
 
-def test_filters_are_shown_as_they_are_in_force(admin_client: Client, file: File) -> None:
+def test_active_filters_are_shown(admin_client: Client, file: File) -> None:
     file.write(FIRST, "container.name == 'old'")
     file.prepare()
     Filter.objects.create(name="ours", jmespath="`false`")
@@ -95,7 +95,7 @@ def test_filters_are_shown_as_they_are_in_force(admin_client: Client, file: File
     assert Filter.objects.get(name="source.filters[0]").jmespath == FIRST, "prepare alone writes the file's rows"
 
 
-def test_registries_are_shown_as_they_are_in_force(admin_client: Client, file: File) -> None:
+def test_active_registries_are_shown(admin_client: Client, file: File) -> None:
     file.write(registries=({"type": "oci", "host": "quay.io"}, HARBOR))
     file.prepare()
     Registry.objects.create(name="ours", endpoint="ghcr.io")

@@ -107,7 +107,7 @@ def test_a_range_of_decisions_is_seen_and_taken_back(admin_client: Client) -> No
         {"finished_at_to_1": "10:00:00"},
     ],
 )
-def test_what_is_no_time_is_said_and_selects_nothing(
+def test_an_invalid_time_is_reported_and_selects_nothing(
     query: dict[str, str], admin_client: Client, job: MirrorJob
 ) -> None:
     ended = datetime(2026, 2, 1, tzinfo=UTC)
@@ -135,7 +135,7 @@ def test_times_and_sizes_of_a_row_are_those_that_people_read(admin_client: Clien
     assert "3 min ago</time>" in page and "13.9 MiB" in page
 
 
-def test_a_selection_of_users_that_is_none_is_said(admin_client: Client) -> None:
+def test_an_invalid_selection_of_users_is_rejected(admin_client: Client) -> None:
     form = {"action": "delete_selected", "_selected_action": ["abc"]}
     answer = admin_client.post(reverse("admin:auth_user_changelist"), form, follow=True)
     assert answer.status_code == 200 and "select the rows again" in answer.content.decode()

@@ -89,7 +89,7 @@ def test_an_act_on_mappings_says_what_it_will_do_and_is_noted(
     }
 
 
-def test_what_has_a_job_already_is_told_and_not_counted(operator: Client) -> None:
+def test_images_with_an_active_job_are_listed_and_not_counted(operator: Client) -> None:
     jobs = [failed(f"quay.io/team/app-{n}:1") for n in (1, 2)]
     live = ordered("quay.io/team/app-1:1")
     OperatorAction.objects.all().delete()
@@ -108,7 +108,7 @@ def test_what_has_a_job_already_is_told_and_not_counted(operator: Client) -> Non
     assert OperatorAction.objects.count() == 1 and MirrorJob.objects.live().count() == 2
 
 
-def test_a_selection_that_is_none_of_the_list_is_said(operator: Client) -> None:
+def test_an_invalid_selection_is_rejected(operator: Client) -> None:
     failed("quay.io/team/app:1")
     answer = operator.post(JOBS, {"action": "retry", "_selected_action": ["abc"], "confirmed": "abc"}, follow=True)
     assert answer.status_code == 200 and "select the rows again" in answer.content.decode()
@@ -199,7 +199,7 @@ def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Cli
     assert operator.get(live).status_code == 286
 
 
-def test_the_urgency_of_a_job_that_waits_is_changed(operator: Client) -> None:
+def test_the_priority_of_a_queued_job_is_changed(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     url = reverse("admin:mirrors_mirrorjob_priority", args=[job.pk])
     assert operator.get(url).status_code == 405
@@ -218,7 +218,7 @@ def test_the_urgency_of_a_job_that_waits_is_changed(operator: Client) -> None:
     assert job.priority == Priority.FORCE
 
 
-def test_all_that_failed_last_with_one_error_are_retried_at_once(operator: Client) -> None:
+def test_all_failures_with_one_error_are_retried_together(operator: Client) -> None:
     for number in range(40):
         failed(f"quay.io/team/app-{number}:1")
     failed("ghcr.io/team/other:1", ErrorClass.TLS)
@@ -256,7 +256,7 @@ def test_all_are_retried_of_what_the_list_shows_alone(operator: Client, narrowed
     assert re.findall(r'retry-failed/\?([^"]+)"', page) == ([query] if query else [])
 
 
-def test_whoever_forgets_a_mapping_is_led_to_the_others(operator: Client) -> None:
+def test_forgetting_a_mapping_leads_to_the_list(operator: Client) -> None:
     mapping = failed("quay.io/team/app:1").mapping_id
     page = f"{MAPPINGS}{mapping}/change/"
     form = {"action": "forget", "_selected_action": [mapping], "confirmed": mapping, "back": page}
@@ -372,5 +372,5 @@ def test_an_act_leads_back_to_a_page_of_ours(operator: Client, back: str) -> Non
     assert done.headers["Location"] == JOBS
 
 
-def test_what_is_gone_is_said_to_be(operator: Client) -> None:
+def test_a_deleted_row_is_reported(operator: Client) -> None:
     assert operator.get(f"{JOBS}999999/change/").status_code == 404

@@ -92,7 +92,7 @@ def without_database(system: System) -> Iterator[threading.Event]:
     wait_until(system.is_ready, timeout=60, what="the pages after the database")
 
 
-def test_a_database_that_is_away_is_told_and_all_goes_on_when_it_is_back(
+def test_an_unavailable_database_is_reported_and_the_page_continues_when_it_is_back(
     system: System, visitors: Visitors, without_database: threading.Event
 ) -> None:
     visit = visitors.visit(system, "operator")

@@ -40,7 +40,7 @@ def test_many_images_are_copied_at_a_time(made: Copier, source: FaultyRegistry, 
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).count() == len(jobs)
 
 
-def test_an_urgent_image_is_copied_next(
+def test_an_image_of_high_priority_is_copied_next(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     release = threading.Event()
@@ -170,7 +170,7 @@ def test_an_abandoned_job_is_taken_up(made: Copier, source: FaultyRegistry, targ
     assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 2)
 
 
-def test_changed_copy_settings_come_into_force(
+def test_changed_copy_settings_are_applied(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source, layer_bytes=800_000)

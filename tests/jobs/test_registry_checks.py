@@ -110,7 +110,7 @@ def test_while_one_is_live_the_answer_is_that_one(made: Copier, target: FaultyRe
     assert (second.pk, is_new) == (first.pk, False)
 
 
-def test_a_test_whose_worker_is_gone_ends(target: FaultyRegistry, made: Copier) -> None:
+def test_a_test_whose_worker_has_stopped_fails(target: FaultyRegistry, made: Copier) -> None:
     row = target_row(target.host)
     lost = RegistryCheck.objects.create(registry=row, status=CheckStatus.RUNNING, started_at=from_now(-400))
     reconcile()

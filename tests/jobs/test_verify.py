@@ -46,7 +46,9 @@ def test_what_the_target_has_is_seen_and_nothing_is_copied(
     assert (len(source.asked), target.count("PUT ")) == (asked_of_source, written)
 
 
-def test_live_progress_tells_each_blob_on_its_way(made: Copier, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_live_progress_shows_each_blob_in_transfer(
+    made: Copier, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image = load(source, layers=1, layer_bytes=600_000)
     layer = max(image.blobs, key=lambda digest: len(image.blobs[digest]))
     release = threading.Event()

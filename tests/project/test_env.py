@@ -161,7 +161,7 @@ def test_a_bad_secret_is_not_repeated(name: str, value: str) -> None:
     assert "hunter2" not in line
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     told = problems(ROLE="x", DEBUG="x", WEBHOOK_TIMEOUT_SECONDS="x", SECRET_KEY_FILE="/not/there")
     assert len(told) == 4
 

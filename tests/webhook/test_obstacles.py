@@ -55,7 +55,7 @@ def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
         wait_until(lambda: reason(webhook, source, "known") in ("present", "present-stale"), what="a swap again")
 
 
-def test_a_copy_of_ours_is_no_tampering(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
+def test_our_own_copy_is_not_tampering(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
     """The tag moves at the source, is copied, and no pod in between sees anything but the mirror."""
     with embedded_webhook(tmp_path, source, faulty, existence=SOON, refreshAge="1s") as webhook, worker_of(webhook):
         moved = sample_image(seed=67, layers=1, layer_bytes=100)

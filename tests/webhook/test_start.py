@@ -88,7 +88,7 @@ def test_more_images_than_fit_are_known_newest_first(
 
 
 @pytest.mark.parametrize("fault", ["silent", "refused"])
-def test_a_webhook_does_not_wait_for_a_database_that_is_away(
+def test_a_webhook_does_not_wait_for_an_unavailable_database(
     postgres: PostgresServer, target: MemoryRegistry, tmp_path: Path, fault: str
 ) -> None:
     with Proxy(postgres.port) as proxy:

@@ -89,7 +89,7 @@ def test_no_credentials_at_all_name_the_ways_to_give_them() -> None:
     assert "Workload Identity" in last and "GOOGLE_APPLICATION_CREDENTIALS" in last
 
 
-def test_a_refused_account_is_told_without_what_google_said(metadata: TokenServer) -> None:
+def test_a_refused_account_is_reported_without_what_google_said(metadata: TokenServer) -> None:
     metadata.status = 403
     with pytest.raises(RegistryError) as caught:
         fetch(HOST, None)
