@@ -12,6 +12,7 @@ from django.utils.html import format_html, format_html_join
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import moment
+from mirrors.templatetags.humanise import past
 
 admin.site.unregister(LogEntry)
 
@@ -21,13 +22,13 @@ WORDS = {"": "–", "None": "–", "True": "yes", "False": "no"}
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
-    list_display = ["at", "who", "action", "kind", "name", "fields_changed"]
+    list_display = ["at", "who", "done", "kind", "name", "fields_changed"]
     empty_words = "Appear after a registry, filter, user or API token is changed."
     list_filter = ["action", "content_type"]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
-    fields = ["at", "who", "remote_addr", "action", "kind", "object_repr", "before_and_after"]
-    readonly_fields = ["at", "who", "kind", "before_and_after"]
+    fields = ["at", "who", "remote_addr", "done", "kind", "object_repr", "before_and_after"]
+    readonly_fields = ["at", "who", "done", "kind", "before_and_after"]
 
     at = moment("timestamp", "time")
 
@@ -43,6 +44,10 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
             # A sign-in that upgrades an old password hash, before the user is known.
             return "sign-in"
         return known.get("by", "command line")
+
+    @admin.display(description="action", ordering="action")
+    def done(self, entry: LogEntry) -> str:
+        return past(entry.get_action_display())
 
     @admin.display(description="object", ordering="object_repr")
     def name(self, entry: LogEntry) -> str:

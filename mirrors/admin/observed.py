@@ -24,6 +24,7 @@ from mirrors.models import (
     Revision,
 )
 from mirrors.standing import SEEN_WITHIN
+from mirrors.templatetags.humanise import past
 
 # django-q2's rows are only wake-ups, and its schedules are pickles that must not be edited.
 for queue_row in (OrmQ, Schedule, Success, Failure):
@@ -46,13 +47,17 @@ class RevisionAdmin(ReadOnlyAdmin[Revision]):
 
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
-    list_display = ["created", "actor", "action", "subject", "details"]
+    list_display = ["created", "actor", "done", "subject", "details"]
     empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
     list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 
     created = moment("created_at", "time")
+
+    @admin.display(description="action")
+    def done(self, row: OperatorAction) -> str:
+        return past(row.action)
 
 
 class ReportsFilter(DropdownFilter):

@@ -15,7 +15,16 @@ from django.utils import timezone
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.admin.navigation import sections
-from mirrors.models import AdmissionSample, ErrorClass, Instance, JobStatus, MirrorJob, Registry, RegistryRole
+from mirrors.models import (
+    AdmissionSample,
+    ErrorClass,
+    Instance,
+    JobStatus,
+    MirrorJob,
+    OperatorAction,
+    Registry,
+    RegistryRole,
+)
 from mirrors.services.orders import order_image
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +57,7 @@ def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None
         text_of(admin_client.get(link).content.decode())
         for link in set(re.findall(r'href="(/admin/auditlog/logentry/\d+/change/)', page.content.decode()))
     ]
+    assert "Changed" in text_of(page.content.decode()) and "Created" in text_of(page.content.decode())
     assert any("is_active : yes → no" in text for text in texts)
     assert any("role : – → operator" in text for text in texts)
     assert any("groups : – → operator" in text for text in texts)
@@ -85,3 +95,9 @@ def test_an_error_is_shown_once_on_the_page_of_a_mapping(admin_client: Client) -
     page = admin_client.get(reverse("admin:mirrors_imagemapping_change", args=[job.mapping_id])).content.decode()
     assert page.count("it was refused") == 1
     assert f"<code data-copy>{job.mapping.source}</code>" in page
+
+
+def test_activity_says_what_was_done(admin_client: Client) -> None:
+    OperatorAction.objects.create(actor="olga", action="pause", subject="quay.io/team/app:1")
+    page = text_of(admin_client.get(reverse("admin:mirrors_operatoraction_changelist")).content.decode())
+    assert "olga Paused quay.io/team/app:1" in page
