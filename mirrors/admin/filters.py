@@ -167,7 +167,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     def shown_enabled(self, row: Filter) -> bool:
         return row.enabled
 
-    @display(description="hits in the last 24 hours")
+    @display(description="hits (24 h)")
     def shown_hits(self, row: Any) -> SafeString:
         link = links.decisions(row.since, filter=row.name)
         return format_html('<a class="text-link" href="{}">{}</a>', link, row.hits)
