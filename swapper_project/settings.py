@@ -58,7 +58,7 @@ APPEND_SLASH = not WEBHOOK
 
 _OURS = ["django_q", "mirrors", "webhook"]
 _ADMIN = [
-    # Without a site of its own: ours is one, and asks for a role.
+    # Without Django's own site: ours requires a role.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "mirrors.accounts.admin_app.AdminConfig",
