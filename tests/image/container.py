@@ -30,8 +30,8 @@ mount --rbind /dev "$ROOT/dev"
 mount --bind /proc "$ROOT/proc"
 mount --bind "$DATA" "$ROOT/data"
 mount --bind "$TMP" "$ROOT/tmp"
-exec setpriv --bounding-set=-all --no-new-privs --inh-caps=-all \\
-    chroot --userspec="$USERSPEC" --groups= "$ROOT" env -i -C "$WORKDIR" """
+exec chroot "$ROOT" setpriv --reuid="$USER_ID" --regid=0 --clear-groups --no-new-privs --bounding-set=-all \\
+    --inh-caps=-all env -i -C "$WORKDIR" """
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Container:
             "ROOT": str(self.image.root),
             "DATA": str(self.directory / "data"),
             "TMP": str(self.directory / "tmp"),
-            "USERSPEC": f"{self.user}:0",
+            "USER_ID": str(self.user),
             "WORKDIR": self.image.config["WorkingDir"],
         }
 
