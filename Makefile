@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-sqlite test-postgres test-browser screenshots lint lock tools bench-admission bench-burst \
+.PHONY: demo run test test-sqlite test-postgres test-browser screenshots lint lock chart tools bench-admission bench-burst \
 	bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
@@ -37,6 +37,9 @@ test-browser: $(STAMP)  ## an operator's stories on the running system, in Chrom
 screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
 	$(BIN)/python -m tests.tools chromium postgres
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+chart: $(STAMP)  ## the chart's generated files: schema, README, list of known keys
+	$(BIN)/python -m tools.chart
 
 tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
 	$(BIN)/python -m tests.tools
