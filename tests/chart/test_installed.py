@@ -125,12 +125,13 @@ def installation(
         plane.request("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
     plane.secret(name, "database", "Opaque", {"password": PASSWORD})
     apply(plane, [found for found in manifests.objects if found["kind"] not in WORKLOADS])
-    yield Installation(name, manifests, Kubelet(plane, name, tmp_path_factory.mktemp("pods")))
+    installed = Installation(name, manifests, Kubelet(plane, name, tmp_path_factory.mktemp("pods")))
+    installed.set_up()
+    yield installed
     plane.request("DELETE", f"{HOOKS}/{name}")
 
 
 def test_the_set_up_makes_what_is_absent_with_the_rights_of_the_chart(installation: Installation) -> None:
-    installation.set_up()
     made = installation.secrets()
 
     assert len(made["app"]["secret-key"]) >= 50
@@ -145,7 +146,6 @@ def test_the_set_up_makes_what_is_absent_with_the_rights_of_the_chart(installati
 
 
 def test_an_upgrade_leaves_what_the_set_up_has_written(installation: Installation) -> None:
-    installation.set_up()
     before = installation.hook()["clientConfig"]
     apply(installation.kubelet.plane, [found for found in installation.manifests.objects if "webhooks" in found])
 
@@ -164,7 +164,6 @@ def is_ready(address: str, process: Process) -> bool:
 @pytest.mark.timeout(240)
 def test_pods_run_and_the_api_server_reaches_the_webhook(installation: Installation) -> None:
     kubelet = installation.kubelet
-    installation.set_up()
     web, worker, webhook = (installation.template("Deployment", role) for role in ("web", "worker", ""))
     installation.run(web, containers(web)[0])
     with ExitStack() as stack:
@@ -192,6 +191,10 @@ def test_pods_run_and_the_api_server_reaches_the_webhook(installation: Installat
         ended = helm_test(installation)
         assert ended.returncode == 0, ended.stderr
         assert "over TLS that the caBundle verifies" in ended.stdout
+        # All at once, each takes a while to end.
+        for process in processes.values():
+            assert process.popen is not None
+            process.popen.terminate()
 
 
 def create_pod(plane: ControlPlane, namespace: str) -> None:
@@ -220,7 +223,6 @@ def helm_test(installation: Installation) -> subprocess.CompletedProcess[str]:
 
 def test_the_test_says_what_is_wrong(installation: Installation) -> None:
     """No webhook runs here."""
-    installation.set_up()
     ended = helm_test(installation)
 
     assert ended.returncode == 1
