@@ -156,6 +156,22 @@ def test_probes(role: str, port: str, scheme: str) -> None:
     assert port in [found["name"] for found in container["ports"]]
 
 
+def test_where_the_test_runs() -> None:
+    test = {
+        "nodeSelector": {"a": "b"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"x": []}},
+        "image": {"repository": "busybox"},
+    }
+    pod = render({"test": test}).get("Pod", f"{FULLNAME}-test")
+
+    assert pod["spec"]["nodeSelector"]["a"] == "b"
+    assert pod["spec"]["tolerations"] == test["tolerations"]
+    assert pod["spec"]["affinity"] == test["affinity"]
+    assert "busybox" not in pod["spec"]["containers"][0]["image"]
+    assert not render({"test": {"enabled": False}}).all("Pod")
+
+
 def test_a_probe_of_the_users() -> None:
     container = render({"probes": {"livenessProbe": {"periodSeconds": 33}}}).deployment()["spec"]["template"]["spec"]
     probe = container["containers"][0]["livenessProbe"]
