@@ -156,6 +156,15 @@ def test_probes(role: str, port: str, scheme: str) -> None:
     assert port in [found["name"] for found in container["ports"]]
 
 
+def test_each_container_can_have_limits() -> None:
+    """A quota of the namespace may ask for them."""
+    limits = {"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}}
+    values = {**limits, **dict.fromkeys(("web", "worker", "patch", "postgresql", "test"), limits)}
+
+    for where, pod in pods(values):
+        assert all("limits" in container["resources"] for container in containers(pod)), where
+
+
 def test_where_the_test_runs() -> None:
     test = {
         "nodeSelector": {"a": "b"},

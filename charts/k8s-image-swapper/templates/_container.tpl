@@ -202,11 +202,13 @@ volumes:
 {{- end }}
 {{- end -}}
 
-{{/* Migrates the database and writes the configuration's rows; of several at once one works and the others wait. */}}
+{{/* Migrates the database and writes the configuration's rows; of several at once one works and the others wait: list
+ROOT RESOURCES. */}}
 {{- define "swapper.prepare" -}}
+{{- $root := index . 0 -}}
 - name: prepare
   args: [prepare]
-  {{- include "swapper.containerBasics" (list . dict) | nindent 2 }}
-  {{- include "swapper.env" (list . "all" (include "swapper.adminEnv" .)) | nindent 2 }}
-  {{- include "swapper.mounts" (list . "") | nindent 2 }}
+  {{- include "swapper.containerBasics" . | nindent 2 }}
+  {{- include "swapper.env" (list $root "all" (include "swapper.adminEnv" $root)) | nindent 2 }}
+  {{- include "swapper.mounts" (list $root "") | nindent 2 }}
 {{- end -}}
