@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-sqlite test-postgres test-browser screenshots lint lock chart tools bench-admission bench-burst \
+.PHONY: demo run test test-sqlite test-postgres test-browser test-image screenshots lint lock chart tools \
+	bench-admission bench-burst \
 	bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
@@ -26,13 +27,16 @@ test: $(STAMP) tools  ## all tests, on SQLite, on Postgres and in the browser
 	$(BIN)/python -m tests.run_all $(ARGS)
 
 test-sqlite: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser and not image" $(ARGS)
 
 test-postgres: $(STAMP)
 	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m database $(ARGS)
 
 test-browser: $(STAMP)  ## an operator's stories on the running system, in Chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser $(ARGS)
+
+test-image: $(STAMP)  ## the container image, built and run; needs root, buildah, debootstrap and skopeo
+	$(BIN)/python -m pytest -m image $(ARGS)
 
 screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
 	$(BIN)/python -m tests.tools chromium postgres

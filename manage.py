@@ -12,12 +12,18 @@ def main() -> None:
     from swapper_project import command_line
 
     argv = command_line.take_flags(sys.argv, os.environ)
-    command_line.take_role(argv, os.environ)
+    is_help = bool({"-h", "--help"} & set(argv))
+    if not is_help:
+        command_line.take_role(argv, os.environ)
     if argv[1:2] == ["worker"]:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
         from swapper_project import metrics_files
 
         metrics_files.begin()
+    if argv[1:2] in (["webhook"], ["web"]) and not is_help:
+        from mirrors.management import serving
+
+        return serving.start_at_once(argv[1], argv[2:])
     from django.core.management import execute_from_command_line
 
     try:

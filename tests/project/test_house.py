@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"mirrors.registries", "mirrors.cluster"},
     {"mirrors.models"},
     {"mirrors.selectors", "mirrors.services"},
-    {"webhook", "mirrors.jobs", "mirrors.api", "mirrors.admin"},
+    {"webhook", "mirrors.jobs", "mirrors.api", "mirrors.admin", "mirrors.installation"},
 ]
 # `filters` and `images` are what the configuration is checked with, and the engine's references.
 ALLOWED = {
