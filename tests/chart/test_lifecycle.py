@@ -97,6 +97,24 @@ def test_installed_upgraded_rolled_back_and_removed(release: Release) -> None:
     assert release.objects() == {f"persistentvolumeclaim/{release.name}-postgresql"}
 
 
+def test_an_upgrade_leaves_what_the_set_up_job_has_written(release: Release) -> None:
+    """Helm merges by the webhook's name: what neither manifest has stays."""
+    release.helm("install", release.name, str(CHART), "--set", names_of(release))
+    path = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{release.name}"
+    found = release.plane.request("GET", path)
+    found["webhooks"][0]["clientConfig"]["caBundle"] = "Q0E="
+    found["webhooks"][0]["clientConfig"]["service"]["path"] = "/webhook/token"
+    release.plane.request("PUT", path, found)
+
+    more = "webhook.timeoutSeconds=7,service.port=8443"
+    release.helm("upgrade", release.name, str(CHART), "--reuse-values", "--set", more)
+
+    (hook,) = release.plane.request("GET", path)["webhooks"]
+    assert (hook["timeoutSeconds"], hook["clientConfig"]["service"]["port"]) == (7, 8443)
+    assert hook["clientConfig"]["caBundle"] == "Q0E="
+    assert hook["clientConfig"]["service"]["path"] == "/webhook/token"
+
+
 ESTAHN = """
 apiVersion: apps/v1
 kind: Deployment

@@ -54,6 +54,14 @@ def test_the_address_of_the_dashboard(web: dict[str, Any], address: str) -> None
     assert "port-forward" not in printed
 
 
+def test_proxies_are_asked_for_where_one_ends_tls() -> None:
+    url = {"externalUrl": "https://swapper.example.com"}
+
+    assert "web.trustedProxies is empty" in notes({"web": url})
+    assert "trustedProxies" not in notes({"web": {**url, "trustedProxies": ["10.0.0.0/8"]}})
+    assert "trustedProxies" not in notes()
+
+
 def test_private_clusters() -> None:
     printed = notes({"containerPort": 9443})
 

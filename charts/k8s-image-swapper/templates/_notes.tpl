@@ -29,6 +29,10 @@ WARNING: pdb.enabled with one replica keeps nodes from being drained. Set replic
 {{- if eq $values.webhook.failurePolicy "Fail" }}
 NOTE: Under failurePolicy Fail new pods are refused while no webhook answers, also until the first one is ready.
 {{- end }}
+{{- if and (hasPrefix "https:" (include "swapper.externalUrl" $root)) (not $values.web.trustedProxies) }}
+NOTE: web.trustedProxies is empty. Name the networks of the proxy that ends TLS, such as 10.0.0.0/8; until then pages show
+      an error that names the proxy.
+{{- end }}
 {{- if not $values.webhook.swap }}
 WARNING: webhook.swap is false: nothing is swapped.
 {{- end }}
