@@ -18,7 +18,7 @@ NOTE: config.target.aws.accountId is {{ . }}. Put it in quotes: YAML drops leadi
 {{- end }}
 {{- if and (eq (include "swapper.database" $root) "postgresql") (not $values.postgresql.persistence.enabled) }}
 WARNING: The bundled Postgres has no volume. A restart of its pod loses the history and what is known of images; swapping
-         goes on, as the target is asked. To keep them: postgresql.persistence.enabled=true, or externalDatabase.
+         continues, as the target is asked. To keep them: postgresql.persistence.enabled=true, or externalDatabase.
 {{- end }}
 {{- if and (eq (include "swapper.database" $root) "sqlite") (hasKey $values.sqlite.volume "emptyDir") (eq (len $values.sqlite.volume) 1) }}
 WARNING: The SQLite database is lost with its pod. To keep it: sqlite.volume.persistentVolumeClaim.claimName.
