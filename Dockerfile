@@ -32,7 +32,6 @@ COPY . .
 RUN mkdir staticfiles \
     && SWAPPER_DATA_DIR=/tmp /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
         --ignore '*.map' --ignore redoc --ignore rest_framework --ignore jquery.js --ignore xregexp.js \
-        --ignore select2.full.js \
     && /opt/venv/bin/python -m whitenoise.compress --quiet staticfiles \
     && find /opt/venv -type d -path '*/site-packages/*' -name static -prune -exec rm -r {} +
 # Bytecode is checked by no time stamp: those of layers may be changed, and the root file system is read-only.

@@ -63,6 +63,10 @@ class Container:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run(self.command(*arguments))
 
+    def run_command(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Another command than the image's entrypoint."""
+        return self._run(self.shell(*command))
+
     def run_shell(self, script: str) -> subprocess.CompletedProcess[str]:
         return self._run(self.shell("sh", "-c", script))
 

@@ -11,6 +11,7 @@ import pytest
 import urllib3
 
 from tests.image.builder import REVISION, Image
+from tests.image.compose import document
 from tests.image.conftest import PASSWORD
 from tests.image.container import Container
 from tests.support.ports import free_port
@@ -97,6 +98,24 @@ def test_each_role_is_ready_within_three_seconds(container: Container, role: str
     print(f"{role}: {', '.join(f'{s:.2f} s' for s in seconds)}")
 
     assert min(seconds) <= 3
+
+
+@pytest.mark.parametrize(("role", "default"), [("webhook", 8443), ("web", 8000), ("worker", 8001)])
+def test_the_health_checks_of_compose_notice_a_process_that_has_ended(
+    container: Container, role: str, default: int
+) -> None:
+    assert (ended := container.run("prepare")).returncode == 0, ended.stderr
+    address = f"127.0.0.1:{(port := free_port())}"
+    _, *check = document()["services"][role]["healthcheck"]["test"]
+    command = [part.replace(f":{default}/", f":{port}/") for part in check]
+    assert command != check
+    container.environment = {**container.environment, "SWAPPER_BIND": address}
+
+    with container.running(role, url=f"{'https' if role == 'webhook' else 'http'}://{address}/readyz"):
+        healthy = container.run_command(*command)
+
+    assert healthy.returncode == 0, healthy.stderr
+    assert container.run_command(*command).returncode == 1
 
 
 def test_pages_have_all_their_static_files(container: Container) -> None:
