@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image screenshots lint lock tools bench-admission bench-burst \
-	bench-ui bench-prune soak
+.PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots lint lock chart \
+	tools bench-admission bench-burst bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -40,9 +40,15 @@ test-browser: $(STAMP)  ## an operator's stories on the running system, in Chrom
 test-image: $(STAMP)  ## the container image, built and run; needs root, buildah, debootstrap and skopeo
 	$(BIN)/python -m pytest -m image $(ARGS)
 
+test-e2e: $(STAMP) tools  ## the chart on a real API server with its controllers
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
 screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
 	$(BIN)/python -m tests.tools chromium postgres
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+chart: $(STAMP)  ## the chart's generated files: schema, README, list of known keys
+	$(BIN)/python -m tools.chart
 
 tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
 	$(BIN)/python -m tests.tools
