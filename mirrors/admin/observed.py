@@ -47,13 +47,21 @@ class RevisionAdmin(ReadOnlyAdmin[Revision]):
 
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
-    list_display = ["created", "actor", "done", "subject", "details"]
+    list_display = ["created", "user", "done", "object", "details"]
     empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
     list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 
     created = moment("created_at", "time")
+
+    @admin.display(description="user")
+    def user(self, row: OperatorAction) -> str:
+        return row.actor
+
+    @admin.display(description="object")
+    def object(self, row: OperatorAction) -> str:
+        return row.subject
 
     @admin.display(description="action")
     def done(self, row: OperatorAction) -> str:
