@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import urllib3
@@ -150,14 +151,14 @@ def signed_in(url: str) -> str:
     page = POOL.request("GET", f"{url}/admin/login/", headers={"Host": "localhost"}, timeout=20)
     token = page.headers["Set-Cookie"].split(";")[0]
     fields = {"username": "admin", "password": PASSWORD, "csrfmiddlewaretoken": token.partition("=")[2]}
-    answer = POOL.request_encode_body(
-        "POST",
-        f"{url}/admin/login/?next=/admin/",
-        fields=fields,
-        headers={"Host": "localhost", "Cookie": token, "Referer": f"{url}/admin/login/"},
-        encode_multipart=False,
-        redirect=False,
-    )
+    headers = {
+        "Host": "localhost",
+        "Cookie": token,
+        "Referer": f"{url}/admin/login/",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    address = f"{url}/admin/login/?next=/admin/"
+    answer = POOL.request("POST", address, body=urlencode(fields), headers=headers, redirect=False, timeout=20)
     assert answer.status == 302, answer.data
     return "; ".join(cookie.split(";")[0] for cookie in answer.headers.getlist("Set-Cookie"))
 
