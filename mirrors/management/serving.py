@@ -87,7 +87,7 @@ def add_web_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def environment_of_webhook(options: Mapping[str, Any]) -> dict[str, str]:
-    """What a webhook started with these flags is told. Flags win over variables, and these over the file."""
+    """The environment of a webhook with these flags. Flags win over variables, and these over the file."""
     given = _environment()
     overrides = {**given.config_overrides, **_from_variables(given), **overrides_of(options)}
     config = load(given, overrides)

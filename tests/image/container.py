@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,14 @@ mount --bind "$DATA" "$ROOT/data"
 mount --bind "$TMP" "$ROOT/tmp"
 exec chroot "$ROOT" setpriv --reuid="$USER_ID" --regid=0 --clear-groups --no-new-privs --bounding-set=-all \\
     --inh-caps=-all env -i -C "$WORKDIR" """
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What it took until a container was ready."""
+
+    seconds: float
+    processor_seconds: float
 
 
 @dataclass
@@ -71,15 +79,17 @@ class Container:
         return self._run(self.shell("sh", "-c", script))
 
     @contextmanager
-    def running(self, *arguments: str, url: str) -> Iterator[float]:
-        """The seconds until ``url`` answered 200."""
+    def running(self, *arguments: str, url: str) -> Iterator[Start]:
+        """Once ``url`` answers 200."""
         log = self.directory / "log"
         with log.open("ab") as file:
             began = time.monotonic()
-            process = subprocess.Popen(self.command(*arguments), env=self._places(), stdout=file, stderr=file)
+            process = subprocess.Popen(
+                self.command(*arguments), env=self._places(), stdout=file, stderr=file, start_new_session=True
+            )
         try:
             wait_until(lambda: _answers(url, process, log), timeout=30, what=url)
-            yield time.monotonic() - began
+            yield Start(time.monotonic() - began, _processor_seconds(process.pid))
         finally:
             POOL.clear()
             end(process, patience=40)
@@ -96,6 +106,17 @@ class Container:
             "USER_ID": str(self.user),
             "WORKDIR": self.image.config["WorkingDir"],
         }
+
+
+def _processor_seconds(session: int) -> float:
+    """Of all processes of a session so far."""
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = file.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _answers(url: str, process: subprocess.Popen[bytes], log: Path) -> bool:
