@@ -9,9 +9,12 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swapper_project.settings")
-    from swapper_project.process import command_line
+    from swapper_project.process import command_line, release
 
     argv = command_line.take_flags(sys.argv, os.environ)
+    if release.is_version_request(argv):
+        print(release.NAME, release.VERSION)
+        return
     if argv[1:2] == ["worker"]:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
         from swapper_project.process import metrics_files
