@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-fast test-sqlite test-postgres test-browser screenshots lint lock tools bench-admission bench-burst \
+.PHONY: demo run test test-fast test-sqlite test-postgres test-browser screenshots docs lint lock release-check tools bench-admission bench-burst \
 	bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
@@ -40,6 +40,12 @@ test-browser: $(STAMP)  ## an operator's stories on the running system, in Chrom
 screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
 	$(BIN)/python -m tests.tools chromium postgres
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+docs: $(STAMP)  ## the documentation as a site, in build/site; ARGS=serve shows it while it is edited
+	$(BIN)/mkdocs $(or $(ARGS),build --strict)
+
+release-check: $(STAMP)  ## whether changelog, chart, image tags and documentation agree with the version
+	$(BIN)/python -m tools.release_check $(ARGS)
 
 tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
 	$(BIN)/python -m tests.tools
