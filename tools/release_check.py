@@ -38,6 +38,7 @@ def problems(root: Path, tag: str = "") -> Iterator[str]:
     chart = _chart(root)
     yield from _changelog(root, version, chart, is_final=bool(tag))
     yield from _of_chart(root, version, chart)
+    yield from _of_image(root, version)
     yield from _documentation(root, version, chart)
 
 
@@ -49,7 +50,7 @@ def _chart(root: Path) -> dict[str, Any]:
 
 def _changelog(root: Path, version: str, chart: dict[str, Any], *, is_final: bool) -> Iterator[str]:
     text = (root / "CHANGELOG.md").read_text()
-    match = re.search(rf"^## {re.escape(version)} \((.+)\)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    match = re.search(rf"^## {re.escape(version)} \(([^)\n]+)\)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     if match is None:
         yield f"CHANGELOG.md: add a section '## {version} (date)'."
         return
@@ -70,6 +71,13 @@ def _of_chart(root: Path, version: str, chart: dict[str, Any]) -> Iterator[str]:
     image = yaml.safe_load((root / CHART / "values.yaml").read_text())["image"]
     if image["repository"] != IMAGE or image["tag"]:
         yield f"{CHART}/values.yaml: image must be {IMAGE} without a tag, which is the appVersion then."
+
+
+def _of_image(root: Path, version: str) -> Iterator[str]:
+    file = root / "Dockerfile"
+    match = re.search(r"^ARG VERSION=(.*)$", file.read_text(), re.MULTILINE) if file.exists() else None
+    if match and match[1].strip('"') not in ("", version):
+        yield f"Dockerfile: ARG VERSION is {match[1]}; set it to {version}, or leave it empty."
 
 
 def _documentation(root: Path, version: str, chart: dict[str, Any]) -> Iterator[str]:

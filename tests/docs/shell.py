@@ -45,7 +45,8 @@ class Fence:
 
 def fences(page: Path) -> Iterator[Fence]:
     """All fenced blocks of a page, in their order."""
-    before, opened, lines = "", None, []
+    before, opened = "", None
+    lines: list[str] = []
     for number, line in enumerate(page.read_text().splitlines(), 1):
         match = _FENCE.match(line)
         if opened is None:
