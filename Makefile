@@ -42,7 +42,7 @@ screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up 
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 docs: $(STAMP)  ## the documentation as a site, in build/site; ARGS=serve shows it while it is edited
-	$(BIN)/mkdocs $(or $(ARGS),build --strict)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(ARGS),build --strict)
 
 release-check: $(STAMP)  ## whether changelog, chart, image tags and documentation agree with the version
 	$(BIN)/python -m tools.release_check $(ARGS)

@@ -35,24 +35,25 @@ def place(fence: Fence) -> str:
     return fence.place
 
 
-@pytest.fixture
-def workplace(tmp_path: Path) -> Iterator[Path]:
-    """A checkout with a prepared installation whose sources and target are registries of this test."""
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A checkout with a prepared installation whose sources and target are registries of these tests."""
+    directory = tmp_path_factory.mktemp("checkout")
     with FaultyRegistry() as source, FaultyRegistry() as target:
         for tag in (release.VERSION, "0.2.0"):
             load(source, release.IMAGE_REPOSITORY.partition("/")[2], tag)
         load(source, release.DATABASE_REPOSITORY.partition("/")[2], release.DATABASE_TAG)
         hosts = ("ghcr.io", "docker.io")
         entries = [{"type": "oci", "host": host, "insecure": True, "connectTo": source.host} for host in hosts]
-        write_config(tmp_path / "swapper.yaml", target=target.host, source={"registries": entries})
+        write_config(directory / "swapper.yaml", target=target.host, source={"registries": entries})
         for name, original in {
             ".venv": Path(sys.prefix),
             "manage.py": ROOT / "manage.py",
             "charts": ROOT / "charts",
         }.items():
-            (tmp_path / name).symlink_to(original)
-        run(".venv/bin/python manage.py prepare --config swapper.yaml", tmp_path)
-        yield tmp_path
+            (directory / name).symlink_to(original)
+        run(".venv/bin/python manage.py prepare --config swapper.yaml", directory)
+        yield directory
 
 
 def run(commands: str, directory: Path) -> str:
@@ -133,6 +134,12 @@ if chart.IS_THERE:
         named = {found for fence in SHELL if fence.needs for found in OBJECT.findall(fence.text)}
 
         assert named and named <= made
+
+    def test_alerts_that_pages_name_are_those_of_the_chart() -> None:
+        alerts = (chart.CHART / "files/alerts.yaml").read_text()
+        named = {name for page in PAGES for name in re.findall(r"ImageSwapper\w+", page.read_text())}
+
+        assert named and all(f"alert: {name}\n" in alerts for name in named)
 
     def test_settings_that_commands_make_are_values_of_the_chart() -> None:
         values = yaml.safe_load((chart.CHART / "values.yaml").read_text())

@@ -60,6 +60,7 @@ def _printed(format: str, mirror: Sequence[str], sources: Sequence[str]) -> str:
             return json.dumps({"mirror": mirror, "sources": sources})
     return "\n".join(
         [
+            "# Review these names: they are the registries that pods have used, and those that are configured.",
             "# Images from the mirror begin with:",
             *(f"#   {prefix}" for prefix in mirror),
             "# Images that are not mirrored yet begin with (Docker Hub's are often written without it):",
