@@ -80,7 +80,7 @@ def run(commands: str, directory: Path) -> str:
     return ended.stdout
 
 
-@pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and "charts/" not in f.text], ids=place)
+@pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and " charts/" not in f.text], ids=place)
 def test_a_command_runs(fence: Fence, workplace: Path) -> None:
     run(fence.text, workplace)
 
@@ -119,7 +119,7 @@ if chart.IS_THERE:
     def test_a_values_file_renders_with_the_chart(fence: Fence, tmp_path: Path) -> None:
         assert chart.template({"config": MINIMAL, **yaml.safe_load(fence.text)}, tmp_path)
 
-    @pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and "charts/" in f.text], ids=place)
+    @pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and " charts/" in f.text], ids=place)
     def test_a_command_on_the_chart_runs(fence: Fence, workplace: Path) -> None:
         page = next(page for page in PAGES if page.name == fence.place.partition(":")[0])
         values = next(found for found in fences(page) if found.is_values)
