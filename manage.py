@@ -15,15 +15,9 @@ def main() -> None:
     if release.is_version_request(argv):
         print(release.NAME, release.VERSION)
         return
-    if argv[1:2] == ["worker"]:
-        # Before anything imports the metrics: the worker's processes are forked, and share them by files.
-        from swapper_project.process import metrics_files
-
-        metrics_files.begin()
-    from django.core.management import execute_from_command_line
-
+    command_line.take_role(argv, os.environ)
     try:
-        execute_from_command_line(argv)
+        _run(argv)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -31,6 +25,17 @@ def main() -> None:
             raise
         print(words, file=sys.stderr)
         sys.exit(2)
+
+
+def _run(argv: list[str]) -> None:
+    if argv[1:2] == ["worker"]:
+        # Before anything imports the metrics: the worker's processes are forked, and share them by files.
+        from swapper_project.process import metrics_files
+
+        metrics_files.begin()
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(argv)
 
 
 if __name__ == "__main__":

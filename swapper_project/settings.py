@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from swapper_project.process import data_directory, logs
 from swapper_project.process import environment as env
-from swapper_project.process import logs
 from swapper_project.process.secret_key import kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -198,3 +198,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = None if WEBHOOK else 2_621_440
 
 LOGGING_CONFIG = None
 logs.configure()
+data_directory.protect(
+    ENVIRONMENT.data_dir, Path(_DATABASE["NAME"]) if _DATABASE["ENGINE"].endswith("sqlite3") else None
+)

@@ -1,4 +1,5 @@
-"""Debian packages that the tests need: installed where that is allowed, else named in plain sight.
+"""What the tests need: Debian packages, installed where that is allowed, and programs built by Go; else named in plain
+sight.
 
 With ``CI=true`` a package that is missing and can't be installed is a failure.
 """
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support import kube_build
+from tests.support import go_tools, kube_build
 
 PACKAGES = {"chromium": "chromium", "docker-registry": "docker-registry", "postgres": "postgresql"}
 """What the tests need, by tool; benchmarks name theirs on the command line."""
@@ -44,6 +45,7 @@ def main() -> int:
     tools = sys.argv[1:] or tuple(PACKAGES)
     if tools == tuple(PACKAGES):
         kube_build.build()
+        go_tools.build()
     needed = missing(tools)
     if needed:
         print(f"Installing what is needed: {' '.join(needed)}", flush=True)
@@ -51,6 +53,8 @@ def main() -> int:
     left = missing(tools)
     if tools == tuple(PACKAGES) and kube_build.binaries() is None:
         left.append("golang")  # builds etcd and kube-apiserver; or KUBEBUILDER_ASSETS names built ones
+    elif tools == tuple(PACKAGES) and go_tools.missing():
+        left.append("golang")  # builds helm and others
     if not left:
         return 0
     print(

@@ -119,7 +119,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
             "job": row,
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
-            "advice": next_step(row.error_class, row.error_message),
+            "advice": next_step(row),
             "attempts": MirrorAttempt.objects.filter(job=row).order_by("-number")[:20],
             "acts": [ACTS["retry" if row.status in MirrorJob.TERMINAL else "cancel"]],
             "priorities": Priority.choices if row.status == "pending" else [],

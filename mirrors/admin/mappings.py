@@ -143,7 +143,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "state": state,
             "state_colour": STATE_COLOURS.get(state, ""),
             "failed": (failed := row.last_job if state == "failed" else None),
-            "advice": next_step(failed.error_class, failed.error_message) if failed else "",
+            "advice": next_step(failed) if failed else "",
             "uses": uses[:SHOWN],
             "jobs": jobs[:SHOWN],
             "accesses": accesses[:SHOWN],

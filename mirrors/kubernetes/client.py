@@ -19,15 +19,19 @@ SECONDS: Final = 10.0
 
 
 class ClusterError(Exception):
-    """Something can't be read from the cluster; the message says why, and what to change.
+    """Something can't be read from the cluster; the message says why.
 
-    ``is_passing`` where it may go well the next time; ``is_missing`` where there is no such thing.
+    ``is_passing`` where it may go well the next time; ``is_missing`` where there is no such thing; ``says_step`` where
+    the message itself says what to do next.
     """
 
-    def __init__(self, message: str, *, is_passing: bool = False, is_missing: bool = False) -> None:
+    def __init__(
+        self, message: str, *, is_passing: bool = False, is_missing: bool = False, says_step: bool = False
+    ) -> None:
         super().__init__(message)
         self.is_passing = is_passing
         self.is_missing = is_missing
+        self.says_step = says_step
 
 
 def read_secret(namespace: str, name: str) -> Secret:
@@ -67,7 +71,7 @@ def _client(kubeconfig: str) -> lightkube.Client:
         elif kubeconfig:
             config = KubeConfig.from_file(kubeconfig)
         else:
-            raise ClusterError("this worker does not run in a cluster, and KUBECONFIG is not set")
+            raise ClusterError("this process does not run in a cluster, and KUBECONFIG is not set")
         # The API server is always direct, whatever proxies the environment names.
         return lightkube.Client(config=config, timeout=httpx.Timeout(SECONDS), trust_env=False)
     except (ConfigError, LoadResourceError, OSError, ValueError) as error:
@@ -84,6 +88,7 @@ def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> Clu
     if code in (401, 403):
         return ClusterError(
             f"{what} may not be read: let the worker's service account get {resource} in that namespace "
-            "(docs/operations.md has the role; secretReader.enabled where the chart is used)"
+            "(docs/operations.md has the role; secretReader.enabled where the chart is used)",
+            says_step=True,
         )
     return ClusterError(f"{what} was not read: the API server answered {code}", is_passing=True)

@@ -167,6 +167,12 @@ class MirrorJob(models.Model):
     error_host = models.CharField(
         max_length=HOST_LENGTH, blank=True, default="", db_default="", help_text="The registry that it failed at."
     )
+    error_says_step = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Whether the error's message says what to do next; if not, the step of its class is shown.",
+    )
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries", db_index=False
     )

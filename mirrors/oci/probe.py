@@ -64,6 +64,7 @@ class Probe:
                 "not-found",
                 f"{repository}:{reference} is not shown; check what the credentials may read, and that it exists",
                 host=self.access.host,
+                says_step=True,
             )
         return f"may read {repository}"
 

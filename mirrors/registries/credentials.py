@@ -24,6 +24,11 @@ class CredentialError(Exception):
     host: str = ""
     """The registry that it is for, where that is known."""
 
+    def __init__(self, message: str, *, says_step: bool = False) -> None:
+        super().__init__(message)
+        self.says_step = says_step
+        """Whether the message itself says what to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:
@@ -67,7 +72,9 @@ def resolve(
         if read_secret is None:
             raise CredentialError(f"Secret {reference.secret} is read by workers alone")
         return Credential(username, read_secret(reference.secret))
-    raise CredentialError(f"no password is named for user {username!r}; give passwordFile or passwordEnv")
+    raise CredentialError(
+        f"no password is named for user {username!r}; give passwordFile or passwordEnv", says_step=True
+    )
 
 
 def _locate(name: str, directory: Path, *, is_confined: bool) -> Path:
@@ -101,5 +108,7 @@ def _from_variable(name: str, environ: Mapping[str, str]) -> str:
         raise CredentialError(f"variable {name!r} may not hold a password; its name must start with SWAPPER_CRED_")
     password = environ.get(name, "")
     if not password:
-        raise CredentialError(f"environment variable {name} is not set or empty; set it where this process runs")
+        raise CredentialError(
+            f"environment variable {name} is not set or empty; set it where this process runs", says_step=True
+        )
     return password

@@ -1,11 +1,13 @@
-"""What an operator does about a failed copy: one next step, said by the error's message or else by its class."""
+"""What an operator does about a failed copy: one next step, said by the error's message or else by its class.
+
+Whoever raises an error declares by `says_step` whether its message has the step; the job keeps that.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from mirrors.models import ErrorClass
+from mirrors.models import ErrorClass, MirrorJob
 
 ADVICE: Final[dict[str, str]] = {
     ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also say this of private images: "
@@ -42,20 +44,12 @@ ADVICE: Final[dict[str, str]] = {
     "attempt's log.",
 }
 
-_STEP: Final = re.compile(
-    r"(?:[:;,.] |, (?:or|and) )(?:please )?(?:if [^,]{1,80}, )?(?:then )?"
-    r"(?:add|allow|ask|change|check|configure|correct|create|delete|do|find|give|log in|look|make|mirror|name|pause|"
-    r"push|put|raise|remove|renew|replace|report|resume|retry|run|set|start|trust|use|wait|write)\b",
-    re.IGNORECASE,
-)
-"""A clause that says what to do."""
-
 
 def advice_for(error_class: str) -> str:
     """What to do about errors of a class; empty where nothing failed."""
     return ADVICE.get(error_class, "")
 
 
-def next_step(error_class: str, message: str) -> str:
-    """What to do about one error, where its own message does not say it: that one knows more."""
-    return "" if _STEP.search(message) else advice_for(error_class)
+def next_step(job: MirrorJob) -> str:
+    """What to do about a job's error, where its own message does not say it: that one knows more."""
+    return "" if job.error_says_step else advice_for(job.error_class)

@@ -163,7 +163,9 @@ AccountId = Annotated[
     ),
 ]
 _PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
-PlainText = Annotated[str, BeforeValidator(plain_text)]
+PlainText = Annotated[
+    str, BeforeValidator(plain_text), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+]
 Policy = Annotated[str, BeforeValidator(_policy_text), AfterValidator(policy)]
 JmesPath = Annotated[str, AfterValidator(_filter)]
 Host = Annotated[str, AfterValidator(normalise_host)]

@@ -8,6 +8,7 @@ import os
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -109,7 +110,7 @@ def ensure_self_signed(directory: Path, *, names: Sequence[str]) -> tuple[Path, 
         cert, key = self_signed(names)
         directory.mkdir(parents=True, exist_ok=True)
         write_private(key_file, key)
-        cert_file.write_bytes(cert)
+        _write(cert_file, cert, mode=0o644)
     return cert_file, key_file
 
 
@@ -139,10 +140,22 @@ def self_signed(names: Sequence[str]) -> tuple[bytes, bytes]:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone may read, never readable by others in between."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    """Write a file that its owner alone may read, never readable by others in between; all of it or nothing."""
+    _write(path, content, mode=0o600)
+
+
+def _write(path: Path, content: bytes, *, mode: int) -> None:
+    """A full disk leaves what was there before."""
+    path = path.resolve()
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            file.write(content)
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise
 
 
 def _name(name: str) -> x509.GeneralName:

@@ -6,14 +6,25 @@ import argparse
 import errno
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
+from django.db import Error
+
+from swapper_project.process.database_errors import explain_database
 
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
 """Flags that each command takes, and the variable that is set by each."""
 
-_NOT_MIGRATED = ("no such table", "no such column", "does not exist")
+REFUSING: Mapping[str, str] = {
+    "demo": "it makes a configuration and a data directory of its own. To run your configuration: manage.py up"
+}
+"""Commands that take none of the flags, and why."""
+
+_NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
+
+ROLES: Final = ("webhook", "web", "worker")
+"""Commands that are a role of the system: their settings are read in that role."""
 
 
 def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[str]:
@@ -21,14 +32,37 @@ def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[s
     child processes inherit them. A flag wins over a variable that was set before."""
     parser = argparse.ArgumentParser(prog="manage.py", add_help=False, allow_abbrev=False)
     for flag in FLAGS:
-        parser.add_argument(flag)
+        parser.add_argument(flag, type=_path)
     known, rest = parser.parse_known_args(argv[1:])
+    if rest and rest[0] in REFUSING and any(value is not None for value in vars(known).values()):
+        parser.exit(2, f"{rest[0]} takes neither {' nor '.join(FLAGS)}: {REFUSING[rest[0]]}\n")
     for flag, variable in FLAGS.items():
         value = getattr(known, flag.strip("-").replace("-", "_"))
         if value is not None:
-            environ[variable] = os.path.abspath(value)
+            environ[variable] = value
             environ.pop(f"{variable}_FILE", None)
     return [*argv[:1], *rest]
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must name a path")
+    return os.path.abspath(text)
+
+
+def explain_write(error: OSError, place: str = "") -> str:
+    """What to do about a file that cannot be written; ``place`` where the error names none."""
+    where = f" {error.filename or place}" if error.filename or place else ""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    step = "Free space there" if is_full else "Give this user the right to write there"
+    return f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir."
+
+
+def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Have a command that is a role of the system run in it, whatever the variable said."""
+    if argv[1:2] and argv[1] in ROLES:
+        environ["SWAPPER_ROLE"] = argv[1]
+        environ.pop("SWAPPER_ROLE_FILE", None)
 
 
 def explain(error: Exception) -> str:
@@ -40,24 +74,8 @@ def explain(error: Exception) -> str:
                 "of `up` with --data-dir."
             )
         return str(error)
-    if isinstance(error, (DatabaseError, InterfaceError)):
-        return _explain_database(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
-        place = f" {error.filename}" if error.filename else ""
-        return f"Cannot write{place}: {error.strerror}. Free space there, or name another directory with --data-dir."
-    return ""
-
-
-def _explain_database(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = lines[-1] if lines else type(error).__name__
-    is_missing = 'database "' in first and first.endswith("does not exist")
-    if not is_missing and (isinstance(error, ProgrammingError) or any(words in first for words in _NOT_MIGRATED)):
-        return f"The database is not prepared ({first}). Run: manage.py prepare"
-    if is_missing:
-        return f"The database does not exist: {first}. Create it, or correct SWAPPER_DATABASE_URL."
-    if isinstance(error, (OperationalError, InterfaceError)):
-        if "full" in first or "readonly" in first or "unable to open" in first or "I/O" in first:
-            return f"The database cannot be written: {first}. Check the disk and the permissions of the data directory."
-        return f"The database does not answer: {first}. Check SWAPPER_DATABASE_URL, and that its server runs."
+    if isinstance(error, Error):
+        return explain_database(error)
+    if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+        return explain_write(error)
     return ""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from swapper_project import config
-from tests.deploy import chart
 from tests.deploy.terraform import block, fill, load
 from tests.docs.markdown import blocks
 from tests.support.databases import ROOT
+from tests.support.helm import CHART, render
 
 EXAMPLES = ROOT / "deploy/terraform"
 EKS, GKE = load(EXAMPLES / "eks"), load(EXAMPLES / "gke")
@@ -128,22 +127,20 @@ def test_google_accounts_may_do_what_the_documentation_asks_for() -> None:
     assert firewall["allow"] == [{"protocol": "tcp", "ports": ["8443"]}]
 
 
-if chart.IS_THERE:
+@pytest.mark.parametrize(("loaded", "name"), [(EKS, "eks"), (GKE, "gke")], ids=["eks", "gke"])
+def test_the_values_render_with_the_chart(loaded: dict[str, list[Any]], name: str) -> None:
+    manifests = render(values(loaded), namespace="kube-system")
 
-    @pytest.mark.parametrize(("loaded", "name"), [(EKS, "eks"), (GKE, "gke")], ids=["eks", "gke"])
-    def test_the_values_render_with_the_chart(loaded: dict[str, list[Any]], name: str, tmp_path: Path) -> None:
-        objects = chart.template(values(loaded), tmp_path)
+    assert manifests.get("ServiceAccount")["metadata"]["annotations"] == ACCOUNT_OF_POD[name]
+    target = config.parse(manifests.config_text).target.name.endpoint
+    assert target == {
+        "eks": "012345678901.dkr.ecr.eu-central-1.amazonaws.com",
+        "gke": "europe-west3-docker.pkg.dev",
+    }[name]  # fmt: skip
 
-        assert chart.get(objects, "ServiceAccount")["metadata"]["annotations"] == ACCOUNT_OF_POD[name]
-        text = chart.get(objects, "ConfigMap")["data"][".k8s-image-swapper.yaml"]
-        target = config.parse(text).target.name.endpoint
-        assert target == {
-            "eks": "012345678901.dkr.ecr.eu-central-1.amazonaws.com",
-            "gke": "europe-west3-docker.pkg.dev",
-        }[name]  # fmt: skip
 
-    @BOTH
-    def test_the_version_is_that_of_the_chart(loaded: dict[str, list[Any]]) -> None:
-        version = yaml.safe_load((chart.CHART / "Chart.yaml").read_text())["version"]
+@BOTH
+def test_the_version_is_that_of_the_chart(loaded: dict[str, list[Any]]) -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
 
-        assert block(loaded, "variable", "chart_version")["default"] == version
+    assert block(loaded, "variable", "chart_version")["default"] == version

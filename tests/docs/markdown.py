@@ -18,7 +18,7 @@ _BAR = re.compile(r"(?<!\\)\|")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block of code. ``place`` is the page and the line it begins on."""
+    """A fenced block of code. ``place`` is the page and the line it begins on; ``language`` is all after the fence."""
 
     place: str
     language: str
@@ -50,11 +50,13 @@ def blocks(page: Path) -> Iterator[Block]:
     """The fenced blocks of a page."""
     opened: Block | None = None
     lines: list[str] = []
+    indent = ""
     for number, line in enumerate(page.read_text().splitlines(), 1):
-        if not line.startswith("```"):
-            lines.append(line)
+        if not line.lstrip().startswith("```"):
+            lines.append(line.removeprefix(indent))
         elif opened is None:
-            opened, lines = Block(f"{page.name}:{number}", line[3:].strip(), ""), []
+            indent, _, language = line.partition("```")
+            opened, lines = Block(f"{page.name}:{number}", language.strip(), ""), []
         else:
             yield Block(opened.place, opened.language, "\n".join(lines) + "\n")
             opened = None
@@ -64,3 +66,9 @@ def anchors(page: Path) -> set[str]:
     """What links to a page's headings may name, by GitHub's rule."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def script(page: Path, name: str) -> str:
+    """The text of the one block of shell commands with this name after its language."""
+    (text,) = [block.text for block in blocks(page) if block.language == f"sh {name}"]
+    return text

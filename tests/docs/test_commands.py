@@ -14,11 +14,12 @@ import yaml
 
 from swapper_project import config
 from swapper_project.process import release
-from tests.deploy import chart
 from tests.docs.shell import PAGES, Fence, fences
 from tests.jobs.support import load
 from tests.support.databases import ROOT
 from tests.support.faulty_registry import FaultyRegistry
+from tests.support.go_tools import require
+from tests.support.helm import CHART, render
 from tests.support.system import write_config
 
 ALL = [fence for page in PAGES for fence in fences(page)]
@@ -66,7 +67,7 @@ def run(commands: str, directory: Path) -> str:
         "SWAPPER_SECRET_KEY": "0123456789abcdef0123456789abcdef0123456789abcdef",
     }
     if "helm" in commands:
-        own["PATH"] = f"{Path(chart.helm()).parent}:{kept['PATH']}"
+        own["PATH"] = f"{Path(require('helm')).parent}:{kept['PATH']}"
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", commands],
         cwd=directory,
@@ -113,38 +114,40 @@ def test_the_configuration_of_a_values_file_loads(fence: Fence) -> None:
     assert config.parse(yaml.safe_dump(section)).target.name.endpoint
 
 
-if chart.IS_THERE:
+@pytest.mark.parametrize("fence", VALUES, ids=place)
+def test_a_values_file_renders_with_the_chart(fence: Fence) -> None:
+    assert render({"config": MINIMAL, **yaml.safe_load(fence.text)}).objects
 
-    @pytest.mark.parametrize("fence", VALUES, ids=place)
-    def test_a_values_file_renders_with_the_chart(fence: Fence, tmp_path: Path) -> None:
-        assert chart.template({"config": MINIMAL, **yaml.safe_load(fence.text)}, tmp_path)
 
-    @pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and " charts/" in f.text], ids=place)
-    def test_a_command_on_the_chart_runs(fence: Fence, workplace: Path) -> None:
-        page = next(page for page in PAGES if page.name == fence.place.partition(":")[0])
-        values = next(found for found in fences(page) if found.is_values)
-        (workplace / "values.yaml").write_text(values.text)
+@pytest.mark.parametrize("fence", [f for f in SHELL if not f.needs and " charts/" in f.text], ids=place)
+def test_a_command_on_the_chart_runs(fence: Fence, workplace: Path) -> None:
+    page = next(page for page in PAGES if page.name == fence.place.partition(":")[0])
+    values = next(found for found in fences(page) if found.is_values)
+    (workplace / "values.yaml").write_text(values.text)
 
-        run(fence.text, workplace)
+    run(fence.text, workplace)
 
-    def test_objects_that_commands_name_are_those_of_the_chart(tmp_path: Path) -> None:
-        objects = chart.template({"config": MINIMAL}, tmp_path)
-        made = {(found["kind"].lower(), found["metadata"]["name"]) for found in objects}
-        made |= {("secret", name) for name in MADE_BY_SETUP}
-        named = {found for fence in SHELL if fence.needs for found in OBJECT.findall(fence.text)}
 
-        assert named and named <= made
+def test_objects_that_commands_name_are_those_of_the_chart() -> None:
+    objects = render({"config": MINIMAL}).objects
+    made = {(found["kind"].lower(), found["metadata"]["name"]) for found in objects}
+    made |= {("secret", name) for name in MADE_BY_SETUP}
+    named = {found for fence in SHELL if fence.needs for found in OBJECT.findall(fence.text)}
 
-    def test_alerts_that_pages_name_are_those_of_the_chart() -> None:
-        alerts = (chart.CHART / "files/alerts.yaml").read_text()
-        named = {name for page in PAGES for name in re.findall(r"ImageSwapper\w+", page.read_text())}
+    assert named and named <= made
 
-        assert named and all(f"alert: {name}\n" in alerts for name in named)
 
-    def test_settings_that_commands_make_are_values_of_the_chart() -> None:
-        values = yaml.safe_load((chart.CHART / "values.yaml").read_text())
-        for path in {path for fence in SHELL for path in re.findall(r"--set ([\w.]+)=", fence.text)}:
-            node = values
-            for key in path.split("."):
-                assert key in node, path
-                node = node[key]
+def test_alerts_that_pages_name_are_those_of_the_chart() -> None:
+    alerts = (CHART / "files/alerts.yaml").read_text()
+    named = {name for page in PAGES for name in re.findall(r"ImageSwapper\w+", page.read_text())}
+
+    assert named and all(f"alert: {name}\n" in alerts for name in named)
+
+
+def test_settings_that_commands_make_are_values_of_the_chart() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for path in {path for fence in SHELL for path in re.findall(r"--set ([\w.]+)=", fence.text)}:
+        node = values
+        for key in path.split("."):
+            assert key in node, path
+            node = node[key]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.management.commands.up import Command as Up
 from swapper_project import config
 from swapper_project.process import environment
-from tests.docs.markdown import PAGES, Block, anchors, blocks, code, rows
+from tests.docs.markdown import PAGES, Block, blocks, code, rows
 from tests.support.databases import ROOT
 
 CONFIGURATION = ROOT / "docs/configuration.md"
@@ -180,14 +179,3 @@ def test_a_worked_query_gives_what_its_row_says(row: list[str]) -> None:
     )
 
     assert str(answer).lower() == code(row[1])[0]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        if "://" in link:
-            continue
-        name, _, anchor = link.partition("#")
-        other = page.parent / name if name else page
-        assert other.exists(), link
-        assert not anchor or anchor in anchors(other), link

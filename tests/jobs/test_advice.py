@@ -5,13 +5,22 @@ from __future__ import annotations
 import itertools
 
 import pytest
+import urllib3
 
 from mirrors.images import ImageRef
+from mirrors.jobs.copy.attempt_log import Attempt
+from mirrors.jobs.copy.failures import JobRefusedError, classify
 from mirrors.jobs.copy.refusals import Tried, refusal
-from mirrors.models import ErrorClass
-from mirrors.registries.credentials import Reference
+from mirrors.jobs.queue import leases
+from mirrors.kubernetes.client import ClusterError
+from mirrors.models import ErrorClass, MirrorJob
+from mirrors.oci import RegistryError
+from mirrors.oci.common.errors import from_reply
+from mirrors.oci.http.network_errors import translate
+from mirrors.registries.credentials import CredentialError, Reference
 from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.advice import ADVICE, advice_for, next_step
+from tests.jobs.support import order, take
 
 SOURCE = ImageRef.parse("registry.example.com/team/app:1")
 ENTRIES = (
@@ -33,7 +42,7 @@ def test_each_refusal_says_what_to_do_and_where(entry: SourceEntry | None) -> No
             asks_for_credentials=asks,
             credentials_refused=refused,
         )
-        assert next_step(error.error_class, str(error)) == "", str(error)
+        assert classify(error).says_step
         assert SOURCE.registry in str(error)
         if entry is not None:
             assert entry.origin in str(error)
@@ -41,25 +50,65 @@ def test_each_refusal_says_what_to_do_and_where(entry: SourceEntry | None) -> No
             assert "is not public" not in str(error), "nobody said so"
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "looking for quay.io/a:1: quay.io answered 401; check the credentials for this registry",
-        "quay.io/a:1 is paused: resume its mapping, then retry this job.",
-        "the certificate of quay.io was refused: self-signed; if the registry is yours, set caFile",
-        "the host rests. Wait, or configure credentials",
-    ],
-)
-def test_a_message_with_a_step_gets_no_second_one(message: str) -> None:
-    for error_class in ADVICE:
-        assert next_step(error_class, message) == ""
+def failed_with(error: Exception) -> MirrorJob:
+    """A job that failed for good with this error, as operators see it afterwards."""
+    job = order("quay.io/team/app:1")
+    held = take()
+    assert leases.fail(held, Attempt(held).report(classify(error)))
+    job.refresh_from_db()
+    return job
 
 
-@pytest.mark.parametrize(
-    "message",
-    ["", "quay.io did not answer in time", "quay.io asked us to wait 30 s more", "the connection to add.io broke off"],
-)
-def test_a_message_without_one_gets_that_of_its_class(message: str) -> None:
-    for error_class in ErrorClass.values:
-        assert next_step(error_class, message) == advice_for(error_class)
-        assert bool(advice_for(error_class)) == bool(error_class)
+WITH_A_STEP: list[Exception] = [
+    from_reply(401, b"", host="quay.io", action="looking for it", credentials_sent=True),
+    from_reply(403, b"", host="quay.io", action="looking for it", credentials_sent=False),
+    from_reply(413, b"", host="quay.io", action="pushing it", credentials_sent=True),
+    from_reply(429, b"", host="quay.io", action="looking for it", credentials_sent=False),
+    translate(urllib3.exceptions.SSLError("handshake failure"), "quay.io"),
+    JobRefusedError(ErrorClass.INVALID, "quay.io/a:1 is paused: resume its mapping, then retry this job."),
+    CredentialError("no password is named for user 'x'; give passwordFile or passwordEnv", says_step=True),
+    ClusterError("Secret a/b may not be read: let the service account get secrets", says_step=True),
+]
+WITHOUT_ONE: list[Exception] = [
+    from_reply(404, b"", host="quay.io", action="looking for it", credentials_sent=False),
+    from_reply(500, b"", host="quay.io", action="looking for it", credentials_sent=True),
+    translate(TimeoutError(), "quay.io"),
+    translate(OSError("reset"), "quay.io"),
+    RegistryError("unavailable", "the connection to quay.io broke off: add and check are only words", host="quay.io"),
+    CredentialError("password file x is empty"),
+    ClusterError("Secret a/b does not exist", is_missing=True),
+    ValueError("what nobody foresaw"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", WITH_A_STEP, ids=str)
+def test_an_error_that_says_its_step_gets_no_second_one(error: Exception) -> None:
+    job = failed_with(error)
+
+    assert job.error_message == str(error)
+    assert next_step(job) == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", WITHOUT_ONE, ids=str)
+def test_an_error_without_one_gets_that_of_its_class(error: Exception) -> None:
+    job = failed_with(error)
+
+    assert job.error_class
+    assert next_step(job) == ADVICE[job.error_class]
+
+
+@pytest.mark.django_db
+def test_the_last_attempt_counts() -> None:
+    job = order("quay.io/team/app:1")
+    for error in (WITH_A_STEP[0], WITHOUT_ONE[0]):
+        held = take()
+        leases.put_off(held, Attempt(held).report(classify(error)), delay=0)
+        job.refresh_from_db()
+        assert next_step(job) == ("" if error is WITH_A_STEP[0] else ADVICE[ErrorClass.NOT_FOUND])
+
+
+def test_each_class_has_a_step() -> None:
+    assert {name for name in ErrorClass.values if name} == set(ADVICE)
+    assert advice_for("") == ""

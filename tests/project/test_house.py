@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"webhook.decision", "mirrors.jobs.queue"},
     {"webhook.database", "mirrors.jobs.copy"},
     {"webhook.knowledge", "mirrors.jobs.process"},
-    {"webhook.review", "mirrors.api"},
+    {"webhook.review", "mirrors.api", "mirrors.installation"},
     {"webhook.runtime"},
     {"webhook.http", "webhook.explain", "mirrors.templatetags"},
     {"mirrors.admin", "mirrors.demo"},

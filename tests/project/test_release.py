@@ -14,8 +14,8 @@ import yaml
 
 from swapper_project import __version__
 from swapper_project.process import release
-from tests.deploy import chart
 from tests.support.databases import ROOT
+from tests.support.helm import CHART
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 CHART_YAML = "charts/k8s-image-swapper/Chart.yaml"
@@ -181,11 +181,9 @@ def test_the_make_target_runs_the_check() -> None:
     assert "tools.release_check" in ended.stdout
 
 
-if chart.IS_THERE:
+def test_images_that_are_mirrored_are_those_of_the_chart() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
 
-    def test_images_that_are_mirrored_are_those_of_the_chart() -> None:
-        values = yaml.safe_load((chart.CHART / "values.yaml").read_text())
-
-        assert values["image"]["repository"] == release.IMAGE_REPOSITORY
-        database = values["postgresql"]["image"]
-        assert (database["repository"], str(database["tag"])) == (release.DATABASE_REPOSITORY, release.DATABASE_TAG)
+    assert values["image"]["repository"] == release.IMAGE_REPOSITORY
+    database = values["postgresql"]["image"]
+    assert (database["repository"], str(database["tag"])) == (release.DATABASE_REPOSITORY, release.DATABASE_TAG)

@@ -49,6 +49,13 @@ class ControlPlane:
         version = "v1" if path.startswith("/api/v1") else path.split("/")[2] + "/" + path.split("/")[3]
         self.request("POST", path, {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **fields})
 
+    def replace(self, path: str, body: Any) -> bool:
+        """Whether it was taken: false where somebody has changed the object since it was read."""
+        pool = urllib3.PoolManager(ca_certs=str(self.ca_file))
+        answer = pool.request("PUT", f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {ADMIN}"})
+        assert answer.status in (200, 409), answer.data
+        return answer.status == 200
+
     def namespace(self, name: str) -> None:
         self.create("/api/v1/namespaces", name, "Namespace")
 
@@ -106,11 +113,11 @@ def control_plane() -> Iterator[ControlPlane]:
         authority.issue(directory / "api.pem", directory / "api.key")
         (directory / "tokens.csv").write_text(f'{ADMIN},admin,1,"system:masters"\n{OTHER},{ACCOUNT},2\n')
         client, peer = free_port(), free_port()
-        with _running([str(place / "etcd"), *_etcd(directory, client, peer)], directory / "etcd.log") as etcd:
+        with running_program([str(place / "etcd"), *_etcd(directory, client, peer)], directory / "etcd.log") as etcd:
             wait_until(lambda: _is_healthy(client, etcd), timeout=60, what="etcd")
             port = free_port()
             arguments = _apiserver(directory, port, client)
-            with _running([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log") as server:
+            with running_program([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log") as server:
                 plane = ControlPlane(f"https://127.0.0.1:{port}", authority.file, directory)
                 wait_until(lambda: _is_ready(plane, server), timeout=90, what="the API server")
                 yield plane
@@ -151,7 +158,7 @@ def _apiserver(directory: Path, port: int, etcd: int) -> list[str]:
 
 
 @contextmanager
-def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_program(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     libc = ctypes.CDLL(None)
     with log.open("wb") as file:
         process = subprocess.Popen(

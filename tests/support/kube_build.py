@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver, built from their Go modules and kept; ``KUBEBUILDER_ASSETS`` names built ones instead."""
+"""The programs of a control plane, built from Go modules and kept; ``KUBEBUILDER_ASSETS`` names built ones instead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from typing import Final
 
 MODULE: Final = Path(__file__).parents[1] / "e2e/controlplane"
 VERSION: Final = "v1.35.4"
-PACKAGES: Final = {"etcd": "go.etcd.io/etcd/server/v3", "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver"}
+PACKAGES: Final = {
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+}
 STAMP: Final = "k8s.io/component-base/version"
 FLAGS: Final = f"-s -w -X {STAMP}.gitVersion={VERSION} -X {STAMP}.gitMajor=1 -X {STAMP}.gitMinor=35"
 SETTINGS: Final = {
@@ -37,6 +41,8 @@ def build() -> None:
         return
     place.mkdir(parents=True, exist_ok=True)
     for name, package in PACKAGES.items():
+        if (place / name).exists():
+            continue
         print(f"Building {name}, once for this machine", flush=True)
         # Under another name until it is whole: a build that was cut off is no binary.
         part = place / f"{name}.part"

@@ -88,7 +88,7 @@ class JobSerializer(serializers.ModelSerializer[MirrorJob]):
     )
 
     def get_advice(self, job: MirrorJob) -> str:
-        return next_step(job.error_class, job.error_message)
+        return next_step(job)
 
     class Meta:
         model = MirrorJob

@@ -110,6 +110,7 @@ class Attempt:
             error_class=failure.error_class if failure else "",
             error=storable(failure.message, MAX_ERROR) if failure else "",
             error_host=storable(failure.host, HOST_LENGTH) if failure else "",
+            error_says_step=failure.says_step if failure else False,
             bytes_copied=within(self._seen.bytes_copied, LARGEST_BIG_INTEGER),
             log=str(self._log),
         )

@@ -21,7 +21,7 @@ MOST_DOUBLINGS: Final = 30
 
 
 class JobRefusedError(Exception):
-    """The job can't be done as things are configured; the message says what to change."""
+    """The job can't be done as things are configured; the message says what to change, so no other step is shown."""
 
     permanent = True
 
@@ -56,6 +56,8 @@ class Failure:
     grants: Mapping[str, bool] = field(default_factory=dict)
     """What was learnt of namespaces on the way: whether their own pull secrets read the source."""
     is_unreadable: bool = False
+    says_step: bool = False
+    """Whether the message itself says what to do next."""
 
     @property
     def pause(self) -> float | None:
@@ -71,7 +73,9 @@ def classify(error: Exception) -> Failure:
     """Any exception of a copy as a failure. What nobody foresaw is taken for passing, with its traceback."""
     match error:
         case RegistryError():
-            return Failure(error.code, str(error), error.permanent, error.host, error.retry_after)
+            return Failure(
+                error.code, str(error), error.permanent, error.host, error.retry_after, says_step=error.says_step
+            )
         case JobRefusedError():
             return Failure(
                 error.error_class,
@@ -80,11 +84,14 @@ def classify(error: Exception) -> Failure:
                 host=error.host,
                 grants=error.grants,
                 is_unreadable=error.is_unreadable,
+                says_step=True,
             )
         case ClusterError():
-            return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False)
+            return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False, says_step=error.says_step)
         case CredentialError():
-            return Failure(ErrorClass.CREDENTIAL, str(error), permanent=False, host=error.host)
+            return Failure(
+                ErrorClass.CREDENTIAL, str(error), permanent=False, host=error.host, says_step=error.says_step
+            )
     return Failure(
         ErrorClass.INTERNAL,
         f"An unforeseen error stopped the copy ({type(error).__name__}); the attempt's log has its traceback.",

@@ -106,7 +106,7 @@ def _password(reference: str) -> str:
     try:
         return cluster_credentials.password(reference)
     except ClusterError as error:
-        raise CredentialError(str(error)) from None
+        raise CredentialError(str(error), says_step=error.says_step) from None
 
 
 def engine_settings(config: Config) -> EngineSettings:

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections, transaction
+from django.db import DatabaseError, Error, InterfaceError, close_old_connections, connections, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -17,6 +17,7 @@ from django_q.models import OrmQ
 
 from mirrors.jobs.queue import liveness
 from mirrors.jobs.queue.database_clock import from_now
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -63,11 +64,11 @@ class OrderedBroker(ORM):
         time.sleep(settings.Q_CLUSTER["poll"])
         return None
 
-    def _warn(self, error: Exception) -> None:
+    def _warn(self, error: Error) -> None:
         """Not with each look: the database may be away for hours."""
         if time.monotonic() >= self._warns_from:
             self._warns_from = time.monotonic() + WARN_EVERY
-            log.warning("The queue cannot be read; trying again", error=" ".join(str(error).split()))
+            log.warning("The queue cannot be read; trying again", error=explain_database(error) or str(error))
 
     def _take(self) -> list[tuple[int, str]]:
         with transaction.atomic(using=DATABASE):

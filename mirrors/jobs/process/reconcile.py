@@ -26,6 +26,7 @@ from mirrors.models import ErrorClass, ImageMapping, InstanceRole, JobStatus, Mi
 from mirrors.services import report_instance, withdraw_instance
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ class Reconciler:
             else:
                 look_out()
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Jobs cannot be reconciled; trying again", error=str(error).strip())
+            log.warning("Jobs cannot be reconciled; trying again", error=explain_database(error) or str(error))
             database_outage.notice()
             connection.close()
             return f"the database cannot be used: {' '.join(str(error).split())}"
@@ -125,7 +126,8 @@ def _take_back(job: MirrorJob) -> None:
             taken = _end(expired, status=JobStatus.CANCELLED)
         elif job.attempts >= job.max_attempts:
             message = EXHAUSTED.format(attempts=job.attempts)
-            taken = _end(expired, status=JobStatus.FAILED, error_class=ErrorClass.WORKER_LOST, error_message=message)
+            lost = {"error_class": ErrorClass.WORKER_LOST, "error_message": message, "error_says_step": True}
+            taken = _end(expired, status=JobStatus.FAILED, **lost)
         else:
             taken = expired.filter(cancel_requested_at__isnull=True, attempts__lt=F("max_attempts")).update(
                 status=JobStatus.PENDING,
@@ -134,13 +136,14 @@ def _take_back(job: MirrorJob) -> None:
                 available_at=Now(),
                 error_class=ErrorClass.WORKER_LOST,
                 error_message=LOST_MESSAGE,
+                error_says_step=False,
             )
         if taken:
             lose_attempts(job.id)
             log.warning("A worker was lost in the middle of a copy", job=job.id, attempts=job.attempts)
 
 
-def _end(expired: QuerySet[MirrorJob], **fields: str) -> int:
+def _end(expired: QuerySet[MirrorJob], **fields: object) -> int:
     mappings = list(expired.values_list("mapping_id", flat=True))
     taken = expired.update(lease_token=None, lease_expires_at=None, finished_at=Now(), **fields)
     if taken:

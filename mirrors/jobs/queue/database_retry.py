@@ -11,6 +11,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from mirrors.jobs.queue import database_outage
 from mirrors.jobs.queue.timing import timing
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +31,9 @@ def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], b
             connection.close()
             if stop() or time.monotonic() + pause > deadline:
                 raise
-            log.warning("The database is away; what happened to a copy is written when it is back", error=str(error))
+            log.warning(
+                "The database is away; what happened to a copy is written when it is back",
+                error=explain_database(error),
+            )
         time.sleep(pause)
         pause = min(5.0, 2 * pause)

@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors.jobs.queue import database_outage, leases, liveness
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.timing import timing
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Heart:
                 self._beat()
             except (DatabaseError, InterfaceError) as error:
                 # Copies go on: while the database is away nobody else can take their jobs either.
-                log.warning("Leases cannot be renewed; trying again", error=str(error))
+                log.warning("Leases cannot be renewed; trying again", error=explain_database(error) or str(error))
                 database_outage.notice()
                 connection.close()
                 pause = min(pause, AFTER_ERROR)

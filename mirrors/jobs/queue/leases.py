@@ -61,6 +61,7 @@ class AttemptReport:
     error_class: str = ErrorClass.NONE
     error: str = ""
     error_host: str = ""
+    error_says_step: bool = False
     bytes_copied: int = 0
     log: str = ""
 
@@ -230,4 +231,5 @@ def _error_of(report: AttemptReport) -> dict[str, Any]:
         "error_class": report.error_class,
         "error_message": report.error,
         "error_host": report.error_host[:260],
+        "error_says_step": report.error_says_step,
     }

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.conf import settings
+from django.core.management.base import CommandParser
 
 from mirrors.kubernetes.yaml_scalars import dump
 from swapper_project import config as configuration
 from swapper_project.process import configured
+from swapper_project.process.base_command import ConfiguredCommand, add_shared_flags
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = "Check a configuration file and print the effective configuration. Needs no database."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         check = actions.add_parser("check", help="print its problems (exit status 2), or the effective configuration")
-        check.add_argument("file", nargs="?", help="default: .k8s-image-swapper.yaml in $HOME, then here")
+        check.add_argument("file", nargs="?", help="the configuration file; wins over --config")
+        add_shared_flags(check)
 
     def handle(self, **options: Any) -> None:
-        path = configuration.find(options["file"])
+        path = configuration.find(options["file"] or str(settings.ENVIRONMENT.config or ""))
         if path is None:
             configured.stop(configured.MISSING)
         try:

@@ -21,7 +21,7 @@ DIRECTORY = "SWAPPER_DEMO_DIR"
 class Command(BaseCommand):
     help = (
         "Show the main job: a pod is admitted, its image is mirrored, the next pod runs from the mirror. "
-        "Needs nothing but Python: both registries are small local ones."
+        "Needs nothing but Python: both registries are small local ones. Takes neither --config nor --data-dir."
     )
     requires_system_checks: list[str] = []
 

@@ -9,12 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, CommandParser
+from django.core.management import CommandError, CommandParser
 from django.db import close_old_connections, connection
 
 from mirrors.images import ImageRef, InvalidReferenceError
@@ -33,11 +32,12 @@ from mirrors.services.orders import PROBLEMS
 from swapper_project import config as configuration
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import configured, logs, release
+from swapper_project.process.base_command import ConfiguredCommand, environment_with
 
 LOOK_EVERY = 0.25
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = (
         "Mirror images now, whether or not a worker runs and whatever dryRun says. "
         "Ends with status 1 if one of them could not be mirrored, with 2 if all of them were refused."
@@ -47,7 +47,6 @@ class Command(BaseCommand):
         parser.add_argument(
             "images", nargs="*", metavar="IMAGE", help="as in a pod: nginx:1.27, ghcr.io/org/app@sha256:…"
         )
-        parser.add_argument("--config", help="configuration file")
         parser.add_argument(
             "--self",
             action="store_true",
@@ -100,10 +99,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{view.source}: ordered, job {view.job_id}")
 
 
-def _config_source(explicit: str | None) -> ConfigSource:
-    environment = settings.ENVIRONMENT
-    if explicit:
-        environment = replace(environment, config=Path(explicit))
+def _config_source(explicit: Path | None) -> ConfigSource:
+    environment = environment_with(explicit)
     path = configuration.find(str(environment.config) if environment.config else None)
     if path is None:
         configured.stop(configured.MISSING)

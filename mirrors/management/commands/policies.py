@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import CommandParser
 
 from mirrors.management.image_policies import kyverno_policy, mirror_prefixes
 from mirrors.registries.sources import source_entries
@@ -17,16 +15,16 @@ from mirrors.selectors import operator_sources
 from mirrors.selectors.source_hosts import mirrored_hosts
 from swapper_project.config import Config
 from swapper_project.process import configured
+from swapper_project.process.base_command import ConfiguredCommand, environment_with
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = (
         "Print what policies that match image names (Kyverno, Gatekeeper and others) need once images are swapped: "
         "the prefixes of images at the mirror, of their sources, and a ClusterPolicy of Kyverno."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--config", type=Path, help="configuration file")
         parser.add_argument(
             "--format",
             choices=("text", "prefixes", "kyverno", "json"),
@@ -35,10 +33,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, config: Path | None, format: str, **options: Any) -> None:
-        environment = settings.ENVIRONMENT
-        if config is not None:
-            environment = replace(environment, config=config)
-        loaded = configured.load(environment)
+        loaded = configured.load(environment_with(config))
         hosts = _hosts(loaded)
         self.stdout.write(_printed(format, mirror_prefixes(loaded.target.name, hosts), [f"{host}/" for host in hosts]))
 

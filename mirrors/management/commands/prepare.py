@@ -12,18 +12,19 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.core.management import CommandError, CommandParser, call_command
 from django.db import IntegrityError, connection, transaction
 
 from mirrors.models.indexes import ensure_search
 from mirrors.services.config_rows import sync_config
 from mirrors.services.preparation import only_one
 from swapper_project.config import Config
-from swapper_project.process import configured
+from swapper_project.process import configured, data_directory
+from swapper_project.process.base_command import ConfiguredCommand
 from swapper_project.process.certificates import write_private
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = (
         "Migrate the database, write the rows of the configuration file, and make the first admin user. "
         "Safe to run again, and from several places at once: one works, the others wait for it."
@@ -41,6 +42,9 @@ class Command(BaseCommand):
         config = configured.load(settings.ENVIRONMENT)
         with only_one(connection):
             self._prepare(config, admin_password_file)
+        if connection.vendor == "sqlite":
+            # The database may be new, and SQLite makes files that everybody reads.
+            data_directory.protect(settings.ENVIRONMENT.data_dir, Path(connection.settings_dict["NAME"]))
 
     def _prepare(self, config: Config, admin_password_file: Path | None) -> None:
         call_command("migrate", interactive=False, verbosity=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
 import os
 import subprocess
 import sys
@@ -13,57 +12,33 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import CommandParser
 
+from mirrors.management.serving import add_configuration_flags, as_json, overrides_of, webhook_environment
 from swapper_project import config as configuration
 from swapper_project.config import Config
-from swapper_project.process import configured, listening, logs
-from swapper_project.process.certificates import CertificateError, ReloadingContext, ensure_self_signed
+from swapper_project.process import command_line, configured, listening, logs
+from swapper_project.process.base_command import ConfiguredCommand
 from swapper_project.process.secret_key import ensure_secret_key
 from swapper_project.process.supervisor import Program, Supervisor, gunicorn, manage
 
 log = structlog.get_logger(__name__)
 
-FLAGS = {
-    "dry_run": "dryRun",
-    "log_level": "logLevel",
-    "log_format": "logFormat",
-    "listen_address": "listenAddress",
-    "tls_cert_file": "tlsCertFile",
-    "tls_key_file": "tlsKeyFile",
-    "image_swap_policy": "imageSwapPolicy",
-    "image_copy_policy": "imageCopyPolicy",
-    "image_copy_deadline": "imageCopyDeadline",
-}
 
-
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = "Run webhook, web (admin) and worker on this machine, with their database, until Ctrl-C."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--config", help="configuration file; default: .k8s-image-swapper.yaml in $HOME, then here")
-        parser.add_argument(
-            "--dry-run", nargs="?", const=True, type=_boolean, help="decide, but change nothing (default: true)"
-        )
-        parser.add_argument("--log-level", help="trace, debug, info, warn, error (default: info)")
-        parser.add_argument("--log-format", help="json or console (default: json)")
-        parser.add_argument("--listen-address", help="where the webhook listens (default: :8443)")
-        parser.add_argument("--tls-cert-file", help="the webhook's certificate; default: a self-signed one")
-        parser.add_argument("--tls-key-file", help="the certificate's key")
-        parser.add_argument("--image-swap-policy", help="always or exists (default: exists)")
-        parser.add_argument("--image-copy-policy", help="delayed, immediate, force or none (default: delayed)")
-        parser.add_argument("--image-copy-deadline", help="how long a review may wait for copies (default: 8s)")
+        add_configuration_flags(parser)
         parser.add_argument("--web-address", default="127.0.0.1:8000", type=_address, help="where the admin listens")
         parser.add_argument(
             "--metrics-address", default="127.0.0.1:8001", type=_address, help="where the worker's metrics are"
         )
-        parser.add_argument("--data-dir", type=Path, help="database, keys and certificate live here")
-        parser.add_argument("--no-tls", action="store_true", help="serve the webhook over plain HTTP")
 
     def handle(self, **options: Any) -> None:
-        overrides = {key: options[flag] for flag, key in FLAGS.items() if options[flag] is not None}
-        path = configuration.find(options["config"] or _text(settings.ENVIRONMENT.config))
+        overrides = overrides_of(options)
+        path = configuration.find(_text(settings.ENVIRONMENT.config))
         if path is None:
             configured.stop(configured.MISSING)
         try:
@@ -73,14 +48,12 @@ class Command(BaseCommand):
         logs.configure(config.log_level, config.log_format)
         if config.overridden:
             log.info("Flags override the configuration file", keys=list(config.overridden))
-        data_dir = (options["data_dir"] or settings.ENVIRONMENT.data_dir).resolve()
+        data_dir = settings.ENVIRONMENT.data_dir.resolve()
         try:
             common = _common_environment(path, overrides, data_dir)
-            webhook = _webhook_environment(config, data_dir, no_tls=options["no_tls"])
         except OSError as error:
-            configured.stop(f"{error.filename or data_dir}: {error.strerror}. Name another place with --data-dir.")
-        except CertificateError as error:
-            configured.stop(f"{error}. Mend tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
+            configured.stop(command_line.explain_write(error, str(data_dir)))
+        webhook = webhook_environment(config, data_dir, no_tls=options["no_tls"])
         # The worker copies without its metrics' address, and says so in the log.
         for flag, address in (("--listen-address", webhook["SWAPPER_BIND"]), ("--web-address", options["web_address"])):
             _stop_unless_free(address, flag)
@@ -121,33 +94,12 @@ def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     environment = {
         "SWAPPER_CONFIG": str(path.resolve()),
-        "SWAPPER_CONFIG_OVERRIDES": json.dumps(overrides),
+        "SWAPPER_CONFIG_OVERRIDES": as_json(overrides),
         "SWAPPER_DATA_DIR": str(data_dir),
     }
     if settings.ENVIRONMENT.secret_key is None:
         ensure_secret_key(data_dir)
     return environment
-
-
-def _webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict[str, str]:
-    host, _, port = config.listen_address.rpartition(":")
-    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host}:{port}"}
-    if no_tls:
-        return environment
-    if config.tls_cert_file and config.tls_key_file:
-        files = (Path(config.tls_cert_file).absolute(), Path(config.tls_key_file).absolute())
-    else:
-        names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *_names_of(host)]))
-        files = ensure_self_signed(data_dir, names=names)
-    names_of_files = {"SWAPPER_TLS_CERT_FILE": str(files[0]), "SWAPPER_TLS_KEY_FILE": str(files[1])}
-    ReloadingContext(*names_of_files.values())  # refuses what can't be used
-    return environment | names_of_files
-
-
-def _names_of(host: str) -> list[str]:
-    """What clients call it by; nobody calls all addresses by one name."""
-    name = host.removeprefix("[").removesuffix("]")
-    return [] if name in {"", "::", "0.0.0.0"} else [name]  # noqa: S104
 
 
 def _stop_unless_free(address: str, flag: str) -> None:
@@ -184,12 +136,6 @@ def _address(text: str) -> str:
     if not colon or not port.isdecimal() or not 0 < int(port) < 65_536 or "/" in host:
         raise argparse.ArgumentTypeError(f"{text!r} is no address and port, such as 127.0.0.1:8000")
     return text
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return text.lower() == "true"
 
 
 def _text(path: Path | None) -> str | None:

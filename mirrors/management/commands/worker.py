@@ -6,13 +6,13 @@ import sys
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand
 
 import mirrors.jobs.process.checks  # noqa: F401  registers the checks that run before this command
 from swapper_project.process import configured, logs
+from swapper_project.process.base_command import ConfiguredCommand
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = (
         "Copy the images that were requested. On SIGTERM or SIGINT running copies are handed back to other workers, "
         "and the process ends within 30 seconds."

@@ -78,7 +78,8 @@ class RegistryError(Exception):
 
     `host` is the registry as it is configured or named by an image, whichever server of it failed. `retry_after` is
     in seconds, set when the registry said (or we know) how long to stay away. `credentials_sent` says whether it had
-    credentials to refuse, None where that is not known.
+    credentials to refuse, None where that is not known. `says_step` is True where the message itself says what to do
+    next; where it does not, operators are shown the step of its code.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class RegistryError(Exception):
         permanent: bool | None = None,
         retry_after: float | None = None,
         credentials_sent: bool | None = None,
+        says_step: bool = False,
     ) -> None:
         super().__init__(message)
         self.code: Code = code
@@ -97,6 +99,7 @@ class RegistryError(Exception):
         self.permanent = code not in TRANSIENT if permanent is None else permanent
         self.retry_after = retry_after
         self.credentials_sent = credentials_sent
+        self.says_step = says_step
 
 
 def is_retryable(status: int) -> bool:
@@ -126,6 +129,7 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
         f"{action}: {host} answered {status}{said}{'; ' if advice else ''}{advice}",
         host=host,
         credentials_sent=credentials_sent,
+        says_step=bool(advice),
     )
 
 

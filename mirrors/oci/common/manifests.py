@@ -92,6 +92,7 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
             "unsupported",
             f"{host} has this image only in the old schema 1 format; push it again with a current tool",
             host=host,
+            says_step=True,
         )
     if "manifests" in document and ("layers" in document or "config" in document):
         raise RegistryError("invalid", f"{host} sent a document that claims to be a manifest and an index", host=host)

@@ -63,10 +63,10 @@ def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
     loopback_or_private = inner.is_loopback or inner.is_private or not inner.is_global or inner.is_reserved
     if never:
         words = "a link-local, multicast or metadata address, which no registry may have: check the name"
-        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host)
+        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host, says_step=True)
     if loopback_or_private and not private_allowed:
         words = "an address that is not public; if this registry is yours, configure it"
-        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host)
+        raise RegistryError("address-refused", f"{host} resolves to {words}", host=host, says_step=True)
     return loopback_or_private
 
 
@@ -113,7 +113,7 @@ def _getaddrinfo(name: str, host: str, port: int) -> Found:
         answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise RegistryError(
-            "unavailable", f"the name {host} does not resolve; check the registry's name", host=host
+            "unavailable", f"the name {host} does not resolve; check the registry's name", host=host, says_step=True
         ) from None
     found = [(family, sockaddr) for family, _, _, _, sockaddr in answers if family in (socket.AF_INET, socket.AF_INET6)]
     return [(family, (str(addr[0]), int(addr[1]), *addr[2:])) for family, addr in found]

@@ -29,18 +29,24 @@ def translate(error: Exception, host: str) -> RegistryError:
                 f"the certificate of {host} was refused: {reason}; add its certificate authority (caFile for this "
                 "registry, trustedCA for all), or fix the certificate",
                 host=host,
+                says_step=True,
             )
         if isinstance(seen, ssl.SSLError) and seen.reason in _NOT_TLS:
             return RegistryError(
                 "tls",
                 f"{host} does not speak HTTPS on this port; if it is meant to be plain HTTP, set insecure: true for it",
                 host=host,
+                says_step=True,
                 permanent=False,
             )
         seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
     if isinstance(error, (SSLError, ssl.SSLError)):
         return RegistryError(
-            "tls", f"the TLS handshake with {host} failed; check its TLS settings", host=host, permanent=False
+            "tls",
+            f"the TLS handshake with {host} failed; check its TLS settings",
+            host=host,
+            permanent=False,
+            says_step=True,
         )
     if isinstance(error, (PoolTimeoutError, TimeoutError)) or isinstance(error.__context__, TimeoutError):
         return stalled(host)

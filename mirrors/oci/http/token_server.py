@@ -124,4 +124,4 @@ def refused(place: AuthOrigin) -> RegistryError:
     else:
         asked = host if place.is_home else f"{place.origin[1]}, where {host} redirects to,"
         words = f"{asked} gives no anonymous access: configure credentials, and check that the image exists"
-    return RegistryError("unauthorized", words, host=host, credentials_sent=bool(place.credentials))
+    return RegistryError("unauthorized", words, host=host, credentials_sent=bool(place.credentials), says_step=True)

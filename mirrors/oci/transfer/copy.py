@@ -174,6 +174,7 @@ class ImageCopy:
                 "not-found",
                 f"{source} does not exist at the source; check the image's name and tag",
                 host=source.registry,
+                says_step=True,
                 credentials_sent=error.credentials_sent,
             ) from None
 

@@ -119,7 +119,8 @@ class Planner:
         if plan.blob_bytes > self.settings.max_image_bytes:
             raise self._too_large(
                 f"more than the {self.settings.max_image_bytes / GIB:.3g} GiB that copy.maxImageBytes allows: "
-                "raise it, or exclude the image with a filter"
+                "raise it, or exclude the image with a filter",
+                says_step=True,
             )
 
     def _too_slow(self) -> RegistryError:
@@ -127,9 +128,11 @@ class Planner:
         words = f"reading the manifests of {host}/{self.source_repository} took over {self.settings.plan_seconds:.0f} s"
         return RegistryError("timeout", words, host=host)
 
-    def _too_large(self, what: str) -> RegistryError:
+    def _too_large(self, what: str, *, says_step: bool = False) -> RegistryError:
         host = self.source.access.host
-        return RegistryError("too-large", f"the image {host}/{self.source_repository} has {what}", host=host)
+        return RegistryError(
+            "too-large", f"the image {host}/{self.source_repository} has {what}", host=host, says_step=says_step
+        )
 
 
 def is_present(

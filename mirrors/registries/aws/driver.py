@@ -151,6 +151,7 @@ class EcrDriver:
             f"the repository {repository} does not exist in {target.name.endpoint}, and createRepository is false: "
             "make it, or set target.aws.createRepository to true and allow ecr:CreateRepository on "
             + ecr_arn(target.account_id, target.region, repository),
+            says_step=True,
             host=target.name.endpoint,
         )
 

@@ -70,21 +70,26 @@ def _refusal(error: aws.ClientError, asked: Asked) -> RegistryError:
         return _denied(action, message, asked)
     if code in _THROTTLED:
         text = f"AWS throttles {action} in {asked.region}; it is tried again later. Raise the quota if this stays."
-        return RegistryError("rate-limited", text, host=asked.host, retry_after=THROTTLED_REST)
+        return RegistryError("rate-limited", text, host=asked.host, retry_after=THROTTLED_REST, says_step=True)
     if problem := _credentials_problem(code, message, asked):
-        return RegistryError("credential", f"AWS did not accept our log-in for {action}: {problem}", host=asked.host)
+        return RegistryError(
+            "credential", f"AWS did not accept our log-in for {action}: {problem}", host=asked.host, says_step=True
+        )
     if code == "KmsException":
         text = (
             f"AWS KMS refused the key {asked.kms_key or 'that was asked for'} ({message}): check that it exists in "
             f"{asked.region} and is enabled, and that its key policy lets this identity use kms:CreateGrant and "
             "kms:DescribeKey"
         )
-        return RegistryError("invalid", text, host=asked.host)
+        return RegistryError("invalid", text, host=asked.host, says_step=True)
     if status >= 500:
         return RegistryError("unavailable", f"AWS failed {action} in {asked.region} ({code})", host=asked.host)
     advice = ": ask AWS for a higher quota" if code == "LimitExceededException" else ""
     return RegistryError(
-        "invalid", f"AWS refused {action} for {asked.arn} ({code}: {message}){advice}", host=asked.host
+        "invalid",
+        f"AWS refused {action} for {asked.arn} ({code}: {message}){advice}",
+        host=asked.host,
+        says_step=bool(advice),
     )
 
 
@@ -95,10 +100,10 @@ def _denied(action: str, message: str, asked: Asked) -> RegistryError:
             f"AWS refused {action} on {asked.role or 'the role of the service account'} to {caller}: the role's trust "
             f"policy must name that identity, and the identity needs {action} on the role; {DOCS}"
         )
-        return RegistryError("credential", text, host=asked.host)
+        return RegistryError("credential", text, host=asked.host, says_step=True)
     why = "an explicit deny stands in the way" if "explicit deny" in message else "no policy of it allows that"
     text = f"AWS refused {action} on {asked.arn} to {caller}, as {why}: allow this action on this ARN; {DOCS}"
-    return RegistryError("denied", text, host=asked.host)
+    return RegistryError("denied", text, host=asked.host, says_step=True)
 
 
 def _credentials_problem(code: str, message: str, asked: Asked) -> str:
@@ -115,7 +120,7 @@ def _trouble(error: Exception, asked: Asked) -> RegistryError:
         return RegistryError("invalid", f"AWS would not take this call: {str(error)[:300]}", host=asked.host)
     code, text = next((code, text) for kinds, code, text in _TROUBLES if isinstance(error, kinds))
     text = text.format(host=asked.host, region=asked.region, kind=type(error).__name__, chain=_CHAIN)
-    return RegistryError(code, text, host=asked.host, permanent=False)
+    return RegistryError(code, text, host=asked.host, permanent=False, says_step=True)
 
 
 _LOG_IN: Final[tuple[tuple[frozenset[str], str], ...]] = (

@@ -92,10 +92,12 @@ class GarDriver:
 
         host = self._target.host
         if found.format_ != DOCKER:
-            raise RegistryError("invalid", f"{name} holds no Docker images: name another repository", host=host)
+            raise RegistryError(
+                "invalid", f"{name} holds no Docker images: name another repository", host=host, says_step=True
+            )
         if found.mode == VIRTUAL:
             text = f"{name} is a virtual repository, which nothing can be pushed to: name a standard one"
-            raise RegistryError("invalid", text, host=host)
+            raise RegistryError("invalid", text, host=host, says_step=True)
         shown = facts(found)
         return RepositoryState(
             pulls_through=found.mode == REMOTE, differences=self._differences(shown["labels"]), facts=shown
@@ -114,4 +116,5 @@ class GarDriver:
             f"--repository-format=docker --location={target.location} --project={target.project_id}), or set "
             "target.gcp.createRepository to true and allow artifactregistry.repositories.create",
             host=target.host,
+            says_step=True,
         )

@@ -79,4 +79,4 @@ def _problem(error: exceptions.GoogleAuthError, host: str) -> RegistryError:
         text = f"Google's token server can't be reached for {host}; check the network and the metadata server"
     else:
         text = f"Google did not issue a token for {host} ({kind}): check that the service account exists and {_HOW}"
-    return RegistryError("credential", text, host=host)
+    return RegistryError("credential", text, host=host, says_step=True)

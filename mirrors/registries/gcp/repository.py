@@ -110,13 +110,13 @@ class ApiRepository:
             raise self._refusal(error, permission) from None
         except (exceptions.RetryError, GoogleAuthError, TimeoutError) as error:
             text = f"Artifact Registry did not answer for {self.name} ({type(error).__name__}); check the network"
-            raise RegistryError("timeout", text, host=host) from None
+            raise RegistryError("timeout", text, host=host, says_step=True) from None
 
     def _refusal(self, error: exceptions.GoogleAPICallError, permission: str) -> RegistryError:
         host, said = self.target.host, str(error.message)[:300]
         if isinstance(error, exceptions.PermissionDenied):
             text = f"Google refused {permission} on {self.name}: give our service account a role that has it ({ROLES})"
-            return RegistryError("denied", text, host=host)
+            return RegistryError("denied", text, host=host, says_step=True)
         if isinstance(error, exceptions.Unauthenticated):
             return RegistryError("credential", f"Google did not take our log-in for {self.name}: {said}", host=host)
         if isinstance(error, exceptions.ResourceExhausted):

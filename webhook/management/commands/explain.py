@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.management import BaseCommand, CommandParser
+from django.core.management import CommandParser
 from rich.console import Console
 from rich.table import Table
 
 from mirrors.kubernetes.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
 from swapper_project.process import configured, logs
+from swapper_project.process.base_command import ConfiguredCommand, environment_with
 from webhook.explain.explainer import ExplainedPod, explain
 from webhook.runtime.runtime import Runtime
 
 
-class Command(BaseCommand):
+class Command(ConfiguredCommand):
     help = (
         "Say what the webhook would do with the images of a Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob, "
         "and why. Asks database and registries, and changes nothing."
@@ -28,15 +27,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("manifest", help="YAML or JSON file of one or more objects; - for standard input")
-        parser.add_argument("--config", type=Path, help="configuration file")
         parser.add_argument("--namespace", default="default", help="for objects that name none (default: default)")
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *, manifest: str, config: Path | None, namespace: str, **options: Any) -> None:
         logs.configure("info", "console")
-        environment = settings.ENVIRONMENT
-        if config is not None:
-            environment = dataclasses.replace(environment, config=config)
+        environment = environment_with(config)
         configured.load(environment)
         try:
             text = text_of(sys.stdin.buffer.read(MOST_FILE_BYTES + 1)) if manifest == "-" else read_file(Path(manifest))

@@ -1,0 +1,76 @@
+"""The pod of `helm test`: calls the webhook as the API server does, by what is registered."""
+
+import base64
+import json
+import os
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+NAME = os.environ["WEBHOOK_CONFIGURATION"]
+CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{NAME}"
+REVIEW = {
+    "apiVersion": "admission.k8s.io/v1",
+    "kind": "AdmissionReview",
+    "request": {
+        "uid": "helm-test",
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+        "operation": "CREATE",
+        "namespace": "default",
+        "name": "helm-test",
+        "dryRun": True,
+        "userInfo": {"username": "helm-test"},
+        "object": {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "helm-test", "namespace": "default"},
+            "spec": {"containers": [{"name": "test", "image": "docker.io/library/busybox:1"}]},
+        },
+    },
+}
+
+
+def call(url, context, body=None, token=""):
+    """The text of an answer."""
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(url, data, headers)
+    with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def registered():
+    """The clientConfig of the webhook, from the API server."""
+    server = "https://{KUBERNETES_SERVICE_HOST}:{KUBERNETES_SERVICE_PORT}".format(**os.environ)
+    context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
+    found = json.loads(call(server + CONFIGURATION, context, token=(ACCOUNT / "token").read_text()))
+    return found["webhooks"][0]["clientConfig"]
+
+
+def check():
+    """One line for each step; raises for what is wrong."""
+    client = registered()
+    service = client["service"]
+    if not client.get("caBundle"):
+        sys.exit("The webhook configuration has no caBundle: look at the log of the set-up Job, or of cert-manager.")
+    context = ssl.create_default_context(cadata=base64.b64decode(client["caBundle"]).decode())
+    base = "https://{name}.{namespace}.svc:{port}".format(**service)
+    print("ready:", call(f"{base}/readyz", context).strip())
+    answer = json.loads(call(base + service.get("path", "/"), context, REVIEW))["response"]
+    if answer["uid"] != "helm-test" or not answer["allowed"]:
+        sys.exit(f"The webhook refused a pod: {answer}")
+    print("The webhook admits a pod, over TLS that the caBundle verifies.")
+
+
+try:
+    check()
+except urllib.error.HTTPError as error:
+    sys.exit(f"{error.url} answered {error.code}: {error.read().decode()[:500]}")
+except OSError as error:
+    sys.exit(f"The webhook cannot be reached as the API server reaches it: {error}")

@@ -1,0 +1,97 @@
+{{/* Names and labels. The fullname and the selectors are those of estahn's chart, so that its objects are taken over. */}}
+
+{{- define "swapper.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "swapper.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The fullname and a suffix, of at most 52 characters as a CronJob's name: list ROOT SUFFIX. */}}
+{{- define "swapper.suffixed" -}}
+{{- $suffix := index . 1 -}}
+{{- $most := sub 51 (len $suffix) | int -}}
+{{- printf "%s-%s" (include "swapper.fullname" (index . 0) | trunc $most | trimSuffix "-") $suffix -}}
+{{- end -}}
+
+{{/* The name of a role's objects: list ROOT COMPONENT. The webhook's is the fullname. */}}
+{{- define "swapper.componentName" -}}
+{{- $root := index . 0 -}}
+{{- if eq (index . 1) "app" -}}{{ include "swapper.fullname" $root }}{{- else -}}{{ include "swapper.suffixed" . }}{{- end -}}
+{{- end -}}
+
+{{/* A scalar as text, numbers as they were written. */}}
+{{- define "swapper.text" -}}
+{{- if kindIs "invalid" . -}}
+{{- else if and (kindIs "float64" .) (eq . (floor .)) -}}{{ printf "%.0f" . }}
+{{- else -}}{{ toString . }}
+{{- end -}}
+{{- end -}}
+
+{{/* A mapping whose values are text, through tpl: list ROOT MAPPING. */}}
+{{- define "swapper.textMap" -}}
+{{- $root := index . 0 -}}
+{{- range $key, $value := index . 1 }}
+{{ $key }}: {{ tpl (include "swapper.text" $value) $root | quote }}
+{{- end -}}
+{{- end -}}
+
+{{/* What selects a role's pods: list ROOT COMPONENT. */}}
+{{- define "swapper.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "swapper.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* Labels of an object: list ROOT COMPONENT. Ours win over commonLabels. */}}
+{{- define "swapper.labels" -}}
+{{- $root := index . 0 -}}
+{{- $common := include "swapper.textMap" (list $root $root.Values.commonLabels) | fromYaml -}}
+{{- $own := include "swapper.selector" . | fromYaml -}}
+{{- $chart := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" (include "swapper.tag" $root | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- mergeOverwrite (dict) $common $chart $own | toYaml -}}
+{{- end -}}
+
+{{/* Labels of a pod: list ROOT COMPONENT PODLABELS. `k8s-image-swapper/component` exempts it from our own webhook. */}}
+{{- define "swapper.podLabels" -}}
+{{- $root := index . 0 -}}
+{{- $common := include "swapper.textMap" (list $root $root.Values.commonLabels) | fromYaml -}}
+{{- $extra := include "swapper.textMap" (list $root (index . 2)) | fromYaml -}}
+{{- $selector := include "swapper.selector" (list $root (index . 1)) | fromYaml -}}
+{{- $ours := dict "k8s-image-swapper/component" (index . 1) "sidecar.istio.io/inject" "false" -}}
+{{- mergeOverwrite (dict) $common $ours $extra $selector | toYaml -}}
+{{- end -}}
+
+{{/* Metadata of an object: list ROOT COMPONENT NAME. */}}
+{{- define "swapper.metadata" -}}
+name: {{ index . 2 }}
+namespace: {{ (index . 0).Release.Namespace }}
+labels:
+  {{- include "swapper.labels" . | nindent 2 }}
+{{- end -}}
+
+{{- define "swapper.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "swapper.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "swapper.setupServiceAccount" -}}
+{{- .Values.patch.serviceAccount.name | default (include "swapper.suffixed" (list . "setup")) -}}
+{{- end -}}

@@ -1,0 +1,49 @@
+{{/* What NOTES.txt warns of: list ROOT CONFIG. */}}
+{{- define "swapper.notesWarnings" -}}
+{{- $root := index . 0 -}}
+{{- $values := $root.Values -}}
+{{- range include "swapper.unknownValues" $root | splitList "\n" | compact }}
+WARNING: {{ . }}
+{{- end }}
+{{- if include "swapper.imageIsReplaced" $root }}
+WARNING: image.repository or image.tag names estahn/k8s-image-swapper, which cannot run this chart.
+         {{ include "swapper.image" $root }} is used. Remove image.repository and image.tag from your values.
+{{- end }}
+{{- with include "swapper.find" (list (index . 1) "target.aws.accountid") }}
+{{- if and (eq . "12345678") (ne (include "swapper.find" (list (index $ 1) "target.type") | default "aws") "gcp") (ne (include "swapper.find" (list (index $ 1) "target.type") | default "aws") "oci") }}
+WARNING: config.target.aws.accountId is the placeholder 12345678. Nothing can be mirrored until it is yours (12 digits, in quotes).
+{{- else if hasPrefix "0" . }}
+NOTE: config.target.aws.accountId is {{ . }}. Put it in quotes: YAML drops leading zeros of numbers, or reads them as octal.
+{{- end }}
+{{- end }}
+{{- if and (eq (include "swapper.database" $root) "postgresql") (not $values.postgresql.persistence.enabled) }}
+WARNING: The bundled Postgres has no volume. A restart of its pod loses the history and what is known of images; swapping
+         goes on, as the target is asked. To keep them: postgresql.persistence.enabled=true, or externalDatabase.
+{{- end }}
+{{- if and (eq (include "swapper.database" $root) "sqlite") (hasKey $values.sqlite.volume "emptyDir") (eq (len $values.sqlite.volume) 1) }}
+WARNING: The SQLite database is lost with its pod. To keep it: sqlite.volume.persistentVolumeClaim.claimName.
+{{- end }}
+{{- if and (eq (toString $values.pdb.enabled) "true") (ne (include "swapper.hasReplicas" $values) "true") }}
+WARNING: pdb.enabled with one replica keeps nodes from being drained. Set replicaCount to 2 or more.
+{{- end }}
+{{- if eq $values.webhook.failurePolicy "Fail" }}
+NOTE: Under failurePolicy Fail new pods are refused while no webhook answers, also until the first one is ready.
+{{- end }}
+{{- if not $values.webhook.swap }}
+WARNING: webhook.swap is false: nothing is swapped.
+{{- end }}
+{{- if $values.dev.enabled }}
+WARNING: dev.enabled: the API server calls {{ $values.dev.webhookURL }}, not the pods of this release.
+{{- end }}
+{{ end -}}
+
+{{/* A line for each key at the top of the values that the chart does not know. */}}
+{{- define "swapper.unknownValues" -}}
+{{- $known := (.Files.Get "files/config-keys.yaml" | fromYaml).values -}}
+{{- range $key := keys .Values | sortAlpha -}}
+  {{- if not (has $key (append $known "global")) -}}
+    {{- $near := include "swapper.nearest" (list (lower $key) $known) }}
+{{ printf "The value %s is unknown and has no effect%s." $key (ternary "" (printf "; did you mean %s?" $near) (eq $near "")) }}
+  {{- end -}}
+{{- end -}}
+{{- end -}}

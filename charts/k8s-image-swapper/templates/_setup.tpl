@@ -1,0 +1,89 @@
+{{/* What the set-up Job and the CronJob that renews the certificate have in common. */}}
+
+{{/* A pod of the set-up: list ROOT CONTAINERS-AS-YAML. */}}
+{{- define "swapper.setupPod" -}}
+{{- $root := index . 0 -}}
+{{- $patch := $root.Values.patch -}}
+metadata:
+  {{- include "swapper.podMetadata" (list $root "setup" $root.Values.podLabels $patch.podAnnotations) | nindent 2 }}
+spec:
+  restartPolicy: OnFailure
+  serviceAccountName: {{ include "swapper.setupServiceAccount" $root }}
+  automountServiceAccountToken: true
+  {{- include "swapper.podBasics" (list $root $patch.nodeSelector $patch.tolerations) | nindent 2 }}
+  {{- with $patch.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $patch.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  securityContext:
+    {{- include "swapper.podSecurity" $root.Values.podSecurityContext | nindent 4 }}
+  {{- index . 1 | nindent 2 }}
+  volumes:
+    - {name: data, emptyDir: {}}
+    - {name: tmp, emptyDir: {}}
+{{- end -}}
+
+{{/* A container of the set-up: list ROOT NAME ARGUMENTS. */}}
+{{- define "swapper.setupContainer" -}}
+{{- $root := index . 0 -}}
+- name: {{ index . 1 }}
+  args:
+    {{- index . 2 | toYaml | nindent 4 }}
+  {{- include "swapper.containerBasics" (list $root $root.Values.patch.resources) | nindent 2 }}
+  env:
+    - {name: SWAPPER_DATA_DIR, value: /data}
+  volumeMounts:
+    - {name: data, mountPath: /data}
+    - {name: tmp, mountPath: /tmp}
+{{- end -}}
+
+{{- define "swapper.secretsArguments" -}}
+- setup_secrets
+- --namespace={{ .Release.Namespace }}
+- --app-secret={{ include "swapper.appSecret" . }}
+{{- if and (eq (include "swapper.database" .) "postgresql") (not .Values.postgresql.existingSecret) }}
+- --database-secret={{ include "swapper.databaseSecret" . }}
+{{- end }}
+{{- if not .Values.admin.existingSecret }}
+- --admin-secret={{ include "swapper.adminSecret" . }}
+{{- end }}
+{{- end -}}
+
+{{- define "swapper.certificateArguments" -}}
+- webhook_certs
+- --namespace={{ .Release.Namespace }}
+- --secret={{ include "swapper.tlsSecret" . }}
+- --service={{ include "swapper.fullname" . }}
+- --webhook-configuration={{ include "swapper.fullname" . }}
+- --cluster-suffix={{ .Values.clusterSuffix }}
+{{- if eq (include "swapper.requiresToken" .) "true" }}
+- --token-secret={{ include "swapper.appSecret" . }}
+{{- end }}
+{{- with .Values.patch.validityDays }}
+- --validity-days={{ . }}
+{{- end }}
+{{- with .Values.patch.renewBeforeDays }}
+- --renew-before-days={{ . }}
+{{- end }}
+{{- end -}}
+
+{{/* The Job's containers: the Secrets first, then the certificate. */}}
+{{- define "swapper.setupContainers" -}}
+{{- $secrets := include "swapper.setupContainer" (list . "secrets" (include "swapper.secretsArguments" . | fromYamlArray)) -}}
+{{- if ne (include "swapper.tls" .) "job" -}}
+containers:
+  {{- $secrets | nindent 2 }}
+{{- else -}}
+initContainers:
+  {{- $secrets | nindent 2 }}
+{{ include "swapper.certificateContainers" . }}
+{{- end -}}
+{{- end -}}
+
+{{- define "swapper.certificateContainers" -}}
+containers:
+  {{- include "swapper.setupContainer" (list . "certificate" (include "swapper.certificateArguments" . | fromYamlArray)) | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,46 @@
+"""Secrets with random values, for which nobody has to think of a password. No value is ever shown or changed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from mirrors.installation import stored_secrets
+from mirrors.installation.refusals import InstallationError
+from mirrors.installation.stored_secrets import ChangedMeanwhileError
+
+Values = Mapping[str, Callable[[], str]]
+"""How the value of each key is made."""
+
+
+def _random(size: int) -> Callable[[], str]:
+    """A value of ``size`` random bytes, in characters that need no escape in URLs and shells."""
+    return lambda: secrets.token_urlsafe(size)
+
+
+# In a Service's path the API server takes lower case only.
+APP: Final[Values] = {"secret-key": _random(48), "webhook-token": lambda: secrets.token_hex(32)}
+DATABASE: Final[Values] = {"password": _random(32)}
+ADMIN: Final[Values] = {"username": lambda: "admin", "password": _random(18)}
+
+
+def ensure(namespace: str, name: str, values: Values) -> bool:
+    """Create the Secret where it is absent; whether it was created.
+
+    Raises InstallationError where an existing one lacks a key: it may be the operator's own, so it is not changed.
+    """
+    stored = stored_secrets.read(namespace, name)
+    if stored is None:
+        with suppress(ChangedMeanwhileError):
+            stored_secrets.create(namespace, name, {key: make().encode() for key, make in values.items()})
+            return True
+        stored = stored_secrets.read(namespace, name)
+    missing = [key for key in values if stored is None or not stored.values.get(key)]
+    if missing:
+        raise InstallationError(
+            f"Secret {namespace}/{name} has no {' and no '.join(missing)}, and existing Secrets are not changed. "
+            f"Add the missing {'keys' if len(missing) > 1 else 'key'} with: kubectl edit secret -n {namespace} {name}"
+        )
+    return False

@@ -1,0 +1,133 @@
+"""The MutatingWebhookConfiguration: whom API servers trust, and the path with the token. All else is left as it is."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import httpx2 as httpx
+from cryptography import x509
+from lightkube.core.exceptions import ApiError
+from lightkube.models.admissionregistration_v1 import MutatingWebhook
+from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
+from lightkube.types import PatchType
+
+from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, code_of, refusal
+from mirrors.installation.stored_secrets import FIELD_MANAGER
+from mirrors.kubernetes.client import client
+
+T = TypeVar("T")
+PAUSE: Final = 1.0
+"""Seconds between two looks at what is not there yet, or was changed by somebody else."""
+
+ATTEMPTS: Final = 10
+"""How often a change is tried while others change the same object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One MutatingWebhookConfiguration; ``token`` is the last part of its webhooks' path, where there is one."""
+
+    name: str
+    token: str = ""
+    wait_seconds: float = 60.0
+
+    def trusted(self) -> tuple[x509.Certificate, ...]:
+        """What ``caBundle`` has now; nothing where it is absent or cannot be read. Raises InstallationError."""
+        found = self._read()
+        bundles = {webhook.clientConfig.caBundle or "" for webhook in (found.webhooks if found else None) or []}
+        return tuple({certificate: None for bundle in sorted(bundles) for certificate in _certificates(bundle)})
+
+    def trust(self, bundle: bytes) -> bool:
+        """Have API servers trust these certificates (PEM), and use our path; whether anything had to be changed.
+
+        Waits for a configuration that is not created yet. Raises InstallationError.
+        """
+        for _ in range(ATTEMPTS):
+            found = self._wait()
+            changes = self._changes(found.webhooks or [], base64.b64encode(bundle).decode())
+            version = found.metadata.resourceVersion if found.metadata else None
+            if not changes:
+                return False
+            if self._patch({"metadata": {"resourceVersion": version}, "webhooks": changes}):
+                return True
+            time.sleep(PAUSE)
+        raise InstallationError(f"{self._words} is changed by others all the time: run the command again.")
+
+    def _changes(self, webhooks: list[MutatingWebhook], bundle: str) -> list[dict[str, Any]]:
+        """A strategic merge patch's list: the API server finds its entries by their names."""
+        if not webhooks:
+            raise InstallationError(f"{self._words} has no webhooks: create it with the webhook's name and rules.")
+        changes = []
+        for webhook in webhooks:
+            change: dict[str, Any] = {}
+            service = webhook.clientConfig.service
+            if webhook.clientConfig.caBundle != bundle:
+                change["caBundle"] = bundle
+            # A webhook with a URL has its path there, and its operator has put it there.
+            if self.token and service is not None and service.path != self._path:
+                change["service"] = {"path": self._path}
+            if change:
+                changes.append({"name": webhook.name, "clientConfig": change})
+        return changes
+
+    def _wait(self) -> MutatingWebhookConfiguration:
+        deadline = time.monotonic() + self.wait_seconds
+        while (found := self._read()) is None:
+            if time.monotonic() > deadline:
+                raise InstallationError(
+                    f"{self._words} does not exist: create it (the chart does), or correct --webhook-configuration, "
+                    "and run the command again."
+                )
+            time.sleep(PAUSE)
+        return found
+
+    def _read(self) -> MutatingWebhookConfiguration | None:
+        def read() -> MutatingWebhookConfiguration:
+            return client().get(MutatingWebhookConfiguration, name=self.name)
+
+        return self._asked(read, f"read {self._words}", "get", passing=NOT_FOUND)
+
+    def _patch(self, patch: dict[str, Any]) -> bool:
+        """False where somebody has changed it since it was read."""
+
+        def change() -> bool:
+            client().patch(
+                MutatingWebhookConfiguration,
+                self.name,
+                patch,
+                patch_type=PatchType.STRATEGIC,
+                field_manager=FIELD_MANAGER,
+            )
+            return True
+
+        return self._asked(change, f"change {self._words}", "patch", passing=CONFLICT) or False
+
+    def _asked(self, call: Callable[[], T], action: str, verb: str, *, passing: int) -> T | None:
+        """None where the API server answers ``passing``."""
+        try:
+            return call()
+        except (ApiError, httpx.HTTPError) as error:
+            if isinstance(error, ApiError) and code_of(error) == passing:
+                return None
+            refused = refusal(error, action, right=f"{verb} mutatingwebhookconfigurations")
+        text = str(refused)
+        raise InstallationError(text.replace(self.token, "***") if self.token else text)
+
+    @property
+    def _path(self) -> str:
+        return f"/webhook/{self.token}"
+
+    @property
+    def _words(self) -> str:
+        return f"MutatingWebhookConfiguration {self.name}"
+
+
+def _certificates(bundle: str) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(base64.b64decode(bundle))
+    except ValueError:
+        return []

@@ -1,0 +1,110 @@
+"""One run of `webhook_certs`: certificates in a Secret, trusted by API servers. Each step may be the first or the last.
+
+Two runs at the same time, or one after another that was interrupted, end with the same result: each change of the
+Secret names the version that it was made from, and whoever was slower begins again with what is there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mirrors.installation import rotation, stored_secrets
+from mirrors.installation.refusals import InstallationError
+from mirrors.installation.registration import Registration
+from mirrors.installation.rotation import KEYS, Certificates, Policy
+from mirrors.installation.stored_secrets import ChangedMeanwhileError, StoredSecret
+
+ATTEMPTS: Final = 10
+"""How often a step is begun again because another run has changed the Secret."""
+
+SPREAD_SECONDS: Final = 5.0
+"""Time for a changed ``caBundle`` to reach all API servers: they follow changes by a watch, and none reports it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Where certificates are kept, and what they are wanted for."""
+
+    namespace: str
+    secret: str
+    registration: Registration
+    policy: Policy
+    spread_seconds: float = SPREAD_SECONDS
+
+    def run(self) -> Iterator[str]:
+        """What was done, line by line. Raises InstallationError."""
+        yield from self._step(self._prepare)
+        if self.registration.trust(self._read().bundle_pem):
+            yield f"{self.registration.name}: caBundle is up to date now"
+            if self._read().is_rotating:
+                time.sleep(self.spread_seconds)
+        yield from self._step(self._finish)
+
+    def _prepare(self) -> str:
+        """Make, renew or begin to rotate; what was done."""
+        now = dt.datetime.now(dt.UTC)
+        stored = stored_secrets.read(self.namespace, self.secret)
+        if stored is None:
+            made = rotation.begin(self.policy, now, trusted=self.registration.trusted())
+            stored_secrets.create(self.namespace, self.secret, made.values)
+            return f"created, with a certificate until {made.served.expires_at:%Y-%m-%d}"
+        before = self._certificates(stored)
+        return self._store(before, rotation.prepare(before, self.policy, now), stored.version)
+
+    def _finish(self) -> str:
+        stored = stored_secrets.read(self.namespace, self.secret)
+        if stored is None:
+            raise InstallationError(f"{self._words} was deleted meanwhile: run the command again.")
+        before = self._certificates(stored)
+        return self._store(before, rotation.finish(before, self.policy, dt.datetime.now(dt.UTC)), stored.version)
+
+    def _step(self, step: Callable[[], str]) -> Iterator[str]:
+        for _ in range(ATTEMPTS):
+            try:
+                if done := step():
+                    yield f"{self._words}: {done}"
+                return
+            except ChangedMeanwhileError:
+                continue
+        raise InstallationError(f"{self._words} is changed by others all the time: run the command again.")
+
+    def _store(self, before: Certificates, after: Certificates, version: str) -> str:
+        if after == before:
+            return ""
+        stored_secrets.change(self.namespace, self.secret, after.values, version=version)
+        return _difference(before, after)
+
+    def _read(self) -> Certificates:
+        stored = stored_secrets.read(self.namespace, self.secret)
+        return self._certificates(stored or StoredSecret({}, ""))
+
+    def _certificates(self, stored: StoredSecret) -> Certificates:
+        if missing := [key for key in KEYS if key not in stored.values]:
+            there = ", ".join(sorted(stored.values)) or "no key"
+            raise InstallationError(
+                f"{self._words} is not ours: it has {there}, and not {', '.join(missing)}. It is left as it is. "
+                "Name another Secret with --secret, or delete this one."
+            )
+        try:
+            return Certificates.from_values(stored.values)
+        except ValueError as error:
+            raise InstallationError(
+                f"{self._words} cannot be used: {error}. Delete it, and run the command again: "
+                "it makes new certificates, and what is trusted now stays trusted for a day."
+            ) from None
+
+    @property
+    def _words(self) -> str:
+        return f"Secret {self.namespace}/{self.secret}"
+
+
+def _difference(before: Certificates, after: Certificates) -> str:
+    if after.authority != before.authority:
+        return "a new authority is trusted beside the old one; the certificate follows"
+    if after.served != before.served:
+        return f"a new certificate until {after.served.expires_at:%Y-%m-%d}"
+    return "an old authority is not trusted any more"

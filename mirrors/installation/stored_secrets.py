@@ -1,0 +1,77 @@
+"""Secrets of our own namespace: read, created where they are absent, and changed key by key."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import httpx2 as httpx
+from lightkube.core.exceptions import ApiError
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.core_v1 import Secret
+from lightkube.types import PatchType
+
+from mirrors.installation.refusals import CONFLICT, NOT_FOUND, code_of, refusal
+from mirrors.kubernetes.client import client
+
+FIELD_MANAGER: Final = "k8s-image-swapper-setup"
+LABELS: Final = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
+
+
+class ChangedMeanwhileError(Exception):
+    """Somebody else has created or changed the object since it was read: read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A Secret's values by key, and the version that a change is made to."""
+
+    values: Mapping[str, bytes]
+    version: str
+
+
+def read(namespace: str, name: str) -> StoredSecret | None:
+    """None where there is no such Secret. Raises InstallationError."""
+    try:
+        secret = client().get(Secret, name=name, namespace=namespace)
+    except (ApiError, httpx.HTTPError) as error:
+        if isinstance(error, ApiError) and code_of(error) == NOT_FOUND:
+            return None
+        raise refusal(error, f"read Secret {namespace}/{name}", right="get secrets") from None
+    values = {key: base64.b64decode(value) for key, value in (secret.data or {}).items()}
+    return StoredSecret(values, str(secret.metadata.resourceVersion) if secret.metadata else "")
+
+
+def create(namespace: str, name: str, values: Mapping[str, bytes]) -> None:
+    """Raises ChangedMeanwhileError where somebody was faster, InstallationError where it is refused."""
+    metadata = ObjectMeta(name=name, namespace=namespace, labels=LABELS)
+    secret = Secret(metadata=metadata, type="Opaque", data=_encoded(values))
+    try:
+        client().create(secret, namespace=namespace, field_manager=FIELD_MANAGER)
+    except (ApiError, httpx.HTTPError) as error:
+        if _is_conflict(error):
+            raise ChangedMeanwhileError from None
+        raise refusal(error, f"create Secret {namespace}/{name}", right="create secrets") from None
+
+
+def change(namespace: str, name: str, values: Mapping[str, bytes], *, version: str) -> None:
+    """Set these keys and leave all else as it is. Raises as `create` does."""
+    patch = {"metadata": {"resourceVersion": version}, "data": _encoded(values)}
+    try:
+        client().patch(
+            Secret, name, patch, namespace=namespace, patch_type=PatchType.MERGE, field_manager=FIELD_MANAGER
+        )
+    except (ApiError, httpx.HTTPError) as error:
+        if _is_conflict(error):
+            raise ChangedMeanwhileError from None
+        raise refusal(error, f"change Secret {namespace}/{name}", right="patch secrets") from None
+
+
+def _encoded(values: Mapping[str, bytes]) -> dict[str, str]:
+    return {key: base64.b64encode(value).decode() for key, value in values.items()}
+
+
+def _is_conflict(error: Exception) -> bool:
+    return isinstance(error, ApiError) and code_of(error) == CONFLICT

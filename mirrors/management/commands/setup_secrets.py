@@ -1,0 +1,50 @@
+"""``manage.py setup_secrets``: the Secrets of an installation on a cluster, with random values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management import CommandError, CommandParser
+
+from mirrors.installation import generated_secrets
+from mirrors.installation.refusals import InstallationError
+from mirrors.kubernetes.client import ClusterError
+from swapper_project.process.base_command import ConfiguredCommand
+
+
+class Command(ConfiguredCommand):
+    help = (
+        "Create the Secrets that are absent: secret key and webhook token, the database's password, the first user's. "
+        "What exists is never changed, and no value is shown. Safe to run again, and from several places at once."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--namespace", required=True, help="where the Secrets are")
+        parser.add_argument("--app-secret", required=True, help="keys secret-key and webhook-token")
+        parser.add_argument("--database-secret", help="key password")
+        parser.add_argument("--admin-secret", help="keys username and password")
+
+    def handle(self, *, namespace: str, **options: Any) -> None:
+        asked = [
+            (options["app_secret"], generated_secrets.APP),
+            (options["database_secret"], generated_secrets.DATABASE),
+            (options["admin_secret"], generated_secrets.ADMIN),
+        ]
+        # One name for several of them is one Secret with all their keys.
+        wanted: dict[str, generated_secrets.Values] = {}
+        for name, values in asked:
+            if name:
+                wanted[name] = {**wanted.get(name, {}), **values}
+        problems = [self._ensure(namespace, name, values) for name, values in wanted.items()]
+        if problems := [problem for problem in problems if problem]:
+            raise CommandError("\n".join(problems))
+
+    def _ensure(self, namespace: str, name: str, values: generated_secrets.Values) -> str:
+        """What went wrong; the others are made all the same."""
+        try:
+            is_new = generated_secrets.ensure(namespace, name, values)
+        except (InstallationError, ClusterError) as error:
+            return str(error)
+        self.stdout.write(f"Secret {namespace}/{name} {'created' if is_new else 'exists and is left as it is'}")
+        return ""

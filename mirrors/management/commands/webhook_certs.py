@@ -1,0 +1,89 @@
+"""``manage.py webhook_certs``: the webhook's certificate, made and renewed, and trusted by the API servers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any, Final
+
+from django.core.management import CommandError, CommandParser
+
+from mirrors.installation import stored_secrets
+from mirrors.installation.refusals import InstallationError
+from mirrors.installation.registration import Registration
+from mirrors.installation.renewal import Renewal
+from mirrors.installation.rotation import Policy
+from mirrors.kubernetes.client import ClusterError
+from swapper_project.process.base_command import ConfiguredCommand
+
+PATH_SEGMENT: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+class Command(ConfiguredCommand):
+    help = (
+        "Make the webhook's certificate where it is absent, renew it before it expires, and put its authority into "
+        "caBundle. Nothing else of the webhook configuration is changed. Run it each day; it may be interrupted."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--namespace", required=True, help="where Secret and Service are")
+        parser.add_argument("--secret", required=True, help="where the certificates are kept")
+        parser.add_argument("--service", required=True, help="the webhook's Service, which the certificate is for")
+        parser.add_argument("--webhook-configuration", required=True, help="the MutatingWebhookConfiguration")
+        parser.add_argument("--cluster-suffix", default="cluster.local", help="default: cluster.local")
+        parser.add_argument("--token-secret", help="its key webhook-token is put into the webhook's path")
+        parser.add_argument("--validity-days", type=int, default=365, help="of a certificate; default: 365")
+        parser.add_argument("--renew-before-days", type=int, default=60, help="before its end; default: 60")
+        parser.add_argument(
+            "--old-authority-hours", type=int, default=24, help="how long an old one stays trusted; default: 24"
+        )
+        parser.add_argument(
+            "--wait-seconds", type=float, default=60, help="for a webhook configuration that is absent; default: 60"
+        )
+        parser.add_argument(
+            "--rotate-authority", action="store_true", help="replace the authority now, if its key has leaked"
+        )
+
+    def handle(self, *, namespace: str, secret: str, **options: Any) -> None:
+        policy = _policy(namespace, options)
+        try:
+            token = _token(namespace, options["token_secret"])
+            registration = Registration(options["webhook_configuration"], token, options["wait_seconds"])
+            for line in Renewal(namespace, secret, registration, policy).run():
+                self.stdout.write(line)
+        except (InstallationError, ClusterError) as error:
+            raise CommandError(str(error)) from None
+
+
+def _policy(namespace: str, options: dict[str, Any]) -> Policy:
+    service, suffix = options["service"], options["cluster_suffix"].strip(".")
+    validity, renew_before = options["validity_days"], options["renew_before_days"]
+    if not 0 <= renew_before < validity:
+        raise CommandError("--renew-before-days must be 0 or more, and less than --validity-days.")
+    in_namespace = f"{service}.{namespace}"
+    return Policy(
+        names=(service, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.{suffix}"),
+        validity=dt.timedelta(days=validity),
+        renew_before=dt.timedelta(days=renew_before),
+        keep_old_authority=dt.timedelta(hours=options["old_authority_hours"]),
+        is_rotation_forced=options["rotate_authority"],
+    )
+
+
+def _token(namespace: str, secret: str | None) -> str:
+    if not secret:
+        return ""
+    stored = stored_secrets.read(namespace, secret)
+    token = stored.values.get("webhook-token", b"").decode().strip() if stored else ""
+    if not token:
+        raise InstallationError(
+            f"Secret {namespace}/{secret} has no webhook-token: create it with setup_secrets, "
+            "or leave out --token-secret."
+        )
+    if not PATH_SEGMENT.fullmatch(token):
+        raise InstallationError(
+            f"webhook-token of Secret {namespace}/{secret} cannot be in the path of a Service: Kubernetes takes only "
+            "a-z, 0-9 and -. Replace it, for instance with the output of `openssl rand -hex 32`; restart the webhook."
+        )
+    return token

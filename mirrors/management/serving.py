@@ -1,0 +1,101 @@
+"""What `up`, `webhook` and `web` share: the flags of the webhook, its environment, and the step into gunicorn."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from swapper_project.config import Config
+from swapper_project.process import command_line
+from swapper_project.process.certificates import CertificateError, ReloadingContext, ensure_self_signed
+from swapper_project.process.configured import stop
+from swapper_project.process.supervisor import MANAGE, gunicorn
+
+KEYS_BY_FLAG: Final = {
+    "dry_run": "dryRun",
+    "log_level": "logLevel",
+    "log_format": "logFormat",
+    "listen_address": "listenAddress",
+    "tls_cert_file": "tlsCertFile",
+    "tls_key_file": "tlsKeyFile",
+    "image_swap_policy": "imageSwapPolicy",
+    "image_copy_policy": "imageCopyPolicy",
+    "image_copy_deadline": "imageCopyDeadline",
+}
+"""Keys of the configuration file that flags set, by the flag's name in Python."""
+
+
+def add_configuration_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags that override the configuration file."""
+    parser.add_argument("--dry-run", nargs="?", const=True, type=_boolean, help="decide, but change nothing")
+    parser.add_argument("--log-level", help="trace, debug, info, warn, error (default: info)")
+    parser.add_argument("--log-format", help="json or console (default: json)")
+    parser.add_argument("--listen-address", help="where the webhook listens (default: :8443)")
+    parser.add_argument("--tls-cert-file", help="the webhook's certificate; default: a self-signed one")
+    parser.add_argument("--tls-key-file", help="the certificate's key")
+    parser.add_argument("--image-swap-policy", help="always or exists (default: exists)")
+    parser.add_argument("--image-copy-policy", help="delayed, immediate, force or none (default: delayed)")
+    parser.add_argument("--image-copy-deadline", help="how long a review may wait for copies (default: 8s)")
+    parser.add_argument("--no-tls", action="store_true", help="serve the webhook over plain HTTP")
+
+
+def overrides_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of the configuration file with the values that flags gave."""
+    return {key: options[flag] for flag, key in KEYS_BY_FLAG.items() if options[flag] is not None}
+
+
+def webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict[str, str]:
+    """Role, address and certificate of the webhook; a self-signed pair is made where the configuration names none.
+
+    Ends the process where the pair can't be used, or the directory can't be written.
+    """
+    host, _, port = config.listen_address.rpartition(":")
+    environment = {"SWAPPER_ROLE": "webhook", "SWAPPER_BIND": f"{host}:{port}"}
+    if no_tls:
+        return environment | {"SWAPPER_TLS_CERT_FILE": "", "SWAPPER_TLS_KEY_FILE": ""}
+    try:
+        cert, key = _pair(config, data_dir, host)
+        ReloadingContext(str(cert), str(key))  # refuses what can't be used
+    except OSError as error:
+        stop(command_line.explain_write(error, str(data_dir)))
+    except CertificateError as error:
+        stop(f"{error}. Correct tlsCertFile and tlsKeyFile, or leave both out for a self-signed pair.")
+    return environment | {"SWAPPER_TLS_CERT_FILE": str(cert), "SWAPPER_TLS_KEY_FILE": str(key)}
+
+
+def serve(environment: Mapping[str, str]) -> NoReturn:
+    """Become gunicorn, with ``environment`` added to ours."""
+    os.chdir(MANAGE.parent)
+    # What was read from a file is given as a value from here on: both at once are refused.
+    files = {f"{name}_FILE" for name in environment}
+    inherited = {name: value for name, value in os.environ.items() if name not in files}
+    command = gunicorn()
+    os.execve(command[0], command, {**inherited, **environment})  # noqa: S606
+
+
+def as_json(overrides: Mapping[str, object]) -> str:
+    """The value of ``SWAPPER_CONFIG_OVERRIDES``."""
+    return json.dumps(dict(overrides))
+
+
+def _pair(config: Config, data_dir: Path, host: str) -> tuple[Path, Path]:
+    if config.tls_cert_file and config.tls_key_file:
+        return Path(config.tls_cert_file).absolute(), Path(config.tls_key_file).absolute()
+    names = list(dict.fromkeys(["localhost", "127.0.0.1", "::1", *_names_of(host)]))
+    return ensure_self_signed(data_dir, names=names)
+
+
+def _names_of(host: str) -> list[str]:
+    """What clients call it by; nobody calls all addresses by one name."""
+    name = host.removeprefix("[").removesuffix("]")
+    return [] if name in {"", "::", "0.0.0.0"} else [name]  # noqa: S104
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"

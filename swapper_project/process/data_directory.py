@@ -1,0 +1,100 @@
+"""The data directory keeps its promise: nobody but its owner reads the keys, passwords and database in it.
+
+Every process goes through :func:`protect` when it reads its settings, so that a directory from a copy, a restore or an
+earlier release is closed too. Setgid on the directory says that its group shares it, as Kubernetes' ``fsGroup`` does:
+then the group keeps its access.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+DATABASE: Final = "swapper.sqlite3"
+PRIVATE: Final = ("secret-key", "admin-password", "webhook.key")
+OURS: Final = frozenset({*PRIVATE, "webhook.crt", "credentials", "worker-heartbeat", DATABASE, "lost+found"})
+_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
+"""Of SQLite's files."""
+
+OTHERS: Final = 0o007
+GROUP_AND_OTHERS: Final = 0o077
+
+
+def protect(directory: Path, database: Path | None = None) -> list[Path]:
+    """Take access from those who should have none; what is left open, which log lines name with what to do.
+
+    ``database`` is the file of SQLite, wherever that is. Paths that do not exist are no problem. A directory that holds
+    files of others is not closed by us: it may be ``/tmp`` or a home directory.
+    """
+    files = [path for path in _private_paths(directory, database) if not _close(path, _unwanted(path.parent))]
+    is_shared = bool(_mode(directory) & _unwanted(directory)) and not _is_ours(directory)
+    closed = is_shared or _close(directory, _unwanted(directory))
+    left_open = files if closed else [directory, *files]
+    if left_open:
+        log.warning(
+            "Others can read files of the data directory, and this process may not change that; run this as owner",
+            run="; ".join(_command(path) for path in left_open),
+        )
+    if is_shared:
+        log.warning(
+            "Others can list the data directory, which has other files too; name one of its own with --data-dir",
+            directory=str(directory),
+        )
+    return [directory, *files] if is_shared else left_open
+
+
+def _private_paths(directory: Path, database: Path | None) -> Iterator[Path]:
+    yield from (directory / name for name in PRIVATE)
+    databases = dict.fromkeys((directory / DATABASE, database or directory / DATABASE))
+    yield from (file.with_name(f"{file.name}{suffix}") for file in databases for suffix in _SUFFIXES)
+    credentials = directory / "credentials"
+    # A mounted Secret is read-only, and its modes are those of the pod's manifest.
+    if not credentials.is_mount():
+        yield credentials
+
+
+def _unwanted(directory: Path) -> int:
+    """The access that nobody should have to a directory and what is in it."""
+    return OTHERS if _mode(directory) & stat.S_ISGID else GROUP_AND_OTHERS
+
+
+def _close(path: Path, unwanted: int) -> bool:
+    """Whether nobody has the unwanted access any more; true for what does not exist."""
+    mode = _mode(path)
+    if not mode & unwanted:
+        return True
+    try:
+        path.chmod(mode & ~unwanted)
+    except OSError:
+        return False
+    return True
+
+
+def _is_ours(directory: Path) -> bool:
+    """Whether all that it holds is named as files of ours are."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return False
+    return all(name.removesuffix(".new") in OURS or name.startswith(f"{DATABASE}-") for name in names)
+
+
+def _mode(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return 0
+
+
+def _command(path: Path) -> str:
+    directory = path if path.is_dir() else path.parent
+    change = "o-rwx" if _unwanted(directory) == OTHERS else "go-rwx"
+    return f"chmod {change} {shlex.quote(str(path))}"

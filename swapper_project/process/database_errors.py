@@ -1,0 +1,44 @@
+"""What an error of the database means to an operator: what is wrong, and what to do, in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from django.db import Error, InterfaceError, OperationalError, ProgrammingError, connection
+
+_NOT_MIGRATED: Final = ("no such table", "no such column", "does not exist")
+_FULL: Final = ("is full", "disk I/O error", "No space left on device", "Disk quota exceeded")
+_NOT_WRITABLE: Final = ("readonly", "unable to open")
+_ADDITIONS: Final = ("HINT:", "DETAIL:", "CONTEXT:", "LINE ")
+"""How the lines begin that Postgres adds to a message."""
+
+
+def explain_database(error: Error) -> str:
+    """One line; empty for an error that only its traceback explains."""
+    said = _first_line(error)
+    is_missing = 'database "' in said and said.endswith("does not exist")
+    if is_missing:
+        return f"The database does not exist: {said}. Create it, or correct SWAPPER_DATABASE_URL."
+    if isinstance(error, ProgrammingError) or any(words in said for words in _NOT_MIGRATED):
+        return f"The database is not prepared ({said}). Run: manage.py prepare"
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return ""
+    if any(words in said for words in _FULL):
+        return f"The database cannot be written ({said}): free space on the disk of {_place()}. Its data is kept."
+    if any(words in said for words in _NOT_WRITABLE):
+        return f"The database cannot be written ({said}): check the permissions of {_place()}."
+    return f"The database does not answer: {said}. Check SWAPPER_DATABASE_URL, and that its server runs."
+
+
+def _first_line(error: Error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line for line in lines if not line.startswith(_ADDITIONS)]
+    return said[-1] if said else type(error).__name__
+
+
+def _place() -> str:
+    if connection.vendor != "sqlite":
+        return "the database server"
+    name: Any = connection.settings_dict["NAME"]
+    return str(Path(name).parent)

@@ -1,0 +1,15 @@
+"""Values files for estahn's chart as people have posted them, and more that it would have taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+FOLDER: Final = Path(__file__).parent / "values"
+
+
+def posted() -> dict[str, dict[str, Any]]:
+    """The files by name."""
+    return {path.stem: yaml.safe_load(path.read_text()) for path in sorted(FOLDER.glob("*.yaml"))}

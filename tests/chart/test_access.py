@@ -1,0 +1,183 @@
+"""Who may do what: roles of workers, of the set-up and of the test, and who may connect to which port."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.helm import FULLNAME, Manifests, Object, render
+
+SETUP, TEST, OWN = f"{FULLNAME}-setup", f"{FULLNAME}-test", f"{FULLNAME}-postgresql"
+MADE = [f"{FULLNAME}-{name}" for name in ("app", "admin", "postgresql", "tls")]
+
+
+def rules(found: Object) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
+    """Each rule by its one resource: group, resource, names and verbs."""
+    return [
+        (rule["apiGroups"][0], resource, tuple(rule.get("resourceNames", [])), tuple(rule["verbs"]))
+        for rule in found["rules"]
+        for resource in rule["resources"]
+    ]
+
+
+def test_workers_read_nothing_by_default() -> None:
+    roles = [found["metadata"]["name"] for kind in ("Role", "ClusterRole") for found in render().all(kind)]
+
+    assert set(roles) == {SETUP, TEST}
+
+
+def test_the_secret_reader_reads_pull_secrets() -> None:
+    manifests = render({"secretReader": {"enabled": True, "secretNames": ["regcred"]}})
+
+    assert rules(manifests.get("ClusterRole")) == [
+        ("", "secrets", ("regcred",), ("get",)),
+        ("", "serviceaccounts", (), ("get",)),
+    ]
+    (subject,) = manifests.get("ClusterRoleBinding")["subjects"]
+    assert subject == {"kind": "ServiceAccount", "name": FULLNAME, "namespace": "swapper"}
+
+
+def test_in_some_namespaces_only() -> None:
+    manifests = render({"secretReader": {"enabled": True, "namespaces": ["shop", "billing"]}})
+    roles = [found for found in manifests.all("Role") if found["metadata"]["name"] == FULLNAME]
+    bindings = [found for found in manifests.all("RoleBinding") if found["metadata"]["name"] == FULLNAME]
+
+    assert not manifests.has("ClusterRole")
+    for found in (roles, bindings):
+        assert [role["metadata"]["namespace"] for role in found] == ["shop", "billing"]
+    assert {subject["namespace"] for binding in bindings for subject in binding["subjects"]} == {"swapper"}
+
+
+def test_passwords_in_secrets_that_the_configuration_names() -> None:
+    registry = {"type": "oci", "host": "quay.io", "username": "me", "passwordSecret": "quay/password"}
+    manifests = render({"config": {"Source": {"Registries": [registry, {"type": "oci", "host": "ghcr.io"}]}}})
+
+    assert rules(manifests.get("Role", f"{FULLNAME}-credentials")) == [("", "secrets", ("quay",), ("get",))]
+
+
+def test_the_set_up_may_do_no_more_than_it_does() -> None:
+    manifests = render()
+
+    assert rules(manifests.get("Role", SETUP)) == [
+        ("", "secrets", (), ("create",)),
+        ("", "secrets", tuple(MADE), ("get",)),
+        ("", "secrets", (f"{FULLNAME}-tls",), ("patch",)),
+    ]
+    assert rules(manifests.get("ClusterRole", SETUP)) == [
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", (FULLNAME,), ("get", "patch"))
+    ]
+
+
+def test_without_a_certificate_to_make_it_sees_no_webhooks() -> None:
+    manifests = render({"certmanager": {"enabled": True}})
+
+    assert not manifests.has("ClusterRole", SETUP)
+    assert ("", "secrets", (f"{FULLNAME}-tls",), ("patch",)) not in rules(manifests.get("Role", SETUP))
+
+
+def test_the_test_reads_the_registration_alone() -> None:
+    assert rules(render().get("ClusterRole", TEST)) == [
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", (FULLNAME,), ("get",))
+    ]
+
+
+def test_each_binding_has_its_role_and_account() -> None:
+    manifests = render({"secretReader": {"enabled": True, "namespaces": ["shop"]}})
+    accounts = {found["metadata"]["name"] for found in manifests.all("ServiceAccount")}
+
+    for binding in [*manifests.all("RoleBinding"), *manifests.all("ClusterRoleBinding")]:
+        assert manifests.has(binding["roleRef"]["kind"], binding["roleRef"]["name"])
+        assert {subject["name"] for subject in binding["subjects"]} <= accounts
+
+
+def test_annotations_of_the_account_are_on_the_account_alone() -> None:
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/mirror"}
+    manifests = render({"serviceAccount": {"annotations": annotations}, "secretReader": {"enabled": True}})
+    annotated = [
+        f"{found['kind']}/{found['metadata']['name']}"
+        for found in manifests.objects
+        if found["metadata"].get("annotations", {}).items() >= annotations.items()
+    ]
+
+    assert annotated == [f"ServiceAccount/{FULLNAME}"]
+
+
+def test_roles_can_be_left_to_the_user() -> None:
+    manifests = render({"rbac": {"create": False}, "secretReader": {"enabled": True}})
+
+    for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"):
+        assert manifests.all(kind) == []
+
+
+def allowed(manifests: Manifests, name: str = FULLNAME) -> dict[str, Any]:
+    """Who may connect, by port; None: all."""
+    policy = manifests.get("NetworkPolicy", name)["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    return {port["port"]: rule.get("from") for rule in policy["ingress"] for port in rule["ports"]}
+
+
+def test_the_webhook_is_open_and_nothing_else() -> None:
+    """API servers have no labels to select them by."""
+    manifests = render()
+
+    assert allowed(manifests) == {"https": None}
+    assert allowed(manifests, f"{FULLNAME}-web") == {}
+    assert allowed(manifests, f"{FULLNAME}-worker") == {}
+    (peer,) = allowed(manifests, OWN)["postgresql"]
+    assert peer["podSelector"]["matchExpressions"][0]["values"] == ["app", "web", "worker"]
+    assert "namespaceSelector" not in peer
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"web": {"ingress": {"enabled": True, "hosts": ["swapper.example.com"]}}},
+        {"web": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}]}}},
+    ],
+)
+def test_web_is_open_where_an_ingress_leads_there(values: dict[str, Any]) -> None:
+    assert allowed(render(values), f"{FULLNAME}-web") == {"web": [{"namespaceSelector": {}}]}
+
+
+def test_web_is_open_for_those_who_are_named() -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
+    values = {
+        "web": {"ingress": {"enabled": True, "hosts": ["a.example.com"]}},
+        "networkPolicy": {"web": {"from": peers}},
+    }
+
+    assert allowed(render(values), f"{FULLNAME}-web") == {"web": peers}
+
+
+def test_prometheus_reads_metrics_where_there_is_a_monitor() -> None:
+    manifests = render({"metrics": {"podMonitor": {"enabled": True}}})
+    prometheus = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}}]
+
+    assert allowed(manifests, f"{FULLNAME}-worker") == {"metrics": prometheus}
+    assert allowed(manifests, f"{FULLNAME}-web") == {"web": prometheus}
+
+
+def test_keda_reads_the_database_where_it_scales_by_it() -> None:
+    peers = allowed(render({"worker": {"keda": {"enabled": True}}}), OWN)["postgresql"]
+
+    assert peers[1]["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "keda-operator"}
+
+
+def test_policies_can_be_left_out() -> None:
+    assert not render({"networkPolicy": {"enabled": False}}).all("NetworkPolicy")
+
+
+def test_no_policy_names_a_port_that_no_pod_has() -> None:
+    for values in ({}, {"sqlite": {"enabled": True}, "metrics": {"podMonitor": {"enabled": True}}}):
+        manifests = render(values)
+        for policy in manifests.all("NetworkPolicy"):
+            selector = policy["spec"]["podSelector"]["matchLabels"]
+            ports = {
+                port["name"]
+                for _, pod in manifests.pods()
+                if pod["metadata"]["labels"].items() >= selector.items()
+                for container in pod["spec"]["containers"]
+                for port in container["ports"]
+            }
+            assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= ports

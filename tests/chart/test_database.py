@@ -1,0 +1,181 @@
+"""The database: a Postgres of the release's own, one of the user's, or SQLite in one pod."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.helm import FULLNAME, Manifests, Object, RenderError, containers, notes, render, variables
+
+OWN = f"{FULLNAME}-postgresql"
+CLAIM = {"sqlite": {"enabled": True, "volume": {"persistentVolumeClaim": {"claimName": "data"}}}}
+
+
+def processes(manifests: Manifests) -> list[Object]:
+    """All containers that talk to the database."""
+    return [
+        container
+        for role in ("", "web", "worker")
+        for container in containers(manifests.deployment(role)["spec"]["template"])
+    ]
+
+
+def test_a_postgres_of_our_own() -> None:
+    manifests = render()
+    found = manifests.get("StatefulSet", OWN)["spec"]
+    (server,) = containers(found["template"])
+
+    assert server["image"] == "docker.io/library/postgres:17"
+    assert found["template"]["spec"]["volumes"][0] == {"name": "data", "emptyDir": {}}
+    assert variables(server)["POSTGRES_PASSWORD"] == {"secretKeyRef": {"name": OWN, "key": "password"}}
+    for container in processes(manifests):
+        environment = variables(container)
+        assert environment["SWAPPER_DATABASE_URL"] == f"postgres://swapper@{OWN}:5432/swapper"
+        assert environment["PGPASSWORD"] == {"secretKeyRef": {"name": OWN, "key": "password"}}
+    assert manifests.has("Service", OWN)
+    assert "no volume" in notes()
+
+
+def test_it_can_keep_its_data() -> None:
+    """A claim beside the StatefulSet, which may not change its own templates of claims."""
+    values = {"postgresql": {"persistence": {"enabled": True, "storageClassName": "gp3", "size": "20Gi"}}}
+    manifests = render(values)
+    claim = manifests.get("PersistentVolumeClaim", OWN)
+
+    assert claim["spec"]["storageClassName"] == "gp3"
+    assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    volumes = manifests.get("StatefulSet", OWN)["spec"]["template"]["spec"]["volumes"]
+    assert volumes[0] == {"name": "data", "persistentVolumeClaim": {"claimName": OWN}}
+    assert "volumeClaimTemplates" not in manifests.get("StatefulSet", OWN)["spec"]
+    assert "no volume" not in notes(values)
+
+
+def test_nothing_is_kept_by_default() -> None:
+    """Clusters without a default StorageClass would wait for ever."""
+    assert not render().all("PersistentVolumeClaim")
+
+
+def test_another_image_by_digest() -> None:
+    image = {"repository": "registry.example.com/postgres", "digest": f"sha256:{'a' * 64}"}
+    (server,) = containers(render({"postgresql": {"image": image}}).get("StatefulSet", OWN)["spec"]["template"])
+
+    assert server["image"] == f"registry.example.com/postgres@sha256:{'a' * 64}"
+
+
+def test_an_external_database() -> None:
+    external = {"host": "db.example.com", "port": 6432, "username": "me@x", "database": "images", "existingSecret": "s"}
+    manifests = render({"externalDatabase": external})
+
+    assert not manifests.all("StatefulSet")
+    assert not manifests.has("Service", OWN)
+    for container in processes(manifests):
+        environment = variables(container)
+        assert environment["SWAPPER_DATABASE_URL"] == "postgres://me%40x@db.example.com:6432/images"
+        assert environment["PGPASSWORD"] == {"secretKeyRef": {"name": "s", "key": "password"}}
+        assert "PGSSLMODE" not in environment
+
+
+def test_an_external_database_whose_certificate_is_verified() -> None:
+    external = {"host": "db.example.com", "caSecret": {"name": "db-ca", "key": "root.pem"}}
+    manifests = render({"externalDatabase": external})
+
+    for role in ("", "web", "worker"):
+        spec = manifests.deployment(role)["spec"]["template"]["spec"]
+        (volume,) = [volume["secret"] for volume in spec["volumes"] if volume["name"] == "database-ca"]
+        assert volume == {"secretName": "db-ca", "items": [{"key": "root.pem", "path": "ca.crt"}]}
+        for container in containers({"spec": spec}):
+            assert variables(container)["PGSSLMODE"] == "verify-full"
+            assert variables(container)["PGSSLROOTCERT"] == "/database-ca/ca.crt"
+            assert "/database-ca" in [mount["mountPath"] for mount in container["volumeMounts"]]
+
+
+def test_a_cluster_of_cloudnative_pg() -> None:
+    """Its Secret has the whole URL."""
+    manifests = render({"externalDatabase": {"existingSecret": "images-app", "existingSecretUrlKey": "uri"}})
+
+    for container in processes(manifests):
+        environment = variables(container)
+        assert environment["SWAPPER_DATABASE_URL"] == {"secretKeyRef": {"name": "images-app", "key": "uri"}}
+        assert "PGPASSWORD" not in environment
+
+
+def test_a_url_with_its_password_apart() -> None:
+    url = "postgres://me@db.example.com/images?sslmode=require"
+    manifests = render({"externalDatabase": {"url": url, "existingSecret": "s", "existingSecretPasswordKey": "pw"}})
+
+    for container in processes(manifests):
+        assert variables(container)["SWAPPER_DATABASE_URL"] == url
+        assert variables(container)["PGPASSWORD"] == {"secretKeyRef": {"name": "s", "key": "pw"}}
+
+
+def test_sqlite_is_one_pod_that_runs_everything() -> None:
+    manifests = render(CLAIM)
+    (deployment,) = manifests.all("Deployment")
+    (container,) = containers(deployment["spec"]["template"])
+
+    assert container["args"] == [
+        "up",
+        "--listen-address=:8443",
+        "--tls-cert-file=/tls/tls.crt",
+        "--tls-key-file=/tls/tls.key",
+        "--web-address=:8000",
+        "--metrics-address=:8001",
+    ]
+    assert "SWAPPER_DATABASE_URL" not in variables(container)
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    volumes = deployment["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "data"}} in volumes
+    assert deployment["spec"]["template"]["spec"]["securityContext"]["fsGroup"] == 65532
+    assert not manifests.all("StatefulSet")
+
+
+def test_the_services_lead_to_that_pod() -> None:
+    manifests = render(CLAIM)
+    labels = manifests.deployment()["spec"]["template"]["metadata"]["labels"]
+    ports = {port["name"] for port in containers(manifests.deployment()["spec"]["template"])[0]["ports"]}
+
+    for service in manifests.all("Service"):
+        assert service["spec"]["selector"].items() <= labels.items()
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"replicaCount": 2},
+        {"autoscaling": {"enabled": True}},
+        {"worker": {"replicaCount": 2}},
+        {"web": {"autoscaling": {"enabled": True}}},
+        {"worker": {"keda": {"enabled": True}}},
+    ],
+)
+def test_sqlite_with_more_than_one_replica_is_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(RenderError, match=r"sqlite\.enabled runs all roles in one pod.*or use Postgres"):
+        render({**CLAIM, **more})
+
+
+def test_sqlite_without_a_claim_is_warned_of() -> None:
+    assert "lost with its pod" in notes({"sqlite": {"enabled": True}})
+    assert "lost with its pod" not in notes(CLAIM)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"postgresql": {"enabled": False}}, "There is no database"),
+        ({"externalDatabase": {"url": "postgres://me:secret@db/x"}}, "holds a password"),
+        ({"externalDatabase": {"existingSecretUrlKey": "uri"}}, "needs externalDatabase.existingSecret"),
+    ],
+)
+def test_what_cannot_work_is_refused(values: dict[str, Any], words: str) -> None:
+    with pytest.raises(RenderError, match=words):
+        render(values)
+
+
+def test_no_password_is_in_a_refusal() -> None:
+    with pytest.raises(RenderError) as caught:
+        render({"externalDatabase": {"url": "postgres://me:hunter2@db/x"}})
+
+    assert "hunter2" not in str(caught.value)

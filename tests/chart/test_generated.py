@@ -1,0 +1,76 @@
+"""Generated files of the chart are what the models and values.yaml make of them; versions are the product's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+import yaml
+
+from swapper_project import config
+from tests.support.databases import ROOT
+from tests.support.helm import CHART
+from tools.chart import comments, generated
+
+VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+def leaves(values: dict[str, object], path: str = "") -> list[str]:
+    """Paths of all keys without further keys below them."""
+    found = []
+    for key, value in values.items():
+        here = f"{path}.{key}" if path else key
+        found += leaves(value, here) if isinstance(value, dict) and value else [here]
+    return found
+
+
+def test_generated_files_are_up_to_date() -> None:
+    command = [sys.executable, "-m", "tools.chart", "--check"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["values.schema.json", "files/config-keys.yaml", "README.md"])
+def test_each_of_them_is_generated(name: str) -> None:
+    assert name in generated.contents()
+
+
+def test_each_value_is_documented() -> None:
+    documented = [value.path for value in comments.read((CHART / "values.yaml").read_text())]
+    undocumented = [
+        path for path in leaves(VALUES) if not any(path == told or path.startswith(f"{told}.") for told in documented)
+    ]
+
+    assert undocumented == []
+    assert sorted(documented) == sorted(set(documented))
+
+
+def test_the_readme_has_each_value() -> None:
+    readme = (CHART / "README.md").read_text()
+
+    for value in comments.read((CHART / "values.yaml").read_text()):
+        assert f"| `{value.path}` |" in readme
+
+
+def test_versions_are_those_of_the_product() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    product = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert chart["appVersion"] == product["version"]
+    assert f"k8s-image-swapper:{product['version']}" in chart["annotations"]["artifacthub.io/images"]
+    assert f"{VALUES['postgresql']['image']['repository']}:17" in chart["annotations"]["artifacthub.io/images"]
+
+
+def test_a_comment_that_belongs_to_no_key_is_an_error() -> None:
+    with pytest.raises(ValueError, match="values.yaml:2: the comment above belongs to no key"):
+        comments.read("# -- A meaning.\n- item\n")
+
+
+def test_the_default_configuration_loads() -> None:
+    loaded = config.parse(yaml.safe_dump(VALUES["config"]))
+
+    assert loaded.dry_run
+    assert any("placeholder" in warning for warning in loaded.warnings)

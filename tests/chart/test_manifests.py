@@ -1,0 +1,168 @@
+"""Each object is one that the API server takes: by its own schemas, and by asking it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.posted_values import posted
+from tests.support import kube_schemas
+from tests.support.controlplane import ADMIN, ControlPlane
+from tests.support.go_tools import require
+from tests.support.helm import CHART, helm, render
+from tests.support.kube_build import VERSION
+
+FOREIGN = "Certificate,HTTPRoute,Issuer,PodMonitor,PrometheusRule,ScaledObject,ServiceMonitor"
+"""Kinds of others, of which the API server has no schema."""
+
+MONITORED: dict[str, Any] = {
+    "metrics": {
+        "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "interval": "30s"},
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "prometheusRule": {"enabled": True, "alertLabels": {"team": "platform"}},
+        "dashboard": {"enabled": True, "annotations": {"grafana_folder": "Cluster"}},
+    }
+}
+SCALED: dict[str, Any] = {
+    "autoscaling": {"enabled": True, "targetMemoryUtilizationPercentage": 80},
+    "web": {"replicaCount": 2, "pdb": {"minAvailable": "50%"}},
+    "worker": {"autoscaling": {"enabled": True}, "pdb": {"enabled": True}},
+    "topologySpreadConstraints": [
+        {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    ],
+}
+SETS: dict[str, dict[str, Any]] = {
+    **posted(),
+    "default": {},
+    "sqlite": {"sqlite": {"enabled": True, "volume": {"persistentVolumeClaim": {"claimName": "data"}}}},
+    "external": {"externalDatabase": {"host": "db", "existingSecret": "s", "caSecret": {"name": "ca"}}},
+    "cloudnative-pg": {"externalDatabase": {"existingSecret": "s", "existingSecretUrlKey": "uri"}},
+    "persistent": {"postgresql": {"persistence": {"enabled": True}, "resources": None}},
+    "own-certificate": {"tls": {"existingSecret": "tls", "caBundle": "Q0E="}},
+    "no-token": {"webhook": {"requireToken": False}},
+    "fail": {"webhook": {"failurePolicy": "Fail", "exemptNamespaces": ["cert-manager"]}},
+    "waiting": {"config": {"imageCopyPolicy": "force", "imageCopyDeadline": "20s"}, "webhook": {"swap": False}},
+    "monitored": MONITORED,
+    "monitored-sqlite": {**MONITORED, "sqlite": {"enabled": True}},
+    "scaled": SCALED,
+    "keda": {"worker": {"keda": {"enabled": True}}, "replicaCount": 2},
+    "ingress": {
+        "web": {
+            "ingress": {
+                "enabled": True,
+                "className": "nginx",
+                "hosts": ["a.example.com"],
+                "tls": [{"secretName": "a", "hosts": ["a.example.com"]}],
+            },
+            "trustedProxies": ["10.0.0.0/8"],
+        }
+    },
+    "gateway": {"web": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}], "hostnames": ["a.example.com"]}}},
+    "readers": {"secretReader": {"enabled": True, "namespaces": ["shop", "billing"]}, "rbac": {"create": True}},
+    "no-rbac": {"rbac": {"create": False}, "networkPolicy": {"enabled": False}, "web": {"replicaCount": 0}},
+    "long-name": {"fullnameOverride": "a-name-that-is-as-long-as-names-of-kubernetes-may-be-at-most-63"},
+}
+
+
+@pytest.fixture(scope="session")
+def schemas(request: pytest.FixtureRequest) -> Path:
+    """From the API server; it is started only where they have not been made yet."""
+    return kube_schemas.directory(lambda: request.getfixturevalue("plane").request("GET", "/openapi/v2"))
+
+
+def conforms(text: str, schemas: Path) -> tuple[int, str]:
+    location = f"{schemas}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    command = [require("kubeconform"), "-strict", "-skip", FOREIGN, "-schema-location", location, "-summary"]
+    ended = subprocess.run([*command, "-output", "json"], input=text, capture_output=True, text=True, timeout=60)
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_object_has_the_form_that_kubernetes_takes(name: str, schemas: Path) -> None:
+    manifests = render(SETS[name])
+    status, report = conforms(manifests.text, schemas)
+
+    assert status == 0, report
+    foreign = [found for found in manifests.objects if found["kind"] in FOREIGN.split(",")]
+    assert json.loads(report)["summary"]["valid"] == len(manifests.objects) - len(foreign)
+
+
+def test_another_form_is_noticed(schemas: Path) -> None:
+    text = render().text.replace("enableServiceLinks:", "enableServiceLink:")
+
+    assert conforms(text, schemas)[0] != 0
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_names_and_labels_are_short_enough(name: str) -> None:
+    for found in render(SETS[name]).objects:
+        assert len(found["metadata"]["name"]) <= (52 if found["kind"] == "CronJob" else 63)
+        assert all(len(value) <= 63 for value in found["metadata"].get("labels", {}).values())
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_no_object_is_there_twice(name: str) -> None:
+    names = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in render(SETS[name]).objects]
+
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_object_is_in_its_namespace(name: str) -> None:
+    """Also for those who apply what `helm template` gives."""
+    cluster_wide = {"ClusterRole", "ClusterRoleBinding", "MutatingWebhookConfiguration"}
+    for found in render({**SETS[name], "extraManifests": [], "extraManifestsTemplated": []}, namespace="ops").objects:
+        allowed: list[str | None] = [None] if found["kind"] in cluster_wide else ["ops", "shop", "billing"]
+        assert found["metadata"].get("namespace") in allowed
+
+
+def test_helm_has_nothing_to_say() -> None:
+    ended = helm("lint", "--strict", "--quiet", str(CHART))
+
+    assert (ended.stdout.strip(), ended.stderr.strip()) == ("", "")
+
+
+@pytest.fixture
+def namespace(plane: ControlPlane) -> Iterator[str]:
+    """A namespace that shows what Pod Security "restricted" would refuse."""
+    name = f"restricted-{uuid.uuid4().hex[:8]}"
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    plane.request("POST", "/api/v1/namespaces", body)
+    yield name
+    plane.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
+def apply(plane: ControlPlane, objects: list[dict[str, Any]], *flags: str) -> subprocess.CompletedProcess[str]:
+    command = ["kubectl", "apply", "--server-side", "--force-conflicts", "--filename", "-", *flags]
+    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig(ADMIN))}
+    text = yaml.safe_dump_all(objects)
+    return subprocess.run(command, input=text, env=environment, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.timeout(300)
+def test_the_api_server_takes_it_without_a_warning(plane: ControlPlane, namespace: str) -> None:
+    """Expressions compile, and no pod breaks Pod Security "restricted"."""
+    for name in ("default", "terraform", "large-cluster", "sqlite", "monitored", "fail", "persistent"):
+        objects = [o for o in render(SETS[name], namespace=namespace).objects if o["kind"] not in FOREIGN.split(",")]
+        # A pod is refused without its account, and nothing else is kept.
+        apply(plane, [found for found in objects if found["kind"] == "ServiceAccount"]).check_returncode()
+        ended = apply(plane, objects, "--dry-run=server")
+
+        assert (ended.returncode, ended.stderr) == (0, ""), name
+        assert len(ended.stdout.splitlines()) == len(objects)
+
+
+def test_its_version_is_the_one_that_helm_renders_for() -> None:
+    """Or conditions would be left out where they are expected."""
+    assert (
+        helm("template", str(CHART), "--debug", "--kube-version", VERSION).stdout == helm("template", str(CHART)).stdout
+    )

@@ -1,0 +1,237 @@
+"""Monitors, alerts and dashboard: what they name exists, promtool takes the rules, and each alert has its runbook."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.docs.markdown import anchors, code, rows
+from tests.support.databases import ROOT
+from tests.support.go_tools import require
+from tests.support.helm import FULLNAME, containers, render
+
+RUNBOOKS = ROOT / "docs/runbooks.md"
+ENABLED: dict[str, Any] = {
+    "metrics": {kind: {"enabled": True} for kind in ("serviceMonitor", "podMonitor", "prometheusRule", "dashboard")}
+}
+FOREIGN = {
+    "apiserver_admission_webhook_fail_open_count",
+    "apiserver_admission_webhook_rejection_count",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+}
+"""Metrics of the API server and of each process."""
+
+
+def documented() -> set[str]:
+    """The metrics of docs/metrics.md, with what a histogram has."""
+    names = {code(cells[0])[0] for cells in rows(ROOT / "docs/metrics.md", "Metric", "Where", "Labels", "Meaning")}
+    return names | {f"{name}_bucket" for name in names if name.endswith("_seconds")} | FOREIGN
+
+
+def metrics_of(expression: str) -> set[str]:
+    return set(re.findall(r"\b(?:swapper|apiserver|process)_[a-z_]+", expression))
+
+
+def rules() -> list[dict[str, Any]]:
+    (group,) = render(ENABLED).get("PrometheusRule")["spec"]["groups"]
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        render(ENABLED).get("ConfigMap", f"{FULLNAME}-dashboard")["data"]["k8s-image-swapper.json"]
+    )
+    return found
+
+
+def test_nothing_of_it_is_there_by_default() -> None:
+    kinds = {found["kind"] for found in render().objects}
+
+    assert not kinds & {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+    assert not render().has("ConfigMap", f"{FULLNAME}-dashboard")
+
+
+def test_the_webhook_is_read_over_tls_that_is_verified() -> None:
+    (endpoint,) = render(ENABLED).get("ServiceMonitor")["spec"]["endpoints"]
+
+    assert (endpoint["port"], endpoint["scheme"], endpoint["path"]) == ("https", "https", "/metrics")
+    assert endpoint["tlsConfig"] == {
+        "serverName": f"{FULLNAME}.swapper.svc",
+        "ca": {"secret": {"name": f"{FULLNAME}-tls", "key": "ca-bundle.crt"}},
+    }
+
+
+def test_monitors_select_one_service_each_and_ports_that_exist() -> None:
+    manifests = render(ENABLED)
+    for monitor in manifests.all("ServiceMonitor"):
+        selector = monitor["spec"]["selector"]["matchLabels"]
+        (service,) = [s for s in manifests.all("Service") if s["metadata"]["labels"].items() >= selector.items()]
+        assert monitor["spec"]["endpoints"][0]["port"] in [port["name"] for port in service["spec"]["ports"]]
+    pod = manifests.get("PodMonitor", f"{FULLNAME}-worker")["spec"]
+    template = manifests.deployment("worker")["spec"]["template"]
+    assert template["metadata"]["labels"].items() >= pod["selector"]["matchLabels"].items()
+    assert "metrics" in [port["name"] for port in containers(template)[-1]["ports"]]
+
+
+def test_labels_by_which_prometheus_selects() -> None:
+    values = {"metrics": {"serviceMonitor": {"enabled": True, "labels": {"release": "prom"}, "interval": "15s"}}}
+
+    for monitor in render(values).all("ServiceMonitor"):
+        assert monitor["metadata"]["labels"]["release"] == "prom"
+        assert monitor["spec"]["endpoints"][0]["interval"] == "15s"
+
+
+def test_promtool_takes_the_rules(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump(render(ENABLED).get("PrometheusRule")["spec"]))
+    ended = subprocess.run(
+        [require("promtool"), "check", "rules", str(file)], capture_output=True, text=True, timeout=60
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert f"{len(rules())} rules found" in ended.stdout
+
+
+ALERTS = """
+rule_files: [rules.yaml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'swapper_swap_enabled{namespace="swapper",pod="a"}', values: '1x120'}
+      - {series: 'swapper_dry_run{namespace="swapper",pod="a"}', values: '0x120'}
+      - {series: 'swapper_database_available{namespace="swapper",pod="a"}', values: '1x120'}
+      - {series: 'swapper_webhook_certificate_expiry_seconds{namespace="swapper",pod="a"}', values: '5000000x120'}
+      - {series: 'swapper_webhook_certificate_problem{namespace="swapper",pod="a"}', values: '0x120'}
+      - {series: 'swapper_config_problem{namespace="swapper",pod="a"}', values: '0x120'}
+      - {series: 'swapper_job_oldest_seconds{namespace="swapper",priority="delayed"}', values: '0x120'}
+    alert_rule_test:
+      - {eval_time: 90m, alertname: ALERT}
+  - interval: 1m
+    input_series: SERIES
+    promql_expr_test:
+      - expr: 'count(ALERTS{alertname="ALERT",alertstate="firing"})'
+        eval_time: 90m
+        exp_samples: [{labels: '{}', value: 1}]
+"""
+SAMPLES = {
+    "ImageSwapperWebhookDown": ('up{namespace="swapper"}', "0x120"),
+    "ImageSwapperWebhookSlow": ('swapper_admission_duration_seconds_bucket{namespace="swapper",le="+Inf"}', "0+60x120"),
+    "ImageSwapperWebhookBypassed": (
+        'apiserver_admission_webhook_fail_open_count{name="k8s-image-swapper.github.io",type="admit"}',
+        "0+1x120",
+    ),
+    "ImageSwapperReviewErrors": ('swapper_admission_requests_total{namespace="swapper",outcome="error"}', "0+1x120"),
+    "ImageSwapperAnswersStale": ('swapper_existence_stale_seconds{namespace="swapper"}', "4000x120"),
+    "ImageSwapperTargetRefuses": ('swapper_breaker_open{namespace="swapper",host="target"}', "1x120"),
+    "ImageSwapperQueueStuck": ('swapper_job_oldest_seconds{namespace="swapper",priority="delayed"}', "1000x120"),
+    "ImageSwapperCertificateExpires": ('swapper_webhook_certificate_expiry_seconds{namespace="swapper"}', "500000x120"),
+    "ImageSwapperCertificateInvalid": ('swapper_webhook_certificate_problem{namespace="swapper"}', "1x120"),
+    "ImageSwapperQuotaReached": ('swapper_images_total{namespace="swapper",reason="quota"}', "0+1x120"),
+    "ImageSwapperMirrorTampered": ('swapper_images_total{namespace="swapper",reason="tampered"}', "0+1x120"),
+    "ImageSwapperDatabaseUnavailable": ('swapper_database_available{namespace="swapper"}', "0x120"),
+    "ImageSwapperConfigurationInvalid": ('swapper_config_problem{namespace="swapper"}', "1x120"),
+    "ImageSwapperFilterFails": ('swapper_filter_errors_total{namespace="swapper",filter="a"}', "0+1x120"),
+    "ImageSwapperDryRun": ('swapper_dry_run{namespace="swapper"}', "1x120"),
+    "ImageSwapperSwitchedOff": ('swapper_swap_enabled{namespace="swapper"}', "0x120"),
+    "ImageSwapperCopiesFail": ('swapper_job_attempts_total{namespace="swapper",outcome="failed"}', "0+1x120"),
+}
+"""A series that each alert is about, and values under which it fires."""
+
+
+def test_each_alert_has_a_sample() -> None:
+    assert sorted(SAMPLES) == sorted(rule["alert"] for rule in rules())
+
+
+@pytest.mark.parametrize("alert", SAMPLES)
+def test_an_alert_fires_when_it_should_and_not_while_all_is_well(alert: str, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(render(ENABLED).get("PrometheusRule")["spec"]))
+    series, values = SAMPLES[alert]
+    given = [{"series": series, "values": values}]
+    if "+Inf" in series:
+        given += [
+            {"series": series.replace("+Inf", bound), "values": v} for bound, v in (("2", "0x120"), ("5", values))
+        ]
+    text = ALERTS.replace('"ALERT"', f'"{alert}"').replace(": ALERT}", f": {alert}}}")
+    (tmp_path / "test.yaml").write_text(text.replace("SERIES", json.dumps(given)))
+    command = [require("promtool"), "test", "rules", str(tmp_path / "test.yaml")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_alerts_name_metrics_that_exist() -> None:
+    for rule in rules():
+        assert metrics_of(rule["expr"]) <= documented(), rule["alert"]
+
+
+def test_alerts_look_at_their_own_namespace_only() -> None:
+    for rule in rules():
+        for metric in re.findall(r"\bswapper_[a-z_]+(\{[^}]*\})?", rule["expr"]):
+            assert 'namespace="swapper"' in metric, rule["alert"]
+
+
+def test_each_alert_has_its_runbook() -> None:
+    for rule in rules():
+        address, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert address.endswith("/docs/runbooks.md")
+        assert anchor in anchors(RUNBOOKS), rule["alert"]
+        assert rule["labels"]["severity"] in ("critical", "warning", "info")
+
+
+def test_each_runbook_has_its_alert() -> None:
+    found = {rule["annotations"]["runbook_url"].partition("#")[2] for rule in rules()}
+    headings = re.findall(r"^## (ImageSwapper\w+)$", RUNBOOKS.read_text(), re.MULTILINE)
+
+    assert len(headings) == len(found)
+
+
+def expressions() -> list[str]:
+    return [target["expr"] for panel in dashboard()["panels"] for target in panel.get("targets", [])]
+
+
+def test_the_dashboard_names_metrics_that_exist() -> None:
+    for expression in expressions():
+        assert metrics_of(expression) <= documented(), expression
+
+
+def test_the_dashboard_s_expressions_are_ones_of_prometheus(tmp_path: Path) -> None:
+    recorded = [
+        {"record": f"panel:{number}", "expr": text.replace("$__rate_interval", "5m").replace("$namespace", "swapper")}
+        for number, text in enumerate(expressions())
+    ]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}))
+    ended = subprocess.run(
+        [require("promtool"), "check", "rules", str(file)], capture_output=True, text=True, timeout=60
+    )
+
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_dashboard_says_dry_run_loudly() -> None:
+    (panel,) = [panel for panel in dashboard()["panels"] if panel["title"] == "Dry run"]
+
+    assert "DRY RUN" in json.dumps(panel["fieldConfig"])
+
+
+def test_panels_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in dashboard()["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells

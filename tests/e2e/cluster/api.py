@@ -1,0 +1,59 @@
+"""Calls of the API server that answer with their status, over connections that are kept."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import urllib3
+
+from tests.support.controlplane import ADMIN, ControlPlane
+
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+
+class Api:
+    """As a cluster administrator, or by another token. Thread-safe."""
+
+    def __init__(self, plane: ControlPlane, token: str = ADMIN) -> None:
+        self.url = plane.url
+        self.ca = plane.ca_file.read_text()
+        self._pool = urllib3.PoolManager(ca_certs=str(plane.ca_file), maxsize=32, retries=False, timeout=30)
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def call(self, method: str, path: str, body: Any = None, *, content_type: str = "") -> tuple[int, Any]:
+        """Status and answer."""
+        headers = {**self._headers, "Content-Type": content_type or "application/json"}
+        data = json.dumps(body).encode() if body is not None else None
+        answer = self._pool.request(method, f"{self.url}{path}", body=data, headers=headers)
+        text = answer.data.decode()
+        return answer.status, json.loads(text) if text.startswith("{") else text
+
+    def get(self, path: str) -> Any:
+        """None for what does not exist."""
+        status, found = self.call("GET", path)
+        if status == 404:
+            return None
+        assert status == 200, found
+        return found
+
+    def create(self, path: str, body: Any) -> Any:
+        status, made = self.call("POST", path, body)
+        assert status in (200, 201), made
+        return made
+
+    def patch(self, path: str, body: Any, content_type: str = MERGE) -> Any:
+        status, changed = self.call("PATCH", path, body, content_type=content_type)
+        assert status == 200, changed
+        return changed
+
+    def delete(self, path: str) -> None:
+        status, answer = self.call("DELETE", path)
+        assert status in (200, 202, 404), answer
+
+
+def decoded(secret: Any) -> dict[str, bytes]:
+    return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}

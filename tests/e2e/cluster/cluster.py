@@ -1,0 +1,94 @@
+"""The cluster: API server, controller manager, node; and what tests do with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.cluster.api import Api
+from tests.e2e.cluster.node import NODE, Node
+from tests.support.controlplane import ADMIN, ControlPlane, control_plane, require_binaries, running_program
+from tests.support.databases import ROOT
+from tests.support.go_tools import require
+from tests.support.ports import free_port, wait_until
+
+CHART = ROOT / "charts/k8s-image-swapper"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    plane: ControlPlane
+    api: Api
+    node: Node
+    directory: Path
+
+    def namespace(self, prefix: str) -> str:
+        """A new one, with its default service account."""
+        name = f"{prefix}-{uuid.uuid4().hex[:6]}"
+        self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
+        wait_until(lambda: self.api.get(account), timeout=30, what="the default service account")
+        return name
+
+    def kubectl(self, *arguments: str, stdin: Any = None, check: bool = True) -> str:
+        """Its output; ``stdin`` is a manifest."""
+        command = ["kubectl", "--kubeconfig", str(self.plane.kubeconfig(ADMIN)), *arguments]
+        text = json.dumps(stdin) if stdin is not None else None
+        ended = subprocess.run(command, input=text, capture_output=True, text=True, timeout=120, check=False)
+        assert not check or ended.returncode == 0, ended.stderr
+        return ended.stdout + ended.stderr
+
+    def helm(self, *arguments: str, check: bool = True) -> str:
+        command = [require("helm"), "--kubeconfig", str(self.plane.kubeconfig(ADMIN)), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert not check or ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout + ended.stderr
+
+    def logs(self) -> str:
+        """The ends of the logs of all pods, for a failed assertion."""
+        files = sorted((self.directory / "logs").glob("*.log"))
+        return "\n".join(f"== {file.name}\n{file.read_text()[-1500:]}" for file in files)
+
+
+@contextmanager
+def running_cluster(directory: Path) -> Iterator[Cluster]:
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    with control_plane() as plane, _controllers(plane):
+        api = Api(plane)
+        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+        api.create("/api/v1/nodes", body)
+        node = Node(api, directory / "logs")
+        node.start()
+        try:
+            yield Cluster(plane, api, node, directory)
+        finally:
+            node.stop()
+
+
+@contextmanager
+def _controllers(plane: ControlPlane) -> Iterator[None]:
+    """The controller manager, without what looks after nodes and clouds."""
+    place = require_binaries()
+    without: Sequence[str] = ("node-lifecycle-controller", "node-ipam-controller", "taint-eviction-controller")
+    arguments = [
+        f"--kubeconfig={plane.kubeconfig(ADMIN)}",
+        f"--authentication-kubeconfig={plane.kubeconfig(ADMIN)}",
+        f"--authorization-kubeconfig={plane.kubeconfig(ADMIN)}",
+        "--leader-elect=false",
+        f"--secure-port={free_port()}",
+        f"--cert-dir={plane.directory}",
+        f"--root-ca-file={plane.ca_file}",
+        f"--service-account-private-key-file={plane.directory}/api.key",
+        "--controllers=" + ",".join(("*", *(f"-{name}" for name in without))),
+        "--concurrent-deployment-syncs=10",
+        "--kube-api-qps=200",
+        "--kube-api-burst=400",
+    ]
+    with running_program([str(place / "kube-controller-manager"), *arguments], plane.directory / "controllers.log"):
+        yield

@@ -1,0 +1,171 @@
+"""A container as a process of this machine: its command, its environment, its files."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from tests.e2e.cluster.api import Api, decoded
+from tests.e2e.cluster.volumes import MissingError, Volumes
+from tests.support.databases import ROOT
+from tests.support.postgres import OPTIONS, postgres_bin
+
+OWN_IMAGE = "k8s-image-swapper"
+
+
+def is_own(image: str) -> bool:
+    """Whether it is an image of ours, under whichever tag."""
+    return OWN_IMAGE in image.rpartition("/")[2] or OWN_IMAGE in image
+
+
+def is_program(container: Any) -> bool:
+    """Whether its command is a program of its own, that looks for files and names itself."""
+    return bool((container.get("command") or [])[1:2] == ["-c"])
+
+
+class Environment:
+    """The environment of a container, with this machine's names for what the cluster's network and file system have."""
+
+    def __init__(self, api: Api, pod: Any, address: str, hosts: Mapping[str, str]) -> None:
+        self._api = api
+        self._pod = pod
+        self._address = address
+        self._hosts = hosts
+        """Cluster IP by the names that a Service has."""
+
+    def of(self, container: Any, volumes: Volumes) -> dict[str, str]:
+        """Raises MissingError."""
+        values: dict[str, str] = {}
+        for source in container.get("envFrom") or []:
+            values |= self._all_of(source)
+        for entry in container.get("env") or []:
+            value = entry["value"] if "value" in entry else self._value_from(entry.get("valueFrom"))
+            if value is not None:
+                values[entry["name"]] = re.sub(r"\$\((\w+)\)", lambda m: values.get(m[1], m[0]), value)
+        places = volumes.places(container)
+        return {name: self.here(value, places) for name, value in values.items()}
+
+    def here(self, value: str, places: Mapping[str, Path]) -> str:
+        """Paths of mounts, names of Services, and all addresses of the pod, as this machine has them."""
+        paths = "|".join(re.escape(path) for path in places)
+        if paths:
+            # In one pass: the places themselves lie below /tmp, which is a mount of most pods.
+            value = re.sub(rf"(?<![\w/.-])({paths})(?=/|$|[\s:'\",])", lambda match: str(places[match[1]]), value)
+        for name in sorted(self._hosts, key=len, reverse=True):
+            value = re.sub(rf"(?<=[@/])({re.escape(name)})(?=[:/]|$)", self._hosts[name], value)
+        return re.sub(r"^(--[\w-]+=)?(?=:\d+$)", rf"\g<0>{self._address}", value)
+
+    def _all_of(self, source: Any) -> dict[str, str]:
+        if "secretRef" in source:
+            data = decoded(self._object("secrets", source["secretRef"]["name"]))
+            return {key: value.decode() for key, value in data.items()}
+        return dict(self._object("configmaps", source["configMapRef"]["name"]).get("data") or {})
+
+    def _value_from(self, source: Any) -> str | None:
+        if "secretKeyRef" in source:
+            ref = source["secretKeyRef"]
+            data = decoded(self._object("secrets", ref["name"], optional=ref.get("optional", False)))
+            if ref["key"] in data:
+                return data[ref["key"]].decode()
+            if ref.get("optional"):
+                return None
+            raise MissingError(f"secret {ref['name']} has no key {ref['key']}")
+        if "configMapKeyRef" in source:
+            ref = source["configMapKeyRef"]
+            return str((self._object("configmaps", ref["name"]).get("data") or {})[ref["key"]])
+        path = source["fieldRef"]["fieldPath"]
+        fields: dict[str, str] = {
+            "metadata.name": self._pod["metadata"]["name"],
+            "metadata.namespace": self._pod["metadata"]["namespace"],
+            "status.podIP": self._address,
+            "spec.nodeName": "node",
+        }
+        return fields[path]
+
+    def _object(self, kind: str, name: str, *, optional: bool = False) -> Any:
+        found = self._api.get(f"/api/v1/namespaces/{self._pod['metadata']['namespace']}/{kind}/{name}")
+        if found is None and not optional:
+            raise MissingError(f"{kind}/{name} does not exist")
+        return found or {}
+
+
+def start(
+    container: Any,
+    environment: Mapping[str, str],
+    arguments: list[str],
+    log: Path,
+    address: str,
+    kubeconfig: Path | None,
+) -> subprocess.Popen[bytes]:
+    """Start a container of ours, or of Postgres."""
+    if is_own(container["image"]):
+        return _own(container, environment, arguments, log, kubeconfig)
+    return _postgres(environment, log, address)
+
+
+def _own(
+    container: Any, environment: Mapping[str, str], arguments: list[str], log: Path, kubeconfig: Path | None
+) -> subprocess.Popen[bytes]:
+    command = [*container["command"], *arguments] if "command" in container else ["python", "manage.py", *arguments]
+    if command[0] in ("python", "python3"):
+        command[0] = sys.executable
+    # Nothing of the test's own environment: what a process needs has to be in the manifest.
+    base = {
+        "PATH": os.environ["PATH"],
+        "DJANGO_SETTINGS_MODULE": "swapper_project.settings",
+        **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
+    }
+    if kubeconfig is not None and is_program(container):
+        command = [*_inside(kubeconfig.parent), *command]
+        base |= dict(zip(("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"), _api_server(kubeconfig), strict=True))
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            command, cwd=ROOT, env={**base, **environment}, stdout=file, stderr=file, start_new_session=True
+        )
+
+
+def _inside(directory: Path) -> list[str]:
+    """For programs that read the service account and look names up themselves: in a mount namespace of their own."""
+    account = "/run/secrets/kubernetes.io/serviceaccount"
+    mounts = (
+        f"mount -t tmpfs none /run && mkdir -p {account} && mount --bind {directory}/account {account} && "
+        f'mount --bind {directory}/hosts /etc/hosts && exec "$@"'
+    )
+    return ["unshare", "--mount", "sh", "-c", mounts, "sh"]
+
+
+def _api_server(kubeconfig: Path) -> tuple[str, str]:
+    url = urlsplit(yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]["server"])
+    return str(url.hostname), str(url.port)
+
+
+def _postgres(environment: Mapping[str, str], log: Path, address: str) -> subprocess.Popen[bytes]:
+    """Debian's Postgres as the official image starts: with a user, a password and a database by the environment."""
+    place = Path(tempfile.mkdtemp(prefix="swapper-pod-postgres-"))
+    (place / "password").write_text(environment["POSTGRES_PASSWORD"])
+    run = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    if run:
+        for path in (place, place / "password"):
+            shutil.chown(path, "postgres")
+    user, name, data = environment["POSTGRES_USER"], environment["POSTGRES_DB"], place / "data"
+    initdb = [str(postgres_bin() / "initdb"), "-D", str(data), "-U", user, "-A", "scram-sha-256", "--no-sync"]
+    subprocess.run([*run, *initdb, f"--pwfile={place}/password"], check=True, stdout=subprocess.DEVNULL, cwd=place)
+    single = [str(postgres_bin() / "postgres"), "--single", "-D", str(data), "postgres"]
+    subprocess.run(
+        [*run, *single], input=f'CREATE DATABASE "{name}";\n'.encode(), check=True, stdout=subprocess.DEVNULL, cwd=place
+    )
+    options = [f"listen_addresses={address}", "port=5432", f"unix_socket_directories={place}", *OPTIONS]
+    server = [str(postgres_bin() / "postgres"), "-D", str(data), *(part for o in options for part in ("-c", o))]
+    with log.open("ab") as file:
+        return subprocess.Popen([*run, *server], stdout=file, stderr=file, cwd=place, start_new_session=True)

@@ -1,0 +1,113 @@
+"""A stand-in for scheduler and kubelet: binds pods to one node, runs ours, and says of the others that they run."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.cluster.api import Api
+from tests.e2e.cluster.containers import is_own
+from tests.e2e.cluster.pods import RunningPod, report
+from tests.e2e.cluster.services import ServiceNetwork
+
+NODE = "node"
+LOOK_EVERY = 0.1
+
+
+class Node(threading.Thread):
+    """One node. ``running`` are the pods whose containers are processes, by namespace and name."""
+
+    def __init__(self, api: Api, logs: Path) -> None:
+        super().__init__(name="node", daemon=True)
+        self._api = api
+        self._logs = logs
+        self._stopping = threading.Event()
+        self._numbers = itertools.count(2)
+        self._reported: set[str] = set()
+        self._ended: set[str] = set()
+        self._ending = ThreadPoolExecutor(8, thread_name_prefix="pod-end")
+        self.running: dict[str, RunningPod] = {}
+        """By UID."""
+        self._network = ServiceNetwork(lambda: list(self.running.values()))
+
+    def run(self) -> None:
+        self._network.start()
+        while not self._stopping.wait(LOOK_EVERY):
+            services = self._api.get("/api/v1/services")["items"]
+            self._network.follow(services)
+            hosts = dict(_names(services))
+            pods = self._api.get("/api/v1/pods")["items"]
+            for pod in pods:
+                self._look_after(pod, hosts)
+            self._forget({pod["metadata"]["uid"] for pod in pods})
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join(10)
+        for pod in list(self.running.values()):
+            pod.kill()
+        self._network.stop()
+        self._ending.shutdown(wait=False, cancel_futures=True)
+
+    def pods(self, namespace: str, component: str) -> list[RunningPod]:
+        """Ours of one component."""
+        label = "app.kubernetes.io/component"
+        found = list(self.running.values())
+        return [pod for pod in found if pod.namespace == namespace and pod.labels.get(label) == component]
+
+    def _look_after(self, pod: Any, hosts: dict[str, str]) -> None:
+        meta = pod["metadata"]
+        uid, path = meta["uid"], f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+        if "deletionTimestamp" in meta:
+            self._end(uid, path)
+        elif not pod["spec"].get("nodeName"):
+            target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+            body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": target}
+            self._api.call("POST", f"{path}/binding", body)
+        elif uid in self.running or uid in self._reported:
+            return
+        elif pod["status"].get("phase") == "Pending" and _is_run_here(pod):
+            number = next(self._numbers)
+            address = f"127.88.{number // 250}.{number % 250 + 1}"
+            self.running[uid] = RunningPod(self._api, pod, address, hosts, self._logs)
+            self.running[uid].start()
+        elif pod["status"].get("phase") == "Pending":
+            self._reported.add(uid)
+            stays = pod["spec"].get("restartPolicy", "Always") == "Always"
+            report(self._api, pod, "Running" if stays else "Succeeded", is_ready=stays, address="127.88.255.1")
+
+    def _end(self, uid: str, path: str) -> None:
+        if uid in self._ended:
+            return
+        self._ended.add(uid)
+        if uid in self.running:
+            self._ending.submit(self.running[uid].end)
+        else:
+            self._api.call("DELETE", path, {"gracePeriodSeconds": 0})
+
+    def _forget(self, there: set[str]) -> None:
+        for uid in self.running.keys() - there:
+            pod = self.running.pop(uid)
+            if uid not in self._ended:
+                self._ending.submit(pod.end)
+        self._reported &= there
+
+
+def _is_run_here(pod: Any) -> bool:
+    containers = pod["spec"]["containers"]
+    return any(is_own(c["image"]) or "/postgres:" in c["image"] for c in containers) and "spec" in pod
+
+
+def _names(services: list[Any]) -> list[tuple[str, str]]:
+    """The names of Services, and their cluster IP. A name alone is for pods of the same namespace; here for all."""
+    found = []
+    for service in services:
+        name, namespace = service["metadata"]["name"], service["metadata"]["namespace"]
+        address = service["spec"].get("clusterIP", "None")
+        if address != "None":
+            whole = (name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local")
+            found += [(each, address) for each in whole]
+    return found

@@ -1,0 +1,59 @@
+"""What the dialog for cancelling promises: no new copy by pods for 10 minutes, one at once by Retry."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+
+from mirrors import services
+from mirrors.admin.jobs import ACTS
+from mirrors.models import JobStatus, MirrorJob, Trigger
+from mirrors.services import MirrorOrder, request_mirrors
+from mirrors.services.mirroring import REST_AFTER_FAILURE
+from tests.jobs.support import order, target_row
+
+pytestmark = pytest.mark.django_db
+SOURCE = "quay.io/team/app:1"
+
+
+def asked_by_a_pod() -> bool:
+    """Whether a new copy is queued when a pod with the image is created."""
+    before = MirrorJob.objects.count()
+    target = "mirror.example.com:5000/quay.io/team/app:1"
+    one = MirrorOrder(source=SOURCE, target=target, trigger=Trigger.ADMISSION, namespace="shop")
+    request_mirrors(target_registry_id=target_row().pk, orders=[one])
+    return MirrorJob.objects.count() > before
+
+
+@pytest.fixture
+def cancelled() -> MirrorJob:
+    job = order(SOURCE)
+    services.cancel_jobs(job_ids=[job.pk], requested_by="olga")
+    job.refresh_from_db()
+    assert job.status == JobStatus.CANCELLED
+    return job
+
+
+def test_pods_start_no_new_copy_for_as_long_as_the_dialog_says(cancelled: MirrorJob) -> None:
+    minutes = REST_AFTER_FAILURE // timedelta(minutes=1)
+    assert f"{minutes} minutes after the cancellation at the earliest" in ACTS["cancel"].words
+
+    MirrorJob.objects.update(finished_at=F("finished_at") - REST_AFTER_FAILURE + timedelta(seconds=30))
+    assert not asked_by_a_pod()
+    MirrorJob.objects.update(finished_at=F("finished_at") - timedelta(seconds=31))
+    assert asked_by_a_pod()
+
+
+def test_retry_starts_one_at_once(cancelled: MirrorJob) -> None:
+    (new,) = services.retry_jobs(job_ids=[cancelled.pk], requested_by="olga").jobs
+
+    assert (new.status, new.mapping.source) == (JobStatus.PENDING, SOURCE)
+
+
+def test_an_image_whose_mapping_is_paused_is_not_copied_later(cancelled: MirrorJob) -> None:
+    services.set_paused(mapping_ids=[cancelled.mapping_id], paused=True, requested_by="olga")
+    MirrorJob.objects.update(finished_at=F("finished_at") - 2 * REST_AFTER_FAILURE)
+
+    assert not asked_by_a_pod()

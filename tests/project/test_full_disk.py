@@ -1,0 +1,176 @@
+"""A full disk: one line says what is wrong and what to do, and nothing is lost once there is space again.
+
+The disk is full by RLIMIT_FSIZE: the kernel refuses to write beyond that many bytes of any file, for everybody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import ROOT, query
+from tests.support.ports import free_port
+from tests.support.system import PRODUCT, run_manage, write_config
+
+KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"
+MIB = 1024 * 1024
+
+
+class Installation:
+    """A data directory with its SQLite database, and commands for it on a disk with or without space."""
+
+    def __init__(self, directory: Path) -> None:
+        self.data = directory / "data"
+        self.database = self.data / "swapper.sqlite3"
+        config = write_config(directory / "config.yaml", target="127.0.0.1:9")
+        self.flags = ["--config", str(config), "--data-dir", str(self.data)]
+        self.environment = {"SWAPPER_DATABASE_URL": "", "SWAPPER_SECRET_KEY": ""}
+
+    def run(self, *command: str, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+        if limit is None:
+            return run_manage(*command, *self.flags, environment=self.environment)
+        process = self.start(*command, limit=limit)
+        out, err = process.communicate(timeout=100)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def start(self, *command: str, limit: int, **environment: str) -> subprocess.Popen[str]:
+        program = "import resource, runpy, sys; limit = int(sys.argv.pop(1));"
+        program += "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY));"
+        program += "sys.argv[0] = 'manage.py'; runpy.run_path('manage.py', run_name='__main__')"
+        return subprocess.Popen(
+            [sys.executable, "-c", program, str(limit), *command, *self.flags],
+            cwd=ROOT,
+            env={**os.environ, **PRODUCT, **self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path)
+
+
+def assert_one_line(ended: subprocess.CompletedProcess[str], place: Path) -> None:
+    lines = [line for line in ended.stderr.splitlines() if line]
+    assert ended.returncode not in (0, None)
+    assert len(lines) == 1, ended.stderr
+    assert "ree space" in lines[0] and str(place) in lines[0], ended.stderr
+
+
+@pytest.mark.parametrize("limit", [0, 20_000, 200_000])
+def test_prepare(installation: Installation, limit: int) -> None:
+    password = installation.data / "admin-password"
+    prepare = ("prepare", "--admin-password-file", str(password))
+
+    assert_one_line(installation.run(*prepare, limit=limit), installation.data)
+
+    installation.run(*prepare)
+    assert password.read_text().strip()
+    assert query(f"sqlite:///{installation.database}", "SELECT username FROM auth_user") == [("admin",)]
+
+
+@pytest.mark.parametrize("limit", [0, 100, 20_000])
+def test_up(installation: Installation, limit: int) -> None:
+    """Bytes: without the key; with it, without its certificate; with both, without a database."""
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(3)]
+    up = ["up", "--listen-address", addresses[0], "--web-address", addresses[1], "--metrics-address", addresses[2]]
+    made = [installation.data / name for name in ("secret-key", "webhook.key", "webhook.crt")]
+
+    assert_one_line(installation.run(*up, limit=limit), installation.data)
+
+    kept = {path: path.read_bytes() for path in made if path.exists()}
+    assert all(kept.values()), "a file was half written"
+    process = installation.start(*up, limit=1024 * MIB)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("webhook "), "the start after it"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert {path: path.read_bytes() for path in made if path in kept} == kept
+    assert all(path.exists() for path in made)
+
+
+@pytest.mark.parametrize("flags", [[], ["--queue"]], ids=["now", "queued"])
+def test_mirror(installation: Installation, flags: list[str]) -> None:
+    installation.run("prepare")
+    (installation.data / "secret-key").write_text(KEY)
+    installation.run("mirror", "--queue", "docker.io/library/before:1")
+
+    assert_one_line(installation.run("mirror", *flags, "docker.io/library/app:1", limit=20_000), installation.data)
+
+    installation.run("mirror", "--queue", "docker.io/library/after:1")
+    jobs = query(f"sqlite:///{installation.database}", "SELECT status, attempts FROM mirrors_mirrorjob")
+    assert jobs == [("pending", 0), ("pending", 0)]
+
+
+def test_a_worker_says_what_to_do_and_continues_when_there_is_space(installation: Installation) -> None:
+    installation.run("prepare")
+    (installation.data / "secret-key").write_text(KEY)
+    with filled(installation.database, 3 * MIB):
+        port = {"SWAPPER_ROLE": "worker", "SWAPPER_BIND": f"127.0.0.1:{free_port()}"}
+        worker = installation.start("worker", limit=2 * MIB, **port)
+        try:
+            lines = reading(worker)
+            said = next(line for line in lines if "Jobs cannot be reconciled" in line)
+            assert "free space on the disk" in said and str(installation.data) in said
+            for pid in processes(worker.pid):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            seen = list(until(lines, "The worker is ready"))
+            assert not [line for line in seen if "Traceback" in line]
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            worker.communicate(timeout=60)
+    assert worker.returncode == 0
+
+
+@contextlib.contextmanager
+def filled(database: Path, size: int) -> Iterator[None]:
+    """What is written next lies behind ``size`` bytes of the write-ahead log."""
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+        connection.execute("CREATE TABLE filling (bytes BLOB)")
+        connection.execute("BEGIN")
+        connection.execute("INSERT INTO filling VALUES (zeroblob(?))", [size])
+        connection.execute("COMMIT")
+        reader = sqlite3.connect(database, isolation_level=None)
+        with contextlib.closing(reader):
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM filling").fetchone()
+            yield
+
+
+def reading(process: subprocess.Popen[str]) -> Iterator[str]:
+    """Lines of its log; ends with the process, which a timer kills."""
+    assert process.stderr is not None
+    return iter(process.stderr.readline, "")
+
+
+def until(lines: Iterator[str], wanted: str) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if wanted in line:
+            return
+    raise AssertionError(f"it ended without {wanted!r}")
+
+
+def processes(pid: int) -> Iterator[int]:
+    """A process and its descendants."""
+    yield pid
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from processes(int(child))

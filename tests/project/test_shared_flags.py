@@ -1,0 +1,84 @@
+"""All commands take `--config` and `--data-dir` alike, and show them; the one that takes neither says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swapper_project.process.command_line import FLAGS, REFUSING
+from tests.config.examples import GCP
+from tests.support.databases import ROOT
+from tests.support.system import run_manage, write_config
+
+COMMANDS: dict[str, list[str]] = {
+    "config": ["config", "check"],
+    "explain": ["explain", "-"],
+    "mirror": ["mirror", "docker.io/library/app:1"],
+    "policies": ["policies"],
+    "prepare": ["prepare"],
+    "up": ["up"],
+    "web": ["web"],
+    "webhook": ["webhook"],
+    "worker": ["worker"],
+}
+WITHOUT_FILE = {"setup_secrets": ["setup_secrets"], "webhook_certs": ["webhook_certs"]}
+"""They take the flags, and read no configuration."""
+
+SECRET_KEY = {"SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"}
+
+
+def test_the_table_has_every_command() -> None:
+    files = ROOT.glob("*/management/commands/[a-z]*.py")
+
+    assert {file.stem for file in files} == {*COMMANDS, *WITHOUT_FILE, *REFUSING}
+
+
+@pytest.mark.parametrize("arguments", [["config"], *COMMANDS.values(), *WITHOUT_FILE.values()], ids=" ".join)
+def test_help_shows_the_shared_flags(arguments: list[str]) -> None:
+    shown = run_manage(*[part for part in arguments if part != "-"], "--help").stdout
+
+    assert all(f"  {flag} " in shown for flag in FLAGS), shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_the_file_of_the_flag_is_read(name: str, place: str, tmp_path: Path) -> None:
+    flags = ["--config", str(tmp_path / "no-such-file.yaml"), "--data-dir", str(tmp_path)]
+    arguments = [*flags, *COMMANDS[name]] if place == "before" else [*COMMANDS[name], *flags]
+    set_before = str(write_config(tmp_path / "set-before.yaml", target="mirror.example.com"))
+
+    ended = run_manage(*arguments, environment={**SECRET_KEY, "SWAPPER_CONFIG": set_before}, check=False)
+
+    assert ended.returncode == 2, ended.stderr
+    assert f"{tmp_path}/no-such-file.yaml" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("how", ["--config", "SWAPPER_CONFIG", "positional"])
+def test_config_check_looks_at_the_file_that_is_named(how: str, tmp_path: Path) -> None:
+    named = tmp_path / "named.yaml"
+    named.write_text(GCP)
+    arguments = {"--config": ["--config", str(named)], "positional": [str(named)]}.get(how, [])
+    environment = {"SWAPPER_CONFIG": str(named)} if how == "SWAPPER_CONFIG" else {}
+
+    shown = run_manage("config", "check", *arguments, environment={**environment, "HOME": str(tmp_path)})
+
+    assert "type: gcp" in shown.stdout
+
+
+@pytest.mark.parametrize("name", REFUSING)
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_command_that_takes_no_flag_refuses_it(name: str, flag: str, tmp_path: Path) -> None:
+    ended = run_manage(name, flag, str(tmp_path), check=False)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{name} takes neither --config nor --data-dir: ")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_empty_path_is_refused() -> None:
+    ended = run_manage("prepare", "--config", "", check=False)
+
+    assert ended.returncode == 2
+    assert "--config: must name a path" in ended.stderr

@@ -1,0 +1,73 @@
+"""Programs of others that tests run, built by ``go install`` and kept: helm, kubeconform, promtool."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.kube_build import VERSION as KUBERNETES
+
+_MINOR: Final = KUBERNETES.split(".")[1]
+_HELM: Final = "helm.sh/helm/v3/pkg"
+
+
+@dataclass(frozen=True, slots=True)
+class GoTool:
+    package: str
+    version: str
+    flags: str = ""
+    """Of the linker. Without them helm takes the cluster for Kubernetes 1.20 where it asks none."""
+
+
+TOOLS: Final = {
+    "helm": GoTool(
+        "helm.sh/helm/v3/cmd/helm",
+        "v3.22.0",
+        " ".join(
+            f"-X {_HELM}/{package}.k8sVersion{part}={value}"
+            for package in ("chartutil", "lint/rules")
+            for part, value in (("Major", "1"), ("Minor", _MINOR))
+        ),
+    ),
+    "kubeconform": GoTool("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
+    "promtool": GoTool("github.com/prometheus/prometheus/cmd/promtool", "v0.316.0"),
+}
+
+
+def path_of(name: str) -> Path:
+    """Where a tool is, or will be: a directory for each version."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "k8s-image-swapper/bin" / f"{name}-{TOOLS[name].version}" / name
+
+
+def missing() -> list[str]:
+    return [name for name in TOOLS if not path_of(name).exists()]
+
+
+def build() -> None:
+    """Build what is missing: minutes the first time, nothing after that. Without Go nothing happens."""
+    if shutil.which("go") is None:
+        return
+    for name in missing():
+        print(f"Building {name}, once for this machine", flush=True)
+        tool, place = TOOLS[name], path_of(name).parent
+        place.mkdir(parents=True, exist_ok=True)
+        settings = {"GOBIN": str(place), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-trimpath"}
+        command = ["go", "install", "-ldflags", f"-s -w {tool.flags}", f"{tool.package}@{tool.version}"]
+        subprocess.run(command, env={**os.environ, **settings}, check=True)
+
+
+@lru_cache
+def require(name: str) -> str:
+    """The tool's path; the test fails where it has not been built."""
+    path = path_of(name)
+    if not path.exists():
+        pytest.fail(f"{name} is missing: run make tools, which builds it with Go")
+    return str(path)

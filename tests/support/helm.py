@@ -1,0 +1,153 @@
+"""The chart as an operator sees it: what ``helm template`` gives for some values."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tests.support.databases import ROOT
+from tests.support.go_tools import require
+
+CHART: Final = ROOT / "charts/k8s-image-swapper"
+FULLNAME: Final = "k8s-image-swapper"
+"""Of a release that is called like the chart, as the getting-started page of estahn's does."""
+
+Object = dict[str, Any]
+_NOTES: Final = 'notes: {{ include (print $.Template.BasePath "/NOTES.txt") . | toJson }}\n'
+
+
+class RenderError(Exception):
+    """Helm refused the values; the message is what it printed."""
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """What would be installed. Objects are shared between tests: do not change them."""
+
+    text: str
+    objects: Sequence[Object]
+
+    def all(self, kind: str) -> list[Object]:
+        return [found for found in self.objects if found["kind"] == kind]
+
+    def get(self, kind: str, name: str = FULLNAME) -> Object:
+        (found,) = [found for found in self.all(kind) if found["metadata"]["name"] == name]
+        return found
+
+    def has(self, kind: str, name: str = FULLNAME) -> bool:
+        return name in [found["metadata"]["name"] for found in self.all(kind)]
+
+    @property
+    def config_text(self) -> str:
+        """The configuration file."""
+        text: str = self.get("ConfigMap")["data"][".k8s-image-swapper.yaml"]
+        return text
+
+    @property
+    def hook(self) -> Object:
+        """The registered webhook."""
+        (found,) = self.get("MutatingWebhookConfiguration")["webhooks"]
+        return dict(found)
+
+    def deployment(self, role: str = "") -> Object:
+        """The Deployment of ``web`` or ``worker``; without a role that of the webhook."""
+        return self.get("Deployment", f"{FULLNAME}-{role}" if role else FULLNAME)
+
+    def pods(self) -> Iterator[tuple[str, Object]]:
+        """All pod templates, each with the kind and name of what makes it."""
+        for found in self.objects:
+            if (template := template_of(found)) is not None:
+                yield f"{found['kind']}/{found['metadata']['name']}", template
+
+
+def template_of(found: Object) -> Object | None:
+    """The pod or pod template of an object that has one."""
+    if found["kind"] == "Pod":
+        return found
+    spec = found.get("spec", {})
+    spec = spec.get("jobTemplate", {}).get("spec", spec)
+    template: Object | None = spec.get("template") if found["kind"] != "Certificate" else None
+    return template
+
+
+def containers(pod: Object) -> list[Object]:
+    """Init containers first."""
+    return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
+
+
+def variables(container: Object) -> dict[str, Any]:
+    """The environment: values, or where a value comes from."""
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container.get("env", [])}
+
+
+def render(
+    values: Mapping[str, Any] | None = None,
+    *sets: str,
+    release: str = FULLNAME,
+    namespace: str = "swapper",
+    flags: Sequence[str] = (),
+) -> Manifests:
+    """``helm template``. ``sets`` are arguments of ``--set``. Raises RenderError."""
+    text = _template(CHART, json.dumps(values or {}), tuple(sets), release, namespace, tuple(flags))
+    return _parsed(text)
+
+
+def notes(values: Mapping[str, Any] | None = None, *sets: str, flags: Sequence[str] = ()) -> str:
+    """What ``helm install`` prints."""
+    arguments = ("--show-only", "templates/notes-as-a-template.yaml", *flags)
+    text = _template(_chart_with_notes(), json.dumps(values or {}), sets, FULLNAME, "swapper", arguments)
+    printed: str = yaml.safe_load(text)["notes"]
+    return printed
+
+
+def helm(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([require("helm"), *arguments], capture_output=True, text=True, check=check, timeout=60)
+
+
+@lru_cache
+def _chart_with_notes() -> Path:
+    """A copy in which the notes are a template too, as only those are rendered without a cluster."""
+    place = Path(tempfile.mkdtemp(prefix="swapper-chart-")) / FULLNAME
+    shutil.copytree(CHART, place)
+    (place / "templates/notes-as-a-template.yaml").write_text(_NOTES)
+    return place
+
+
+@lru_cache
+def _template(
+    chart: Path, values: str, sets: tuple[str, ...], release: str, namespace: str, flags: tuple[str, ...]
+) -> str:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(values)
+        file.flush()
+        arguments = [part for text in sets for part in ("--set", text)]
+        ended = helm(
+            "template", release, str(chart), "--namespace", namespace, "--values", file.name, *arguments, *flags,
+            check=False,
+        )  # fmt: skip
+    if ended.returncode:
+        raise RenderError(ended.stderr)
+    return ended.stdout
+
+
+@lru_cache
+def _parsed(text: str) -> Manifests:
+    return Manifests(text, tuple(found for found in yaml.load_all(text, _Loader) if found))
+
+
+class _Loader(yaml.CSafeLoader):
+    """As strict as the API server: a key that is given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"given twice: {keys}"
+        return super().construct_mapping(node, deep)

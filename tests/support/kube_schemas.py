@@ -1,0 +1,69 @@
+"""JSON schemas of Kubernetes' objects for kubeconform, from the API server's own OpenAPI document; kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.kube_build import VERSION
+
+Schema = dict[str, Any]
+PREFIX: Final = "#/definitions/"
+INT_OR_STRING: Final = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+QUANTITY: Final = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+FORMAT: Final = 1
+"""Of the kept files: another number makes them again."""
+
+
+def directory(openapi: Callable[[], Schema]) -> Path:
+    """Where the schemas are; made once, from what ``openapi`` gives (the answer of ``/openapi/v2``)."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    place = cache / "k8s-image-swapper/schemas" / f"{VERSION}-{FORMAT}"
+    if not place.exists():
+        part = place.with_name(f"{place.name}.{os.getpid()}.part")
+        part.mkdir(parents=True)
+        for name, schema in schemas(openapi()):
+            (part / name).write_text(json.dumps(schema))
+        if place.exists():
+            shutil.rmtree(part)
+        else:
+            part.rename(place)
+    return place
+
+
+def schemas(openapi: Schema) -> Iterator[tuple[str, Schema]]:
+    """A file for each kind, with all that it refers to."""
+    definitions = {name: _strict(name, node) for name, node in openapi["definitions"].items()}
+    for name, node in openapi["definitions"].items():
+        for kind in node.get("x-kubernetes-group-version-kind", []):
+            needed = _reachable(name, definitions)
+            suffix = "-".join(part.split(".")[0] for part in (kind["group"], kind["version"]) if part)
+            schema = {**definitions[name], "definitions": {key: definitions[key] for key in sorted(needed)}}
+            yield f"{kind['kind'].lower()}-{suffix}.json", schema
+
+
+def _strict(name: str, node: Schema) -> Schema:
+    """As the API server takes it: no field but those that are known."""
+    if name == INT_OR_STRING:
+        return {"type": ["integer", "string"]}
+    if name == QUANTITY:
+        return {"type": ["number", "string"]}
+    if "properties" in node and "additionalProperties" not in node:
+        return {**node, "additionalProperties": False}
+    return dict(node)
+
+
+def _reachable(name: str, definitions: dict[str, Schema]) -> set[str]:
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        text = json.dumps(definitions[waiting.pop()])
+        new = set(re.findall(rf'"{PREFIX}([^"]+)"', text)) - found
+        found |= new
+        waiting += new
+    return found

@@ -1,0 +1,67 @@
+"""The part of values.schema.json below ``config``, from the models of the configuration file.
+
+Wrong types fail. Unknown keys are left to the templates, which name the nearest key; so is what the application itself
+checks: keys that are missing, and what holds between keys.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+PREFIX: Final = "config."
+"""Of definitions' names, beside others of the schema."""
+
+NOT_GIVEN: Final = ["", None]
+"""A key with one of these counts as not given, as the application has it."""
+
+KEPT: Final = ("enum", "maximum", "minimum", "pattern", "type")
+"""What is taken over of a field's schema."""
+
+
+def definitions(schema: dict[str, Any]) -> dict[str, Any]:
+    """Definitions for values.schema.json; the file as a whole is ``config.Config``."""
+    return {f"{PREFIX}{name}": _section(node) for name, node in {**schema["$defs"], "Config": schema}.items()}
+
+
+def without_null(field: dict[str, Any]) -> list[dict[str, Any]]:
+    """The alternatives of a field but ``null``."""
+    return [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
+
+
+def any_case(name: str) -> str:
+    """A pattern of a key in any case of its letters, for Go and JavaScript."""
+    letters = (f"[{c.lower()}{c.upper()}]" if c.isalpha() else re.escape(c) for c in name)
+    return f"^{''.join(letters)}$"
+
+
+def _section(node: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: _field(field) for name, field in node["properties"].items()}
+    return {
+        "type": ["object", "null"],
+        **_described(node),
+        "patternProperties": {any_case(name): field for name, field in fields.items()},
+    }
+
+
+def _field(field: dict[str, Any]) -> dict[str, Any]:
+    choices = [_choice(choice) for choice in without_null(field)]
+    if "$ref" in choices[0]:
+        return choices[0]
+    if len(choices) == 1 and "enum" in choices[0]:
+        return {**_described(field), "enum": [*choices[0]["enum"], *NOT_GIVEN]}
+    if len(choices) == 1 and "pattern" not in choices[0]:
+        return {**_described(field), **choices[0], "type": [choices[0]["type"], "null"]}
+    return {**_described(field), "anyOf": [*choices, {"enum": NOT_GIVEN}]}
+
+
+def _described(field: dict[str, Any]) -> dict[str, str]:
+    return {"description": field["description"]} if "description" in field else {}
+
+
+def _choice(choice: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in choice:
+        return {"$ref": f"#/definitions/{PREFIX}{choice['$ref'].rpartition('/')[2]}"}
+    if choice["type"] == "array":
+        return {"type": "array", "items": _field(choice["items"])}
+    return {key: choice[key] for key in KEPT if key in choice}

@@ -1,0 +1,59 @@
+"""``values.schema.json``: types of the values from their defaults and comments, and those of ``config``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tools.chart import config_schema
+from tools.chart.comments import Value
+
+CHOICES: Final[dict[str, list[str]]] = {
+    "image.pullPolicy": ["Always", "IfNotPresent", "Never"],
+    "postgresql.image.pullPolicy": ["Always", "IfNotPresent", "Never"],
+    "webhook.failurePolicy": ["Ignore", "Fail"],
+    "webhook.reinvocationPolicy": ["Never", "IfNeeded"],
+    "service.type": ["ClusterIP", "NodePort", "LoadBalancer"],
+    "web.service.type": ["ClusterIP", "NodePort", "LoadBalancer"],
+    "certmanager.issuerKind": ["Issuer", "ClusterIssuer"],
+    "pdb.enabled": ["auto"],
+    "web.pdb.enabled": ["auto"],
+    "worker.pdb.enabled": ["auto"],
+}
+"""What texts are allowed, by the value's path."""
+
+_TYPE_OF: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+
+
+def build(values: dict[str, Any], documented: list[Value], config: dict[str, Any]) -> dict[str, Any]:
+    """The schema. Unknown keys pass: NOTES.txt warns of them, and templates refuse them below ``config``."""
+    by_path = {value.path: value for value in documented}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of the chart k8s-image-swapper",
+        **_mapping(values, by_path, ""),
+        "definitions": config_schema.definitions(config),
+    }
+
+
+def _mapping(values: dict[str, Any], by_path: dict[str, Value], path: str) -> dict[str, Any]:
+    properties = {}
+    for key, default in values.items():
+        here = f"{path}.{key}" if path else key
+        properties[key] = _property(default, by_path, here)
+    return {"type": "object", "properties": properties}
+
+
+def _property(default: Any, by_path: dict[str, Value], path: str) -> dict[str, Any]:
+    value = by_path.get(path)
+    if path == "config":
+        return {"$ref": f"#/definitions/{config_schema.PREFIX}Config"}
+    if value is None:
+        return _mapping(default, by_path, path)
+    described = {"description": value.meaning}
+    if "any" in value.types:
+        return described
+    types = list(value.types) or [_TYPE_OF[type(default)]]
+    if path in CHOICES:
+        others: list[object] = [True, False] if "boolean" in types else []
+        return {**described, "enum": [*others, *CHOICES[path]]}
+    return {**described, "type": types[0] if len(types) == 1 else types}
