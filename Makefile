@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-fast test-sqlite test-postgres test-browser screenshots docs lint lock release-check tools bench-admission bench-burst \
-	bench-ui bench-prune soak
+.PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots docs lint lock chart \
+	release-check tools bench-admission bench-burst bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -26,7 +26,7 @@ test: $(STAMP) tools  ## all tests, on SQLite, on Postgres and in the browser
 	$(BIN)/python -m tests.run_all $(ARGS)
 
 test-sqlite: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser and not image" $(ARGS)
 
 test-fast: $(STAMP)  ## what needs no server and no process of its own, in a minute
 	$(BIN)/python -m pytest -q -n 2 -m "fast and not browser" $(ARGS)
@@ -37,6 +37,12 @@ test-postgres: $(STAMP)
 test-browser: $(STAMP)  ## an operator's stories on the running system, in Chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser $(ARGS)
 
+test-image: $(STAMP)  ## the container image, built and run; needs root, buildah, debootstrap and skopeo
+	$(BIN)/python -m pytest -m image $(ARGS)
+
+test-e2e: $(STAMP) tools  ## the chart on a real API server with its controllers
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
 screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
 	$(BIN)/python -m tests.tools chromium postgres
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
@@ -46,6 +52,9 @@ docs: $(STAMP)  ## the documentation as a site, in build/site; ARGS=serve shows 
 
 release-check: $(STAMP)  ## whether changelog, chart, image tags and documentation agree with the version
 	$(BIN)/python -m tools.release_check $(ARGS)
+
+chart: $(STAMP)  ## the chart's generated files: schema, README, list of known keys
+	$(BIN)/python -m tools.chart
 
 tools: $(STAMP)  ## Debian packages that the tests need, where they may be installed
 	$(BIN)/python -m tests.tools

@@ -15,9 +15,11 @@ def main() -> None:
     if release.is_version_request(argv):
         print(release.NAME, release.VERSION)
         return
-    command_line.take_role(argv, os.environ)
+    is_help = bool({"-h", "--help"} & set(argv))
+    if not is_help:
+        command_line.take_role(argv, os.environ)
     try:
-        _run(argv)
+        _run(argv, is_help=is_help)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -27,12 +29,16 @@ def main() -> None:
         sys.exit(2)
 
 
-def _run(argv: list[str]) -> None:
+def _run(argv: list[str], *, is_help: bool) -> None:
     if argv[1:2] == ["worker"]:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
         from swapper_project.process import metrics_files
 
         metrics_files.begin()
+    if argv[1:2] in (["webhook"], ["web"]) and not is_help:
+        from mirrors.management import serving
+
+        return serving.start_at_once(argv[1], argv[2:])
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(argv)

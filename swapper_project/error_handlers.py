@@ -1,7 +1,4 @@
-"""What is answered when things go wrong: pages of ours, and problem documents below ``/api/``.
-
-403 is Django's own handler with our template.
-"""
+"""Error responses: pages, and problem documents below ``/api/``."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
+from mirrors.accounts.roles import needed_role, role_of
 from mirrors.api import problems
 
 
@@ -25,6 +23,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return HttpResponse(render_to_string("400.html", context), status=413 if is_too_large else 400)
 
 
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Names the role that the page needs, and the user's own."""
+    own, needed = role_of(request.user), needed_role(request.resolver_match.url_name if request.resolver_match else "")
+    context = {"role": own.group, "needed": needed.group if own < needed else ""}
+    return HttpResponse(render_to_string("403.html", context), status=403)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
         return problems.not_found(request)
@@ -32,10 +37,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Never asks the database, which may be what is broken. Django calls it while it handles the error."""
+    """Does not use the database, which may be the cause. Django calls it while it handles the error."""
     is_api = request.path.startswith("/api/")
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         if is_api:
-            return problems.database_away(request)
+            return problems.database_unavailable(request)
         return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "5"})
     return problems.server_error(request) if is_api else defaults.server_error(request)

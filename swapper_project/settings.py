@@ -58,7 +58,7 @@ APPEND_SLASH = not WEBHOOK
 
 _OURS = ["django_q", "mirrors", "webhook"]
 _ADMIN = [
-    # Without a site of its own: ours is one, and asks for a role.
+    # Without Django's own site: ours requires a role.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "mirrors.accounts.admin_app.AdminConfig",
@@ -180,8 +180,10 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-# Served from where the packages have them: nothing is collected.
-WHITENOISE_USE_FINDERS = True
+# Collected in the container image; elsewhere served from where the packages have them.
+_COLLECTED = BASE_DIR / "staticfiles"
+STATIC_ROOT = _COLLECTED if _COLLECTED.is_dir() else None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_AUTOREFRESH = DEBUG
 
 AUTHENTICATION_BACKENDS = (

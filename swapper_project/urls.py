@@ -19,5 +19,6 @@ urlpatterns = [
     path("api/", include("mirrors.api.urls")),
 ]
 handler400 = "swapper_project.error_handlers.bad_request"
+handler403 = "swapper_project.error_handlers.permission_denied"
 handler404 = "swapper_project.error_handlers.not_found"
 handler500 = "swapper_project.error_handlers.server_error"

@@ -1,4 +1,4 @@
-"""Settings of what only the web role and commands use: API, admin, log-ins, history of changes."""
+"""Settings that only the web role and commands use: API, admin, sign-ins, change history."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
 # Its own token table would stay empty beside ours.
 MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swp_"}
-# Nothing is loaded from elsewhere, and no script stands in a page.
+# No external resources and no inline scripts.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -47,14 +47,14 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/mirrors/favicon.svg"}],
     "SITE_SYMBOL": "swap_horiz",
     "STYLES": ["/static/mirrors/site.css", "/static/mirrors/pages.css"],
-    "SCRIPTS": [f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live")],
+    "SCRIPTS": [f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live", "copy")],
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "mirrors.admin.dashboard.context",
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "mirrors.admin.navigation.sections"},
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "k8s-image-swapper",
-    "DESCRIPTION": "What is mirrored, what is not and why, and how to act on it.",
+    "DESCRIPTION": "Mirrored images, jobs, filters and registries, and actions on them.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
@@ -75,7 +75,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-# Guesses at a log-in: five from one address at one user name, then a rest that tries do not lengthen.
+# Failed sign-ins: five from one address with one username, then a lock that further attempts do not extend.
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]

@@ -1,4 +1,5 @@
-"""All suites: on SQLite, what depends on the database on Postgres, and in the browser. Their counts stand last."""
+"""All suites: on SQLite, what depends on the database on Postgres, in the browser, and
+in the container image. Their counts come last."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def main() -> int:
     extra = sys.argv[1:]
     processes = os.environ.get("SWAPPER_TEST_PROCESSES", "3")
     spread = ["-n", processes, "--dist", "worksteal", *extra]
-    runs = [run("All tests, on SQLite", ["-m", "not browser", *spread])]
+    runs = [run("All tests, on SQLite", ["-m", "not browser and not image", *spread])]
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
     else:
@@ -46,6 +47,7 @@ def main() -> int:
     runs.append(
         run("In the browser", ["-m", "browser", "-n", str(min(2, int(processes))), "--dist", "loadfile", *extra])
     )
+    runs.append(run("The container image", ["-m", "image", *extra]))
     total = {kind: sum(counts.get(kind, 0) for _, counts in runs) for kind in ("passed", "failed", "skipped")}
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
     statuses = {status for status, _ in runs}

@@ -13,9 +13,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support import go_tools, kube_build
+from tests.support import debian_base, go_tools, kube_build
 
-PACKAGES = {"chromium": "chromium", "docker-registry": "docker-registry", "postgres": "postgresql"}
+PACKAGES = {
+    "buildah": "buildah",
+    "chromium": "chromium",
+    "debootstrap": "debootstrap",
+    "docker-registry": "docker-registry",
+    "postgres": "postgresql",
+    "skopeo": "skopeo",
+}
 """What the tests need, by tool; benchmarks name theirs on the command line."""
 
 
@@ -27,7 +34,7 @@ def missing(tools: Sequence[str] = tuple(PACKAGES)) -> list[str]:
 def _is_there(tool: str) -> bool:
     if tool == "postgres":
         return any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb") is not None
-    return shutil.which(tool) is not None
+    return shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin") is not None
 
 
 def install(packages: list[str]) -> None:
@@ -50,6 +57,8 @@ def main() -> int:
     if needed:
         print(f"Installing what is needed: {' '.join(needed)}", flush=True)
         install(needed)
+    if tools == tuple(PACKAGES):
+        debian_base.build()
     left = missing(tools)
     if tools == tuple(PACKAGES) and kube_build.binaries() is None:
         left.append("golang")  # builds etcd and kube-apiserver; or KUBEBUILDER_ASSETS names built ones

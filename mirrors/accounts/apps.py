@@ -19,7 +19,7 @@ class AccountsConfig(AppConfig):
         from mirrors.accounts.roles import write_groups
 
         _check_backends()
-        # Above lists of others' rows stands the menu's word, not the package's name.
+        # Breadcrumbs of third-party lists show the section of the menu, not the name of the package.
         for label in ("axes", "auditlog"):
             apps.get_app_config(label).verbose_name = "Access"
         audit.follow_changes()
@@ -28,17 +28,17 @@ class AccountsConfig(AppConfig):
 
 
 def _check_backends() -> None:
-    """A mistyped log-in is told at the start, not by the first user who can't come in."""
+    """Reports a mistyped backend at the start, not when the first user cannot sign in."""
     for path in settings.ENVIRONMENT.authentication_backends:
         try:
             found = import_string(path)
         except ImportError as error:
             raise ImproperlyConfigured(
                 f"SWAPPER_AUTHENTICATION_BACKENDS: {path} can't be loaded ({error}). Install its package beside this "
-                "one, or mend the name."
+                "one, or correct the name."
             ) from error
         if not hasattr(found, "authenticate") or not hasattr(found, "get_user"):
             raise ImproperlyConfigured(
-                f"SWAPPER_AUTHENTICATION_BACKENDS: {path} is no authentication backend of Django: it has to have "
+                f"SWAPPER_AUTHENTICATION_BACKENDS: {path} is not a Django authentication backend: it needs "
                 "authenticate() and get_user()."
             )

@@ -1,6 +1,6 @@
 """Who changed what, and when: django-auditlog's rows for configuration and access, by whichever door it came.
 
-No secret is in them: a password's change is told without either hash, a token by its name alone.
+They contain no secrets: a password change is recorded without hashes, a token by its name.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from mirrors.accounts.models import ApiToken
 
 
 class ApiTokenAuthentication(TokenAuthentication):
-    """knox's, which also notes when a token was last used, and refuses bytes that no token has."""
+    """knox's authentication, which also records the last use of a token, and rejects invalid bytes."""
 
     def authenticate(self, request: Request) -> tuple[Any, ApiToken] | None:
         try:

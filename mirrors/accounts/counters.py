@@ -1,4 +1,4 @@
-"""Counts that hold over processes: Django's cache in the database, with a counter that is one statement."""
+"""Counters over all processes: Django's cache in the database, with a counter in one statement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CountingCache(DatabaseCache):
     """Adds ``count``. The cache's own ``incr`` reads and writes, so that two processes count one for two."""
 
     def count(self, key: str, *, seconds: int) -> Count:
-        """Count once more; a window begins with its first count. Raises DatabaseError."""
+        """Counts an event; a window starts with its first event. Raises DatabaseError."""
         database = router.db_for_write(self.cache_model_class)
         connection = connections[database]
         now = datetime.now(tz=UTC).replace(microsecond=0)
@@ -46,7 +46,7 @@ class CountingCache(DatabaseCache):
 
 
 def network_of(address: str) -> str:
-    """Whom an address stands for: one subscriber has a whole /64 of IPv6."""
+    """The client behind an address: one subscriber has a whole /64 of IPv6."""
     try:
         return str(ipaddress.ip_network(f"{address}/64", strict=False)) if ":" in address else address
     except ValueError:

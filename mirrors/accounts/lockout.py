@@ -1,4 +1,4 @@
-"""Whoever guessed too often: the page that says how long it lasts, and what to do; and the tries of an address."""
+"""Locked sign-ins: the page that says how long the lock lasts, and the sign-in attempts of an address."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from django.utils import timezone
 from mirrors.accounts.counters import network_of
 
 WINDOW: Final = 900
-"""Seconds."""
-TRIES_OF_AN_ADDRESS: Final = 60
-"""In a window, right ones among them: many people may share an address."""
+"""Seconds in which the sign-in attempts of an address are counted."""
+ATTEMPTS_PER_ADDRESS: Final = 60
+"""Attempts in a window, including successful ones: many users may share an address."""
 
 
 def locked_out(request: HttpRequest, original: HttpResponse | None, credentials: dict[str, Any] | None) -> HttpResponse:
-    """django-axes asks for it; 429 with ``Retry-After``."""
+    """Called by django-axes; 429 with ``Retry-After``."""
     return _page(
         request, _seconds_left(request, credentials), tries=AxesProxyHandler.get_failures(request, credentials)
     )
 
 
 def too_many_tries(request: HttpRequest) -> HttpResponse | None:
-    """Count a try to log in for its address; the page that refuses it where there were too many."""
+    """Counts a sign-in attempt for its address; returns the page that rejects it if there were too many."""
     address = network_of(request.META.get("REMOTE_ADDR", ""))
     try:
-        count = caches["limits"].count(f"log-in:{address}", seconds=WINDOW)  # type: ignore[attr-defined]
+        count = caches["limits"].count(f"sign-in:{address}", seconds=WINDOW)  # type: ignore[attr-defined]
     except DatabaseError:
-        # There is no log-in without the database either, and a page that says so.
+        # Without the database, signing in fails too, with its own page.
         return None
-    if count.number <= TRIES_OF_AN_ADDRESS:
+    if count.number <= ATTEMPTS_PER_ADDRESS:
         return None
     left = (count.ends_at - timezone.now()).total_seconds()
-    return _page(request, max(1, math.ceil(left)), tries=TRIES_OF_AN_ADDRESS, is_of_address=True)
+    return _page(request, max(1, math.ceil(left)), tries=ATTEMPTS_PER_ADDRESS, is_of_address=True)
 
 
 def _page(request: HttpRequest, seconds: int, *, tries: int, is_of_address: bool = False) -> HttpResponse:

@@ -16,9 +16,9 @@ USED_WRITTEN_EVERY = timedelta(minutes=1)
 
 
 class ApiToken(AbstractAuthToken):
-    """A token as the database has it: by the hash of it alone. The token itself is shown once, when it is made."""
+    """A token, stored as a hash. The token itself is shown once, when it is created."""
 
-    name = models.CharField(max_length=200, help_text="What it is for.")
+    name = models.CharField(max_length=200, verbose_name="description", help_text="What the token is used for.")
     role = models.PositiveSmallIntegerField(choices=CHOICES, default=Role.VIEWER)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -45,7 +45,7 @@ class ApiToken(AbstractAuthToken):
 
 
 class CacheEntry(models.Model):
-    """A row of Django's cache in the database: made by a migration, and pruned as other rows are."""
+    """A row of Django's cache in the database, created by a migration and pruned like other rows."""
 
     cache_key = models.CharField(max_length=255, primary_key=True)
     value = models.TextField()

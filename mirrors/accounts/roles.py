@@ -1,4 +1,4 @@
-"""Three roles, as Django groups: a viewer sees all, an operator acts on jobs and mappings, an admin configures."""
+"""Three roles, as Django groups: viewers can read, operators can change jobs and mappings, admins can configure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 
 class Role(IntEnum):
-    """Each may what those before it may."""
+    """Each role includes the permissions of the roles before it."""
 
     NOBODY = 0
     VIEWER = 1
@@ -29,7 +29,7 @@ class Role(IntEnum):
 ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 CHOICES: Final = [(role.value, role.group) for role in ROLES]
 
-# What each role is stays as it is here, so groups are seen and not changed.
+# Permissions of roles are fixed, so groups can be viewed but not changed.
 _SEEN_BY_ADMINS: Final = (
     "view_group",
     "view_logentry",
@@ -38,6 +38,7 @@ _SEEN_BY_ADMINS: Final = (
     "view_accesslog",
 )
 _OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository", "hostbudget")
+_OPERATED_PAGES: Final = ("explain", "mirrors_registry_test")
 
 
 def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
@@ -50,8 +51,14 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
     return max((role for role in ROLES if role.group in names), default=Role.NOBODY)
 
 
+def needed_role(url_name: str | None) -> Role:
+    """The role that a page or action of the admin needs, by the name of its URL; viewers can open all others."""
+    is_operated = (url_name or "").startswith(tuple(f"mirrors_{model}_" for model in _OPERATED))
+    return Role.OPERATOR if is_operated or url_name in _OPERATED_PAGES else Role.ADMIN
+
+
 def role_of_request(request: HttpRequest) -> Role:
-    """A token has the role that it was given, but never more than its user."""
+    """A token has its own role, but never a higher one than its user."""
     own = role_of(request.user)
     token_role = getattr(getattr(request, "auth", None), "role", None)
     return own if token_role is None else min(own, Role(token_role))
@@ -61,7 +68,7 @@ def write_groups(sender: Any, **kwargs: Any) -> None:
     """Bring the groups' permissions up to date."""
     for config in apps.get_app_configs():
         create_permissions(config, verbosity=0)
-    # The history's table may not be there yet, and this is no change that somebody made.
+    # The table of the history may not exist yet, and this is not a change by a user.
     with disable_auditlog():
         for role in ROLES:
             group, _ = Group.objects.get_or_create(name=role.group)

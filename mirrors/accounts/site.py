@@ -1,4 +1,4 @@
-"""The admin is open to whoever has a role: ``is_staff`` counts for nothing, so that one thing decides."""
+"""The admin is open to users with a role: ``is_staff`` has no effect, so that there is only one condition."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from mirrors.accounts.lockout import too_many_tries
 from mirrors.accounts.roles import Role, role_of
 
 
-class RoleLogInForm(AuthenticationForm):
-    """Refuses a user without a role with what to do, instead of calling the password wrong."""
+class RoleLoginForm(AuthenticationForm):
+    """Rejects a user without a role with a message that says what to do, instead of a wrong password."""
 
     def confirm_login_allowed(self, user: Any) -> None:
         if not user.is_active or role_of(user) is Role.NOBODY:
             raise ValidationError(
-                "This user may not come in: it is disabled, or has no role yet. Ask an administrator to give it one "
+                "This user cannot sign in: it is disabled, or has no role yet. Ask an administrator to assign a role "
                 "(Access, Users, Roles).",
                 code="no-role",
             )
 
 
 class RoleAdminSite(UnfoldAdminSite):
-    """unfold's, open to those with a role."""
+    """unfold's site, open to users with a role."""
 
-    login_form = RoleLogInForm
+    login_form = RoleLoginForm
 
     def has_permission(self, request: HttpRequest) -> bool:
         return _role_of(request.user, request) is not Role.NOBODY
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Refuses an address that tries too often, under whichever names; django-axes looks at one name's guesses."""
+        """Rejects an address with too many attempts for any usernames; django-axes counts attempts for one username."""
         refused = too_many_tries(request) if request.method == "POST" else None
         return refused or super().login(request, extra_context)
 
 
 def _role_of(user: AbstractBaseUser | Any, request: HttpRequest) -> Role:
-    """Asked several times a page; read once."""
+    """Used several times per page; read once."""
     kept: tuple[Any, Role] | None = getattr(request, "_swapper_role", None)
     if kept is None or kept[0] != user.pk:
         kept = (user.pk, role_of(user))

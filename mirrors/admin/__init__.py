@@ -1,4 +1,4 @@
-"""The admin: every row registered and searchable, pages that show one whole, and acts that are asked about first."""
+"""The admin: every row registered and searchable, detail pages, and actions that are confirmed first."""
 
 from mirrors.admin import (
     admissions,

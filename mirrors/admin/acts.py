@@ -1,4 +1,4 @@
-"""Acts on rows: first a page that says what will be done to what, then the doing, then what came of it."""
+"""Actions on rows: a page that asks for confirmation, then the action, then messages with its result."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from mirrors.services import BulkResult
 
 MOST: Final = 5_000
-"""Rows that one act may have."""
+"""Rows that one action may change: more would hold the request for longer than a proxy waits."""
 SHOWN: Final = 10
+"""Rows that the confirmation names, and messages about rows that were passed over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it: a sentence, and why some rows were passed over."""
+    """The result of an action: a sentence, and why some rows were passed over."""
 
     words: str
     refusals: Collection[str] = field(default_factory=list)
@@ -30,7 +31,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """``words`` says what will happen to the rows; ``run`` takes their keys and who it is."""
+    """``words`` says what will happen to the rows; ``run`` takes their keys and the name of the user."""
 
     name: str
     title: str
@@ -38,34 +39,34 @@ class Act:
     run: Callable[[Collection[int], str], Done]
     is_dangerous: bool = False
     is_end: bool = False
-    """Whether the rows are gone afterwards: nothing leads back to the page of one."""
+    """Whether the rows are deleted: then the page of the row cannot be opened afterwards."""
 
 
 def confirm_or_run(
     act: Act, request: HttpRequest, rows: QuerySet[Any], model_admin: admin.ModelAdmin[Any]
 ) -> HttpResponse | None:
-    """A page that asks, or the act itself where that has been said yes to."""
+    """The page that asks for confirmation, or the action itself after it was confirmed."""
     keys = list(rows.order_by().values_list("pk", flat=True)[: MOST + 1])
     if len(keys) > MOST:
-        text = f"More than {MOST} are selected. Narrow the list with its filters, and act on a part at a time."
+        text = f"More than {MOST} rows are selected. Use the filters of the list to select fewer rows."
         messages.error(request, text)
         return None
     if (confirmed := request.POST.get("confirmed")) is None:
         return _page(act, request, rows, keys, model_admin)
-    # "All of the list" may be more by now: what was asked about is what is done.
+    # "All rows" may be more by now: only the rows that were confirmed are changed.
     asked = set(confirmed.split(","))
     tell(request, act.run([key for key in keys if str(key) in asked], request.user.get_username()))
     return HttpResponseRedirect((not act.is_end and _back(request)) or request.get_full_path())
 
 
 def _back(request: HttpRequest) -> str:
-    """Where it leads back. The address comes from the form: a page of ours alone, or empty."""
+    """The page to return to. The address comes from the form, so only our own pages are allowed; else empty."""
     back = request.POST.get("back", "")
     return back if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None) else ""
 
 
 def tell(request: HttpRequest, done: Done) -> None:
-    """What came of an act, as messages on the next page."""
+    """Shows the result of an action as messages on the next page."""
     if done.words:
         messages.success(request, done.words)
     refusals = list(done.refusals)
@@ -75,11 +76,14 @@ def tell(request: HttpRequest, done: Done) -> None:
         messages.warning(request, f"… and {len(refusals) - SHOWN} more.")
 
 
-def ordered(acted: BulkResult, words: str) -> Done:
-    """Of an act that orders jobs: ``words`` is what became of the new ones. Those that were live already are told."""
+def ordered(acted: BulkResult, one: str, more: str = "") -> Done:
+    """The result of an action that requests jobs: ``one`` and ``more`` say what was done for one or more images. Jobs
+    that were active already are listed."""
     live = [job for job in acted.jobs if job.id not in acted.made]
-    told = [f"{job.mapping.source} has a job already ({job.id}, {job.status})." for job in live]
-    return Done(f"{len(acted.made)} {words}" if acted.made else "", [*acted.refusals, *told])
+    active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
+    count = len(acted.made)
+    words = one if count == 1 or not more else more
+    return Done(f"{count} {words}" if count else "", [*acted.refusals, *active])
 
 
 def _described(row: Model) -> str:

@@ -1,4 +1,4 @@
-"""Admin of recent admissions: a sample of the reviews, each with how its images were decided."""
+"""Admin of recent admissions: a sample of the reviews, each with the decisions on its images."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.decorators import display
 
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import breakable
 from mirrors.admin.quick_lists import labels
 from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.vocabulary.reasons import meaning_of
 
-LABELS: Final = {"swapped": "success", "kept": "warning"}
+IMAGES: Final = 3
+"""Images of a pod in the list."""
 
 
 class NamespaceFilter(TextFilter):
@@ -36,7 +38,7 @@ class DecisionFilter(DropdownFilter):
     conditions: Final = {"swap": {"swapped__gt": 0}, "keep": {"kept__gt": 0}}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("swap", "Some image was swapped"), ("keep", "Some image was kept")]
+        return [("swap", "At least one image swapped"), ("keep", "At least one image kept")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[AdmissionSample]) -> QuerySet[AdmissionSample]:
         return rows.filter(**self.conditions.get(self.value() or "", {}))
@@ -45,7 +47,7 @@ class DecisionFilter(DropdownFilter):
 @admin.register(AdmissionSample)
 class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_display = ["when", "namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
-    empty_words = "None was noted in the last seven days."
+    empty_words = "Appear after a pod is admitted: create one. They are kept for seven days."
     list_filter = [NamespaceFilter, DecisionFilter]
     search_fields = ["namespace", "pod_name", "workload"]
     ordering = ["-id"]
@@ -54,7 +56,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AdmissionSample]:
         rows = super().get_queryset(request)
-        # A list needs no pods, which are the large part.
+        # A list needs no pods, which are the largest part of a row.
         return rows if request.resolver_match and request.resolver_match.kwargs else rows.defer("pod")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -79,9 +81,12 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
         return f"{row.workload_kind}/{row.workload}" if row.workload else row.workload_kind or "–"
 
     @display(description="images")
-    def shown_images(self, row: AdmissionSample) -> str:
-        parts = [f"{n} {word}" for n, word in ((row.swapped, "swapped"), (row.kept, "kept")) if n]
-        return ", ".join(parts) or "–"
+    def shown_images(self, row: AdmissionSample) -> SafeString:
+        """The first images, with the decision on hover."""
+        shown = [(d["decision"], breakable(d["image"])) for d in row.decisions[:IMAGES]]
+        more = f"and {len(row.decisions) - IMAGES} more" if len(row.decisions) > IMAGES else ""
+        lines = format_html_join(mark_safe("<br>"), '<span title="{}">{}</span>', shown)
+        return format_html("{} {}", lines, more) if shown else mark_safe("–")
 
     @display(description="reasons")
     def shown_reasons(self, row: AdmissionSample) -> SafeString:
@@ -98,7 +103,7 @@ def _details(sample: AdmissionSample) -> dict[str, Any]:
 
 
 def _trail(decision: dict[str, Any]) -> dict[str, Any]:
-    """One image's decision, with its words."""
+    """The decision on one image, with the meaning of its reasons."""
     name = decision.get("filter")
     return {
         **decision,

@@ -1,4 +1,4 @@
-"""What all our admin pages share: no count of all rows, no editing of what the system writes."""
+"""What all admin pages share: no count of all rows, and no editing of rows that the system writes."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ else:
 
 
 MOST_PAGES: Final = 100
-"""Pages that a list is turned through. The database reads all rows before the page that is asked for."""
+"""Pages of a list. The database reads all rows before the requested page."""
 
 
 class InfinitePaginator(unfold_paginator.InfinitePaginator):
-    """Pages without a count; what lies behind the last one is found by filters and search. unfold's templates know it
-    by its name."""
+    """Pages without a count; rows after the last page are found by filters and search. unfold's templates look for this
+    class name."""
 
     def page(self, number: int | str) -> Any:
         return super().page(min(self.validate_number(number), MOST_PAGES))
 
 
 class CheckedSelection:
-    """Beside a ModelAdmin: a selection that names what can be no row is refused, and is no error inside."""
+    """Mixin of a ModelAdmin: rejects a selection with invalid keys, instead of a server error."""
 
     opts: Any
 
@@ -67,23 +67,23 @@ class CheckedSelection:
             for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 self.opts.pk.to_python(key)
         except ValidationError:
-            messages.error(request, "What is selected are no rows of this list: select them again.")
+            messages.error(request, "The selection is not valid for this list: select the rows again.")
             return None
         answer: HttpResponse | None = super().response_action(request, queryset)  # type: ignore[misc]
         return answer
 
 
 class PlainAdmin(CheckedSelection, ModelAdmin[M]):
-    """Lists that stay quick: nobody counts all rows, and pages are turned one by one."""
+    """Lists that stay fast: all rows are not counted."""
 
     paginator = InfinitePaginator
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True
-    empty_words: ClassVar[str] = "Rows come here by themselves."
-    """What to do first, or where rows come from, while there is none."""
+    empty_words: ClassVar[str] = "Rows appear here automatically."
+    """Shown while there are no rows: what to do first, or when rows appear."""
     list_per_page = 50
-    # What an index puts in order: by any other column the database would sort the whole table.
+    # Columns with an index: for any other column, the database would sort the whole table.
     sortable_by: ClassVar[Any] = ("id", "last_seen", "last_seen_at")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
@@ -96,13 +96,13 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         page = request.GET.get(PAGE_VAR, "")
         if page.isdecimal() and int(page) >= MOST_PAGES:
-            text = f"Lists end at page {MOST_PAGES}: filter or search to get to the rows behind it."
+            text = f"Lists end at page {MOST_PAGES}: use filters or search to find rows after it."
             messages.info(request, text)
         return super().changelist_view(request, extra_context)
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):
-    """Rows that only the system writes; times and sizes on their pages are those that people read."""
+    """Rows that only the system writes, with readable times and sizes on their pages."""
 
     def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         stored = [field for field in self.opts.fields if field.editable and not isinstance(field, models.AutoField)]
@@ -127,12 +127,12 @@ class ReadOnlyAdmin(PlainAdmin[M]):
 
 
 class SummedAdmin(ReadOnlyAdmin[M]):
-    """A list that adds up one column where a range of time is asked for, as a number that links here does: all rows
-    are too many for a page. ``list_before_template`` writes ``cl.total``."""
+    """A list that shows the sum of one column for a time range, as the numbers that link here do; the sum of all rows
+    would be too slow. ``list_before_template`` shows ``cl.total``."""
 
     summed: ClassVar[str]
     summed_within: ClassVar[str]
-    """The field of that time; a range without a beginning has all rows again."""
+    """The field of the time range; a range without a start would have all rows."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         page: Any = super().get_changelist_instance(request)
@@ -142,7 +142,7 @@ class SummedAdmin(ReadOnlyAdmin[M]):
 
 
 class WholeForm(ModelForm[M]):
-    """Checks the row as it will be stored: also the constraints with fields that the page does not show."""
+    """Validates the row as it will be stored: also constraints with fields that the form does not show."""
 
     def _get_validation_exclusions(self) -> set[str]:
         hidden: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
@@ -150,13 +150,13 @@ class WholeForm(ModelForm[M]):
 
 
 class ConfiguredAdmin(PlainAdmin[M]):
-    """Rows that operators edit, beside those of the configuration file, which are shown read-only."""
+    """Rows that operators edit, and those of the configuration file, which are read-only."""
 
     form = WholeForm  # type: ignore[assignment]
     sortable_by = None  # few rows
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Rows of the configuration file are shown as the file in force has them."""
+        """Shows rows of the configuration file as in the active file."""
         page: Any = super().get_changelist_instance(request)
         page.result_list = list(page.result_list)
         of_file = declared.in_force(self._declared)
@@ -190,13 +190,13 @@ class ConfiguredAdmin(PlainAdmin[M]):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
-            # Somebody has saved the like between the check and the write: the check sees it now.
+            # Another user saved such a row between validation and write: validation finds it now.
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The row's part of the history of changes, which has those by API too."""
+        """The change history of the row, which includes changes by API."""
         if not request.user.has_perm("auditlog.view_logentry"):
             return super().history_view(request, object_id, extra_context)
         kind = ContentType.objects.get_for_model(self.model)
@@ -204,7 +204,7 @@ class ConfiguredAdmin(PlainAdmin[M]):
         return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """No bulk deletion: it would take the configuration file's rows too."""
+        """No bulk deletion: it would also delete rows of the configuration file."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
 

@@ -1,4 +1,4 @@
-"""Columns that several lists have."""
+"""Columns that several lists share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STATUS_COLOURS = {
 STATE_COLOURS = {
     "mirrored": "success",
     "copying": "primary",
-    "waiting": "info",
+    "queued": "info",
     "failed": "danger",
     "paused": "warning",
     "absent": "warning",
@@ -36,7 +36,7 @@ STATE_COLOURS = {
 
 
 def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
-    """A time, relative, with the exact one on hover."""
+    """A column with a relative time, and the exact time on hover."""
 
     @admin.display(description=title or field.removesuffix("_at").replace("_", " "), ordering=field)
     def shown(self: Any, row: models.Model) -> Any:
@@ -46,7 +46,7 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
 
 
 def reading(field: models.Field[Any, Any]) -> str | Callable[[models.Model], Any]:
-    """How a page that nobody edits shows a field: its name, or what shows it as people read it."""
+    """How a read-only page shows a field: its name, or a function that formats its value."""
     shown: Callable[[Any], str] | None = None
     if isinstance(field, models.DateTimeField):
         shown = when
@@ -63,7 +63,7 @@ def reading(field: models.Field[Any, Any]) -> str | Callable[[models.Model], Any
 
 
 def breakable(reference: str) -> SafeString:
-    """An image's name that breaks at its slashes, where a narrow column breaks it."""
+    """An image reference that wraps after its slashes in a narrow column."""
     return mark_safe(escape(reference).replace("/", "/<wbr>"))  # noqa: S308
 
 
@@ -74,7 +74,8 @@ def status(self: Any, row: Any) -> SafeString:
 
 
 def state_of(mapping: ImageMapping) -> str:
-    """What a mapping comes to, in a word: what stands in its way first, then what is there, then its last job."""
+    """The state of a mapping, in a word: first whether it is paused or blocked, then whether the target has the image,
+    then the state of its last job."""
     if mapping.paused:
         return "paused"
     if mapping.obstacle:
@@ -84,5 +85,5 @@ def state_of(mapping: ImageMapping) -> str:
     job: MirrorJob | None = mapping.last_job
     if job is None:
         return "absent" if mapping.existence == "absent" else "unknown"
-    words = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "waiting", JobStatus.FAILED: "failed"}
+    words = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
     return words.get(JobStatus(job.status), "absent" if mapping.existence == "absent" else "unknown")

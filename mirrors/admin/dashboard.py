@@ -1,4 +1,4 @@
-"""The dashboard: what is mirrored, what is not and why, each number a link to the rows behind it."""
+"""The dashboard: what is mirrored, what is not and why; each number links to the rows that it counts."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
 
 
 def _registries(found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
-    """Configured registries, and what is known of each: its last test, what failed there, what it allows."""
+    """The configured registries, each with its last test, its failures and its rate limit."""
     enabled = Registry.objects.filter(enabled=True).annotate(test=RegistryCheck.newest_status())
     rows: Any = enabled.order_by("-role", "endpoint")[:REGISTRIES]
     shared = {row.endpoint.rpartition(":")[0] for row in rows}
@@ -127,8 +127,8 @@ def _registries(found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
 
 
 def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime) -> int:
-    """``shared`` are hosts that registries have on several ports. Errors of earlier releases carry the host alone: then
-    each job has to be looked at."""
+    """``shared`` are hosts with registries on several ports. Errors of earlier releases have the host without the port:
+    then the jobs have to be counted one by one."""
     name = row.endpoint.rpartition(":")[0] or row.endpoint
     if name in shared and name in by_host:
         ended = MirrorJob.objects.failed_at(*row.names).filter(status=JobStatus.FAILED, finished_at__gte=since)
@@ -150,15 +150,15 @@ def _failure(name: str, jobs: int, ended_since: dict[str, str]) -> dict[str, Any
 
 
 def banner() -> str:
-    """What stops all swapping, in large letters."""
+    """The message at the top of the page when swapping has stopped or the configuration is not applied."""
     if Switch(settings.ENVIRONMENT).is_off():
         return "Swapping is switched off: pods run from their sources."
     source = configured.source()
     if source is not None:
         if source.problem:
-            return "The configuration file has an error and is not in force: run manage.py config check."
+            return f"The configuration file is not applied; the last valid version is active. {source.problem}"
         if source.current.dry_run:
-            return "Dry run: everything is decided and recorded, and nothing is changed. Set dryRun: false to begin."
+            return "Dry run: all decisions are recorded and no pod is changed. Set dryRun: false to start swapping."
     return ""
 
 
@@ -177,7 +177,7 @@ def _running(job: MirrorJob) -> dict[str, Any]:
 
 
 def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:
-    """Data of charts, as JSON; labels are times, which a script writes in the viewer's zone."""
+    """Data of charts, as JSON; labels are times, which a script shows in the viewer's time zone."""
     points = list(points)
     times = [p.at.isoformat() for p in points]
     share = [_percent(p.coverage) for p in points]
@@ -201,7 +201,7 @@ def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, s
             "borderColor": colour,
             "backgroundColor": colour,
             "displayYAxis": True,
-            # Beside each other: unfold's default draws one bar in front of the other.
+            # Side by side: unfold's default draws one bar in front of the other.
             "grouped": len(lines) > 1,
         }
         for name, data, colour in lines
@@ -211,7 +211,7 @@ def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, s
 
 
 def _in_words(name: str, values: list[Any]) -> str:
-    """For those who don't see the line."""
+    """The data in text, for screen readers."""
     if not values:
-        return f"{name}: nothing yet"
-    return f"{name}: from {min(values)} to {max(values)}, at last {values[-1]}"
+        return f"{name}: no data yet"
+    return f"{name}: from {min(values)} to {max(values)}, last {values[-1]}"

@@ -1,4 +1,4 @@
-"""Admin of counted decisions, with the sum that other pages' numbers are."""
+"""Admin of counted decisions, with the sum that other pages show."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mirrors.selectors.statistics import MIRRORED, NOT_COUNTED
 
 
 class CoverageFilter(DropdownFilter):
-    """What the dashboard's coverage is made of."""
+    """The images that the dashboard's coverage counts."""
 
     title = parameter_name = "coverage"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("admitted", "Images that somebody wants mirrored"), ("mirrored", "Of these: run from the mirror")]
+        return [("admitted", "Admitted images that are to be mirrored"), ("mirrored", "Of these: run from the mirror")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DecisionCount]) -> QuerySet[DecisionCount]:
         if self.value() not in ("admitted", "mirrored"):
@@ -35,7 +35,7 @@ class CoverageFilter(DropdownFilter):
 @admin.register(DecisionCount)
 class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     list_display = ["at", "namespace", "source_host", "decision", "reason", "filter", "images"]
-    empty_words = "Counted as pods are admitted: register the webhook with your cluster, and create one."
+    empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
     list_filter = [CoverageFilter, RecentDecisions, RecentReasons, RecentFilters, ("hour", TimeRangeFilter)]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]

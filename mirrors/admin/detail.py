@@ -1,4 +1,4 @@
-"""Pages that show one row whole: what is known of it, what happened, and what can be done."""
+"""Detail pages: the data of one row, its history, and actions on it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mirrors.admin.base import ReadOnlyAdmin
 M = TypeVar("M", bound=models.Model)
 
 STOP_POLLING = 286
-"""htmx asks no more after this status."""
+"""The HTTP status after which htmx stops polling."""
 
 
 class DetailAdmin(ReadOnlyAdmin[M]):
-    """In place of a form. ``detail_template`` gets ``detail()``; ``live_template``, its part that refreshes itself,
-    gets ``live()``."""
+    """A detail page instead of a form. ``detail_template`` gets ``detail()``; ``live_template``, the part that is
+    refreshed, gets ``live()``."""
 
     detail_template: ClassVar[str]
     live_template: ClassVar[str] = ""
@@ -33,7 +33,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         raise NotImplementedError
 
     def live(self, request: HttpRequest, row: M) -> dict[str, Any]:
-        """``is_over`` in it ends the refreshing."""
+        """``is_over`` in it stops the refresh."""
         return {}
 
     def change_view(
@@ -65,7 +65,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         return render(request, self.live_template, context, status=status)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether this user may act on such rows."""
+        """Whether this user may run actions on such rows."""
         user = request.user
         return bool(user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}"))
 
@@ -74,5 +74,5 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         if not self.has_view_permission(request, row):
             raise PermissionDenied
         if row is None:
-            raise Http404(f"There is no {self.opts.verbose_name} {key}; it may have been deleted since.")
+            raise Http404(f"There is no {self.opts.verbose_name} {key}; it may have been deleted.")
         return row

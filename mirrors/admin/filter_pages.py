@@ -1,4 +1,4 @@
-"""The try-it page of filters: what each answers as one types, and what saving would change."""
+"""The page that tries filters: the result of each while you type, and the effect of saving."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CODE: Final = {"spellcheck": "false", "autocapitalize": "off", "class": "swapper
 
 
 class TrialForm(forms.Form):
-    """What is tried: a text, on a pod that was pasted or one that was admitted."""
+    """The input: an expression, and a pod that was pasted or admitted."""
 
     jmespath = forms.CharField(
         label="JMESPath",
@@ -43,20 +43,20 @@ class TrialForm(forms.Form):
         strip=False,
         max_length=8192,
         widget=UnfoldAdminTextareaWidget(attrs={**CODE, "rows": 5}),
-        help_text="A query on {obj, container}; where it is true the image is left alone.",
+        help_text="An expression on {obj, container}; an image for which it is true is excluded.",
     )
     admission = forms.ChoiceField(
         label="Recent admission",
         required=False,
         widget=UnfoldAdminSelectWidget(),
-        help_text="Without environment, commands, arguments and annotations: paste a pod for a filter that reads them.",
+        help_text="Without environment, commands, arguments and annotations: to try a filter on these, paste a pod.",
     )
     pod = forms.CharField(
-        label="Or a pod, pasted",
+        label="Or paste a pod",
         required=False,
         strip=False,
         widget=UnfoldAdminTextareaWidget(attrs={**CODE, "rows": 14}),
-        help_text="YAML or JSON of a Pod or any workload; without metadata.namespace it is tried in default.",
+        help_text="YAML or JSON of a Pod or a workload; without metadata.namespace, the namespace is default.",
     )
     filter = forms.IntegerField(required=False, widget=forms.HiddenInput())
     position = forms.IntegerField(required=False, widget=forms.HiddenInput())
@@ -65,12 +65,12 @@ class TrialForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["admission"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "None: the pod pasted below"), *_recent(str(self["admission"].value() or ""))]
+        field.choices = [("", "None: use the pod pasted below"), *_recent(str(self["admission"].value() or ""))]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A form that was read: the plan that its text makes, or what is wrong with the text."""
+    """A submitted form: the plan of its expression, or what is wrong with the expression."""
 
     expression: str
     row: Filter | None
@@ -79,7 +79,7 @@ class Asked:
 
 
 def try_page(request: HttpRequest) -> HttpResponse:
-    """GET with ``filter`` or ``admission``, or POST from the edit form with its text as it stands."""
+    """GET with ``filter`` or ``admission``, or POST from the edit form with its current expression."""
     _require(request)
     row = _row(request.POST.get("filter") or request.GET.get("filter"))
     initial: dict[str, Any] = {"jmespath": row.jmespath if row else "", "filter": row.pk if row else None}
@@ -106,7 +106,7 @@ def try_page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def answers(request: HttpRequest) -> HttpResponse:
-    """The part of the page that follows the typing."""
+    """The part of the page that is refreshed while you type."""
     _require(request)
     asked = _asked(request)
     context = _answers(asked, request.POST.get("admission", ""), request.POST.get("pod", ""))
@@ -115,7 +115,7 @@ def answers(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def impact(request: HttpRequest) -> HttpResponse:
-    """What saving it would change for the admissions of the last day."""
+    """The effect of saving on the admissions of the last 24 hours."""
     _require(request)
     asked = _asked(request)
     found = filter_plans.impact(asked.plan) if asked.plan else None
@@ -129,7 +129,7 @@ def impact(request: HttpRequest) -> HttpResponse:
 
 
 def _by_image(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """Changes of one image together, with some of its pods."""
+    """Changes grouped by image, with some of its pods."""
     groups: dict[tuple[str, str], list[Change]] = {}
     for change in changes:
         groups.setdefault((change.image, change.by), []).append(change)
@@ -159,11 +159,11 @@ def _ask(expression: str, row: Filter | None, position: int | None) -> Asked:
 
 
 def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
-    """What is shown of the text on the chosen pods; a text that is wrong leaves the filters in force to answer."""
+    """The results of the expression on the chosen pods; without a valid expression, those of the active filters."""
     chain = asked.plan.after if asked.plan else filter_plans.in_force()
     candidate = asked.plan.candidate if asked.plan else ""
     found, problem = _pods(admission, pod)
-    # One deadline for all that was pasted: this is asked as people type.
+    # One deadline for all pods, because this runs while people type.
     deadline = time.monotonic() + SECONDS
     return {
         "asked": asked,
@@ -184,12 +184,12 @@ def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, de
 
 
 def _pods(admission: str, text: str) -> tuple[list[PodManifest], str]:
-    """The chosen admission's pod, else those pasted; and what is wrong with them."""
+    """The pod of the chosen admission, or else the pasted ones; and what is wrong with them."""
     number = _number(admission)
     if number is not None:
         sample = AdmissionSample.objects.filter(pk=number).first()
         if sample is None:
-            return [], "This admission is kept no longer: choose another one, or paste a pod."
+            return [], "This admission was deleted: choose another one, or paste a pod."
         return [PodManifest(f"Pod/{sample.pod_name or '(no name)'}", sample.namespace, sample.pod)], ""
     if not text.strip():
         return [], ""
@@ -216,7 +216,7 @@ def _row(value: str | None) -> Filter | None:
 
 
 def _number(value: object) -> int | None:
-    """A number that a key or a position can be."""
+    """A number that is valid as a key or position."""
     text = str(value if value is not None else "")
     if not text.removeprefix("-").isdecimal() or len(text) > 18:
         return None

@@ -1,4 +1,4 @@
-"""Admin of filters: the code field, hits in the last day, and where the configuration file's come from."""
+"""Admin of filters: the expression field, hits in the last 24 hours, and where each filter is configured."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class FilterForm(WholeForm[Filter]):
         widget=UnfoldAdminTextareaWidget(
             attrs={"rows": 6, "spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}
         ),
-        help_text="A query on {obj, container}; images for which it is true are left alone. See docs/filters.md.",
+        help_text="An expression on {obj, container}; images for which it is true are excluded. See docs/filters.md.",
     )
 
     def clean_jmespath(self) -> str:
         text: str = self.cleaned_data["jmespath"].replace("\r\n", "\n")
         if not text.strip():
-            raise ValidationError("Write a query, such as obj.metadata.namespace == 'kube-system'.")
+            raise ValidationError("Enter an expression, such as obj.metadata.namespace == 'kube-system'.")
         validate_jmespath(text)
         return text
 
@@ -53,7 +53,7 @@ class FilterForm(WholeForm[Filter]):
 class FilterAdmin(ConfiguredAdmin[Filter]):
     form = FilterForm
     list_display = ["name", "shown_jmespath", "position", "shown_enabled", "shown_hits", "origin", "trial"]
-    empty_words = "A filter names images that are to be left alone."
+    empty_words = "A filter excludes images from mirroring and swapping."
     list_filter = ["managed_by", "enabled"]
     search_fields = ["name", "jmespath"]
     ordering = ["managed_by", "position", "id"]
@@ -77,7 +77,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         return [*ours, *super().get_urls()]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """The hits of all rows of the page come by one query."""
+        """Reads the hits of all rows of the page with one query."""
         page: Any = super().get_changelist_instance(request)
         since = (timezone.now() - filter_impact.A_DAY).replace(microsecond=0)
         hits = filter_impact.hits(since)
@@ -103,7 +103,8 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """From the try-it page its text begins the form; it comes as a POST, as an address has no room for it."""
+        """The form starts with the expression from the page that tries filters, sent as POST because it can be too
+        long for a URL."""
         if request.method == "POST" and "tried" in request.POST:
             tried = QueryDict(mutable=True)
             tried["jmespath"] = request.POST.get("jmespath", "")
@@ -115,11 +116,11 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     ) -> HttpResponse:
         if request.method == "POST" and "tried" in request.POST:
             request.method = "GET"
-            messages.info(request, "The text is the one that was tried, and is not saved yet.")
+            messages.info(request, "This is the expression that you tried. It is not saved yet.")
         return super().change_view(request, object_id, form_url, extra_context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Filter | None:
-        """With the text that was tried, where the try-it page leads back with one."""
+        """With the expression that was tried, where the page that tries filters sends one."""
         row: Filter | None = super().get_object(request, object_id, from_field)
         if row is not None and "tried" in request.POST and self.has_change_permission(request, row):
             row.jmespath = request.POST.get("jmespath", "")
@@ -152,7 +153,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
             self.message_user(request, f"{len(ours)} {'enabled' if enabled else 'disabled'}.", messages.SUCCESS)
         if from_file:
             words = (
-                f"{from_file} from the configuration file: change {_file()}, which webhooks then follow by themselves."
+                f"{from_file} from the configuration file: change {_file()}; webhooks apply the change automatically."
             )
             self.message_user(request, words, messages.WARNING)
 
@@ -166,12 +167,12 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     def shown_enabled(self, row: Filter) -> bool:
         return row.enabled
 
-    @display(description="hits in the last day")
+    @display(description="hits (24 h)")
     def shown_hits(self, row: Any) -> SafeString:
         link = links.decisions(row.since, filter=row.name)
         return format_html('<a class="text-link" href="{}">{}</a>', link, row.hits)
 
-    @display(description="from", ordering="managed_by", label={"file": "info", "admin": "primary"})
+    @display(description="managed by", ordering="managed_by", label={"file": "info", "admin": "primary"})
     def origin(self, row: Filter) -> tuple[str, str]:
         return ("file", "configuration file") if row.managed_by == ManagedBy.CONFIG else ("admin", "admin")
 
@@ -182,7 +183,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
 
 
 def _place(row: Filter) -> str:
-    """Where in the configuration file a filter stands; empty for one of the admin."""
+    """Where the filter is in the configuration file; empty for one of the admin."""
     return f"{row.name} in {_file()}" if row.managed_by == ManagedBy.CONFIG else ""
 
 

@@ -1,4 +1,4 @@
-"""Admin of the history of changes: who changed what and when; nobody edits it."""
+"""Admin of the change history: who changed what and when. It is read-only."""
 
 from __future__ import annotations
 
@@ -12,42 +12,48 @@ from django.utils.html import format_html, format_html_join
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import moment
+from mirrors.templatetags.humanise import past
 
 admin.site.unregister(LogEntry)
 
 SHOWN_CHARACTERS = 200
+WORDS = {"": "–", "None": "–", "True": "yes", "False": "no"}
 
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
-    list_display = ["at", "who", "action", "kind", "name", "fields_changed"]
-    empty_words = "No registry, filter, user or token was changed."
+    list_display = ["at", "who", "done", "kind", "name", "fields_changed"]
+    empty_words = "Appear after a registry, filter, user or API token is changed."
     list_filter = ["action", "content_type"]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
-    fields = ["at", "who", "remote_addr", "action", "kind", "object_repr", "before_and_after"]
-    readonly_fields = ["at", "who", "kind", "before_and_after"]
+    fields = ["at", "who", "remote_addr", "done", "kind", "object_repr", "before_and_after"]
+    readonly_fields = ["at", "who", "done", "kind", "before_and_after"]
 
-    at = moment("timestamp", "when")
+    at = moment("timestamp", "time")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return super().get_queryset(request).select_related("actor", "content_type")
 
-    @admin.display(description="who")
+    @admin.display(description="user")
     def who(self, entry: LogEntry) -> str:
         known: dict[str, str] = entry.additional_data or {}
         if name := known.get("user"):
             return f"{name} (API token {known['token']})" if "token" in known else name
         if entry.remote_addr:
-            # A log-in that renews an old hash, before it is through.
-            return "log-in"
+            # A sign-in that upgrades an old password hash, before the user is known.
+            return "sign-in"
         return known.get("by", "command line")
 
-    @admin.display(description="name", ordering="object_repr")
+    @admin.display(description="action", ordering="action")
+    def done(self, entry: LogEntry) -> str:
+        return past(entry.get_action_display())
+
+    @admin.display(description="object", ordering="object_repr")
     def name(self, entry: LogEntry) -> str:
         return entry.object_repr
 
-    @admin.display(description="what")
+    @admin.display(description="object type")
     def kind(self, entry: LogEntry) -> str:
         return entry.content_type.name
 
@@ -57,19 +63,27 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
-        lines = [(name, *_pair(change)) for name, change in sorted((entry.changes or {}).items())]
+        labels = _labels_of(entry)
+        lines = [(name, *_pair(change, labels.get(name, {}))) for name, change in sorted((entry.changes or {}).items())]
         return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", lines))
 
 
-def _pair(change: Any) -> tuple[str, str]:
-    """auditlog writes pairs, and for roles what was added or taken away."""
+def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:
+    """The labels of values by field, for fields with choices."""
+    model = entry.content_type.model_class()
+    fields = model._meta.concrete_fields if model is not None else ()
+    return {field.name: {str(key): str(label) for key, label in field.flatchoices} for field in fields}
+
+
+def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
+    """auditlog records pairs, and for roles the names that were added or removed."""
     if isinstance(change, dict):
         names = ", ".join(change.get("objects", []))
-        return ("", names) if change.get("operation") == "add" else (names, "")
-    before, after = change
+        return ("–", names) if change.get("operation") == "add" else (names, "–")
+    before, after = (labels.get(str(value), value) for value in change)
     return _short(before), _short(after)
 
 
 def _short(value: object) -> str:
-    text = "–" if value in (None, "", "None") else str(value)
+    text = WORDS.get(str(value), str(value))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

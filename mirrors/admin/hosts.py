@@ -1,4 +1,4 @@
-"""Admin of registries' hosts: which are paused, how many pulls they say are left, and an action that ends a pause."""
+"""Admin of rate limits: which hosts are rate limited, their remaining pulls, and an action that resumes a host."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from mirrors.templatetags.humanise import when
 
 def _resume(ids: Collection[int], actor: str) -> Done:
     count = services.resume_hosts(host_ids=ids, requested_by=actor)
-    return Done(f"{count} resumed." if count else "", () if count else ("None of these hosts is paused.",))
+    return Done(f"{count} resumed." if count else "", () if count else ("None of these hosts is rate limited.",))
 
 
 RESUME: Final = Act(
     "resume",
     "Resume",
-    "Copies from and to these hosts start again now, without waiting for the end of the pause. A host that still "
-    "limits requests asks for another pause.",
+    "Copies from and to these hosts start again now, before the rate limit ends. If a host still limits requests, "
+    "copies wait again.",
     _resume,
 )
 
@@ -34,18 +34,18 @@ RESUME: Final = Act(
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     list_display = ["host", "operation", "paused", "remaining", "updated"]
-    empty_words = "No registry has limited requests, or reported how many pulls are left."
+    empty_words = "Appear after a registry limits requests or reports remaining pulls."
     search_fields = ["host"]
     ordering = ["host", "operation"]
     actions = ["resume"]
 
     updated = moment("updated_at", "reported")
 
-    @admin.display(description="paused until")
+    @admin.display(description="rate limited")
     def paused(self, row: HostBudget) -> Any:
         if row.resting_until is None:
             return "–"
-        return when(row.paused_until) if row.paused_until else "over: one copy tries it first"
+        return when(row.paused_until) if row.paused_until else "ended; one copy tries first"
 
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, rows: QuerySet[HostBudget]) -> HttpResponse | None:

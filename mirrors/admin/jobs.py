@@ -1,4 +1,4 @@
-"""Admin of jobs: live progress, attempts with readable errors, and what can be done."""
+"""Admin of jobs: live progress, attempts with readable errors, and actions."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from mirrors.selectors.job_progress import copy_progress
 from mirrors.templatetags.humanise import size
 
 MOST_HOSTS: Final = 20
-"""Names of one registry in a list's address."""
+"""Host names of one registry in the URL of a list."""
 
 
 def _retry(ids: Collection[int], actor: str) -> Done:
-    return ordered(services.retry_jobs(job_ids=ids, requested_by=actor), "ordered anew.")
+    return ordered(services.retry_jobs(job_ids=ids, requested_by=actor), "queued again.")
 
 
 def _cancel(ids: Collection[int], actor: str) -> Done:
     acted = services.cancel_jobs(job_ids=ids, requested_by=actor)
     ended = sum(job.status == JobStatus.CANCELLED for job in acted.jobs)
     asked = len(acted.jobs) - ended
-    words = [f"{ended} cancelled."] * bool(ended) + [f"{asked} running: asked to stop."] * bool(asked)
+    words = [f"{ended} cancelled."] * bool(ended) + [f"{asked} running: cancel requested."] * bool(asked)
     return Done(" ".join(words), acted.refusals)
 
 
@@ -58,16 +58,16 @@ ACTS = {
     "retry": Act(
         "retry",
         "Retry",
-        "A new job copies the image of each of these jobs. The old jobs stay in the list as they ended.",
+        "The image of each of these jobs is queued again as a new job. The old jobs stay in the list.",
         _retry,
     ),
     "cancel": Act(
         "cancel",
         "Cancel",
-        "Jobs that wait end at once. Running jobs end within about ten seconds, unless their copy is done before. "
-        "Layers that are at the target already stay there, and a later copy uses them. Pods that ask for the image "
-        "start a new copy 10 minutes after the cancellation at the earliest; Retry starts one at once. To keep an "
-        "image from being mirrored, pause its mapping.",
+        "Queued jobs are cancelled immediately. Running jobs stop within about ten seconds, unless their copy finishes "
+        "before. Layers that are already at the target stay there, and a later copy uses them. Pods can start the next "
+        "copy of the image 10 minutes after the cancellation; Retry starts one immediately. To prevent an image from "
+        "being mirrored, pause its mapping.",
         _cancel,
         is_dangerous=True,
     ),
@@ -77,7 +77,7 @@ ACTS = {
 @admin.register(MirrorJob)
 class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     list_display = ["id", "image", "status_label", "priority", "attempts", "reason", "created", "finished"]
-    empty_words = "Nothing was ordered: create a pod that the webhook sees, or run manage.py mirror nginx:1.27."
+    empty_words = "Appear after a copy is requested: create a pod, or run manage.py mirror nginx:1.27."
     list_filter = [
         "status",
         "error_class",
@@ -88,7 +88,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         ("finished_at", TimeRangeFilter),
     ]
     search_fields = ["mapping__source", "mapping__target"]
-    search_help_text = "Any part of the image's name"
+    search_help_text = "Search by any part of the image reference"
     ordering = ["-id"]
     actions = ["retry", "cancel"]
     change_list_template = "admin/mirrors/jobs.html"
@@ -96,14 +96,14 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     live_template = "admin/mirrors/job_live.html"
 
     status_label = status
-    created = moment("created_at", "ordered")
-    finished = moment("finished_at", "ended")
+    created = moment("created_at", "queued")
+    finished = moment("finished_at", "finished")
 
     @admin.display(description="image", ordering="mapping__source")
     def image(self, job: MirrorJob) -> str:
         return breakable(job.mapping.source)
 
-    @admin.display(description="reason", ordering="error_class")
+    @admin.display(description="error type", ordering="error_class")
     def reason(self, job: MirrorJob) -> str:
         return job.get_error_class_display() if job.error_class else "–"
 
@@ -148,7 +148,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         try:
             priority = Priority(int(request.POST.get("priority", "")))
             services.set_priority(job_id=key, priority=priority, requested_by=request.user.get_username())
-            tell(request, Done(f"Its urgency is now: {priority.label.lower()}."))
+            tell(request, Done(f"The priority is now {priority.label.lower()}."))
         except (ValueError, services.JobStateError) as error:
             tell(request, Done("", [str(error)]))
         return HttpResponseRedirect(reverse("admin:mirrors_mirrorjob_change", args=[key]))
@@ -170,8 +170,8 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 @admin.register(MirrorAttempt)
 class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     list_display = ["id", "job", "number", "worker", "outcome", "error_class", "copied", "started", "finished"]
-    empty_words = "Noted when a worker takes a job; none of the jobs was taken so far."
-    # What failed and why is looked for among the jobs, which have indexes for it.
+    empty_words = "Appear after a worker starts a job."
+    # To search for failures and their reasons, use the list of jobs, which has indexes for it.
     list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
     list_before_template = "admin/mirrors/attempts_sum.html"
     summed, summed_within = "bytes_copied", "finished_at"
@@ -190,12 +190,12 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
 @admin.register(MirrorRequest)
 class MirrorRequestAdmin(ReadOnlyAdmin[MirrorRequest]):
     list_display = ["id", "job", "namespace", "service_account", "workload", "created"]
-    empty_words = "Noted when a pod asks for an image that is not mirrored yet."
+    empty_words = "Appear after a pod requests an image that is not mirrored yet."
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]
 
-    created = moment("created_at", "asked")
+    created = moment("created_at", "requested")
 
 
 @admin.register(JobProgress)

@@ -1,4 +1,4 @@
-"""Admin of log-ins: who came in, who failed, and who is locked out and may be let in again."""
+"""Admin of sign-ins: who signed in, whose sign-in failed, and who is locked and can be unlocked."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mirrors.admin.columns import moment
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
-    """Failures of the last minutes, which lock a log-in; to unlock it, delete its rows."""
+    """Recent failures, which lock a username; to unlock it, delete its rows."""
 
     list_display = ["at", "username", "ip_address", "failures_since_start", "user_agent"]
-    empty_words = "No log-in is locked."
+    empty_words = "No sign-in is locked."
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
     fields = ["at", "username", "ip_address", "failures_since_start", "user_agent", "path_info"]
     readonly_fields = ["at"]
 
-    at = moment("attempt_time", "when")
+    at = moment("attempt_time", "time")
 
     def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
         return request.user.has_perm("axes.delete_accessattempt")
@@ -29,25 +29,30 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
 
 @admin.register(AccessFailureLog)
 class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
-    list_display = ["at", "username", "ip_address", "locked_out", "user_agent"]
-    empty_words = "No log-in has failed."
+    list_display = ["at", "username", "ip_address", "was_locked", "user_agent"]
+    empty_words = "No sign-in has failed."
     list_filter = ["locked_out"]
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    fields = ["at", "username", "ip_address", "locked_out", "user_agent", "path_info"]
-    readonly_fields = ["at"]
+    fields = ["at", "username", "ip_address", "was_locked", "user_agent", "path_info"]
+    readonly_fields = ["at", "was_locked"]
 
-    at = moment("attempt_time", "when")
+    at = moment("attempt_time", "time")
+
+    @admin.display(description="locked")
+    def was_locked(self, row: AccessFailureLog) -> str:
+        """In words: Django's green check mark would look like success."""
+        return "locked" if row.locked_out else "no"
 
 
 @admin.register(AccessLog)
 class AccessLogAdmin(ReadOnlyAdmin[AccessLog]):
     list_display = ["at", "left", "username", "ip_address", "user_agent"]
-    empty_words = "Nobody has logged in since logs are kept."
+    empty_words = "Appear after a user signs in."
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
     fields = ["at", "left", "username", "ip_address", "user_agent"]
     readonly_fields = ["at", "left"]
 
-    at = moment("attempt_time", "when")
-    left = moment("logout_time", "logged out")
+    at = moment("attempt_time", "time")
+    left = moment("logout_time", "signed out")

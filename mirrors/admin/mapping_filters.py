@@ -1,4 +1,4 @@
-"""What a list of mappings can be narrowed to."""
+"""Filters of the list of mappings."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _OPEN = Q(paused=False, obstacle="")
 STATES: dict[str, tuple[str, Q]] = {
     "mirrored": ("Mirrored", _OPEN & Q(existence="present")),
     "copying": ("Copying", _OPEN & ~Q(existence="present") & Q(last_job__status="running")),
-    "waiting": ("Waiting for its copy", _OPEN & ~Q(existence="present") & Q(last_job__status="pending")),
+    "queued": ("Queued", _OPEN & ~Q(existence="present") & Q(last_job__status="pending")),
     "failed": ("Failed", _OPEN & ~Q(existence="present") & Q(last_job__status="failed")),
-    "absent": ("Not at the target", Q(existence="absent")),
+    "absent": ("Absent", Q(existence="absent")),
     "paused": ("Paused", Q(paused=True)),
-    "obstacle": ("In the way: tampered or immutable", ~Q(obstacle="")),
+    "obstacle": ("Blocked: tampered or immutable", ~Q(obstacle="")),
 }
 PRIVATE = "private"
 AGES = {
-    "day": ("In the last day", timedelta(days=1), True),
+    "day": ("In the last 24 hours", timedelta(days=1), True),
     "week": ("In the last 7 days", timedelta(days=7), True),
-    "not-week": ("Not for 7 days", timedelta(days=7), False),
-    "not-month": ("Not for 30 days", timedelta(days=30), False),
-    "not-quarter": ("Not for 90 days", timedelta(days=90), False),
+    "not-week": ("Not in the last 7 days", timedelta(days=7), False),
+    "not-month": ("Not in the last 30 days", timedelta(days=30), False),
+    "not-quarter": ("Not in the last 90 days", timedelta(days=90), False),
 }
 
 
@@ -47,7 +47,7 @@ class StateFilter(DropdownFilter):
 
 
 class ReasonFilter(DropdownFilter):
-    """Why an image is not mirrored: its last copy's error, or what stands in the way."""
+    """Why an image is not mirrored: the error of its last copy, or what blocks it."""
 
     title = "reason"
     parameter_name = "reason"
@@ -63,9 +63,9 @@ class ReasonFilter(DropdownFilter):
 
 
 class SeenFilter(DropdownFilter):
-    """When a pod, or a person, has last asked for it."""
+    """When a pod or a user last requested it."""
 
-    title = "last asked for"
+    title = "last requested"
     parameter_name = "seen"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
@@ -81,13 +81,13 @@ class SeenFilter(DropdownFilter):
 
 
 class AccessFilter(DropdownFilter):
-    """How the source can be read; private is whatever was read with credentials alone."""
+    """How the source can be read; images that were read only with credentials are private."""
 
     title = "access"
     parameter_name = "access"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(PRIVATE, "Private: with credentials"), *((value, str(label)) for value, label in Access.choices)]
+        return [(PRIVATE, "Private (needs credentials)"), *((value, str(label)) for value, label in Access.choices)]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Rows:
         found: Rows = queryset
@@ -97,7 +97,7 @@ class AccessFilter(DropdownFilter):
 
 
 class TargetFilter(DropdownFilter):
-    """Registries that images are brought to; sources are none of them."""
+    """Registries that images are mirrored to."""
 
     title = "target registry"
     parameter_name = "target_registry__id__exact"

@@ -1,4 +1,4 @@
-"""Admin of mappings: what is mirrored where, who uses it, and what can be done about it."""
+"""Admin of mappings: what is mirrored where, which workloads use it, and the actions on it."""
 
 from __future__ import annotations
 
@@ -39,12 +39,14 @@ SHOWN = 50
 
 
 def _mirror(ids: Collection[int], actor: str) -> Done:
-    return ordered(services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copies are requested.")
+    return ordered(
+        services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copy requested.", "copies requested."
+    )
 
 
 def _verify(ids: Collection[int], actor: str) -> Done:
     acted = services.verify_mappings(mapping_ids=ids, requested_by=actor)
-    return ordered(acted, "are verified by the next free worker.")
+    return ordered(acted, "verification queued.", "verifications queued.")
 
 
 def _pause(ids: Collection[int], actor: str) -> Done:
@@ -67,37 +69,36 @@ ACTS = {
             "mirror",
             "Mirror now",
             "A worker compares source and target of these images now, and copies those that are missing or have "
-            "moved. This is done under a configured dry run too.",
+            "changed. Dry run does not prevent this.",
             _mirror,
         ),
         Act(
             "verify",
             "Verify",
-            "A worker asks the target whether it has these images, and whether they are what was written there. "
-            "Nothing is copied.",
+            "A worker checks that the target has these images, and that they are unchanged since they were "
+            "written. Nothing is copied.",
             _verify,
         ),
         Act(
             "pause",
             "Pause",
-            "No copy of these images starts, and no pod is swapped to them, until they are resumed: new pods run them "
-            "from their sources. A copy that is running now is finished, a job that waits fails. Running pods are not "
-            "changed.",
+            "These images are not copied and pods are not swapped to them until you resume them: new pods run them "
+            "from their sources. A running copy finishes, a queued job fails. Running pods are not changed.",
             _pause,
         ),
         Act(
             "resume",
             "Resume",
-            "New pods are swapped to these images again. An image whose last job failed is copied again for pods 10 "
-            "minutes after that at the earliest; Mirror now starts a copy at once.",
+            "New pods are swapped to these images again. If the last job of an image failed, pods can start "
+            "the next copy 10 minutes after the failure; Mirror now starts one immediately.",
             _resume,
         ),
         Act(
             "forget",
             "Forget",
-            "These mappings are deleted with their jobs, their uses and what is known of who may use them. The images "
-            "stay at the target, and the next pod that asks for one starts from the beginning. Images that are being "
-            "copied stay: cancel their jobs first.",
+            "These mappings are deleted with their jobs, workloads and access records. The images stay at the "
+            "target, and the next pod that uses one creates a new mapping. Images that are being copied are not "
+            "deleted: cancel their jobs first.",
             _forget,
             is_dangerous=True,
             is_end=True,
@@ -109,17 +110,17 @@ ACTS = {
 @admin.register(ImageMapping)
 class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     list_display = ["image", "state", "shown_size", "access", "verified", "last_seen"]
-    empty_words = "Create a pod in a namespace that the webhook serves, or run manage.py mirror nginx:1.27."
+    empty_words = "Appear after a pod is admitted: create a pod, or run manage.py mirror nginx:1.27."
     list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, AccessFilter]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
-    search_help_text = "Any part of the image's name"
+    search_help_text = "Search by any part of the image reference"
     ordering = ["-id"]
     actions = ["mirror", "verify", "pause", "resume", "forget"]
     detail_template = "admin/mirrors/mapping.html"
 
-    verified = moment("verified_at", "target asked")
-    last_seen = moment("last_seen_at", "asked for")
+    verified = moment("verified_at", "last checked")
+    last_seen = moment("last_seen_at", "last requested")
 
     @admin.display(description="image", ordering="source")
     def image(self, row: ImageMapping) -> str:
@@ -175,7 +176,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
 
 
 def _entry_of(row: ImageMapping) -> SourceEntry | None:
-    """The registry entry in force whose credentials read the image."""
+    """The active registry entry whose credentials read the image."""
     of_file = configured.source()
     entries = source_entries(of_file.current) if of_file is not None else []
     catalog = SourceCatalog(
@@ -188,7 +189,8 @@ def _entry_of(row: ImageMapping) -> SourceEntry | None:
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     list_display = ["mapping", "namespace", "granted", "checked"]
     empty_words = (
-        "Noted when a worker tries the pull secrets of a namespace. All private images: Private images, in the menu."
+        "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
+        "the menu."
     )
     list_filter = ["granted"]
     list_select_related = ["mapping"]
@@ -201,7 +203,7 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
 @admin.register(ImageUse)
 class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
     list_display = ["mapping", "namespace", "workload_kind", "workload", "first_seen", "last_seen"]
-    empty_words = "Noted as pods are admitted: register the webhook with your cluster, and create one."
+    empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
     list_select_related = ["mapping"]
     search_fields = ["namespace", "workload", "mapping__source"]
     ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""The menu beside every page, in the order in which an operator asks."""
+"""The menu of every page, in the order in which operators need it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.urls import reverse
 
 PRIVATE_IMAGES = "imagemapping?access=private"
 SECTIONS = (
-    ("What is mirrored", (("Mappings", "imagemapping", "swap_horiz"), ("Jobs", "mirrorjob", "content_copy"))),
+    ("Images", (("Mappings", "imagemapping", "swap_horiz"), ("Jobs", "mirrorjob", "content_copy"))),
     (
-        "Who uses it",
+        "Usage",
         (
-            ("Uses", "imageuse", "deployed_code"),
+            ("Workloads", "imageuse", "deployed_code"),
             ("Private images", PRIVATE_IMAGES, "lock"),
             ("Pull secrets", "mappingaccess", "passkey"),
             ("Admissions", "admissionsample", "how_to_reg"),
@@ -24,29 +24,49 @@ SECTIONS = (
         (
             ("Filters", "filter", "filter_alt"),
             ("Registries", "registry", "dns"),
-            ("Webhooks and workers", "instance", "memory"),
             ("Target repositories", "targetrepository", "folder"),
         ),
     ),
     (
-        "Details",
+        "System",
         (
             ("Decisions", "decisioncount", "fact_check"),
-            ("Actions", "operatoraction", "manage_history"),
+            ("Activity", "operatoraction", "manage_history"),
             ("Attempts", "mirrorattempt", "history"),
-            ("Hosts", "hostbudget", "hourglass_empty"),
+            ("Rate limits", "hostbudget", "hourglass_empty"),
+            ("Processes", "instance", "memory"),
         ),
     ),
 )
 
+ACCESS = (
+    ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
+    ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
+    ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),
+    ("Change history", "auditlog.view_logentry", "admin:auditlog_logentry_changelist", "manage_history"),
+    ("Sign-ins", "axes.view_accesslog", "admin:axes_accesslog_changelist", "login"),
+    ("Failed sign-ins", "axes.view_accessfailurelog", "admin:axes_accessfailurelog_changelist", "gpp_maybe"),
+    ("Locked sign-ins", "axes.view_accessattempt", "admin:axes_accessattempt_changelist", "lock_clock"),
+    ("API", "mirrors.view_mirrorjob", "api-docs", "api"),
+)
+
+
+def place_of(url: str) -> tuple[str, str] | None:
+    """The section and the name of a list in the menu, by its URL."""
+    for section, entries in SECTIONS:
+        for name, model, _ in entries:
+            if _list(model) == url:
+                return section, name
+    return next((("Access", name) for name, _, link, _ in ACCESS if reverse(link) == url), None)
+
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
-    """What this user may see of it."""
+    """The entries that this user may see."""
     menu: list[dict[str, Any]] = [
         {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]},
     ]
     if request.user.has_perm("mirrors.view_imagemapping"):
-        menu[0]["items"].append({"title": "What would happen?", "icon": "help", "link": reverse("explain")})
+        menu[0]["items"].append({"title": "Explain a pod", "icon": "help", "link": reverse("explain")})
     for title, entries in SECTIONS:
         items = [
             {"title": name, "icon": icon, "link": _list(model), **_is_active(request, model)}
@@ -59,13 +79,13 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _list(model: str) -> str:
-    """The address of a model's list, with a query where one stands behind its name."""
+    """The URL of a model's list, with the query after its name if there is one."""
     name, mark, query = model.partition("?")
     return reverse(f"admin:mirrors_{name}_changelist") + mark + query
 
 
 def _is_active(request: HttpRequest, model: str) -> dict[str, bool]:
-    """Of the two entries that lead to the list of mappings, the one that it is narrowed to; the menu goes by paths."""
+    """Which of the two entries for the list of mappings is active; the menu itself compares only paths."""
     name = model.partition("?")[0]
     if name != "imagemapping":
         return {}
@@ -75,18 +95,8 @@ def _is_active(request: HttpRequest, model: str) -> dict[str, bool]:
 
 
 def _access(request: HttpRequest) -> list[dict[str, Any]]:
-    entries = (
-        ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
-        ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
-        ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),
-        ("History of changes", "auditlog.view_logentry", "admin:auditlog_logentry_changelist", "manage_history"),
-        ("Log-ins", "axes.view_accesslog", "admin:axes_accesslog_changelist", "login"),
-        ("Failed log-ins", "axes.view_accessfailurelog", "admin:axes_accessfailurelog_changelist", "gpp_maybe"),
-        ("Locked log-ins", "axes.view_accessattempt", "admin:axes_accessattempt_changelist", "lock_clock"),
-        ("API", "mirrors.view_mirrorjob", "api-docs", "api"),
-    )
     return [
         {"title": title, "icon": icon, "link": reverse(link)}
-        for title, permission, link, icon in entries
+        for title, permission, link, icon in ACCESS
         if request.user.has_perm(permission)
     ]

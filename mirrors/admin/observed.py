@@ -1,4 +1,4 @@
-"""Admin of what the system has observed: blobs, revisions, running processes, what people did."""
+"""Admin of what the system records: blobs, revisions, processes, activity of users."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import moment, status
+from mirrors.admin.quick_lists import label
 from mirrors.admin.recent_filter import RecentActions
 from mirrors.models import (
     BlobLocation,
@@ -22,8 +24,9 @@ from mirrors.models import (
     Revision,
 )
 from mirrors.selectors.current_state import SEEN_WITHIN
+from mirrors.templatetags.humanise import past
 
-# The queue's own rows are disposable wake-ups; its schedules are pickles that nobody may edit.
+# django-q2's rows are only wake-ups, and its schedules are pickles that must not be edited.
 for queue_row in (OrmQ, Schedule, Success, Failure):
     admin.site.unregister(queue_row)
 
@@ -44,22 +47,26 @@ class RevisionAdmin(ReadOnlyAdmin[Revision]):
 
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
-    list_display = ["created", "actor", "action", "subject", "details"]
-    empty_words = "Nobody has acted on mappings, jobs, registries or repositories."
+    list_display = ["created", "actor", "done", "subject", "details"]
+    empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
     list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 
-    created = moment("created_at", "when")
+    created = moment("created_at", "time")
+
+    @admin.display(description="action")
+    def done(self, row: OperatorAction) -> str:
+        return past(row.action)
 
 
 class ReportsFilter(DropdownFilter):
-    """The processes that count as running."""
+    """Whether a process is running."""
 
-    title, parameter_name = "reports itself", "reports"
+    title, parameter_name = "state", "reports"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No")]
+        return [("yes", "Running"), ("no", "Stopped")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Instance]) -> QuerySet[Instance]:
         now, reports = timezone.now(), Q(pk=None)
@@ -70,14 +77,19 @@ class ReportsFilter(DropdownFilter):
 
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
-    list_display = ["role", "name", "target", "notes", "started", "seen"]
-    empty_words = "No webhook or worker reports itself: start them (manage.py up runs all on one machine)."
+    list_display = ["role", "name", "state", "target", "notes", "started", "seen"]
+    empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
     list_filter = [ReportsFilter, "role"]
     search_fields = ["name"]
     ordering = ["role", "name"]
 
     started = moment("started_at")
-    seen = moment("seen_at", "last heard of")
+    seen = moment("seen_at", "last report")
+
+    @admin.display(description="state")
+    def state(self, row: Instance) -> SafeString:
+        is_running = timezone.now() - row.seen_at <= SEEN_WITHIN[row.role]
+        return label("running", "success") if is_running else label("stopped", "danger")
 
     @admin.display(description="target")
     def target(self, row: Instance) -> str:
@@ -89,8 +101,10 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
         found = [
             "dry run" if facts.get("dry_run") else "",
             "switched off" if facts.get("switched_off") else "",
-            "the configuration file has an error and is not in force" if facts.get("problem") else "",
-            f"certificate until {facts['certificate_expires_at'][:10]}" if facts.get("certificate_expires_at") else "",
+            "the configuration file has an error and is not applied" if facts.get("problem") else "",
+            f"certificate expires {facts['certificate_expires_at'][:10]}"
+            if facts.get("certificate_expires_at")
+            else "",
             f"{facts['processes']} processes" if facts.get("processes") else "",
         ]
         return ", ".join(filter(None, found)) or "–"
@@ -99,12 +113,12 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
 @admin.register(RegistryCheck)
 class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
     list_display = ["registry", "status_label", "requested_by", "created", "finished"]
-    empty_words = "Test a registry on its own page."
+    empty_words = "Appear after a connection test: open a registry and select Test connection."
     list_filter = ["status"]
     list_select_related = ["registry"]
     search_fields = ["registry__endpoint"]
     ordering = ["-id"]
 
     status_label = status
-    created = moment("created_at", "asked for")
-    finished = moment("finished_at", "ended")
+    created = moment("created_at", "requested")
+    finished = moment("finished_at", "finished")

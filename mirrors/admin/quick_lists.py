@@ -1,7 +1,7 @@
-"""Drawing lists: what is the same in each row is worked out once a page, or once a process.
+"""Faster rendering of lists: what is the same in each row is computed once per page or process.
 
-unfold works out the headers again for each row, and draws each row's box and label by a template: half of what a
-page of fifty rows costs.
+unfold computes the headers again for each row, and renders the checkbox and label of each row with a template. That is
+half of the time for a page of fifty rows.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _headers_once(listed: ChangeList) -> Iterator[dict[str, Any]]:
 
 
 def install() -> None:
-    """unfold offers no other place for it."""
+    """Replaces unfold's function, which has no other extension point."""
     unfold_list.result_headers = _headers_once
 
 
@@ -44,14 +44,14 @@ def box_for_all() -> SafeString:
 
 
 def box(key: object) -> SafeString:
-    """unfold's box that selects a row."""
+    """unfold's checkbox that selects a row."""
     before, after = _around_value()
     return format_html("{}{}{}", before, key, after)
 
 
 @lru_cache(maxsize=500)
 def label(text: str, colour: str = "") -> SafeString:
-    """unfold's coloured label; there are few different ones."""
+    """unfold's coloured label, cached because there are few different ones."""
     return SafeString(display_for_label(text, "–", {text: colour} if colour else True))
 
 

@@ -1,4 +1,4 @@
-"""Narrowing lists to values that were seen in the last days."""
+"""List filters with the values of the last days."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 
 class RecentValues(DropdownFilter):
-    """Values of the last days: nobody looks through all rows for those that there may be."""
+    """A filter with the values of the last days, because reading all rows for their values is too slow."""
 
     title = parameter_name = ""
     time_field = "hour"

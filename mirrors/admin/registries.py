@@ -1,4 +1,4 @@
-"""Admin of registries: how each is reached, whether that works, its limits and its last errors."""
+"""Admin of registries: connection settings, connection tests, rate limits and last errors."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class RegistryForm(WholeForm[Registry]):
     namespaces = NamespacesField(
         required=False,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Whose pods get private images by these credentials, such as: shop, billing. * for all. Without any, "
-        "the credentials serve public images only.",
+        help_text="Namespaces that may use private images read with these credentials, such as: shop, billing. Use * "
+        "for all. If empty, the credentials are used for public images only.",
     )
 
 
@@ -62,7 +62,7 @@ class RegistryForm(WholeForm[Registry]):
 class RegistryAdmin(ConfiguredAdmin[Registry]):
     form = RegistryForm
     list_display = ["endpoint", "prefix", "role", "kind", "last_test", "enabled", "managed_by"]
-    empty_words = "Name a target in the configuration file and run manage.py prepare; sources may be added here too."
+    empty_words = "Set a target in the configuration file and run manage.py prepare. You can also add sources here."
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = ["name", "endpoint"]
     ordering = ["role", "endpoint"]
@@ -79,12 +79,12 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
 
     @display(description="last test", label=STATUS_COLOURS)
     def last_test(self, row: Registry) -> str:
-        return str(getattr(row, "newest_test", None) or "none yet")
+        return str(getattr(row, "newest_test", None) or "not tested")
 
     def save_model(self, request: HttpRequest, obj: Registry, form: ModelForm[Registry], change: bool) -> None:
-        """Operators add sources; the target is the configuration file's."""
+        """Users add sources; the target is set in the configuration file."""
         obj.role, obj.kind = RegistryRole.SOURCE, RegistryKind.OCI
-        # A form sends all fields: what somebody has changed in it is what was given with the new host.
+        # A form sends all fields: only the changed ones were entered for the new host.
         given = CREDENTIALS if set(CREDENTIALS) & set(form.changed_data) else ()
         if obj.drop_credentials_of_former_host(given=given):
             messages.warning(request, CREDENTIALS_DROPPED)
@@ -106,7 +106,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         return [*own, *super().get_urls()]
 
     def may_test(self, request: HttpRequest) -> bool:
-        """Whether this user may have a registry tested: whoever may act on jobs."""
+        """Whether this user may test a registry: users who may change jobs."""
         return bool(request.user.has_perm("mirrors.change_mirrorjob"))
 
     def test_view(self, request: HttpRequest, key: int) -> HttpResponse:
@@ -128,7 +128,7 @@ def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
     settings = EngineSettings()
     errors = _failed_at(registry).select_related("mapping").order_by("-id")
     if registry.endpoint.startswith("*."):
-        # No index knows endings: of the many jobs those of the last days are looked at.
+        # There is no index on suffixes, so only jobs of the last days are searched.
         errors = errors.filter(finished_at__gt=timezone.now() - ERRORS_WITHIN).order_by("-finished_at")
     return {
         "registry": registry,
@@ -142,7 +142,7 @@ def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
 
 
 def _failed_at(registry: Registry) -> QuerySet[MirrorJob]:
-    """Jobs with an error of this registry, by whichever of its names."""
+    """Jobs with an error of this registry, under any of its names."""
     if registry.endpoint.startswith("*."):
         return MirrorJob.objects.filter(**registry.lookup_of("error_host"))
     return MirrorJob.objects.failed_at(*registry.names)

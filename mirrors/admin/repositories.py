@@ -1,4 +1,4 @@
-"""Admin of target repositories: which settings differ, and an action that brings them in line."""
+"""Admin of target repositories: which settings differ, and an action that applies the configured ones."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from mirrors.services import request_settings
 @admin.register(TargetRepository)
 class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     list_display = ["name", "registry", "what_differs", "comes_from", "problem", "asked", "checked"]
-    empty_words = "Noted when the first image is copied to a repository."
+    empty_words = "Appear after the first image is copied to a repository."
     list_filter = ["has_differences", "pulls_through"]
     list_select_related = ["registry"]
     search_fields = ["name"]
     ordering = ["-has_differences", "name"]
     actions = ["apply_settings"]
 
-    asked = moment("apply_requested_at", "to be applied since")
+    asked = moment("apply_requested_at", "apply requested")
     checked = moment("checked_at")
 
-    @admin.display(description="its images come")
+    @admin.display(description="images")
     def comes_from(self, row: TargetRepository) -> str:
-        return "through its cache" if row.pulls_through else "by copies"
+        return "pull-through cache" if row.pulls_through else "copied"
 
-    @admin.display(description="differs in")
+    @admin.display(description="differing settings")
     def what_differs(self, row: TargetRepository) -> str:
         return ", ".join(difference["setting"] for difference in row.differences)
 
@@ -38,7 +38,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
         count = request_settings(
             repository_ids=list(rows.values_list("pk", flat=True)), requested_by=request.user.get_username()
         )
-        messages.info(request, f"{count} repositories are given their settings by the next free worker.")
+        messages.info(request, f"Settings of {count} repositories will be applied by the next free worker.")
 
     def has_apply_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirrors.change_targetrepository")

@@ -1,4 +1,4 @@
-"""The page that orders anew whatever failed last with one error, and the lists that lead to it."""
+"""The page that retries all images whose last job failed with one error."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from mirrors.selectors.advice import advice_for
 COUNTED = 1_000
 
 ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
-"""A number of the dashboard names its time; what failed last is retried whenever that was."""
+"""Time ranges, which links of the dashboard have: last failures are retried whenever they happened."""
 
 
 def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> HttpResponse:
-    """Asks first, with how many there are; ``error_class`` and perhaps ``error_host`` say which."""
+    """Asks for confirmation with the number of jobs, selected by ``error_class`` and optionally ``error_host``."""
     given = request.POST if request.method == "POST" else request.GET
     error_class, host = given.get("error_class", ""), given.get("error_host", "")
     if error_class not in ErrorClass.values or not error_class:
-        tell(request, Done("", ["Say which error: open the list of failed jobs of one reason first."]))
+        tell(request, Done("", ["Select an error type first: filter the list of failed jobs by error."]))
         return HttpResponseRedirect(links.jobs(status__exact="failed"))
     if request.method == "POST":
         acted = services.retry_failed(
             error_class=error_class, error_host=host, requested_by=request.user.get_username()
         )
-        tell(request, ordered(acted, "ordered anew."))
+        tell(request, ordered(acted, "queued again."))
         return HttpResponseRedirect(links.jobs(trigger__exact="retry"))
     last = services.failed_last(error_class=error_class, error_host=host)
     jobs = list(last.select_related("mapping").order_by("-id")[: COUNTED + 1])
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"Retry all that failed last with: {ErrorClass(error_class).label}",
+        "title": f"Retry all failures with error: {ErrorClass(error_class).label}",
         "opts": model_admin.opts,
         "error_class": error_class,
         "error_host": host,
@@ -52,12 +52,12 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
 
 
 def retry_all_query(asked: QueryDict) -> str:
-    """The query of the page that retries all of an error, where a list is narrowed to that, and to one registry at
-    most: by anything else it would have other rows than the page."""
+    """The query of the page that retries all failures, if the list is filtered only by error and at most one registry:
+    with other filters, list and page would have different rows."""
     narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", *ENDED)}
     status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
     host = narrowed.pop("error_host", "") or narrowed.pop("error_host__exact", "")
-    # Several names of a registry are more than the page takes.
+    # The page takes only one name of a registry.
     if status != JobStatus.FAILED or not error or narrowed or "," in host:
         return ""
     return urlencode({"error_class": error} | ({"error_host": host} if host else {}))

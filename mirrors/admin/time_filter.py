@@ -1,4 +1,4 @@
-"""A range of time that lists can be narrowed to."""
+"""List filter for a time range."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2})(?::(\d{1,2}
 
 
 class TimeRangeFilter(RangeDateTimeFilter):
-    """unfold's, with times in UTC, which ``ranges.js`` shows and takes in the viewer's zone; a date alone is counted
-    from its first second to its last. What is no time gives no rows, and is told."""
+    """Like unfold's, with times in UTC, which ``ranges.js`` converts from and to the viewer's time zone. A date alone
+    means the whole day. An invalid time gives no rows and a message."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         try:
@@ -40,4 +40,6 @@ class TimeRangeFilter(RangeDateTimeFilter):
                 year, month, day, hour, minute, second = (int(part or 0) for part in found.groups())
                 return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         words = " ".join(filter(None, (date, time)))
-        raise ValueError(f"“{words}” is no time. Write a date like 2026-01-31, and perhaps a time like 13:05.")
+        raise ValueError(
+            f"“{words}” is not a valid time. Enter a date like 2026-01-31, and optionally a time like 13:05."
+        )

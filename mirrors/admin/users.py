@@ -1,6 +1,6 @@
-"""Admin of users and their roles, in the same clothes as the rest.
+"""Admin of users and their roles.
 
-A role is all that lets one in. Superusers are made and changed by superusers alone, and what a role may is not edited.
+Only users with a role can sign in. Only superusers create and change superusers, and permissions of roles are fixed.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class UserAdmin(CheckedSelection, DjangoUserAdmin, ModelAdmin):  # type: ignore[
     readonly_fields = ("came_in", "joined")
     add_fieldsets: Any = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
 
-    came_in = moment("last_login", "last log-in")
-    joined = moment("date_joined", "made")
+    came_in = moment("last_login", "last sign-in")
+    joined = moment("date_joined", "created")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -44,7 +44,7 @@ class UserAdmin(CheckedSelection, DjangoUserAdmin, ModelAdmin):  # type: ignore[
     @admin.display(description="roles")
     def roles(self, user: User) -> str:
         names = [group.name for group in user.groups.all()]
-        return ", ".join(["superuser", *names] if user.is_superuser else names) or "none: may not come in"
+        return ", ".join(["superuser", *names] if user.is_superuser else names) or "none: cannot sign in"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
@@ -61,7 +61,9 @@ class UserAdmin(CheckedSelection, DjangoUserAdmin, ModelAdmin):  # type: ignore[
         if db_field.name == "groups" and field is not None:
             field.label = "Role"
             field.queryset = Group.objects.filter(name__in=[role.group for role in ROLES])
-            field.help_text = "A viewer sees all, an operator acts on jobs and mappings, an admin configures."
+            field.help_text = (
+                "Viewers can read, operators can also change jobs and mappings, admins can also configure."
+            )
         return field
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -81,7 +83,7 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 @admin.register(Group)
 class GroupAdmin(CheckedSelection, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Roles are the product's: each migration writes what they may."""
+    """Roles are built in: each migration writes their permissions."""
 
     search_fields = ("name",)
 

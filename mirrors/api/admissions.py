@@ -1,4 +1,4 @@
-"""Recent admissions: a sample of the reviews, each with how its images were decided."""
+"""Recent admissions: a sample of the reviews, each with the decisions on its images."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from mirrors.vocabulary.reasons import meaning_of
 
 
 class DecidedImageSerializer(serializers.Serializer[Any]):
-    container = serializers.CharField(help_text="Its name; `volumes/NAME` for an image volume.")
+    container = serializers.CharField(help_text="Name of the container; `volumes/NAME` for an image volume.")
     image = serializers.CharField()
     decision = serializers.CharField(help_text="swap or keep.")
     reason = serializers.CharField()
-    meaning = serializers.SerializerMethodField(help_text="The reason in words.")
-    would = serializers.CharField(allow_null=True, help_text="The reason without dry run or the kill switch.")
+    meaning = serializers.SerializerMethodField(help_text="Meaning of the reason.")
+    would = serializers.CharField(
+        allow_null=True, help_text="Reason that would apply without dry run or the kill switch."
+    )
     target = serializers.CharField(allow_null=True)
     filter = serializers.CharField(allow_null=True)
 
@@ -28,9 +30,9 @@ class DecidedImageSerializer(serializers.Serializer[Any]):
 
 class AdmissionSerializer(serializers.ModelSerializer[AdmissionSample]):
     images = DecidedImageSerializer(many=True, read_only=True, source="decisions")
-    # Said here, as databases differ in how large they may become.
+    # Declared here, because the limits of a column differ between databases.
     swapped = serializers.IntegerField(read_only=True, help_text="Images that were swapped.")
-    kept = serializers.IntegerField(read_only=True, help_text="Images that were left as they are.")
+    kept = serializers.IntegerField(read_only=True, help_text="Images that were kept.")
 
     class Meta:
         model = AdmissionSample
@@ -50,7 +52,9 @@ class AdmissionSerializer(serializers.ModelSerializer[AdmissionSample]):
 
 
 class AdmissionDetailSerializer(AdmissionSerializer):
-    pod = serializers.SerializerMethodField(help_text="Without environment, commands, arguments and annotations.")
+    pod = serializers.SerializerMethodField(
+        help_text="Without environment variables, commands, arguments and annotations."
+    )
 
     class Meta(AdmissionSerializer.Meta):
         fields = (*AdmissionSerializer.Meta.fields, "pod")
@@ -62,7 +66,7 @@ class AdmissionDetailSerializer(AdmissionSerializer):
 
 
 class AdmissionViewSet(viewsets.ReadOnlyModelViewSet[AdmissionSample]):
-    """A sample of what was admitted, kept for seven days; the newest first."""
+    """A sample of the admitted pods, kept for seven days; newest first."""
 
     queryset = AdmissionSample.objects.all()
     serializer_class = AdmissionSerializer

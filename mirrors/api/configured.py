@@ -1,4 +1,4 @@
-"""Rows that the file declares and operators add to: registries, and what filters share with them."""
+"""Rows of the configuration file and of users: registries, and the base class that filters share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Declarable = TypeVar("Declarable", Filter, Registry)
 
 
 class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
-    """Rows that the configuration file may declare: those are shown, and can't be changed here."""
+    """Rows that the configuration file can declare; such rows are read-only here."""
 
     def get_object(self) -> Declarable:
         row: Any = super().get_object()
@@ -37,7 +37,7 @@ class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
         return rows
 
     def _bring_up_to_date(self, rows: Any) -> None:
-        """The configuration file's are shown as the file in force has them."""
+        """Shows rows of the configuration file as in the active file."""
         assert self.queryset is not None
         model: Any = self.queryset.model
         declared.bring_up_to_date(rows, declared.in_force(model))
@@ -46,7 +46,7 @@ class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
         try:
             return super().create(request, *args, **kwargs)
         except IntegrityError:
-            # Somebody has saved the like between the check and the write: the check sees it now.
+            # Another user saved such a row between validation and write: validation finds it now.
             return super().create(request, *args, **kwargs)
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -66,7 +66,7 @@ class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
 
 
 class RegistryViewSet(DeclarableViewSet[Registry]):
-    """Registries that images come from and go to. The target, and what the file declares, can't be changed here."""
+    """Source and target registries. The target and the registries of the configuration file are read-only here."""
 
     queryset = Registry.objects.all()
     serializer_class = serializers.RegistrySerializer
@@ -80,7 +80,8 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     @extend_schema(responses=serializers.RegistryInForceSerializer(many=True), filters=False)
     @action(detail=False, url_path="in-force", pagination_class=None, filter_backends=[])
     def in_force(self, request: Request) -> Response:
-        """Registries that webhooks and workers use now: the configuration file's as the file is, and the admin's."""
+        """The active registries, which webhooks and workers use now: those of the configuration file and of the
+        admin."""
         of_file = declared.in_force(Registry)
         rows = Registry.objects.filter(enabled=True).order_by("-role", "id")
         if of_file is not None:
@@ -92,7 +93,9 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     @extend_schema(request=None, responses={200: serializers.CheckSerializer, 201: serializers.CheckSerializer})
     @action(detail=True, methods=["post"])
     def check(self, request: Request, pk: str) -> Response:
-        """Have the next free worker test it. While a test is live, the answer is that one; look at it under checks."""
+        """Request a connection test, which the next free worker runs. While a test is active, that test is returned.
+        See
+        its results under checks."""
         found, is_new = services.request_check(registry=self.get_object(), requested_by=who(request))
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         return Response(serializers.CheckSerializer(found).data, status=code)
@@ -100,11 +103,11 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     @extend_schema(responses=serializers.CheckSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def checks(self, request: Request, pk: str) -> Response:
-        """Its last ten tests with their steps so far, the newest first."""
+        """The last ten connection tests with their steps so far; newest first."""
         rows = RegistryCheck.objects.filter(registry=self.get_object()).order_by("-id")[:10]
         return Response(serializers.CheckSerializer(rows, many=True).data)
 
 
 def _refuse_if_from_file(managed_by: str) -> None:
     if managed_by == ManagedBy.CONFIG:
-        raise PermissionDenied("This comes from the configuration file: change it there.")
+        raise PermissionDenied("This row is managed by the configuration file: change it there.")

@@ -18,7 +18,7 @@ from mirrors.selectors import filter_impact
 
 
 class FilterViewSet(DeclarableViewSet[Filter]):
-    """Queries for images that are neither mirrored nor swapped. Those of the configuration file are changed there."""
+    """Filters, which exclude images from mirroring and swapping. Those of the configuration file are read-only here."""
 
     queryset = Filter.objects.all()
     serializer_class = serializers.FilterSerializer
@@ -33,14 +33,13 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     @extend_schema(responses=serializers.FilterInForceSerializer(many=True), filters=False)
     @action(detail=False, url_path="in-force", pagination_class=None, filter_backends=[])
     def in_force(self, request: Request) -> Response:
-        """The filters that a review asks now, in their order: the configuration file's as the file is, then the
-        admin's."""
+        """The active filters, in the order of evaluation: those of the configuration file, then those of the admin."""
         return Response(serializers.FilterInForceSerializer(filter_impact.rows_in_force(), many=True).data)
 
     @extend_schema(request=tries.FilterTestSerializer, responses=tries.FilterAnswerSerializer(many=True), filters=False)
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def test(self, request: Request) -> Response:
-        """Try a query on a pod, image by image, without saving it."""
+        """Try an expression on the images of a pod, without saving it."""
         asked = tries.FilterTestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return Response(tries.try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
@@ -48,7 +47,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     @extend_schema(request=tries.FilterImpactSerializer, responses=tries.ImpactSerializer, filters=False)
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def impact(self, request: Request) -> Response:
-        """Which of the pods sampled in the last day would be decided otherwise if this were saved."""
+        """The images of pods sampled in the last 24 hours whose decision would change if this were saved."""
         asked = tries.FilterImpactSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return Response(tries.ImpactSerializer(tries.impact_of_filter(asked.validated_data)).data)

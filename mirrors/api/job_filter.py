@@ -1,4 +1,4 @@
-"""By what a list of jobs is narrowed."""
+"""Filters of the list of jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mirrors.models.mirror_job import MirrorJobQuerySet
 
 
 class JobFilter(FilterSet):  # type: ignore[misc]
-    error_host = CharFilter(method="at_registry", label="The registry that they failed at.", max_length=260)
+    error_host = CharFilter(method="at_registry", label="Registry at which the jobs failed.", max_length=260)
 
     class Meta:
         model = MirrorJob

@@ -1,6 +1,6 @@
-"""How many requests a minute: counted for each token, user or address, over all processes, and told in headers.
+"""Rate limits of the API: requests per minute for each token, user or address, over all processes, and in headers.
 
-One statement a request, in the database. Where the database does not answer nobody is refused for it.
+This takes one database statement per request. If the database does not respond, the limits do not apply.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ WINDOW: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a client stands: ``remaining`` of ``limit``, and when its window ends, in seconds from now."""
+class LimitUsage:
+    """How much of its limit a client has used, and when its window ends, in seconds from now."""
 
     policy: str
     limit: int
@@ -41,7 +41,7 @@ class Standing:
         return self.used > self.limit
 
     def headers(self) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers has them."""
+        """Headers as in draft-ietf-httpapi-ratelimit-headers."""
         left = max(0, self.limit - self.used)
         return {
             "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={WINDOW}',
@@ -50,46 +50,46 @@ class Standing:
 
 
 class RequestLimit(BaseThrottle):
-    """DRF's hook for requests that are let in."""
+    """DRF's hook for authenticated requests."""
 
     def __init__(self) -> None:
-        self._standing: Standing | None = None
+        self._usage: LimitUsage | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        self._standing = charge(request)
-        return self._standing is None or not self._standing.is_exceeded
+        self._usage = charge(request)
+        return self._usage is None or not self._usage.is_exceeded
 
     def wait(self) -> float | None:
-        return float(self._standing.seconds) if self._standing else None
+        return float(self._usage.seconds) if self._usage else None
 
 
 class LimitHeadersMiddleware:
-    """Writes where the client stands on the answer, whatever the answer is."""
+    """Adds the rate limit headers to every response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
-        standing: Standing | None = getattr(request, "rate_standing", None)
-        if standing is not None:
-            for name, value in standing.headers().items():
+        usage: LimitUsage | None = getattr(request, "rate_limit_usage", None)
+        if usage is not None:
+            for name, value in usage.headers().items():
                 response.headers[name] = value
         return response
 
 
-def charge(request: Request) -> Standing | None:
-    """Count a request once, however often it is asked; None where there is no limit, or no database."""
+def charge(request: Request) -> LimitUsage | None:
+    """Count a request only once, also if it is called again; None without a limit or a database."""
     django_request = request._request
-    if not hasattr(django_request, "rate_standing"):
-        django_request.rate_standing = _count(*_client(request))  # type: ignore[attr-defined]
-    standing: Standing | None = django_request.rate_standing  # type: ignore[attr-defined]
-    return standing
+    if not hasattr(django_request, "rate_limit_usage"):
+        django_request.rate_limit_usage = _count(*_client(request))  # type: ignore[attr-defined]
+    usage: LimitUsage | None = django_request.rate_limit_usage  # type: ignore[attr-defined]
+    return usage
 
 
 def _client(request: Request) -> tuple[str, str]:
-    """Under which policy it goes, and who it is."""
-    # Neither is asked for again where coming in has failed.
+    """The policy for a client, and its key."""
+    # Neither is computed again if authentication has failed.
     user, token = getattr(request, "_user", None), getattr(request, "_auth", None)
     if isinstance(token, ApiToken):
         return "token", hashlib.sha256(token.pk.encode()).hexdigest()[:32]
@@ -98,7 +98,7 @@ def _client(request: Request) -> tuple[str, str]:
     return "anonymous", network_of(request.META.get("REMOTE_ADDR", ""))
 
 
-def _count(policy: str, client: str) -> Standing | None:
+def _count(policy: str, client: str) -> LimitUsage | None:
     environment = settings.ENVIRONMENT
     limit = environment.api_anonymous_per_minute if policy == "anonymous" else environment.api_requests_per_minute
     if not limit:
@@ -108,4 +108,4 @@ def _count(policy: str, client: str) -> Standing | None:
     except DatabaseError:
         return None
     left = (count.ends_at - datetime.now(tz=UTC)).total_seconds()
-    return Standing(policy, limit, count.number, max(1, math.ceil(left)))
+    return LimitUsage(policy, limit, count.number, max(1, math.ceil(left)))

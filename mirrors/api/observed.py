@@ -1,4 +1,4 @@
-"""What was observed: uses, repositories, actions, running processes, numbers, health."""
+"""What the system records: workloads, repositories, activity, processes, statistics, health."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mirrors.selectors.statistics import Overview, numbers
 
 
 class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
-    """Which workloads run which image."""
+    """The workloads that use an image."""
 
     queryset = ImageUse.objects.select_related("mapping")
     serializer_class = serializers.UseSerializer
@@ -34,7 +34,7 @@ class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
 
 
 class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
-    """Repositories at the target, and which of their settings differ from what is configured."""
+    """Repositories at the target, and which of their settings differ from the configuration."""
 
     queryset = TargetRepository.objects.all()
     serializer_class = serializers.RepositorySerializer
@@ -45,17 +45,19 @@ class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
     @extend_schema(request=None, responses={202: serializers.RepositorySerializer})
     @action(detail=True, methods=["post"])
     def apply(self, request: Request, pk: str) -> Response:
-        """Have the next free worker give it the configured settings."""
+        """Request that the next free worker applies the configured settings."""
         row: TargetRepository = self.get_object()
         if not row.has_differences:
-            raise services.JobStateError(f"{row.name} is as it is configured: there is nothing to apply.")
+            raise services.JobStateError(
+                f"The settings of {row.name} do not differ from the configuration: there is nothing to apply."
+            )
         services.request_settings(repository_ids=[row.pk], requested_by=who(request))
         row.refresh_from_db()
         return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)
 
 
 class HostViewSet(viewsets.ReadOnlyModelViewSet[HostBudget]):
-    """Hosts of registries that asked us to wait, or reported how many pulls are left."""
+    """Hosts of registries that are rate limited, or that reported their remaining pulls."""
 
     queryset = HostBudget.objects.all()
     serializer_class = serializers.HostSerializer
@@ -66,20 +68,20 @@ class HostViewSet(viewsets.ReadOnlyModelViewSet[HostBudget]):
     @extend_schema(request=None, responses=serializers.HostSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """End its pause now. A host that still limits requests asks for another one."""
+        """End the rate limit of a host now. If the host still limits requests, copies wait again."""
         row: HostBudget = self.get_object()
         if not services.resume_hosts(host_ids=[row.pk], requested_by=who(request)):
-            raise services.JobStateError(f"{row.host} is not paused: there is nothing to resume.")
+            raise services.JobStateError(f"{row.host} is not rate limited: there is nothing to resume.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)
 
 
 OVERDUE = 600.0
-"""Seconds."""
+"""Seconds after which a job that no worker starts is a problem: twice the longest usual backlog."""
 
 
 class ActionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[OperatorAction]):
-    """What people did to jobs, mappings, registries and repositories, the newest first."""
+    """What users did with jobs, mappings, registries and repositories; newest first."""
 
     queryset = OperatorAction.objects.all()
     serializer_class = serializers.ActionSerializer
@@ -87,7 +89,7 @@ class ActionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[OperatorActio
 
 
 class InstanceViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
-    """Webhooks and workers as they last reported themselves."""
+    """Webhook and worker processes, with their last report."""
 
     queryset = Instance.objects.all()
     serializer_class = serializers.InstanceSerializer
@@ -96,7 +98,7 @@ class InstanceViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
 
 @method_decorator(conditional_page, name="dispatch")
 class StatsView(APIView):
-    """The numbers of the last hours."""
+    """Statistics of the last hours."""
 
     @extend_schema(
         parameters=[OpenApiParameter("hours", int, description="1 to 720; default 24.")],
@@ -112,7 +114,7 @@ class StatsView(APIView):
 
 
 class HealthView(APIView):
-    """Whether copies and swaps can go on: is there a worker, a webhook, and how long has the oldest job been due."""
+    """Whether images are copied and swapped: webhooks and workers run, and no job has been queued for too long."""
 
     @extend_schema(responses=serializers.HealthSerializer)
     def get(self, request: Request) -> Response:
@@ -123,10 +125,10 @@ class HealthView(APIView):
             for is_so, words in (
                 (
                     not processes["workers"],
-                    "No worker reports itself: nothing is copied. Start one, or look at its log.",
+                    "No worker is running: nothing is copied. Start one, or check its log.",
                 ),
-                (not processes["webhooks"], "No webhook reports itself: no pod is swapped. Look at its log."),
-                (oldest > OVERDUE, "A job has been due for over ten minutes: add workers, or look at their logs."),
+                (not processes["webhooks"], "No webhook is running: no pod is swapped. Check its log."),
+                (oldest > OVERDUE, "A job has been queued for over ten minutes: add workers, or check their logs."),
             )
             if is_so
         ]

@@ -1,4 +1,4 @@
-"""Pages by cursor: as quick at the millionth row as at the first, and no count of all."""
+"""Cursor pagination: as fast at the millionth row as at the first, without a count of all rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pages(CursorPagination):
     _queryset: QuerySet[Any]
 
     def get_ordering(self, request: Request, queryset: QuerySet[Any], view: Any) -> tuple[str, ...]:
-        """Rows of one moment stand by their key: without it a page could have a row of the page before."""
+        """Rows with the same time are ordered by key: without it, a row could be on two pages."""
         first = str(super().get_ordering(request, queryset, view)[0])
         sign = "-" if first.startswith("-") else ""
         return (first,) if first.removeprefix("-") == "id" else (first, f"{sign}id")
@@ -32,7 +32,7 @@ class Pages(CursorPagination):
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
     ) -> list[Any] | None:
-        """An order by a time lists the rows that have it: a cursor can't stand at one that has not."""
+        """Ordering by a time leaves out rows without it, because a cursor needs a value."""
         name = self.get_ordering(request, queryset, view)[0].removeprefix("-")
         if queryset.model._meta.get_field(name).null:
             queryset = queryset.filter(**{f"{name}__isnull": False})
@@ -40,7 +40,7 @@ class Pages(CursorPagination):
         return super().paginate_queryset(queryset, request, view)
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """A cursor of another order, or of nobody's making, is refused before the database sees it."""
+        """Rejects a cursor of another ordering, or an invalid one, before the database query."""
         try:
             _look_over(request.query_params.get(self.cursor_query_param, ""))
             cursor = super().decode_cursor(request)
@@ -50,19 +50,19 @@ class Pages(CursorPagination):
                 if cursor.reverse != order.startswith("-") and _is_longer_than_its_row(at, self._queryset.db):
                     return Cursor(cursor.offset, cursor.reverse, str(at - timedelta(microseconds=1)))  # type: ignore[arg-type]
         except (NotFound, DjangoValidationError, ValueError) as error:
-            words = "This is no cursor of this list in this order: begin without it, and follow `next`."
+            words = "This cursor is not valid for this list and ordering: start without it, and follow `next`."
             raise ValidationError({self.cursor_query_param: [words]}) from error
         return cursor
 
     def get_page_size(self, request: Request) -> int | None:
         asked = request.query_params.get(self.page_size_query_param, "")
         if asked and not (asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0):
-            raise ValidationError({self.page_size_query_param: ["Write a number from 1 to 200."]})
+            raise ValidationError({self.page_size_query_param: ["Must be a number from 1 to 200."]})
         return super().get_page_size(request)
 
 
 def _look_over(cursor: str) -> None:
-    """Raises ValueError for what DRF would take for a list's beginning: letters that say nothing."""
+    """Raises ValueError for text without meaning, which DRF would treat as the start of the list."""
     if cursor:
         said = parse_qs(b64decode(cursor, validate=True).decode("ascii"), strict_parsing=True)
         if not said.keys() <= {"o", "r", "p"}:
@@ -70,6 +70,6 @@ def _look_over(cursor: str) -> None:
 
 
 def _is_longer_than_its_row(at: Any, database: str) -> bool:
-    """SQLite compares times as texts, and its own clock writes three digits: 12.345 stands before 12.345000."""
+    """SQLite compares times as text, and its own clock writes three digits: 12.345 sorts before 12.345000."""
     is_whole = isinstance(at, datetime) and at.microsecond % 1_000 == 0
     return is_whole and connections[database].vendor == "sqlite"

@@ -1,4 +1,4 @@
-"""Parameters of lists: what a list does not know it refuses, where others would silently give all rows."""
+"""Query parameters of lists: unknown ones are rejected, because ignoring them would return all rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 
 class KnownParameters(BaseFilterBackend):
-    """A misspelt filter would select everything."""
+    """Rejects unknown parameters: a misspelt filter would select everything."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         if view.action == "list":
@@ -23,17 +23,17 @@ class KnownParameters(BaseFilterBackend):
             check(request, known.names)
             for name in known.booleans & set(request.query_params):
                 if request.query_params[name].lower() not in ("true", "false", ""):
-                    raise ValidationError({name: ["Write true or false."]})
+                    raise ValidationError({name: ["Must be true or false."]})
         return queryset
 
 
 class KnownOrdering(OrderingFilter):
-    """Refuses fields that a list can't be ordered by; a view that names none has ``id``."""
+    """Rejects fields that a list cannot be ordered by; the default is ``id``."""
 
     def get_default_valid_fields(
         self, queryset: QuerySet[Any], view: APIView, context: Any = None
     ) -> list[tuple[str, str]]:
-        # DRF's own takes every field that is shown: a sort of a million rows that no index helps.
+        # DRF allows every field of the serializer, also those without an index: slow with a million rows.
         return [("id", "id")]
 
     def remove_invalid_fields(
@@ -42,16 +42,16 @@ class KnownOrdering(OrderingFilter):
         fields = list(fields)
         valid = [name for name, _ in self.get_valid_fields(queryset, view, {"request": request})]
         if unknown := [field for field in fields if field.removeprefix("-") not in valid]:
-            words = f"The list can't be ordered by {', '.join(unknown)}; it can by: {', '.join(valid) or 'nothing'}."
+            words = f"This list cannot be ordered by {', '.join(unknown)}; allowed: {', '.join(valid) or 'none'}."
             raise ValidationError({"ordering": [words]})
         return fields
 
 
 def check(request: Request, names: Collection[str]) -> None:
-    """Raises ValidationError where a parameter is none of these, or stands there twice."""
-    words = f"There is no such parameter here; there are: {', '.join(sorted(names)) or 'none'}."
+    """Raises ValidationError if a parameter is not one of these, or is repeated."""
+    words = f"Unknown parameter; allowed: {', '.join(sorted(names)) or 'none'}."
     wrong = {name: [words] for name in request.query_params if name not in names}
-    repeated = ["It stands there twice: of several values one is taken."]
+    repeated = ["This parameter is repeated: only one value is allowed."]
     twice = {name: repeated for name, values in request.query_params.lists() if len(values) > 1}
     if wrong or twice:
         raise ValidationError({**twice, **wrong})
@@ -67,7 +67,7 @@ _known: dict[type, _Known] = {}
 
 
 def _known_of(view: Any) -> _Known:
-    """Worked out once a view."""
+    """Computed once per view."""
     if type(view) not in _known:
         found = DjangoFilterBackend().get_filterset_class(view, view.queryset)
         filters = found.base_filters if found else {}

@@ -1,4 +1,4 @@
-"""JSON bodies as they may come from anyone: whatever can't be taken is a parse error, never an error inside."""
+"""Parsing of untrusted JSON bodies: invalid input is a parse error, never a server error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class SafeJSONParser(JSONParser):
-    """Also refuses what is nested too deeply, and half characters, which no answer could repeat."""
+    """Also rejects deep nesting, and lone surrogates, which cannot be encoded in a response."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -22,7 +22,7 @@ class SafeJSONParser(JSONParser):
         try:
             found: dict[str, Any] = super().parse(stream, media_type, parser_context)
             if _SURROGATE.search(json.dumps(found, ensure_ascii=False)):
-                raise ParseError("JSON parse error - a \\u escape stands for half a character.")
+                raise ParseError("JSON parse error - a \\u escape is a lone surrogate.")
         except RecursionError:
-            raise ParseError("JSON parse error - it is nested too deeply.") from None
+            raise ParseError("JSON parse error - nested too deeply.") from None
         return found

@@ -1,4 +1,4 @@
-"""Which role a request needs: viewers read; what a view names in ``roles`` needs more."""
+"""The role that a request needs: viewer for reads, admin for writes, or what ``roles`` of a view says."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from mirrors.accounts.roles import Role, role_of_request
 
 
 class ByRole(BasePermission):
-    """``roles`` of a view: ``{action: Role}``; anything else that writes is for admins."""
+    """``roles`` of a view is ``{action: Role}``; other writes need the role admin."""
 
-    message = "Your role does not allow this: ask an administrator for a higher one."
+    message = ""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        # A method that a resource does not have is nobody's: the answer is that it is not there.
+        # A method that the resource does not have needs no role: the response is 405.
         is_missing = not hasattr(view, str(request.method).lower())
         default = Role.VIEWER if request.method in SAFE_METHODS or is_missing else Role.ADMIN
         needed: Role = getattr(view, "roles", {}).get(getattr(view, "action", None), default)
+        self.message = f"This needs the role {needed.group}: ask an administrator to assign it."
         return role_of_request(request) >= needed

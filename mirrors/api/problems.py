@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details, with codes that stay."""
+"""Errors as RFC 9457 problem details, with stable codes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from mirrors.services import JobStateError
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-HOW_TO_COME_IN: Final = "Send `Authorization: Token swp_…`; an admin makes tokens in the admin, under API tokens."
+HOW_TO_AUTHENTICATE: Final = "Send `Authorization: Token swp_…`; admins create tokens in the admin, under API tokens."
 
 
 class ConflictError(exceptions.APIException):
-    """The request is right, and the state of things does not allow it now."""
+    """The request is valid, but the current state does not allow it."""
 
     status_code = status.HTTP_409_CONFLICT
     default_detail = "Not possible now."
@@ -31,10 +31,10 @@ class ConflictError(exceptions.APIException):
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's hook; None leaves an error to Django, whose page is ``server_error``."""
+    """DRF's exception handler; for None, Django handles the error with ``server_error``."""
     if isinstance(error, JobStateError):
         error = ConflictError(str(error), code="job-state")
-    # Whoever is not let in is counted here, as DRF asks for limits only later.
+    # Counts unauthenticated requests here, because DRF checks limits after authentication.
     standing = charge(context["request"]) if isinstance(error, exceptions.APIException) else None
     if standing is not None and standing.is_exceeded:
         error = exceptions.Throttled(standing.seconds)
@@ -49,10 +49,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
 def _details(error: Exception, code: int) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
-        words = "The request has fields that can't be taken; `errors` says which, and why."
+        words = "Some fields are invalid; see `errors`."
         return _problem(code, "Invalid input", "invalid", words) | {"errors": _fields(error.detail)}
     if isinstance(error, Http404):
-        return _problem(code, "Not found", "not-found", "There is nothing under this address.")
+        return _problem(code, "Not found", "not-found", "There is no resource at this URL.")
     if isinstance(error, PermissionDenied):
         return _problem(code, "Forbidden", "permission-denied", "Your role does not allow this.")
     assert isinstance(error, exceptions.APIException)
@@ -61,7 +61,7 @@ def _details(error: Exception, code: int) -> dict[str, Any]:
     title = str(getattr(error, "default_detail", "Error")).rstrip(".")
     if "{" in title:
         title = HTTPStatus(code).phrase
-    detail = f"{error.detail} {HOW_TO_COME_IN}" if code == status.HTTP_401_UNAUTHORIZED else str(error.detail)
+    detail = f"{error.detail} {HOW_TO_AUTHENTICATE}" if code == status.HTTP_401_UNAUTHORIZED else str(error.detail)
     return _problem(code, title, name.replace("_", "-"), detail)
 
 
@@ -76,31 +76,35 @@ def _problem(code: int, title: str, name: str, detail: str) -> dict[str, Any]:
 
 
 def _answer(code: int, title: str, name: str, detail: str, **headers: str) -> JsonResponse:
-    """Outside of DRF's views."""
+    """A response outside of DRF's views."""
     return JsonResponse(_problem(code, title, name, detail), status=code, content_type=MEDIA_TYPE, headers=headers)
 
 
 def not_found(request: HttpRequest) -> JsonResponse:
-    """For addresses below ``/api/`` that no view has."""
-    words = "There is nothing under this address; /api/schema/ lists what there is."
+    """For URLs below ``/api/`` without a view."""
+    words = "There is no resource at this URL; /api/schema/ lists all resources."
     if is_valid_path(f"{request.path_info}/"):
-        words = f"Addresses of the API end with a slash: {request.path}/."
+        words = f"URLs of the API end with a slash: {request.path}/."
     return _answer(404, "Not found", "not-found", words)
 
 
 def bad_request(request: HttpRequest, *, is_too_large: bool) -> JsonResponse:
-    """What Django refuses before a view sees it."""
+    """Requests that Django rejects before a view is called."""
     if is_too_large:
         limit = (settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0) // 2**10
         return _answer(413, "Too large", "too-large", f"The body is larger than {limit} KiB: send less at once.")
-    words = "The address, its host name or the data sent is not what the server takes."
+    words = "The server does not accept the URL, its host name or the data sent."
     return _answer(400, "Bad request", "bad-request", words)
 
 
-def database_away(request: HttpRequest) -> JsonResponse:
-    words = "The database does not answer, or not in time. Nothing was changed; try again in a few seconds."
+def database_unavailable(request: HttpRequest) -> JsonResponse:
+    words = (
+        "The database cannot be reached, or does not respond in time. Nothing was changed; try again in a few seconds."
+    )
     return _answer(503, "Database unavailable", "database-unavailable", words, **{"Retry-After": "5"})
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    return _answer(500, "Server error", "error", "An error inside the API; its log has the reason.")
+    return _answer(
+        500, "Server error", "error", "An error occurred in the API; the cause is in the log of the web process."
+    )

@@ -1,4 +1,4 @@
-"""What the generated schema can't see by itself: how tokens are sent, and what errors look like."""
+"""Additions to the generated schema: how tokens are sent, and the format of errors."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PROBLEM: Final[dict[str, Any]] = {
         "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "Stays the same over versions."},
+        "code": {"type": "string", "description": "Stable across versions."},
         "detail": {"type": "string"},
         "errors": {
             "type": "object",
-            "description": "By field, for code `invalid`.",
+            "description": "Messages by field, for code `invalid`.",
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
         },
     },
@@ -30,12 +30,12 @@ class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        words = "`Token swp_…`: made in the admin, under API tokens."
+        words = "`Token swp_…`: created in the admin, under API tokens."
         return {"type": "apiKey", "in": "header", "name": "Authorization", "description": words}
 
 
 def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Every operation may answer with a problem."""
+    """Every operation can return a problem."""
     result["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for path in result["paths"].values():
@@ -45,7 +45,7 @@ def add_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
 
 
 def drop_limits_of_answers(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """What numbers a column can hold depends on the database, and tells a reader nothing."""
+    """Limits of integer columns depend on the database and do not help the reader."""
     for name, schema in result["components"]["schemas"].items():
         for field in schema.get("properties", {}).values() if not name.endswith("Request") else ():
             for limit in ("maximum", "minimum"):

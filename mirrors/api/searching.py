@@ -1,4 +1,4 @@
-"""``?search=``: the words of it, each in any of the resource's fields."""
+"""``?search=``: each word must be in one of the resource's search fields."""
 
 from __future__ import annotations
 

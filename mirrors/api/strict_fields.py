@@ -14,7 +14,7 @@ class StrictFields(serializers.Serializer[Any]):
         unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
         if unknown:
             names = ", ".join(name for name, field in self.fields.items() if not field.read_only)
-            words = f"There is no such field here; there are: {names}."
+            words = f"Unknown field; allowed: {names}."
             raise serializers.ValidationError({str(name): [words] for name in unknown})
         return super().to_internal_value(data)
 

@@ -1,4 +1,4 @@
-"""Trying filters: on a pod, and on the admissions of the last day; nothing is saved."""
+"""Trying filters on a pod, and on the admissions of the last 24 hours; nothing is saved."""
 
 from __future__ import annotations
 
@@ -17,67 +17,70 @@ from mirrors.selectors import filter_impact
 
 
 class FilterTestSerializer(StrictFields):
-    """A query, and the pod that it is tried on."""
+    """An expression, and the pod to try it on."""
 
     jmespath = serializers.CharField(max_length=8192)
-    pod = serializers.JSONField(help_text="The pod, as `kubectl get -o json` shows it.")
+    pod = serializers.JSONField(help_text="The pod, as from `kubectl get -o json`.")
 
 
 class FilterAnswerSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField(help_text="container, init container, ephemeral container or image volume.")
-    container = serializers.CharField(help_text="Its name, or that of the volume.")
+    container = serializers.CharField(help_text="Name of the container or volume.")
     image = serializers.CharField()
-    matches = serializers.BooleanField(allow_null=True, help_text="null: it failed, see `error`.")
+    matches = serializers.BooleanField(allow_null=True, help_text="null if the evaluation failed; see `error`.")
     error = serializers.CharField(allow_blank=True)
 
 
 class FilterImpactSerializer(StrictFields):
-    """A query as it would be saved: a new filter, or another text for one that is there."""
+    """An expression as it would be saved: of a new filter, or a new one for an existing filter."""
 
     jmespath = serializers.CharField(max_length=8192)
     filter = serializers.PrimaryKeyRelatedField(
-        queryset=Filter.objects.all(), default=None, allow_null=True, help_text="The filter whose text this would be."
+        queryset=Filter.objects.all(),
+        default=None,
+        allow_null=True,
+        help_text="Existing filter to change; null for a new one.",
     )
     position = serializers.IntegerField(
         default=None,
         allow_null=True,
         min_value=-(2**31),
         max_value=2**31 - 1,
-        help_text="Its own by default; 0 for a new one.",
+        help_text="Default: the filter's own position, or 0 for a new filter.",
     )
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
-    sample = serializers.IntegerField(help_text="The admission's id.")
+    sample = serializers.IntegerField(help_text="ID of the admission.")
     namespace = serializers.CharField()
     pod = serializers.CharField()
     container = serializers.CharField()
     image = serializers.CharField()
-    by = serializers.CharField(help_text="The filter that would leave it alone, or does so now.")
+    by = serializers.CharField(help_text="The filter that would exclude the image, or that excludes it now.")
 
 
 class ImpactSerializer(serializers.Serializer[Any]):
-    """What would change for the pods that were sampled in the last day; lists have 200 images at most."""
+    """What would change for the pods sampled in the last 24 hours; lists have at most 200 images."""
 
-    pods = serializers.IntegerField(help_text="Pods looked at; the newest 500 at most.")
+    pods = serializers.IntegerField(help_text="Number of pods checked; at most the newest 500.")
     images = serializers.IntegerField()
-    left_out = ChangeSerializer(many=True, help_text="Would be left alone, and are not now.")
+    left_out = ChangeSerializer(many=True, help_text="Images that would be newly excluded.")
     left_out_count = serializers.IntegerField()
-    mirrored = ChangeSerializer(many=True, help_text="Would no longer be left alone.")
+    mirrored = ChangeSerializer(many=True, help_text="Images that would no longer be excluded.")
     mirrored_count = serializers.IntegerField()
-    failures = serializers.IntegerField(help_text="Images on which the query failed.")
+    failures = serializers.IntegerField(help_text="Images for which the expression failed.")
     failure = serializers.CharField(allow_blank=True, help_text="The first failure.")
     is_cut = serializers.BooleanField(help_text="The time or the steps did not suffice for all pods.")
 
 
 def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
-    """One answer an image; raises ValidationError for a query that does not compile, and for what is no pod."""
+    """One result per image; raises ValidationError for an expression that does not compile, and for an invalid pod."""
     try:
         compiled = compile_filter("test", expression)
     except InvalidFilterError as error:
         raise _invalid(expression, error) from error
     if not isinstance(pod, dict):
-        raise ValidationError({"pod": ["This is no pod: it must be an object."]})
+        raise ValidationError({"pod": ["Not a valid pod: it must be an object."]})
     return [
         {
             "kind": trial.kind,
@@ -91,7 +94,7 @@ def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
 
 
 def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
-    """What saving it would change; raises ValidationError for a query that does not compile."""
+    """The effect of saving; raises ValidationError for an invalid expression."""
     try:
         found = filter_impact.plan(expression=asked["jmespath"], row=asked["filter"], position=asked["position"])
     except InvalidFilterError as error:

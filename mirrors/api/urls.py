@@ -1,4 +1,4 @@
-"""Addresses of the API, its schema and its documentation."""
+"""URLs of the API, its schema and its documentation."""
 
 from __future__ import annotations
 

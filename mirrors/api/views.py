@@ -1,4 +1,4 @@
-"""Mappings and jobs. Reads go by the rows; whatever acts goes through ``mirrors.services``."""
+"""Mappings and jobs. Actions use ``mirrors.services``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ATTEMPTS = 100
 
 
 class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
-    """Which source image lives where at the target, and what is known of it."""
+    """Source images, their place at the target, and their state."""
 
     queryset = ImageMapping.objects.all()
     serializer_class = serializers.MappingSerializer
@@ -43,18 +43,20 @@ class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
     def mirror(self, request: Request, pk: str) -> Response:
-        """Mirror it now. While a job of it is live, the answer is that job."""
+        """Mirror the image now. While a job of the image is active, that job is returned."""
         return _job_of(services.mirror_mappings, self.get_object(), request)
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
     def verify(self, request: Request, pk: str) -> Response:
-        """Have a worker ask the target whether it has the image as it was written. While a job is live, it is that."""
+        """Request a verification: a worker checks that the target has the image unchanged. An active job is
+        returned."""
         return _job_of(services.verify_mappings, self.get_object(), request)
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Forget it, with its history. The image stays at the target; the next pod that asks for it begins anew."""
+        """Delete the mapping and its history. The image stays at the target; the next pod that uses it creates a new
+        one."""
         _, refusals = services.forget_mappings(mapping_ids=[self.get_object().pk], requested_by=who(request))
         if refusals:
             raise services.JobStateError(refusals[0])
@@ -63,13 +65,13 @@ class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
-        """Neither mirror nor swap it until it is resumed."""
+        """Pause the mapping: the image is neither mirrored nor swapped until you resume it."""
         return self._set_paused(paused=True)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        """Mirror and swap it again."""
+        """Resume the mapping: the image is mirrored and swapped again."""
         return self._set_paused(paused=False)
 
     def _set_paused(self, *, paused: bool) -> Response:
@@ -81,7 +83,7 @@ class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
 
 @method_decorator(conditional_page, name="dispatch")
 class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJob]):
-    """Orders to copy an image. A job that has ended never changes: a retry is a new one."""
+    """Jobs, each of which copies an image. A finished job never changes: a retry is a new job."""
 
     queryset = MirrorJob.objects.select_related("mapping")
     serializer_class = serializers.JobSerializer
@@ -97,7 +99,7 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
         responses={200: serializers.JobSerializer, 201: serializers.JobSerializer},
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Mirror an image now. While a job of it is live, the answer is that job."""
+        """Mirror an image now. While a job of the image is active, that job is returned."""
         order = serializers.OrderSerializer(data=request.data)
         order.is_valid(raise_exception=True)
         return _ordered(order.validated_data["image"], request)
@@ -105,7 +107,7 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
-        """Order the job's image anew. While a job of it is live, the answer is that job."""
+        """Retry the job as a new job. While a job of the image is active, that job is returned."""
         job = self.get_object()
         if job.status in MirrorJob.ACTIVE:
             return _answer(job, is_new=False)
@@ -114,14 +116,14 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """End a pending job at once, a running one at its next heartbeat."""
+        """Cancel a queued job immediately, a running one at its next heartbeat."""
         job = services.cancel_job(job_id=self.get_object().pk, requested_by=who(request))
         return Response(self.get_serializer(job).data)
 
     @extend_schema(request=serializers.PrioritySerializer, responses=serializers.JobSerializer)
     @action(detail=True, methods=["post"])
     def priority(self, request: Request, pk: str) -> Response:
-        """Make a job that waits more or less urgent."""
+        """Change the priority of a queued job."""
         asked = serializers.PrioritySerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         job = services.set_priority(
@@ -132,7 +134,7 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @extend_schema(request=serializers.RetryFailedSerializer, responses=serializers.RetriedSerializer)
     @action(detail=False, methods=["post"], url_path="retry-failed", filter_backends=[], pagination_class=None)
     def retry_failed(self, request: Request) -> Response:
-        """Order anew all images whose last job failed with this error."""
+        """Retry all images whose last job failed with this error."""
         asked = serializers.RetryFailedSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         acted = services.retry_failed(**asked.validated_data, requested_by=who(request))
@@ -142,14 +144,14 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     @extend_schema(responses=serializers.AttemptSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None, filter_backends=[])
     def attempts(self, request: Request, pk: str) -> Response:
-        """What each worker that took it did, with its log; of more than 100 the last."""
+        """The attempts of a job with their logs; at most the last 100."""
         newest = MirrorAttempt.objects.filter(job=self.get_object()).order_by("-number")[:ATTEMPTS]
         return Response(serializers.AttemptSerializer(list(reversed(newest)), many=True).data)
 
     @extend_schema(responses=serializers.ProgressSerializer)
     @action(detail=True)
     def progress(self, request: Request, pk: str) -> Response:
-        """Bytes and blobs of a running copy, twice a second."""
+        """Bytes and blobs of a running copy, updated twice a second."""
         job: MirrorJob = self.get_object()
         seen = copy_progress(job)
         return Response(serializers.ProgressSerializer(seen or NOT_BEGUN).data)
@@ -163,14 +165,14 @@ def _ordered(image: str, request: Request) -> Response:
 
 
 def _job_of(act: Callable[..., services.BulkResult], mapping: ImageMapping, request: Request) -> Response:
-    """The job that comes of an act on one mapping."""
+    """The job that results from an action on one mapping."""
     return _answer_of(act(mapping_ids=[mapping.pk], requested_by=who(request)))
 
 
 def _answer_of(acted: services.BulkResult) -> Response:
-    """The one job of an act; 201 where it is a new one."""
+    """The resulting job of an action; 201 if it is new."""
     if not acted.jobs:
-        raise services.JobStateError(acted.refusals[0] if acted.refusals else "It can't be ordered now.")
+        raise services.JobStateError(acted.refusals[0] if acted.refusals else "The job cannot be queued now.")
     return _answer(acted.jobs[0], is_new=acted.jobs[0].id in acted.made)
 
 

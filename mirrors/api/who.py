@@ -1,4 +1,4 @@
-"""Who asks."""
+"""The user of a request."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from rest_framework.request import Request
 
 
 def who(request: Request) -> str:
-    """As rows keep it."""
+    """The username that rows record."""
     return request.user.get_username()

@@ -13,7 +13,7 @@ from mirrors.demo.storage import Storage
 
 
 class MemoryRegistry:
-    """Started by `start()` or a `with` block. `gatekeeper` asks for a log-in, None lets everybody do everything."""
+    """Started by `start()` or a `with` block. `gatekeeper` requires authentication, None allows anonymous access."""
 
     def __init__(self, *, port: int = 0, gatekeeper: Gatekeeper | None = None) -> None:
         self.storage = Storage()
@@ -24,7 +24,7 @@ class MemoryRegistry:
 
     @property
     def host(self) -> str:
-        """`127.0.0.1:port`, as it stands in image references."""
+        """`127.0.0.1:port`, as in image references."""
         return f"127.0.0.1:{self._server.server_port}"
 
     def start(self) -> Self:

@@ -46,7 +46,7 @@ class Storage:
             return True
 
     def manifest(self, repository: str, reference: str) -> tuple[str, str, bytes] | None:
-        """Digest, media type and bytes of what a tag or digest stands for."""
+        """Digest, media type and bytes of a tag or digest."""
         with self.lock:
             digest = self.tags.get((repository, reference), reference)
             found = self.manifests.get((repository, digest))

@@ -37,7 +37,7 @@ LOG_LINES: Final = 15
 
 
 class StoryError(Exception):
-    """The demo could not go on; the message says why and shows the end of the log."""
+    """The demo failed; the message says why and shows the end of the log."""
 
 
 class Story:
@@ -165,7 +165,7 @@ class Story:
 
     def _show(self, answer: dict[str, Any]) -> None:
         if "patch" not in answer:
-            self._say("allowed, [yellow]kept as it is[/]: not mirrored yet; a copy is ordered")
+            self._say("allowed, [yellow]kept as it is[/]: not mirrored yet; a copy is requested")
             return
         self._say("allowed, [green]swapped[/] by this JSON patch:")
         self._console.print(JSON(base64.b64decode(answer["patch"]).decode()))

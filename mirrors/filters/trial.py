@@ -173,7 +173,7 @@ def _compare(impact: Impact, sample: Sampled, slot: ImageSlot, was: str, now: st
 
 def _answer(compiled: CompiledFilter, data: dict[str, Any], budget: ReviewBudget, deadline: float) -> Answer:
     if time.monotonic() > deadline:
-        return Answer(compiled.name, None, "not asked: these filters take too long on this pod")
+        return Answer(compiled.name, None, "not evaluated: these filters take too long on this pod")
     try:
         return Answer(compiled.name, compiled.matches(data, budget))
     except (FilterEvaluationError, ReviewBudgetError) as error:

@@ -65,7 +65,7 @@ class ImageRef:
         registry, remainder = _split_registry(text)
         match = _REMAINDER.fullmatch(remainder)
         if match is None:
-            raise InvalidReferenceError(f"{_quote(text)} is no image reference: {_reason(remainder)}")
+            raise InvalidReferenceError(f"{_quote(text)} is not a valid image reference: {_reason(remainder)}")
         repository, tag, digest = match.groups()
         if len(repository) > MAX_REPOSITORY:
             raise InvalidReferenceError(
@@ -112,7 +112,9 @@ class TargetName:
         object.__setattr__(self, "_hosts", frozenset(_address(name, self.default_port) for name in names))
         object.__setattr__(self, "prefix", self.prefix.strip("/"))
         if self.prefix and not _PATH_ONLY.fullmatch(self.prefix):
-            raise InvalidReferenceError(f"prefix {_quote(self.prefix)} is no repository path: {_reason(self.prefix)}")
+            raise InvalidReferenceError(
+                f"prefix {_quote(self.prefix)} is not a valid repository path: {_reason(self.prefix)}"
+            )
         if len(self.prefix) > self.max_repository // 2:
             raise InvalidReferenceError(
                 f"prefix {_quote(self.prefix)} is longer than half of the {self.max_repository} characters of a name"
@@ -152,7 +154,9 @@ def normalise_host(text: str) -> str:
     host = text.lower() if len(text) <= MAX_HOST else ""
     match = _HOST.fullmatch(host)
     if match is None:
-        raise InvalidReferenceError(f"{_quote(text)} is no registry host; write host, host:port or [IPv6 address]:port")
+        raise InvalidReferenceError(
+            f"{_quote(text)} is not a valid registry host; use host, host:port or [IPv6 address]:port"
+        )
     if match[2] and not 0 < int(match[2]) < 65536:
         raise InvalidReferenceError(f"{_quote(text)}: ports go from 1 to 65535")
     port = f":{int(match[2])}" if match[2] else ""
@@ -210,7 +214,7 @@ def _ipv6_text(text: str) -> str:
     try:
         address = ipaddress.IPv6Address(text)
     except ValueError:
-        raise InvalidReferenceError(f"{_quote(text)} is no IPv6 address") from None
+        raise InvalidReferenceError(f"{_quote(text)} is not a valid IPv6 address") from None
     if address.ipv4_mapped:
         # Newer Pythons print these with dots, which the grammar of references does not know.
         return ":".join(f"{int(group, 16):x}" for group in address.packed.hex(":", 2).split(":"))

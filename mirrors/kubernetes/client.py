@@ -21,8 +21,8 @@ SECONDS: Final = 10.0
 class ClusterError(Exception):
     """Something can't be read from the cluster; the message says why.
 
-    ``is_passing`` where it may go well the next time; ``is_missing`` where there is no such thing; ``says_step`` where
-    the message itself says what to do next.
+    ``is_passing`` if a retry may succeed; ``is_missing`` if the object does not exist; ``says_step`` if the message
+    says what to do next.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ def own_namespace() -> str:
 
 
 def client() -> lightkube.Client:
-    """Raises ClusterError where there is no cluster."""
+    """Raises ClusterError outside of a cluster."""
     return _client(os.environ.get("KUBECONFIG", ""))
 
 

@@ -22,14 +22,14 @@ def password(reference: str) -> str:
     labels = secret.metadata.labels if secret.metadata else None
     if (labels or {}).get(LABEL) != "true":
         raise ClusterError(
-            f'Secret {namespace}/{name} lacks the label {LABEL}: "true", without which it may not serve as a log-in'
+            f'Secret {namespace}/{name} lacks the label {LABEL}: "true", which is required for credentials'
         )
     try:
         value = base64.b64decode((secret.data or {})[key]).decode().rstrip("\r\n")
     except KeyError:
         raise ClusterError(f"Secret {namespace}/{name} has no key {key}") from None
     except ValueError:
-        raise ClusterError(f"the key {key} of Secret {namespace}/{name} is no text") from None
+        raise ClusterError(f"the key {key} of Secret {namespace}/{name} is not text") from None
     if not value:
         raise ClusterError(f"the key {key} of Secret {namespace}/{name} is empty")
     return value

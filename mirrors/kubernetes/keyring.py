@@ -1,4 +1,4 @@
-"""Log-ins of pull secrets, and which of them are for an image: as the kubelet matches them. Pure.
+"""Credentials of pull secrets, and which of them match an image, as in the kubelet. Pure.
 
 https://kubernetes.io/docs/concepts/containers/images/#config-json: wildcards for parts of the host, ports that are
 equal, paths as prefixes, and all that match tried in turn, the most specific first.
@@ -29,7 +29,7 @@ class InvalidSecretError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A log-in, and the host and path that it is for."""
+    """Credentials, and their host and path."""
 
     key: str
     credential: Credential
@@ -44,7 +44,7 @@ class Entry:
 
 
 def _host_matches(pattern: str, host: str) -> bool:
-    """A wildcard stands for one part of the name, or for some of its letters; it never reaches over a dot."""
+    """A wildcard matches one part of the name, or some of its letters, but never a dot."""
     pattern_name, _, pattern_port = pattern.partition(":")
     name, _, port = host.partition(":")
     parts, wanted = name.split("."), pattern_name.split(".")
@@ -54,18 +54,18 @@ def _host_matches(pattern: str, host: str) -> bool:
 
 
 def matching(entries: list[Entry], ref: ImageRef) -> list[Credential]:
-    """Log-ins for an image, most specific first, each once."""
+    """Credentials for an image, most specific first, without duplicates."""
     ordered = sorted((entry for entry in entries if entry.matches(ref)), key=lambda entry: entry.key, reverse=True)
     return list(dict.fromkeys(entry.credential for entry in ordered))
 
 
 def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[Entry], list[str]]:
-    """The log-ins of a Secret of this type, whose data is in base64; and what is wrong with single ones of them.
+    """The credentials of a Secret of this type, with its data in base64; and problems of single entries.
 
     Raises InvalidSecretError where it has none at all.
     """
     if kind not in KEYS:
-        raise InvalidSecretError(f"has the type {kind or 'Opaque'}, which holds no registry log-ins")
+        raise InvalidSecretError(f"has the type {kind or 'Opaque'}, which holds no registry credentials")
     content = (data or {}).get(KEYS[kind])
     if not content:
         raise InvalidSecretError(f"has no key {KEYS[kind]}")
@@ -87,25 +87,25 @@ def _auths(kind: str, content: str) -> Mapping[str, Any]:
         raise InvalidSecretError(f"holds no JSON under {KEYS[kind]}") from None
     auths = document.get("auths", {}) if kind == CONFIG_JSON and isinstance(document, dict) else document
     if not isinstance(auths, dict):
-        raise InvalidSecretError("holds no log-ins by registry")
+        raise InvalidSecretError("holds no credentials by registry")
     return auths
 
 
 def _entry(name: str, value: object) -> Entry:
     if not isinstance(value, dict):
-        raise InvalidSecretError("is no log-in")
+        raise InvalidSecretError("is not an object")
     username, password = value.get("username"), value.get("password")
     if auth := value.get("auth"):
         try:
             username, colon, password = _decoded(auth).partition(":")
         except (binascii.Error, ValueError, TypeError, AttributeError):
-            raise InvalidSecretError("has an auth that is no base64") from None
+            raise InvalidSecretError("has an auth that is not base64") from None
         if not colon:
             raise InvalidSecretError("has an auth without ':' between user and password")
     if not isinstance(username, str) or not isinstance(password, str) or not username:
-        raise InvalidSecretError("has no user name and password")
+        raise InvalidSecretError("has no username and password")
     if not _is_text(username + password):
-        raise InvalidSecretError("has a user name or password that is no text")
+        raise InvalidSecretError("has a username or password that is not text")
     return Entry(_key(name), Credential(username, password.rstrip("\0")))
 
 
@@ -124,7 +124,7 @@ def _is_text(value: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    """A key of a Secret as messages may have it: without a log-in that somebody has put into it."""
+    """A key of a Secret for messages: without credentials in it."""
     return name.rpartition("@")[2][:100]
 
 
@@ -135,7 +135,7 @@ def _key(name: str) -> str:
         host = url.netloc.lower()
     except ValueError:
         raise InvalidSecretError("names no registry") from None
-    # Somebody may have put a log-in in front of the host; the kubelet does not look at it either.
+    # There may be credentials before the host; the kubelet ignores them too.
     host = host.rpartition("@")[2]
     if not host:
         raise InvalidSecretError("names no registry")

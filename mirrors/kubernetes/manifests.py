@@ -94,7 +94,7 @@ def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
     _look_over_objects(documents)
     pods = [pod for document in documents for pod in _pods(document, namespace)]
     if not pods:
-        raise ManifestError(f"There is no pod in this. Give one of: {KINDS}.")
+        raise ManifestError(f"The manifest contains no pod. Use one of: {KINDS}.")
     if len(pods) > MOST_PODS:
         raise ManifestError(f"There are {len(pods)} pods in this; give {MOST_PODS} at most at once.")
     return pods
@@ -159,7 +159,7 @@ def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator
     title = f"{kind}/{metadata.get('name') or metadata.get('generateName') or '(no name)'}"
     named = metadata.get("namespace") or namespace
     if not isinstance(named, str) or not re.fullmatch(NAMESPACE, named):
-        raise ManifestError(f"The namespace of {title} is none that Kubernetes takes: write lower case, digits and -.")
+        raise ManifestError(f"The namespace of {title} is not valid: use lower case letters, digits and -.")
     yield PodManifest(
         title=title,
         namespace=named,

@@ -1,4 +1,4 @@
-"""Log-ins that pods bring along: their pull secrets, or their service account's. Read for one copy, never kept."""
+"""Credentials of pods: their pull secrets, or those of their service account. Read for one copy, never stored."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mirrors.oci import Credential
 DEFAULT_ACCOUNT: Final = "default"
 
 MOST_SECRETS: Final = 20
-"""Secrets of one pod that are read, and log-ins of them that are tried: pods choose how many they name."""
+"""Limit of Secrets of a pod that are read, and of their credentials that are tried: pods choose how many they have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """Who asks for an image, and which Secrets its pod names."""
+    """The requester of an image, and the Secrets of its pod."""
 
     namespace: str
     service_account: str = ""
@@ -30,7 +30,7 @@ class Brought:
 
 @dataclass(slots=True)
 class Found:
-    """Log-ins for the image, and in words what could not be read. ``is_sure`` where all that is there was read."""
+    """Credentials for the image, and problems as text. ``is_sure`` if all Secrets were read."""
 
     credentials: tuple[Credential, ...] = ()
     problems: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class PullSecrets:
         self._read: dict[tuple[str, str], Secret | ClusterError] = {}
 
     def find(self, ref: ImageRef, brought: Brought) -> Found:
-        """All log-ins that these Secrets have for the image. Each Secret that can't be used is named and skipped."""
+        """All credentials in these Secrets for the image. Invalid Secrets are reported and skipped."""
         found = Found()
         names = brought.secret_names
         if not names:
@@ -68,7 +68,7 @@ class PullSecrets:
         if names and entries and not found.credentials:
             shown = ", ".join(names[:MOST_SECRETS])
             found.problems.append(
-                f"the pull secrets of {brought.namespace} ({shown}) have no log-in for {ref.registry}"
+                f"the pull secrets of {brought.namespace} ({shown}) have no credentials for {ref.registry}"
             )
         return found
 

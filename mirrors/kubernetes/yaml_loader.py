@@ -29,7 +29,7 @@ MOST_DIRECTIVES: Final = 100
 """libyaml compares each ``%TAG`` with all others: without a limit a text of 1 MiB takes ten seconds."""
 
 TOO_DEEP: Final = f"it is nested more than {MOST_NESTING} levels deep"
-TOO_MANY: Final = "it has too many values, or aliases that stand for too many"
+TOO_MANY: Final = "it has too many values, or aliases that expand to too many"
 _CORE: Final = "tag:yaml.org,2002:"
 _SPACE_BEFORE_TAB: Final = ("found character that cannot start any token", "found a tab character")
 

@@ -5,15 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from swapper_project.config import Config
 from swapper_project.process import command_line
+from swapper_project.process import environment as env
 from swapper_project.process.certificates import CertificateError, ReloadingContext, ensure_self_signed
-from swapper_project.process.configured import stop
+from swapper_project.process.configured import load, stop
+from swapper_project.process.environment import Environment
 from swapper_project.process.supervisor import MANAGE, gunicorn
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A command that becomes gunicorn: its flags, and what they mean for the process."""
+
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    environment: Callable[[Mapping[str, Any]], dict[str, str]]
+
 
 KEYS_BY_FLAG: Final = {
     "dry_run": "dryRun",
@@ -67,14 +80,75 @@ def webhook_environment(config: Config, data_dir: Path, *, no_tls: bool) -> dict
     return environment | {"SWAPPER_TLS_CERT_FILE": str(cert), "SWAPPER_TLS_KEY_FILE": str(key)}
 
 
-def serve(environment: Mapping[str, str]) -> NoReturn:
-    """Become gunicorn, with ``environment`` added to ours."""
+def add_web_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--listen-address", help="where it listens: HOST:PORT, or :PORT for all addresses (default: 127.0.0.1:8000)"
+    )
+
+
+def environment_of_webhook(options: Mapping[str, Any]) -> dict[str, str]:
+    """What a webhook started with these flags is told. Flags win over variables, and these over the file."""
+    given = _environment()
+    overrides = {**given.config_overrides, **_from_variables(given), **overrides_of(options)}
+    config = load(given, overrides)
+    environment = webhook_environment(config, given.data_dir, no_tls=options["no_tls"])
+    return {**environment, "SWAPPER_CONFIG_OVERRIDES": as_json(overrides)}
+
+
+def environment_of_web(options: Mapping[str, Any]) -> dict[str, str]:
+    given = _environment()
+    load(given)  # gunicorn would say no more than that its worker failed to boot
+    return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": options["listen_address"] or given.bind}
+
+
+ROLES: Final[Mapping[str, Role]] = {
+    "webhook": Role(add_configuration_flags, environment_of_webhook),
+    "web": Role(add_web_flags, environment_of_web),
+}
+"""Commands that become gunicorn."""
+
+
+def start_at_once(role: str, arguments: Sequence[str]) -> None:
+    """Serve in this process, which has not set up Django: gunicorn's worker does, and twice would take a second."""
+    parser = argparse.ArgumentParser(prog=f"manage.py {role}")
+    ROLES[role].add_flags(parser)
+    os.environ |= _without_files(ROLES[role].environment(vars(parser.parse_args(arguments))))
     os.chdir(MANAGE.parent)
-    # What was read from a file is given as a value from here on: both at once are refused.
-    files = {f"{name}_FILE" for name in environment}
-    inherited = {name: value for name, value in os.environ.items() if name not in files}
+    sys.argv = gunicorn()[2:]
+    from gunicorn.app.wsgiapp import run
+
+    run()
+
+
+def serve(role: str, options: Mapping[str, Any]) -> NoReturn:
+    """Become gunicorn, from a process that has set up Django for something else."""
+    environment = _without_files(ROLES[role].environment(options))
+    os.chdir(MANAGE.parent)
     command = gunicorn()
-    os.execve(command[0], command, {**inherited, **environment})  # noqa: S606
+    os.execve(command[0], command, {**os.environ, **environment})  # noqa: S606
+
+
+def _without_files(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What was read from a file is given as a value from here on: both at once are refused."""
+    for name in environment:
+        os.environ.pop(f"{name}_FILE", None)
+    return environment
+
+
+def _environment() -> Environment:
+    try:
+        return env.read()
+    except env.EnvironmentProblem as problem:
+        stop(str(problem))
+
+
+def _from_variables(given: Environment) -> dict[str, str]:
+    variables = {
+        "listenAddress": given.bind,
+        "tlsCertFile": os.environ.get("SWAPPER_TLS_CERT_FILE", ""),
+        "tlsKeyFile": os.environ.get("SWAPPER_TLS_KEY_FILE", ""),
+    }
+    return {key: value for key, value in variables.items() if value}
 
 
 def as_json(overrides: Mapping[str, object]) -> str:

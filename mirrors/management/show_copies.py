@@ -22,7 +22,7 @@ from mirrors.selectors.job_snapshots import JobView
 
 
 class Show(Protocol):
-    """Told of all jobs again and again."""
+    """Called repeatedly with all jobs."""
 
     def __enter__(self) -> Self: ...
     def __exit__(

@@ -1,4 +1,4 @@
-"""The rows: what is mirrored, who asked, what happened. One file a concern."""
+"""The rows: mappings, jobs, requests, results. One file per topic."""
 
 from mirrors.models.accounting import DecisionCount, ImageUse
 from mirrors.models.action import OperatorAction

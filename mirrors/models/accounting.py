@@ -19,7 +19,7 @@ class ImageUse(models.Model):
     last_seen_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
-        verbose_name = "use"
+        verbose_name = "workload"
         constraints = [
             models.UniqueConstraint(
                 fields=["mapping", "namespace", "workload_kind", "workload"], name="image_use_unique"
@@ -42,7 +42,9 @@ class DecisionCount(models.Model):
     source_host = models.CharField(max_length=260)
     decision = models.CharField(max_length=10)
     reason = models.CharField(max_length=30)
-    filter = models.CharField(max_length=200, blank=True, default="", db_default="", help_text="The one that matched.")
+    filter = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="The filter that matched."
+    )
     images = models.BigIntegerField(default=0)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What people did to jobs, mappings and repositories; edits of configuration are in the audit log."""
+"""Activity of users on jobs, mappings and repositories; changes of the configuration are in the change history."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mirrors.models.mirror_job import MirrorJob
 
 
 class OperatorAction(models.Model):
-    """One act of one person, by page or API; it outlives what it was done to."""
+    """One action of one user, by page or API; it stays when its subject is deleted."""
 
     actor = models.CharField(max_length=255)
     action = models.CharField(max_length=30)
-    subject = models.CharField(max_length=800, blank=True, help_text="The image or repository.")
+    subject = models.CharField(max_length=800, blank=True, help_text="Image or repository.")
     details = models.CharField(max_length=500, blank=True)
     mapping = models.ForeignKey(ImageMapping, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
     job = models.ForeignKey(MirrorJob, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
@@ -23,6 +23,7 @@ class OperatorAction(models.Model):
 
     class Meta:
         verbose_name = "action"
+        verbose_name_plural = "activity"
         indexes = [
             models.Index(fields=["mapping"], condition=Q(mapping__isnull=False), name="action_of_mapping"),
             models.Index(fields=["job"], condition=Q(job__isnull=False), name="action_of_job"),

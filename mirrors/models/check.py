@@ -1,4 +1,4 @@
-"""Tests of registries: asked for by people, done by a worker, step by step."""
+"""Connection tests of registries: requested by users, run by a worker, step by step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirrors.models.registry import Registry
 
 
 class CheckStatus(models.TextChoices):
-    PENDING = "pending"
+    PENDING = "pending", "Queued"
     RUNNING = "running"
     PASSED = "passed"
     FAILED = "failed"
@@ -32,8 +32,8 @@ class RegistryCheck(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name = "test of a registry"
-        verbose_name_plural = "tests of registries"
+        verbose_name = "connection test"
+        verbose_name_plural = "connection tests"
         constraints = [
             models.CheckConstraint(condition=Q(status__in=CheckStatus.values), name="check_status_known"),
             models.UniqueConstraint(
@@ -44,7 +44,7 @@ class RegistryCheck(models.Model):
 
     @classmethod
     def newest_status(cls) -> models.Subquery:
-        """Beside rows of registries: how the last test of each ended, or stands."""
+        """For rows of registries: the status of the last test of each."""
         newest = cls.objects.filter(registry=models.OuterRef("pk")).order_by("-id")
         return models.Subquery(newest.values("status")[:1])
 

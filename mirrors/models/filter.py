@@ -28,19 +28,19 @@ def validate_jmespath(expression: str) -> None:
 
 
 def validate_name(name: str) -> None:
-    """Names of the file's filters say where they stand there; decisions are counted by name."""
+    """Filters of the file are named after their position in it; decisions are counted by name."""
     if name.startswith("source.filters["):
         raise ValidationError("Names like this are those of the configuration file's filters: choose another one.")
 
 
 class Filter(RevisionedModel):
-    """A query on ``{obj, container}``; where it gives true the image is left alone."""
+    """An expression on ``{obj, container}``; an image for which it is true is excluded."""
 
     name = models.CharField(max_length=200, validators=[validate_name])
     jmespath = models.TextField(max_length=8192, verbose_name="JMESPath", validators=[validate_jmespath])
     position = models.IntegerField(
         default=0,
-        help_text="Lower ones are asked first.",
+        help_text="Filters with lower positions are evaluated first.",
         # Of Postgres, so that rows fit whichever database there is.
         validators=[MinValueValidator(-(2**31)), MaxValueValidator(2**31 - 1)],
     )

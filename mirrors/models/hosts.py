@@ -33,16 +33,16 @@ class BlobLocation(models.Model):
 
 
 class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
-    """Predicates on the database's own clock. A pause beyond the longest one is no pause: whatever wrote it."""
+    """Predicates on the database's own clock. A pause longer than the maximum is ignored."""
 
     def paused(self) -> HostBudgetQuerySet:
-        """Hosts that no job may talk to now: they asked to wait, or one job is finding out whether that is over."""
+        """Hosts that jobs may not send requests to now: rate limited, or one job checks whether that has ended."""
         waits = Q(resting_until__gt=Now(), resting_until__lte=_longest())
         is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_longest())
         return self.filter(waits | is_probed)
 
     def to_probe(self) -> HostBudgetQuerySet:
-        """Hosts whose pause is over, and nobody knows yet whether they answer again."""
+        """Hosts whose rate limit has ended, before a job has checked whether they respond again."""
         return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_longest()))
 
     def without_probe(self) -> HostBudgetQuerySet:
@@ -55,22 +55,24 @@ def _longest() -> models.ExpressionWrapper[Any]:
 
 
 class HostBudget(models.Model):
-    """What a host still allows, and until when it has asked us to wait."""
+    """The rate limit of a host: remaining pulls, and until when no requests are sent."""
 
     host = models.CharField(max_length=HOST_LENGTH)
-    credential = models.CharField(max_length=255, blank=True, help_text="Whose budget; empty: anonymous.")
+    credential = models.CharField(
+        max_length=255, blank=True, help_text="The credentials that the limit is for; empty: anonymous."
+    )
     operation = models.CharField(max_length=30, blank=True)
     resting_until = ReadableDateTimeField(null=True, blank=True)
     probe_until = ReadableDateTimeField(
-        null=True, blank=True, editable=False, help_text="Until when one job alone talks to it after its pause."
+        null=True, blank=True, editable=False, help_text="Until when only one job may send requests after the pause."
     )
-    remaining = models.IntegerField(null=True, blank=True, help_text="As the registry itself reports.")
+    remaining = models.IntegerField(null=True, blank=True, help_text="Remaining pulls, as the registry reports them.")
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = HostBudgetQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "host limit"
+        verbose_name = "rate limit"
         constraints = [
             models.UniqueConstraint(fields=["host", "credential", "operation"], name="host_budget_unique"),
         ]
@@ -80,6 +82,6 @@ class HostBudget(models.Model):
 
     @property
     def paused_until(self) -> datetime | None:
-        """The end of a pause that is in force."""
+        """The end of the current rate limit."""
         until, now = self.resting_until, timezone.now()
         return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None

@@ -18,7 +18,7 @@ DIGEST_LENGTH = 136
 
 
 class Existence(models.TextChoices):
-    """What is known of an image at its target. Unknown is never taken for absent."""
+    """Whether the target has an image. Unknown is never treated as absent."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -32,16 +32,16 @@ class Access(models.TextChoices):
     ANONYMOUS = "anonymous"
     CONFIGURED = "configured", "configured credentials"
     SECRETS = "secrets", "pull secrets of namespaces"
-    UNREADABLE = "unreadable", "not seen to be readable"
-    """Nobody was seen to read it: it does not exist, or is private to credentials that nobody brought."""
+    UNREADABLE = "unreadable", "not readable"
+    """No credentials were found that can read it: it does not exist, or is private."""
 
 
 class Obstacle(models.TextChoices):
-    """What stands in the way of a swap, found by whoever compared both sides. A copy that succeeds ends it."""
+    """What blocks a swap, found by a comparison of source and target. A successful copy ends it."""
 
     NONE = "", "none"
-    TAMPERED = "tampered", "the target has something else than was written"
-    IMMUTABLE_CONFLICT = "immutable-conflict", "the source has moved and the target's tag is immutable"
+    TAMPERED = "tampered", "the image at the target was changed after it was written"
+    IMMUTABLE_CONFLICT = "immutable-conflict", "the source tag was moved and the tag at the target is immutable"
 
 
 class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
@@ -72,11 +72,15 @@ class ImageMapping(models.Model):
     platforms = models.JSONField(default=list, blank=True)
     size_bytes = models.BigIntegerField(null=True, blank=True)
     existence = models.CharField(max_length=10, choices=Existence, default=Existence.UNKNOWN)
-    verified_at = models.DateTimeField(null=True, blank=True, help_text="When the target last answered for it.")
-    source_checked_at = models.DateTimeField(null=True, blank=True, help_text="When both digests were last compared.")
+    verified_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the target was last checked for the image."
+    )
+    source_checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When source and target were last compared."
+    )
     access = models.CharField(max_length=12, choices=Access, default=Access.UNKNOWN)
     obstacle = models.CharField(max_length=20, choices=Obstacle, blank=True, default="", db_default="")
-    paused = models.BooleanField(default=False, help_text="Neither mirrored nor swapped while set.")
+    paused = models.BooleanField(default=False, help_text="While set, the image is neither mirrored nor swapped.")
     last_job = models.ForeignKey(
         "mirrors.MirrorJob", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
@@ -115,7 +119,8 @@ class MappingAccess(models.Model):
     checked_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        verbose_name_plural = "mapping accesses"
+        verbose_name = "pull secret check"
+        verbose_name_plural = "pull secrets"
         constraints = [
             models.UniqueConstraint(fields=["mapping", "namespace"], name="mapping_access_unique"),
         ]

@@ -16,14 +16,14 @@ class Instance(models.Model):
     file), target, certificate_expires_at (ISO 8601)."""
 
     role = models.CharField(max_length=10, choices=InstanceRole)
-    name = models.CharField(max_length=255, help_text="Host (in a cluster the pod) and process.")
+    name = models.CharField(max_length=255, help_text="Host (in a cluster, the pod) and process ID.")
     facts = models.JSONField(default=dict, blank=True)
     started_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:
         verbose_name = "process"
-        verbose_name_plural = "webhooks and workers"
+        verbose_name_plural = "processes"
         constraints = [models.UniqueConstraint(fields=["role", "name"], name="instance_unique")]
 
     def __str__(self) -> str:

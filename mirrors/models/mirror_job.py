@@ -1,4 +1,4 @@
-"""Jobs: one order to copy an image, its state, and who asked for it."""
+"""Jobs: one request to copy an image, its state, and the requesters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mirrors.vocabulary.bounds import HOST_LENGTH, ReadableDateTimeField
 
 
 class JobStatus(models.TextChoices):
-    PENDING = "pending"
+    PENDING = "pending", "Queued"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -23,7 +23,7 @@ class JobStatus(models.TextChoices):
 
 
 class Priority(models.IntegerChoices):
-    """How urgent a job is; lower starts first."""
+    """Priority of a job; lower values start first."""
 
     FORCE = 0
     IMMEDIATE = 10
@@ -33,7 +33,7 @@ class Priority(models.IntegerChoices):
 
 
 class Trigger(models.TextChoices):
-    """What asked for a job."""
+    """What requested a job."""
 
     ADMISSION = "admission"
     OPERATOR = "operator"
@@ -100,7 +100,7 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
 
 def _recorded_for(host: str) -> Q:
     """Errors carry the registry's host as references have it. Those of earlier releases carry no port, and the host of
-    Docker Hub's API: which registry they mean is told by the job's source and target, as ``registry_of`` does."""
+    Docker Hub's API: the job's source and target show which registry is meant, as in ``registry_of``."""
     host = known_host(host)
     names = [host, *sorted(DOCKER_HUB_ALIASES)] if host == DEFAULT_REGISTRY else [host]
     name, has_port = _without_port(host)
@@ -110,7 +110,7 @@ def _recorded_for(host: str) -> Q:
         return Q(error_host__in=names) & (in_source | in_target | ~(at_port[0] | at_port[1]))
     without = Q(mapping__source__startswith=f"{name}/") | Q(mapping__target__startswith=f"{name}/")
     theirs = Q(error_host=host) | (~without & (in_source | (in_target & ~at_port[0])))
-    # Said first, so that the index of errors by host serves it.
+    # First, so that the index of errors by host is used.
     return Q(error_host__in=[host, name]) & theirs
 
 
@@ -124,7 +124,7 @@ def registry_of(error_host: str, source: str, target: str) -> str:
 
 
 def known_host(text: str) -> str:
-    """A host as references have it; what is none stays as it is."""
+    """A host as in references; text that is not a valid host is returned unchanged."""
     try:
         return normalise_host(text) if text else ""
     except InvalidReferenceError:
@@ -138,7 +138,7 @@ def _without_port(host: str) -> tuple[str, bool]:
 
 
 class MirrorJob(models.Model):
-    """One order to copy. Terminal states never change; a retry is a new job."""
+    """One request to copy an image. Terminal states never change; a retry is a new job."""
 
     ACTIVE: ClassVar[frozenset[str]] = frozenset({JobStatus.PENDING, JobStatus.RUNNING})
     TERMINAL: ClassVar[frozenset[str]] = frozenset({JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -147,17 +147,29 @@ class MirrorJob(models.Model):
     status = models.CharField(max_length=10, choices=JobStatus, default=JobStatus.PENDING)
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.DELAYED)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.ADMISSION)
-    requested_by = models.CharField(max_length=255, blank=True, help_text="The person or service account.")
-    namespace = models.CharField(max_length=63, blank=True, help_text="Whose turn it is when workers are busy.")
+    requested_by = models.CharField(max_length=255, blank=True, help_text="User or service account.")
+    namespace = models.CharField(max_length=63, blank=True, help_text="Busy workers take turns between namespaces.")
     attempts = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=5)
-    claims = models.PositiveIntegerField(default=0, help_text="How often a worker took it, hand-backs included.")
+    claims = models.PositiveIntegerField(
+        default=0, help_text="How often a worker claimed it, including claims that it released."
+    )
     available_at = ReadableDateTimeField(db_default=Now())
     source_host = models.CharField(
-        max_length=HOST_LENGTH, blank=True, default="", db_default="", editable=False, help_text="Read from."
+        max_length=HOST_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Registry that the image is pulled from.",
     )
     target_host = models.CharField(
-        max_length=HOST_LENGTH, blank=True, default="", db_default="", editable=False, help_text="Written to."
+        max_length=HOST_LENGTH,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Registry that the image is pushed to.",
     )
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -165,7 +177,7 @@ class MirrorJob(models.Model):
     error_class = models.CharField(max_length=20, choices=ErrorClass, blank=True, default="")
     error_message = models.TextField(blank=True)
     error_host = models.CharField(
-        max_length=HOST_LENGTH, blank=True, default="", db_default="", help_text="The registry that it failed at."
+        max_length=HOST_LENGTH, blank=True, default="", db_default="", help_text="Registry at which the job failed."
     )
     error_says_step = models.BooleanField(
         default=False,
@@ -201,7 +213,7 @@ class MirrorJob(models.Model):
             models.Index(fields=["mapping", "-id"], name="job_of_mapping"),
             models.Index(fields=["status", "error_class", "-id"], name="job_by_status"),
             models.Index(fields=["error_host", "-id"], condition=~Q(error_host=""), name="job_by_error_host"),
-            # A namespace's orders of the last hour, for its quota.
+            # Requests of a namespace in the last hour, for its quota.
             models.Index(fields=["namespace", "created_at"], name="job_of_namespace"),
             # The dashboard's numbers are read from the index alone; the API's order takes it too, so it has all rows.
             models.Index(fields=["finished_at", "status", "error_class", "error_host"], name="job_ended_where"),
@@ -227,7 +239,7 @@ class MirrorJob(models.Model):
 
 
 class MirrorRequest(models.Model):
-    """Who asked for a job, and the names of the pull secrets that may read its source."""
+    """A requester of a job, and the names of pull secrets that may read its source."""
 
     job = models.ForeignKey(MirrorJob, on_delete=models.CASCADE, related_name="requests", db_index=False)
     namespace = models.CharField(max_length=63, blank=True)

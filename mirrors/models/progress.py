@@ -20,7 +20,7 @@ class JobProgress(models.Model):
     blobs_total = models.IntegerField(default=0)
     blobs_done = models.IntegerField(default=0)
     moving = models.JSONField(
-        default=list, blank=True, db_default=[], help_text="Blobs on their way: digest, size and bytes sent."
+        default=list, blank=True, db_default=[], help_text="Blobs in transfer: digest, size and bytes sent."
     )
     started_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -34,7 +34,7 @@ class AttemptOutcome(models.TextChoices):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    HANDED_BACK = "handed-back", "handed back"
+    HANDED_BACK = "handed-back", "released"
     LOST = "lost"
 
 

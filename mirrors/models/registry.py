@@ -23,7 +23,7 @@ CREDENTIALS: Final = ("username", "credential_ref")
 
 CREDENTIALS_DROPPED: Final = (
     "The host was changed, so the credentials of the former host were removed. If the new host needs credentials, give "
-    "its user name and credential reference."
+    "its username and credentials reference."
 )
 
 NAMESPACE: Final = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -82,30 +82,34 @@ class Registry(RevisionedModel):
     name = models.CharField(max_length=200)
     role = models.CharField(max_length=10, choices=RegistryRole, default=RegistryRole.SOURCE)
     kind = models.CharField(max_length=10, choices=RegistryKind, default=RegistryKind.OCI)
-    endpoint = models.CharField(max_length=260, validators=[HOST], help_text="Host, with its port if it has one.")
-    prefix = models.CharField(max_length=255, blank=True, help_text="Path in front of every repository at a target.")
+    endpoint = models.CharField(
+        max_length=260, validators=[HOST], help_text="Host name, with the port if it is not the default."
+    )
+    prefix = models.CharField(max_length=255, blank=True, help_text="Path before every repository at the target.")
     username = models.CharField(
         max_length=255,
         blank=True,
-        verbose_name="user name",
-        validators=[RegexValidator(r"^[^:\x00-\x1f\x7f]+\Z", "A user name has no colon and no control characters.")],
+        verbose_name="username",
+        validators=[
+            RegexValidator(r"^[^:\x00-\x1f\x7f]+\Z", "A username cannot contain a colon or control characters.")
+        ],
     )
     credential_ref = models.CharField(
-        max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credential reference"
+        max_length=512, blank=True, validators=[CREDENTIAL_REFERENCE], verbose_name="credentials reference"
     )
     namespaces = models.JSONField(
         default=list,
         db_default=[],
         blank=True,
         validators=[validate_namespaces],
-        help_text="Whose pods get private images by these credentials; * for all. Without any, only public images.",
+        help_text="Namespaces that may use private images read with them; * for all; empty: public images only.",
     )
-    insecure = models.BooleanField(default=False, help_text="Talk plain HTTP to this host.")
+    insecure = models.BooleanField(default=False, help_text="Use plain HTTP for this host.")
     ca_file = models.CharField(
         max_length=512,
         blank=True,
         verbose_name="CA file",
-        help_text="Certificate authorities beside the system's: a PEM file's name in the credentials directory.",
+        help_text="Additional certificate authorities: name of a PEM file in the credentials directory.",
     )
     settings = models.JSONField(default=dict, blank=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
@@ -142,7 +146,7 @@ class Registry(RevisionedModel):
             text = "Put the PEM file into the workers' credentials directory, and write its name here, without a path."
             raise ValidationError({"ca_file": text})
         if bool(self.username) != bool(self.credential_ref):
-            raise ValidationError({"credential_ref": "A user name and the reference to its password go together."})
+            raise ValidationError({"credential_ref": "Set the username and the credentials reference together."})
 
     def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
         """Another host never gets this one's credentials: where the host was changed, those that were not ``given``

@@ -22,7 +22,7 @@ class TargetRepository(models.Model):
     facts = models.JSONField(default=dict, blank=True)
     differences = models.JSONField(default=list, blank=True)
     has_differences = models.BooleanField(default=False)
-    pulls_through = models.BooleanField(default=False, help_text="The registry itself brings its images.")
+    pulls_through = models.BooleanField(default=False, help_text="A pull-through cache: the registry pulls the images.")
     problem = models.TextField(blank=True, help_text="Why the settings could not be applied.")
     apply_requested_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(db_default=Now())

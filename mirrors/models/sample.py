@@ -21,7 +21,7 @@ class AdmissionSample(models.Model):
     pod = models.JSONField(default=dict)
     decisions = models.JSONField(default=list)
     swapped = models.PositiveIntegerField(default=0, db_default=0, help_text="Images that were swapped.")
-    kept = models.PositiveIntegerField(default=0, db_default=0, help_text="Images that were left as they are.")
+    kept = models.PositiveIntegerField(default=0, db_default=0, help_text="Images that were kept.")
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     class Meta:

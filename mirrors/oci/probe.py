@@ -54,7 +54,7 @@ class Probe:
                 credentials_sent=reply.credentials_sent,
             )
         if self.access.credentials and not reply.credentials_sent:
-            return "lets anybody in; it did not ask for the credentials"
+            return "access is anonymous; the registry did not request credentials"
         return "the credentials were accepted" if self.access.credentials else "lets anybody in"
 
     def read(self, repository: str, reference: str) -> str:
@@ -62,7 +62,7 @@ class Probe:
         if found is None:
             raise RegistryError(
                 "not-found",
-                f"{repository}:{reference} is not shown; check what the credentials may read, and that it exists",
+                f"{repository}:{reference} was not found; check what the credentials may read, and that it exists",
                 host=self.access.host,
                 says_step=True,
             )
@@ -80,7 +80,7 @@ class Probe:
             started = time.monotonic()
             self._ask()
             seconds.append(time.monotonic() - started)
-        return f"{1000 * sorted(seconds)[times // 2]:.0f} ms, the middle one of {times}"
+        return f"{1000 * sorted(seconds)[times // 2]:.0f} ms, median of {times}"
 
     def _ask(self) -> Reply:
         """Without credentials, and whatever it answers."""

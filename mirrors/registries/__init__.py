@@ -1,1 +1,1 @@
-"""Registries: how they are reached, with which log-in, and how their repositories come to be."""
+"""Registries: how to access them, with which credentials, and how repositories are created."""

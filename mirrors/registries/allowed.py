@@ -1,4 +1,4 @@
-"""Which source hosts may be mirrored from, as far as a name tells. What a name resolves to the engine looks at."""
+"""Which source hosts are allowed, by their name. The engine checks the addresses of a name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AllowedSources:
     """``source.allowedHosts``; with none of them any host that may be public.
 
     A host that can't be public is allowed only where it is configured as a source registry, as the engine does not
-    talk to private addresses of others. ``is_configured`` tells of a host whether it is one.
+    talk to private addresses of others. ``is_configured`` says whether a host is configured.
     """
 
     def __init__(self, allowed: Sequence[str], is_configured: Callable[[str], bool]) -> None:
@@ -31,7 +31,7 @@ class AllowedSources:
         if (self._exact or self._endings) and host not in self._exact and not host.endswith(self._endings or "\0"):
             return f"{host} is not among source.allowedHosts of the configuration file: add it there first."
         if not may_be_public(host) and not self._is_configured(host):
-            return f"{host} is no public registry: add it to the source registries first, if it is yours."
+            return f"{host} is not a public registry: if it is yours, add it to the source registries first."
         return ""
 
 

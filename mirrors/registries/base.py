@@ -11,7 +11,8 @@ from mirrors.oci import RegistryAccess
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A setting of a repository that is not as it was configured. ``problem`` says why it can't be told or changed."""
+    """A setting of a repository that differs from the configuration. ``problem`` says why it cannot be read or
+    changed."""
 
     setting: str
     wanted: str
@@ -27,7 +28,7 @@ class RepositoryState:
     """A repository as a driver has just met it.
 
     ``is_new`` where it was made just now, and so is empty. What ``pulls_through`` brings its images itself: nothing
-    is copied there. ``differences`` is None where nobody has looked; ``facts`` are for people.
+    is copied there. ``differences`` is None if it was not checked; ``facts`` are for people.
     """
 
     is_new: bool = False
@@ -45,7 +46,7 @@ class RegistryDriver(Protocol):
     """A target registry: how it is reached, and how its repositories come to be."""
 
     def access(self) -> RegistryAccess:
-        """How the engine reaches it. Raises CredentialError where its log-in can't be read."""
+        """How the engine accesses it. Raises CredentialError if its credentials cannot be read."""
         ...
 
     def ensure_repository(self, repository: str) -> RepositoryState:
@@ -57,5 +58,5 @@ class RegistryDriver(Protocol):
         ...
 
     def forget(self, repository: str) -> None:
-        """Look anew next time: something about this repository was not as remembered."""
+        """Check again next time: the state of this repository was different from the cached one."""
         ...

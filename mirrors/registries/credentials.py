@@ -1,4 +1,4 @@
-"""From a reference to a log-in: a file in the credentials directory, a variable of the environment, or a Secret.
+"""From a reference to credentials: a file in the credentials directory, an environment variable, or a Secret.
 
 No Django, and no cluster: who may read Secrets brings the reader along.
 """
@@ -14,12 +14,12 @@ from pathlib import Path, PurePosixPath
 from mirrors.oci import Credential
 
 MAX_BYTES = 64 * 1024
-# No other secret of the process may be sent to a registry, whoever writes the reference.
+# No other secret of the process may be sent to a registry, for any reference.
 _VARIABLE = re.compile(r"SWAPPER_CRED_[A-Z0-9_]+")
 
 
 class CredentialError(Exception):
-    """The log-in can't be read now; the message says what is missing, and never the password."""
+    """The credentials cannot be read now; the message says what is missing, and never the password."""
 
     host: str = ""
     """The registry that it is for, where that is known."""
@@ -32,7 +32,7 @@ class CredentialError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A user name, and one place where the password is.
+    """A username, and a reference to the password.
 
     ``file`` is relative to the credentials directory; an absolute one is for the configuration file alone and is
     refused when ``is_confined``, as for what is entered in the admin. ``secret`` is ``NAME/KEY`` of our own namespace.
@@ -59,10 +59,10 @@ def resolve(
     *,
     read_secret: Callable[[str], str] | None = None,
 ) -> Credential:
-    """The log-in, read anew at each call so that a rotated password counts at once. Raises :class:`CredentialError`."""
+    """The credentials, read at each call so that a rotated password is used. Raises :class:`CredentialError`."""
     username = reference.username
     if ":" in username:
-        raise CredentialError(f"the user name {username!r} contains ':', which no registry log-in can have")
+        raise CredentialError(f"the username {username!r} contains ':', which is not allowed")
     if reference.file:
         path = _locate(reference.file, credentials_dir, is_confined=reference.is_confined)
         return Credential(username, _from_file(path))
@@ -97,7 +97,7 @@ def _from_file(path: Path) -> str:
     try:
         password = content.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise CredentialError(f"password file {path} is no UTF-8 text") from None
+        raise CredentialError(f"password file {path} is not UTF-8 text") from None
     if not password:
         raise CredentialError(f"password file {path} is empty")
     return password

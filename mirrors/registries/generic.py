@@ -13,7 +13,7 @@ from swapper_project.config import OciTarget
 
 @dataclass(frozen=True, slots=True)
 class OciDriver:
-    """``target.oci`` of the configuration. The password is read anew at each call."""
+    """``target.oci`` of the configuration. The password is read at each call."""
 
     target: OciTarget
     credentials_dir: Path

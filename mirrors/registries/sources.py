@@ -17,7 +17,7 @@ from swapper_project.config import AwsRegistry, Config, GcpRegistry, SourceRegis
 class SourceEntry:
     """A source registry. ``host`` may start with ``*.``; ``aliases`` are other names of it.
 
-    ``path`` is where its log-in counts: everywhere without one. ``cloud`` logs in with the cloud's own credentials,
+    ``path`` limits where its credentials are used: everywhere without one. ``cloud`` uses the cloud's own credentials,
     ``reference`` by name and password.
     """
 
@@ -44,11 +44,11 @@ class SourceEntry:
         return host == self.host or host in self.aliases
 
     def covers(self, ref: ImageRef) -> bool:
-        """Whether its log-in is for this image."""
+        """Whether its credentials are for this image."""
         return not self.path or ref.repository.startswith(f"{self.path}/")
 
     def serves(self, namespace: str) -> bool:
-        """Whether pods of a namespace may be served private images by this log-in."""
+        """Whether pods of a namespace may use private images read with these credentials."""
         return "*" in self.namespaces or namespace in self.namespaces
 
 
@@ -79,7 +79,7 @@ class SourceCatalog:
         return self.entry_for(host) is not None
 
     def serves(self, ref: ImageRef, namespace: str) -> bool:
-        """Whether pods of a namespace may be served this image by a configured log-in, if it is private."""
+        """Whether pods of a namespace may use this image, if it is private, with configured credentials."""
         entry = self.entry_of(ref)
         return entry is not None and entry.serves(namespace)
 
@@ -94,22 +94,22 @@ class SourceCatalog:
         return entry.host if entry else "other"
 
     def access_for(self, ref: ImageRef) -> RegistryAccess:
-        """How the engine reaches a source, with the configured log-in. Raises CredentialError."""
+        """How the engine reaches a source, with the configured credentials. Raises CredentialError."""
         entry = self._entry_of(ref)
         credential = self._credential(entry, ref) if entry else None
         return _access(ref.registry, entry, (credential,) if credential else ())
 
     def anonymous_access_for(self, ref: ImageRef) -> RegistryAccess:
-        """The same without a log-in: what anybody may read."""
+        """The same without credentials: public images."""
         return _access(ref.registry, self.entry_for(ref.registry), ())
 
     def mirrors_of(self, ref: ImageRef) -> tuple[str, ...]:
-        """Hosts where the same image may be read before its own registry is asked."""
+        """Hosts with the same image, which are tried before its own registry."""
         entry = self.entry_for(ref.registry)
         return entry.mirrors if entry else ()
 
     def _entry_of(self, ref: ImageRef) -> SourceEntry | None:
-        """The entry whose log-in covers the image, else any of its host."""
+        """The entry whose credentials are for the image, else any of its host."""
         entries = [entry for entry in self._entries if entry.matches(ref.registry)]
         return next((entry for entry in entries if entry.covers(ref)), entries[0] if entries else None)
 

@@ -11,7 +11,7 @@ from swapper_project.config import AwsTarget, Config, GcpTarget, OciTarget
 
 
 def target_driver(config: Config, *, credentials_dir: Path) -> RegistryDriver:
-    """The same one for the same configuration: it remembers repositories, and keeps its log-in fresh."""
+    """The same driver for the same configuration: it caches repositories and renews its token."""
     return _driver(config.target.chosen, config.trusted_ca, credentials_dir)
 
 

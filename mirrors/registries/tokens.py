@@ -1,4 +1,4 @@
-"""Log-ins that clouds issue for some hours: renewed ahead of their end, for ever, and used until it comes."""
+"""Tokens that clouds issue for some hours: renewed before they expire, and used until then."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Token:
 class TokenKeeper:
     """Keeps the newest token; a :class:`mirrors.oci.CredentialSource`.
 
-    ``fetch`` makes one, with time-outs of its own, and raises RegistryError, whose text tells an operator what to do.
+    ``fetch`` makes one, with time-outs of its own, and raises RegistryError, whose text says what to do.
     It is called on a thread that starts with the first question, so never before a fork.
     """
 
@@ -80,7 +80,7 @@ class TokenKeeper:
                 return self._issued(fresh=False)
             raise self._problem or RegistryError(
                 "credential",
-                f"the log-in for {self._host} did not come in time; it is being tried again",
+                f"the registry token for {self._host} was not issued in time; it is tried again",
                 host=self._host,
             )
 
@@ -103,7 +103,7 @@ class TokenKeeper:
         return Issued(credential, self._made_at + self._token.lifetime, fresh)
 
     def _start(self) -> None:
-        """Also anew in a forked child, which has no threads."""
+        """Also again in a forked child, which has no threads."""
         if self._thread is None or not self._thread.is_alive():
             self._is_closed = False
             self._thread = threading.Thread(target=self._run, name=f"token {self._host}", daemon=True)
@@ -126,7 +126,8 @@ class TokenKeeper:
             self._rest(pause, at_least=self._retry[0] if failures else 0.0)
 
     def _rest(self, pause: float, *, at_least: float) -> None:
-        """Until the next try is due, or somebody wants one; a cloud that is away is not asked by each of those."""
+        """Until the next attempt is due, or one is requested; not every request causes an attempt while the cloud
+        fails."""
         earliest = time.monotonic() + at_least
         with self._changed:
             # What was wanted until now has come.
@@ -135,7 +136,7 @@ class TokenKeeper:
 
     def _renewed(self, token: Token, asked_at: float) -> None:
         if self._problem is not None:
-            log.info("The log-in for a registry was renewed after all", host=self._host)
+            log.info("The token for a registry was renewed after a failure", host=self._host)
         with self._changed:
             self._token, self._made_at, self._problem = token, asked_at, None
             self._tries += 1
@@ -144,14 +145,14 @@ class TokenKeeper:
     def _failed(self, error: Exception, failures: int) -> None:
         if isinstance(error, RegistryError):
             problem = error
-            log.warning("The log-in for a registry was not renewed", host=self._host, error=str(error), tries=failures)
+            log.warning("The token for a registry was not renewed", host=self._host, error=str(error), tries=failures)
         else:
             problem = RegistryError(
                 "credential",
-                f"the log-in for {self._host} could not be made ({type(error).__name__}); the worker's log has more",
+                f"the token for {self._host} could not be created ({type(error).__name__}); see the worker's log",
                 host=self._host,
             )
-            log.exception("The log-in for a registry was not renewed", host=self._host, tries=failures)
+            log.exception("The token for a registry was not renewed", host=self._host, tries=failures)
         with self._changed:
             self._problem = problem
             self._tries += 1

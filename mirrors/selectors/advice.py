@@ -12,10 +12,10 @@ from mirrors.models import ErrorClass, MirrorJob
 ADVICE: Final[dict[str, str]] = {
     ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also say this of private images: "
     "then add credentials that may read it.",
-    ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or let them "
-    "serve the namespace that asks. Then retry.",
-    ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or wants some. Check the registry's entry "
-    "under Registries with Test connection, then retry.",
+    ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or allow "
+    "them for the namespace of the pod. Then retry.",
+    ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
+    "entry under Registries with Test connection, then retry.",
     ErrorClass.RATE_LIMITED: "The registry limits requests; copies continue when it allows more. Configure credentials "
     "for it to raise the limit.",
     ErrorClass.UNAVAILABLE: "The registry, or the way to it, did not work. Test the connection under Registries; look "

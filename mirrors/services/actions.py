@@ -1,4 +1,4 @@
-"""What people did, noted in the transaction in which it was done."""
+"""Activity of users, recorded in the transaction of the action."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mirrors.models import OperatorAction
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What was acted on: an image or a repository, with the rows that show it."""
+    """The object of an action: an image or a repository, with the rows that show it."""
 
     name: str
     mapping_id: int | None = None
@@ -19,7 +19,7 @@ class Subject:
 
 
 def note_actions(*, actor: str, action: str, subjects: Iterable[Subject]) -> None:
-    """One row a subject; they outlive what they name."""
+    """One row per subject; the rows stay when the subject is deleted."""
     OperatorAction.objects.bulk_create(
         [
             OperatorAction(

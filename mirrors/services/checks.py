@@ -1,4 +1,4 @@
-"""Tests of registries: asked for here, done by a worker."""
+"""Connection tests of registries: requested here, run by a worker."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mirrors.services.wakeup import wake_workers
 
 
 def request_check(*, registry: Registry, requested_by: str) -> tuple[RegistryCheck, bool]:
-    """The live test of a registry, and whether it was ordered just now."""
+    """The active test of a registry, and whether it was created by this call."""
     with transaction.atomic():
         try:
             with transaction.atomic():
                 check = RegistryCheck.objects.create(registry=registry, requested_by=requested_by[:255])
             is_new = True
         except IntegrityError:
-            # There is a live one, or it has ended just now.
+            # There is an active one, or it has just finished.
             check, is_new = RegistryCheck.objects.filter(registry=registry).latest("id"), False
         if is_new:
             note_actions(actor=requested_by, action="test", subjects=[Subject(str(registry))])

@@ -1,4 +1,4 @@
-"""The configuration file's registries and filters as rows, so that admin and API show all that is in force."""
+"""The registries and filters of the configuration file as rows, so that admin and API show all active ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mirrors.selectors import declared
 from swapper_project.config import Config
 
 LOCK = "configuration"
-"""Row that whoever writes the file's rows holds, so that two starts don't mix theirs."""
+"""Row that is locked while the file's rows are written, so that two processes do not mix theirs."""
 
 
 def sync_config(*, config: Config) -> Registry:
     """Write the rows of the configuration file and return the target's.
 
-    Rows of operators are left alone. A registry that is in the file no longer is disabled, as mappings refer to it.
+    Rows of users are not changed. A registry that is no longer in the file is disabled, because mappings refer to it.
     """
     with transaction.atomic():
         Revision.objects.bulk_create([Revision(table=LOCK)], ignore_conflicts=True)

@@ -10,7 +10,7 @@ from mirrors.models import ImageMapping, MappingAccess
 
 
 def record_grants(*, mapping_id: int, grants: Mapping[str, bool]) -> None:
-    """Note what was learnt of namespaces now; webhooks see it with their next poll."""
+    """Records the access of namespaces; webhooks see it with their next poll."""
     if not grants:
         return
     MappingAccess.objects.bulk_create(

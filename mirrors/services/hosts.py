@@ -1,4 +1,4 @@
-"""What people do to registries' hosts: end a pause that a host asked for."""
+"""What users do with hosts of registries: end a rate limit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mirrors.services.wakeup import wake_workers
 
 
 def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:
-    """End the pauses of these hosts now, and let the jobs that wait for them start; how many were paused.
+    """Ends the rate limits of these hosts and lets their queued jobs start; returns how many were rate limited.
 
-    A host that still limits requests asks for the next pause with the first of them.
+    If a host still limits requests, the first of them starts the next rate limit.
     """
     resumed = 0
     for ids in batches(host_ids):

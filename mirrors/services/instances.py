@@ -1,4 +1,4 @@
-"""Which processes run: each reports itself every now and then, and takes its row away when it ends."""
+"""Running processes: each reports regularly, and deletes its row when it stops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def instance_name() -> str:
 
 
 def report_instance(*, role: str, facts: Mapping[str, Any]) -> None:
-    """Note that this process runs, and what it knows."""
+    """Records that this process is running, with its facts."""
     defaults = {"facts": dict(facts), "started_at": STARTED_AT, "seen_at": Now()}
     Instance.objects.update_or_create(role=role, name=instance_name(), defaults=defaults)
 

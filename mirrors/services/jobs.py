@@ -1,4 +1,4 @@
-"""What people do to jobs: retry, cancel, make more or less urgent."""
+"""What users do to jobs: retry, cancel, change the priority."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from mirrors.services.actions import Subject, note_actions
 from mirrors.services.mirroring import MirrorOrder, request_mirrors
 
 AT_ONCE = 200
-"""Rows that are acted on in one transaction."""
+"""Rows that are changed in one transaction, so that it does not hold its locks for long."""
 
 MOST_RETRIED = 2_000
+"""Jobs that one request retries, so that it ends before a proxy's timeout."""
 
 
 class JobStateError(Exception):
-    """The state of things does not allow this; the message says what to do first."""
+    """The current state does not allow this; the message says what to do first."""
 
 
 @dataclass(slots=True)
 class BulkResult:
-    """What became of an act on several rows: the jobs that came of it, and why others were passed over."""
+    """The result of an action on several rows: the resulting jobs, and why other rows were skipped."""
 
     jobs: list[MirrorJob] = field(default_factory=list)
     made: set[int] = field(default_factory=set)
-    """Ids of those that were not live before."""
+    """IDs of the jobs that the action created."""
     refusals: list[str] = field(default_factory=list)
 
 
@@ -40,7 +41,7 @@ def batches(ids: Collection[int]) -> list[list[int]]:
 
 
 def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
-    """Order the images of jobs anew, each image once; those that can't be now are passed over with their reason."""
+    """Request the images of jobs again, each image once; jobs that cannot be retried now are skipped with a reason."""
     acted = BulkResult()
     for ids in batches(job_ids):
         with transaction.atomic():
@@ -55,12 +56,12 @@ def failed_last(*, error_class: str, error_host: str = "") -> QuerySet[MirrorJob
 
 
 def retry_failed(*, error_class: str, requested_by: str, error_host: str = "") -> BulkResult:
-    """Order anew whatever failed last with this error, the oldest first; at most ``MOST_RETRIED`` at once."""
+    """Retry the images whose last job failed with this error, oldest first; at most ``MOST_RETRIED`` of them."""
     last = failed_last(error_class=error_class, error_host=error_host).order_by("id")
     ids = list(last.values_list("id", flat=True)[: MOST_RETRIED + 1])
     acted = retry_jobs(job_ids=ids[:MOST_RETRIED], requested_by=requested_by)
     if len(ids) > MOST_RETRIED:
-        acted.refusals.append(f"More than {MOST_RETRIED} failed so: retry again for the others.")
+        acted.refusals.append(f"More than {MOST_RETRIED} jobs failed with this error: retry again for the others.")
     return acted
 
 
@@ -71,14 +72,14 @@ def _retry(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> No
             acted.refusals.append(reason)
         else:
             old[job.mapping_id] = job
-    new, made = _order_anew(old.values(), requested_by)
+    new, made = _request_again(old.values(), requested_by)
     for mapping_id, job in new.items():
         if mapping_id in made:
             MirrorJob.objects.filter(id=job.id).update(retry_of=old[mapping_id])
     _carry_requests(old, new)
     fresh = MirrorJob.objects.select_related("mapping").filter(id__in=[job.id for job in new.values()]).order_by("id")
     acted.jobs.extend(fresh)
-    # A job that was live already is the answer too, and nothing that was done.
+    # A job that was active already is returned, but does not count as created.
     acted.made.update(new[mapping_id].id for mapping_id in made)
     subjects = [Subject(old[m].mapping.source, m, new[m].id, f"after job {old[m].id}") for m in sorted(made)]
     note_actions(actor=requested_by, action="retry", subjects=subjects)
@@ -86,14 +87,14 @@ def _retry(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> No
 
 def _why_not(job: MirrorJob) -> str:
     if job.status in MirrorJob.ACTIVE:
-        return f"Job {job.id} is {job.status}: wait for its end, or cancel it first."
+        return f"Job {job.id} is {job.get_status_display().lower()}: wait until it finishes, or cancel it first."
     if job.mapping.paused:
         return f"{job.mapping.source} is paused: resume its mapping first."
     return ""
 
 
-def _order_anew(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[int, MirrorJob], set[int]]:
-    """The live job of each mapping, by mapping, and the mappings whose job is new; each target registry by itself."""
+def _request_again(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[int, MirrorJob], set[int]]:
+    """The active job by mapping, and the mappings whose job is new; one request for each target registry."""
     by_registry: dict[int, list[MirrorOrder]] = {}
     for job in jobs:
         order = MirrorOrder(
@@ -116,7 +117,7 @@ def _order_anew(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[int,
 
 
 def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:
-    """The new jobs may try the same pull secrets as the old ones."""
+    """Copies requests to the new jobs, which then may use the same pull secrets."""
     rows = list(MirrorRequest.objects.filter(job__in=old.values()).select_related("job"))
     carried = []
     for row in rows:
@@ -128,9 +129,9 @@ def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> Non
 
 
 def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
-    """End a pending job at once; ask the worker of a running one to stop at its next heartbeat.
+    """Cancel a queued job immediately; a running one stops at the next heartbeat of its worker.
 
-    Raises JobStateError when the job has ended, and MirrorJob.DoesNotExist.
+    Raises JobStateError when the job has finished, and MirrorJob.DoesNotExist.
     """
     acted = cancel_jobs(job_ids=[job_id], requested_by=requested_by)
     if acted.refusals:
@@ -141,7 +142,7 @@ def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
 
 
 def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
-    """The same of several jobs; those that have ended are passed over."""
+    """Cancel several jobs; those that have finished are skipped."""
     acted = BulkResult()
     for ids in batches(job_ids):
         with transaction.atomic():
@@ -150,7 +151,7 @@ def cancel_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
 
 
 def _cancel(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> None:
-    # Held, so that none is taken by a worker or ends between the look and the change.
+    # Locked, so that no worker claims or finishes a job between read and update.
     held = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",))
     jobs = list(held.filter(id__in=job_ids).order_by("id"))
     waiting = [job for job in jobs if job.status == JobStatus.PENDING]
@@ -164,16 +165,20 @@ def _cancel(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> N
     subjects = [Subject(job.mapping.source, job.mapping_id, job.id) for job in (*waiting, *asked)]
     note_actions(actor=requested_by, action="cancel", subjects=subjects)
     over = [job for job in jobs if job.status in MirrorJob.TERMINAL]
-    acted.refusals += [f"Job {j.id} has ended already ({j.status}): there is nothing to cancel." for j in over]
+    acted.refusals += [
+        f"Job {j.id} has already finished ({j.get_status_display().lower()}): there is nothing to cancel." for j in over
+    ]
     acted.jobs += rows.filter(id__in=[job.id for job in jobs if job.status in MirrorJob.ACTIVE])
 
 
 def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
-    """Make a job that waits more or less urgent. Raises JobStateError where it waits no more, and DoesNotExist."""
+    """Change the priority of a queued job. Raises JobStateError if it is not queued, and DoesNotExist."""
     with transaction.atomic():
         job = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",)).get(id=job_id)
         if job.status != JobStatus.PENDING:
-            raise JobStateError(f"Job {job_id} is {job.status}: only a job that waits has an urgency to change.")
+            raise JobStateError(
+                f"Job {job_id} is {job.get_status_display().lower()}: you can change the priority of queued jobs only."
+            )
         if job.priority == priority:
             return job
         words = f"{job.get_priority_display()} → {Priority(priority).label}"

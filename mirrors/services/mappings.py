@@ -1,4 +1,4 @@
-"""What people do to mappings: mirror now, verify, pause, resume, forget."""
+"""What users do with mappings: mirror now, verify, pause, resume, forget."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from mirrors.services.mirroring import MirrorOrder, request_mirrors
 
 
 def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
-    """Bring the images to the target now, or compare both sides where they are there."""
+    """Mirrors the images now, or compares source and target if they are there."""
     return _order(mapping_ids, Trigger.OPERATOR, "mirror", requested_by)
 
 
 def verify_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
-    """Have a worker ask the target whether it has the images, and whether they are what was written; copies nothing."""
+    """Requests verifications: a worker checks that the target has the images unchanged; copies nothing."""
     return _order(mapping_ids, Trigger.VERIFY, "verify", requested_by)
 
 
 def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str) -> int:
-    """Neither mirror nor swap the images, or do so again; how many have changed."""
+    """Pauses or resumes mirroring and swapping of the images; returns how many were changed."""
     changed = 0
     for ids in batches(mapping_ids):
         with transaction.atomic():
@@ -35,9 +35,10 @@ def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str)
 
 
 def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple[int, list[str]]:
-    """Delete mappings with their history; the images stay at the target. How many, and why others stay.
+    """Deletes mappings with their history; the images stay at the target. Returns how many, and why others were
+    skipped.
 
-    The next pod that asks for such an image begins anew.
+    The next pod that uses such an image creates a new mapping.
     """
     forgotten, refusals = 0, []
     for ids in batches(mapping_ids):
@@ -47,12 +48,12 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
                 MirrorJob.objects.filter(mapping__in=rows, status=JobStatus.RUNNING).values_list("mapping", flat=True)
             )
             refusals += [f"{row.source} is being copied: cancel its job first." for row in rows if row.id in busy]
-            gone = [row for row in rows if row.id not in busy]
-            note_actions(actor=requested_by, action="forget", subjects=[Subject(row.source) for row in gone])
-            ImageMapping.objects.filter(id__in=[row.id for row in gone]).delete()
-            # Webhooks hear of changed rows by their time, of deleted ones by this.
+            deleted = [row for row in rows if row.id not in busy]
+            note_actions(actor=requested_by, action="forget", subjects=[Subject(row.source) for row in deleted])
+            ImageMapping.objects.filter(id__in=[row.id for row in deleted]).delete()
+            # Webhooks find changed rows by their time, deleted ones by this.
             Revision.bump(ImageMapping)
-            forgotten += len(gone)
+            forgotten += len(deleted)
     return forgotten, refusals
 
 

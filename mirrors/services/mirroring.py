@@ -1,4 +1,4 @@
-"""Orders to mirror an image: mapping, job, who asked, and a wake-up, in one transaction."""
+"""Requests for copies: mapping, job, requester and a wake-up, in one transaction."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from mirrors.vocabulary.bounds import host_of
 from swapper_project.config import Quotas
 
 REST_AFTER_FAILURE = timedelta(minutes=10)
-"""How long pods that ask for an image whose last copy failed for good start no new copy of it."""
+"""How long pods cannot request a new copy of an image after its last copy failed."""
 
 UNREADABLE = frozenset({ErrorClass.NOT_FOUND, ErrorClass.DENIED, ErrorClass.UNAUTHORIZED})
-"""Errors that another namespace's log-in may not meet. Registries say "not found" for what they don't show."""
+"""Errors that may not occur with the credentials of another namespace. Registries return "not found" without access."""
 
 UNATTENDED = frozenset({Trigger.ADMISSION, Trigger.REFRESH})
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorOrder:
-    """One image that somebody wants at the target. References are canonical."""
+    """A request to mirror one image. References are canonical."""
 
     source: str
     target: str
@@ -42,7 +42,7 @@ class MirrorOrder:
 
 @dataclass(frozen=True, slots=True)
 class RequestOutcome:
-    """What became of an order: the live job, or why there is none."""
+    """The result of a request: the active job, or why there is none."""
 
     source: str
     mapping_id: int | None = None
@@ -50,27 +50,27 @@ class RequestOutcome:
     problem: str = ""
     """``target-name-taken``, ``paused``, ``failed-recently``, ``quota``, or empty."""
     is_new: bool = False
-    """Whether a person's order made the job. Nobody asks it of the others, which are inserted many at once."""
+    """Whether a user's request created the job. Not known for requests of pods, which are inserted in bulk."""
 
 
 def request_mirror(*, target_registry_id: int, order: MirrorOrder) -> RequestOutcome:
-    """Mirror one image; while a job of it is live, its outcome names that job."""
+    """Mirrors one image; while a job of it is active, the outcome has that job."""
     return request_mirrors(target_registry_id=target_registry_id, orders=[order])[0]
 
 
 def request_mirrors(
     *, target_registry_id: int, orders: Sequence[MirrorOrder], quotas: Quotas | None = None
 ) -> list[RequestOutcome]:
-    """Mirror images, in one transaction for all of them; outcomes stand in the order of ``orders``.
+    """Mirrors images in one transaction; outcomes are in the order of ``orders``.
 
-    Safe from any number of processes at once: one live job a mapping is held by the database. ``quotas`` bound what
-    pods order; people are not held to them.
+    Safe from any number of processes at once: the database allows one active job per mapping. ``quotas`` limit the
+    requests of pods, not those of users.
     """
     with transaction.atomic():
         over = _over_quota(target_registry_id, orders, quotas) if quotas else set()
         asked, orders = orders, [order for order in orders if order.source not in over]
         mappings = _mappings(target_registry_id, orders)
-        # Of several orders of one image the most urgent stands last, and so counts.
+        # Of several requests for one image, the one with the highest priority is last, and so is used.
         urgent_last = sorted(orders, key=lambda order: -order.priority)
         wanted = {order.source: order for order in urgent_last if order.source in mappings}
         unattended = [order for order in orders if order.trigger in UNATTENDED and order.source in mappings]
@@ -88,7 +88,7 @@ def request_mirrors(
 
 
 def _over_quota(registry_id: int, orders: Sequence[MirrorOrder], quotas: Quotas) -> set[str]:
-    """Sources that would need a new job which no namespace that asks for them may order now."""
+    """Sources that need a new job which none of the requesting namespaces may request now."""
     free = {order.source for order in orders if order.trigger != Trigger.ADMISSION}
     asking: dict[str, set[str]] = {}
     for order in orders:
@@ -100,7 +100,7 @@ def _over_quota(registry_id: int, orders: Sequence[MirrorOrder], quotas: Quotas)
 
 
 def _mappings(registry_id: int, orders: Sequence[MirrorOrder]) -> dict[str, ImageMapping]:
-    """Mapping by source; a source whose target name another source owns is missing."""
+    """Mapping by source; a source whose target name belongs to another source is missing."""
     targets = {order.source: order.target for order in orders}
     # Sorted, because two transactions that insert the same rows in different orders deadlock.
     rows = [
@@ -113,10 +113,10 @@ def _mappings(registry_id: int, orders: Sequence[MirrorOrder]) -> dict[str, Imag
 
 
 def _resting(orders: Sequence[MirrorOrder], mappings: dict[str, ImageMapping]) -> set[str]:
-    """Sources whose last job ended badly a short time ago.
+    """Sources whose last job failed or was cancelled a short time ago.
 
-    Where that job could not read its source, it rests for the namespaces that asked for it alone: others may have
-    the log-in that these lack, and must not be shut out by them.
+    If that job could not read its source, this applies only to the namespaces that requested it: others may have
+    credentials that these lack.
     """
     jobs = MirrorJob.objects.filter(
         id__in=[mappings[order.source].last_job_id for order in orders],
@@ -136,9 +136,9 @@ def _resting(orders: Sequence[MirrorOrder], mappings: dict[str, ImageMapping]) -
 def _live_jobs(
     orders: dict[str, MirrorOrder], mappings: dict[str, ImageMapping]
 ) -> tuple[dict[str, MirrorJob], set[int]]:
-    """The live job of each order's mapping, made where there was none, raised where it was less urgent.
+    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower.
 
-    Beside them the mappings whose job a person's order made.
+    Also returns the mappings whose job was created by a user's request.
     """
     missing = dict(orders)
     jobs: dict[str, MirrorJob] = {}
@@ -164,7 +164,7 @@ def _live_jobs(
 def _insert(jobs: Sequence[MirrorJob]) -> set[int]:
     """Insert jobs whose mapping has no live one; the mappings of those that people ordered and that are new.
 
-    An insert that passes over conflicts does not tell which rows it wrote, so people's go in one by one.
+    An insert that ignores conflicts does not return the written rows, so jobs of users are inserted one by one.
     """
     MirrorJob.objects.bulk_create([job for job in jobs if job.trigger in UNATTENDED], ignore_conflicts=True)
     made = set()
@@ -195,7 +195,7 @@ def _new_job(mapping_id: int, order: MirrorOrder) -> MirrorJob:
 def _note_requests(
     orders: Sequence[MirrorOrder], mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
 ) -> None:
-    """Who asked; a second namespace's request adds its secrets' names to the live job."""
+    """The requesters; a request of a second namespace adds the names of its secrets to the active job."""
     rows = [
         MirrorRequest(
             job_id=jobs[order.source].id,

@@ -1,4 +1,4 @@
-"""Orders that people place, by reference alone: the target is the one in force."""
+"""Requests of users by reference: the target is the active one."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from mirrors.services.jobs import JobStateError
 from mirrors.services.mirroring import MirrorOrder, request_mirror
 
 PROBLEMS = {
-    "target-name-taken": "another image has its name at the target already; see the mappings in the admin",
+    "target-name-taken": "another image already has its name at the target; see the mappings in the admin",
     "paused": "its mapping is paused; resume it first",
-    "failed-recently": "its last copy failed a short time ago; see the job's error, then try again later",
+    "failed-recently": "its last copy failed a short time ago; see the error of the job, then try again later",
 }
 
 
 def order_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
-    """The job that mirrors an image now, and whether it is a new one. Raises JobStateError where it can't be.
+    """The job that mirrors an image now, and whether it is new. Raises JobStateError if it cannot be mirrored.
 
-    ``allowed_hosts`` are the configuration file's; none of them allow all.
+    ``allowed_hosts`` are those of the configuration file; without any, all are allowed.
     """
     registry = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
     if registry is None:
-        raise JobStateError("There is no target yet: run manage.py prepare with a configuration that names one.")
+        raise JobStateError(
+            "There is no target yet: run manage.py prepare with a configuration file that has a target."
+        )
     source = ImageRef.parse(image)
     aliases = registry.settings.get("aliases", ())
     name = target_name(registry.endpoint, registry.prefix, aliases=aliases, insecure=registry.insecure)
     if name.contains(source):
-        raise JobStateError(f"{source} is at the target already: name the image as its source has it.")
+        raise JobStateError(f"{source} is already at the target: use the reference of its source.")
     if refusal := AllowedSources(allowed_hosts, _is_configured).refusal(source.registry):
         raise JobStateError(refusal)
     order = MirrorOrder(

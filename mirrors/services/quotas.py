@@ -1,4 +1,4 @@
-"""What one namespace may order: new images an hour, and jobs that wait. Whoever may create pods chooses images."""
+"""Quotas of a namespace: new images per hour, and active jobs. Users who create pods choose images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AN_HOUR = timedelta(hours=1)
 def left(*, namespaces: Collection[str], quotas: Quotas) -> dict[str, int]:
     """How many new jobs each of the namespaces may still order now, never negative.
 
-    Processes that ask at the same moment may together go over by what each of them orders.
+    Processes that check at the same time may together exceed a quota by the requests of each.
     """
     an_hour_ago = ExpressionWrapper(Now() - AN_HOUR, output_field=DateTimeField())
     theirs = MirrorJob.objects.filter(namespace__in=namespaces).order_by()
@@ -32,7 +32,7 @@ def left(*, namespaces: Collection[str], quotas: Quotas) -> dict[str, int]:
 
 
 def refused(*, sources: Mapping[str, Collection[str]], quotas: Quotas) -> set[str]:
-    """Of ``{source: namespaces that ask for it}`` those that none of their namespaces may order any more."""
+    """Of ``{source: requesting namespaces}``, the sources that none of their namespaces may request now."""
     remaining = Counter(left(namespaces={name for names in sources.values() for name in names}, quotas=quotas))
     over = set()
     for source, names in sorted(sources.items()):

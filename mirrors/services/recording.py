@@ -82,7 +82,8 @@ def record_decisions(*, counts: Mapping[DecisionKey, int]) -> None:
 
 
 class TargetAnswer(NamedTuple):
-    """What the target said of one image, when it was asked (``time.monotonic()``). ``access`` is how its source was
+    """The result of the target for one image, and when it was checked (``time.monotonic()``). ``access`` is how its
+    source was
     seen to be readable meanwhile, or empty."""
 
     target: str
@@ -96,10 +97,10 @@ def record_existence(*, target_registry_id: int, answers: Mapping[str, TargetAns
     """Note what the target said, by source; other webhooks see it within 2 s. An image that is there and has no
     mapping gets one: the database was lost, or somebody else has put it there.
 
-    What a copy has written after the target was asked is newer, and stands.
+    Results of a copy after the check are newer, and are kept.
 
     A digest that is not the one that was written, with no copy under way that could explain it, is an obstacle until
-    the image is copied anew; what is gone from the target is in nobody's way.
+    the image is copied again; an image that was deleted from the target blocks nothing.
     """
     with transaction.atomic():
         _insert_missing(target_registry_id, answers)
@@ -150,8 +151,8 @@ def _compare(row: ImageMapping, digest: str, *, is_copied: bool) -> None:
     elif not row.obstacle and not is_copied:
         row.obstacle = Obstacle.TAMPERED
         log.error(
-            "The target has another image than was written there; it is not swapped to. Find out who pushed it, "
-            "then mirror the image anew: manage.py mirror IMAGE",
+            "The image at the target was changed after it was written; pods are not swapped to it. Find out who "
+            "pushed it, then mirror the image again: manage.py mirror IMAGE",
             image=row.source,
             digest=digest,
         )

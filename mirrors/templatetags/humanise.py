@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from django import template
 from django.utils import timezone
@@ -10,6 +11,22 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 register = template.Library()
+
+DONE: Final = {
+    "apply settings": "Applied settings",
+    "cancel": "Cancelled",
+    "create": "Created",
+    "delete": "Deleted",
+    "forget": "Forgotten",
+    "mirror": "Requested a copy",
+    "pause": "Paused",
+    "priority": "Changed the priority",
+    "resume": "Resumed",
+    "retry": "Retried",
+    "test": "Tested the connection",
+    "update": "Changed",
+    "verify": "Requested a verification",
+}
 
 
 @register.filter
@@ -43,6 +60,12 @@ def when(at: datetime | None) -> SafeString | str:
     relative = f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
     exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, relative)
+
+
+@register.filter
+def past(action: str) -> str:
+    """What was done, as ``Paused``, for the name of an action."""
+    return DONE.get(action, action.capitalize())
 
 
 @register.filter

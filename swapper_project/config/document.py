@@ -64,7 +64,7 @@ class _Reader:
                 return self._mapping(node)
             return [Item(child.line, self.convert(child)) for child in node.children]
         value = node.value
-        # Also 08, which is no octal number and so a float in YAML.
+        # Also 08, which is not a valid octal number and so a float in YAML.
         is_digits = isinstance(value, float) and node.is_plain and node.text.isdecimal()
         if (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and is_digits):
             number = Number(value)

@@ -18,7 +18,7 @@ from swapper_project.config.target import Target
 
 _SECTIONS = ("aws", "gcp", "oci")
 _HINTS = {
-    "password": "a password must not stand in the file; name where it is with passwordFile or passwordEnv",
+    "password": "a password must not be in the file; use passwordFile or passwordEnv",
     "privateregistries": "is now source.registries",
     "cachettlminutes": "is now existence.maxAge, a duration such as 10m",
     "cachejittermaxminutes": "is not needed: times are jittered as they are",
@@ -56,7 +56,7 @@ def fit(tree: Mapping[str, Pair], model: type[Section], findings: Findings, path
             continue
         name, annotation = fields[key]
         findings.lines[(*path, name)] = pair.line
-        # As viper has it, an empty text is the default; where there is none, it is what was given.
+        # As in viper, an empty text means the default, or the text itself if there is no default.
         if pair.value is None or (pair.value == "" and not model.model_fields[names[name]].is_required()):
             continue
         data[name] = _value(pair.value, annotation, findings, (*path, name))
@@ -113,7 +113,7 @@ def _hint(key: str, fields: Mapping[str, tuple[str, Any]], model: type[Section])
     if key in _HINTS:
         return _HINTS[key]
     if model is SourceRegistry and key == "oci":
-        return "is no section here; write host, username and the others beside type"
+        return "is not a section here; write host, username and the other keys beside type"
     elsewhere = [path for path in _all_paths(Config) if str(path[-1]).lower() == key]
     if near := difflib.get_close_matches(key, fields, 1, 0.7):
         return f"is an unknown key; did you mean {fields[near[0]][0]}?"

@@ -34,8 +34,10 @@ def _capped_deadline(seconds: float, info: ValidationInfo) -> float:
 class Existence(Section):
     """How long an answer of the target holds."""
 
-    max_age: Duration = Field(default=600.0, description="A present image is asked for again after this time.")
-    max_stale: Duration = Field(default=86_400.0, description="How long a present answer may stand without a new one.")
+    max_age: Duration = Field(default=600.0, description="A present image is checked again after this time.")
+    max_stale: Duration = Field(
+        default=86_400.0, description="How long the result present is used without a new check."
+    )
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -102,7 +104,7 @@ class Config(Section):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What an operator should be told loudly, though the configuration can be used."""
+        """Warnings for the operator about a valid configuration."""
         return self._warnings
 
     @property
@@ -116,7 +118,7 @@ class Config(Section):
         return hashlib.sha256(json.dumps(self.effective(), sort_keys=True).encode()).hexdigest()
 
     def effective(self) -> dict[str, Any]:
-        """Every key with its value, as the file would have it. Passwords never stand there, only where they are."""
+        """Every key with its value, as in the file. Passwords are never included, only references to them."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
     @classmethod

@@ -31,7 +31,7 @@ class ConfigError(ValueError):
 
 @dataclass(slots=True)
 class Findings:
-    """Collects the problems of one configuration file, and the lines its keys stand on."""
+    """Collects the problems of one configuration file, and the lines of its keys."""
 
     name: str
     lines: dict[KeyPath, int] = field(default_factory=dict)

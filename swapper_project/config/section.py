@@ -1,4 +1,4 @@
-"""What every section of the file has in common, and the log-in that two of them take."""
+"""The base class of all sections of the file, and the credentials that two of them have."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Section(BaseModel):
 
     @classmethod
     def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
-        """What is wrong between keys. ``given`` has them as the file does: each may be wrong by itself too, and is told
-        of beside these."""
+        """Problems between keys. ``given`` has them as in the file: single keys may have problems too, which are
+        reported separately."""
         yield from ()
 
 
@@ -37,7 +37,7 @@ class Reach(Section):
 
 
 class LogIn(Reach):
-    """A registry, and where its password is found. The password itself never stands in the file."""
+    """A registry, and a reference to its password. The password itself is never in the file."""
 
     username: str | None = Field(default=None, min_length=1)
     password_file: FileName | None = Field(

@@ -8,7 +8,7 @@ from typing import Final
 from swapper_project.config.document import Pair, Tree
 
 _KEYS: Final = frozenset({"target", "source", "dryrun", "imageswappolicy", "imagecopypolicy", "loglevel", "logformat"})
-"""In lower case: what tells a configuration from other mappings."""
+"""In lower case: keys by which a configuration is recognised."""
 
 _CHART: Final = frozenset(
     [

@@ -1,4 +1,4 @@
-"""The section ``source``: which images are left alone, and how source registries are read."""
+"""The section ``source``: filters, which exclude images, and source registries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FilterConfig(Section):
 
 
 class SourceRegistry(LogIn):
-    """A log-in for source images: ``aws`` or ``gcp`` with the section of that name, ``oci`` with ``host``."""
+    """Credentials for source images: ``aws`` or ``gcp`` with the section of that name, ``oci`` with ``host``."""
 
     type: Literal["aws", "gcp", "oci"]
     aws: AwsRegistry | None = None
@@ -26,7 +26,7 @@ class SourceRegistry(LogIn):
     host: HostPattern | None = Field(default=None, description="For type oci: host[:port] of the registry.")
     namespaces: tuple[Namespace, ...] = Field(
         default=(),
-        description="For type oci: whose pods are served private images with this log-in; '*' for all. "
+        description="For type oci: namespaces that may use private images read with these credentials; '*' for all. "
         "Without any it serves what anonymous clients can read too.",
     )
 
@@ -46,7 +46,7 @@ class SourceRegistry(LogIn):
 
     @property
     def registry_host(self) -> str:
-        """The host this log-in is for, whatever the type; may start with ``*.``."""
+        """The host of these credentials, for any type; may start with ``*.``."""
         return self.cloud.host if self.cloud else self.host or ""
 
     @property
@@ -83,7 +83,7 @@ class SourceRegistry(LogIn):
 class Source(Section):
     registries: tuple[SourceRegistry, ...] = ()
     filters: tuple[FilterConfig, ...] = Field(
-        default=(), description="Images for which one of these gives true are left alone."
+        default=(), description="Images for which one of these is true are excluded."
     )
     allowed_hosts: tuple[HostPattern, ...] = Field(
         default=(), description="Registries that may be mirrored from; empty: any public one."

@@ -1,4 +1,4 @@
-"""The configuration in force, which follows its file: valid changes are taken over, invalid ones are not."""
+"""The active configuration, which follows its file: valid changes are applied, invalid ones are not."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _NOTHING: Mapping[str, object] = {}
 
 
 class ConfigSource:
-    """Reads the file at once, raising :class:`ConfigError`, and again at each :meth:`poll`. Thread-safe.
+    """Reads the file when created, raising :class:`ConfigError`, and again at each :meth:`poll`. Thread-safe.
 
-    ``path`` None stands for an empty file. ``problem`` says why what the file now holds is not in force.
+    ``path`` None means an empty file. ``problem`` says why the current file is not applied.
     """
 
     def __init__(self, path: Path | None, overrides: Mapping[str, object] = _NOTHING) -> None:
@@ -31,9 +31,9 @@ class ConfigSource:
         self.current = self._parse(self._seen)
 
     def poll(self) -> bool:
-        """Look at the file; whether a changed configuration has come into force.
+        """Checks the file; returns whether a changed configuration was applied.
 
-        Goes by content, as the times of mounted ConfigMaps tell nothing.
+        Compares the content, because the times of mounted ConfigMaps do not show changes.
         """
         if self.path is None:
             return False
@@ -55,7 +55,9 @@ class ConfigSource:
 
     def _refuse(self, error: ConfigError, *, seen: str) -> bool:
         if seen != self._seen:
-            log.error("The changed configuration is refused, the old one stays in force", problems=error.problems)
+            log.error(
+                "The changed configuration is not valid; the last valid version stays active", problems=error.problems
+            )
         self._seen, self.problem = seen, str(error)
         return False
 
@@ -64,7 +66,7 @@ class ConfigSource:
         if config.digest == self.current.digest:
             return False
         self.current = config
-        log.info("The changed configuration is in force", path=str(self.path))
+        log.info("The changed configuration is active", path=str(self.path))
         for warning in config.warnings:
             log.warning(warning)
         return True

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 
 class ProbeMiddleware:
-    """Answers probes before anything looks at the host or redirects: a kubelet asks by the pod's address."""
+    """Responds to probes before host checks and redirects: the kubelet uses the address of the pod."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

@@ -1,4 +1,4 @@
-"""Who asks: forwarded headers count only where the peer is a proxy that ``SWAPPER_TRUSTED_PROXIES`` lists."""
+"""The client of a request: forwarded headers are trusted only from proxies in ``SWAPPER_TRUSTED_PROXIES``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.shortcuts import render
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
-"""Together with ``Forwarded`` and what else names a client; none of them is there for whoever comes later."""
+"""Together with ``Forwarded`` and similar headers, these are removed before other code sees the request."""
 
 DROPPED = (*FORWARDED, "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP")
 
@@ -21,8 +21,8 @@ DROPPED = (*FORWARDED, "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "
 class ProxyMiddleware:
     """Sets ``REMOTE_ADDR`` to the client's address and the scheme to the client's, and drops forwarded headers.
 
-    Behind listed proxies the client is the right-most address of ``X-Forwarded-For`` that is no listed proxy: what
-    stands left of it is the client's own word.
+    Behind listed proxies, the client is the right-most address of ``X-Forwarded-For`` that is not a listed proxy: the
+    addresses to its left are set by the client.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -1,4 +1,4 @@
-"""The webhook's certificate: read again when its files change, and made where there is none."""
+"""The webhook's certificate: read again when its files change, and created if there is none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ReloadingContext:
 
     ``problem`` says why what the files now hold is not in use, or that the pair in use has expired; ``expires_at`` is
     that of the pair in use.
-    Raises CertificateError where there is no pair to begin with.
+    Raises CertificateError if there is no valid pair at the start.
     """
 
     def __init__(self, cert_file: str, key_file: str) -> None:
@@ -83,7 +83,7 @@ class ReloadingContext:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             certificate = x509.load_pem_x509_certificate(self._files[0].read_bytes())
-            # Without a password of its own OpenSSL asks a terminal for one, and everybody waits.
+            # Without a password, OpenSSL would prompt for one on the terminal and block.
             context.load_cert_chain(*self._files, password="")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

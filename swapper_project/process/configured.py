@@ -22,7 +22,7 @@ MISSING = (
 
 
 def load(environment: Environment, overrides: Mapping[str, object] | None = None) -> Config:
-    """The configuration in force, or an exit with status 2 and every problem on standard error."""
+    """The active configuration, or an exit with status 2 and all problems on standard error."""
     path = configuration.find(str(environment.config) if environment.config else None)
     if path is None:
         stop(MISSING)
@@ -33,7 +33,7 @@ def load(environment: Environment, overrides: Mapping[str, object] | None = None
 
 
 def source() -> ConfigSource | None:
-    """What the web process follows, looked at anew; None where there is no configuration file that can be used."""
+    """The configuration of the web process, checked again; None if there is no usable configuration file."""
     environment: Environment = settings.ENVIRONMENT
     path = configuration.find(str(environment.config) if environment.config else None)
     try:
@@ -51,6 +51,6 @@ def _source_at(path: Path) -> ConfigSource:
 
 
 def stop(message: str) -> NoReturn:
-    """End the process: the operator has something to mend first."""
+    """Ends the process with a message that says what to fix first."""
     print(message, file=sys.stderr)
     raise SystemExit(2)

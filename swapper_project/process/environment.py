@@ -52,7 +52,7 @@ class EnvironmentProblem(ValueError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the process was told about itself. Times are seconds; paths are absolute."""
+    """The settings of the process. Times are seconds; paths are absolute."""
 
     role: str
     data_dir: Path
@@ -159,7 +159,7 @@ def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             problems.append(f"{variable}: {path} can't be read: {error.strerror}")
             continue
         except UnicodeDecodeError:
-            problems.append(f"{variable}: {path} is no UTF-8 text")
+            problems.append(f"{variable}: {path} is not UTF-8 text")
             continue
         if not values[name]:
             del values[name]
@@ -172,7 +172,7 @@ def _default_data_dir(environ: Mapping[str, str]) -> Path:
         return Path(base) / "k8s-image-swapper"
     if home := environ.get("HOME"):
         return Path(home) / ".local/share/k8s-image-swapper"
-    raise EnvironmentProblem([f"{PREFIX}DATA_DIR is not set, and there is no HOME to put data below; set it"])
+    raise EnvironmentProblem([f"{PREFIX}DATA_DIR is not set, and HOME is not set either; set one of them"])
 
 
 def _one_of(choices: tuple[str, ...]) -> Any:
@@ -235,13 +235,13 @@ def _networks(values: list[str]) -> None:
         try:
             ipaddress.ip_network(value.strip(), strict=False)
         except ValueError:
-            raise ValidationError(f"{value[:60]!r} is no address or CIDR; write 10.0.0.0/8, for example") from None
+            raise ValidationError(f"{value[:60]!r} is not a valid address or CIDR, such as 10.0.0.0/8") from None
 
 
 def _dotted_paths(values: list[str]) -> None:
     for value in values:
         if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", value.strip()):
-            raise ValidationError(f"{value[:60]!r} is no class; write package.module.Class")
+            raise ValidationError(f"{value[:60]!r} is not a valid class name, such as package.module.Class")
 
 
 def _not_negative(value: int) -> None:

@@ -16,7 +16,8 @@ OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
 
 
 class Switch:
-    """Read anew at each question. What says neither on nor off leaves what the environment says, and is told once."""
+    """Read at each call. If the content is neither on nor off, the environment decides, and a warning is logged
+    once."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment

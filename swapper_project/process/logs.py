@@ -55,7 +55,7 @@ class _Output:
         )
 
     def drop_unwanted(self, logger: Any, method: str, event: EventDict) -> EventDict:
-        """First of all, so that lines that nobody wants cost nothing."""
+        """Runs first, so that suppressed lines cost nothing."""
         if LEVELS.get("error" if method == "exception" else method, logging.INFO) < self.level:
             raise structlog.DropEvent
         return event
@@ -124,7 +124,8 @@ def configure(level: str = "info", style: str = "json") -> None:
 
 
 class _NoTokens(logging.Filter):
-    """Django logs a request's path, and the webhook's may hold its secret token. What it refuses its view tells."""
+    """Django logs a request's path, and the webhook's may hold its secret token. Rejected requests are logged by its
+    view."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         path = getattr(getattr(record, "request", None), "path", "")

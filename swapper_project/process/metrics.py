@@ -52,7 +52,7 @@ EXISTENCE_STALE_SECONDS: Final = PublishedGauge(
 )
 BREAKER_OPEN: Final = Gauge(
     "swapper_breaker_open",
-    "1 while a registry is not asked inline because it does not answer.",
+    "1 while the webhook sends no requests to a registry because it does not respond.",
     ["host"],
     multiprocess_mode="livemax",
 )
@@ -99,7 +99,7 @@ COPY_SECONDS: Final = Histogram(
 )
 REGISTRY_REQUESTS: Final = Counter(
     "swapper_registry_requests_total",
-    "Requests to registries by status, 0 where no answer came; hosts that nobody configured are `other`.",
+    "Requests to registries by status, 0 without a response; hosts that are not configured are `other`.",
     ["host", "method", "code"],
 )
 
@@ -130,7 +130,7 @@ OF_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {
 
 
 def counts_requests(label: Callable[[str], str]) -> Callable[[str, str, int], None]:
-    """What a copy engine tells of each exchange: method, host and status. ``label`` names the host."""
+    """Called by the copy engine for each exchange: method, host and status. ``label`` names the host."""
 
     def count(method: str, host: str, status: int) -> None:
         REGISTRY_REQUESTS.labels(label(host), method, str(status)).inc()
@@ -139,7 +139,7 @@ def counts_requests(label: Callable[[str], str]) -> Callable[[str, str, int], No
 
 
 def text(role: str, *collectors: Collector) -> bytes:
-    """What Prometheus asks a role for, with these collectors' figures beside the role's metrics."""
+    """The metrics page of a role, with the metrics of these collectors."""
     names = {family.name for metric in OF_ROLE[role] for family in metric.describe()}
     return exposition(names, *collectors)
 

@@ -1,4 +1,4 @@
-"""Metrics of several processes: each writes files of its own, whoever is asked reads all of them.
+"""Metrics of several processes: each writes its own files, and the one that serves a request reads all of them.
 
 To be begun before prometheus_client is imported, by the process that is the parent of all others.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 ALL_DEAD: Final = 0
-"""Stands in file names where others have their process's number: the sums of those that have ended."""
+"""Used in file names in place of a process ID: the sums of processes that have stopped."""
 
 
 def begin() -> None:
@@ -77,7 +77,7 @@ def fold_dead(directory: Path) -> None:
         kind, _, number = path.stem.rpartition("_")
         if not number.isdecimal() or int(number) == ALL_DEAD or Path(f"/proc/{number}").exists():
             continue
-        # A gauge tells of its process alone.
+        # A gauge is about its own process only.
         if not kind.startswith("gauge"):
             total = MmapedDict(str(directory / f"{kind}_{ALL_DEAD}.db"))  # type: ignore[no-untyped-call]
             for key, value, timestamp, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]

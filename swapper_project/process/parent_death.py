@@ -1,4 +1,4 @@
-"""Ends a child process with its parent (Linux): nobody would stop it, and it would go on beside its successor."""
+"""Ends a child process with its parent (Linux): otherwise it would continue to run beside its replacement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def follower(number: signal.Signals) -> Callable[[int], None]:
 
     def follow(parent: int) -> None:
         prctl(PR_SET_PDEATHSIG, number)
-        # Whoever was killed before that call sends no signal any more.
+        # A parent that was killed before that call sends no signal.
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGKILL)
 

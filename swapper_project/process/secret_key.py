@@ -11,7 +11,7 @@ NAME = "secret-key"
 
 
 def kept_secret_key(data_dir: Path) -> str:
-    """The key that ``up`` has made, so that commands beside it sign as it does; empty where there is none."""
+    """The key that ``up`` created, so that other commands use the same one; empty if there is none."""
     try:
         return (data_dir / NAME).read_text().strip()
     except OSError:
@@ -19,6 +19,6 @@ def kept_secret_key(data_dir: Path) -> str:
 
 
 def ensure_secret_key(data_dir: Path) -> None:
-    """Make a key, readable by its owner alone, where there is none."""
+    """Creates a key, readable only by its owner, if there is none."""
     if not kept_secret_key(data_dir):
         write_private(data_dir / NAME, f"{secrets.token_urlsafe(48)}\n".encode())

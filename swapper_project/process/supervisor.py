@@ -53,9 +53,9 @@ def gunicorn() -> list[str]:
 
 
 class Supervisor:
-    """Starts programs and starts them again when they end, until a signal asks to stop.
+    """Starts programs and restarts them when they end, until a stop signal.
 
-    A program that ends by itself before it has run for a while can't work as it was told to: then all end.
+    A program that exits shortly after its start cannot work with its settings: then all are stopped.
     """
 
     def __init__(self, programs: Sequence[Program]) -> None:
@@ -124,7 +124,7 @@ class _Keeper:
         if status is None:
             return True
         self._end_group()
-        # Whoever was killed by a signal may have been well.
+        # A program that was killed by a signal may have been healthy.
         if not self._has_settled and status >= 0:
             log.error("A process ended at its start; the others are stopped", process=self._program.name, status=status)
             return False
@@ -148,7 +148,7 @@ class _Keeper:
         self._process.wait()
 
     def _end_group(self) -> None:
-        """What a process has left behind must not go on beside its successor."""
+        """Child processes must not continue beside the replacement of their parent."""
         assert self._process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)

@@ -14,6 +14,6 @@ def note(at: float) -> None:
 
 
 def of_request() -> float:
-    """For whoever handles it; now, where another server than ours runs it."""
+    """The arrival time of the request; the current time for other servers."""
     at = getattr(_this_thread, "at", 0.0)
     return at if at else time.monotonic()

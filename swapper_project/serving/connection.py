@@ -85,7 +85,7 @@ class Connection(TConn):  # type: ignore[misc]
         return True
 
     def _should_say_go_on(self) -> bool:
-        """Once a request, to a client that holds its body back until it is told to send it."""
+        """Once per request, to a client that waits for 100 Continue before it sends the body."""
         if self._framing.size(self.buffer) is not None or not self._framing.expects_continue:
             return False
         self._framing.expects_continue = False
@@ -101,6 +101,6 @@ class Connection(TConn):  # type: ignore[misc]
         request = next(http.get_parser(self.cfg, [data], self.client))
         if truncated:
             request.force_close()
-        # Where the client asked for it, it has been told to go on.
+        # If the client expected it, 100 Continue has been sent.
         request._expected_100_continue = False
         return request

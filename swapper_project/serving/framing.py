@@ -1,4 +1,4 @@
-"""Tells when an HTTP/1.1 request is whole, from its framing alone (RFC 9112 section 6); gunicorn reads it then."""
+"""Detects when an HTTP/1.1 request is complete, from its framing (RFC 9112 section 6); gunicorn parses it then."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _EXPECTS = re.compile(rb"\nexpect[ \t]*:[ \t]*100-continue[ \t]*\r", re.IGNORECA
 class Framing:
     """Follows one request in a growing buffer; looks at each byte once.
 
-    ``is_truncated``: it was given up on, so what follows on the connection can't be told from its rest.
-    ``expects_continue``: its client waits to be told to send the body (RFC 9110 section 10.1.1).
+    ``is_truncated``: reading was given up, so later bytes on the connection may belong to this request.
+    ``expects_continue``: the client waits for 100 Continue before the body (RFC 9110 section 10.1.1).
     """
 
     __slots__ = ("_at", "_chunked", "_in_trailer", "_searched", "_size", "expects_continue", "is_truncated")

@@ -44,7 +44,7 @@ class _Told:
 
 
 class RefusedHandshakes:
-    """For one thread. Clients that only close the connection, as probes of load balancers do, are not told of."""
+    """For one thread. Clients that only close the connection, as probes of load balancers do, are not logged."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -34,7 +34,7 @@ LINGER: Final = 2.0
 """Seconds that a client gets to close its side after the last answer."""
 
 DRAIN: Final = 10.0
-"""Seconds in which a worker that is asked to stop still takes connections, and ends each with its next answer."""
+"""Seconds in which a stopping worker still accepts connections, and closes each with its next response."""
 
 QUIET: Final = 1.0
 """Seconds without a new connection after which a stopping worker that has none left does not wait for more."""
@@ -219,13 +219,13 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         return False
 
     def _refuse(self, conn: Connection, error: ParseException) -> None:
-        """What is no HTTP is answered with a problem (RFC 9457) too."""
+        """Invalid HTTP gets a problem (RFC 9457) too."""
         if isinstance(error, LimitRequestLine | LimitRequestHeaders):
             code, title, name = 431, "Request Header Fields Too Large", "too-long"
-            words = "The address or the headers are too long: ask for less at once, or clear this site's cookies."
+            words = "The URL or the headers are too long: send a shorter request, or clear this site's cookies."
         else:
             code, title, name = 400, "Bad Request", "no-http"
-            words = f"The request is no HTTP that can be read: {str(error)[:200]}."
+            words = f"The request is not valid HTTP: {str(error)[:200]}."
         problem = {"type": f"urn:k8s-image-swapper:{name}", "title": title, "status": code, "code": name}
         body = json.dumps({**problem, "detail": words}).encode()
         head = f"HTTP/1.1 {code} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
@@ -256,7 +256,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self.murder_pending()
 
     def _drain(self) -> None:
-        """Go on serving while clients learn, each with its next answer, that this worker stops; then end the rest."""
+        """Continues to serve while each response closes its connection; then closes the remaining ones."""
         self.alive = False
         began = time.monotonic()
         while time.monotonic() < began + DRAIN and (self.nr_conns or time.monotonic() < self._last_accept + QUIET):

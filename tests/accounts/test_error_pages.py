@@ -23,7 +23,7 @@ STYLE = '<link rel="stylesheet" href="/static/mirrors/errors.css">'
 
 
 def is_ours(page: str) -> bool:
-    return STYLE in page and "<script" not in page and "style=" not in page and "To the dashboard" in page
+    return STYLE in page and "<script" not in page and "style=" not in page and "Go to the dashboard" in page
 
 
 @pytest.mark.django_db
@@ -41,7 +41,10 @@ def test_what_a_role_forbids(client: Client) -> None:
     client.force_login(user_of(Role.VIEWER))
     answer = client.get("/admin/auth/user/")
     assert answer.status_code == 403 and is_ours(answer.content.decode())
-    assert "Ask an administrator" in answer.content.decode()
+    page = answer.content.decode()
+    assert "the role viewer" in page and "needs the role <strong>admin</strong>" in page
+    answer = client.post("/admin/mirrors/mirrorjob/1/priority/", {"priority": 0})
+    assert answer.status_code == 403 and "needs the role <strong>operator</strong>" in answer.content.decode()
 
 
 @pytest.mark.django_db
@@ -105,7 +108,7 @@ def test_with_the_database_away_both_doors_say_so_and_come_back(server: Postgres
         for path, headers in (("/admin/", session), ("/admin/mirrors/filter/", session)):
             page = ask(port, path, **headers)
             text = page.data.decode()
-            assert page.status == 503 and is_ours(text) and "The database does not answer" in text, path
+            assert page.status == 503 and is_ours(text) and "Database unavailable" in text, path
             assert page.headers["Retry-After"] == "5" and "Content-Security-Policy" in page.headers
         problem = ask(port, "/api/v1/jobs/", **token)
         assert (problem.status, problem.json()["code"]) == (503, "database-unavailable")

@@ -83,7 +83,11 @@ def test_a_weak_password_stops_with_what_to_do(environment: dict[str, str]) -> N
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("nobody.has.Backend", "can't be loaded"), ("pathlib.Path", "is no authentication backend"), ("x", "is no class")],
+    [
+        ("nobody.has.Backend", "can't be loaded"),
+        ("pathlib.Path", "is not a Django authentication backend"),
+        ("x", "is not a valid class"),
+    ],
 )
 def test_a_log_in_that_is_not_there_stops_the_start(path: str, words: str) -> None:
     ended = run_manage("check", environment={"SWAPPER_AUTHENTICATION_BACKENDS": path}, check=False)

@@ -78,20 +78,20 @@ def act(operator: Client, action: str, *jobs: MirrorJob) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 
 
-def test_a_pending_job_is_cancelled_and_ordered_anew(operator: Client, job: MirrorJob) -> None:
+def test_a_queued_job_is_cancelled_and_retried(operator: Client, job: MirrorJob) -> None:
     assert "1 cancelled" in act(operator, "cancel", job)
     job.refresh_from_db()
     assert job.status == JobStatus.CANCELLED
     assert "olga" in job.error_message
 
-    assert "1 ordered anew" in act(operator, "retry", job)
+    assert "1 queued again" in act(operator, "retry", job)
     new = MirrorJob.objects.get(retry_of=job)
     assert (new.status, new.trigger, new.requested_by) == (JobStatus.PENDING, Trigger.RETRY, "olga")
     assert ImageMapping.objects.get().last_job == new
 
 
 def test_what_cannot_be_done_is_said(operator: Client, job: MirrorJob) -> None:
-    assert "wait for its end, or cancel it first" in act(operator, "retry", job)
+    assert "wait until it finishes, or cancel it first" in act(operator, "retry", job)
     act(operator, "cancel", job)
     assert "nothing to cancel" in act(operator, "cancel", job)
 
@@ -150,7 +150,7 @@ def test_a_registry_names_where_its_password_is_and_nothing_else(operator: Clien
     assert not Registry.objects.exists()
 
 
-def test_another_host_never_gets_this_ones_log_in(operator: Client) -> None:
+def test_another_host_never_gets_the_credentials(operator: Client) -> None:
     fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": "env:SWAPPER_CRED_HUB"}
     operator.post(reverse("admin:mirrors_registry_add"), {**fields, "enabled": "on"})
     row = Registry.objects.get()
@@ -220,9 +220,9 @@ def test_pausing_a_mapping_reaches_the_webhooks(operator: Client, job: MirrorJob
         ("registry", {"name": "no dot", "endpoint": "registry"}),
         ("registry", {"name": "elsewhere's file", "endpoint": "registry.example.org", "ca_file": "/etc/passwd"}),
         ("registry", {"name": "r", "endpoint": "a.example.org", "username": "a:b", "credential_ref": "file:x"}),
-        ("registry", {"name": "half a log-in", "endpoint": "registry.example.org", "username": "robot"}),
+        ("registry", {"name": "half of the credentials", "endpoint": "registry.example.org", "username": "robot"}),
     ],
-    ids=["filter", "registry", "of the file", "port", "word", "CA file", "user name", "log-in"],
+    ids=["filter", "registry", "of the file", "port", "word", "CA file", "username", "credentials"],
 )
 def test_what_cannot_be_stored_is_refused_with_its_reason(
     operator: Client, model: str, data: dict[str, object]

@@ -73,12 +73,12 @@ def rows_of(client: Client, link: str) -> int:
 def test_each_number_is_what_the_rows_say_and_what_its_list_has(admin_client: Client, busy: None) -> None:
     shown = cards(admin_client.get(LIVE).content.decode())
     assert shown["Coverage"][0] == "75.0 %"
-    expected = {"Jobs that succeeded": 4, "Jobs that failed": 3, "Waiting": 3, "Running": 0}
+    expected = {"Succeeded jobs": 4, "Failed jobs": 3, "Queued": 3, "Running": 0}
     for title, number in expected.items():
         assert shown[title][0] == str(number), title
         assert rows_of(admin_client, shown[title][1]) == number, title
     longer = cards(admin_client.get("/admin/dashboard/?hours=168").content.decode())
-    assert longer["Jobs that failed"][0] == "4"
+    assert longer["Failed jobs"][0] == "4"
 
 
 def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Client, busy: None) -> None:
@@ -98,13 +98,13 @@ def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Cl
     for name, failed in (("cloud", 2), ("ecr", 1)):
         link, number = re.findall(r'<a href="([^"]+)">(\d+)</a>', found[name])[0]
         assert int(number) == failed == rows_of(admin_client, unescape(link)), name
-    assert "rests" in found["cloud"]
+    assert "rate limited" in found["cloud"]
     assert Overview(hours=24).failed_by_host()["dual.example"] == 1
     assert numbers(Overview(hours=24))["remaining_pulls"] == {"a.cloud.example": 3}
 
     shown = admin_client.get(f"/admin/mirrors/registry/{row.pk}/change/").content.decode()
     assert "a.cloud.example/team/app:0" in shown and "b.cloud.example/team/app:1" in shown
-    assert ">cloud.example/team" not in shown and "a.cloud.example asked to be left alone" in shown
+    assert ">cloud.example/team" not in shown and "a.cloud.example is rate limited" in shown
     shown = admin_client.get(f"/admin/mirrors/registry/{by_name.pk}/change/").content.decode()
     assert "dual.example/team/app:3" in shown
 
@@ -126,7 +126,7 @@ def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: C
     shown, link = cards(page)["Copied"]
     assert shown == "1.5 KiB"
     assert "<strong>1.5 KiB</strong> copied" in admin_client.get(link).content.decode()
-    ran, all_ = re.findall(r'<span><a href="([^"]+)">6</a> of <a href="([^"]+)">8</a> images admitted', page)[0]
+    ran, all_ = re.findall(r'<span><a href="([^"]+)">6</a> of <a href="([^"]+)">8</a> admitted images', page)[0]
     for link, images in ((ran, 6), (all_, 8)):
         assert f"<strong>{images}</strong> images" in admin_client.get(unescape(link)).content.decode()
     lines = re.findall(r'<a class="swapper-line" href="([^"]+)"><span>([^:]+): ([\d.]+) %', page)
@@ -138,7 +138,7 @@ def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: C
 def test_a_host_leads_to_what_is_known_of_it_alone(admin_client: Client, busy: None) -> None:
     HostBudget.objects.create(host="mirror.docker.io", remaining=9)
     page = admin_client.get(LIVE).content.decode()
-    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+?)(?:</a>)? <span>(?:asked to be left|\d+ pulls)', page))
+    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+?)(?:</a>)? <span>(?:rate limited|\d+ pulls)', page))
     assert sorted(links.values()) == ["docker.io", "mirror.docker.io"]
     for link, host in links.items():
         shown = admin_client.get(unescape(link)).content.decode()
@@ -169,7 +169,7 @@ def test_what_was_forgotten_counts_no_more(busy: None) -> None:
     assert after.ended(JobStatus.SUCCEEDED)[""] == before.ended(JobStatus.SUCCEEDED)[""] - 1
 
 
-def test_the_charts_are_told_anew_with_the_numbers(admin_client: Client, busy: None) -> None:
+def test_the_charts_are_refreshed_with_the_numbers(admin_client: Client, busy: None) -> None:
     def told(of: str) -> tuple[list[list[float]], str]:
         page = admin_client.get(LIVE).content.decode()
         value, words = re.findall(rf'data-chart="{of}" data-value="([^"]+)">([^<]+)<', page)[0]
@@ -188,7 +188,7 @@ def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: N
     assert [(name, number) for _, name, number in found] == [("Denied", "2"), ("TLS", "1")]
     for link, _, number in found:
         assert rows_of(admin_client, unescape(link)) == int(number)
-    assert "docker.io</a> <span>asked to be left alone, free" in page
+    assert "docker.io</a> <span>rate limited, retry" in page
 
 
 def test_the_series_adds_up_to_the_numbers(busy: None) -> None:
@@ -216,12 +216,12 @@ def test_an_empty_installation_says_what_to_do_first(admin_client: Client) -> No
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("dryRun: true", "Dry run: everything is decided"),
+        ("dryRun: true", "Dry run: all decisions are recorded"),
         ("dryRun: false", ""),
         ("dryRun: maybe", ""),
     ],
 )
-def test_what_stops_all_swapping_is_told_in_large_letters(
+def test_the_banner_says_when_swapping_has_stopped(
     text: str, words: str, admin_client: Client, tmp_path: Path, settings: Settings
 ) -> None:
     config = tmp_path / "config.yaml"
@@ -260,8 +260,8 @@ def test_processes_that_report_themselves_are_those_behind_their_number(admin_cl
     gone = Instance.objects.create(role="worker", name="w:3")
     Instance.objects.filter(pk=gone.pk).update(seen_at=timezone.now() - timedelta(minutes=10))
     shown = cards(admin_client.get(LIVE).content.decode())
-    assert shown["Webhooks and workers"][0] == "1 + 1"
-    page = admin_client.get(shown["Webhooks and workers"][1]).content.decode()
+    assert shown["Processes"][0] == "1 + 1"
+    page = admin_client.get(shown["Processes"][1]).content.decode()
     assert "w:1" in page and "w:2" in page and "w:3" not in page
     Instance.objects.all().delete()
-    assert "no webhook reports itself" in admin_client.get(LIVE).content.decode()
+    assert "no webhook is running" in admin_client.get(LIVE).content.decode()

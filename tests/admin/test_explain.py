@@ -112,7 +112,7 @@ def test_what_is_mirrored_comes_with_its_patch(api: APIClient, registry: MemoryR
         ("[" * 9999, "nested"),
     ],
 )
-def test_what_is_no_manifest_is_a_problem_of_its_field(api: APIClient, manifest: object, words: str) -> None:
+def test_an_invalid_manifest_is_a_problem_of_its_field(api: APIClient, manifest: object, words: str) -> None:
     response = api.post(API, {"manifest": manifest}, format="json")
     assert response.status_code == 400
     assert words in response.json()["errors"]["manifest"][0]
@@ -147,7 +147,7 @@ def test_the_page_mirrors_what_is_missing(client: Client, registry: MemoryRegist
     assert client.post(PAGE, asked).status_code == 403
     assert not MirrorJob.objects.exists()
     explaining = client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "default"})
-    assert "Mirror what is missing" not in explaining.content.decode()
+    assert "Mirror missing images" not in explaining.content.decode()
 
     user.groups.set([Group.objects.get(name=Role.OPERATOR.group)])
     page = client.post(PAGE, asked).content.decode()
@@ -164,11 +164,11 @@ def test_a_sampled_pod_is_explained_as_of_now(admin_client: Client, registry: Me
     page = admin_client.get(PAGE, {"admission": sample.pk}).content.decode()
     assert "in namespace billing" in page and f"{registry.host}/quay.io/team/app:1" in page
     gone = admin_client.get(PAGE, {"admission": 10**17}).content.decode()
-    assert "kept no longer" in gone
+    assert "was deleted" in gone
 
 
 @pytest.mark.parametrize("text", ["a: [b", "", "kind: Service"])
-def test_a_bad_text_is_told_at_its_field_and_kept(admin_client: Client, text: str) -> None:
+def test_an_invalid_text_is_reported_at_its_field_and_kept(admin_client: Client, text: str) -> None:
     response = admin_client.post(PAGE, {"manifest": text, "namespace": "Not A Name"})
     form = response.context["form"]
     assert response.status_code == 200

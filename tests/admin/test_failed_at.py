@@ -75,7 +75,7 @@ def test_lists_pages_and_retries_agree(admin_client: Client, history: dict[str, 
     assert listed(admin_client, f"{JOBS}?error_host={host}") == history[host]
     page = admin_client.get(f"/admin/mirrors/registry/{row.pk}/change/").content.decode()
     assert {int(number) for number in re.findall(r"mirrorjob/(\d+)/change/", page)} == history[host]
-    (link,) = re.findall(r'<a href="([^"]+)">All jobs that failed there', page)
+    (link,) = re.findall(r'<a href="([^"]+)">All failures at this registry', page)
     assert listed(admin_client, unescape(link)) == history[host]
     api = admin_client.get("/api/v1/jobs/", {"error_host": host}).json()["results"]
     assert {job["id"] for job in api} == history[host] and {job["error_host"] for job in api} == {host}
@@ -118,8 +118,8 @@ def test_cancelling_promises_what_happens(admin_client: Client) -> None:
 
     done = admin_client.post(JOBS, {**form, "confirmed": f"{waiting.pk},{running.pk}"}, follow=True)
 
-    assert "1 cancelled. 1 running: asked to stop." in done.content.decode()
+    assert "1 cancelled. 1 running: cancel requested." in done.content.decode()
     row, source = Registry.objects.get(), "quay.io/a:1"
     pods = MirrorOrder(source=source, target=ImageMapping.objects.get(source=source).target, namespace="shop")
     assert services.request_mirror(target_registry_id=row.pk, order=pods).problem == "failed-recently"
-    assert services.retry_jobs(job_ids=[waiting.pk], requested_by="olga").made, "Retry starts one at once"
+    assert services.retry_jobs(job_ids=[waiting.pk], requested_by="olga").made, "Retry starts one immediately"

@@ -58,7 +58,7 @@ def test_hits_are_those_of_the_last_day_and_lead_to_as_many(
     assert sorted(hits.values()) == [0, 13]
     link = unescape(next(link for link, n in hits.items() if n == 13))
     behind = admin_client.get(link)
-    assert "13 images in all rows" in text_of(behind.content.decode())
+    assert "13 images in total" in text_of(behind.content.decode())
     assert sorted(row.images for row in behind.context["cl"].result_list) == [4, 9]
 
 
@@ -113,15 +113,15 @@ def test_filters_are_switched_but_not_those_of_the_file(admin_client: Client, fi
 def test_each_filter_answers_in_order_and_the_first_wins(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
     asked = {"jmespath": "contains(container.image, 'nginx')", "pod": POD}
     page = text_of(admin_client.post(ANSWERS, asked).content.decode())
-    assert "this filter leaves it alone" in page
+    assert "this filter excludes it" in page
     # As it would be saved: at position 0, before the other one.
     assert page.index("source.filters[0]") < page.index("this filter true – decides") < page.index("tools false")
     last = text_of(admin_client.post(ANSWERS, {**asked, "position": 99}).content.decode())
     assert last.index("source.filters[0]") < last.index("tools false") < last.index("this filter true – decides")
     first = text_of(admin_client.post(ANSWERS, {**asked, "pod": POD.replace("shop", "kube-system")}).content.decode())
-    assert "source.filters[0] leaves it alone, before this filter is asked" in first
+    assert "source.filters[0] excludes it, before this filter is evaluated" in first
     edited = text_of(admin_client.post(ANSWERS, {**asked, "filter": filters[1].pk}).content.decode())
-    assert "tools leaves it alone" in edited and "this filter" not in edited
+    assert "tools excludes it" in edited and "this filter" not in edited
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,14 @@ def test_the_text_of_the_edit_form_is_tried_unsaved(admin_client: Client, filter
     url = reverse("admin:mirrors_filter_try")
     posted = {"name": "tools", "jmespath": "`true`", "position": 3, "enabled": "on", "filter": filters[1].pk}
     page = admin_client.post(url, posted).content.decode()
-    assert "tools leaves it alone" in text_of(page) and "`true`</textarea>" in page
+    assert "tools excludes it" in text_of(page) and "`true`</textarea>" in page
     filters[1].refresh_from_db()
     assert filters[1].jmespath != "`true`"
     by_link = admin_client.get(url, {"filter": filters[1].pk}).content.decode()
     assert "contains(container.image, &#x27;tools&#x27;)</textarea>" in by_link
 
 
-def test_what_was_tried_is_taken_back_into_the_filter_unsaved(
+def test_an_expression_that_was_tried_is_used_in_the_filter_unsaved(
     admin_client: Client, filters: tuple[Filter, Filter]
 ) -> None:
     tried = {"tried": "1", "jmespath": "`false`"}
@@ -161,9 +161,9 @@ def test_what_was_tried_is_taken_back_into_the_filter_unsaved(
     assert "`false`</textarea>" in page and "is not saved yet" in page
     assert not Filter.objects.filter(jmespath="`false`").exists()
     try_page = reverse("admin:mirrors_filter_try")
-    assert "Take it into the filter" in admin_client.get(try_page, {"filter": filters[1].pk}).content.decode()
+    assert "Use in the filter" in admin_client.get(try_page, {"filter": filters[1].pk}).content.decode()
     of_the_file = admin_client.get(try_page, {"filter": filters[0].pk}).content.decode()
-    assert "Back to the filter" in of_the_file and "Take it into" not in of_the_file
+    assert "Back to the filter" in of_the_file and "Use in the filter" not in of_the_file
 
 
 def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
@@ -178,20 +178,20 @@ def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filte
     page = admin_client.post(IMPACT, asked).content.decode()
 
     assert "3 images of 4 pods" in text_of(page)
-    assert "1 would newly be left alone, 1 would newly be mirrored" in re.sub(r" ,", ",", text_of(page))
+    assert "1 would be newly excluded, 1 would be newly mirrored" in re.sub(r" ,", ",", text_of(page))
     left_out, mirrored = page.split("Newly mirrored")
     assert f"/admissionsample/{new.pk}/" in left_out and "nginx:1" in left_out
     assert f"/admissionsample/{was.pk}/" in mirrored and "tools/agent:2" in mirrored
 
 
-def test_a_pages_first_visitor_is_told_what_to_do(admin_client: Client) -> None:
+def test_an_empty_page_says_what_to_do(admin_client: Client) -> None:
     assert "register the webhook" in text_of(admin_client.get(reverse("admin:mirrors_filter_try")).content.decode())
-    assert "No filter yet" in admin_client.get(LIST).content.decode()
-    assert "Register it with your cluster" in text_of(
+    assert "No filters yet" in admin_client.get(LIST).content.decode()
+    assert "Register the webhook with your cluster" in text_of(
         admin_client.get(reverse("admin:mirrors_admissionsample_changelist")).content.decode()
     )
     empty = text_of(admin_client.post(IMPACT, {"jmespath": "`true`"}).content.decode())
-    assert "No pod was sampled in the last day" in empty
+    assert "No pod was sampled in the last 24 hours" in empty
 
 
 def test_pages_ask_for_a_role(client: Client) -> None:
@@ -204,7 +204,7 @@ def test_pages_ask_for_a_role(client: Client) -> None:
     assert [client.get(page).status_code for page in pages] == [200, 200]
 
 
-def test_an_admission_tells_image_by_image(admin_client: Client) -> None:
+def test_an_admission_shows_each_image(admin_client: Client) -> None:
     sample = sampled("shop", "nginx:1")
     sampled("billing", "redis:7")
     page = text_of(admin_client.get(reverse("admin:mirrors_admissionsample_change", args=[sample.pk])).content.decode())

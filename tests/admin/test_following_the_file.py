@@ -70,39 +70,39 @@ def test_a_file_that_cannot_be_used_changes_nothing(admin_client: Client, file: 
     assert "source.filters[0]" in answers(admin_client)
     file.path.write_text("source: {filters: [{jmespath: 'obj.['}]}")
     assert "source.filters[0]" in answers(admin_client)
-    assert "has an error and is not in force" in admin_client.get("/admin/").content.decode()
+    assert "The configuration file is not applied" in admin_client.get("/admin/").content.decode()
 
 
-def test_filters_are_shown_as_they_are_in_force(admin_client: Client, file: File) -> None:
+def test_active_filters_are_shown(admin_client: Client, file: File) -> None:
     file.write(FIRST, "container.name == 'old'")
     file.prepare()
     Filter.objects.create(name="ours", jmespath="`false`")
     file.write(KUBE_SYSTEM)
 
     page = admin_client.get("/admin/mirrors/filter/").content.decode()
-    assert "kube-system" in page and "&#x27;first&#x27;" not in page and "Also in force" not in page
+    assert "kube-system" in page and "&#x27;first&#x27;" not in page and "Also active" not in page
     gone = Filter.objects.get(name="source.filters[1]")
-    assert "it is not in force" in admin_client.get(f"/admin/mirrors/filter/{gone.pk}/change/").content.decode()
+    assert "it is not active" in admin_client.get(f"/admin/mirrors/filter/{gone.pk}/change/").content.decode()
     rows = {row["name"]: row for row in admin_client.get("/api/v1/filters/").json()["results"]}
     assert rows["source.filters[0]"]["jmespath"] == KUBE_SYSTEM
     assert [rows[name]["enabled"] for name in ("source.filters[0]", "source.filters[1]", "ours")] == [True, False, True]
 
     file.write(KUBE_SYSTEM, "`false`", "container.name == 'new'")
     page = admin_client.get("/admin/mirrors/filter/").content.decode()
-    assert "Also in force" in page and "source.filters[2]" in page and "container.name == &#x27;new&#x27;" in page
+    assert "Also active" in page and "source.filters[2]" in page and "container.name == &#x27;new&#x27;" in page
     chain = [row["name"] for row in admin_client.get("/api/v1/filters/in-force/").json()]
     assert chain == ["source.filters[0]", "source.filters[1]", "source.filters[2]", "ours"]
     assert Filter.objects.get(name="source.filters[0]").jmespath == FIRST, "prepare alone writes the file's rows"
 
 
-def test_registries_are_shown_as_they_are_in_force(admin_client: Client, file: File) -> None:
+def test_active_registries_are_shown(admin_client: Client, file: File) -> None:
     file.write(registries=({"type": "oci", "host": "quay.io"}, HARBOR))
     file.prepare()
     Registry.objects.create(name="ours", endpoint="ghcr.io")
     file.write(registries=({**HARBOR, "username": "other", "namespaces": ["shop"]}, {"type": "oci", "host": "new.io"}))
 
     page = admin_client.get("/admin/mirrors/registry/").content.decode()
-    assert "Also in force" in page and "new.io" in page
+    assert "Also active" in page and "new.io" in page
     shown = {row["endpoint"]: row for row in admin_client.get("/api/v1/registries/").json()["results"]}
     assert (shown["harbor.example.com"]["username"], shown["harbor.example.com"]["namespaces"]) == ("other", ["shop"])
     assert (shown["quay.io"]["enabled"], shown["ghcr.io"]["enabled"]) == (False, True)

@@ -29,7 +29,7 @@ def resume(client: Client, row: HostBudget) -> str:
     """Ask for it, say yes, and read the page that follows."""
     form = {"action": "resume", "_selected_action": [row.pk]}
     asked = client.post(LIST, form)
-    assert b"quay.io" in asked.content and b"asks for another pause" in asked.content
+    assert b"quay.io" in asked.content and b"copies wait again" in asked.content
     return client.post(LIST, {**form, "confirmed": str(row.pk)}, follow=True).content.decode()
 
 
@@ -48,7 +48,7 @@ def test_an_operator_resumes_a_host_and_its_jobs_are_due(client: Client, paused:
     assert waiting.available_at < later and other.available_at == later
     action = OperatorAction.objects.get(action="resume")
     assert (action.actor, action.subject) == ("a-operator", "quay.io")
-    assert "None of these hosts is paused" in resume(client, paused)
+    assert "None of these hosts is rate limited" in resume(client, paused)
     assert OperatorAction.objects.filter(action="resume").count() == 1
 
 

@@ -68,9 +68,9 @@ def chosen(client: Client, url: str, action: str, *keys: int) -> tuple[str, str]
 @pytest.mark.parametrize(
     ("action", "asks", "says"),
     [
-        ("mirror", "copies those that are missing", "2 copies are requested"),
-        ("verify", "Nothing is copied", "2 are verified"),
-        ("pause", "no pod is swapped to them", "2 paused"),
+        ("mirror", "copies those that are missing", "2 copies requested"),
+        ("verify", "Nothing is copied", "2 verifications queued"),
+        ("pause", "pods are not swapped to them", "2 paused"),
         ("forget", "The images stay at the target", "2 forgotten"),
     ],
 )
@@ -89,24 +89,29 @@ def test_an_act_on_mappings_says_what_it_will_do_and_is_noted(
     }
 
 
-def test_what_has_a_job_already_is_told_and_not_counted(operator: Client) -> None:
+def test_images_with_an_active_job_are_listed_and_not_counted(operator: Client) -> None:
     jobs = [failed(f"quay.io/team/app-{n}:1") for n in (1, 2)]
     live = ordered("quay.io/team/app-1:1")
     OperatorAction.objects.all().delete()
-    told = f"quay.io/team/app-1:1 has a job already ({live.pk}, pending)."
+    told = f"quay.io/team/app-1:1 already has job {live.pk} (queued)."
 
     _, retried = chosen(operator, JOBS, "retry", *(job.pk for job in jobs))
-    assert "1 ordered anew" in retried and told in retried
+    assert "1 queued again" in retried and told in retried
     for action in ("mirror", "verify"):
         _, done = chosen(operator, MAPPINGS, action, *(job.mapping_id for job in jobs))
-        assert told in done and "app-2:1 has a job already" in done and "ordered" not in done and "verified" not in done
+        assert (
+            told in done
+            and "app-2:1 already has job" in done
+            and "requested" not in done
+            and "verification" not in done
+        )
     assert OperatorAction.objects.count() == 1 and MirrorJob.objects.live().count() == 2
 
 
-def test_a_selection_that_is_none_of_the_list_is_said(operator: Client) -> None:
+def test_an_invalid_selection_is_rejected(operator: Client) -> None:
     failed("quay.io/team/app:1")
     answer = operator.post(JOBS, {"action": "retry", "_selected_action": ["abc"], "confirmed": "abc"}, follow=True)
-    assert answer.status_code == 200 and "select them again" in answer.content.decode()
+    assert answer.status_code == 200 and "select the rows again" in answer.content.decode()
     assert MirrorJob.objects.live().count() == 0
 
 
@@ -118,7 +123,7 @@ def test_nothing_is_done_before_it_is_confirmed(operator: Client) -> None:
     assert (mapping.paused, MirrorJob.objects.count()) == (False, 1)
 
 
-def test_what_came_into_the_list_since_it_was_asked_about_is_left_alone(operator: Client) -> None:
+def test_rows_added_after_the_confirmation_are_not_changed(operator: Client) -> None:
     asked_about = ordered("quay.io/team/app-1:1")
     form = {"action": "cancel", "_selected_action": [asked_about.pk], "select_across": "1"}
     page = operator.post(f"{JOBS}?status__exact=pending", form).content.decode()
@@ -139,16 +144,22 @@ def test_a_mapping_shows_who_uses_it_who_may_and_its_jobs(operator: Client) -> N
 
     page = operator.get(f"{MAPPINGS}{job.mapping_id}/change/").content.decode()
 
-    for words in ("Deployment front", "own pull secrets", "it was refused", "What to do:", f"Job {job.pk}"):
+    for words in (
+        "Deployment front",
+        "have pull secrets that were checked",
+        "it was refused",
+        "What to do:",
+        f"Job {job.pk}",
+    ):
         assert words in page
-    assert "<td>shop</td><td>yes</td>" in page
+    assert "<td>shop</td><td>granted</td>" in page
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [
         ("state=failed", {"quay.io/team/bad:1"}),
-        ("state=waiting", {"docker.io/library/nginx:1"}),
+        ("state=queued", {"docker.io/library/nginx:1"}),
         ("state=mirrored", {"quay.io/team/good:1"}),
         ("state=paused", {"ghcr.io/team/idle:1"}),
         ("reason=unauthorized", {"quay.io/team/bad:1"}),
@@ -188,7 +199,7 @@ def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Cli
     assert operator.get(live).status_code == 286
 
 
-def test_the_urgency_of_a_job_that_waits_is_changed(operator: Client) -> None:
+def test_the_priority_of_a_queued_job_is_changed(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     url = reverse("admin:mirrors_mirrorjob_priority", args=[job.pk])
     assert operator.get(url).status_code == 405
@@ -202,12 +213,12 @@ def test_the_urgency_of_a_job_that_waits_is_changed(operator: Client) -> None:
         operator.post(url, {"priority": wrong})
     MirrorJob.objects.update(status=JobStatus.CANCELLED)
     page = operator.post(url, {"priority": Priority.REFRESH}, follow=True)
-    assert "only a job that waits" in page.content.decode()
+    assert "the priority of queued jobs only" in page.content.decode()
     job.refresh_from_db()
     assert job.priority == Priority.FORCE
 
 
-def test_all_that_failed_last_with_one_error_are_retried_at_once(operator: Client) -> None:
+def test_all_failures_with_one_error_are_retried_together(operator: Client) -> None:
     for number in range(40):
         failed(f"quay.io/team/app-{number}:1")
     failed("ghcr.io/team/other:1", ErrorClass.TLS)
@@ -219,11 +230,11 @@ def test_all_that_failed_last_with_one_error_are_retried_at_once(operator: Clien
 
     url = reverse("admin:mirrors_mirrorjob_retry_failed")
     asked = operator.get(url, {"error_class": "unauthorized"}).content.decode()
-    assert "40 images whose last job failed so" in asked and "did not accept the credentials" in asked
+    assert "40 images whose last job failed with this error" in asked and "did not accept the credentials" in asked
     assert MirrorJob.objects.filter(trigger=Trigger.RETRY).count() == 1
 
     done = operator.post(url, {"error_class": "unauthorized"}, follow=True)
-    assert "40 ordered anew" in done.content.decode()
+    assert "40 queued again" in done.content.decode()
     new = MirrorJob.objects.filter(trigger=Trigger.RETRY, status=JobStatus.PENDING)
     assert new.count() == 40 and new.filter(retry_of__isnull=False).count() == 40
     assert "there is nothing to retry" in operator.get(url, {"error_class": "unauthorized"}).content.decode()
@@ -245,7 +256,7 @@ def test_all_are_retried_of_what_the_list_shows_alone(operator: Client, narrowed
     assert re.findall(r'retry-failed/\?([^"]+)"', page) == ([query] if query else [])
 
 
-def test_whoever_forgets_a_mapping_is_led_to_the_others(operator: Client) -> None:
+def test_forgetting_a_mapping_leads_to_the_list(operator: Client) -> None:
     mapping = failed("quay.io/team/app:1").mapping_id
     page = f"{MAPPINGS}{mapping}/change/"
     form = {"action": "forget", "_selected_action": [mapping], "confirmed": mapping, "back": page}
@@ -306,7 +317,7 @@ def test_an_image_that_nobody_reads_is_not_called_private(operator: Client) -> N
     job = failed("quay.io/team/none:1", ErrorClass.NOT_FOUND)
     ImageMapping.objects.update(access="unreadable")
     page = operator.get(f"{MAPPINGS}{job.mapping_id}/change/").content.decode()
-    assert "Nobody was seen to read it" in page and "Its source is private" not in page
+    assert "No credentials were found that can read it" in page and "The source is private" not in page
 
 
 def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:
@@ -317,11 +328,11 @@ def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> Non
 
     operator.post(reverse("admin:mirrors_registry_test", args=[row.pk]))
     page = operator.get(url).content.decode()
-    assert "Pending" in page and f"{JOBS}{job.pk}/change/" in page
+    assert "Queued" in page and f"{JOBS}{job.pk}/change/" in page
     live = reverse("admin:mirrors_registry_test_live", args=[row.pk])
     assert operator.get(live).status_code == 200
 
-    step = {"name": "Log-in", "status": "failed", "words": "check the credentials", "seconds": 0.1}
+    step = {"name": "Authentication", "status": "failed", "words": "check the credentials", "seconds": 0.1}
     RegistryCheck.objects.update(status="failed", steps=[step])
     done = operator.get(live)
     assert done.status_code == 286 and "check the credentials" in done.content.decode()
@@ -361,5 +372,5 @@ def test_an_act_leads_back_to_a_page_of_ours(operator: Client, back: str) -> Non
     assert done.headers["Location"] == JOBS
 
 
-def test_what_is_gone_is_said_to_be(operator: Client) -> None:
+def test_a_deleted_row_is_reported(operator: Client) -> None:
     assert operator.get(f"{JOBS}999999/change/").status_code == 404

@@ -95,7 +95,7 @@ def test_namespaces_are_given_in_a_line(admin_client: Client, text: str, names: 
 
 
 @pytest.mark.parametrize("text", ["Shop", "shop;billing", "x" * 64, "team/*"])
-def test_what_is_no_namespace_is_refused_and_kept_in_the_form(admin_client: Client, text: str) -> None:
+def test_an_invalid_namespace_is_refused_and_kept_in_the_form(admin_client: Client, text: str) -> None:
     answer = admin_client.post(ADD, form(endpoint="quay.io", namespaces=text))
     assert answer.status_code == 200 and not Registry.objects.exists()
     page = answer.content.decode()

@@ -45,14 +45,14 @@ def test_a_mapping_is_verified_by_a_job_and_forgotten(operator: APIClient, job: 
     assert not ImageMapping.objects.exists() and not MirrorJob.objects.exists()
 
 
-def test_a_paused_mapping_is_not_ordered(operator: APIClient, job: MirrorJob) -> None:
+def test_a_paused_mapping_is_not_requested(operator: APIClient, job: MirrorJob) -> None:
     services.cancel_job(job_id=job.pk, requested_by="x")
     url = f"/api/v1/mappings/{job.mapping_id}/"
     assert operator.post(f"{url}pause/").json()["paused"] is True
     assert "resume it first" in problem(operator.post(f"{url}mirror/"), 409, "job-state")["detail"]
 
 
-def test_the_urgency_of_a_job_that_waits_is_changed(operator: APIClient, job: MirrorJob) -> None:
+def test_the_priority_of_a_queued_job_is_changed(operator: APIClient, job: MirrorJob) -> None:
     url = f"/api/v1/jobs/{job.pk}/priority/"
     assert operator.post(url, {"priority": Priority.FORCE}, format="json").json()["priority"] == Priority.FORCE
     problem(operator.post(url, {"priority": 3}, format="json"), 400, "invalid")
@@ -82,7 +82,7 @@ def test_a_failed_job_says_what_to_do(operator: APIClient, job: MirrorJob) -> No
     assert "trustedCA" in shown["advice"] and shown["error_host"] == "quay.io"
 
 
-def test_progress_tells_speed_and_blobs(operator: APIClient, job: MirrorJob) -> None:
+def test_progress_has_speed_and_blobs(operator: APIClient, job: MirrorJob) -> None:
     url = f"/api/v1/jobs/{job.pk}/progress/"
     assert operator.get(url).json()["bytes_total"] == 0
     now = timezone.now()
@@ -105,7 +105,7 @@ def test_a_registry_is_tested_once_at_a_time(operator: APIClient, target: Regist
     assert operator.get(f"{url}checks/").json()[0]["steps"] == [step]
 
 
-def test_what_people_did_is_told(operator: APIClient, job: MirrorJob) -> None:
+def test_activity_is_listed(operator: APIClient, job: MirrorJob) -> None:
     operator.post(f"/api/v1/jobs/{job.pk}/cancel/")
     acts = operator.get("/api/v1/actions/", {"action": "cancel"}).json()["results"]
     assert [(act["actor"], act["subject"], act["job"]) for act in acts] == [
@@ -119,8 +119,8 @@ def test_health_names_what_is_wrong(client_of: Clients, job: MirrorJob) -> None:
     ill = viewer.get("/api/v1/health/").json()
     assert ill["is_healthy"] is False
     assert [words.partition(":")[0] for words in ill["problems"]] == [
-        "No worker reports itself",
-        "No webhook reports itself",
+        "No worker is running",
+        "No webhook is running",
     ]
     ends = timezone.now() + timedelta(days=30)
     Instance.objects.create(role="webhook", name="w:1", facts={"certificate_expires_at": ends.isoformat()})
@@ -149,7 +149,7 @@ def test_a_second_retry_is_answered_with_the_job_of_the_first(operator: APIClien
     assert OperatorAction.objects.filter(action="retry").count() == 1
 
 
-def test_what_may_not_be_mirrored_is_not_ordered(
+def test_an_image_that_may_not_be_mirrored_is_not_requested(
     operator: APIClient, target: Registry, tmp_path: Path, settings: Settings
 ) -> None:
     def order(image: str) -> Response:
@@ -177,6 +177,6 @@ def test_a_paused_host_is_resumed_once(operator: APIClient) -> None:
     assert operator.get("/api/v1/hosts/?host=quay.io").json()["results"][0]["paused_until"] is not None
 
     assert operator.post(f"{url}resume/").json()["paused_until"] is None
-    assert "not paused" in problem(operator.post(f"{url}resume/"), 409, "job-state")["detail"]
+    assert "not rate limited" in problem(operator.post(f"{url}resume/"), 409, "job-state")["detail"]
     action = OperatorAction.objects.get()
     assert (action.actor, action.action, action.subject) == ("a-operator", "resume", "quay.io")

@@ -55,7 +55,7 @@ def test_another_name_of_a_registry_that_is_there_is_refused(admin: APIClient, t
 
 
 @pytest.mark.parametrize("host", ["QUAY.IO", "quay.io.", "https://quay.io", "quay.io/", "", "quay", "a b.io", "q.io:0"])
-def test_what_is_no_host_is_refused_with_what_to_write(admin: APIClient, host: str) -> None:
+def test_an_invalid_host_is_refused_with_what_to_write(admin: APIClient, host: str) -> None:
     answer = create(admin, endpoint=host)
     assert answer.status_code == 400 and answer.json()["errors"]["endpoint"]
 

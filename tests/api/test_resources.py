@@ -115,7 +115,7 @@ def test_what_the_file_declares_is_changed_there_alone(client_of: Clients, targe
             assert "configuration file" in problem(response, 403, "permission-denied")["detail"]
 
 
-def test_a_registry_names_its_log_in_by_reference_and_loses_it_with_its_host(client_of: Clients) -> None:
+def test_a_registry_refers_to_its_credentials_and_loses_them_with_its_host(client_of: Clients) -> None:
     admin = client_of(Role.ADMIN)
     fields = {"name": "hub", "endpoint": "docker.io", "username": "robot", "credential_ref": "env:SWAPPER_CRED_HUB"}
     made = admin.post("/api/v1/registries/", fields, format="json").json()
@@ -180,18 +180,18 @@ def test_errors_are_problems(method: str, path: str, status: int, code: str, ope
     problem(getattr(operator, method)(path), status, code)
 
 
-def test_a_body_that_is_no_json_is_a_problem(operator: APIClient) -> None:
+def test_an_invalid_json_body_is_a_problem(operator: APIClient) -> None:
     problem(operator.generic("POST", "/api/v1/jobs/", "{", content_type="application/json"), 400, "parse-error")
     problem(operator.post("/api/v1/jobs/", "x", content_type="text/plain"), 415, "unsupported-media-type")
 
 
-def test_without_a_log_in_the_problem_says_how_to_come_in(db: None) -> None:
+def test_without_authentication_the_problem_says_how_to_authenticate(db: None) -> None:
     response = APIClient().get("/api/v1/jobs/")
     problem(response, 401, "not-authenticated")
     assert response["WWW-Authenticate"] == "Token"
 
 
-def test_an_address_without_its_slash_is_told_the_right_one(operator: APIClient, target: Registry) -> None:
+def test_a_url_without_its_slash_gets_the_right_one(operator: APIClient, target: Registry) -> None:
     order = {"image": "nginx:1.27"}
     assert "/api/v1/jobs/" in problem(operator.post("/api/v1/jobs", order, format="json"), 404, "not-found")["detail"]
     assert "/nothing/" not in problem(operator.post("/api/v1/nothing", order), 404, "not-found")["detail"]

@@ -121,7 +121,7 @@ def test_a_token_has_no_more_than_its_user_and_no_more_than_its_own_role(job: Mi
         assert client.post(f"/api/v1/jobs/{job.pk}/retry/").status_code == status
 
 
-def test_a_token_is_hashed_ends_and_tells_when_it_was_used(db: None) -> None:
+def test_a_token_is_hashed_expires_and_records_its_last_use(db: None) -> None:
     row, token = ApiToken.issue(user=user_of(VIEW), name="t", role=VIEW)
     assert token not in str(ApiToken.objects.values())
     client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")

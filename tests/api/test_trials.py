@@ -38,7 +38,7 @@ def test_an_error_has_its_line_column_and_caret(operator: APIClient, route: str)
     assert words.startswith("Line 2, column ") and line == "obj.[" and caret.strip() == "^"
 
 
-def test_the_impact_is_told_by_image(operator: APIClient) -> None:
+def test_the_impact_is_listed_by_image(operator: APIClient) -> None:
     row = Filter.objects.create(name="tools", jmespath="contains(container.image, 'tools')")
     new, was = sampled("shop", "nginx:1"), sampled("shop", "tools/agent:2", reason="filtered")
 
@@ -52,7 +52,7 @@ def test_the_impact_is_told_by_image(operator: APIClient) -> None:
     assert (beside["left_out_count"], beside["mirrored_count"]) == (1, 0)
 
 
-def test_a_query_that_costs_too_much_is_told_and_stops(operator: APIClient) -> None:
+def test_an_expression_over_its_budget_is_reported_and_stops(operator: APIClient) -> None:
     for number in range(40):
         sampled("shop", f"nginx:{number}")
     # Each level doubles what is looked at.

@@ -20,7 +20,7 @@ from tests.support.ports import wait_until
 DRAWN = """Chart.getChart(document.querySelector("canvas[data-of=jobs]")).data.datasets
   .find((set) => set.label === "Succeeded").data.reduce((sum, jobs) => sum + jobs, 0)"""
 UNTOUCHED = "document.documentElement.dataset.untouched"
-STALE = "These numbers are old"
+STALE = "Data is stale"
 
 
 def number_of(page: Page, title: str) -> Locator:
@@ -32,12 +32,12 @@ def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: V
     sample_image(seed=11, layer_bytes=2_000).load(system.source.storage, "live/app", "1")
     page = visitors.visit(system, "viewer").open("/admin/")
     page.evaluate(f"{UNTOUCHED} = 'yes'")
-    before = int(number_of(page, "Jobs that succeeded").inner_text())
+    before = int(number_of(page, "Succeeded jobs").inner_text())
     drawn = page.evaluate(DRAWN)
 
     system.order(f"{system.source.host}/live/app:1")
 
-    expect(number_of(page, "Jobs that succeeded")).to_have_text(str(before + 1))
+    expect(number_of(page, "Succeeded jobs")).to_have_text(str(before + 1))
     assert page.evaluate(DRAWN) == drawn + 1
     assert page.evaluate(UNTOUCHED) == "yes"
 
@@ -45,7 +45,7 @@ def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: V
 def test_the_focus_stays_where_it_is_while_numbers_change(system: System, visitors: Visitors) -> None:
     sample_image(seed=13, layer_bytes=2_000).load(system.source.storage, "focus/app", "1")
     page = visitors.visit(system, "viewer").open("/admin/")
-    card = page.get_by_role("link", name=re.compile("Jobs that succeeded"))
+    card = page.get_by_role("link", name=re.compile("Succeeded jobs"))
     before = card.inner_text()
     # One of three links that lead to the same list.
     admitted = page.locator(".swapper-cards span a").nth(1)
@@ -92,7 +92,7 @@ def without_database(system: System) -> Iterator[threading.Event]:
     wait_until(system.is_ready, timeout=60, what="the pages after the database")
 
 
-def test_a_database_that_is_away_is_told_and_all_goes_on_when_it_is_back(
+def test_an_unavailable_database_is_reported_and_the_page_continues_when_it_is_back(
     system: System, visitors: Visitors, without_database: threading.Event
 ) -> None:
     visit = visitors.visit(system, "operator")
@@ -106,7 +106,7 @@ def test_a_database_that_is_away_is_told_and_all_goes_on_when_it_is_back(
     other = page.context.new_page()
     answer = other.goto(f"{system.url}/admin/mirrors/mirrorjob/")
     assert answer is not None and answer.status == 503
-    expect(other.get_by_role("heading", name="The database does not answer")).to_be_visible()
+    expect(other.get_by_role("heading", name="Database unavailable")).to_be_visible()
 
     system.server.start()
     without_database.set()

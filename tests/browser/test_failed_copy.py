@@ -1,4 +1,4 @@
-"""From a failed copy to a good one: the operator sees it, reads why, sees to it, and orders it anew."""
+"""From a failed copy to a good one: the operator sees it, reads why, fixes it, and retries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.registries import PASSWORD, USERNAME
 GREEN, RED = re.compile("succeeded", re.IGNORECASE), re.compile("failed", re.IGNORECASE)
 
 
-def test_the_credential_is_fixed_and_the_copy_ordered_anew(system: System, visitors: Visitors) -> None:
+def test_the_credentials_are_fixed_and_the_job_is_retried(system: System, visitors: Visitors) -> None:
     image = f"{system.private.host}/shop/frontend:1"
     push(
         sample_image(seed=1, layer_bytes=2_000),
@@ -31,25 +31,25 @@ def test_the_credential_is_fixed_and_the_copy_ordered_anew(system: System, visit
     wait_for(system, image, "failed")
     page = visitors.visit(system, "operator").open("/admin/")
 
-    page.get_by_role("link", name="Jobs that failed").click()
+    page.get_by_role("link", name="Failed jobs").click()
     row = page.locator("#result_list tr", has_text=image)
     expect(row).to_contain_text(RED)
     row.get_by_role("link").first.click()
     expect(page.locator("#content")).to_contain_text(
-        re.compile("check (the username and password|what that log-in may read)")
+        re.compile("check (the username and password|what these credentials may do)")
     )
 
     system.private_password.write_text(PASSWORD)
     page.get_by_role("button", name="Retry").click()
     confirm(page)
 
-    expect(page.get_by_text("1 ordered anew")).to_be_visible()
+    expect(page.get_by_text("1 queued again")).to_be_visible()
     wait_for(system, image, "succeeded")
     page.goto(f"{system.url}{JOBS}?q={image}")
     expect(page.locator("#result_list tbody tr").first).to_contain_text(GREEN)
 
 
-def test_forty_failures_are_ordered_anew_at_once(system: System, visitors: Visitors) -> None:
+def test_forty_failures_are_retried_together(system: System, visitors: Visitors) -> None:
     images = [f"{system.source.host}/forty/app:{number}" for number in range(40)]
     system.order(*images)
     of_forty = f"{system.source.host}/forty/%"
@@ -62,7 +62,7 @@ def test_forty_failures_are_ordered_anew_at_once(system: System, visitors: Visit
     page.locator("#action-toggle").check()
     act_on_selected(page, RETRY)
 
-    expect(page.get_by_text("40 ordered anew")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("40 queued again")).to_be_visible(timeout=60_000)
     wait_for(system, of_forty, "succeeded", jobs=40)
     page.goto(f"{system.url}{JOBS}?q=forty/app&status__exact=succeeded")
     expect(page.locator(ROWS)).to_have_count(40)

@@ -52,7 +52,7 @@ def _ours(visit: Visit) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_log_in_is_accessible(seeded: Site, visitors: Visitors, dark: bool) -> None:
+def test_the_sign_in_page_is_accessible(seeded: Site, visitors: Visitors, dark: bool) -> None:
     visit = visitors.visit(seeded, "", size=PHONE, dark=dark)
     page = visit.open("/admin/login/")
     assert grave_faults(page) == []

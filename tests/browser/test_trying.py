@@ -18,21 +18,21 @@ from tests.support.registries import PASSWORD
 
 def test_a_filter_answers_as_one_types_and_becomes_one(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "admin").open("/admin/mirrors/filter/try/")
-    field, answers = page.get_by_label("JMESPath"), page.get_by_label("Answers", exact=True)
+    field, answers = page.get_by_label("JMESPath"), page.get_by_label("Results", exact=True)
 
     field.press_sequentially("container.(")
     expect(answers.get_by_role("alert")).to_be_visible()
     field.clear()
     field.press_sequentially("starts_with(container.image, 'quay.io/prometheus/')")
     expect(answers.get_by_role("alert")).to_have_count(0)
-    expect(answers).to_contain_text("leaves it alone")
-    expect(page.get_by_label("What would change")).to_contain_text("would newly be left alone")
+    expect(answers).to_contain_text("excludes it")
+    expect(page.get_by_label("Effect of saving")).to_contain_text("would be newly excluded")
 
-    page.get_by_label("Or a pod, pasted").fill(_pod("docker.io/library/nginx:1.27"))
+    page.get_by_label("Or paste a pod").fill(_pod("docker.io/library/nginx:1.27"))
     expect(answers).to_contain_text("pasted")
     expect(answers).to_contain_text("so it is mirrored and swapped")
 
-    page.get_by_role("button", name="Make it a filter").click()
+    page.get_by_role("button", name="Save as filter").click()
     expect(page.get_by_label("JMESPath")).to_have_value("starts_with(container.image, 'quay.io/prometheus/')")
     page.get_by_label("Name").fill("prometheus stays")
     page.get_by_role("button", name="Save", exact=True).click()
@@ -48,8 +48,8 @@ def test_a_pod_is_explained_and_what_it_misses_is_mirrored(system: System, visit
     page.get_by_role("button", name="Explain").click()
     expect(page.locator(".swapper-images")).to_contain_text(re.compile("absent|unknown"))
 
-    page.get_by_role("button", name="Mirror what is missing (1)").click()
-    expect(page.get_by_role("heading", name="Ordered")).to_be_visible()
+    page.get_by_role("button", name="Mirror missing images (1)").click()
+    expect(page.get_by_role("heading", name="Requested copies")).to_be_visible()
     wait_for(system, image, "succeeded")
 
     # What is known of the target reaches the web process within seconds.
@@ -66,13 +66,13 @@ def test_a_registry_is_tested_while_one_looks(system: System, visitors: Visitors
 
     page.get_by_role("button", name="Test connection").click()
     expect(connection.get_by_role("status")).to_contain_text("Failed")
-    expect(connection.locator("li.swapper-failed")).to_contain_text("Log-in")
+    expect(connection.locator("li.swapper-failed")).to_contain_text("Authentication")
     expect(connection).not_to_contain_text("not the password")
 
     system.private_password.write_text(PASSWORD)
     page.get_by_role("button", name="Test connection").click()
     expect(connection.get_by_role("status")).to_contain_text("Passed")
-    expect(connection.locator("li.swapper-ok").filter(has_text="Log-in")).to_be_visible()
+    expect(connection.locator("li.swapper-ok").filter(has_text="Authentication")).to_be_visible()
 
 
 def _explained(page: Page) -> str:

@@ -41,7 +41,7 @@ def test_each_of_them_is_generated(name: str) -> None:
 def test_each_value_is_documented() -> None:
     documented = [value.path for value in comments.read((CHART / "values.yaml").read_text())]
     undocumented = [
-        path for path in leaves(VALUES) if not any(path == told or path.startswith(f"{told}.") for told in documented)
+        path for path in leaves(VALUES) if not any(path == name or path.startswith(f"{name}.") for name in documented)
     ]
 
     assert undocumented == []

@@ -52,7 +52,7 @@ def test_the_user_of_postgres_can_be_left_to_the_cluster() -> None:
     manifests = render({"postgresql": {"podSecurityContext": context}})
     pod = manifests.get("StatefulSet", f"{FULLNAME}-postgresql")["spec"]["template"]
 
-    assert pod["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(pod["spec"]["securityContext"])
 
 
 def test_who_has_a_token_of_the_api() -> None:
@@ -154,6 +154,31 @@ def test_probes(role: str, port: str, scheme: str) -> None:
     assert probes["readinessProbe"] == {"path": "/readyz", "port": port, "scheme": scheme}
     assert probes["livenessProbe"] == probes["startupProbe"] == {"path": "/livez", "port": port, "scheme": scheme}
     assert port in [found["name"] for found in container["ports"]]
+
+
+def test_each_container_can_have_limits() -> None:
+    """A quota of the namespace may ask for them."""
+    limits = {"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}}
+    values = {**limits, **dict.fromkeys(("web", "worker", "patch", "postgresql", "test"), limits)}
+
+    for where, pod in pods(values):
+        assert all("limits" in container["resources"] for container in containers(pod)), where
+
+
+def test_where_the_test_runs() -> None:
+    test = {
+        "nodeSelector": {"a": "b"},
+        "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {"x": []}},
+        "image": {"repository": "busybox"},
+    }
+    pod = render({"test": test}).get("Pod", f"{FULLNAME}-test")
+
+    assert pod["spec"]["nodeSelector"]["a"] == "b"
+    assert pod["spec"]["tolerations"] == test["tolerations"]
+    assert pod["spec"]["affinity"] == test["affinity"]
+    assert "busybox" not in pod["spec"]["containers"][0]["image"]
+    assert not render({"test": {"enabled": False}}).all("Pod")
 
 
 def test_a_probe_of_the_users() -> None:

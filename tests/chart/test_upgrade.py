@@ -113,6 +113,12 @@ def test_a_new_target_is_prepared() -> None:
         assert [c["args"] for c in spec["initContainers"]] == [["prepare"]]
 
 
+def test_so_is_it_in_one_pod() -> None:
+    sqlite, target = {"sqlite": {"enabled": True}}, {"target": {"aws": {"region": "eu-west-1"}}}
+
+    assert render(sqlite).deployment() != render({**sqlite, "config": target}).deployment()
+
+
 @pytest.mark.parametrize("name", posted())
 def test_two_renderings_are_alike(name: str) -> None:
     first = render(posted()[name], flags=("--description", "first")).text

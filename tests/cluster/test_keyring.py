@@ -125,8 +125,8 @@ def test_a_broken_entry_spoils_no_other() -> None:
         (JSON, {".dockerconfigjson": encoded("{")}, "no JSON"),
         (JSON, {".dockerconfigjson": "!!"}, "no JSON"),
         (JSON, {".dockerconfigjson": encoded("[" * 100_000)}, "no JSON"),
-        (JSON, {".dockerconfigjson": encoded('{"auths": []}')}, "no log-ins"),
-        (OLD, {".dockercfg": encoded('"text"')}, "no log-ins"),
+        (JSON, {".dockerconfigjson": encoded('{"auths": []}')}, "no credentials"),
+        (OLD, {".dockercfg": encoded('"text"')}, "no credentials"),
     ],
 )
 def test_what_is_no_pull_secret_says_so(kind: str, data: dict[str, str] | None, why: str) -> None:

@@ -67,7 +67,7 @@ def test_those_of_the_service_account_count_where_the_pod_names_none() -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("broken", "Secret shop/broken: its entry 'registry.example.com' has no user name and password"),
+        ("broken", "Secret shop/broken: its entry 'registry.example.com' has no username and password"),
         ("opaque", "Secret shop/opaque has the type Opaque"),
         ("missing", "Secret shop/missing does not exist"),
     ],
@@ -81,7 +81,7 @@ def test_a_broken_secret_is_named_and_the_others_are_used(name: str, why: str) -
 def test_secrets_for_other_registries_are_told() -> None:
     names, problems = users(Brought("shop", "", ("other-host",)))
     assert names == []
-    assert problems == ["the pull secrets of shop (other-host) have no log-in for registry.example.com"]
+    assert problems == ["the pull secrets of shop (other-host) have no credentials for registry.example.com"]
 
 
 def test_a_namespace_that_may_not_be_read_says_which_right_is_missing() -> None:

@@ -72,18 +72,18 @@ def problems(text: str) -> list[str]:
         (TARGET + "source: {filters: {jmespath: a}}", "c.yaml:2: source.filters: must be a list"),
         (TARGET + "source:\n  filters:\n  - jmespath: \"a == b\"\n  - jmespath: a = b", "c.yaml:5: source.filters[1].jmespath: the filter does not compile: Unknown token '=' at character 3, after 'a '"),
         (TARGET + "source: {filters: [a == b]}", "c.yaml:2: source.filters[0]: must be a mapping (keys with values)"),
-        (TARGET + "source: {allowedHosts: ['https://ghcr.io']}", "c.yaml:2: source.allowedHosts[0]: 'https://ghcr.io' is no registry host; write host, host:port or [IPv6 address]:port"),
+        (TARGET + "source: {allowedHosts: ['https://ghcr.io']}", "c.yaml:2: source.allowedHosts[0]: 'https://ghcr.io' is not a valid registry host; use host, host:port or [IPv6 address]:port"),
         (TARGET + "source: {registries: [{}]}", "c.yaml:2: source.registries[0].type: is missing"),
         (TARGET + "source: {registries: [{type: aws}]}", "c.yaml:2: source.registries[0]: aws is missing; type aws needs this section"),
         (TARGET + "source: {registries: [{type: oci}]}", "c.yaml:2: source.registries[0]: host is missing; type oci needs it"),
-        (TARGET + "source: {registries: [{type: oci, oci: {}, host: r.io}]}", "c.yaml:2: source.registries[0].oci: is no section here; write host, username and the others beside type"),
+        (TARGET + "source: {registries: [{type: oci, oci: {}, host: r.io}]}", "c.yaml:2: source.registries[0].oci: is not a section here; write host, username and the other keys beside type"),
         (TARGET + f"source: {{registries: [{{type: aws, aws: {{{AWS}}}, host: r.io}}]}}", "c.yaml:2: source.registries[0]: host: only for type oci; type aws logs in with the cloud's own credentials"),
         ("target: {type: oci}", "c.yaml:1: target: oci is missing; type oci needs this section, with endpoint"),
         ("target: {}", "c.yaml:1: target: aws is missing; type aws needs this section, with accountId and region"),
         ("target: {type: ecr, aws: {}}", "c.yaml:1: target.type: must be 'aws', 'gcp' or 'oci', not 'ecr'"),
         ("target: {type: oci, oci: {endpoint: registry}}", "c.yaml:1: target.oci.endpoint: host 'registry' has neither a dot nor a port; write registry:443, for example"),
-        ("target: {type: oci, oci: {endpoint: r.io, prefix: A}}", "c.yaml:1: target.oci: prefix 'A' is no repository path: the repository must be in lower case"),
-        ("target: {type: oci, oci: {endpoint: r.io, password: hunter2}}", "c.yaml:1: target.oci.password: a password must not stand in the file; name where it is with passwordFile or passwordEnv"),
+        ("target: {type: oci, oci: {endpoint: r.io, prefix: A}}", "c.yaml:1: target.oci: prefix 'A' is not a valid repository path: the repository must be in lower case"),
+        ("target: {type: oci, oci: {endpoint: r.io, password: hunter2}}", "c.yaml:1: target.oci.password: a password must not be in the file; use passwordFile or passwordEnv"),
         ("target: {type: oci, oci: {endpoint: r.io, username: me}}", "c.yaml:1: target.oci: username needs passwordFile or passwordEnv beside it"),
         ("target: {type: oci, oci: {endpoint: r.io, passwordFile: f}}", "c.yaml:1: target.oci: passwordFile needs username beside it"),
         ("target: {type: oci, oci: {endpoint: r.io, username: me, passwordFile: f, passwordEnv: SWAPPER_CRED_A}}", "c.yaml:1: target.oci: passwordFile and passwordEnv are both given; keep one"),
@@ -104,7 +104,7 @@ def problems(text: str) -> list[str]:
         ("target: {type: gcp, gcp: {location: eu, projectId: X, repositoryId: main}}", "c.yaml:1: target.gcp.projectId: must be the ID of a Google Cloud project: a-z, 0-9 and -, after its domain and a colon where it has one"),
     ],
 )  # fmt: skip
-def test_a_problem_is_told_in_one_line_with_its_place(text: str, problem: str) -> None:
+def test_a_problem_is_one_line_with_its_place(text: str, problem: str) -> None:
     assert problems(text) == [problem]
 
 
@@ -116,7 +116,7 @@ def test_only_variables_made_for_it_may_hold_a_password(name: str) -> None:
     assert "must name an environment variable that starts with SWAPPER_CRED_" in problems(text)[0]
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_problems_are_reported_together_in_the_order_of_the_file() -> None:
     text = (
         "dryRun: maybe\nlogLevl: info\nsource:\n  filters:\n    - jmespath: foo(\n    - jmespth: a\n"
         "target:\n  type: aws\n  aws:\n    acountId: 1\n    region: 5\n"
@@ -129,7 +129,7 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
     assert told[6] == "c.yaml:10: target.aws.acountId: is an unknown key; did you mean accountId?"
 
 
-def test_problems_between_keys_are_told_beside_those_of_single_keys() -> None:
+def test_problems_between_keys_are_reported_with_those_of_single_keys() -> None:
     text = (
         "dryRun: maybe\ntlsCertFile: a.crt\nexistence: {maxAge: 2h, maxStale: 1h, max: 1}\n"
         "source:\n  registries:\n  - {type: oci, hosts: r.io, username: me}\n  - {type: aws, host: r.io}\n"
@@ -239,7 +239,7 @@ def test_durations_are_read_as_go_reads_them(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "8", "s", "8 s", "8S", "1d", "1h 30m", "1..5h", "１s", "8s\n", 8, 8.0, True, None]
 )
-def test_what_is_no_go_duration_is_refused(text: object) -> None:
+def test_an_invalid_duration_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="must be a duration with its unit"):
         duration(text)
 
@@ -260,7 +260,7 @@ def test_sizes_are_read_in_both_families_of_units(text: object, count: int) -> N
 
 
 @pytest.mark.parametrize("text", ["", "GiB", "20 gigs", "-1", "1e9", True, None, 1.5])
-def test_what_is_no_size_is_refused(text: object) -> None:
+def test_an_invalid_size_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="must be a size"):
         size(text)
 

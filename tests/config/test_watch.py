@@ -38,7 +38,7 @@ def test_content_counts_not_time_or_size(file: Path) -> None:
     assert source.current.target.name.prefix == "gcp-project-123/mein"
 
 
-def test_a_change_without_meaning_is_no_change(file: Path) -> None:
+def test_an_equivalent_file_is_not_a_change(file: Path) -> None:
     source = ConfigSource(file)
     before = source.current
     file.write_text("# a note\n" + GCP)
@@ -46,7 +46,7 @@ def test_a_change_without_meaning_is_no_change(file: Path) -> None:
     assert source.current is before
 
 
-def test_an_invalid_change_leaves_the_old_one_in_force_and_is_logged_once(file: Path) -> None:
+def test_an_invalid_change_keeps_the_last_valid_version_and_is_logged_once(file: Path) -> None:
     source = ConfigSource(file)
     file.write_text(GCP + "dryRn: false\n")
     with capture_logs() as logs:

@@ -143,7 +143,7 @@ def test_each_flag_of_up_is_documented_and_no_other() -> None:
         {option for action in command.create_parser("manage.py", "up")._actions for option in action.option_strings}
         for command in (Up(), BaseCommand())
     )
-    told = {flag for cells in rows(CONFIGURATION, "Flag", "Stands for") for flag in re.findall(r"--[a-z-]+", cells[0])}
+    told = {flag for cells in rows(CONFIGURATION, "Flag", "Meaning") for flag in re.findall(r"--[a-z-]+", cells[0])}
 
     assert told == flags - shared
 
@@ -169,7 +169,7 @@ def test_the_examples_are_found() -> None:
     assert {"README.md", "configuration.md"} <= places
 
 
-@pytest.mark.parametrize("row", rows(FILTERS, "Query", "Gives", "Leaves alone"), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", rows(FILTERS, "Expression", "Result", "Excludes"), ids=lambda row: row[0])
 def test_a_worked_query_gives_what_its_row_says(row: list[str]) -> None:
     (pod,) = [yaml.safe_load(b.text) for b in blocks(FILTERS) if b.language == "yaml" and "kind: Pod" in b.text]
     (namespace,) = re.findall(r"in the namespace `([a-z-]+)`", FILTERS.read_text())

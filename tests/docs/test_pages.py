@@ -18,25 +18,25 @@ OPERATIONS = ROOT / "docs/operations.md"
 
 
 def test_each_reason_has_one_row() -> None:
-    told = [code(cells[0])[0] for cells in rows(HOW_IT_WORKS, "Reason", "Outcome", "What it means", "What to do")]
+    told = [code(cells[0])[0] for cells in rows(HOW_IT_WORKS, "Reason", "Decision", "Meaning", "What to do")]
 
     assert sorted(told) == sorted(Reason)
 
 
 def test_each_error_class_has_one_row() -> None:
-    told = [code(cells[0])[0] for cells in rows(OPERATIONS, "Class", "Retried", "What it means", "What to do")]
+    told = [code(cells[0])[0] for cells in rows(OPERATIONS, "Error type", "Retried", "Meaning", "What to do")]
 
     assert sorted(told) == sorted(value for value in ErrorClass.values if value)
 
 
 def test_passing_errors_are_told_as_retried() -> None:
-    table = rows(OPERATIONS, "Class", "Retried", "What it means", "What to do")
+    table = rows(OPERATIONS, "Error type", "Retried", "Meaning", "What to do")
     retried = {code(name)[0] for name, answer, *_ in table if answer == "yes"}
 
     assert retried == TRANSIENT | {ErrorClass.CREDENTIAL, ErrorClass.WORKER_LOST, ErrorClass.INTERNAL}
 
 
-@pytest.mark.parametrize("row", rows(OPERATIONS, "Message", "From", "Further fields"), ids=lambda row: row[0][:40])
+@pytest.mark.parametrize("row", rows(OPERATIONS, "Message", "Process", "Other fields"), ids=lambda row: row[0][:40])
 def test_a_log_message_is_one_that_the_code_writes(row: list[str]) -> None:
     sources = [path.read_text() for part in ("webhook", "mirrors", "swapper_project") for path in source_files(part)]
     for message in code(row[0]):

@@ -46,14 +46,12 @@ def run(
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_log_in_serves_the_namespaces_it_lists(
-    private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
-) -> None:
+def test_credentials_are_for_their_namespaces(private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
     job = run(private, target, tmp_path, namespaces=["web"])
     assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
 
 
-def test_a_log_in_does_not_serve_other_namespaces(
+def test_credentials_are_not_for_other_namespaces(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     job = run(private, target, tmp_path, namespaces=["team-a"])
@@ -71,7 +69,7 @@ def test_an_operator_may_use_what_was_configured(
     assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
 
 
-def test_a_private_image_without_a_log_in_says_what_is_missing(
+def test_a_private_image_without_credentials_says_what_is_missing(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     job = run(private, target, tmp_path)
@@ -79,7 +77,7 @@ def test_a_private_image_without_a_log_in_says_what_is_missing(
     assert private.host in job.error_message and "source.registries" in job.error_message
 
 
-def test_a_public_image_is_read_with_the_log_in_and_open_to_all(target: FaultyRegistry, tmp_path: Path) -> None:
+def test_a_public_image_is_read_with_credentials_and_open_to_all(target: FaultyRegistry, tmp_path: Path) -> None:
     """Log-ins have higher rate limits; what counts for the boundary is that nobody needs one."""
     (tmp_path / "password").write_text(PASSWORD)
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD, anonymous_pull=True)) as source:

@@ -40,7 +40,7 @@ def test_many_images_are_copied_at_a_time(made: WorkerContext, source: FaultyReg
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).count() == len(jobs)
 
 
-def test_an_urgent_image_is_copied_next(
+def test_an_image_of_high_priority_is_copied_next(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     release = threading.Event()
@@ -138,7 +138,7 @@ def test_a_stopped_drain_hands_its_jobs_back(
     job.refresh_from_db()
     assert (job.status, job.attempts, job.claims) == (JobStatus.PENDING, 0, 1)
     assert MirrorAttempt.objects.get(job=job).outcome == AttemptOutcome.HANDED_BACK
-    assert OrmQ.objects.exists(), "nobody hears of the job that was handed back"
+    assert OrmQ.objects.exists(), "no wake-up for the job that was released"
 
 
 def test_a_long_lease_is_kept_by_heartbeats(
@@ -176,7 +176,7 @@ def test_an_abandoned_job_is_taken_up(made: WorkerContext, source: FaultyRegistr
     assert (job.status, job.attempts) == (JobStatus.SUCCEEDED, 2)
 
 
-def test_changed_copy_settings_come_into_force(
+def test_changed_copy_settings_are_applied(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source, layer_bytes=800_000)

@@ -128,7 +128,7 @@ def test_the_oldest_of_a_namespace_is_first() -> None:
     assert [take().job_id for _ in jobs] == [job.id for job in jobs]
 
 
-def test_jobs_of_a_resting_host_are_left_alone() -> None:
+def test_jobs_of_a_rate_limited_host_are_not_claimed() -> None:
     order("quay.io/org/app:1")
     other = order("ghcr.io/org/app:1")
     host_limits.rest("quay.io", 600)

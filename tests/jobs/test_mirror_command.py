@@ -65,7 +65,7 @@ def test_images_are_copied_without_a_worker(source: FaultyRegistry, target: Faul
     assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED, trigger=Trigger.OPERATOR).count() == 2
 
 
-def test_what_may_not_be_mirrored_is_refused_before_anything_is_ordered(mirror: Mirror) -> None:
+def test_an_image_that_may_not_be_mirrored_is_refused_before_any_request(mirror: Mirror) -> None:
     ended = mirror("10.0.0.7:5000/app:1.0")
     assert (ended.status, MirrorJob.objects.count()) == (2, 0)
     assert "add it to the source registries first" in ended.stderr
@@ -81,7 +81,7 @@ def test_each_image_is_one_json_object(source: FaultyRegistry, target: FaultyReg
     assert "check" in bad["error"]
 
 
-def test_a_failure_is_told_and_is_the_status(source: FaultyRegistry, mirror: Mirror) -> None:
+def test_a_failure_is_printed_and_is_the_exit_status(source: FaultyRegistry, mirror: Mirror) -> None:
     ended = mirror(f"{source.host}/app:missing")
     assert ended.status == 1
     assert f"{source.host}/app:missing: failed: " in ended.stdout
@@ -135,7 +135,7 @@ def test_a_job_that_a_worker_took_first_is_followed(
 
 
 @pytest.mark.parametrize("image", ["ghcr.io/UPPER", "app:not a tag", "app@sha256:short"])
-def test_what_is_no_image_stops_the_command(mirror: Mirror, image: str) -> None:
+def test_an_invalid_image_stops_the_command(mirror: Mirror, image: str) -> None:
     ended = mirror(image)
     assert ended.status == 2
     assert image in ended.stderr and "Traceback" not in ended.stderr
@@ -145,4 +145,4 @@ def test_what_is_no_image_stops_the_command(mirror: Mirror, image: str) -> None:
 def test_an_image_of_the_target_is_refused(target: FaultyRegistry, mirror: Mirror) -> None:
     ended = mirror(f"{target.host}/app:1.0")
     assert ended.status == 2
-    assert "at the target already" in ended.stderr
+    assert "already at the target" in ended.stderr

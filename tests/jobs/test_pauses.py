@@ -201,7 +201,7 @@ def test_a_target_that_pauses_stops_no_copy_for_good(
     assert statuses == {JobStatus.SUCCEEDED}, "the process still waits for the pause that was ended"
 
 
-def test_a_host_that_names_no_time_is_left_alone_for_a_while(
+def test_a_host_without_a_time_gets_no_requests_for_a_while(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     source.on("HEAD .*/manifests/", reply(429), times=10_000)

@@ -44,7 +44,7 @@ def test_a_lost_workers_job_is_pending_again() -> None:
     assert attempt.finished_at is not None
 
 
-def test_a_job_in_work_is_left_alone() -> None:
+def test_a_running_job_is_not_changed() -> None:
     job = order("app:1")
     take()
     reconcile()

@@ -38,7 +38,7 @@ def test_a_target_that_is_in_order_passes_each_step_and_keeps_nothing(
     done = check(made, target_row(target.host))
 
     assert done.status == CheckStatus.PASSED
-    assert list(steps(done)) == ["Credential", "Name", "Connection", "Log-in", "Permission", "Round trip"]
+    assert list(steps(done)) == ["Credentials", "Name", "Connection", "Authentication", "Permission", "Round trip"]
     assert set(steps(done).values()) == {"ok"}
     assert target.count("POST .*/k8s-image-swapper-test/blobs/uploads/") == target.count("DELETE .*/uploads/") == 1
     assert OperatorAction.objects.get().action == "test"
@@ -63,12 +63,12 @@ def test_a_source_is_read_by_the_newest_image_that_came_from_it(
 @pytest.mark.parametrize(
     ("fault", "failed", "words"),
     [
-        ("password", "Log-in", "rejected the credentials"),
+        ("password", "Authentication", "rejected the credentials"),
         ("gone", "Connection", "could not connect"),
-        ("secret", "Credential", "is not set or empty"),
+        ("secret", "Credentials", "is not set or empty"),
         ("metadata", "Name", "no registry may have"),
         ("denied", "Permission", "configure credentials for this registry"),
-        ("other target", "Credential", "not the target in force"),
+        ("other target", "Credentials", "not the active target"),
     ],
 )
 def test_the_step_that_fails_says_what_to_do(
@@ -112,7 +112,7 @@ def test_while_one_is_live_the_answer_is_that_one(made: WorkerContext, target: F
     assert (second.pk, is_new) == (first.pk, False)
 
 
-def test_a_test_whose_worker_is_gone_ends(target: FaultyRegistry, made: WorkerContext) -> None:
+def test_a_test_whose_worker_has_stopped_fails(target: FaultyRegistry, made: WorkerContext) -> None:
     row = target_row(target.host)
     lost = RegistryCheck.objects.create(registry=row, status=CheckStatus.RUNNING, started_at=from_now(-400))
     reconcile()
@@ -143,4 +143,4 @@ def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
         done = check(made, row)
         assert "can't be read" in done.steps[-1]["words"]
         (tmp_path / "password").write_text("right")
-        assert steps(check(made, row))["Credential"] == "ok"
+        assert steps(check(made, row))["Credentials"] == "ok"

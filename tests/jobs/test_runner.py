@@ -38,7 +38,7 @@ def test_a_copy_records_what_it_learnt(made: WorkerContext, source: FaultyRegist
     assert target.storage.manifest(f"{source.host.replace(':', '_')}/app", "1.0") is not None
 
 
-def test_of_an_image_that_the_target_has_under_another_tag_no_size_is_told(
+def test_an_image_that_the_target_has_under_another_tag_has_no_size(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = load(source)
@@ -75,7 +75,7 @@ def test_progress_ends_at_all_bytes(made: WorkerContext, source: FaultyRegistry,
     assert progress.blobs_done == progress.blobs_total == 3
 
 
-def test_a_figure_that_the_database_did_not_take_is_told_with_the_next_look(transactional_db: None) -> None:
+def test_progress_that_could_not_be_written_is_written_with_the_next_update(transactional_db: None) -> None:
     """A stalled copy moves no further, and its page would say 0 % until it does."""
 
     def away(*arguments: Any) -> None:

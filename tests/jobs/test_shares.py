@@ -171,7 +171,7 @@ def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
             wait_until(lambda: source.count(BLOB), what="the copy")
         job.refresh_from_db()
         assert (job.status, job.attempts, job.claims) == (JobStatus.PENDING, 0, 1)
-        assert "begins a new drain" in MirrorAttempt.objects.get(job=job).log
+        assert "starts a new drain" in MirrorAttempt.objects.get(job=job).log
         source.heal()
         settings.JOB_TIMING = FAST
         with draining(made):

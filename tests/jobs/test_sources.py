@@ -67,7 +67,7 @@ def test_without_a_mirror_that_has_it_the_registry_itself_is_read(
     assert job.status == JobStatus.SUCCEEDED
 
 
-def test_a_mirror_with_a_log_in_serves_the_namespaces_of_the_registry(
+def test_a_mirror_with_credentials_is_for_the_namespaces_of_the_registry(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("p")
@@ -88,7 +88,7 @@ def test_a_mirror_with_a_log_in_serves_the_namespaces_of_the_registry(
             target.storage.tags.clear()
 
 
-def test_a_public_image_stays_public_when_it_is_read_from_a_mirror_with_a_log_in(
+def test_a_public_image_stays_public_when_it_is_read_from_a_mirror_with_credentials(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text("p")
@@ -163,9 +163,7 @@ def test_pull_secrets_of_the_pod_read_the_image(
     _client.cache_clear()
 
 
-def test_a_log_in_that_is_not_taken_is_told_apart_from_an_image_that_is_not_there(
-    target: FaultyRegistry, tmp_path: Path
-) -> None:
+def test_rejected_credentials_are_distinguished_from_a_missing_image(target: FaultyRegistry, tmp_path: Path) -> None:
     (tmp_path / "password").write_text("wrong")
     with FaultyRegistry(gatekeeper=Gatekeeper("basic", "mirror", "right")) as guarded:
         load(guarded)
@@ -173,12 +171,12 @@ def test_a_log_in_that_is_not_taken_is_told_apart_from_an_image_that_is_not_ther
         job = run(tmp_path, target, {**entry, "namespaces": ["web"]}, image=f"{guarded.host}/app:1.0")
     assert (job.status, job.error_class, job.error_host) == (JobStatus.FAILED, "unauthorized", guarded.host)
     assert (
-        "did not accept the credentials of source.registries[0] in the configuration file" in job.error_message
-        and "Correct its user name" in job.error_message
+        "rejected the credentials of source.registries[0] in the configuration file" in job.error_message
+        and "Correct the username" in job.error_message
     )
 
 
-def test_a_log_in_that_cannot_be_read_is_told_with_its_registry(
+def test_unreadable_credentials_are_reported_with_their_registry(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source)
@@ -187,7 +185,7 @@ def test_a_log_in_that_cannot_be_read_is_told_with_its_registry(
     assert (job.error_class, job.error_host) == ("credential", source.host)
 
 
-def test_what_the_file_no_longer_allows_is_not_copied_whoever_orders_it(
+def test_what_the_file_no_longer_allows_is_not_copied_for_any_request(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     load(source)

@@ -46,7 +46,7 @@ def test_what_the_target_has_is_seen_and_nothing_is_copied(
     assert (len(source.asked), target.count("PUT ")) == (asked_of_source, written)
 
 
-def test_live_progress_tells_each_blob_on_its_way(
+def test_live_progress_shows_each_blob_in_transfer(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
     image = load(source, layers=1, layer_bytes=600_000)

@@ -111,7 +111,7 @@ def test_two_workers_and_ten_requesters_make_one_copy(
     assert target.count("PUT .*/manifests/1.0") == 1
 
 
-def test_of_people_who_order_one_image_at_once_one_is_told_that_the_job_is_new(config: Path, tmp_path: Path) -> None:
+def test_one_of_several_concurrent_requests_for_an_image_creates_the_job(config: Path, tmp_path: Path) -> None:
     target_row()
     answers = race("person", 8, "nginx:1.27", config=config, directory=tmp_path)
     assert len({job for job, _ in answers}) == 1

@@ -133,7 +133,7 @@ def test_nobody_outlives_a_killed_process_that_started_it(config: Path, tmp_path
         wait_until(lambda: not any(is_running(pid) for pid in everybody), what="the end of all of them")
 
 
-def test_a_worker_whose_whole_group_is_asked_to_end_ends(config: Path, tmp_path: Path) -> None:
+def test_a_worker_stops_with_its_process_group(config: Path, tmp_path: Path) -> None:
     """As systemd asks: the sentinel may be gone at any moment, with the locks that it held."""
     for number in range(3):
         with worker(config, tmp_path / f"worker-{number}") as running:

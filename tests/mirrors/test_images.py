@@ -128,7 +128,7 @@ def test_what_is_no_reference_is_refused(text: str) -> None:
 
 
 def test_messages_say_what_is_wrong() -> None:
-    with pytest.raises(InvalidReferenceError, match="'ghcr.io/Acme/app' is no image reference: .*lower case"):
+    with pytest.raises(InvalidReferenceError, match="'ghcr.io/Acme/app' is not a valid image reference: .*lower case"):
         ImageRef.parse("ghcr.io/Acme/app")
     with pytest.raises(InvalidReferenceError, match="a tag has 1 to 128"):
         ImageRef.parse("nginx:-x")

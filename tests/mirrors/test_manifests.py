@@ -47,7 +47,7 @@ def laughs(join: str) -> str:
     ],
     ids=lambda value: value[:20].replace("\0", "NUL") if isinstance(value, str) else None,
 )
-def test_what_is_no_manifest_is_refused_in_words(text: str, words: str) -> None:
+def test_an_invalid_manifest_is_refused_with_a_message(text: str, words: str) -> None:
     with pytest.raises(ManifestError, match=words):
         read_pods(text, namespace="default")
 

@@ -93,7 +93,7 @@ def configured(**target: Any) -> None:
 def test_nobody_mirrors_the_mirror_into_itself(target: dict[str, Any], image: str) -> None:
     configured(**target)
 
-    with pytest.raises(JobStateError, match="is at the target already"):
+    with pytest.raises(JobStateError, match="is already at the target"):
         order_image(image=image, requested_by="somebody")
     assert not ImageMapping.objects.exists()
 

@@ -197,7 +197,7 @@ def test_the_lifetime_of_a_token_is_bounded(expires_in: str, seconds: float) -> 
         "https://h/" + "a" * 17_000,
     ],
 )
-def test_what_is_no_url_of_a_registry_is_refused(text: str) -> None:
+def test_an_invalid_url_of_a_registry_is_refused(text: str) -> None:
     with pytest.raises(RegistryError) as caught:
         Url.parse(text, seen_by="registry.test")
 
@@ -243,7 +243,7 @@ def test_a_redirect_is_followed_byte_for_byte(location: str) -> None:
         {"digest": 1},
     ],
 )
-def test_a_descriptor_that_is_none_blames_the_registry_that_sent_it(entry: dict[str, object]) -> None:
+def test_an_invalid_descriptor_blames_the_registry_that_sent_it(entry: dict[str, object]) -> None:
     with pytest.raises(RegistryError) as caught:
         manifests.parse(index_of(1, **entry), OCI_INDEX, host="source.test")
 

@@ -22,7 +22,7 @@ from tests.support.system import POOL, Webhook, pod_of, web_process, write_confi
 
 DOC = ROOT / "docs/metrics.md"
 ROLES = ("webhook", "web", "worker")
-RULES = [code(cells[0])[0] for cells in rows(DOC, "Expression", "What it means, and what to do")]
+RULES = [code(cells[0])[0] for cells in rows(DOC, "Expression", "Meaning, and what to do")]
 WHERE = {code(cells[0])[0]: cells[1].split(", ") for cells in rows(DOC, "Metric", "Where", "Labels", "Meaning")}
 THIRTY_DAYS = dt.timedelta(days=30)
 FAILING = "starts_with(obj.metadata.labels.team, 'x')"

@@ -129,7 +129,7 @@ def test_the_kill_switch_is_a_file_of_its_own() -> None:
         ("WEBHOOK_TIMEOUT_SECONDS", "0", "must be from 1 to 30"),
         ("WEBHOOK_TIMEOUT_SECONDS", "31", "must be from 1 to 30"),
         ("WEBHOOK_TIMEOUT_SECONDS", "nan", "must be from 1 to 30|Special numeric values"),
-        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy' is no address or CIDR"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "'proxy' is not a valid address or CIDR"),
         ("CONFIG_OVERRIDES", "{", "Not valid JSON"),
         ("CONFIG_OVERRIDES", "[1]", "must be a JSON object"),
         ("SWAP", "maybe", "'maybe' is neither on nor off"),
@@ -161,7 +161,7 @@ def test_a_bad_secret_is_not_repeated(name: str, value: str) -> None:
     assert "hunter2" not in line
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     told = problems(ROLE="x", DEBUG="x", WEBHOOK_TIMEOUT_SECONDS="x", SECRET_KEY_FILE="/not/there")
     assert len(told) == 4
 

@@ -31,7 +31,7 @@ def test_what_a_pod_says_stays_in_its_line(style: str, database_template: Databa
     assert not [character for line in lines for character in line if not character.isprintable()]
 
 
-def test_one_line_tells_one_admission(database_template: DatabaseTemplate, tmp_path: Path) -> None:
+def test_one_line_is_one_admission(database_template: DatabaseTemplate, tmp_path: Path) -> None:
     filters = [{"jmespath": "contains(container.image, 'quay.io')"}]
     with running_webhook(
         tmp_path, database_template, target="mirror.example.com:5000", source={"filters": filters}, **ALWAYS
@@ -63,7 +63,7 @@ def test_one_line_tells_one_admission(database_template: DatabaseTemplate, tmp_p
     ]
 
 
-def test_a_line_tells_what_was_reviewed_and_whether_it_is_a_dry_run(
+def test_a_line_has_what_was_reviewed_and_whether_it_is_a_dry_run(
     database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     with running_webhook(tmp_path, database_template, target="mirror.example.com:5000", **ALWAYS) as webhook:

@@ -93,3 +93,10 @@ def test_a_certificate_that_cannot_be_read_is_said_in_one_line(config: Path, tmp
     assert ended.returncode == 2
     assert "/no/such.crt" in ended.stderr and "tlsCertFile" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["webhook", "web", "worker"])
+def test_help_needs_no_settings(command: str) -> None:
+    shown = run_manage(command, "--help", environment={"SWAPPER_SECRET_KEY": ""})
+
+    assert f"manage.py {command}" in shown.stdout

@@ -95,7 +95,7 @@ def test_what_cannot_start_ends_all_of_it() -> None:
 @pytest.mark.parametrize(
     ("argument", "told"),
     [
-        ("--web-address=bogus", "is no address and port"),
+        ("--web-address=bogus", "is not a valid address and port"),
         ("--data-dir=/proc/nope", "/proc/nope"),
         ("--tls-cert-file=/no/such.crt", "tlsCertFile and tlsKeyFile must be given together"),
     ],

@@ -36,7 +36,7 @@ def without_trigrams() -> Iterator[None]:
         ensure_search(connection)
 
 
-def test_a_user_without_the_right_is_told_what_to_do_and_goes_on(without_trigrams: None) -> None:
+def test_a_user_without_the_permission_is_warned_and_continues(without_trigrams: None) -> None:
     query("SET ROLE nobody_special")
     with capture_logs() as lines:
         ensure_search(connection)
@@ -47,7 +47,7 @@ def test_a_user_without_the_right_is_told_what_to_do_and_goes_on(without_trigram
     assert found() == set(SEARCHED)
 
 
-def test_an_index_that_was_half_built_is_built_anew(without_trigrams: None) -> None:
+def test_an_index_that_was_half_built_is_built_again(without_trigrams: None) -> None:
     ensure_search(connection)
     query("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'mapping_target_search'::regclass")
     assert "mapping_target_search" not in found()

@@ -148,7 +148,7 @@ def _surroundings(now: datetime, target: Registry, mirrored: Sequence[ImageMappi
         )
     steps = [
         {"name": name, "status": "ok", "words": words, "seconds": 0.04}
-        for name, words in (("name", "resolves to 203.0.113.7"), ("TLS", "trusted"), ("log-in", "works"))
+        for name, words in (("name", "resolves to 203.0.113.7"), ("TLS", "trusted"), ("authentication", "works"))
     ]
     for registry in Registry.objects.all():
         RegistryCheck.objects.create(

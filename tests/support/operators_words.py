@@ -109,8 +109,8 @@ class Way:
 WAYS: Final = (
     Way(
         "not-found",
-        "{host} does not show {source} without a log-in: check the image's name and tag; if it is private, add a "
-        "log-in for {host} under source.registries, or name a pull secret in the pod that reads it.",
+        "{source} was not found at {host}, or needs authentication: check the image's name and tag; if it is private, "
+        "add credentials for {host} under source.registries, or name a pull secret in the pod that reads it.",
     ),
     Way(
         "unauthorized",
@@ -119,7 +119,7 @@ WAYS: Final = (
     ),
     Way(
         "denied",
-        "{source} is not public, and the log-in for {host} serves other namespaces than sandbox: add them to "
+        "{source} is not public, and the credentials for {host} are not allowed for sandbox: add it to "
         "`namespaces` of its entry under source.registries, or give them pull secrets that read it.",
     ),
     Way(

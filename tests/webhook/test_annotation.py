@@ -26,7 +26,7 @@ def applied(webhook: Webhook, pod: dict[str, Any], **request: Any) -> dict[str, 
     return patched
 
 
-def test_an_update_to_an_image_that_is_kept_takes_its_entry_away(always: Webhook) -> None:
+def test_an_update_to_an_image_that_is_kept_removes_its_entry(always: Webhook) -> None:
     running = applied(always, pod_of("nginx:1", "redis:7"))
     assert originals(running) == {"c0": "nginx:1", "c1": "redis:7"}
     one, both = copy.deepcopy(running), copy.deepcopy(running)

@@ -35,7 +35,7 @@ def test_the_first_thousand_images_are_looked_at_and_the_others_kept(always: Web
     assert f"/spec/containers/{MOST}/image" not in answer.images
     assert always.metrics()[TOO_MANY] == before + 234
     assert answer.response["warnings"] == [
-        "k8s-image-swapper: this pod names more images than one review looks at; 234 images were not changed"
+        "k8s-image-swapper: this pod has more images than one review allows; 234 images were not changed"
     ]
     line = line_of(always, answer.response["uid"])
     assert len(line["images"]) == 20

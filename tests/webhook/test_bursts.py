@@ -108,7 +108,7 @@ def _seconds_of_a_small_one(webhook: Webhook, source: MemoryRegistry) -> float:
     return seconds
 
 
-def test_under_always_no_pod_is_swapped_to_what_a_quota_keeps_away(
+def test_under_always_no_pod_is_swapped_to_an_image_over_quota(
     database_template: DatabaseTemplate, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     keys: dict[str, Any] = {"quotas": {"newImagesPerHour": 2}, "imageSwapPolicy": "always"}

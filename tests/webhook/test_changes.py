@@ -56,7 +56,7 @@ def seconds_until(condition: Callable[[], object]) -> float:
     return time.monotonic() - started
 
 
-def test_an_edited_file_is_in_force_soon_and_a_broken_one_is_not(live: Webhook, target: MemoryRegistry) -> None:
+def test_an_edited_file_is_applied_soon_and_a_broken_one_is_not(live: Webhook, target: MemoryRegistry) -> None:
     configure(live, target, source={"filters": [{"jmespath": "contains(container.image, 'there')"}]})
     assert seconds_until(lambda: reason(live) == "filtered") < 5
 
@@ -84,9 +84,7 @@ def test_what_people_write_in_an_emergency_switches_off(live: Webhook, text: str
 
 
 @pytest.mark.parametrize("content", [b"maybe\n", b"\xff\xfe\x00\x01"], ids=["no such word", "no text"])
-def test_a_switch_that_says_nothing_is_told_and_stops_nothing(
-    live: Webhook, target: MemoryRegistry, content: bytes
-) -> None:
+def test_an_invalid_switch_is_logged_and_stops_nothing(live: Webhook, target: MemoryRegistry, content: bytes) -> None:
     Path(live.extra["SWAPPER_SWAP_FILE"]).write_bytes(content)
     wait_until(lambda: "The switch says neither on nor off" in live.log_text(), what="a complaint")
     # The configuration is watched all the same.
@@ -116,7 +114,7 @@ def _is_logged(webhook: Webhook) -> bool:
     return any(line.get("uid") == uid for line in webhook.log_lines())
 
 
-def test_a_filter_of_an_operator_is_in_force_within_2_seconds(live: Webhook) -> None:
+def test_a_filter_of_an_operator_is_active_within_2_seconds(live: Webhook) -> None:
     model = "from mirrors.models import Filter; Filter.objects"
     edit = f"{model}.create(name='ours', jmespath='contains(container.image, `there`)')"
     run_manage("shell", "-v0", "-c", edit, environment=live.environment)

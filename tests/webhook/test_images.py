@@ -48,7 +48,7 @@ def test_a_name_too_long_for_the_target_ends_in_its_hash(always: Webhook, target
     assert re.fullmatch(r"registry\.example\.com/team/.*-[0-9a-f]{32}", repository)
 
 
-def test_an_image_of_the_target_is_left_alone(always: Webhook, target: MemoryRegistry) -> None:
+def test_an_image_of_the_target_is_kept(always: Webhook, target: MemoryRegistry) -> None:
     assert always.admit(pod_of(f"{target.host}/docker.io/library/nginx:1")).patch == []
 
 

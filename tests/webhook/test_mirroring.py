@@ -69,10 +69,10 @@ def configuration(**keys: Any) -> dict[str, Any]:
 
 def set_policies(system: Webhook, target: MemoryRegistry, **keys: object) -> None:
     """Change the configuration of the running system and wait until the webhook has taken it over."""
-    taken = len([line for line in system.log_lines() if "is in force" in line["message"]])
+    taken = len([line for line in system.log_lines() if "configuration is active" in line["message"]])
     write_config(system.config, target=target.host, **configuration(**keys))
     wait_until(
-        lambda: len([line for line in system.log_lines() if "is in force" in line["message"]]) > taken,
+        lambda: len([line for line in system.log_lines() if "configuration is active" in line["message"]]) > taken,
         what="the new configuration",
     )
 
@@ -124,7 +124,7 @@ def test_a_pod_whose_copy_fails_is_kept(system: Webhook, source: MemoryRegistry,
     assert row == ("failed", "not-found")
 
 
-def test_without_copies_nothing_is_ordered(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+def test_without_copies_nothing_is_requested(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
     set_policies(system, target, imageCopyPolicy="none")
 
     answer = system.admit(pod_of(f"{source.host}/team/app-4:1.0"))
@@ -237,7 +237,7 @@ def test_tag_and_digest_are_both_kept(system: Webhook, source: MemoryRegistry, t
     assert target.storage.tag_names(mirror_name(source, "team/pinned")) == ["1.0"]
 
 
-def test_the_mirror_of_a_private_image_is_for_the_namespaces_that_its_log_in_serves(
+def test_the_mirror_of_a_private_image_is_for_the_namespaces_of_its_credentials(
     system: Webhook, private: MemoryRegistry
 ) -> None:
     image = f"{private.host}/team/secret:1.0"

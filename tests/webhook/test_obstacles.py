@@ -46,8 +46,8 @@ def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
         wait_until(lambda: reason(webhook, source, "known") == "tampered", what="the tampering to be noticed")
         answer = webhook.admit(pod_of(image(source, "known")))
         assert answer.images == {}
-        assert "its mirror is not what was written there" in answer.response["warnings"][0]
-        (told,) = [line for line in webhook.log_lines() if "another image than was written" in line["message"]]
+        assert "its mirror was changed after it was written" in answer.response["warnings"][0]
+        (told,) = [line for line in webhook.log_lines() if "changed after it was written" in line["message"]]
         assert told["image"] == image(source, "known")
 
         # An operator's order ends it.
@@ -55,7 +55,7 @@ def test_a_mirror_that_somebody_else_has_pushed_to_is_not_used(
         wait_until(lambda: reason(webhook, source, "known") in ("present", "present-stale"), what="a swap again")
 
 
-def test_a_copy_of_ours_is_no_tampering(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
+def test_our_own_copy_is_not_tampering(source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path) -> None:
     """The tag moves at the source, is copied, and no pod in between sees anything but the mirror."""
     with embedded_webhook(tmp_path, source, faulty, existence=SOON, refreshAge="1s") as webhook, worker_of(webhook):
         moved = sample_image(seed=67, layers=1, layer_bytes=100)

@@ -32,7 +32,7 @@ from tests.support.system import POOL, Webhook, pod_of, review_of
         (b'{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":7}}', "uid"),
     ],
 )
-def test_a_body_that_is_no_review_is_refused_with_what_is_wrong(always: Webhook, body: bytes, named: str) -> None:
+def test_an_invalid_review_is_refused_with_the_reason(always: Webhook, body: bytes, named: str) -> None:
     response = always.post(body)
 
     assert response.status == 400
@@ -143,7 +143,7 @@ DEPLOYMENT = {
         {"pod": pod_of("UPPER/case:x", "a b", ":tag", "@sha256:x", "http://a/b", "x" * 3000)},
     ],
 )
-def test_what_is_no_pod_or_names_no_image_is_admitted_unchanged(always: Webhook, request_: dict[str, Any]) -> None:
+def test_an_object_without_pod_or_image_is_admitted_unchanged(always: Webhook, request_: dict[str, Any]) -> None:
     answer = always.review(review_of(request_.pop("pod"), **request_))
 
     assert answer.allowed

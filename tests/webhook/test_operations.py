@@ -59,7 +59,7 @@ def test_an_update_without_the_old_object_changes_nothing(always: Webhook) -> No
     assert always.admit(full_pod(), operation="UPDATE", old=None).patch == []
 
 
-def test_containers_are_told_apart_by_name_not_by_place(always: Webhook) -> None:
+def test_containers_are_distinguished_by_name_not_by_place(always: Webhook) -> None:
     old = pod_of("nginx:1", "redis:7")
     new = copy.deepcopy(old)
     new["spec"]["containers"].reverse()
@@ -67,7 +67,7 @@ def test_containers_are_told_apart_by_name_not_by_place(always: Webhook) -> None
     assert always.admit(new, operation="UPDATE", old=old).patch == []
 
 
-def test_a_debug_container_is_swapped_and_the_others_are_left_alone(always: Webhook) -> None:
+def test_a_debug_container_is_swapped_and_the_others_are_not_changed(always: Webhook) -> None:
     old = full_pod()
     new = copy.deepcopy(old)
     new["spec"]["ephemeralContainers"].append({"name": "debug-2", "image": "busybox:1.36"})
@@ -89,7 +89,7 @@ def test_a_debug_container_leaves_the_annotation_as_it_is(always: Webhook) -> No
     assert [operation["path"] for operation in answer.patch] == ["/spec/ephemeralContainers/0/image"]
 
 
-def test_a_known_debug_container_is_left_alone(always: Webhook) -> None:
+def test_a_known_debug_container_is_not_changed(always: Webhook) -> None:
     pod = full_pod()
 
     assert always.admit(pod, operation="UPDATE", sub_resource="ephemeralcontainers", old=pod).patch == []

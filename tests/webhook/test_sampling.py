@@ -50,7 +50,7 @@ class _Same:
         yield self._url
 
 
-def test_a_sample_tells_the_decisions_and_keeps_no_secret(
+def test_a_sample_has_the_decisions_and_no_secret(
     tmp_path: Path, database_template: DatabaseTemplate, target: MemoryRegistry
 ) -> None:
     pod = pod_of("nginx:1.27", "internal.example.com/tool:1", **owned_by("web"), annotations={"note": CANARY})

@@ -76,7 +76,7 @@ def test_more_images_than_fit_are_known_newest_first(
     webhook = prepared(tmp_path, direct, target.host, images=20_500, setup_url=direct)
     webhook.start()
     try:
-        wait_until(lambda: _is_logged(webhook, "The images seen most recently are known"), what="the end of loading")
+        wait_until(lambda: _is_logged(webhook, "The most recent images are loaded"), what="the end of loading")
         newest = webhook.admit(pod_of(*(f"registry.example.com/app-{n}:1" for n in (1, 999, 1_001, 20_000))))
         assert len(newest.images) == 4
         assert _lookups(webhook) == 0
@@ -88,7 +88,7 @@ def test_more_images_than_fit_are_known_newest_first(
 
 
 @pytest.mark.parametrize("fault", ["silent", "refused"])
-def test_a_webhook_does_not_wait_for_a_database_that_is_away(
+def test_a_webhook_does_not_wait_for_an_unavailable_database(
     postgres: PostgresServer, target: MemoryRegistry, tmp_path: Path, fault: str
 ) -> None:
     with Proxy(postgres.port) as proxy:

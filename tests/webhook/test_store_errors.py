@@ -13,7 +13,7 @@ from tests.support.ports import wait_until
 from tests.support.system import pod_of, run_manage
 from tests.webhook.mirrored import embedded_webhook, image, reason
 
-MESSAGE = "The database thread failed and continues"
+MESSAGE = "An error occurred in the database thread; it continues"
 
 
 def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(
@@ -43,7 +43,7 @@ def test_a_problem_of_the_target_that_comes_back_is_logged_again(
 ) -> None:
     password = tmp_path / "password"
     password.write_text("secret")
-    message = "The target registry cannot be asked"
+    message = "The target registry cannot be used"
     with embedded_webhook(tmp_path, source, target) as webhook:
         document = yaml.safe_load(webhook.config.read_text())
         document["target"]["oci"] |= {"username": "robot", "passwordFile": str(password)}

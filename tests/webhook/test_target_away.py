@@ -59,7 +59,7 @@ def test_what_the_target_does_not_tell_is_unknown(
         wait_until(lambda: reason(shared, source, name) == "present", timeout=60, what="the target's answer")
 
 
-def test_a_target_that_does_not_answer_is_left_alone_and_found_again(
+def test_a_target_that_does_not_respond_gets_no_requests_and_is_found_again(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     breaker = f'swapper_breaker_open{{host="{faulty.host}"}}'

@@ -14,7 +14,7 @@ BROKEN = {"DJANGO_SETTINGS_MODULE": "tests.webhook.broken_settings"}
 
 
 @pytest.mark.parametrize(("keys", "is_allowed"), [({}, True), ({"onError": "deny"}, False)], ids=["allow", "deny"])
-def test_an_error_inside_is_told_and_allows_unless_configured_otherwise(
+def test_an_internal_error_is_logged_and_allows_unless_configured_otherwise(
     keys: dict[str, Any], is_allowed: bool, database_template: DatabaseTemplate, tmp_path: Path
 ) -> None:
     with running_webhook(

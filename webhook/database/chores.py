@@ -36,7 +36,7 @@ class ErrorBarrier:
             key, now = (name, repr(error)[:200]), time.monotonic()
             if now - (self._logged.get(key) or -LOGGED_AGAIN) >= LOGGED_AGAIN:
                 self._logged.put(key, now)
-                log.exception("The database thread failed and continues", work=name)
+                log.exception("An error occurred in the database thread; it continues", work=name)
             return False
 
 

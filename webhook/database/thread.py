@@ -150,7 +150,7 @@ class DatabaseThread:
     def _submit(self, message: Message, future: Future[Any]) -> Future[Any]:
         try:
             if self.is_away():
-                raise DatabaseUnavailableError("the database is away")
+                raise DatabaseUnavailableError("the database is unavailable")
             self._inbox.put(message)
         except (queue.Full, DatabaseUnavailableError) as error:
             future.set_exception(DatabaseUnavailableError(str(error) or "too much to look up at once"))
@@ -174,7 +174,7 @@ class DatabaseThread:
                 self._rest(error)
             except Exception as error:
                 # Met before any work could be told from another: rest as well, or it is met without a pause.
-                log.exception("The database thread failed and continues")
+                log.exception("An error occurred in the database thread; it continues")
                 self._rest(error)
             for message in batch:
                 if not message.future.done() and message not in self._answering.waits:
@@ -206,7 +206,7 @@ class DatabaseThread:
         is_more = self._cache.load()
         if self._cache.loaded and not is_more:
             seconds = round(time.monotonic() - self._started_at, 1)
-            log.info("The images seen most recently are known", mappings=self._cache.loaded, seconds=seconds)
+            log.info("The most recent images are loaded", mappings=self._cache.loaded, seconds=seconds)
         return is_more
 
     def _flush(self) -> bool:
@@ -218,14 +218,14 @@ class DatabaseThread:
 
     def _came_back(self) -> None:
         if self._failures:
-            log.info("The database answers again")
+            log.info("The database responds again")
         self._failures = 0
 
     def _rest(self, error: Exception) -> None:
         """Ask the database nothing for a while; requests answer from memory meanwhile."""
         if not self._failures:
             log.warning(
-                "The database does not answer; known images go on being swapped from memory", error=str(error).strip()
+                "The database does not respond; known images are still swapped from memory", error=str(error).strip()
             )
         self._next_try = time.monotonic() + min(REST[1], REST[0] * 2 ** min(self._failures, 10))
         self._failures += 1

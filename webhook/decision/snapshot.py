@@ -102,7 +102,7 @@ class Snapshots:
                 self._look()
                 self.after_look()
             except Exception:
-                log.exception("Looking for a changed configuration failed; the old one stays in force")
+                log.exception("Checking for a changed configuration failed; the last valid version stays active")
 
     def _look(self) -> None:
         switched_off = self._switch.is_off()
@@ -152,7 +152,7 @@ class Snapshots:
             return access
         except CredentialError as error:
             if str(error) != self._problem:
-                log.error("The target registry cannot be asked", error=str(error))
+                log.error("The target registry cannot be used", error=str(error))
             self._problem = str(error)
             return None
 

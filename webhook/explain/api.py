@@ -1,4 +1,4 @@
-"""``POST /api/v1/explain/``: what would happen to a pod. Part of the web process, never of a webhook's."""
+"""``POST /api/v1/explain/``: explain a pod. It runs in the web process, not in the webhook."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from webhook.explain.explainer import explain_live
 
 
 class NotConfiguredError(APIException):
-    """This process has no configuration to decide by."""
+    """This process has no usable configuration."""
 
     status_code = status.HTTP_409_CONFLICT
     default_detail = "No configuration."
@@ -31,20 +31,24 @@ class ExplainSerializer(StrictFields):
     """A manifest: a Pod or a workload, as text of one or several YAML documents, or as a JSON object."""
 
     manifest = serializers.JSONField(help_text="YAML text of at most 1 MiB, or the object itself.")
-    namespace = serializers.RegexField(NAMESPACE, default="default", help_text="For objects that name none.")
+    namespace = serializers.RegexField(NAMESPACE, default="default", help_text="Used for objects without a namespace.")
 
 
 class ExplainedImageSerializer(serializers.Serializer[Any]):
-    container = serializers.CharField(help_text="Its name; `volumes/NAME` for an image volume.")
+    container = serializers.CharField(help_text="Name of the container; `volumes/NAME` for an image volume.")
     image = serializers.CharField()
     decision = serializers.ChoiceField([("swap", "swap"), ("keep", "keep")])
-    reason = serializers.CharField(help_text="Stays the same over versions.")
-    meaning = serializers.CharField(help_text="The reason in words.")
-    would = serializers.CharField(allow_null=True, help_text="The reason without dry run or the kill switch.")
-    would_meaning = serializers.CharField(allow_blank=True, help_text="That in words.")
-    target = serializers.CharField(allow_null=True, help_text="Where its mirror is, or would be.")
-    existence = serializers.CharField(allow_null=True, help_text="Whether the target has it: present, absent, unknown.")
-    access = serializers.CharField(allow_null=True, help_text="How its source may be read.")
+    reason = serializers.CharField(help_text="Stable across versions.")
+    meaning = serializers.CharField(help_text="Meaning of the reason.")
+    would = serializers.CharField(
+        allow_null=True, help_text="Reason that would apply without dry run or the kill switch."
+    )
+    would_meaning = serializers.CharField(allow_blank=True, help_text="Meaning of that reason.")
+    target = serializers.CharField(allow_null=True, help_text="Reference of the mirror, also if it does not exist yet.")
+    existence = serializers.CharField(
+        allow_null=True, help_text="Whether the target has the image: present, absent, unknown."
+    )
+    access = serializers.CharField(allow_null=True, help_text="How the source can be read.")
     filter = serializers.CharField(allow_null=True, help_text="The filter that matches.")
 
 
@@ -52,20 +56,20 @@ class ExplainedPodSerializer(serializers.Serializer[Any]):
     object = serializers.CharField()
     namespace = serializers.CharField()
     images = ExplainedImageSerializer(many=True)
-    patch = serializers.ListField(child=serializers.DictField(), help_text="RFC 6902; what would be answered.")
+    patch = serializers.ListField(child=serializers.DictField(), help_text="The JSON patch (RFC 6902) of the response.")
     warnings = serializers.ListField(child=serializers.CharField())
-    denied = serializers.CharField(allow_blank=True, help_text="Why the pod would not be admitted; else empty.")
+    denied = serializers.CharField(allow_blank=True, help_text="Why the pod would be denied, or empty.")
 
 
 class ExplainView(APIView):
-    """What the webhook would do with a pod."""
+    """Explain what the webhook would do with a pod."""
 
     roles: ClassVar[dict[str | None, Role]] = {None: Role.VIEWER}
 
     @extend_schema(request=ExplainSerializer, responses=ExplainedPodSerializer(many=True), operation_id="explain")
     def post(self, request: Request) -> Response:
-        """Image by image the decision, its reason and the target, and the patch. Asks database and registries, and
-        changes nothing."""
+        """Returns the decision, its reason and the target for each image, and the patch. Reads the database and asks
+        registries; changes nothing."""
         asked = ExplainSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
@@ -75,7 +79,7 @@ class ExplainView(APIView):
         try:
             explained = explain_live(pods)
         except ConfigError as error:
-            raise NotConfiguredError(f"The web process can't use its configuration: {error}") from error
+            raise NotConfiguredError(f"The configuration of the web process is not valid: {error}") from error
         return Response([dataclasses.asdict(pod) for pod in explained])
 
 

@@ -1,4 +1,4 @@
-"""The admin's page "What would happen to this pod?". Part of the web process, never of a webhook's."""
+"""The admin's page "Explain a pod". It runs in the web process, not in the webhook."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ class ManifestForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(
             attrs={"rows": 16, "spellcheck": "false", "class": "swapper-code", "aria-describedby": "id_manifest_help"}
         ),
-        help_text="YAML or JSON of a Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob; several documents too.",
-        error_messages={"required": "Paste a Pod, or any workload that makes pods."},
+        help_text="YAML or JSON of a Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob; one or more documents.",
+        error_messages={"required": "Paste a Pod or a workload that creates pods."},
     )
     namespace = forms.CharField(
         initial="default",
         max_length=63,
         widget=UnfoldAdminTextInputWidget(),
-        validators=[RegexValidator(NAMESPACE, "This is no name of a namespace.")],
-        help_text="For objects that name none.",
+        validators=[RegexValidator(NAMESPACE, "Not a valid namespace name.")],
+        help_text="Used for objects without a namespace.",
     )
 
     def clean(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def explain_page(request: HttpRequest) -> HttpResponse:
         "admin/explain.html",
         {
             **admin.site.each_context(request),
-            "title": "What would happen to this pod?",
+            "title": "Explain a pod",
             "form": form,
             "pods": [_shown(pod) for pod in explained],
             "missing": _missing(explained),
@@ -101,7 +101,7 @@ def _form(request: HttpRequest) -> ManifestForm:
         text = dump(sample.pod)
         return ManifestForm({"manifest": text, "namespace": sample.namespace or "default"})
     if number:
-        messages.warning(request, "This admission is kept no longer: paste the pod instead.")
+        messages.warning(request, "This admission was deleted: paste the pod instead.")
     return ManifestForm()
 
 
@@ -116,7 +116,7 @@ def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dic
         except JobStateError as error:
             orders.append({"image": image, "problem": str(error)})
             continue
-        words = "ordered" if is_new else "is being mirrored already"
+        words = "requested" if is_new else "already requested"
         link = reverse("admin:mirrors_mirrorjob_change", args=[job.pk])
         orders.append({"image": image, "words": words, "job": str(job.pk), "link": link})
     return orders

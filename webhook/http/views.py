@@ -228,11 +228,11 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _json({"detail": "There is nothing here. Reviews go to /webhook."}, 404)
+    return _json({"detail": "There is no resource at this URL. Send reviews to /webhook."}, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _json({"detail": "An error inside the webhook; its log has the reason."}, 500)
+    return _json({"detail": "An error in the webhook; the cause is in its log."}, 500)
 
 
 def _json(data: Any, status: int = 200) -> HttpResponse:

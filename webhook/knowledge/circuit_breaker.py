@@ -66,14 +66,18 @@ class CircuitBreaker:
                 self._failures.pop(host, None)
                 self._probed_at.pop(host, None)
                 if self._open_until.pop(host, None) is not None:
-                    log.info("A registry answers again", host=host)
+                    log.info("A registry responds again", host=host)
                 return
             failures = self._failures.setdefault(host, deque(maxlen=BREAKER_ANSWERS))
             failures.append(now)
             is_a_probe = self._probed_at.pop(host, None) is not None
             if is_a_probe or (len(failures) == BREAKER_ANSWERS and now - failures[0] <= BREAKER_WINDOW):
                 self._open_until[host] = now + self._rest
-                log.warning("A registry does not answer; it is not asked for a while", host=host, seconds=self._rest)
+                log.warning(
+                    "A registry does not respond; the webhook sends it no requests for a while",
+                    host=host,
+                    seconds=self._rest,
+                )
             # Source hosts are chosen by pod authors, so these dictionaries must not grow with them.
             for held in (self._failures, self._open_until, self._probed_at):
                 if len(held) > MOST_HOSTS:

@@ -54,11 +54,11 @@ def parse(body: bytes) -> AdmissionRequest:
     except orjson.JSONDecodeError as error:
         raise ReviewError(f"The body is not JSON that can be read: {error}.") from error
     if not isinstance(review, dict):
-        raise ReviewError("The body is no AdmissionReview: it is not a JSON object.")
+        raise ReviewError("The body is not an AdmissionReview: it is not a JSON object.")
     version = review.get("apiVersion")
     if review.get("kind") != "AdmissionReview" or not isinstance(version, str) or version not in VERSIONS:
         raise ReviewError(
-            "The body is no AdmissionReview of admission.k8s.io/v1 or v1beta1: check its kind and apiVersion."
+            "The body is not an AdmissionReview of admission.k8s.io/v1 or v1beta1: check its kind and apiVersion."
         )
     request = review.get("request")
     if not isinstance(request, dict):

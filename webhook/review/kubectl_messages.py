@@ -13,12 +13,12 @@ from webhook.review.guard import FOREIGN, is_foreign
 MOST_LINES: Final = 20
 """Warnings about images, or images in one message; the API server cuts what is longer."""
 
-TOO_MANY: Final = "this pod names more images than one review looks at"
+TOO_MANY: Final = "this pod has more images than one review allows"
 
 WARNED: Final = {
-    Reason.TAMPERED: "its mirror is not what was written there; an operator has to look into it",
+    Reason.TAMPERED: "its mirror was changed after it was written; ask an operator to check it",
     Reason.QUOTA: "its namespace has requested as many new images as it may for now; it runs from its source",
-    Reason.ERROR: "an error inside the webhook; see its log",
+    Reason.ERROR: "an error in the webhook; see its log",
     Reason.TARGET_NAME_TAKEN: "its name at the target registry belongs to another source; rename one of them",
 }
 

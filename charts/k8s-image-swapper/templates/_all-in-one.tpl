@@ -6,9 +6,6 @@ args:
   - --web-address=:8000
   - --metrics-address=:8001
 {{- include "swapper.containerBasics" (list . (.Values.sqlite.resources | default .Values.resources)) | nindent 0 }}
-{{- include "swapper.env" (list . "all") | nindent 0 }}
-  {{- include "swapper.webhookEnv" . | nindent 2 }}
-  {{- include "swapper.adminEnv" . | nindent 2 }}
-  {{- include "swapper.webEnv" . | nindent 2 }}
-{{- include "swapper.extraEnv" . | nindent 0 }}
+{{- $own := list (include "swapper.webhookEnv" .) (include "swapper.adminEnv" .) (include "swapper.webEnv" .) | join "\n" }}
+{{- include "swapper.env" (list . "all" $own) | nindent 0 }}
 {{- end -}}

@@ -24,7 +24,7 @@ resources:
 {{- end }}
 {{- end -}}
 
-{{/* Environment of every process: list ROOT ROLE. */}}
+{{/* Environment of a process: list ROOT ROLE OWN-VARIABLES, the latter as YAML. Those of the values come last. */}}
 {{- define "swapper.env" -}}
 {{- $root := index . 0 -}}
 env:
@@ -37,7 +37,9 @@ env:
   - name: SWAPPER_SECRET_KEY
     valueFrom:
       secretKeyRef: {name: {{ include "swapper.appSecret" $root }}, key: secret-key}
-  {{- include "swapper.databaseEnv" $root | nindent 2 }}
+  {{- with include "swapper.databaseEnv" $root }}
+  {{- . | trim | nindent 2 }}
+  {{- end }}
   {{- with $root.Values.awsSecretName }}
   - name: AWS_ACCESS_KEY_ID
     valueFrom:
@@ -46,6 +48,16 @@ env:
     valueFrom:
       secretKeyRef: {name: {{ . }}, key: {{ $root.Values.awsSecretKeys.secretAccessKey }}}
   {{- end }}
+  {{- with index . 2 }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with $root.Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $root.Values.extraEnvFrom }}
+envFrom:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* The database's address; libpq takes the password and TLS settings from variables of its own. */}}
@@ -121,29 +133,23 @@ env:
     secretKeyRef: {name: {{ include "swapper.adminSecret" . }}, key: password}
 {{- end -}}
 
-{{/* The values' further variables. */}}
-{{- define "swapper.extraEnv" -}}
-{{- with .Values.extraEnv }}
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.extraEnvFrom }}
-envFrom:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- end -}}
-
+{{/* Mounts of a container: list ROOT OWN-MOUNTS, the latter as YAML. */}}
 {{- define "swapper.mounts" -}}
+{{- $root := index . 0 -}}
 volumeMounts:
   - {name: config, mountPath: /config, readOnly: true}
   - {name: data, mountPath: /data}
   - {name: tmp, mountPath: /tmp}
-  {{- if .Values.credentials.existingSecret }}
+  {{- if $root.Values.credentials.existingSecret }}
   - {name: credentials, mountPath: /credentials, readOnly: true}
   {{- end }}
-  {{- if include "swapper.databaseCa" . }}
+  {{- if include "swapper.databaseCa" $root }}
   - {name: database-ca, mountPath: /database-ca, readOnly: true}
   {{- end }}
-  {{- with .Values.extraVolumeMounts }}
+  {{- with index . 1 }}
+  {{- . | nindent 2 }}
+  {{- end }}
+  {{- with $root.Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
@@ -152,7 +158,7 @@ volumeMounts:
 {{- if eq (include "swapper.database" .) "external" -}}{{ .Values.externalDatabase.caSecret.name }}{{- end -}}
 {{- end -}}
 
-{{/* Volumes of every role: list ROOT DATA-SOURCE TMP-SOURCE, both as YAML. */}}
+{{/* Volumes of a role: list ROOT DATA-SOURCE TMP-SOURCE OWN-VOLUMES, all as YAML. */}}
 {{- define "swapper.volumes" -}}
 {{- $root := index . 0 -}}
 volumes:
@@ -172,6 +178,9 @@ volumes:
       secretName: {{ . }}
       items: [{key: {{ $root.Values.externalDatabase.caSecret.key }}, path: ca.crt}]
   {{- end }}
+  {{- with index . 3 }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- with $root.Values.extraVolumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -179,7 +188,7 @@ volumes:
 
 {{/* The certificate's volume; the authority's key, which the same Secret may hold, is not mounted. */}}
 {{- define "swapper.tlsVolume" -}}
-{{- if ne (include "swapper.tls" .) "none" }}
+{{- if ne (include "swapper.tls" .) "none" -}}
 - name: tls
   secret:
     secretName: {{ include "swapper.tlsSecret" . }}
@@ -188,18 +197,18 @@ volumes:
 {{- end -}}
 
 {{- define "swapper.tlsMount" -}}
-{{- if ne (include "swapper.tls" .) "none" }}
+{{- if ne (include "swapper.tls" .) "none" -}}
 - {name: tls, mountPath: /tls, readOnly: true}
 {{- end }}
 {{- end -}}
 
-{{/* Migrates the database and writes the configuration's rows; of several at once one works and the others wait. */}}
+{{/* Migrates the database and writes the configuration's rows; of several at once one works and the others wait: list
+ROOT RESOURCES. */}}
 {{- define "swapper.prepare" -}}
+{{- $root := index . 0 -}}
 - name: prepare
   args: [prepare]
-  {{- include "swapper.containerBasics" (list . dict) | nindent 2 }}
-  {{- include "swapper.env" (list . "all") | nindent 2 }}
-    {{- include "swapper.adminEnv" . | nindent 4 }}
-  {{- include "swapper.extraEnv" . | nindent 2 }}
-  {{- include "swapper.mounts" . | nindent 2 }}
+  {{- include "swapper.containerBasics" . | nindent 2 }}
+  {{- include "swapper.env" (list $root "all" (include "swapper.adminEnv" $root)) | nindent 2 }}
+  {{- include "swapper.mounts" (list $root "") | nindent 2 }}
 {{- end -}}

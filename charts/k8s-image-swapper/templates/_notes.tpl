@@ -18,7 +18,7 @@ NOTE: config.target.aws.accountId is {{ . }}. Put it in quotes: YAML drops leadi
 {{- end }}
 {{- if and (eq (include "swapper.database" $root) "postgresql") (not $values.postgresql.persistence.enabled) }}
 WARNING: The bundled Postgres has no volume. A restart of its pod loses the history and what is known of images; swapping
-         goes on, as the target is asked. To keep them: postgresql.persistence.enabled=true, or externalDatabase.
+         continues, as the target is asked. To keep them: postgresql.persistence.enabled=true, or externalDatabase.
 {{- end }}
 {{- if and (eq (include "swapper.database" $root) "sqlite") (hasKey $values.sqlite.volume "emptyDir") (eq (len $values.sqlite.volume) 1) }}
 WARNING: The SQLite database is lost with its pod. To keep it: sqlite.volume.persistentVolumeClaim.claimName.
@@ -28,6 +28,10 @@ WARNING: pdb.enabled with one replica keeps nodes from being drained. Set replic
 {{- end }}
 {{- if eq $values.webhook.failurePolicy "Fail" }}
 NOTE: Under failurePolicy Fail new pods are refused while no webhook answers, also until the first one is ready.
+{{- end }}
+{{- if and (hasPrefix "https:" (include "swapper.externalUrl" $root)) (not $values.web.trustedProxies) }}
+NOTE: web.trustedProxies is empty. Name the networks of the proxy that ends TLS, such as 10.0.0.0/8; until then pages show
+      an error that names the proxy.
 {{- end }}
 {{- if not $values.webhook.swap }}
 WARNING: webhook.swap is false: nothing is swapped.

@@ -1,4 +1,4 @@
-"""Rows as the API shows and takes them."""
+"""Serializers of the API's resources."""
 
 from mirrors.api.serializers.configured import (
     CheckSerializer,

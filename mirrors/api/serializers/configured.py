@@ -1,4 +1,4 @@
-"""Filters and registries. No field ever holds a credential, only its reference."""
+"""Filters and registries. Fields never hold a secret, only a reference to it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, MOST_NAMES
 
 
 class CheckedAsModel(StrictFields):
-    """Checked as the model itself checks a row, also by what two rows may not share: DRF's own ``validators`` look at
-    values as they were sent, before the model folds names of one host into one."""
+    """Validated by the model, including uniqueness: DRF's own ``validators`` see the values as they were sent, before
+    the
+    model normalises host names."""
 
     model: type[Filter] | type[Registry]
 
@@ -39,19 +40,19 @@ class CheckedAsModel(StrictFields):
     unique_field = "name"
 
     def checked(self, row: Any, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Raises Django's ValidationError; what else is to be stored."""
+        """Raises Django's ValidationError; returns other values to store."""
         row.clean()
         row.validate_constraints()
         return {}
 
 
 class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
-    """A query for images that are neither mirrored nor swapped."""
+    """A filter: images for which it is true are excluded from mirroring and swapping."""
 
     model = Filter
 
     warning = serializers.SerializerMethodField(
-        help_text="Why the query is probably not what is meant: text in double quotes is a field's name. Else empty."
+        help_text="Why the expression is probably a mistake (text in double quotes is a field name), or empty."
     )
 
     class Meta:
@@ -65,7 +66,7 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
 
 
 class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
-    """Where images come from, or go to."""
+    """A source or target registry."""
 
     model = Registry
     unique_field = "endpoint"
@@ -73,9 +74,9 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
         child=serializers.CharField(max_length=63),
         required=False,
         max_length=MOST_NAMESPACES,
-        help_text="Whose pods get private images by these credentials; `*` for all. Empty: public images only.",
+        help_text="Namespaces that may use private images read with them; `*` for all. Empty: public images only.",
     )
-    notice = serializers.SerializerMethodField(help_text="What a change did beside what was asked for, or empty.")
+    notice = serializers.SerializerMethodField(help_text="Side effect of a change, or empty.")
     _notice = ""
 
     def get_notice(self, row: Registry) -> str:
@@ -116,7 +117,7 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
 
 
 class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
-    """A filter, whether or not the database has a row of it."""
+    """An active filter, which may not have a row in the database."""
 
     class Meta:
         model = Filter
@@ -125,7 +126,7 @@ class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
 
 
 class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
-    """A registry, whether or not the database has a row of it."""
+    """An active registry, which may not have a row in the database."""
 
     role = serializers.CharField(read_only=True, help_text="source or target")
     kind = serializers.CharField(read_only=True, help_text="aws, gcp or oci")

@@ -1,4 +1,4 @@
-"""Mappings and jobs as the API shows them, and what it takes of them."""
+"""Mappings and jobs, and the requests on them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
 
 
 class MappingDetailSerializer(MappingSerializer):
-    accesses = AccessSerializer(many=True, read_only=True, help_text="Namespaces, where the source is private.")
+    accesses = AccessSerializer(many=True, read_only=True, help_text="Access of namespaces, if the source is private.")
 
     class Meta(MappingSerializer.Meta):
         fields = (*MappingSerializer.Meta.fields, "accesses")
@@ -63,16 +63,16 @@ class BlobProgressSerializer(serializers.Serializer[Any]):
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
-    """Of the last attempt; all bytes are of blobs."""
+    """Progress of the last attempt, in bytes of blobs."""
 
     bytes_total = serializers.IntegerField()
-    bytes_done = serializers.IntegerField(help_text="Copied, mounted or there already.")
+    bytes_done = serializers.IntegerField(help_text="Copied, mounted, or already at the target.")
     bytes_copied = serializers.IntegerField()
     bytes_mounted = serializers.IntegerField()
     bytes_skipped = serializers.IntegerField()
     blobs_total = serializers.IntegerField()
     blobs_done = serializers.IntegerField()
-    moving = BlobProgressSerializer(many=True, help_text="Blobs on their way, the largest first.")
+    moving = BlobProgressSerializer(many=True, help_text="Blobs in transfer, largest first.")
     bytes_per_second = serializers.FloatField()
     seconds_left = serializers.FloatField(allow_null=True)
 
@@ -81,11 +81,9 @@ class JobSerializer(serializers.ModelSerializer[MirrorJob]):
     source = serializers.CharField(source="mapping.source", read_only=True)  # type: ignore[assignment]
     target = serializers.CharField(source="mapping.target", read_only=True)
     error_host = serializers.CharField(
-        source="failed_registry", read_only=True, help_text="The registry that it failed at."
+        source="failed_registry", read_only=True, help_text="Registry at which the job failed."
     )
-    advice = serializers.SerializerMethodField(
-        help_text="What to do about its error, where `error_message` does not say it."
-    )
+    advice = serializers.SerializerMethodField(help_text="How to fix the error, if `error_message` does not say it.")
 
     def get_advice(self, job: MirrorJob) -> str:
         return next_step(job)
@@ -133,9 +131,9 @@ class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
 
 
 class OrderSerializer(StrictFields):
-    """An image that is to be mirrored now."""
+    """An image to mirror now."""
 
-    image = serializers.CharField(max_length=1024, help_text="A reference as a pod has it, such as nginx:1.27.")
+    image = serializers.CharField(max_length=1024, help_text="Image reference as in a pod, such as nginx:1.27.")
 
     def validate_image(self, value: str) -> str:
         try:
@@ -145,13 +143,13 @@ class OrderSerializer(StrictFields):
 
 
 class PrioritySerializer(StrictFields):
-    """How urgent a job that waits is to be."""
+    """The new priority of a queued job."""
 
     priority = NamedChoiceField(choices=Priority.choices)
 
 
 class RetryFailedSerializer(StrictFields):
-    """Which failures: those with an error, perhaps of one registry."""
+    """Selects failures by error, and optionally by registry."""
 
     error_class = NamedChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
     error_host = serializers.CharField(max_length=260, required=False, default="", allow_blank=True)
@@ -159,4 +157,4 @@ class RetryFailedSerializer(StrictFields):
 
 class RetriedSerializer(serializers.Serializer[Any]):
     jobs = serializers.ListField(child=serializers.IntegerField(), help_text="The new jobs.")
-    refusals = serializers.ListField(child=serializers.CharField(), help_text="Why others were passed over.")
+    refusals = serializers.ListField(child=serializers.CharField(), help_text="Why other jobs were skipped.")

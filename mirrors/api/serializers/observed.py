@@ -1,4 +1,4 @@
-"""What was observed, and the numbers made of it."""
+"""What the system records, and statistics of it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
 
 class HealthSerializer(serializers.Serializer[Any]):
     is_healthy = serializers.BooleanField()
-    problems = serializers.ListField(child=serializers.CharField(), help_text="What is wrong, and what to do.")
+    problems = serializers.ListField(child=serializers.CharField(), help_text="What is wrong, and how to fix it.")
     webhooks = serializers.IntegerField()
     workers = serializers.IntegerField()
     certificate_expires_at = serializers.DateTimeField(allow_null=True)
@@ -63,7 +63,7 @@ class RepositorySerializer(serializers.ModelSerializer[TargetRepository]):
 
 class HostSerializer(serializers.ModelSerializer[HostBudget]):
     paused_until = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="No copy talks to it until then: it asked us to wait."
+        read_only=True, allow_null=True, help_text="Rate limited: copies send no requests to the host until then."
     )
 
     class Meta:
@@ -74,7 +74,7 @@ class HostSerializer(serializers.ModelSerializer[HostBudget]):
 class CoverageSerializer(serializers.Serializer[Any]):
     hours = serializers.IntegerField()
     coverage = serializers.FloatField(allow_null=True)
-    before = serializers.FloatField(allow_null=True, help_text="Of as many hours before those.")
+    before = serializers.FloatField(allow_null=True, help_text="Coverage of the period of the same length before.")
 
 
 class QueueLineSerializer(serializers.Serializer[Any]):
@@ -82,7 +82,9 @@ class QueueLineSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     waiting = serializers.IntegerField()
     running = serializers.IntegerField()
-    oldest_due_at = serializers.DateTimeField(allow_null=True, help_text="Since when the oldest due one waits.")
+    oldest_due_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the oldest job that can start now became due."
+    )
 
 
 class PointSerializer(serializers.Serializer[Any]):
@@ -94,25 +96,37 @@ class PointSerializer(serializers.Serializer[Any]):
 
 
 class StatsSerializer(serializers.Serializer[Any]):
-    """What the dashboard's numbers are."""
+    """The statistics of the dashboard."""
 
-    hours = serializers.IntegerField(help_text="The range, up to now.")
-    images_admitted = serializers.IntegerField(help_text="Decisions on images that no filter and no opt-out left out.")
+    hours = serializers.IntegerField(help_text="Length of the time range that ends now.")
+    images_admitted = serializers.IntegerField(
+        help_text="Decisions on images, without images excluded by a filter or an opt-out."
+    )
     images_from_mirror = serializers.IntegerField()
-    coverage = serializers.FloatField(allow_null=True, help_text="Share of them that run from the mirror; 0 to 1.")
-    coverages = CoverageSerializer(many=True, help_text="Of the last day and of the last week, whatever the range.")
-    jobs = serializers.DictField(child=serializers.IntegerField(), help_text="Pending and running ones, now.")
-    queue = QueueLineSerializer(many=True, help_text="Now, the most urgent first.")
+    coverage = serializers.FloatField(
+        allow_null=True, help_text="Share of these images that run from the mirror; 0 to 1."
+    )
+    coverages = CoverageSerializer(
+        many=True, help_text="Coverage of the last 24 hours and the last 7 days, for any range."
+    )
+    jobs = serializers.DictField(child=serializers.IntegerField(), help_text="Number of pending and running jobs now.")
+    queue = QueueLineSerializer(many=True, help_text="The queue now, highest priority first.")
     succeeded = serializers.IntegerField()
-    failed = serializers.DictField(child=serializers.IntegerField(), help_text="By error class.")
-    failed_by_host = serializers.DictField(child=serializers.IntegerField(), help_text="By registry.")
+    failed = serializers.DictField(child=serializers.IntegerField(), help_text="Failed jobs by error class.")
+    failed_by_host = serializers.DictField(child=serializers.IntegerField(), help_text="Failed jobs by registry.")
     bytes_copied = serializers.IntegerField()
-    resting_hosts = serializers.DictField(child=serializers.DateTimeField(), help_text="Until when, by host.")
-    remaining_pulls = serializers.DictField(child=serializers.IntegerField(), help_text="As registries say, by host.")
-    webhooks = serializers.IntegerField(help_text="Processes that report themselves.")
-    workers = serializers.IntegerField(help_text="The same.")
-    certificate_expires_at = serializers.DateTimeField(allow_null=True, help_text="The first of the webhooks' to end.")
-    series = PointSerializer(many=True, help_text="An hour each up to 48 hours, else a day each; the oldest first.")
+    resting_hosts = serializers.DictField(
+        child=serializers.DateTimeField(), help_text="End of the rate limit, by host."
+    )
+    remaining_pulls = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Remaining pulls as reported by registries, by host."
+    )
+    webhooks = serializers.IntegerField(help_text="Running webhook processes.")
+    workers = serializers.IntegerField(help_text="Running worker processes.")
+    certificate_expires_at = serializers.DateTimeField(
+        allow_null=True, help_text="Earliest expiry of the webhooks' certificates."
+    )
+    series = PointSerializer(many=True, help_text="One point per hour up to 48 hours, else one per day; oldest first.")
 
 
 class RangeSerializer(serializers.Serializer[Any]):

@@ -64,7 +64,7 @@ class CopyJob:
                 return self._bring(driver, self._source_access(cancelled, uses_mirrors=False), cancelled)
             if error.code == "not-found" and error.host == driver.access().host:
                 # Somebody has deleted the repository that was there a moment ago.
-                self._attempt.note(f"the target has lost something: {error}; once more from the beginning")
+                self._attempt.note(f"the target has lost data: {error}; starting again")
                 return self._bring(driver, source, cancelled)
             raise
 
@@ -115,10 +115,10 @@ class CopyJob:
         result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
         if result.foreign:
             self._attempt.note(
-                f"{len(result.foreign)} layers were not copied, as their licence forbids it: nodes read them from the "
-                f"URLs that the image names ({', '.join(result.foreign[:3])})"
+                f"{len(result.foreign)} layers were not copied, because their licence forbids it: nodes pull them from "
+                f"the URLs in the image ({', '.join(result.foreign[:3])})"
             )
-        words = "nothing to do: the target has it already" if result.unchanged else "copied"
+        words = "nothing to do: the target already has it" if result.unchanged else "copied"
         known = _known(result) | self._access(source)
         return CopyOutcome(
             f"{words}; {result.target_digest}", known, source.grants, result.bytes_copied, unchanged=result.unchanged
@@ -143,9 +143,9 @@ class CopyJob:
                 raise
             raise JobRefusedError(
                 ErrorClass.NOT_FOUND,
-                f"{self._target.name} lies under a pull-through cache, which does not bring {self._source}: check the "
-                "cache's rule and its log-in at the source (ECR: also ecr:BatchImportUpstreamImage and "
-                "ecr:CreateRepository for whoever pulls).",
+                f"{self._target.name} is below a pull-through cache, which does not have {self._source}: check the "
+                "cache's rule and its credentials at the source (ECR: also ecr:BatchImportUpstreamImage and "
+                "ecr:CreateRepository for clients that pull).",
                 grants=source.grants,
             ) from None
         known = {
@@ -174,7 +174,7 @@ class CopyJob:
             where = "/".join(filter(None, (config.target.name.endpoint, config.target.name.prefix)))
             raise JobRefusedError(
                 ErrorClass.INVALID,
-                f"{self._target} does not lie at the configured target {where}: the configuration was changed "
+                f"{self._target} is not at the configured target {where}: the configuration was changed "
                 "after this job was requested. Mirror the image again.",
             )
         if config.dry_run:

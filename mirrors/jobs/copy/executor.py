@@ -25,7 +25,7 @@ from swapper_project.process import metrics
 
 log = structlog.get_logger(__name__)
 
-NOT_COUNTED: Final = "{host} asked us to wait: the copy is tried again after the pause, and no attempt is counted"
+NOT_COUNTED: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
 
 REFUSED_WRITES: Final = (DataError, IntegrityError, ValueError, OverflowError)
 """What a database, or its driver, says of a value that it never takes: a second copy would end the same way."""
@@ -80,12 +80,12 @@ class JobExecutor:
 
     def _stopped(self, lease: Lease, pulse: LeaseStatus, attempt: Attempt) -> None:
         if pulse.is_lost:
-            log.warning("Another worker has taken a job over; this copy of it was stopped", job=lease.job_id)
+            log.warning("Another worker has claimed the job; this copy of it was stopped", job=lease.job_id)
         elif pulse.is_cancelled:
             report = attempt.report(last_words="stopped: the job was cancelled")
             self._record(lease, lambda: leases.cancel(lease, report))
         else:
-            report = attempt.report(last_words="handed back by this worker: it stops, or begins a new drain")
+            report = attempt.report(last_words="released by this worker: it stops, or starts a new drain")
             self._record(lease, lambda: leases.hand_back(lease, report))
 
     def _failed(self, lease: Lease, attempt: Attempt, failure: Failure) -> None:
@@ -119,7 +119,7 @@ class JobExecutor:
             report = AttemptReport(ErrorClass.INVALID, NOT_STORABLE)
             is_held = retry_while_database_is_down(lambda: leases.fail(lease, report), stop=self.stop)
         if not is_held:
-            log.warning("Another worker has taken a job over; what came of it here is dropped", job=lease.job_id)
+            log.warning("Another worker has claimed the job; the result of this copy is discarded", job=lease.job_id)
 
 
 def _learn(lease: Lease, grants: Mapping[str, bool], failure: Failure | None = None) -> bool:

@@ -48,29 +48,32 @@ def refusal(
     if entry is None or not entry.has_credentials:
         where = entry.origin if entry is not None else "Registries in the admin or source.registries"
         words = (
-            f"{host} does not show {source} without credentials: check the image's name and tag; if it is private, add "
-            f"credentials for {host} to {where}, or name a pull secret in the pod."
+            f"{source} was not found at {host}, or needs authentication: check the image's name and tag; if it "
+            f"is private, add credentials for {host} to {where}, or name a pull secret in the pod."
         )
     elif credentials_refused:
         error_class = ErrorClass.UNAUTHORIZED
         words = (
-            f"{host} did not accept the credentials of {entry.origin}: {credentials_refused}. "
-            "Correct its user name or password, then retry."
+            f"{host} rejected the credentials of {entry.origin}: {credentials_refused}. "
+            "Correct the username or password, then retry."
         )
     elif not may_serve:
         where = f"add {_names(namespaces)} to the namespaces of {entry.origin}"
         if asks_for_credentials:
             error_class = ErrorClass.DENIED
             words = (
-                f"{source} is not public, and the credentials of {entry.origin} do not serve {_names(namespaces)}: "
-                f"{where}, or name a pull secret in the pod."
+                f"{source} is not public, and the credentials of {entry.origin} are not allowed for "
+                f"{_names(namespaces)}: {where}, or name a pull secret in the pod."
             )
         else:
-            words = f"{host} does not show {source}: check the image's name and tag; if it is private, {where}."
+            words = (
+                f"{source} was not found at {host}, or needs authentication: check the image's name and tag; if it "
+                f"is private, {where}."
+            )
     else:
         words = (
-            f"{host} does not show {source}, neither without credentials nor with those of {entry.origin}: check the "
-            "image's name and tag, and what these credentials may read."
+            f"{source} was not found at {host}, neither without credentials nor with those of {entry.origin}: "
+            "check the image's name and tag, and what these credentials are allowed to read."
         )
     message = " ".join((words, *(f"{problem}." for problem in tried.problems)))
     return JobRefusedError(error_class, message, tried.grants, is_unreadable=True, host=host)

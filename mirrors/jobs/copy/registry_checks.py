@@ -34,7 +34,7 @@ from mirrors.selectors import source_entry
 log = structlog.get_logger(__name__)
 
 LOST_AFTER: Final = timedelta(minutes=5)
-NO_IMAGE: Final = "no image of it is known yet: it is tried with the first one"
+NO_IMAGE: Final = "no image of it is known yet: test again after the first one"
 
 Step = tuple[str, Callable[[], str]]
 
@@ -90,7 +90,7 @@ def run(check: RegistryCheck, copier: WorkerContext) -> None:
 
 def give_up_lost() -> None:
     """Tests whose worker is gone."""
-    words = {"name": "Worker", "status": "failed", "words": "the worker that ran this test is gone: test again"}
+    words = {"name": "Worker", "status": "failed", "words": "the worker that ran this test has stopped: test again"}
     lost = RegistryCheck.objects.filter(
         status=CheckStatus.RUNNING, started_at__lt=from_now(-LOST_AFTER.total_seconds())
     )
@@ -108,33 +108,33 @@ class _Steps:
         self._access: RegistryAccess | None = None
 
     def all(self) -> Iterator[Step]:
-        yield "Credential", self._credential
+        yield "Credentials", self._credential
         if self._access is None:
             return
         probe = self._copier.engine.probe(self._access)
         yield "Name", probe.name
         yield "Connection", probe.connection
-        yield "Log-in", probe.log_in
+        yield "Authentication", probe.log_in
         yield "Permission", lambda: self._permission(probe)
         yield "Round trip", probe.round_trip
 
     def _credential(self) -> str:
         self._access = self._reach()
         if not self._registry.credential_ref and not self._access.credentials:
-            return "none is configured: it is asked as anybody"
-        return f"{self._registry.credential_ref or 'the log-in'} is there and can be read"
+            return "not configured: access is anonymous"
+        return f"{self._registry.credential_ref or 'the configured credentials'} can be read"
 
     def _reach(self) -> RegistryAccess:
         row, copier = self._registry, self._copier
         if row.role == RegistryRole.TARGET:
             name = copier.config.target.name
             if (row.endpoint, row.prefix) != (name.endpoint, name.prefix):
-                raise JobRefusedError(ErrorClass.INVALID, f"{row} is not the target in force: nothing is copied there.")
+                raise JobRefusedError(ErrorClass.INVALID, f"{row} is not the active target: nothing is copied there.")
             return copier.driver().access()
         example = self._example()
         host = example.registry if example else row.endpoint
         if host.startswith("*."):
-            raise JobRefusedError(ErrorClass.INVALID, f"{row.endpoint} stands for many hosts, and {NO_IMAGE}.")
+            raise JobRefusedError(ErrorClass.INVALID, f"{row.endpoint} matches many hosts, and {NO_IMAGE}.")
         ref = example or ImageRef(host, "library/none", "latest")
         catalog = copier.catalog()
         if row.managed_by == ManagedBy.OPERATOR:
@@ -157,7 +157,7 @@ class _Steps:
         if newest is not None:
             return ImageRef.parse(newest.target).repository
         if self._registry.kind != RegistryKind.OCI:
-            raise _SkippedError("it has no repository yet: it is tried with the first copy")
+            raise _SkippedError("it has no repository yet: test again after the first copy")
         return "/".join(filter(None, (self._registry.prefix, "k8s-image-swapper-test")))
 
     def _example(self) -> ImageRef | None:

@@ -106,7 +106,7 @@ class Finder:
                 if self._reads(asker.source, access):
                     yield access
             except (RegistryError, CredentialError) as error:
-                problems.append(f"the mirror {host} was passed over: {error}")
+                problems.append(f"the mirror {host} was skipped: {error}")
 
     def _from_open_mirror(self, mirrors: list[RegistryAccess]) -> SourceAccess | None:
         """What a mirror shows to everybody, the registry does too: that is what it is configured for."""
@@ -188,7 +188,7 @@ class Finder:
             except RegistryError as error:
                 if not error.permanent:
                     raise
-                found.problems.append(f"a pull secret of {brought.namespace} was not taken: {error}")
+                found.problems.append(f"a pull secret of {brought.namespace} was rejected: {error}")
 
     def _reads(self, source: ImageRef, access: RegistryAccess, refused: list[RegistryError] | None = None) -> bool:
         """Whether the source shows the image. A registry may say 404 for what it does not want to show; ``refused``
@@ -206,4 +206,4 @@ class Finder:
 def _words(source: ImageRef, access: RegistryAccess) -> str:
     if access.host != source.registry:
         return f"from the mirror {access.host}"
-    return "with the configured log-in" if access.credentials else "anonymously"
+    return "with the configured credentials" if access.credentials else "anonymously"

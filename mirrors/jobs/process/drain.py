@@ -201,9 +201,9 @@ class Drain:
             self._threads.wait(0.2)
         for lease in self._threads.held:
             try:
-                leases.hand_back(lease, AttemptReport(log="handed back by this worker\n"))
+                leases.hand_back(lease, AttemptReport(log="released by this worker\n"))
             except (DatabaseError, InterfaceError) as error:
-                log.warning("A job cannot be handed back; its lease runs out", job=lease.job_id, error=str(error))
+                log.warning("A job cannot be released; its lease expires", job=lease.job_id, error=str(error))
                 connection.close()
 
     def _order_the_next_wakeup(self) -> None:
@@ -214,5 +214,5 @@ class Drain:
             elif (at := claim_order.next_due_at()) is not None:
                 wake_workers(not_before=at)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("No wake-up could be ordered; reconciliation will", error=str(error))
+            log.warning("No wake-up could be sent; reconciliation sends it later", error=str(error))
             connection.close()

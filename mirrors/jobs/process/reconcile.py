@@ -87,7 +87,7 @@ class Reconciler:
         try:
             withdraw_instance(role=InstanceRole.WORKER)
         except (DatabaseError, InterfaceError):
-            log.info("This worker's row stays until it is old: the database does not answer")
+            log.info("The row of this worker stays until it expires: the database does not respond")
 
 
 def reconcile() -> None:
@@ -140,7 +140,7 @@ def _take_back(job: MirrorJob) -> None:
             )
         if taken:
             lose_attempts(job.id)
-            log.warning("A worker was lost in the middle of a copy", job=job.id, attempts=job.attempts)
+            log.warning("A worker stopped during a copy", job=job.id, attempts=job.attempts)
 
 
 def _end(expired: QuerySet[MirrorJob], **fields: object) -> int:

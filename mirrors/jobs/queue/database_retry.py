@@ -32,7 +32,7 @@ def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], b
             if stop() or time.monotonic() + pause > deadline:
                 raise
             log.warning(
-                "The database is away; what happened to a copy is written when it is back",
+                "The database is unavailable; the state of a copy is written when it is back",
                 error=explain_database(error),
             )
         time.sleep(pause)

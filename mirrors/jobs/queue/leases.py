@@ -26,7 +26,7 @@ from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process import metrics
 
-LOST_MESSAGE = "The worker that copied this image stopped without handing it back; another one takes the job over."
+LOST_MESSAGE = "The worker that copied this image stopped without releasing it; another worker continues the job."
 
 CLAIM_TRIES = 5
 """Each time another job began to probe the host of the one that was claimed; the next claim looks at other hosts."""

@@ -59,7 +59,7 @@ class Command(ConfiguredCommand):
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="one JSON object for each image at the end"
         )
-        parser.add_argument("--queue", action="store_true", help="only order the copies; workers carry them out")
+        parser.add_argument("--queue", action="store_true", help="only request the copies; workers run them")
 
     def handle(self, *, images: list[str], own: bool, as_json: bool, queue: bool, **options: Any) -> None:
         images = [*images, *(own_images(options["release"]) if own else ())]
@@ -69,7 +69,7 @@ class Command(ConfiguredCommand):
         logs.configure(source.current.log_level, source.current.log_format)
         refs, refused = _parse(images, source.current)
         if source.current.dry_run:
-            self.stderr.write("dryRun is set: pods are not changed, but what is ordered here is copied all the same.")
+            self.stderr.write("dryRun is set: pods are not changed, but the copies requested here run.")
         outcomes = _order(refs, source.current) if refs else []
         ids = [outcome.job_id for outcome in outcomes if outcome.job_id is not None]
         refused |= {o.source: PROBLEMS.get(o.problem, o.problem) for o in outcomes if o.problem}
@@ -96,7 +96,7 @@ class Command(ConfiguredCommand):
             if as_json:
                 self.stdout.write(json.dumps(view.as_json()))
             elif queued:
-                self.stdout.write(f"{view.source}: ordered, job {view.job_id}")
+                self.stdout.write(f"{view.source}: requested, job {view.job_id}")
 
 
 def _config_source(explicit: Path | None) -> ConfigSource:
@@ -124,7 +124,7 @@ def _parse(images: Sequence[str], config: Config) -> tuple[list[ImageRef], dict[
             refused[image] = f"{error}."
             continue
         if config.target.name.contains(ref):
-            refused[image] = "it is at the target already: name the image as its source has it."
+            refused[image] = "it is already at the target: use the reference of its source."
         elif refusal := allowed.refusal(ref.registry):
             refused[image] = refusal
         else:
@@ -177,7 +177,7 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
     if stop.is_set():
-        print("Stopped: what was not finished stays ordered, and workers carry it out.", file=sys.stderr)
+        print("Stopped: unfinished copies stay queued, and workers run them.", file=sys.stderr)
     return job_snapshots.look(ids)
 
 

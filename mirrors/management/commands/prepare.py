@@ -48,7 +48,7 @@ class Command(ConfiguredCommand):
 
     def _prepare(self, config: Config, admin_password_file: Path | None) -> None:
         call_command("migrate", interactive=False, verbosity=0)
-        # Once more: the extension that a migration went on without may be there by now.
+        # Again: the extension may be available now, although a migration ran without it.
         ensure_search(connection)
         sync_config(config=config)
         if given := settings.ENVIRONMENT.admin_password:

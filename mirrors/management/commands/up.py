@@ -90,7 +90,7 @@ class Command(ConfiguredCommand):
 
 
 def _common_environment(path: Path, overrides: dict[str, Any], data_dir: Path) -> dict[str, str]:
-    """What all processes are told; makes the data directory and the secret key where they are missing."""
+    """The environment of all processes; creates a missing data directory and secret key."""
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     environment = {
         "SWAPPER_CONFIG": str(path.resolve()),
@@ -134,7 +134,7 @@ def _with_environ(extra: dict[str, str]) -> dict[str, str]:
 def _address(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdecimal() or not 0 < int(port) < 65_536 or "/" in host:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address and port, such as 127.0.0.1:8000")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a valid address and port, such as 127.0.0.1:8000")
     return text
 
 

@@ -109,7 +109,7 @@ class Gate:
             rest = self._hosts[host].paused_until - now
             if rest > call.remaining(self._inline_wait):
                 raise RegistryError(
-                    "rate-limited", f"{host} asked to wait {rest:.0f} s more", host=host, retry_after=rest
+                    "rate-limited", f"{host} is rate limited for another {rest:.0f} s", host=host, retry_after=rest
                 )
             due = max(rest, self._hosts[host].next_at - now)
             nap = min(nap, due) if due > 0 else nap

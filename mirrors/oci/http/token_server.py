@@ -108,7 +108,7 @@ def failed(reply: Reply, host: str) -> RegistryError:
     code: Literal["rate-limited", "unavailable"] = "rate-limited" if reply.status == 429 else "unavailable"
     return RegistryError(
         code,
-        f"the token server of {host} answered {reply.status}; it is asked again",
+        f"the token server of {host} answered {reply.status}; trying again",
         host=host,
         retry_after=retry_after(reply.headers),
     )

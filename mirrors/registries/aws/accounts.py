@@ -78,7 +78,7 @@ class AwsAccount:
 
 
 def forget_clients() -> None:
-    """The next ones read the credentials anew: keys in a file may have been replaced."""
+    """The next ones read the credentials again: keys in a file may have been replaced."""
     client.cache_clear()
 
 

@@ -25,7 +25,7 @@ LOOK_EVERY: Final = 3_600.0
 
 RULES_EVERY: Final = 600.0
 JUST_MADE: Final = 60.0
-"""Age in seconds under which a repository is still being set up by whoever made it."""
+"""Age in seconds below which another process may still be setting up a repository."""
 
 A_DAY: Final = 86_400.0
 
@@ -131,7 +131,8 @@ class EcrDriver:
         return any(rule == ALL or repository.startswith(f"{rule}/") for rule in self._current_rules())
 
     def _current_rules(self) -> frozenset[str]:
-        """Nobody waits for another's call: while one asks, the others go by what was known, or ask themselves."""
+        """Threads do not wait for each other's call: during one, others use the last result, or send their own
+        request."""
         if self._rules is not None and time.monotonic() < self._rules_until:
             return self._rules
         is_first = self._asks_for_rules.acquire(blocking=False)
@@ -149,7 +150,7 @@ class EcrDriver:
         return RegistryError(
             "not-found",
             f"the repository {repository} does not exist in {target.name.endpoint}, and createRepository is false: "
-            "make it, or set target.aws.createRepository to true and allow ecr:CreateRepository on "
+            "create it, or set target.aws.createRepository to true and allow ecr:CreateRepository on "
             + ecr_arn(target.account_id, target.region, repository),
             says_step=True,
             host=target.name.endpoint,

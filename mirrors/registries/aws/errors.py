@@ -69,15 +69,15 @@ def _refusal(error: aws.ClientError, asked: Asked) -> RegistryError:
     if code in _DENIED:
         return _denied(action, message, asked)
     if code in _THROTTLED:
-        text = f"AWS throttles {action} in {asked.region}; it is tried again later. Raise the quota if this stays."
+        text = f"AWS throttles {action} in {asked.region}; it is tried again later. Raise the quota if this continues."
         return RegistryError("rate-limited", text, host=asked.host, retry_after=THROTTLED_REST, says_step=True)
     if problem := _credentials_problem(code, message, asked):
         return RegistryError(
-            "credential", f"AWS did not accept our log-in for {action}: {problem}", host=asked.host, says_step=True
+            "credential", f"AWS rejected our credentials for {action}: {problem}", host=asked.host, says_step=True
         )
     if code == "KmsException":
         text = (
-            f"AWS KMS refused the key {asked.kms_key or 'that was asked for'} ({message}): check that it exists in "
+            f"AWS KMS refused the key {asked.kms_key or 'that is configured'} ({message}): check that it exists in "
             f"{asked.region} and is enabled, and that its key policy lets this identity use kms:CreateGrant and "
             "kms:DescribeKey"
         )
@@ -101,13 +101,13 @@ def _denied(action: str, message: str, asked: Asked) -> RegistryError:
             f"policy must name that identity, and the identity needs {action} on the role; {DOCS}"
         )
         return RegistryError("credential", text, host=asked.host, says_step=True)
-    why = "an explicit deny stands in the way" if "explicit deny" in message else "no policy of it allows that"
+    why = "an explicit deny applies" if "explicit deny" in message else "no policy allows it"
     text = f"AWS refused {action} on {asked.arn} to {caller}, as {why}: allow this action on this ARN; {DOCS}"
     return RegistryError("denied", text, host=asked.host, says_step=True)
 
 
 def _credentials_problem(code: str, message: str, asked: Asked) -> str:
-    """What is wrong with a log-in that AWS did not take; empty where that is not what AWS complains of."""
+    """What is wrong with credentials that AWS rejected; empty for other errors."""
     if code in _CLOCK or (code in _SIGNATURE and ("expired" in message or "not yet current" in message)):
         return "the clock of this machine is off by minutes; synchronise it (chrony, NTP)"
     advice = next((text for codes, text in _LOG_IN if code in codes), "")

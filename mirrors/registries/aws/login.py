@@ -1,4 +1,4 @@
-"""ECR's own log-in: twelve hours long, issued by GetAuthorizationToken, good for all registries we may use."""
+"""ECR tokens: valid for twelve hours, issued by GetAuthorizationToken, for all registries of the identity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_SECONDS = 12 * 3600.0
 
 @lru_cache(maxsize=64)
 def log_in(account: AwsAccount, host: str) -> TokenKeeper:
-    """The log-in of an identity at a registry, kept fresh for as long as the process lives."""
+    """The token of an identity for a registry, renewed while the process runs."""
     return TokenKeeper(lambda: fetch(account, host), host=host)
 
 
@@ -28,7 +28,7 @@ def fetch(account: AwsAccount, host: str) -> Token:
     data = answer["authorizationData"][0]
     username, colon, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")
     if not colon or not password:
-        raise RegistryError("credential", f"AWS sent an empty log-in for {host}; it is tried again", host=host)
+        raise RegistryError("credential", f"AWS sent an empty token for {host}; it is tried again", host=host)
     # By AWS's own clock: ours may be off by some minutes.
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     left = (data["expiresAt"] - now).total_seconds()

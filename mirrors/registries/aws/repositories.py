@@ -1,4 +1,4 @@
-"""ECR's API for repositories: look, make, set up. Each refusal is told with the permission that is missing."""
+"""ECR's API for repositories: read, create, configure. Errors name the missing permission."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Repositories:
     account: AwsAccount
 
     def describe(self, repository: str) -> RepositoryTypeDef | None:
-        """None where there is none."""
+        """None if it does not exist."""
         try:
             with self._calling(repository) as ecr:
                 answer = ecr.describe_repositories(registryId=self.target.account_id, repositoryNames=[repository])
@@ -103,7 +103,7 @@ class Repositories:
                     ecr.tag_resource(resourceArn=arn, tags=tags)
 
     def pull_through_prefixes(self) -> frozenset[str]:
-        """Prefixes whose repositories ECR itself fills; none where that may not be asked: it is no need of ours."""
+        """Prefixes of pull-through cache rules; none without permission, because it is optional."""
         try:
             with self._calling("*") as ecr:
                 pages = ecr.get_paginator("describe_pull_through_cache_rules").paginate(

@@ -76,7 +76,9 @@ def _differences(target: AwsTarget, found: Found) -> Iterator[Difference]:
     if (found.encryption, encryption.kms_key or found.kms_key) != (encryption.encryption_type, found.kms_key):
         wanted = " ".join(filter(None, (encryption.encryption_type, encryption.kms_key)))
         has = " ".join(filter(None, (found.encryption, found.kms_key)))
-        yield Difference("encryptionConfiguration", wanted, has, "is fixed when a repository is made: make it anew")
+        yield Difference(
+            "encryptionConfiguration", wanted, has, "cannot be changed after the repository is created: create it again"
+        )
     yield from _policy_difference("accessPolicy", target.access_policy, found.access_policy, found.problems)
     yield from _policy_difference("lifecyclePolicy", target.lifecycle_policy, found.lifecycle_policy, found.problems)
     if options.tags and (problem := found.problems.get("tags")):

@@ -65,7 +65,7 @@ class GarDriver:
             self._seen_at = -LOOK_EVERY
 
     def _api(self) -> ApiRepository:
-        # Imported here: the webhook needs the log-in alone.
+        # Imported here: the webhook needs only the credentials.
         from mirrors.registries.gcp.repository import ApiRepository
 
         return ApiRepository(self._target, self._trusted_ca)
@@ -80,7 +80,7 @@ class GarDriver:
         except RegistryError as error:
             if error.code != "denied" or self._target.create_repository:
                 raise
-            # Pushing needs no right to look; what is wrong with the repository the push will tell.
+            # Pushing does not need read permission; the push reports problems of the repository.
             log.info("The target's repository may not be looked at", error=str(error))
             return RepositoryState()
         if found is None:
@@ -112,7 +112,7 @@ class GarDriver:
         target = self._target
         return RegistryError(
             "not-found",
-            f"{name} does not exist: make it (gcloud artifacts repositories create {target.repository_id} "
+            f"{name} does not exist: create it (gcloud artifacts repositories create {target.repository_id} "
             f"--repository-format=docker --location={target.location} --project={target.project_id}), or set "
             "target.gcp.createRepository to true and allow artifactregistry.repositories.create",
             host=target.host,

@@ -33,7 +33,7 @@ _HOW: Final = (
 
 @lru_cache(maxsize=64)
 def log_in(host: str, trusted_ca: str | None) -> TokenKeeper:
-    """Our log-in at a registry, kept fresh for as long as the process lives."""
+    """Our token for a registry, renewed while the process runs."""
     return TokenKeeper(lambda: fetch(host, trusted_ca), host=host)
 
 
@@ -53,7 +53,7 @@ def fetch(host: str, trusted_ca: str | None) -> Token:
 
 def find_credentials(host: str, trusted_ca: str | None) -> Credentials:
     """Application default credentials; raises RegistryError where there are none."""
-    # Without a project in the environment google.auth asks the cloud for its ID, which nobody here needs.
+    # Without a project in the environment, google.auth requests its ID, which is not needed here.
     os.environ.setdefault("GOOGLE_CLOUD_PROJECT", "unused")
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE], request=_request(trusted_ca))

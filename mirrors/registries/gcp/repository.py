@@ -46,7 +46,7 @@ class ApiRepository:
         return f"projects/{self.target.project_id}/locations/{self.target.location}"
 
     def get(self) -> artifactregistry.Repository | None:
-        """None where there is none."""
+        """None if it does not exist."""
         with self._calling("artifactregistry.repositories.get") as client:
             try:
                 return client.get_repository(name=self.name, timeout=SECONDS)
@@ -118,7 +118,7 @@ class ApiRepository:
             text = f"Google refused {permission} on {self.name}: give our service account a role that has it ({ROLES})"
             return RegistryError("denied", text, host=host, says_step=True)
         if isinstance(error, exceptions.Unauthenticated):
-            return RegistryError("credential", f"Google did not take our log-in for {self.name}: {said}", host=host)
+            return RegistryError("credential", f"Google rejected our credentials for {self.name}: {said}", host=host)
         if isinstance(error, exceptions.ResourceExhausted):
             return RegistryError("rate-limited", f"Google throttles calls for {self.name}", host=host, retry_after=30.0)
         if isinstance(error, exceptions.DeadlineExceeded):

@@ -1,15 +1,15 @@
-// Draws the charts with times in the viewer's zone, and anew when the numbers are.
+// Draws the charts with times in the viewer's time zone, and redraws them when the numbers are refreshed.
 "use strict";
-// A chart's data, told in words too for those who don't see it.
+// The data of a chart, also as text for screen readers.
 const read = (canvas) => {
-  const told = document.querySelector(`[data-chart="${canvas.dataset.of}"]`);
-  const value = JSON.parse(told.dataset.value);
+  const source = document.querySelector(`[data-chart="${canvas.dataset.of}"]`);
+  const value = JSON.parse(source.dataset.value);
   const words = canvas.dataset.unit === "hour"
     ? (at) => at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })
     : (at) => at.toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
   value.labels = value.labels.map((label) => words(new Date(label)));
   canvas.dataset.title ??= canvas.ariaLabel;
-  canvas.ariaLabel = `${canvas.dataset.title}. ${told.textContent}`;
+  canvas.ariaLabel = `${canvas.dataset.title}. ${source.textContent}`;
   return value;
 };
 const canvases = document.querySelectorAll("canvas[data-of]");

@@ -1,5 +1,5 @@
-// Keeps open what was opened, where it was read, and the focus, when a part of the page is replaced by a newer one; says
-// when that part is old: the server has not answered the last time that it was asked.
+// Keeps opened details, scroll positions and the focus when a part of the page is refreshed, and shows a message when the
+// part is stale because the server did not respond.
 "use strict";
 (() => {
   const CONTROLS = "a[href], button, summary, input, select, textarea, [tabindex]";
@@ -8,7 +8,7 @@
       const id = control.id || control.closest("details[id]")?.id;
       return id ? `${control.tagName} ${id}` : null;
     },
-    // The time at which a list begins moves on with each minute.
+    // The start time in links to lists changes every minute.
     (control) => control.getAttribute("href")?.replace(/_from_[01]=[^&]*/g, "") ?? null,
     (control) => control.textContent.trim() || null,
   ];

@@ -34,7 +34,7 @@
   document.addEventListener("formdata", (event) => {
     for (const { date, time, whole } of ends(event.target)) {
       const given = parts(date.value, time.value.trim() || whole);
-      // What is no time is sent as it is: the server says so.
+      // An invalid time is sent unchanged: the server rejects it.
       if (!given) { continue; }
       const [day, rest] = new Date(...given).toISOString().split("T");
       event.formData.set(date.name, day);

@@ -1,4 +1,4 @@
-// For who reads by ear or goes by keys: icons are not read as words, and one key leads past the menu.
+// For screen readers and keyboards: icons are not read as words, and a link skips the menu.
 "use strict";
 document.addEventListener("DOMContentLoaded", () => {
   const names = {
@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const icon of document.querySelectorAll(".material-symbols-outlined")) {
     icon.setAttribute("aria-hidden", "true");
     const control = icon.closest("a, button");
-    // Where the icon is all that there is, its name is told instead.
+    // A control with only an icon gets its name as the label.
     if (control && !control.ariaLabel && !control.title && control.textContent.trim() === icon.textContent.trim()) {
       control.ariaLabel = names[icon.textContent.trim()] || icon.textContent.trim().replaceAll("_", " ");
     }

@@ -26,7 +26,7 @@ def check(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_good_file_prints_what_is_in_force_and_its_warnings(tmp_path: Path) -> None:
+def test_a_valid_file_prints_the_effective_configuration_and_warnings(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(CHART_DEFAULTS)
     done = check(str(file), home=tmp_path)

@@ -85,7 +85,7 @@ def test_a_slow_cloud_holds_nobody_longer_than_asked_for() -> None:
     cloud = Cloud()
     cloud.go.clear()
     made = keeper(cloud)
-    with pytest.raises(RegistryError, match="did not come in time"):
+    with pytest.raises(RegistryError, match="was not issued in time"):
         made.issue(timeout=0.1)
     cloud.go.set()
     assert password(made) == "token-1"

@@ -39,7 +39,7 @@ class Cloud:
 
 
 @pytest.mark.parametrize("kind", ["basic", "token"])
-def test_an_issued_log_in_opens_a_registry(kind: str, engine: Engine, make_registry: MakeRegistry) -> None:
+def test_an_issued_token_opens_a_registry(kind: str, engine: Engine, make_registry: MakeRegistry) -> None:
     cloud = Cloud(["first"])
     source, target = make_registry(), make_registry(Gatekeeper(kind, "AWS", "first"))  # type: ignore[arg-type]
     sample_image().load(source.storage, "app", "1.0")
@@ -50,7 +50,7 @@ def test_an_issued_log_in_opens_a_registry(kind: str, engine: Engine, make_regis
 
 @pytest.mark.parametrize("kind", ["basic", "token"])
 @pytest.mark.parametrize("answer", [401, 403])
-def test_a_log_in_that_ends_in_the_middle_of_a_copy_is_replaced(
+def test_a_token_that_expires_during_a_copy_is_replaced(
     kind: str, answer: int, engine: Engine, make_registry: MakeRegistry
 ) -> None:
     """ECR answers 403 to a token that has ended, also to the upload that is under way."""
@@ -89,7 +89,7 @@ def _refuse_as_denied(target: FaultyRegistry):  # type: ignore[no-untyped-def]
     return act
 
 
-def test_what_a_new_log_in_is_denied_too_is_denied(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_a_request_that_a_new_token_is_denied_too_is_denied(engine: Engine, make_registry: MakeRegistry) -> None:
     cloud = Cloud(["first", "second"])
     target = make_registry(Gatekeeper("basic", "AWS", "second"))
     target.on("HEAD ", reply(403, ENDED), times=float("inf"))
@@ -99,7 +99,7 @@ def test_what_a_new_log_in_is_denied_too_is_denied(engine: Engine, make_registry
     assert target.count("HEAD ") <= 3
 
 
-def test_a_cloud_that_is_away_is_no_refusal(engine: Engine, make_registry: MakeRegistry) -> None:
+def test_an_unavailable_cloud_is_not_a_refusal(engine: Engine, make_registry: MakeRegistry) -> None:
     cloud = Cloud(["first"], is_away=True)
     target = make_registry(Gatekeeper("basic", "AWS", "first"))
     with pytest.raises(RegistryError) as caught:

@@ -117,7 +117,7 @@ def test_an_upload_elsewhere_goes_without_our_credentials(
     "location",
     ["file:///etc/passwd", "gopher://x/", "http://user:pw@127.0.0.1/", "http:///x", "http://127.0.0.1:0/", "//["],
 )
-def test_a_location_that_is_no_web_address_is_refused(engine: Engine, source: FaultyRegistry, location: str) -> None:
+def test_an_invalid_location_is_refused(engine: Engine, source: FaultyRegistry, location: str) -> None:
     source.on("HEAD .*", reply(307, Location=location), times=9)
 
     with pytest.raises(RegistryError) as caught:

@@ -98,7 +98,7 @@ def lying(handler: Handler) -> bool:
 
 
 @pytest.mark.parametrize(("action", "code"), [(early, "unavailable"), (lying, "bad-digest")])
-def test_an_upload_that_is_not_stored_as_sent_is_no_success(
+def test_an_upload_that_is_not_stored_as_sent_fails(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, action: Action, code: str
 ) -> None:
     image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=32 << 20)
@@ -113,7 +113,9 @@ def test_an_upload_that_is_not_stored_as_sent_is_no_success(
     assert not target.storage.tags
 
 
-def test_a_mount_of_something_else_is_no_mount(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
+def test_a_mount_of_something_else_is_not_a_mount(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
     image, digest = one_blob(b"content")
     image.load(source.storage, "app", "1.0")
     image.load(source.storage, "twin", "1.0")

@@ -140,9 +140,7 @@ def test_a_target_in_trouble_is_not_taken_for_empty(
     assert not target.found("(PUT|POST) ")
 
 
-def test_an_image_that_is_gone_is_said_to_be_gone(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
-) -> None:
+def test_a_deleted_image_is_reported_as_missing(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
     with pytest.raises(RegistryError, match=f"{source.host}/app:1.0 does not exist at the source") as caught:
         copy(engine, source, target)
 

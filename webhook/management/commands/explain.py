@@ -21,13 +21,13 @@ from webhook.runtime.runtime import Runtime
 class Command(ConfiguredCommand):
     help = (
         "Say what the webhook would do with the images of a Pod, Deployment, StatefulSet, DaemonSet, Job or CronJob, "
-        "and why. Asks database and registries, and changes nothing."
+        "and why. Reads the database and asks registries; changes nothing."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("manifest", help="YAML or JSON file of one or more objects; - for standard input")
-        parser.add_argument("--namespace", default="default", help="for objects that name none (default: default)")
+        parser.add_argument("--namespace", default="default", help="for objects without a namespace (default: default)")
         parser.add_argument("--json", action="store_true", help="for programs")
 
     def handle(self, *, manifest: str, config: Path | None, namespace: str, **options: Any) -> None:
@@ -72,7 +72,7 @@ def _print(console: Console, pod: ExplainedPod) -> None:
     table.add_column("Decision")
     table.add_column("Reason", no_wrap=True)
     table.add_column("Target", overflow="fold", ratio=3)
-    table.add_column("Known of it", overflow="fold")
+    table.add_column("Known state", overflow="fold")
     table.add_column("Filter", overflow="fold")
     for image in pod.images:
         table.add_row(

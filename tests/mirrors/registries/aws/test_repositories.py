@@ -178,7 +178,7 @@ def test_encryption_that_differs_is_told_with_why_it_stays(make_driver: MakeDriv
     options = {"encryptionConfiguration": {"encryptionType": "KMS"}}
     (difference,) = make_driver(ecrOptions=options, reconcile="apply").ensure_repository(NAME).differences or ()
     assert (difference.setting, difference.wanted, difference.found) == ("encryptionConfiguration", "KMS", "AES256")
-    assert "make it anew" in difference.problem
+    assert "create it again" in difference.problem
 
 
 def test_policies_that_mean_the_same_do_not_differ(make_driver: MakeDriver, ecr: ECRClient) -> None:

@@ -89,7 +89,7 @@ def test_no_credentials_at_all_name_the_ways_to_give_them() -> None:
     assert "Workload Identity" in last and "GOOGLE_APPLICATION_CREDENTIALS" in last
 
 
-def test_a_refused_account_is_told_without_what_google_said(metadata: TokenServer) -> None:
+def test_a_refused_account_is_reported_without_what_google_said(metadata: TokenServer) -> None:
     metadata.status = 403
     with pytest.raises(RegistryError) as caught:
         fetch(HOST, None)
@@ -100,7 +100,7 @@ def test_a_refused_account_is_told_without_what_google_said(metadata: TokenServe
 def test_a_slow_metadata_server_holds_nobody(metadata: TokenServer) -> None:
     metadata.go.clear()
     keeper = log_in(HOST, None)
-    with pytest.raises(RegistryError, match="did not come in time"):
+    with pytest.raises(RegistryError, match="was not issued in time"):
         keeper.issue(timeout=0.2)
     metadata.go.set()
     credential = keeper.issue(timeout=10).credential

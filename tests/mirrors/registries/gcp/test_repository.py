@@ -132,7 +132,7 @@ def test_a_repository_that_may_not_be_looked_at_is_pushed_to_all_the_same(
     [
         ("GetRepository", grpc.StatusCode.PERMISSION_DENIED, "denied", True, "artifactregistry.repositories.get"),
         ("CreateRepository", grpc.StatusCode.PERMISSION_DENIED, "denied", True, "artifactregistry.repositories.create"),
-        ("CreateRepository", grpc.StatusCode.UNAUTHENTICATED, "credential", False, "log-in"),
+        ("CreateRepository", grpc.StatusCode.UNAUTHENTICATED, "credential", False, "credentials"),
         ("CreateRepository", grpc.StatusCode.RESOURCE_EXHAUSTED, "rate-limited", False, "throttles"),
         ("CreateRepository", grpc.StatusCode.INTERNAL, "unavailable", False, "fails"),
         ("CreateRepository", grpc.StatusCode.INVALID_ARGUMENT, "invalid", True, "KMS key in another region"),

@@ -1,0 +1,103 @@
+"""Titles use the names of the menu, and values of lists and histories are words."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from axes.models import AccessFailureLog
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
+from mirrors.admin.navigation import sections
+from mirrors.models import (
+    AdmissionSample,
+    ErrorClass,
+    Instance,
+    JobStatus,
+    MirrorJob,
+    OperatorAction,
+    Registry,
+    RegistryRole,
+)
+from mirrors.services.orders import order_image
+
+pytestmark = pytest.mark.django_db
+
+
+def text_of(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+def test_breadcrumbs_have_the_names_of_the_menu(admin_client: Client) -> None:
+    index = admin_client.get(reverse("admin:index"))
+    items = [item for section in sections(index.wsgi_request) for item in section["items"]]
+    names = {item["link"]: item["title"] for item in items if item["link"].count("/") == 4 and "?" not in item["link"]}
+    assert names["/admin/axes/accesslog/"] == "Sign-ins" and names["/admin/auth/group/"] == "Roles"
+    for link, name in names.items():
+        found = re.findall(r"<h1[^>]*>(.*?)</h1>", admin_client.get(link).content.decode(), re.S)
+        assert name in text_of(found[0]), link
+
+
+def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None:
+    ended = {"fields": "x"}
+    user = User.objects.create_user("vera")
+    form = {"username": "vera", "is_active": "", "groups": [Group.objects.get(name="operator").pk], **ended}
+    admin_client.post(reverse("admin:auth_user_change", args=[user.pk]), form)
+    token = {"name": "ci", "user": user.pk, "role": Role.OPERATOR.value}
+    admin_client.post(reverse("admin:accounts_apitoken_add"), token)
+    assert ApiToken.objects.get().role == Role.OPERATOR
+    page = admin_client.get(reverse("admin:auditlog_logentry_changelist"))
+    texts = [
+        text_of(admin_client.get(link).content.decode())
+        for link in set(re.findall(r'href="(/admin/auditlog/logentry/\d+/change/)', page.content.decode()))
+    ]
+    assert "Changed" in text_of(page.content.decode()) and "Created" in text_of(page.content.decode())
+    assert any("is_active : yes → no" in text for text in texts)
+    assert any("role : – → operator" in text for text in texts)
+    assert any("groups : – → operator" in text for text in texts)
+
+
+def test_a_stopped_process_looks_stopped(admin_client: Client) -> None:
+    Instance.objects.create(role="worker", name="runs")
+    old = Instance.objects.create(role="worker", name="has-ended")
+    Instance.objects.filter(pk=old.pk).update(seen_at=timezone.now() - timedelta(hours=1))
+    page = admin_client.get(reverse("admin:mirrors_instance_changelist")).content.decode()
+    states = dict(re.findall(r"(runs|has-ended)</td>.*?>\s*(running|stopped)\s*<", page, re.S))
+    assert states == {"runs": "running", "has-ended": "stopped"}
+
+
+def test_a_locked_sign_in_has_no_green_check_mark(admin_client: Client) -> None:
+    AccessFailureLog.objects.create(username="vera", ip_address="10.0.0.1", locked_out=True)
+    page = admin_client.get(reverse("admin:axes_accessfailurelog_changelist")).content.decode()
+    cell = page.partition("field-was_locked")[2].partition("</td>")[0]
+    assert "locked" in cell and "check" not in cell
+
+
+def test_a_list_of_admissions_names_images(admin_client: Client) -> None:
+    images = ["quay.io/team/app:1", "nginx:1.27"]
+    decisions = [{"container": "c", "image": image, "decision": "keep", "reason": "absent"} for image in images]
+    AdmissionSample.objects.create(uid="u", operation="CREATE", namespace="shop", pod={}, decisions=decisions, kept=2)
+    page = admin_client.get(reverse("admin:mirrors_admissionsample_changelist")).content.decode()
+    assert all(image in page.replace("<wbr>", "") for image in images)
+
+
+def test_an_error_is_shown_once_on_the_page_of_a_mapping(admin_client: Client) -> None:
+    Registry.objects.create(name="target", endpoint="reg.example.com:5000", role=RegistryRole.TARGET)
+    job, _ = order_image(image="quay.io/team/app:1", requested_by="x")
+    ended = {"status": JobStatus.FAILED, "error_class": ErrorClass.UNAUTHORIZED, "error_message": "it was refused"}
+    MirrorJob.objects.filter(pk=job.pk).update(**ended)
+    page = admin_client.get(reverse("admin:mirrors_imagemapping_change", args=[job.mapping_id])).content.decode()
+    assert page.count("it was refused") == 1
+    assert f"<code data-copy>{job.mapping.source}</code>" in page
+
+
+def test_activity_says_what_was_done(admin_client: Client) -> None:
+    OperatorAction.objects.create(actor="olga", action="pause", subject="quay.io/team/app:1")
+    page = text_of(admin_client.get(reverse("admin:mirrors_operatoraction_changelist")).content.decode())
+    assert "olga Paused quay.io/team/app:1" in page

@@ -1,0 +1,107 @@
+"""Texts use the terms of docs/glossary.md: pages, documentation, messages and docstrings do not have these words."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.support.databases import ROOT
+
+BANNED: Final = {
+    "log-in": r"\blog-ins?\b",
+    "anew": r"\banew\b",
+    "mend": r"\bmend(s|ed|ing)?\b",
+    "gone": r"\bgone\b",
+    "left alone": r"\b(left|leaves?|leaving)( (it|them|the image|an image))? alone\b",
+    "user name": r"\buser names?\b",
+    "in force": r"(?<!-)\bin force\b",
+    "urgent": r"\burgen(t|cy)\b",
+    "tell": r"\b(tells?|told)\b",
+    "stands": r"\b(stands?|stood)\b",
+    "come in": r"\b(comes?|came|coming) in\b(?! \w+ (form|order))",
+    "go on": r"\b(goes|go|went|going) on\b",
+    "whoever": r"\bwhoever\b",
+    "is no": r"(?<!\bthere )\b(?-i:is no(ne)?)\b(?! longer)",
+    "away": r"\b(is|are|was|were|be) away\b",
+    "order a copy": r"\border(s|ed)? (a|the|its|no) cop(y|ies)\b",
+}
+PATTERN: Final = re.compile("|".join(f"(?:{pattern})" for pattern in BANNED.values()), re.IGNORECASE)
+
+PAGES: Final = (
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "openapi.yaml",
+    *sorted((ROOT / "templates").rglob("*.html")),
+    *sorted((ROOT / "mirrors/static").rglob("*.js")),
+)
+WHOLE: Final = (
+    "mirrors/accounts",
+    "mirrors/admin",
+    "mirrors/api",
+    "mirrors/cluster",
+    "mirrors/demo",
+    "mirrors/management",
+    "mirrors/models",
+    "mirrors/registries",
+    "mirrors/services",
+    "mirrors/templatetags",
+    "swapper_project",
+)
+"""Directories of which comments and docstrings are checked too."""
+CODE: Final = ("mirrors", "webhook", "swapper_project")
+"""Directories of which messages are checked: strings that are not docstrings."""
+
+
+def python_files(*directories: str) -> list[Path]:
+    found = (path for name in directories for path in sorted((ROOT / name).rglob("*.py")))
+    return [path for path in found if "migrations" not in path.parts]
+
+
+def texts(source: str) -> Iterator[tuple[int, str]]:
+    """Comments and all strings, with their line."""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in (tokenize.COMMENT, tokenize.STRING):
+            yield token.start[0], token.string
+
+
+def messages(source: str) -> Iterator[tuple[int, str]]:
+    """Strings of several words that are no docstrings, with their line."""
+    tree = ast.parse(source)
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or id(node) in bare:
+            continue
+        if isinstance(node.value, str) and " " in node.value:
+            yield node.lineno, node.value
+
+
+def found(path: Path, parts: Iterator[tuple[int, str]]) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{line + text.count(chr(10), 0, match.start())}: {match[0]}"
+        for line, text in parts
+        for match in PATTERN.finditer(text)
+    ]
+
+
+@pytest.mark.parametrize("word", ["log-in", "ordered anew", "the mapping is none", "stands", "in force", "user name"])
+def test_the_pattern_finds_words(word: str) -> None:
+    assert PATTERN.search(f"This is a text with {word}.")
+
+
+def test_pages_and_documentation_use_plain_terms() -> None:
+    assert [hit for page in PAGES for hit in found(page, iter([(1, page.read_text())]))] == []
+
+
+def test_messages_use_plain_terms() -> None:
+    assert [hit for path in python_files(*CODE) for hit in found(path, messages(path.read_text()))] == []
+
+
+def test_comments_and_docstrings_use_plain_terms() -> None:
+    assert [hit for path in python_files(*WHOLE) for hit in found(path, texts(path.read_text()))] == []

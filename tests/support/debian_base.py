@@ -1,0 +1,84 @@
+"""Base images for the container image's tests: Debian with its Python, made by debootstrap and kept as archives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+RELEASE: Final = "bookworm"
+RUN: Final = ("ca-certificates", "python3")
+"""What the image is based on, as `python:*-slim` has it."""
+
+BUILD: Final = ("python3-venv", "python3.11-venv", "python3-pip-whl", "python3-setuptools-whl")
+"""What the stage that installs packages needs beside that: venv, and all that it depends on."""
+
+# What slim images leave out too.
+LEFT_OUT: Final = (
+    *("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale"),
+    *("var/cache", "var/lib/apt/lists", "var/log"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bases:
+    """Archives of root file systems."""
+
+    run: Path
+    build: Path
+
+    @property
+    def are_there(self) -> bool:
+        return self.run.exists() and self.build.exists()
+
+
+def cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "k8s-image-swapper"
+
+
+def bases() -> Bases:
+    """Where they are, or will be."""
+    key = hashlib.sha256(repr((RELEASE, RUN, BUILD, LEFT_OUT)).encode()).hexdigest()[:16]
+    directory = cache() / "debian" / key
+    return Bases(directory / "run.tar", directory / "build.tar")
+
+
+def build() -> None:
+    """Make them where they are missing: a minute, once for this machine. Without debootstrap nothing happens."""
+    made = bases()
+    if made.are_there or not shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin") or os.geteuid() != 0:
+        return
+    print("Making the base of the container image with debootstrap, once for this machine", flush=True)
+    made.run.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="swapper-debian-") as directory:
+        root = Path(directory) / "root"
+        included = ",".join((*RUN, *BUILD))
+        _run("debootstrap", "--variant=minbase", f"--include={included}", RELEASE, str(root))
+        _run("chroot", str(root), "apt-get", "clean")
+        _archive(root, made.build)
+        _run("chroot", str(root), "apt-get", "purge", "-q", "-y", *BUILD)
+        for place in LEFT_OUT:
+            shutil.rmtree(root / place)
+            (root / place).mkdir()
+        _archive(root, made.run)
+
+
+def _archive(root: Path, file: Path) -> None:
+    """Under another name until it is whole."""
+    part = file.with_suffix(".part")
+    with tarfile.open(part, "w") as archive:
+        archive.add(root, ".", filter=lambda entry: None if entry.isdev() else entry)
+    part.rename(file)
+
+
+def _run(*command: str) -> None:
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "DEBIAN_FRONTEND": "noninteractive"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {ended.stdout[-1000:]}\n{ended.stderr[-2000:]}")
