@@ -1,17 +1,20 @@
 """The admin: every row registered and searchable, detail pages, and actions that are confirmed first."""
 
 from mirrors.admin import (
+    activity,
     admissions,
     decisions,
     filters,
     history,
     hosts,
+    internals,
     jobs,
-    log_ins,
+    list_rendering,
+    logins,
     mappings,
-    observed,
-    quick_lists,
+    processes,
     registries,
+    registry_checks,
     repositories,
     tokens,
     users,
@@ -24,14 +27,17 @@ __all__ = [
     "history",
     "hosts",
     "jobs",
-    "log_ins",
+    "logins",
     "mappings",
-    "observed",
-    "quick_lists",
+    "processes",
+    "activity",
+    "registry_checks",
+    "internals",
+    "list_rendering",
     "registries",
     "repositories",
     "tokens",
     "users",
 ]
 
-quick_lists.install()
+list_rendering.install()

@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.columns import breakable
-from mirrors.admin.quick_lists import labels
+from mirrors.admin.list_rendering import labels
 from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.vocabulary.reasons import meaning_of

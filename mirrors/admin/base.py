@@ -21,7 +21,7 @@ from unfold import paginator as unfold_paginator
 from unfold.decorators import display
 
 from mirrors.admin.columns import reading
-from mirrors.admin.quick_lists import box, box_for_all
+from mirrors.admin.list_rendering import box, box_for_all
 from mirrors.models import ManagedBy
 from mirrors.selectors import declared
 from mirrors.selectors.search import search, words_of

@@ -11,7 +11,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
-from mirrors.admin.quick_lists import label
+from mirrors.admin.list_rendering import label
 from mirrors.models import ImageMapping, JobStatus, MirrorJob
 from mirrors.templatetags.humanise import size, when
 

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from mirrors import services
-from mirrors.admin.acts import Act, Done, confirm_or_run
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.bulk_actions import Act, Done, confirm_or_run
 from mirrors.admin.columns import moment
 from mirrors.models import HostBudget
 from mirrors.templatetags.humanise import when

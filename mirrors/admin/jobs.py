@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 
 from mirrors import services
-from mirrors.admin.acts import Act, Done, confirm_or_run, ordered, tell
 from mirrors.admin.base import ReadOnlyAdmin, SummedAdmin
+from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered, tell
 from mirrors.admin.columns import breakable, moment, status
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.retrying import retry_all_query, retry_failed_view

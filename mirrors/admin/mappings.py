@@ -13,10 +13,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mirrors import selectors, services
-from mirrors.admin.acts import Act, Done, confirm_or_run, ordered
 from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered
 from mirrors.admin.columns import STATE_COLOURS, moment, state_of
 from mirrors.admin.detail import DetailAdmin
+from mirrors.admin.list_rendering import label
 from mirrors.admin.mapping_filters import (
     AccessFilter,
     NamespaceFilter,
@@ -26,7 +27,6 @@ from mirrors.admin.mapping_filters import (
     StateFilter,
     TargetFilter,
 )
-from mirrors.admin.quick_lists import label
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 
 from mirrors import services
 from mirrors.admin import links
-from mirrors.admin.acts import SHOWN, Done, ordered, tell
+from mirrors.admin.bulk_actions import SHOWN, Done, ordered, tell
 from mirrors.models import ErrorClass, JobStatus
 from mirrors.selectors.advice import advice_for
 

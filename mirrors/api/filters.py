@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from mirrors.accounts.roles import Role
-from mirrors.api import serializers, tries
-from mirrors.api.configured import DeclarableViewSet
+from mirrors.api import filter_trials, serializers
+from mirrors.api.registries import DeclarableViewSet
 from mirrors.models import Filter, ManagedBy
 from mirrors.selectors import filter_impact
 
@@ -36,18 +36,24 @@ class FilterViewSet(DeclarableViewSet[Filter]):
         """The active filters, in the order of evaluation: those of the configuration file, then those of the admin."""
         return Response(serializers.FilterInForceSerializer(filter_impact.rows_in_force(), many=True).data)
 
-    @extend_schema(request=tries.FilterTestSerializer, responses=tries.FilterAnswerSerializer(many=True), filters=False)
+    @extend_schema(
+        request=filter_trials.FilterTestSerializer,
+        responses=filter_trials.FilterAnswerSerializer(many=True),
+        filters=False,
+    )
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def test(self, request: Request) -> Response:
         """Try an expression on the images of a pod, without saving it."""
-        asked = tries.FilterTestSerializer(data=request.data)
+        asked = filter_trials.FilterTestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response(tries.try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
+        return Response(filter_trials.try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
 
-    @extend_schema(request=tries.FilterImpactSerializer, responses=tries.ImpactSerializer, filters=False)
+    @extend_schema(
+        request=filter_trials.FilterImpactSerializer, responses=filter_trials.ImpactSerializer, filters=False
+    )
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def impact(self, request: Request) -> Response:
         """The images of pods sampled in the last 24 hours whose decision would change if this were saved."""
-        asked = tries.FilterImpactSerializer(data=request.data)
+        asked = filter_trials.FilterImpactSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response(tries.ImpactSerializer(tries.impact_of_filter(asked.validated_data)).data)
+        return Response(filter_trials.ImpactSerializer(filter_trials.impact_of_filter(asked.validated_data)).data)

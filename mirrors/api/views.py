@@ -17,8 +17,8 @@ from rest_framework.serializers import BaseSerializer
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
+from mirrors.api.current_user import who
 from mirrors.api.job_filter import JobFilter
-from mirrors.api.who import who
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
 from mirrors.selectors.job_progress import NOT_BEGUN, copy_progress
 from mirrors.services.orders import order_image

@@ -61,7 +61,10 @@ def test_an_edited_file_is_applied_soon_and_a_broken_one_is_not(live: Webhook, t
     assert seconds_until(lambda: reason(live) == "filtered") < 5
 
     live.config.write_text("dryRun: maybe\nnonsense: 1\n")
-    wait_until(lambda: any("refused" in line["message"] for line in live.log_lines()), what="a refusal in the log")
+    wait_until(
+        lambda: any("configuration is not valid" in line["message"] for line in live.log_lines()),
+        what="a refusal in the log",
+    )
     assert reason(live) == "filtered"
 
     configure(live, target)

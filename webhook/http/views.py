@@ -160,8 +160,8 @@ class AdmissionView(APIView):
         metrics.ADMISSION_SECONDS.observe(time.monotonic() - arrived)
         metrics.IMAGES.labels("keep", Reason.ERROR.value).inc()
         message = (
-            "k8s-image-swapper: an error inside the webhook; the images were left as they are. "
-            f"Its log has the reason under uid {review.uid[:64]}."
+            "k8s-image-swapper: an error in the webhook; the images were not changed. "
+            f"The cause is in its log under uid {review.uid[:64]}."
         )
         if _denies_on_error():
             return _json(admission_review.answer(review, denied=message))

@@ -16,7 +16,7 @@ from rest_framework.serializers import BaseSerializer
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.who import who
+from mirrors.api.current_user import who
 from mirrors.models import Filter, ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors import declared
 

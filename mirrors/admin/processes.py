@@ -1,4 +1,4 @@
-"""Admin of what the system records: blobs, revisions, processes, activity of users."""
+"""Admin of running processes, as they last reported themselves."""
 
 from __future__ import annotations
 
@@ -9,55 +9,15 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment, status
-from mirrors.admin.quick_lists import label
-from mirrors.admin.recent_filter import RecentActions
+from mirrors.admin.columns import moment
+from mirrors.admin.list_rendering import label
 from mirrors.models import (
-    BlobLocation,
     Instance,
-    OperatorAction,
-    RegistryCheck,
-    Revision,
 )
 from mirrors.selectors.current_state import SEEN_WITHIN
-from mirrors.templatetags.humanise import past
-
-# django-q2's rows are only wake-ups, and its schedules are pickles that must not be edited.
-for queue_row in (OrmQ, Schedule, Success, Failure):
-    admin.site.unregister(queue_row)
-
-
-@admin.register(BlobLocation)
-class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
-    list_display = ["digest", "repository", "registry", "seen_at"]
-    list_select_related = ["registry"]
-    search_fields = ["digest", "repository"]
-    ordering = ["-id"]
-
-
-@admin.register(Revision)
-class RevisionAdmin(ReadOnlyAdmin[Revision]):
-    list_display = ["table", "number"]
-    search_fields = ["table"]
-
-
-@admin.register(OperatorAction)
-class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
-    list_display = ["created", "actor", "done", "subject", "details"]
-    empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
-    list_filter = [RecentActions]
-    search_fields = ["actor", "subject"]
-    ordering = ["-id"]
-
-    created = moment("created_at", "time")
-
-    @admin.display(description="action")
-    def done(self, row: OperatorAction) -> str:
-        return past(row.action)
 
 
 class ReportsFilter(DropdownFilter):
@@ -108,17 +68,3 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
             f"{facts['processes']} processes" if facts.get("processes") else "",
         ]
         return ", ".join(filter(None, found)) or "–"
-
-
-@admin.register(RegistryCheck)
-class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
-    list_display = ["registry", "status_label", "requested_by", "created", "finished"]
-    empty_words = "Appear after a connection test: open a registry and select Test connection."
-    list_filter = ["status"]
-    list_select_related = ["registry"]
-    search_fields = ["registry__endpoint"]
-    ordering = ["-id"]
-
-    status_label = status
-    created = moment("created_at", "requested")
-    finished = moment("finished_at", "finished")

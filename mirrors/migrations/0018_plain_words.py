@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mirrors', '0015_access_of_registries'),
+        ('mirrors', '0017_errors_that_say_their_step'),
     ]
 
     operations = [

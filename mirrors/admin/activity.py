@@ -1,0 +1,36 @@
+"""Admin of what users did to mappings, jobs, registries and repositories."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import moment
+from mirrors.admin.recent_filter import RecentActions
+from mirrors.models import (
+    OperatorAction,
+)
+from mirrors.templatetags.humanise import past
+
+
+@admin.register(OperatorAction)
+class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
+    list_display = ["created", "user", "done", "object", "details"]
+    empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
+    list_filter = [RecentActions]
+    search_fields = ["actor", "subject"]
+    ordering = ["-id"]
+
+    created = moment("created_at", "time")
+
+    @admin.display(description="user")
+    def user(self, row: OperatorAction) -> str:
+        return row.actor
+
+    @admin.display(description="object")
+    def object(self, row: OperatorAction) -> str:
+        return row.subject
+
+    @admin.display(description="action")
+    def done(self, row: OperatorAction) -> str:
+        return past(row.action)

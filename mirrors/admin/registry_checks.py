@@ -1,0 +1,25 @@
+"""Admin of connection tests of registries."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.columns import moment, status
+from mirrors.models import (
+    RegistryCheck,
+)
+
+
+@admin.register(RegistryCheck)
+class RegistryCheckAdmin(ReadOnlyAdmin[RegistryCheck]):
+    list_display = ["registry", "status_label", "requested_by", "created", "finished"]
+    empty_words = "Appear after a connection test: open a registry and select Test connection."
+    list_filter = ["status"]
+    list_select_related = ["registry"]
+    search_fields = ["registry__endpoint"]
+    ordering = ["-id"]
+
+    status_label = status
+    created = moment("created_at", "requested")
+    finished = moment("finished_at", "finished")

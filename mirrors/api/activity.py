@@ -1,0 +1,16 @@
+"""What users did."""
+
+from __future__ import annotations
+
+from rest_framework import mixins, viewsets
+
+from mirrors.api import serializers
+from mirrors.models import OperatorAction
+
+
+class ActionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[OperatorAction]):
+    """What users did with jobs, mappings, registries and repositories; newest first."""
+
+    queryset = OperatorAction.objects.all()
+    serializer_class = serializers.ActionSerializer
+    filterset_fields = ("actor", "action", "mapping", "job")

@@ -1,0 +1,16 @@
+"""Running processes."""
+
+from __future__ import annotations
+
+from rest_framework import mixins, viewsets
+
+from mirrors.api import serializers
+from mirrors.models import Instance
+
+
+class InstanceViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
+    """Webhook and worker processes, with their last report."""
+
+    queryset = Instance.objects.all()
+    serializer_class = serializers.InstanceSerializer
+    filterset_fields = ("role",)

@@ -1,0 +1,37 @@
+"""Rate limits of registries, and hosts that are paused."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mirrors import services
+from mirrors.accounts.roles import Role
+from mirrors.api import serializers
+from mirrors.api.current_user import who
+from mirrors.models import HostBudget
+
+
+class HostViewSet(viewsets.ReadOnlyModelViewSet[HostBudget]):
+    """Hosts of registries that are rate limited, or that reported their remaining pulls."""
+
+    queryset = HostBudget.objects.all()
+    serializer_class = serializers.HostSerializer
+    filterset_fields = ("host",)
+    search_fields = ("host",)
+    roles: ClassVar[dict[str, Role]] = {"resume": Role.OPERATOR}
+
+    @extend_schema(request=None, responses=serializers.HostSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """End the rate limit of a host now. If the host still limits requests, copies wait again."""
+        row: HostBudget = self.get_object()
+        if not services.resume_hosts(host_ids=[row.pk], requested_by=who(request)):
+            raise services.JobStateError(f"{row.host} is not rate limited: there is nothing to resume.")
+        row.refresh_from_db()
+        return Response(self.get_serializer(row).data)

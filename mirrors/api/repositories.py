@@ -1,0 +1,40 @@
+"""Repositories at the target, and their settings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mirrors import services
+from mirrors.accounts.roles import Role
+from mirrors.api import serializers
+from mirrors.api.current_user import who
+from mirrors.models import TargetRepository
+
+
+class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
+    """Repositories at the target, and which of their settings differ from the configuration."""
+
+    queryset = TargetRepository.objects.all()
+    serializer_class = serializers.RepositorySerializer
+    filterset_fields = ("has_differences", "pulls_through", "registry")
+    search_fields = ("name",)
+    roles: ClassVar[dict[str, Role]] = {"apply": Role.OPERATOR}
+
+    @extend_schema(request=None, responses={202: serializers.RepositorySerializer})
+    @action(detail=True, methods=["post"])
+    def apply(self, request: Request, pk: str) -> Response:
+        """Request that the next free worker applies the configured settings."""
+        row: TargetRepository = self.get_object()
+        if not row.has_differences:
+            raise services.JobStateError(
+                f"The settings of {row.name} do not differ from the configuration: there is nothing to apply."
+            )
+        services.request_settings(repository_ids=[row.pk], requested_by=who(request))
+        row.refresh_from_db()
+        return Response(self.get_serializer(row).data, status=status.HTTP_202_ACCEPTED)

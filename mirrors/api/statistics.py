@@ -1,0 +1,60 @@
+"""Numbers of the dashboard, and the health of the installation."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from mirrors import selectors
+from mirrors.api import serializers
+from mirrors.api.parameters import check
+from mirrors.selectors.current_state import running_processes
+from mirrors.selectors.statistics import Overview, numbers
+
+OVERDUE = 600.0
+"""Seconds after which a job that no worker starts is a problem: twice the longest usual backlog."""
+
+
+@method_decorator(conditional_page, name="dispatch")
+class StatsView(APIView):
+    """Statistics of the last hours."""
+
+    @extend_schema(
+        parameters=[OpenApiParameter("hours", int, description="1 to 720; default 24.")],
+        responses=serializers.StatsSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        check(request, ("hours",))
+        asked = serializers.RangeSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        overview = Overview(hours=asked.validated_data["hours"])
+        found = {**numbers(overview), "series": overview.series()}
+        return Response(serializers.StatsSerializer(found).data)
+
+
+class HealthView(APIView):
+    """Whether images are copied and swapped: webhooks and workers run, and no job has been queued for too long."""
+
+    @extend_schema(responses=serializers.HealthSerializer)
+    def get(self, request: Request) -> Response:
+        processes = running_processes(timezone.now())
+        oldest = max((line.oldest_due_seconds for line in selectors.queue()), default=0.0)
+        problems = [
+            words
+            for is_so, words in (
+                (
+                    not processes["workers"],
+                    "No worker is running: nothing is copied. Start one, or check its log.",
+                ),
+                (not processes["webhooks"], "No webhook is running: no pod is swapped. Check its log."),
+                (oldest > OVERDUE, "A job has been queued for over ten minutes: add workers, or check their logs."),
+            )
+            if is_so
+        ]
+        found = {**processes, "oldest_due_seconds": oldest, "problems": problems, "is_healthy": not problems}
+        return Response(serializers.HealthSerializer(found).data)

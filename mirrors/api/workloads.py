@@ -1,0 +1,17 @@
+"""Workloads that use mirrored images."""
+
+from __future__ import annotations
+
+from rest_framework import mixins, viewsets
+
+from mirrors.api import serializers
+from mirrors.models import ImageUse
+
+
+class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
+    """The workloads that use an image."""
+
+    queryset = ImageUse.objects.select_related("mapping")
+    serializer_class = serializers.UseSerializer
+    filterset_fields = ("namespace", "workload_kind", "workload", "mapping")
+    search_fields = ("mapping__source", "workload")

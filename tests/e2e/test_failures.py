@@ -1,0 +1,97 @@
+"""What pods notice of a webhook that is killed, slow, or has a wrong certificate, under both failure policies."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.cluster.cluster import Cluster
+from tests.e2e.cluster.release import WEBHOOKS, Release, installed, pod_of
+from tests.support.ports import wait_until
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module", params=["Ignore", "Fail"])
+def policed(
+    request: pytest.FixtureRequest, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Release]:
+    webhook = {"failurePolicy": request.param}
+    if request.param == "Fail":
+        webhook["exemptNamespaces"] = ["monitoring"]
+    with installed(cluster, tmp_path_factory.mktemp("policed"), webhook=webhook) as release:
+        yield release
+
+
+def is_refused(release: Release, namespace: str, image: str) -> bool:
+    """Whether a pod is not admitted; one that is must be unchanged."""
+    status, answer = release.cluster.api.call("POST", f"/api/v1/namespaces/{namespace}/pods", pod_of(image))
+    assert status in (201, 500, 504), answer
+    return status != 201
+
+
+def test_a_dead_webhook(policed: Release) -> None:
+    """Its own pod starts again, whatever the policy, and with it all others."""
+    cluster, shop = policed.cluster, policed.cluster.namespace("shop")
+    image = policed.load("team/app")
+    policed.wait_until_mirrored(shop, image)
+    mirror = policed.mirror_of(image)
+    fails = policed.webhook()["failurePolicy"] == "Fail"
+
+    # The pod is evicted, and the new one has to be admitted while no webhook runs.
+    (pod,) = cluster.node.pods(policed.namespace, "app")
+    pod.is_ready = False
+    for process in pod.processes:
+        os.killpg(process.pid, signal.SIGSTOP)
+    started = time.monotonic()
+    assert is_refused(policed, shop, image) == fails
+    assert time.monotonic() - started < policed.webhook()["timeoutSeconds"] + 2
+    for process in pod.processes:
+        os.killpg(process.pid, signal.SIGCONT)
+        os.killpg(process.pid, signal.SIGKILL)
+    cluster.api.delete(f"/api/v1/namespaces/{policed.namespace}/pods/{pod.name}")
+
+    def is_back() -> bool:
+        status, stored = cluster.api.call("POST", f"/api/v1/namespaces/{shop}/pods", pod_of(image))
+        return bool(status == 201 and stored["spec"]["containers"][0]["image"] == mirror)
+
+    wait_until(is_back, timeout=90, what="a swapped pod")
+    # What the cluster needs to come back does not depend on it.
+    system = cluster.api.create("/api/v1/namespaces/kube-system/pods", pod_of(image))
+    if fails:
+        assert system["spec"]["containers"][0]["image"] == image
+
+
+def test_a_ca_bundle_that_is_wrong_is_put_right_by_the_job(policed: Release) -> None:
+    cluster, shop = policed.cluster, policed.cluster.namespace("shop")
+    image = policed.load("team/other")
+    policed.wait_until_mirrored(shop, image)
+    name = policed.fullname
+    authority = cluster.plane.ca_file.read_bytes()
+    hooks = cluster.api.get(f"{WEBHOOKS}/{name}")
+    hooks["webhooks"][0]["clientConfig"]["caBundle"] = base64.b64encode(authority).decode()
+    status, answer = cluster.api.call("PUT", f"{WEBHOOKS}/{name}", hooks)
+    assert status == 200, answer
+    fails = policed.webhook()["failurePolicy"] == "Fail"
+
+    def is_noticed() -> bool:
+        status, stored = cluster.api.call("POST", f"/api/v1/namespaces/{shop}/pods", pod_of(image))
+        if fails:
+            return bool(status == 500)
+        return bool(status == 201 and stored["spec"]["containers"][0]["image"] == image)
+
+    wait_until(is_noticed, timeout=60, what="a call that does not trust the webhook")
+    # The schedule's next run, at once.
+    cluster.kubectl("create", "job", "repair", f"--from=cronjob/{name}-certificate", "-n", policed.namespace)
+    mirror = policed.mirror_of(image)
+
+    def is_swapped() -> bool:
+        status, stored = cluster.api.call("POST", f"/api/v1/namespaces/{shop}/pods", pod_of(image))
+        return bool(status == 201 and stored["spec"]["containers"][0]["image"] == mirror)
+
+    wait_until(is_swapped, timeout=90, what="a swapped pod after the repair")
