@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots lint lock chart \
-	tools bench-admission bench-burst bench-ui bench-prune soak
+.PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots docs lint lock chart \
+	release-check tools bench-admission bench-burst bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -46,6 +46,12 @@ test-e2e: $(STAMP) tools  ## the chart on a real API server with its controllers
 screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
 	$(BIN)/python -m tests.tools chromium postgres
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
+docs: $(STAMP)  ## the documentation as a site, in build/site; ARGS=serve shows it while it is edited
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(ARGS),build --strict)
+
+release-check: $(STAMP)  ## whether changelog, chart, image tags and documentation agree with the version
+	$(BIN)/python -m tools.release_check $(ARGS)
 
 chart: $(STAMP)  ## the chart's generated files: schema, README, list of known keys
 	$(BIN)/python -m tools.chart

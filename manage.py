@@ -9,9 +9,12 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swapper_project.settings")
-    from swapper_project.process import command_line
+    from swapper_project.process import command_line, release
 
     argv = command_line.take_flags(sys.argv, os.environ)
+    if release.is_version_request(argv):
+        print(release.NAME, release.VERSION)
+        return
     is_help = bool({"-h", "--help"} & set(argv))
     if not is_help:
         command_line.take_role(argv, os.environ)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 
 from swapper_project.config import Config
+from swapper_project.process import release
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +21,7 @@ def announce(role: str, listeners: Iterable[Any], *, is_tls: bool, config: Confi
     name = config.target.name if config else None
     log.info(
         _MESSAGES.get(role, "The process listens"),
+        version=release.VERSION,
         addresses=[_shown(listener, is_tls=is_tls) for listener in listeners],
         target="/".join(filter(None, (name.endpoint, name.prefix))) if name else None,
         dry_run=config.dry_run if config else None,

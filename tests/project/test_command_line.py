@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from swapper_project import __version__
 from swapper_project.process.command_line import take_flags
 from tests.support.databases import ROOT
 from tests.support.ports import free_port, wait_until
@@ -46,6 +47,11 @@ def test_prepare_takes_the_flags_of_all_commands(tmp_path: Path, monkeypatch: py
     run_manage("prepare", "--config", str(config), "--data-dir", str(tmp_path / "data"))
 
     assert list((tmp_path / "data").glob("*.sqlite3"))
+
+
+@pytest.mark.parametrize("argument", ["version", "--version"])
+def test_the_release_is_shown_without_any_setting(argument: str) -> None:
+    assert run_manage(argument).stdout == f"k8s-image-swapper {__version__}\n"
 
 
 @pytest.mark.parametrize(

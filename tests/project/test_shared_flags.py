@@ -15,6 +15,7 @@ COMMANDS: dict[str, list[str]] = {
     "config": ["config", "check"],
     "explain": ["explain", "-"],
     "mirror": ["mirror", "docker.io/library/app:1"],
+    "policies": ["policies"],
     "prepare": ["prepare"],
     "up": ["up"],
     "web": ["web"],

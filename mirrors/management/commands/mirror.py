@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management import CommandParser
+from django.core.management import CommandError, CommandParser
 from django.db import close_old_connections, connection
 
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
+from mirrors.management.own_images import helm_values, own_images
 from mirrors.management.show_copies import show_on
 from mirrors.models import Priority, Trigger
 from mirrors.registries.allowed import AllowedSources
@@ -30,7 +31,7 @@ from mirrors.services.config_rows import sync_config
 from mirrors.services.orders import PROBLEMS
 from swapper_project import config as configuration
 from swapper_project.config import Config, ConfigSource
-from swapper_project.process import configured, logs
+from swapper_project.process import configured, logs, release
 from swapper_project.process.base_command import ConfiguredCommand, environment_with
 
 LOOK_EVERY = 0.25
@@ -44,14 +45,26 @@ class Command(ConfiguredCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "images", nargs="+", metavar="IMAGE", help="as in a pod: nginx:1.27, ghcr.io/org/app@sha256:…"
+            "images", nargs="*", metavar="IMAGE", help="as in a pod: nginx:1.27, ghcr.io/org/app@sha256:…"
+        )
+        parser.add_argument(
+            "--self",
+            action="store_true",
+            dest="own",
+            help="mirror the images of this installation, and print the Helm values that run them from the mirror",
+        )
+        parser.add_argument(
+            "--release", default=release.VERSION, metavar="VERSION", help="for --self: another release, for an upgrade"
         )
         parser.add_argument(
             "--json", action="store_true", dest="as_json", help="one JSON object for each image at the end"
         )
         parser.add_argument("--queue", action="store_true", help="only request the copies; workers run them")
 
-    def handle(self, *, images: list[str], as_json: bool, queue: bool, **options: Any) -> None:
+    def handle(self, *, images: list[str], own: bool, as_json: bool, queue: bool, **options: Any) -> None:
+        images = [*images, *(own_images(options["release"]) if own else ())]
+        if not images:
+            raise CommandError("Name an image, or --self for the images of this installation.")
         source = _config_source(options["config"])
         logs.configure(source.current.log_level, source.current.log_format)
         refs, refused = _parse(images, source.current)
@@ -67,7 +80,7 @@ class Command(ConfiguredCommand):
         views = (
             job_snapshots.look(ids)
             if queue or not ids
-            else _carry_out(source, ids, sys.stderr if as_json else sys.stdout)
+            else _carry_out(source, ids, sys.stderr if as_json or own else sys.stdout)
         )
         self._tell(views, as_json=as_json, queued=queue)
         if refused and not ids:
@@ -75,6 +88,8 @@ class Command(ConfiguredCommand):
         wanted = {"succeeded", "pending", "running"} if queue else {"succeeded"}
         if refused or not all(view.status in wanted for view in views):
             sys.exit(1)
+        if own and not (as_json or queue):
+            self.stdout.write(helm_values(options["release"], source.current.target.name), ending="")
 
     def _tell(self, views: Sequence[JobView], *, as_json: bool, queued: bool) -> None:
         for view in views:

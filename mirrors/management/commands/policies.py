@@ -1,0 +1,66 @@
+"""``manage.py policies``: what policies that match image names need, for the configured target."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management import CommandParser
+
+from mirrors.management.image_policies import kyverno_policy, mirror_prefixes
+from mirrors.registries.sources import source_entries
+from mirrors.selectors import operator_sources
+from mirrors.selectors.source_hosts import mirrored_hosts
+from swapper_project.config import Config
+from swapper_project.process import configured
+from swapper_project.process.base_command import ConfiguredCommand, environment_with
+
+
+class Command(ConfiguredCommand):
+    help = (
+        "Print what policies that match image names (Kyverno, Gatekeeper and others) need once images are swapped: "
+        "the prefixes of images at the mirror, of their sources, and a ClusterPolicy of Kyverno."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--format",
+            choices=("text", "prefixes", "kyverno", "json"),
+            default="text",
+            help="prefixes: those of the mirror alone, one a line; kyverno: the policy alone; text (default): all",
+        )
+
+    def handle(self, *, config: Path | None, format: str, **options: Any) -> None:
+        loaded = configured.load(environment_with(config))
+        hosts = _hosts(loaded)
+        self.stdout.write(_printed(format, mirror_prefixes(loaded.target.name, hosts), [f"{host}/" for host in hosts]))
+
+
+def _hosts(config: Config) -> list[str]:
+    """Sources that are mirrored already, and those that are configured by name."""
+    target = config.target.name
+    named = {entry.host for entry in (*source_entries(config), *operator_sources()) if "*" not in entry.host}
+    return sorted(named.union(mirrored_hosts(endpoint=target.endpoint, prefix=target.prefix)))
+
+
+def _printed(format: str, mirror: Sequence[str], sources: Sequence[str]) -> str:
+    match format:
+        case "prefixes":
+            return "\n".join(mirror)
+        case "kyverno":
+            return kyverno_policy([*mirror, *sources]).rstrip()
+        case "json":
+            return json.dumps({"mirror": mirror, "sources": sources})
+    return "\n".join(
+        [
+            "# Review these names: they are the registries that pods have used, and those that are configured.",
+            "# Images from the mirror begin with:",
+            *(f"#   {prefix}" for prefix in mirror),
+            "# Images that are not mirrored yet begin with (Docker Hub's are often written without it):",
+            *(f"#   {prefix}" for prefix in sources or ["any registry: nothing is mirrored yet"]),
+            "# A policy of Kyverno that reports all others; failureAction: Enforce refuses them.",
+            kyverno_policy([*mirror, *sources]).rstrip(),
+        ]
+    )

@@ -1,0 +1,146 @@
+"""The examples for Terraform: their policies, and the values that they give to the chart."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from swapper_project import config
+from tests.deploy.terraform import block, fill, load
+from tests.docs.markdown import blocks
+from tests.support.databases import ROOT
+from tests.support.helm import CHART, render
+
+EXAMPLES = ROOT / "deploy/terraform"
+EKS, GKE = load(EXAMPLES / "eks"), load(EXAMPLES / "gke")
+BOTH = pytest.mark.parametrize("loaded", [EKS, GKE], ids=["eks", "gke"])
+
+SAMPLES = {
+    "var.dry_run": "true",
+    "var.region": "eu-central-1",
+    "var.location": "europe-west3",
+    "var.project_id": "gcp-project-123",
+    "data.aws_caller_identity.current.account_id": "012345678901",
+    "aws_iam_role.k8s_image_swapper.arn": "arn:aws:iam::012345678901:role/test-k8s-image-swapper",
+    "google_artifact_registry_repository.mirror.repository_id": "main",
+    "google_service_account.k8s_image_swapper.email": "k8s-image-swapper@gcp-project-123.iam.gserviceaccount.com",
+}
+ACCOUNT_OF_POD = {
+    "eks": {"eks.amazonaws.com/role-arn": SAMPLES["aws_iam_role.k8s_image_swapper.arn"]},
+    "gke": {"iam.gke.io/gcp-service-account": SAMPLES["google_service_account.k8s_image_swapper.email"]},
+}
+
+
+def release(loaded: dict[str, list[Any]]) -> dict[str, Any]:
+    return block(loaded, "resource", "helm_release", "k8s_image_swapper")
+
+
+def values(loaded: dict[str, list[Any]]) -> dict[str, Any]:
+    """What Helm gets, with samples for what Terraform fills in."""
+    (text,) = release(loaded)["values"]
+    filled: dict[str, Any] = yaml.safe_load(fill(text, SAMPLES))
+    return filled
+
+
+@BOTH
+def test_the_release_is_that_of_the_guide(loaded: dict[str, list[Any]]) -> None:
+    assert block(loaded, "variable", "namespace")["default"] == "kube-system"
+    assert release(loaded)["keyring"] == ""
+    given = values(loaded)
+    assert len(given["config"]["source"]["filters"]) == 2
+    assert given["secretReader"] == {"enabled": True}
+    assert given["serviceAccount"]["create"] is True
+
+
+@pytest.mark.parametrize(("loaded", "name"), [(EKS, "eks"), (GKE, "gke")], ids=["eks", "gke"])
+def test_the_service_account_has_the_identity_of_the_cloud(loaded: dict[str, list[Any]], name: str) -> None:
+    assert values(loaded)["serviceAccount"]["annotations"] == ACCOUNT_OF_POD[name]
+
+
+@BOTH
+def test_the_configuration_loads(loaded: dict[str, list[Any]]) -> None:
+    parsed = config.parse(yaml.safe_dump(values(loaded)["config"]))
+
+    assert parsed.dry_run and len(parsed.source.filters) == 2
+    assert not parsed.warnings
+
+
+@BOTH
+def test_versions_of_terraform_and_of_each_provider_are_bounded(loaded: dict[str, list[Any]]) -> None:
+    (terraform,) = loaded["terraform"]
+    (providers,) = terraform["required_providers"]
+    used = {next(iter(provider)) for provider in loaded["provider"]}
+
+    assert terraform["required_version"]
+    assert used == set(providers)
+    assert all(">=" in p["version"] and "<" in p["version"].replace("<=", "") for p in providers.values())
+
+
+@BOTH
+def test_each_variable_is_used_and_described(loaded: dict[str, list[Any]]) -> None:
+    name = "eks" if loaded is EKS else "gke"
+    text = "".join(path.read_text() for path in (EXAMPLES / name).glob("*.tf"))
+    for variable in loaded["variable"]:
+        ((key, body),) = variable.items()
+        assert f"var.{key}" in text
+        assert body["description"]
+
+
+def test_the_role_may_do_what_the_documentation_asks_for() -> None:
+    registry = block(EKS, "data", "aws_iam_policy_document", "registry")
+    given = {action for statement in registry["statement"] for action in statement["actions"]}
+    (documented,) = [
+        json.loads(found.text) for found in blocks(ROOT / "docs/aws.md") if "ecr:UploadLayerPart" in found.text
+    ]
+    asked: set[str] = set()
+    for statement in documented["Statement"]:
+        actions = statement["Action"]
+        asked.update([actions] if isinstance(actions, str) else actions)
+
+    assert given == asked
+
+
+def test_only_the_service_account_may_take_the_role() -> None:
+    trust = block(EKS, "data", "aws_iam_policy_document", "trust")
+    (statement,) = trust["statement"]
+    conditions = {found["variable"].rpartition(":")[2]: found["values"] for found in statement["condition"]}
+
+    assert statement["actions"] == ["sts:AssumeRoleWithWebIdentity"]
+    assert conditions == {
+        "sub": ["system:serviceaccount:${var.namespace}:${var.name}"],
+        "aud": ["sts.amazonaws.com"],
+    }
+
+
+def test_google_accounts_may_do_what_the_documentation_asks_for() -> None:
+    member = "google_artifact_registry_repository_iam_member"
+    roles = {name: block(GKE, "resource", member, name)["role"] for name in ("nodes", "writer")}
+    identity = block(GKE, "resource", "google_service_account_iam_member", "workload_identity")
+    firewall = block(GKE, "resource", "google_compute_firewall", "webhook")
+
+    assert roles == {"nodes": "roles/artifactregistry.reader", "writer": "roles/artifactregistry.writer"}
+    assert identity["role"] == "roles/iam.workloadIdentityUser"
+    assert identity["member"].endswith("svc.id.goog[${var.namespace}/${var.name}]")
+    assert firewall["allow"] == [{"protocol": "tcp", "ports": ["8443"]}]
+
+
+@pytest.mark.parametrize(("loaded", "name"), [(EKS, "eks"), (GKE, "gke")], ids=["eks", "gke"])
+def test_the_values_render_with_the_chart(loaded: dict[str, list[Any]], name: str) -> None:
+    manifests = render(values(loaded), namespace="kube-system")
+
+    assert manifests.get("ServiceAccount")["metadata"]["annotations"] == ACCOUNT_OF_POD[name]
+    target = config.parse(manifests.config_text).target.name.endpoint
+    assert target == {
+        "eks": "012345678901.dkr.ecr.eu-central-1.amazonaws.com",
+        "gke": "europe-west3-docker.pkg.dev",
+    }[name]  # fmt: skip
+
+
+@BOTH
+def test_the_version_is_that_of_the_chart(loaded: dict[str, list[Any]]) -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+
+    assert block(loaded, "variable", "chart_version")["default"] == version

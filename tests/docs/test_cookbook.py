@@ -1,0 +1,53 @@
+"""Each recipe of the cookbook compiles, and matches and does not match the pods beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+
+from mirrors.filters import ReviewBudget, compile_filter
+from mirrors.filters.quotes import quotes_warning
+from tests.docs.markdown import blocks
+from tests.support.databases import ROOT
+
+PAGE = ROOT / "docs/cookbook.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    query: str
+    pods: dict[str, dict[str, Any]]
+
+    def answer(self, pod: str) -> bool:
+        found = self.pods[pod]
+        data = {"obj": found, "container": found["spec"]["containers"][0]}
+        return compile_filter("recipe", self.query).matches(data, ReviewBudget())
+
+
+def recipes() -> list[Recipe]:
+    """Queries and the pods that follow each of them."""
+    found = list(blocks(PAGE))
+    queries = [block.text.strip() for block in found if block.language == "jmespath"]
+    pods = [yaml.safe_load(block.text) for block in found if block.language == 'yaml title="pods"']
+    return [Recipe(query, pair) for query, pair in zip(queries, pods, strict=True)]
+
+
+RECIPES = recipes()
+EACH = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.query[:50])
+
+
+@EACH
+def test_a_recipe_matches_one_pod_and_not_the_other(recipe: Recipe) -> None:
+    assert (recipe.answer("matches"), recipe.answer("does not match")) == (True, False)
+
+
+@EACH
+def test_a_recipe_has_no_text_in_double_quotes(recipe: Recipe) -> None:
+    assert quotes_warning(recipe.query) == ""
+
+
+def test_there_are_a_dozen() -> None:
+    assert len(RECIPES) >= 12

@@ -1,0 +1,84 @@
+"""The documentation builds strictly into a site that works without any other host."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support.databases import ROOT
+from tools.diagrams.pictures import PICTURES
+
+LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
+"""Elements that make a browser load something, with the attribute that says from where."""
+NOT_LOADED = {"canonical", "next", "prev", "alternate"}
+"""Relations of links that are not followed by themselves."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built as `make docs` builds it."""
+    directory = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(directory)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return directory
+
+
+class _Loads(HTMLParser):
+    """Addresses that a page loads by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in LOADED and not NOT_LOADED & set((given.get("rel") or "").split()):
+            self.found.append(given.get(LOADED[tag]) or "")
+
+
+def loads(page: Path) -> list[str]:
+    parser = _Loads()
+    parser.feed(page.read_text())
+    return parser.found
+
+
+def pages(site: Path) -> Iterator[Path]:
+    found = sorted(site.rglob("*.html"))
+    assert len(found) > 20
+    yield from found
+
+
+def test_pages_load_nothing_from_other_hosts(site: Path) -> None:
+    assert [(page.name, url) for page in pages(site) for url in loads(page) if re.match(r"(\w+:)?//", url)] == []
+
+
+def test_styles_load_nothing_from_other_hosts(site: Path) -> None:
+    for style in site.rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)\"']+", style.read_text()), style.name
+
+
+def test_no_page_asks_github_for_its_stars(site: Path) -> None:
+    """Material does that in the browser where a repository is configured."""
+    assert [page for page in pages(site) if 'data-md-component="source"' in page.read_text()] == []
+
+
+def test_each_page_is_in_the_navigation() -> None:
+    """mkdocs reports others; so it stays configured."""
+    text = (ROOT / "mkdocs.yml").read_text()
+    validation = yaml.safe_load(re.split(r"^nav:", text.partition("\nvalidation:")[2], flags=re.MULTILINE)[0])
+
+    assert validation["nav"]["omitted_files"] == "warn"
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_what_its_program_draws(name: str) -> None:
+    """After a change: python -m tools.diagrams"""
+    assert (ROOT / "docs/images" / name).read_text() == PICTURES[name].svg()

@@ -1,0 +1,106 @@
+"""``manage.py policies``: names of images that policies have to admit, from what is mirrored and configured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import call_command
+
+from mirrors.models import ImageMapping, ManagedBy, Registry, RegistryRole
+from tests.jobs.support import order
+from tests.support.system import write_config
+
+pytestmark = pytest.mark.django_db
+
+TARGET = "registry.example.com:5000"
+Print = Callable[..., str]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    hosts = ("registry.internal:5000", "*.lab.internal")
+    return write_config(
+        tmp_path / "config.yaml",
+        target=TARGET,
+        source={"registries": [{"type": "oci", "host": host} for host in hosts]},
+    )
+
+
+@pytest.fixture
+def policies(config: Path, capsys: pytest.CaptureFixture[str]) -> Print:
+    """The command, with the configuration file of this test."""
+
+    def run(*arguments: str) -> str:
+        call_command("policies", "--config", str(config), *arguments)
+        return capsys.readouterr().out
+
+    return run
+
+
+def patterns_of(policy: dict[str, Any]) -> dict[str, list[str]]:
+    """What a policy admits, by kind of container."""
+    (rule,) = policy["spec"]["rules"]
+    spec = rule["validate"]["pattern"]["spec"]
+    return {kind: images[0]["image"].split(" | ") for kind, images in spec.items()}
+
+
+def test_prefixes_are_those_of_mirrored_and_configured_sources(policies: Print) -> None:
+    for image in ("nginx:1.27", "ghcr.io/org/app:1", "ghcr.io/org/other@sha256:" + "a" * 64):
+        order(image, target=TARGET)
+
+    assert policies("--format", "prefixes").split() == [
+        f"{TARGET}/docker.io/",
+        f"{TARGET}/ghcr.io/",
+        f"{TARGET}/registry.internal_5000/",
+    ]
+
+
+def test_a_registry_that_operators_have_added_is_named(policies: Print) -> None:
+    Registry.objects.create(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, endpoint="quay.io", kind="oci")
+
+    assert f"{TARGET}/quay.io/" in policies("--format", "prefixes").split()
+
+
+def test_the_policy_admits_each_image_as_the_webhook_writes_it(policies: Print) -> None:
+    for image in (
+        "nginx:1.27",
+        "ghcr.io/org/app:1",
+        "registry.internal:5000/team/app:2",
+        "docker.io/" + "a/" * 99 + "b",
+    ):
+        order(image, target=TARGET)
+    patterns = patterns_of(yaml.safe_load(policies("--format", "kyverno")))
+
+    assert list(patterns) == ["containers", "=(initContainers)", "=(ephemeralContainers)"]
+    for admitted in patterns.values():
+        for mapping in ImageMapping.objects.all():
+            assert any(fnmatchcase(mapping.target, pattern) for pattern in admitted)
+            assert any(fnmatchcase(mapping.source, pattern) for pattern in admitted)
+        assert not any(fnmatchcase(f"{TARGET}/quay.io/app:1", pattern) for pattern in admitted)
+        assert not any(fnmatchcase("evil.example/app:1", pattern) for pattern in admitted)
+
+
+def test_all_of_the_output_can_be_applied(policies: Print) -> None:
+    printed = policies()
+
+    assert f"#   {TARGET}/registry.internal_5000/" in printed.splitlines()
+    assert yaml.safe_load(printed) == yaml.safe_load(policies("--format", "kyverno"))
+
+
+def test_the_same_for_programs(policies: Print) -> None:
+    assert json.loads(policies("--format", "json")) == {
+        "mirror": [f"{TARGET}/registry.internal_5000/"],
+        "sources": ["registry.internal:5000/"],
+    }
+
+
+def test_an_installation_that_mirrors_nothing_yet_gets_the_whole_mirror(config: Path, policies: Print) -> None:
+    write_config(config, target=TARGET, prefix="mirror")
+
+    assert policies("--format", "prefixes").split() == [f"{TARGET}/mirror/"]
