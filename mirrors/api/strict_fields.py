@@ -20,7 +20,7 @@ class StrictFields(serializers.Serializer[Any]):
 
 
 class NamedChoiceField(serializers.ChoiceField):
-    """Tells which choices there are."""
+    """Its error lists the choices."""
 
     def fail(self, key: str, **kwargs: Any) -> Any:
         if key == "invalid_choice":

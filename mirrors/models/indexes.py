@@ -51,7 +51,7 @@ class RemoveIndexAside(RemoveIndex):
 
 
 def ensure_search(connection: BaseDatabaseWrapper) -> None:
-    """Make what is missing of the indexes for search. Where pg_trgm may not be made, say so and go on without.
+    """Make what is missing of the indexes for search. Where pg_trgm may not be created, say so and continue without.
 
     SQLite needs none at its sizes. Harmless to call again, and from several places at once.
     """

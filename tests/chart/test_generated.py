@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tomllib
 
 import pytest
 import yaml
 
 from swapper_project import config
+from swapper_project.process.release import VERSION
 from tests.support.databases import ROOT
 from tests.support.helm import CHART
 from tools.chart import comments, generated
@@ -57,10 +57,8 @@ def test_the_readme_has_each_value() -> None:
 
 def test_versions_are_those_of_the_product() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
-    product = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-    assert chart["appVersion"] == product["version"]
-    assert f"k8s-image-swapper:{product['version']}" in chart["annotations"]["artifacthub.io/images"]
+    assert chart["appVersion"] == VERSION
+    assert f"k8s-image-swapper:{VERSION}" in chart["annotations"]["artifacthub.io/images"]
     assert f"{VALUES['postgresql']['image']['repository']}:17" in chart["annotations"]["artifacthub.io/images"]
 
 
