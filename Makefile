@@ -26,13 +26,13 @@ test: $(STAMP) tools  ## all tests, on SQLite, on Postgres and in the browser
 	$(BIN)/python -m tests.run_all $(ARGS)
 
 test-sqlite: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser and not image" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser and not image and not cluster" $(ARGS)
 
 test-fast: $(STAMP)  ## what needs no server and no process of its own, in a minute
 	$(BIN)/python -m pytest -q -n 2 -m "fast and not browser" $(ARGS)
 
 test-postgres: $(STAMP)
-	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m database $(ARGS)
+	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m "database and not cluster and not image" $(ARGS)
 
 test-browser: $(STAMP)  ## an operator's stories on the running system, in Chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser $(ARGS)
@@ -41,7 +41,7 @@ test-image: $(STAMP)  ## the container image, built and run; needs root, buildah
 	$(BIN)/python -m pytest -m image $(ARGS)
 
 test-e2e: $(STAMP) tools  ## the chart on a real API server with its controllers
-	$(BIN)/python -m pytest tests/e2e $(ARGS)
+	$(BIN)/python -m pytest -m cluster $(ARGS)
 
 screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up data; ARGS=NAME makes that one alone
 	$(BIN)/python -m tests.tools chromium postgres

@@ -39,8 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         starts_servers = vars(getattr(item, "module", None) or item).keys() & STARTS_SERVERS or fixtures & SERVERS
-        if not starts_servers and "scale" not in item.path.parts:
+        if not starts_servers and not {"scale", "e2e"} & set(item.path.parts):
             item.add_marker("fast")
+        if "e2e" in item.path.parts:
+            item.add_marker("cluster")
         if fixtures & {"db", "transactional_db", "database_url"} or item.get_closest_marker("django_db"):
             item.add_marker("database")
 

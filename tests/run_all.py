@@ -1,5 +1,5 @@
-"""All suites: on SQLite, what depends on the database on Postgres, in the browser, and
-in the container image. Their counts come last."""
+"""All suites: on SQLite, what depends on the database on Postgres, in the browser, in
+the container image, and on a real API server. Their counts come last."""
 
 from __future__ import annotations
 
@@ -37,17 +37,18 @@ def main() -> int:
     extra = sys.argv[1:]
     processes = os.environ.get("SWAPPER_TEST_PROCESSES", "3")
     spread = ["-n", processes, "--dist", "worksteal", *extra]
-    runs = [run("All tests, on SQLite", ["-m", "not browser and not image", *spread])]
+    runs = [run("All tests, on SQLite", ["-m", "not browser and not image and not cluster", *spread])]
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
     else:
-        arguments = ["-m", "database", *spread]
+        arguments = ["-m", "database and not cluster and not image", *spread]
         runs.append(run("What depends on the database, on Postgres", arguments, SWAPPER_TEST_DATABASE="postgres"))
     # Each process starts a whole system and a browser: few of them, and each with whole files.
     runs.append(
         run("In the browser", ["-m", "browser", "-n", str(min(2, int(processes))), "--dist", "loadfile", *extra])
     )
     runs.append(run("The container image", ["-m", "image", *extra]))
+    runs.append(run("On a real API server with its controllers", ["-m", "cluster", *extra]))
     total = {kind: sum(counts.get(kind, 0) for _, counts in runs) for kind in ("passed", "failed", "skipped")}
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
     statuses = {status for status, _ in runs}

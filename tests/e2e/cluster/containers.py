@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
+from swapper_project.process.parent_death import follower
 from tests.e2e.cluster.api import Api, decoded
 from tests.e2e.cluster.volumes import MissingError, Volumes
 from tests.support.databases import ROOT
@@ -131,8 +134,19 @@ def _own(
         base |= dict(zip(("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"), _api_server(kubeconfig), strict=True))
     with log.open("ab") as file:
         return subprocess.Popen(
-            command, cwd=ROOT, env={**base, **environment}, stdout=file, stderr=file, start_new_session=True
+            command,
+            cwd=ROOT,
+            env={**base, **environment},
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            preexec_fn=_ends_with_us(),
         )
+
+
+def _ends_with_us() -> Callable[[], None]:
+    """However the test runner ends, no container is left."""
+    return partial(follower(signal.SIGKILL), os.getpid())
 
 
 def _inside(directory: Path) -> list[str]:
@@ -168,4 +182,6 @@ def _postgres(environment: Mapping[str, str], log: Path, address: str) -> subpro
     options = [f"listen_addresses={address}", "port=5432", f"unix_socket_directories={place}", *OPTIONS]
     server = [str(postgres_bin() / "postgres"), "-D", str(data), *(part for o in options for part in ("-c", o))]
     with log.open("ab") as file:
-        return subprocess.Popen([*run, *server], stdout=file, stderr=file, cwd=place, start_new_session=True)
+        return subprocess.Popen(
+            [*run, *server], stdout=file, stderr=file, cwd=place, start_new_session=True, preexec_fn=_ends_with_us()
+        )

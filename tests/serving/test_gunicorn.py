@@ -1,0 +1,65 @@
+"""gunicorn's internals that our worker and connection build on: an update that renames one fails here, by its name."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from gunicorn.workers import base, gthread
+
+from swapper_project.serving import connection, worker
+from tests.support.databases import ROOT
+
+PINNED = "27.0"
+"""The minor version that these internals were read in. To raise it, run tests/serving and read gthread.py's changes."""
+
+
+def uses(module: ModuleType) -> set[str]:
+    """Attributes of ``self`` that a module's classes use and do not define themselves."""
+    tree = ast.parse(inspect.getsource(module))
+    used: set[str] = set()
+    defined: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            defined.add(node.name)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            defined.add(node.target.id)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+            (defined if isinstance(node.ctx, ast.Store) else used).add(node.attr)
+    return used - defined
+
+
+def provides(*modules: ModuleType) -> set[str]:
+    """Methods and attributes of gunicorn's classes."""
+    found: set[str] = set()
+    for module in modules:
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.FunctionDef):
+                found.add(node.name)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found.add(node.attr)
+    return found
+
+
+@pytest.mark.parametrize("module", [worker, connection], ids=["worker", "connection"])
+def test_what_we_use_of_gunicorn_is_there(module: ModuleType) -> None:
+    missing = uses(module) - provides(gthread, base)
+
+    assert missing == set(), f"gunicorn {version('gunicorn')} has none of these any more"
+
+
+def test_what_gunicorn_calls_is_ours() -> None:
+    """Methods that we replace are still called by that name."""
+    ours = {name for name, value in vars(worker.PatientWorker).items() if inspect.isfunction(value)}
+    replaced = {name for name in ours if not name.startswith("_") and hasattr(gthread.ThreadWorker, name)}
+
+    assert {"accept", "finish_request"} <= replaced
+
+
+def test_gunicorn_is_pinned_to_the_minor_version() -> None:
+    assert version("gunicorn").startswith(f"{PINNED}.")
+    assert f'"gunicorn=={PINNED}.*"' in Path(ROOT / "pyproject.toml").read_text()
