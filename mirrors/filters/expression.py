@@ -120,7 +120,7 @@ _TOO_DEEP = (
 
 
 class _Parser(Parser):
-    """Keeps its trees to itself: those of the module-wide cache are shared with whoever else uses jmespath."""
+    """Keeps its trees to itself: those of the module-wide cache are shared with other users of jmespath."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class _Parser(Parser):
 
 
 class _Interpreter(TreeInterpreter):
-    """Evaluates once, counting down from ``left``; made anew for each evaluation, hence the bare constructor."""
+    """Evaluates once, counting down from ``left``; created for each evaluation, hence the bare constructor."""
 
     _functions = Functions()
     _dict_cls = dict

@@ -9,7 +9,7 @@ from jmespath.lexer import Lexer
 
 _COMPARATORS: Final = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 _BEGIN: Final = frozenset({"", "lparen", "filter", "and", "or", "not", "comma", "pipe"})
-"""What may stand before a whole operand, beside a comparator."""
+"""What may precede a whole operand, beside a comparator."""
 
 _END: Final = frozenset({"eof", "rparen", "rbracket", "and", "or", "comma", "pipe"})
 _ROOT: Final = frozenset({"obj", "container"})

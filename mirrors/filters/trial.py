@@ -18,7 +18,7 @@ from mirrors.kubernetes.pods import ImageSlot, Json
 
 MOST_IMAGES: Final = 100
 BUDGET: Final = "filter-budget"
-"""Stands for the filter that decides where the review's steps are used up: its images are kept too."""
+"""Represents the filter that decides where the review's steps are used up: its images are kept too."""
 
 SECONDS: Final = 2.0
 STEPS: Final = 5_000_000
@@ -60,7 +60,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One image of a pod. ``winner`` names the filter that leaves it alone, or is empty."""
+    """One image of a pod. ``winner`` names the filter that excludes it, or is empty."""
 
     kind: str
     container: str

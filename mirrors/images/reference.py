@@ -37,7 +37,7 @@ _IMAGE_ID = re.compile(r"[a-f0-9]{64}")
 
 
 class InvalidReferenceError(ValueError):
-    """The text is no image reference, host or tag; the message says why."""
+    """The text is not a valid image reference, host or tag; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class ImageRef:
 
     @classmethod
     def parse(cls, text: str) -> ImageRef:
-        """Read a reference as it stands in a pod; raises :class:`InvalidReferenceError`."""
+        """Read a reference as it is in a pod; raises :class:`InvalidReferenceError`."""
         return _parse(text)
 
     @classmethod
@@ -95,7 +95,7 @@ class TargetName:
 
     ``aliases`` are other host names of the same registry (ECR's dual-stack and FIPS endpoints, names in DNS). A host
     without a port is the one with ``default_port``. Raises :class:`InvalidReferenceError` for a host or prefix that can
-    stand in no reference.
+    appear in no reference.
     """
 
     endpoint: str
@@ -170,7 +170,7 @@ def normalise_host(text: str) -> str:
 
 @lru_cache(maxsize=8_192)
 def _address(host: str, default_port: int) -> tuple[str, int]:
-    """What tells registries apart: name or address, and port. An address has several spellings."""
+    """What distinguishes registries: name or address, and port. An address has several spellings."""
     name, _, port = host.partition("]") if host.startswith("[") else host.partition(":")
     number = port.removeprefix(":")
     try:

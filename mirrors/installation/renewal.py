@@ -1,7 +1,7 @@
 """One run of `webhook_certs`: certificates in a Secret, trusted by API servers. Each step may be the first or the last.
 
 Two runs at the same time, or one after another that was interrupted, end with the same result: each change of the
-Secret names the version that it was made from, and whoever was slower begins again with what is there.
+Secret names the version that it was made from, and the slower one begins again with what is there.
 """
 
 from __future__ import annotations

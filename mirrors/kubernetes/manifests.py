@@ -39,7 +39,7 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PodManifest:
-    """A pod as it would be admitted. ``title`` names the object that it stands in."""
+    """A pod as it would be admitted. ``title`` names the object that contains it."""
 
     title: str
     namespace: str

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 SKIP: Final = "k8s-image-swapper/skip"
 MIRROR_POD: Final = "kubernetes.io/config.mirror"
-"""The kubelet's annotation of the pod that stands in the API for a static one."""
+"""The kubelet's annotation of the pod that represents a static one in the API."""
 
 COMPARING_OPERATORS: Final = (
     ("cnpg.io/cluster", None, "CloudNativePG"),
@@ -89,7 +89,7 @@ def slots_of(pod: Json, key: str) -> Iterator[ImageSlot]:
 
 
 def opted_out(pod: Json) -> bool:
-    """Whether the pod asks, by annotation or label, to be left alone."""
+    """Whether the pod asks, by annotation or label, not to be changed."""
     metadata = mapping(pod.get("metadata"))
     return any(mapping(metadata.get(key)).get(SKIP) == "true" for key in ("annotations", "labels"))
 

@@ -22,7 +22,7 @@ from mirrors.kubernetes.yaml_scalars import Plain, resolve
 
 MOST_BYTES: Final = 1 << 20
 MOST_NODES: Final = 50_000
-"""Values of one text, each alias counted with all that it stands for."""
+"""Values of one text, each alias counted with all that it refers to."""
 
 MOST_NESTING: Final = 100
 MOST_DIRECTIVES: Final = 100
@@ -175,7 +175,7 @@ class _Composer:
         if len(self._open) >= MOST_NESTING:
             raise YamlError(TOO_DEEP, mark.line + 1, mark.column + 1)
         self._spend(1, mark)
-        # An alias of it inside it has nothing to stand for yet.
+        # An alias of it inside it has nothing to refer to yet.
         self._anchors.pop(event.anchor, None)
         self._open.append(Collection(mark.line + 1, is_mapping, event.anchor))
 

@@ -1,4 +1,4 @@
-"""What a plain scalar of YAML stands for in Kubernetes (go-yaml v2), and YAML text that reads back as it was."""
+"""What a plain scalar of YAML means in Kubernetes (go-yaml v2), and YAML text that reads back as it was."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Engine:
     """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed.
 
     `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came;
-    `on_remaining(host, pulls)` of each registry that tells how many pulls it still allows. Both from any thread.
+    `on_remaining(host, pulls)` of each registry that reports how many pulls it still allows. Both from any thread.
     """
 
     def __init__(

@@ -33,7 +33,7 @@ class Probe:
         return f"{host} has {len(found)} address{'es' if len(found) > 1 else ''}"
 
     def connection(self) -> str:
-        """An answer over HTTP, with TLS where that is configured; whoever it is that asks."""
+        """An answer over HTTP, with TLS where that is configured, for any client."""
         started = time.monotonic()
         reply = self._ask()
         if reply.status not in (200, 401):

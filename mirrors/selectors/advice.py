@@ -1,6 +1,6 @@
 """What an operator does about a failed copy: one next step, said by the error's message or else by its class.
 
-Whoever raises an error declares by `says_step` whether its message has the step; the job keeps that.
+The code that raises an error declares by `says_step` whether its message has the step; the job keeps that.
 """
 
 from __future__ import annotations

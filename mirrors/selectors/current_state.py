@@ -1,4 +1,4 @@
-"""What stands now: processes that run, hosts that rest, copies under way, and what a page must know beside them."""
+"""The current state: processes that run, hosts that rest, copies under way, and what a page must know beside them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def small_facts() -> SmallFacts:
     """In one query."""
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
-    # Asked of a table that has a row as soon as anything is configured: the answers stand beside it.
+    # Asked of a table that has a row as soon as anything is configured: the answers are beside it.
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
@@ -54,7 +54,7 @@ def hosts(now: datetime) -> dict[str, Any]:
     """Registries that asked us to wait, and what others say is left of their pulls."""
     rests = Q(resting_until__gt=now, resting_until__lte=now + timedelta(seconds=LONGEST_PAUSE))
     heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
-    # A host may have a budget for each log-in: what is told is the one that ends first.
+    # A host may have a budget for each credential: what is shown is the one that ends first.
     known = HostBudget.objects.filter(rests | heard).order_by().values("host")
     told = known.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
     rows = list(told.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS])

@@ -1,6 +1,6 @@
-"""What the configuration file declares, as rows have it; and rows of the database as the file in force has them.
+"""What the configuration file declares, as rows have it; and rows of the database as the active file has them.
 
-Only ``prepare`` and ``up`` write the file's rows. Whoever shows them or decides by them in the web process goes by the
+Only ``prepare`` and ``up`` write the file's rows. Pages, and decisions in the web process, go by the
 file itself, which is followed without a restart.
 """
 
@@ -66,7 +66,7 @@ def filters_of(config: Config) -> list[Filter]:
 
 
 def in_force(model: type[Row]) -> list[Row] | None:
-    """What the file in force declares; None where there is no file to go by: then the database's rows count."""
+    """What the active file declares; None where there is no file to go by: then the database's rows count."""
     source = configured.source()
     if source is None:
         return None
@@ -81,7 +81,7 @@ def key_of(row: Filter | Registry) -> tuple[Any, ...]:
 
 
 def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> None:
-    """Give rows of the database what the file in force says of them; those that it no longer has are disabled. Nothing
+    """Give rows of the database what the active file says of them; those that it no longer has are disabled. Nothing
     is saved. Rows of operators stay as they are, but for those that the file now declares."""
     if declared is None:
         return
@@ -95,7 +95,7 @@ def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> Non
 
 
 def without_row(model: type[Row], declared: Sequence[Row] | None) -> list[Row]:
-    """What the file in force declares and ``prepare`` has not written yet."""
+    """What the active file declares and ``prepare`` has not written yet."""
     if not declared:
         return []
     rows = model._default_manager.values_list(*KEYS[model])

@@ -1,4 +1,4 @@
-"""Filters in force with one more, or with one changed, as they would be asked once it is saved; and the samples of the
+"""Active filters with one more, or with one changed, as they would be asked once it is saved; and the samples of the
 last day to try that on."""
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def impact(asked: Plan) -> Impact:
 
 
 def hits(since: datetime) -> dict[str, int]:
-    """Images that each filter has left alone since then, by its name."""
+    """Images that each filter has excluded since then, by its name."""
     counted = DecisionCount.objects.filter(hour__gte=since).exclude(filter="").order_by()
     return dict(counted.values_list("filter").annotate(n=Sum("images")))
 
@@ -59,7 +59,7 @@ def in_force() -> list[CompiledFilter]:
 
 
 def rows_in_force() -> list[Filter]:
-    """Their rows in that order: the file's as the file in force has them, then the operators' by position."""
+    """Their rows in that order: the file's as the active file has them, then the operators' by position."""
     rows = list(Filter.objects.in_force())
     of_file = declared.in_force(Filter)
     if of_file is None:

@@ -59,7 +59,7 @@ _KNOWN_FIELDS = (
 def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> dict[str, MappingSnapshot]:
     """What is known of images, asked for by ``{source: target}`` (canonical references); unknown ones are left out.
 
-    Where another source owns the target's name, its mapping stands in for the asked one.
+    Where another source owns the target's name, its mapping is given in place of the asked one.
     """
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
     found = list(_known(rows.filter(Q(source__in=targets) | Q(target__in=targets.values()))))
@@ -168,7 +168,7 @@ class QueueLine:
 
 
 def queue() -> list[QueueLine]:
-    """The queue, the most urgent first. Jobs that are over are never counted: they are the many."""
+    """The queue, in the order of priority. Jobs that are over are never counted: they are the many."""
     live = MirrorJob.objects.live().order_by().values_list("status", "priority")
     oldest = Min("available_at", filter=Q(status=JobStatus.PENDING, available_at__lte=Now()))
     counts: dict[tuple[str, int], int] = {}

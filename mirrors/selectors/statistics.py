@@ -41,7 +41,7 @@ BY_HOUR = 48
 """Hours up to which a series has a point an hour; longer ones have one a day."""
 
 COVERAGE_HOURS: Final = (24, 168)
-"""Of these coverage is told whatever the range, each beside the time before it."""
+"""Of these coverage is shown for any range, each beside the time before it."""
 
 Admitted = tuple[int, int]
 """Images admitted that somebody wants mirrored, and how many of them run from the mirror."""
@@ -167,7 +167,7 @@ def _read_copied(since: datetime, is_hourly: bool) -> dict[datetime, int]:
 
 
 def forget() -> None:
-    """Read all anew, also what is over."""
+    """Read everything again, also what is over."""
     _over.clear()
 
 

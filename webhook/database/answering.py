@@ -25,7 +25,7 @@ NAMESPACES: Final = 10_000
 
 
 class Answering:
-    """``quotas`` gives those in force."""
+    """``quotas`` gives the active ones."""
 
     def __init__(self, cache: MappingCache, quotas: Callable[[], Quotas], barrier: ErrorBarrier) -> None:
         self._cache = cache
@@ -39,7 +39,7 @@ class Answering:
         return (self._over_quota.get(namespace) or 0.0) > time.monotonic()
 
     def answer(self, messages: Sequence[Message]) -> None:
-        """Set their futures. Raises what says that the database is away; after any other error they stay open."""
+        """Set their futures. Raises if the database is unavailable; after any other error they stay open."""
         lookups = [m for m in messages if isinstance(m, Lookup)]
         self._barrier.run("look-ups", lambda: self._look_up(lookups))
         for message in messages:

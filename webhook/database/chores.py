@@ -21,7 +21,7 @@ LOGGED_AGAIN: Final = 60.0
 
 
 class ErrorBarrier:
-    """Runs pieces of work whose errors are logged and end there, but for those that say the database is away."""
+    """Runs pieces of work whose errors are logged and end there, but for those that say the database is unavailable."""
 
     def __init__(self) -> None:
         self._logged: LRUCache[tuple[str, str], float] = LRUCache(100)
@@ -50,7 +50,7 @@ class Chore:
         self._every = every
 
     def run_if_due(self, barrier: ErrorBarrier) -> bool:
-        """Whether it was due. Raises what says that the database is away."""
+        """Whether it was due. Raises what says that the database is unavailable."""
         now = time.monotonic()
         if now < self.due_at:
             return False

@@ -26,9 +26,9 @@ class JobWaiters:
         return message in self._waits
 
     def answer(self, new: Sequence[JobWait]) -> None:
-        """Take new ones in, and tell those whose job has ended."""
+        """Take new ones, and answer those whose job has ended."""
         waits = [*self._waits, *new]
-        # Kept first: where the database does not answer, they go on waiting.
+        # Kept first: where the database does not answer, they continue to wait.
         self._waits = waits
         if not waits:
             return

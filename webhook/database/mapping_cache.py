@@ -45,7 +45,7 @@ class Row:
 
 
 class MappingCache:
-    """What this process knows of mappings. ``target`` gives endpoint and prefix of the target in force."""
+    """What this process knows of mappings. ``target`` gives endpoint and prefix of the active target."""
 
     def __init__(self, *, target: Callable[[], tuple[str, str]], on_rows: Callable[[OperatorRows], None]) -> None:
         self._target = target

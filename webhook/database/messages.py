@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class DatabaseUnavailableError(Exception):
-    """The database is away, or its thread has more to do than it may take on."""
+    """The database is unavailable, or its thread has more to do than it may take on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ Message = Lookup | RepositoryLookup | Orders | JobWait
 
 
 def await_result(future: Future[T] | None, timeout: float) -> T | None:
-    """The result, or None where it does not come in time or the other side is away."""
+    """The result, or None if it is not there in time or the other side is unavailable."""
     if future is None:
         return None
     try:

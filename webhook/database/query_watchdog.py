@@ -25,7 +25,7 @@ LOOK_EVERY: Final = 0.5
 
 
 class QueryWatchdog:
-    """Watches the work of one thread with its connection. ``seconds`` tells how long it has been at one statement."""
+    """Watches the work of one thread with its connection. ``seconds`` is how long it has been at one statement."""
 
     def __init__(self) -> None:
         self._began: float | None = None

@@ -42,7 +42,7 @@ REST: Final = (0.5, 5.0)
 """Seconds without a try after a database error: the first time, and at most."""
 
 STUCK_AFTER: Final = 1.0
-"""Seconds of one turn after which the database is taken to be away."""
+"""Seconds of one turn after which the database counts as unavailable."""
 
 CONNECTED_WITHIN: Final = 1.0
 LOADED_WITHIN: Final = 5.0
@@ -51,7 +51,7 @@ mappings seen most recently."""
 
 
 class DatabaseThread:
-    """``target`` gives endpoint and prefix of the target in force, ``quotas`` those in force; ``on_rows`` takes
+    """``target`` gives endpoint and prefix of the active target, ``quotas`` the active ones; ``on_rows`` takes
     operators' rows; ``facts`` is what this webhook reports of itself, where it is one. ``loads``: the mappings seen
     most recently are brought into memory before anybody asks."""
 
@@ -76,7 +76,7 @@ class DatabaseThread:
         self._failures = 0
         self._next_try = 0.0
         # In this order: answers are written before they are polled, so that what is read again is not older than what
-        # is in memory; and a poll tells from when on changes of what is loaded are followed.
+        # is in memory; and a poll sets the time from which changes of what is loaded are followed.
         self._chores = [
             Chore("answers", self._write_answers, POLL_EVERY),
             Chore("changes", self._cache.poll, POLL_EVERY),
@@ -173,7 +173,7 @@ class DatabaseThread:
             except AWAY as error:
                 self._rest(error)
             except Exception as error:
-                # Met before any work could be told from another: rest as well, or it is met without a pause.
+                # Met before any work could be distinguished from another: rest as well, or it is met without a pause.
                 log.exception("An error occurred in the database thread; it continues")
                 self._rest(error)
             for message in batch:
@@ -188,7 +188,7 @@ class DatabaseThread:
         return due - time.monotonic()
 
     def _turn(self, batch: list[Message]) -> None:
-        """Answer, and do what is due; what comes in meanwhile goes before the next chore, and is added to the batch."""
+        """Answer, and do what is due; what arrives meanwhile goes before the next chore, and is added to the batch."""
         self._cache.find_registry()
         self._answering.answer(batch)
         for chore in self._chores:

@@ -63,7 +63,7 @@ class Knowledge:
 class Decision:
     """The outcome for one image. ``target`` is set as soon as it has a name at the target registry.
 
-    ``would`` is the reason it would have had, where dry run or the kill switch stands in the way of a swap.
+    ``would`` is the reason it would have had, if dry run or the kill switch prevents a swap.
     """
 
     slot: ImageSlot
@@ -208,7 +208,7 @@ ALWAYS_REFRESH_AGE: Final = 60.0
 
 
 def swapped_reference(image: str, target: TargetName) -> str:
-    """What a pod's image string becomes when it is swapped; empty where it is no reference."""
+    """What a pod's image string becomes when it is swapped; empty if it is not a valid reference."""
     try:
         return str(target.retarget(ImageRef.parse(image)))
     except InvalidReferenceError:

@@ -74,7 +74,7 @@ def _annotations(pod: Json) -> object:
 
 
 def _annotate(pod: Json, text: str | None) -> list[Operation]:
-    """Add the annotation with the parents that are missing, or take it away; nothing where a parent is no object."""
+    """Add the annotation with the parents that are missing, or take it away; nothing if a parent is not an object."""
     if text is None:
         return [{"op": "remove", "path": POINTER}]
     metadata = pod.get("metadata")

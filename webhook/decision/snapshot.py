@@ -58,7 +58,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """The snapshot in force, and what brings it up to date."""
+    """The active snapshot, and what brings it up to date."""
 
     def __init__(self, *, source: ConfigSource, environment: Environment) -> None:
         self._source = source
@@ -83,11 +83,11 @@ class Snapshots:
 
     @property
     def problem(self) -> str | None:
-        """Why what the configuration file now holds is not in force."""
+        """Why what the configuration file now holds is not active."""
         return self._source.problem
 
     def target(self) -> tuple[str, str]:
-        """Endpoint and prefix of the target in force."""
+        """Endpoint and prefix of the active target."""
         name = self.current.policy.target
         return name.endpoint, name.prefix
 

@@ -33,7 +33,7 @@ MOVABLE: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
 
 @dataclass(frozen=True, slots=True)
 class ExplainedImage:
-    """One image of a pod. ``would`` is the reason that dry run or the kill switch stands before."""
+    """One image of a pod. ``would`` is the reason without dry run and kill switch."""
 
     container: str
     image: str

@@ -65,7 +65,7 @@ class KnowledgeGatherer:
 
     def await_database(self, future: Future[T], limits: ReviewLimits) -> T | None:
         """A look-up's answer: for a moment without a place among those who wait, after that with one. None where there
-        is none in time, or the database is away; raises NoPlaceError where all places are taken."""
+        is not in time, or the database is unavailable; raises NoPlaceError where all places are taken."""
         answer = await_result(future, limits.left(WITHOUT_A_PLACE))
         if future.done():
             return answer
@@ -197,7 +197,7 @@ class KnowledgeGatherer:
 
     def _with_answer(self, known: Knowledge, row: Row, answer: ProbeAnswer | None, limits: ReviewLimits) -> Knowledge:
         if answer is None or answer.state == "unknown":
-            # Nobody there to ask: what was known before stands, as long as it was known to be there.
+            # Nobody there to ask: what was known before counts, as long as it was known to be there.
             if known.existence == "present" and not (answer is None or answer.away):
                 return replace(known, existence="unknown", stale=False)
             return known if known.existence == "present" else replace(known, existence="unknown")

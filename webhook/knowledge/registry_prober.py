@@ -87,7 +87,7 @@ class RegistryProber:
 
     def _shared(self, key: tuple[ImageRef, bool], *, later: bool) -> Future[ProbeAnswer] | None:
         """The question that is under way already. Nobody waits behind those that nobody waits for: one of them that
-        has no thread yet is asked by whoever waits, and finds the answer there."""
+        has no thread yet is asked by the review that waits, and finds the answer there."""
         future = self._later_under_way.get(key)
         if future is not None and (later or future.running()):
             return future

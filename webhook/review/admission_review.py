@@ -27,7 +27,7 @@ VERSIONS: Final = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
 
 
 class ReviewError(ValueError):
-    """The body is no AdmissionReview; the message names what is wrong with it."""
+    """The body is not an AdmissionReview; the message names what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class AdmissionRequest:
 
 
 def parse(body: bytes) -> AdmissionRequest:
-    """Read a review. Raises ReviewError for anything that is none."""
+    """Read a review. Raises ReviewError for anything else."""
     try:
         review = orjson.loads(body)
     except orjson.JSONDecodeError as error:

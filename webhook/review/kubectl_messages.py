@@ -1,4 +1,4 @@
-"""What a person at kubectl is told of a review: warnings they can act on, and why a pod is denied."""
+"""What kubectl shows of a review: warnings they can act on, and why a pod is denied."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Ordering:
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> dict[str, Knowledge]:
-        """Order the copies that are due; what is known of their images after that, by canonical source."""
+        """Request the copies that are due; what is known of their images after that, by canonical source."""
         if not (limits.may_write and limits.may_ask):
             return {}
         orders = self._orders(request, undecided, known, snapshot)

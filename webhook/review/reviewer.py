@@ -70,7 +70,7 @@ class Reviewer:
         operations = patch.operations(
             decisions, pod=request.obj, policy=snapshot.policy, is_subresource=bool(request.sub_resource)
         )
-        # The rest is counted, and a few of it stand for all.
+        # The rest is counted, and a few of it represent all.
         decisions += [Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, SHOWN_OF_THE_REST)]
         unlisted = admission_review.number_of_images(request) - len(decisions) if len(decisions) > MOST_IMAGES else 0
         if limits.may_write:

@@ -68,7 +68,7 @@ class Sampler:
 
     def takes(self, namespace: str, workload: Workload, pod: str) -> bool:
         """Whether this review is to be sampled: the first of its workload for a while, where the allowance lasts.
-        Pods that no workload owns stand for themselves."""
+        Pods that no workload owns count on their own."""
         now = time.monotonic()
         # Read without the lock: what a burst costs is this comparison.
         if now < self._not_before:

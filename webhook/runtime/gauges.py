@@ -61,7 +61,7 @@ class Gauges:
         metrics.CERTIFICATE_PROBLEM.set(bool(self.certificate.problem))
 
     def _publish_breaker(self, open_hosts: set[str]) -> None:
-        """Hosts stay at 0 once they have been seen: a series that vanishes is no alert's end."""
+        """Hosts stay at 0 once they have been seen: a series that vanishes does not end an alert."""
         self._shown_hosts |= open_hosts
         for host in self._shown_hosts:
             metrics.BREAKER_OPEN.labels(host).set(host in open_hosts)

@@ -34,7 +34,7 @@ THREADS: Final = 32
 class Runtime:
     """The parts, wired. ``start`` begins the threads, ``stop`` flushes and ends them.
 
-    An observer decides as a webhook does and is none: it publishes nothing of its state. Raises ConfigError.
+    An observer decides like a webhook and publishes nothing of its state. Raises ConfigError.
     """
 
     def __init__(self, environment: Environment, *, is_observer: bool = False) -> None:
@@ -77,7 +77,7 @@ class Runtime:
         self._engines.close()
 
     def _facts(self) -> dict[str, Any]:
-        """What the dashboard tells of this webhook."""
+        """What the dashboard shows of this webhook."""
         policy, certificate = self.snapshots.current.policy, self._gauges.certificate
         return {
             "target": "/".join(filter(None, self.snapshots.target())),
@@ -89,7 +89,7 @@ class Runtime:
         }
 
     def is_ready(self) -> bool:
-        """Whether known images are in memory, or the database is not there to tell of them."""
+        """Whether known images are in memory, or the database is unavailable."""
         return self.database.is_ready()
 
     def budget(self, timeout: float | None = None) -> float:

@@ -52,7 +52,7 @@ class Log:
 
 
 class Attempt:
-    """Belongs to the image's own thread. A database that is away costs lines and figures, never the copy."""
+    """Belongs to the image's own thread. An unavailable database costs lines and figures, never the copy."""
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
@@ -96,7 +96,7 @@ class Attempt:
             if self._probes and _both_have_answered(seen):
                 host_limits.end_probe(self._probes, answered=self._probes)
                 self._probes = ()
-            # Only now: what the database did not take is told it with the next look, though nothing has moved since.
+            # Only now: what the database did not take is written with the next look, though nothing has moved since.
             self._shown = seen
         except (DatabaseError, InterfaceError):
             connection.close()

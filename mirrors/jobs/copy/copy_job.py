@@ -159,7 +159,7 @@ class CopyJob:
         return CopyOutcome(words, known | self._access(source), source.grants, unchanged=True)
 
     def _access(self, source: SourceAccess) -> dict[str, Any]:
-        """A pull secret that reads the image takes nothing away from those whom the configured log-in serves."""
+        """A pull secret that reads the image takes nothing from those whom the configured credentials serve."""
         if source.how == Access.SECRETS and self._job.mapping.access == Access.CONFIGURED:
             return {}
         return {"access": source.how}
@@ -182,7 +182,7 @@ class CopyJob:
 
     def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
         catalog, allowed = self._copier.catalog(), self._copier.config.source.allowed_hosts
-        # Whoever ordered it: the file may have been changed since, and a retry knows nothing of it.
+        # In any case: the file may have been changed since, and a retry knows nothing of it.
         if allowed and (refusal := AllowedSources(allowed, catalog.is_configured).refusal(self._source.registry)):
             raise JobRefusedError(ErrorClass.INVALID, refusal)
         finder = Finder(
@@ -211,8 +211,8 @@ class CopyJob:
 
 
 def _known(result: CopyResult) -> dict[str, Any]:
-    """Of an unchanged image the engine tells neither platforms nor sizes, and no size of one that the target had under
-    another tag: what was known of them stays."""
+    """Of an unchanged image the engine reports neither platforms nor sizes, and no size of one that the target had
+    under another tag: what was known of them stays."""
     known = {
         "existence": Existence.PRESENT,
         "verified_at": Now(),

@@ -131,5 +131,5 @@ def _learn(lease: Lease, grants: Mapping[str, bool], failure: Failure | None = N
 
 
 def _found(failure: Failure) -> dict[str, Any]:
-    """What a failure tells of its mapping: what lies under an immutable tag is not what the source has."""
+    """What a failure says of its mapping: what lies under an immutable tag is not what the source has."""
     return {"obstacle": Obstacle.IMMUTABLE_CONFLICT} if failure.error_class == ErrorClass.TAG_IMMUTABLE else {}

@@ -19,7 +19,7 @@ from mirrors.oci import MemoryMounts, Readers
 log = structlog.get_logger(__name__)
 
 PATIENCE: Final = 2.0
-"""Seconds that a blob waits for the database to tell where it could be mounted from."""
+"""Seconds that a blob waits for the database to say where it could be mounted from."""
 
 CANDIDATES: Final = 4
 BATCH: Final = 500
@@ -36,7 +36,7 @@ T = TypeVar("T")
 class DatabaseMounts:
     """Memory first, then the database. One thread has the connection: the engine's many blob threads share it.
 
-    Where the database is away, nothing is found and what was learnt is forgotten: that costs an upload, no more.
+    Where the database is unavailable, nothing is found and what was learnt is forgotten: that costs an upload, no more.
     """
 
     def __init__(self) -> None:

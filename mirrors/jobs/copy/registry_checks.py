@@ -89,7 +89,7 @@ def run(check: RegistryCheck, copier: WorkerContext) -> None:
 
 
 def give_up_lost() -> None:
-    """Tests whose worker is gone."""
+    """Tests whose worker has stopped."""
     words = {"name": "Worker", "status": "failed", "words": "the worker that ran this test has stopped: test again"}
     lost = RegistryCheck.objects.filter(
         status=CheckStatus.RUNNING, started_at__lt=from_now(-LOST_AFTER.total_seconds())

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def note(registry_id: int, name: str, state: RepositoryState) -> None:
-    """Keep what was seen; a database that is away costs the note, never the copy."""
+    """Keep what was seen; an unavailable database costs the note, never the copy."""
     try:
         record_repository(registry_id=registry_id, name=name, state=state)
     except (DatabaseError, InterfaceError):
@@ -24,7 +24,7 @@ def note(registry_id: int, name: str, state: RepositoryState) -> None:
 
 
 def apply_requested(copier: WorkerContext) -> None:
-    """Apply what was asked for at the target in force; each failure is kept on its row."""
+    """Apply what was asked for at the active target; each failure is kept on its row."""
     target = copier.config.target.name
     registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
     if registry_id is None:

@@ -67,7 +67,7 @@ class Finder:
 
     def find(self, asker: Asker) -> SourceAccess:
         """Raises JobRefusedError when nothing that may be used reads it; RegistryError, ClusterError and
-        CredentialError when that can't be told now; CopyCancelledError."""
+        CredentialError when that can't be determined now; CopyCancelledError."""
         problems: list[str] = []
         mirrors = list(self._mirrors(asker, problems))
         found = self._from_open_mirror(mirrors) or self._from_the_registry(asker, mirrors, problems)
@@ -80,7 +80,7 @@ class Finder:
         try:
             is_public = self._is_public(asker, configured, demands)
         except RegistryError as error:
-            # Its mirrors with a log-in are there for just that; then it counts as not public.
+            # Its mirrors with credentials are there for just that; then it counts as not public.
             if not mirrors:
                 raise
             problems.append(str(error))
@@ -114,7 +114,7 @@ class Finder:
         return SourceAccess(access, Access.ANONYMOUS, f"from the mirror {access.host}") if access else None
 
     def _is_public(self, asker: Asker, configured: RegistryAccess, demands: list[RegistryError]) -> bool:
-        # With a log-in at hand the proof is made anew: what was public may be private by now.
+        # With credentials at hand the proof is repeated: what was public may be private by now.
         is_proven = asker.known == Access.ANONYMOUS and not configured.credentials and not asker.brings_secrets
         return is_proven or self._reads(asker.source, self.catalog.anonymous_access_for(asker.source), demands)
 
@@ -176,7 +176,7 @@ class Finder:
         )
 
     def _reading(self, source: ImageRef, brought: Brought, found: Found) -> Iterator[RegistryAccess]:
-        """Accesses by these log-ins that show the image, tried in turn. What one of them upsets is its own affair."""
+        """Accesses by these credentials that show the image, tried in turn. A failure of one affects no other."""
         own = self.catalog.anonymous_access_for(source)
         for credential in found.credentials:
             if self.cancelled():

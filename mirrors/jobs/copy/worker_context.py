@@ -1,4 +1,4 @@
-"""What one process copies with: configuration in force, engine, mount index, heart. Made after the fork."""
+"""What one process copies with: active configuration, engine, mount index, heart. Made after the fork."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class WorkerContext:
 
     @property
     def config(self) -> Config:
-        """The configuration in force, looked at again every few seconds."""
+        """The active configuration, looked at again every few seconds."""
         with self._lock:
             if time.monotonic() >= self._next_poll:
                 self._next_poll = time.monotonic() + timing().config_poll

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 DATABASE = "default"
 HELD_AT_MOST = timedelta(hours=1)
-"""Held wake-ups stay well below the lock of those in work (``retry``), so that the two can be told apart."""
+"""Held wake-ups stay well below the lock of those in work (``retry``), so that the two can be distinguished."""
 
 WARN_EVERY = 30.0
 """Seconds between two lines of the log about a database that does not answer."""
@@ -65,7 +65,7 @@ class OrderedBroker(ORM):
         return None
 
     def _warn(self, error: Error) -> None:
-        """Not with each look: the database may be away for hours."""
+        """Not with each look: the database may be unavailable for hours."""
         if time.monotonic() >= self._warns_from:
             self._warns_from = time.monotonic() + WARN_EVERY
             log.warning("The queue cannot be read; trying again", error=explain_database(error) or str(error))

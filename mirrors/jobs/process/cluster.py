@@ -1,4 +1,4 @@
-"""django-q2's cluster with our way to stop: copies hear of it, hand their jobs back, and the process is gone."""
+"""django-q2's cluster with our way to stop: copies hear of it, hand their jobs back, and the process ends."""
 
 from __future__ import annotations
 

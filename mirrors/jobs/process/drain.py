@@ -1,7 +1,7 @@
-"""A drain: claim the most urgent due jobs and run them on the image threads of this process, until nothing is left.
+"""A drain, until nothing is left: claim due jobs by priority and run them on the image threads of this process.
 
 It claims whenever a place is free, however long a copy runs. Once ``drain_limit`` is over it ends as soon as nothing
-runs; after ``drain_end`` it hands back what still runs, and the next drain goes on with that.
+runs; after ``drain_end`` it hands back what still runs, and the next drain continues with that.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Drain:
         return now - self._idle_since >= timing().linger
 
     def _fill(self) -> None:
-        """Claim for every free thread; a database that is away ends nothing."""
+        """Claim for every free thread; an unavailable database ends nothing."""
         now = time.monotonic()
         if now < self._claims_from:
             return
@@ -185,7 +185,7 @@ class Drain:
             self._checks.start_requested()
         self._copier.allowances.write()
         if self._copier.is_outdated:
-            # Under load that never ends, changed copy settings are in force when this drain has ended.
+            # Under load that never ends, changed copy settings apply when this drain has ended.
             self._end = min(self._end, self._limit)
 
     def _call_for_help(self, now: float) -> None:

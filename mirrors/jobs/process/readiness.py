@@ -10,7 +10,7 @@ log = structlog.get_logger(__name__)
 
 
 class Readiness:
-    """Told by the thread that looks at the queue, asked by probes."""
+    """Set by the thread that looks at the queue, read by probes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

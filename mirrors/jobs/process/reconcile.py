@@ -118,7 +118,7 @@ def _repair() -> None:
 
 
 def _take_back(job: MirrorJob) -> None:
-    """End the lease of a worker that is gone; what becomes of the job depends on why and how often."""
+    """End the lease of a worker that has stopped; what becomes of the job depends on why and how often."""
     expired = MirrorJob.objects.expired().filter(id=job.id, lease_token=job.lease_token)
     with transaction.atomic():
         if job.cancel_requested_at is not None:

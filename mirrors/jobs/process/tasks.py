@@ -43,7 +43,7 @@ def drain() -> str:
 
 
 def config_source() -> ConfigSource:
-    """The configuration file as this process was told of it. Raises ConfigError."""
+    """The configuration file as this process was given it. Raises ConfigError."""
     environment = settings.ENVIRONMENT
     path = configuration.find(str(environment.config) if environment.config else None)
     if path is None:

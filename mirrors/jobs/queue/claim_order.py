@@ -21,7 +21,7 @@ def ready() -> MirrorJobQuerySet:
 
 
 def claimable(only: Collection[int] | None = None, besides: Full = NOTHING) -> QuerySet[MirrorJob]:
-    """Due jobs, of ``only`` these if given, that no paused host stands in the way of; without those of namespaces and
+    """Due jobs, of ``only`` these if given, that no paused host prevents; without those of namespaces and
     source hosts that have their share."""
     due = ready().filter(host_limits.free())
     if only is not None:

@@ -1,4 +1,4 @@
-"""Whether the database was away a short time ago, as far as this process has noticed.
+"""Whether the database was unavailable a short time ago, as far as this process has noticed.
 
 Leases run out meanwhile though their holders live on. Those come first when it is back: nobody takes their jobs over
 before they have had the time to renew.

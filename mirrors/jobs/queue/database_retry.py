@@ -1,4 +1,4 @@
-"""Writes that must not be lost when the database is away for a while."""
+"""Writes that must not be lost when the database is unavailable for a while."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 
 def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
-    """Do ``write`` (one transaction), again and again while the database is away: for ``database_patience`` seconds,
-    or until ``stop``. Raises the last error then."""
+    """Do ``write`` (one transaction), repeated while the database is unavailable: for ``database_patience`` seconds, or
+    until ``stop``. Raises the last error then."""
     deadline = time.monotonic() + timing().database_patience
     pause = 0.25
     while True:

@@ -62,7 +62,7 @@ class Heart:
                 close_old_connections()
                 self._beat()
             except (DatabaseError, InterfaceError) as error:
-                # Copies go on: while the database is away nobody else can take their jobs either.
+                # Copies continue: while the database is unavailable nobody else can take their jobs either.
                 log.warning("Leases cannot be renewed; trying again", error=explain_database(error) or str(error))
                 database_outage.notice()
                 connection.close()

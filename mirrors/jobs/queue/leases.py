@@ -71,10 +71,10 @@ class _ProbedByAnotherError(Exception):
 
 
 def claim(*, worker: str, only: Collection[int] | None = None, besides: Full = NOTHING) -> Lease | None:
-    """Take the most urgent due job, of ``only`` these if given, ``besides`` those of whoever has enough; None when
-    there is none for us.
+    """Take the next due job, of ``only`` these if given, ``besides`` those of namespaces and hosts that have enough;
+    None if there is none.
 
-    The most urgent is the one of the best priority, among these of the namespace with the fewest running copies,
+    The next is the one of the best priority, among these of the namespace with the fewest running copies,
     among these the oldest.
     """
     for _ in range(CLAIM_TRIES):
@@ -123,7 +123,7 @@ def _begin(token: uuid.UUID, worker: str) -> Lease:
 
 
 def lose_attempts(job_id: int) -> None:
-    """Record that whoever worked on the job is gone."""
+    """Record that the worker of the job has stopped."""
     lost = MirrorAttempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).update(
         outcome=AttemptOutcome.LOST, finished_at=Now(), error_class=ErrorClass.WORKER_LOST, error=LOST_MESSAGE
     )
@@ -145,7 +145,7 @@ def succeed(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
 
 
 def fail(lease: Lease, report: AttemptReport, **mapping: Any) -> bool:
-    """Finish for good with an error, and record what it told of the mapping. False: the lease is lost."""
+    """Finish for good with an error, and record what it says of the mapping. False: the lease is lost."""
     return _end(lease, JobStatus.FAILED, AttemptOutcome.FAILED, report, mapping)
 
 

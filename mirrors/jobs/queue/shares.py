@@ -37,7 +37,7 @@ NOTHING: Final = Full()
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What may be claimed now: jobs of anybody, or those ``besides`` whoever has its share."""
+    """What may be claimed now: jobs of anybody, or those ``besides`` namespaces and hosts that have their share."""
 
     for_anybody: bool
     for_others: bool

@@ -34,11 +34,11 @@ class Timing:
     wait_for_hosts: float = 86_400.0
     """How long after it was requested a job waits for paused hosts without counting attempts."""
     database_patience: float = 600.0
-    """How long the end of a copy is tried to be written while the database is away."""
+    """How long the end of a copy is tried to be written while the database is unavailable."""
     lookout_period: float = 3.0
     """Between two looks for jobs whose worker was lost, and for due jobs that nobody was woken for."""
     reconcile_period: float = 60.0
-    """Between two turns of what is not urgent: this worker's report, and old history."""
+    """Between two turns of what can wait: this worker's report, and old history."""
     config_poll: float = 2.0
     keep_jobs_days: float = 30.0
     keep_blobs_days: float = 90.0

@@ -25,7 +25,7 @@ MAX_MEDIA_TYPE: Final = 255
 """Characters, by RFC 6838 section 4.2."""
 
 MAX_BLOB_BYTES: Final = 1 << 50
-"""A petabyte: beyond it a size is no size, and fits no column once sizes are added up."""
+"""A petabyte: a larger size is not plausible, and fits no column once sizes are added up."""
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
@@ -117,8 +117,8 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
 def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> Manifest:
     """The index with only `wanted` platforms (`os/arch[/variant]`), their attestations, and what names no platform.
 
-    The same manifest when nothing is dropped or when it is no index. Raises RegistryError `unsupported` when none of
-    the platforms is there.
+    The same manifest if nothing is dropped or if it is not an index. Raises RegistryError `unsupported` if none of the
+    platforms is there.
     """
     if not wanted or not manifest.platforms:
         return manifest

@@ -1,4 +1,4 @@
-"""Which addresses may be talked to. Source hosts are chosen by whoever writes a pod, so this is a security boundary."""
+"""Which addresses may be talked to. Source hosts are chosen by authors of pods, so this is a security boundary."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
 
 
 def _unwrap(ip: IPAddress) -> IPAddress:
-    """The IPv4 address that an IPv6 one stands for (mapped, 6to4, NAT64), else the address itself."""
+    """The IPv4 address that an IPv6 one contains (mapped, 6to4, NAT64), else the address itself."""
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if any(ip in network for network in _NAT64):

@@ -43,7 +43,7 @@ def push_scope(repository: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Authorization:
     """A header value. `fresh` means it was made for this very request, so a refusal is about the credential;
-    `has_credentials` that it stands for some, and is no anonymous token."""
+    `has_credentials` that it was issued for some, and is not an anonymous token."""
 
     header: str | None = field(repr=False)
     fresh: bool = False
@@ -139,7 +139,7 @@ class Authenticator:
             return self._obtain(session, place, self._realms[place], scopes, call)
 
     def forget_guess(self, place: AuthOrigin, scopes: Scopes, call: Call) -> None:
-        """What `discover` guessed did not help: go on as before, and do not guess again for a while."""
+        """What `discover` guessed did not help: continue as before, and do not guess again for a while."""
         realm = self._realms.get(place)
         if realm is None or not realm.is_guess:
             return

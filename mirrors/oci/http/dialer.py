@@ -1,4 +1,4 @@
-"""Opens sockets for one route: to the very address that was checked, under the watch of whoever asked."""
+"""Opens sockets for one route: to the very address that was checked, under the watch of the caller."""
 
 from __future__ import annotations
 

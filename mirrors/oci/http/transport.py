@@ -45,7 +45,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`credentials_sent`: the request that it answers carried some, or a token that stands for them."""
+    """`credentials_sent`: the request that it answers carried some, or a token that was issued for them."""
 
     status: int
     headers: HTTPHeaderDict = field(repr=False)

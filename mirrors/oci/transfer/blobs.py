@@ -57,7 +57,7 @@ class BlobCopy:
         raise AssertionError("the last try returns or raises")
 
     def _mount(self) -> tuple[bool, Upload | None]:
-        """Whether a mount worked, and the session that was opened where it did not. A refusal is no error.
+        """Whether a mount worked, and the session that was opened where it did not. A refusal is not an error.
 
         Only what the source itself shows is mounted: a manifest may name the layers of another's private image.
         """

@@ -14,7 +14,7 @@ MAX_REPOSITORIES: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who will be able to run a copy: everybody, or these namespaces, or whoever the configured credentials of a
+    """Who will be able to run a copy: everybody, or these namespaces, or those whom the configured credentials of a
     source host serve (`configured_host`)."""
 
     is_everybody: bool = False
