@@ -87,7 +87,7 @@ def test_a_pod_that_nobody_can_look_through_is_denied_under_enforce(
         answer = webhook.admit(numbered(MOST + 1))
 
         assert not answer.allowed
-        assert "more images than one review looks at; use several pods" in answer.response["status"]["message"]
+        assert "more images than one review allows; use several pods" in answer.response["status"]["message"]
 
 
 def test_explain_lists_a_bounded_number(always: Webhook, tmp_path: Path) -> None:
