@@ -66,8 +66,8 @@ ACTS = {
         "Cancel",
         "Queued jobs are cancelled immediately. Running jobs stop within about ten seconds, unless their copy finishes "
         "before. Layers that are already at the target stay there, and a later copy uses them. Pods can start the next "
-        "copy of the image 10 minutes after the cancellation at the earliest; Retry starts one immediately. To prevent an "
-        "image from being mirrored, pause its mapping.",
+        "copy of the image 10 minutes after the cancellation at the earliest; Retry starts one immediately. To prevent "
+        "an image from being mirrored, pause its mapping.",
         _cancel,
         is_dangerous=True,
     ),
