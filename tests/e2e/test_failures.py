@@ -7,11 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.cluster.release import WEBHOOKS, Release, installed, pod_of
+from tests.support.authority import Authority
 from tests.support.ports import wait_until
 
 pytestmark = pytest.mark.timeout(600)
@@ -95,3 +98,23 @@ def test_a_ca_bundle_that_is_wrong_is_put_right_by_the_job(policed: Release) -> 
         return bool(status == 201 and stored["spec"]["containers"][0]["image"] == mirror)
 
     wait_until(is_swapped, timeout=90, what="a swapped pod after the repair")
+
+
+def test_a_pair_that_has_expired_is_not_taken(policed: Release, tmp_path: Path) -> None:
+    """Somebody puts an old certificate into the Secret: the webhook keeps the good one and says so."""
+    cluster, shop = policed.cluster, policed.cluster.namespace("shop")
+    image = policed.load("team/expired")
+    policed.wait_until_mirrored(shop, image)
+    authority = Authority(tmp_path)
+    names = [f"{policed.fullname}.{policed.namespace}.svc"]
+    authority.issue(tmp_path / "tls.crt", tmp_path / "tls.key", valid_for=-timedelta(hours=1), names=names)
+    path = f"/api/v1/namespaces/{policed.namespace}/secrets/{policed.fullname}-tls"
+    before = cluster.api.get(path)["data"]
+    old = {name: base64.b64encode((tmp_path / name).read_bytes()).decode() for name in ("tls.crt", "tls.key")}
+    cluster.api.patch(path, {"data": old})
+    try:
+        (pod,) = cluster.node.pods(policed.namespace, "app")
+        wait_until(lambda: "expired at" in pod.log.read_text(), timeout=60, what="a line about the expired pair")
+        assert policed.image_of_new_pod(shop, image) == policed.mirror_of(image)
+    finally:
+        cluster.api.patch(path, {"data": {name: before[name] for name in old}})

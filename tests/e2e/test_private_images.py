@@ -12,7 +12,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import sample_image
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.cluster.release import Release, installed
+from tests.e2e.cluster.release import Release, installed, pod_of
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
 
@@ -82,3 +82,21 @@ def test_workers_read_secrets_and_nothing_else_may(cluster: Cluster, reading: Re
     for verb in ("list", "create", "update", "patch", "delete"):
         assert not may(reader, verb, "secrets")
     assert not may(reader, "get", "pods")
+
+
+def test_under_enforce_the_mirror_of_others_is_denied(
+    cluster: Cluster, private: FaultyRegistry, tmp_path: Path
+) -> None:
+    image = f"{private.host}/team/secret:1.0"
+    entries = [{"type": "oci", "host": private.host, "insecure": True}]
+    config = {"source": {"registries": entries, "filters": []}, "privateImages": "enforce"}
+    secrets = {"imagePullSecrets": [{"name": "pull"}]}
+    with installed(cluster, tmp_path, config=config, secretReader={"enabled": True}) as release:
+        mirror = release.mirror_of(image)
+        mine, other = namespace_with_secret(cluster, private.host), cluster.namespace("other")
+        wait_until(lambda: image_of(release, mine, image, **secrets) == mirror, timeout=90, what="the swapped image")
+
+        status, answer = cluster.api.call("POST", f"/api/v1/namespaces/{other}/pods", pod_of(mirror))
+        assert (status, "private" in answer["message"]) == (403, True), answer
+        # Whoever may read the source may name its mirror too.
+        assert image_of(release, mine, mirror, **secrets) == mirror
