@@ -11,11 +11,8 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from tests.support.controlplane import ControlPlane
+from tests.support.controlplane import ControlPlane, kubeconfig_text
 from tests.support.databases import ROOT
 from tests.support.helm import Object
 from tests.support.ports import free_port
@@ -89,15 +86,6 @@ class Kubelet:
         return {}
 
     def _kubeconfig(self, account: str, place: Path) -> Path:
-        cluster = {"server": self.plane.url, "certificate-authority": str(self.plane.ca_file)}
-        document: dict[str, Any] = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": self.token(account)}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}],
-            "current-context": "x",
-        }
         path = place / "kubeconfig"
-        path.write_text(yaml.safe_dump(document))
+        path.write_text(kubeconfig_text(self.plane.url, self.plane.ca_file, self.token(account), self.namespace))
         return path

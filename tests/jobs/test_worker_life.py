@@ -81,6 +81,18 @@ def is_alive_at(port: int, path: str = "/livez", host: str = "127.0.0.1") -> Cal
     return lambda: answer(host, port, path)[0] == 200
 
 
+def signal_children(parent: int, number: signal.Signals) -> None:
+    """To all that copy, push and record: the children of the worker's sentinel."""
+    (sentinel,) = children(parent)
+    for pid in children(sentinel):
+        os.kill(pid, number)
+
+
+def await_success(job: MirrorJob) -> None:
+    ended = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
+    wait_until(ended.exists, timeout=40, what="the copy by another process")
+
+
 @pytest.mark.parametrize("host", ["", "[::]"], ids=["no-host", "any-IPv6"])
 def test_all_addresses_are_those_of_both_families(config: Path, tmp_path: Path, host: str) -> None:
     if not socket.has_dualstack_ipv6():
@@ -152,11 +164,8 @@ def test_the_copy_of_a_killed_process_begins_again(
     with worker(config, tmp_path / "worker") as running:
         wait_until(lambda: source.count(BLOB) == 3, what="the copy")
         assert running.popen is not None
-        (sentinel,) = children(running.popen.pid)
-        for pid in children(sentinel):
-            os.kill(pid, signal.SIGKILL)
-        ended = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
-        wait_until(ended.exists, timeout=40, what="the copy by another process")
+        signal_children(running.popen.pid, signal.SIGKILL)
+        await_success(job)
         assert running.stop() == 0
     outcomes = MirrorAttempt.objects.order_by("number").values_list("outcome", flat=True)
     assert list(outcomes) == [AttemptOutcome.LOST, AttemptOutcome.SUCCEEDED]
@@ -180,11 +189,8 @@ def test_copies_are_handed_back_whoever_is_asked_to_end(
             job.refresh_from_db()
             assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
         else:
-            (sentinel,) = children(parent)
-            for pid in children(sentinel):
-                os.kill(pid, signal.SIGTERM)
-            ended = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
-            wait_until(ended.exists, timeout=40, what="the copy by another process")
+            signal_children(parent, signal.SIGTERM)
+            await_success(job)
     first = MirrorAttempt.objects.order_by("number").first()
     assert first is not None
     assert first.outcome == AttemptOutcome.HANDED_BACK

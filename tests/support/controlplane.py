@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ctypes
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 import urllib3
 import yaml
 
+from swapper_project.process.parent_death import follower
 from tests.support.authority import Authority
 from tests.support.kube_build import binaries
 from tests.support.ports import free_port, wait_until
@@ -29,7 +30,6 @@ ADMIN, OTHER = "admin-token-for-tests", "worker-token-for-tests"
 """Bearer tokens: of a cluster administrator, and of the service account ``swapper/worker``."""
 
 ACCOUNT = "system:serviceaccount:swapper:worker"
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -80,16 +80,20 @@ class ControlPlane:
     def kubeconfig(self, token: str = OTHER, namespace: str = "swapper") -> Path:
         """For the worker's service account, unless another token is given."""
         path = self.directory / f"kubeconfig-{token}-{namespace}"
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": {"server": self.url, "certificate-authority": str(self.ca_file)}}],
-            "users": [{"name": "u", "user": {"token": token}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
-            "current-context": "x",
-        }
-        path.write_text(yaml.safe_dump(document))
+        path.write_text(kubeconfig_text(self.url, self.ca_file, token, namespace))
         return path
+
+
+def kubeconfig_text(url: str, ca_file: Path, token: str, namespace: str) -> str:
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": url, "certificate-authority": str(ca_file)}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": namespace}}],
+        "current-context": "x",
+    }
+    return yaml.safe_dump(document)
 
 
 def require_binaries() -> Path:
@@ -159,14 +163,13 @@ def _apiserver(directory: Path, port: int, etcd: int) -> list[str]:
 
 @contextmanager
 def running_program(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    libc = ctypes.CDLL(None)
     with log.open("wb") as file:
         process = subprocess.Popen(
             command,
             stdout=file,
             stderr=file,
             # Gone with the test runner, however that ends.
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
+            preexec_fn=partial(follower(signal.SIGKILL), os.getpid()),
         )
     try:
         yield process

@@ -28,7 +28,7 @@ OWN_IMAGE = "k8s-image-swapper"
 
 def is_own(image: str) -> bool:
     """Whether it is an image of ours, under whichever tag."""
-    return OWN_IMAGE in image.rpartition("/")[2] or OWN_IMAGE in image
+    return OWN_IMAGE in image
 
 
 def is_program(container: Any) -> bool:

@@ -12,9 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.e2e.cluster.cluster import Cluster
+from tests.e2e.cluster.release import WEBHOOKS
 from tests.support.authority import Authority
-
-WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
 @contextmanager

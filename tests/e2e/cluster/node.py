@@ -98,7 +98,7 @@ class Node(threading.Thread):
 
 def _is_run_here(pod: Any) -> bool:
     containers = pod["spec"]["containers"]
-    return any(is_own(c["image"]) or "/postgres:" in c["image"] for c in containers) and "spec" in pod
+    return any(is_own(c["image"]) or "/postgres:" in c["image"] for c in containers)
 
 
 def _names(services: list[Any]) -> list[tuple[str, str]]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-import yaml
 
 from tests.e2e.cluster.api import STRATEGIC, Api
 from tests.e2e.cluster.containers import Environment, is_program, start
 from tests.e2e.cluster.volumes import MissingError, Volumes
+from tests.support.controlplane import kubeconfig_text
 
 PROBE = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False, timeout=3)
 REFRESH_EVERY = 1.0
@@ -177,21 +177,12 @@ class RunningPod(threading.Thread):
         path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/{account}/token"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
         token = self._api.create(path, body)["status"]["token"]
-        file = self._directory / "kubeconfig"
-        cluster = {"server": self._api.url, "insecure-skip-tls-verify": True}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": token}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": self.namespace}}],
-            "current-context": "x",
-        }
-        file.write_text(yaml.safe_dump(document))
         place = self._directory / "account"
         place.mkdir()
         for name, content in (("token", token), ("namespace", self.namespace), ("ca.crt", self._api.ca)):
             (place / name).write_text(content)
+        file = self._directory / "kubeconfig"
+        file.write_text(kubeconfig_text(self._api.url, place / "ca.crt", token, self.namespace))
         hosts = "".join(f"{address} {name}\n" for name, address in self._hosts.items())
         (self._directory / "hosts").write_text(f"127.0.0.1 localhost\n{hosts}")
         return file

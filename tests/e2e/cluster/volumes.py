@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,3 @@ def _project(directory: Path, files: Mapping[str, bytes]) -> None:
         top = directory / Path(name).parts[0]
         if not top.is_symlink():
             os.symlink(f"..data/{Path(name).parts[0]}", top)
-
-
-def remove(directory: Path) -> None:
-    shutil.rmtree(directory, ignore_errors=True)
