@@ -50,10 +50,10 @@ class Cluster:
         assert not check or ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout + ended.stderr
 
-    def logs(self) -> str:
-        """The ends of the logs of all pods, for a failed assertion."""
-        files = sorted((self.directory / "logs").glob("*.log"))
-        return "\n".join(f"== {file.name}\n{file.read_text()[-1500:]}" for file in files)
+    def logs(self, name: str = "") -> str:
+        """The ends of the logs of the pods whose names begin with ``name``, for a failed assertion."""
+        files = sorted((self.directory / "logs").glob(f"{name}*.log"))
+        return "\n".join(f"== {file.name}\n{file.read_text()[-4000:]}" for file in files)
 
 
 @contextmanager

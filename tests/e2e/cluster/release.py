@@ -103,5 +103,8 @@ def installed(cluster: Cluster, directory: Path, **more: Any) -> Iterator[Releas
         try:
             wait_until(lambda: "caBundle" in release.webhook()["clientConfig"], timeout=60, what="the certificate")
             yield release
+        except BaseException:
+            print(cluster.logs(f"{namespace}."))  # noqa: T201  (shown with a failed story)
+            raise
         finally:
             cluster.helm("uninstall", name, "-n", namespace, "--wait", check=False)
