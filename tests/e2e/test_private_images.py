@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,17 @@ from tests.support.ports import wait_until
 pytestmark = pytest.mark.timeout(600)
 
 
-@pytest.fixture(scope="module")
-def private() -> Iterator[FaultyRegistry]:
+@contextmanager
+def private_registry() -> Iterator[FaultyRegistry]:
+    """One for each release: the webhooks of all releases see each pod, and whichever knows the image swaps it."""
     with FaultyRegistry(gatekeeper=Gatekeeper("basic", "robot", "pass")) as registry:
         sample_image(layers=1, layer_bytes=1_000).load(registry.storage, "team/secret", "1.0")
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def private() -> Iterator[FaultyRegistry]:
+    with private_registry() as registry:
         yield registry
 
 
@@ -84,14 +92,14 @@ def test_workers_read_secrets_and_nothing_else_may(cluster: Cluster, reading: Re
     assert not may(reader, "get", "pods")
 
 
-def test_under_enforce_the_mirror_of_others_is_denied(
-    cluster: Cluster, private: FaultyRegistry, tmp_path: Path
-) -> None:
-    image = f"{private.host}/team/secret:1.0"
-    entries = [{"type": "oci", "host": private.host, "insecure": True}]
-    config = {"source": {"registries": entries, "filters": []}, "privateImages": "enforce"}
+def test_under_enforce_the_mirror_of_others_is_denied(cluster: Cluster, tmp_path: Path) -> None:
     secrets = {"imagePullSecrets": [{"name": "pull"}]}
-    with installed(cluster, tmp_path, config=config, secretReader={"enabled": True}) as release:
+    with ExitStack() as stack:
+        private = stack.enter_context(private_registry())
+        image = f"{private.host}/team/secret:1.0"
+        entries = [{"type": "oci", "host": private.host, "insecure": True}]
+        config = {"source": {"registries": entries, "filters": []}, "privateImages": "enforce"}
+        release = stack.enter_context(installed(cluster, tmp_path, config=config, secretReader={"enabled": True}))
         mirror = release.mirror_of(image)
         mine, other = namespace_with_secret(cluster, private.host), cluster.namespace("other")
         wait_until(lambda: image_of(release, mine, image, **secrets) == mirror, timeout=90, what="the swapped image")

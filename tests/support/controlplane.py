@@ -23,7 +23,7 @@ import yaml
 from swapper_project.process.parent_death import follower
 from tests.support.authority import Authority
 from tests.support.kube_build import binaries
-from tests.support.ports import free_port, wait_until
+from tests.support.ports import free_port, loopback_network, wait_until
 from tests.support.processes import end
 
 ADMIN, OTHER = "admin-token-for-tests", "worker-token-for-tests"
@@ -37,6 +37,8 @@ class ControlPlane:
     url: str
     ca_file: Path
     directory: Path
+    network: str
+    """A /16 of the loopback range that is this cluster's; its Services have the addresses below `.16.0`."""
 
     def request(self, method: str, path: str, body: Any = None, *, token: str = ADMIN) -> Any:
         """One call of the API; its answer."""
@@ -109,6 +111,11 @@ def require_binaries() -> Path:
 
 @contextmanager
 def control_plane() -> Iterator[ControlPlane]:
+    with loopback_network() as network:
+        yield from _control_plane(network)
+
+
+def _control_plane(network: str) -> Iterator[ControlPlane]:
     place = require_binaries()
     memory = Path("/dev/shm")
     directory = Path(tempfile.mkdtemp(prefix="swapper-kube-", dir=memory if memory.is_dir() else None))
@@ -120,9 +127,9 @@ def control_plane() -> Iterator[ControlPlane]:
         with running_program([str(place / "etcd"), *_etcd(directory, client, peer)], directory / "etcd.log") as etcd:
             wait_until(lambda: _is_healthy(client, etcd), timeout=60, what="etcd")
             port = free_port()
-            arguments = _apiserver(directory, port, client)
+            arguments = _apiserver(directory, port, client, network)
             with running_program([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log") as server:
-                plane = ControlPlane(f"https://127.0.0.1:{port}", authority.file, directory)
+                plane = ControlPlane(f"https://127.0.0.1:{port}", authority.file, directory, network)
                 wait_until(lambda: _is_ready(plane, server), timeout=90, what="the API server")
                 yield plane
     finally:
@@ -142,7 +149,7 @@ def _etcd(directory: Path, client: int, peer: int) -> list[str]:
     ]
 
 
-def _apiserver(directory: Path, port: int, etcd: int) -> list[str]:
+def _apiserver(directory: Path, port: int, etcd: int, network: str) -> list[str]:
     return [
         f"--etcd-servers=http://127.0.0.1:{etcd}",
         "--bind-address=127.0.0.1",
@@ -155,7 +162,7 @@ def _apiserver(directory: Path, port: int, etcd: int) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={directory}/api.pem",
         f"--service-account-signing-key-file={directory}/api.key",
-        "--service-cluster-ip-range=127.77.0.0/24",
+        f"--service-cluster-ip-range={network}.0.0/20",
         "--disable-admission-plugins=TaintNodesByCondition",
         "--allow-privileged=true",
     ]

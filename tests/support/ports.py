@@ -1,10 +1,14 @@
-"""Free ports of 127.0.0.1, and waiting for what listens there."""
+"""Free ports and networks of the loopback range, and waiting for what listens there."""
 
 from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+CLAIM_PORT = 47_471
+"""Bound on a network's last address while somebody uses the network; a number that no test asks for."""
 
 
 def free_port() -> int:
@@ -13,6 +17,20 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@contextmanager
+def loopback_network() -> Iterator[str]:
+    """The first two numbers of a /16 of the loopback range that no other test run on this machine uses meanwhile."""
+    with socket.socket() as claim:
+        for number in range(64, 255):
+            try:
+                claim.bind((f"127.{number}.255.254", CLAIM_PORT))
+            except OSError:
+                continue
+            yield f"127.{number}"
+            return
+    raise AssertionError("no network of the loopback range is free")
 
 
 def wait_until(condition: Callable[[], object], *, timeout: float = 20.0, what: str = "the condition") -> None:

@@ -63,7 +63,7 @@ def running_cluster(directory: Path) -> Iterator[Cluster]:
         api = Api(plane)
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
         api.create("/api/v1/nodes", body)
-        node = Node(api, directory / "logs")
+        node = Node(api, plane.network, directory / "logs")
         node.start()
         try:
             yield Cluster(plane, api, node, directory)

@@ -102,6 +102,11 @@ class Environment:
         return found or {}
 
 
+def stop_signal(container: Any) -> signal.Signals:
+    """What its image asks for: the official Postgres image SIGINT, upon which it waits for no client."""
+    return signal.SIGTERM if is_own(container["image"]) else signal.SIGINT
+
+
 def start(
     container: Any,
     environment: Mapping[str, str],
@@ -168,20 +173,20 @@ def _postgres(environment: Mapping[str, str], log: Path, address: str) -> subpro
     """Debian's Postgres as the official image starts: with a user, a password and a database by the environment."""
     place = Path(tempfile.mkdtemp(prefix="swapper-pod-postgres-"))
     (place / "password").write_text(environment["POSTGRES_PASSWORD"])
-    run = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if run:
+    # Its own child, and not one of a program that changes the user: only so does it end with the test runner.
+    account: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+    if account:
         for path in (place, place / "password"):
             shutil.chown(path, "postgres")
+    quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": place, **account}
     user, name, data = environment["POSTGRES_USER"], environment["POSTGRES_DB"], place / "data"
     initdb = [str(postgres_bin() / "initdb"), "-D", str(data), "-U", user, "-A", "scram-sha-256", "--no-sync"]
-    subprocess.run([*run, *initdb, f"--pwfile={place}/password"], check=True, stdout=subprocess.DEVNULL, cwd=place)
+    subprocess.run([*initdb, f"--pwfile={place}/password"], **quiet)
     single = [str(postgres_bin() / "postgres"), "--single", "-D", str(data), "postgres"]
-    subprocess.run(
-        [*run, *single], input=f'CREATE DATABASE "{name}";\n'.encode(), check=True, stdout=subprocess.DEVNULL, cwd=place
-    )
+    subprocess.run(single, input=f'CREATE DATABASE "{name}";\n'.encode(), **quiet)
     options = [f"listen_addresses={address}", "port=5432", f"unix_socket_directories={place}", *OPTIONS]
     server = [str(postgres_bin() / "postgres"), "-D", str(data), *(part for o in options for part in ("-c", o))]
     with log.open("ab") as file:
         return subprocess.Popen(
-            [*run, *server], stdout=file, stderr=file, cwd=place, start_new_session=True, preexec_fn=_ends_with_us()
+            server, stdout=file, stderr=file, cwd=place, start_new_session=True, preexec_fn=_ends_with_us(), **account
         )

@@ -20,9 +20,11 @@ LOOK_EVERY = 0.1
 class Node(threading.Thread):
     """One node. ``running`` are the pods whose containers are processes, by namespace and name."""
 
-    def __init__(self, api: Api, logs: Path) -> None:
+    def __init__(self, api: Api, network_address: str, logs: Path) -> None:
+        """``network_address``: the first two numbers of its pods' addresses."""
         super().__init__(name="node", daemon=True)
         self._api = api
+        self._network_address = network_address
         self._logs = logs
         self._stopping = threading.Event()
         self._numbers = itertools.count(2)
@@ -48,9 +50,10 @@ class Node(threading.Thread):
         self._stopping.set()
         self.join(10)
         for pod in list(self.running.values()):
-            pod.kill()
+            if pod.pod["metadata"]["uid"] not in self._ended:
+                self._ending.submit(pod.end)
+        self._ending.shutdown(wait=True)
         self._network.stop()
-        self._ending.shutdown(wait=False, cancel_futures=True)
 
     def pods(self, namespace: str, component: str) -> list[RunningPod]:
         """Ours of one component."""
@@ -71,13 +74,19 @@ class Node(threading.Thread):
             return
         elif pod["status"].get("phase") == "Pending" and _is_run_here(pod):
             number = next(self._numbers)
-            address = f"127.88.{number // 250}.{number % 250 + 1}"
+            address = f"{self._network_address}.{16 + number // 250}.{number % 250 + 1}"
             self.running[uid] = RunningPod(self._api, pod, address, hosts, self._logs)
             self.running[uid].start()
         elif pod["status"].get("phase") == "Pending":
             self._reported.add(uid)
             stays = pod["spec"].get("restartPolicy", "Always") == "Always"
-            report(self._api, pod, "Running" if stays else "Succeeded", is_ready=stays, address="127.88.255.1")
+            report(
+                self._api,
+                pod,
+                "Running" if stays else "Succeeded",
+                is_ready=stays,
+                address=f"{self._network_address}.255.1",
+            )
 
     def _end(self, uid: str, path: str) -> None:
         if uid in self._ended:

@@ -18,7 +18,7 @@ from typing import Any
 import urllib3
 
 from tests.e2e.cluster.api import STRATEGIC, Api
-from tests.e2e.cluster.containers import Environment, is_program, start
+from tests.e2e.cluster.containers import Environment, is_program, start, stop_signal
 from tests.e2e.cluster.volumes import MissingError, Volumes
 from tests.support.controlplane import kubeconfig_text
 
@@ -69,21 +69,22 @@ class RunningPod(threading.Thread):
             self._report("Failed", is_ready=False)
 
     def end(self) -> None:
-        """Stop it as a kubelet does: preStop, SIGTERM, after the grace period SIGKILL; then it is gone."""
+        """Stop it as a kubelet does: preStop, SIGTERM, after the grace period SIGKILL; then delete it."""
         self._ending.set()
         self.is_ready = False
         grace = min(30.0, float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)))
         time.sleep(min(1.0, grace))  # A short preStop: Services stop sending to it before it stops.
+        self.join(20)  # It starts no further process after that.
+        wanted = stop_signal(self.pod["spec"]["containers"][0])
         for process in self.processes:
             if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(wanted)
         for process in self.processes:
             try:
                 process.wait(grace)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        self.join(10)
         shutil.rmtree(self._directory, ignore_errors=True)
         self._api.call("DELETE", self._path, {"gracePeriodSeconds": 0})
 
