@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,23 +42,23 @@ TOOLS: Final = {
 }
 
 
-def path_of(name: str) -> Path:
+def path_of(name: str, tools: Mapping[str, GoTool] = TOOLS) -> Path:
     """Where a tool is, or will be: a directory for each version."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "k8s-image-swapper/bin" / f"{name}-{TOOLS[name].version}" / name
+    return cache / "k8s-image-swapper/bin" / f"{name}-{tools[name].version}" / name
 
 
 def missing() -> list[str]:
     return [name for name in TOOLS if not path_of(name).exists()]
 
 
-def build() -> None:
+def build(tools: Mapping[str, GoTool] = TOOLS) -> None:
     """Build what is missing: minutes the first time, nothing after that. Without Go nothing happens."""
     if shutil.which("go") is None:
         return
-    for name in missing():
+    for name in (name for name in tools if not path_of(name, tools).exists()):
         print(f"Building {name}, once for this machine", flush=True)
-        tool, place = TOOLS[name], path_of(name).parent
+        tool, place = tools[name], path_of(name, tools).parent
         place.mkdir(parents=True, exist_ok=True)
         settings = {"GOBIN": str(place), "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-trimpath"}
         command = ["go", "install", "-ldflags", f"-s -w {tool.flags}", f"{tool.package}@{tool.version}"]

@@ -1,0 +1,1 @@
+"""The copy engine beside skopeo, crane and regclient. Begin in ``__main__.py``."""
