@@ -59,13 +59,13 @@ class RegistryClient:
             self._manifest_request("HEAD", repository, reference, media_type), (pull_scope(repository),)
         )
         if reply.status != 200 and confirm and _is_denial(reply.status):
-            return self._look(repository, reference, media_type)
+            return self.read_descriptor(repository, reference, media_type)
         if reply.status == 404:
             return None
         self._expect(reply, {200}, f"looking for {self._name(repository, reference)}")
         digest = reply.headers.get("Docker-Content-Digest", "").strip()
         if not manifests.is_digest(digest):
-            return self._look(repository, reference, media_type)
+            return self.read_descriptor(repository, reference, media_type)
         return Descriptor(digest, content_type_of(reply.headers), number(reply.headers.get("Content-Length")))
 
     def get_manifest(self, repository: str, reference: str, media_type: str = "") -> Manifest:
@@ -75,7 +75,7 @@ class RegistryClient:
         digest = reference if manifests.is_digest(reference) else None
         return manifests.parse(reply.body, content_type_of(reply.headers), host=self.access.host, digest=digest)
 
-    def _look(self, repository: str, reference: str, media_type: str) -> Descriptor | None:
+    def read_descriptor(self, repository: str, reference: str, media_type: str = "") -> Descriptor | None:
         """A GET in place of a HEAD: its bytes are hashed and not read. None when the registry says 404."""
         reply = self._get(repository, reference, media_type)
         if reply.status == 404:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 from mirrors.oci.common.access import RegistryAccess
@@ -19,9 +20,10 @@ class BlobCopy:
     """`mount_from` are repositories of the target registry that may have the blob. `is_known` says whether the target's
     repository got it from a copy that was entitled to it; where it did not, the source has to deliver the blob
     before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count when an upload
-    starts again."""
+    starts again. `small` runs short requests, none of which waits for a blob."""
 
     wire: HttpContext
+    small: Executor
     source: RegistryClient
     source_repository: str
     target: RegistryClient
@@ -47,7 +49,7 @@ class BlobCopy:
                 if mounted:
                     return "mounted"
             try:
-                self._upload(upload or self.target.start_upload(self.target_repository))
+                self._upload(upload)
                 return "copied"
             except RegistryError as error:
                 if attempt == tries or not _is_worth_another_try(error, self.target.access):
@@ -93,14 +95,21 @@ class BlobCopy:
         finally:
             download.close()
 
-    def _upload(self, upload: Upload) -> None:
-        """Holds a slot at both ends from the first byte read to the last one acknowledged."""
+    def _upload(self, upload: Upload | None) -> None:
+        """Holds a slot at both ends from the first byte read to the last one acknowledged. The session is opened, where
+        there is none yet, while the source is asked for the first bytes."""
         download = Download(self.source, self.source_repository, self.blob, self.wire.settings, on_bytes=self.on_bytes)
+        opening: Future[Upload] | None = None
         done = False
         try:
             hosts = [self.source.access.host, self.target.access.host]
             with self.wire.gate.hold(hosts, self.target.call, bulk=True):
+                if upload is None:
+                    opening = self.small.submit(self.target.start_upload, self.target_repository)
                 download.open()
+                if opening is not None:
+                    upload = self.target.call.outcome(opening, self.target.access.host)
+                assert upload is not None
                 self.target.put_blob(self.target_repository, upload, self.blob.digest, download.size, download)
             done = True
         except SourceError as failure:
@@ -109,7 +118,18 @@ class BlobCopy:
             download.close()
             if not done:
                 self.on_bytes(-download.sent)
-                self.target.abandon(self.target_repository, upload)
+                self._abandon(upload, opening)
+
+    def _abandon(self, upload: Upload | None, opening: Future[Upload] | None) -> None:
+        if upload is not None:
+            self.target.abandon(self.target_repository, upload)
+        elif opening is not None and not opening.cancel():
+            opening.add_done_callback(self._abandon_opened)
+
+    def _abandon_opened(self, opening: Future[Upload]) -> None:
+        """On the thread that opened it: the blob's own has given up by then."""
+        if not opening.cancelled() and opening.exception() is None:
+            self.target.abandon(self.target_repository, opening.result())
 
     def _pause(self, error: RegistryError, attempt: int) -> None:
         settings = self.wire.settings

@@ -9,6 +9,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from mirrors.images import pinned_tag
+from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest, keep_platforms
@@ -18,7 +19,7 @@ from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
 from mirrors.oci.transfer.mounts import MountIndex
 from mirrors.oci.transfer.moves import Moves
-from mirrors.oci.transfer.plan import Plan, Planner, is_present
+from mirrors.oci.transfer.plan import Plan, Planner, is_present, is_readable
 from mirrors.oci.transfer.pools import Share
 from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
@@ -90,7 +91,7 @@ class ImageCopy:
         if compared.is_equal:
             assert compared.source is not None
             return self._result(compared.source.digest, compared.source.digest, compared.tag, unchanged=True)
-        confirming = self._confirm(compared)
+        confirming, by_digest = self._confirm(compared), self._look_ahead(compared)
         original = self._get_original()
         manifest = original
         if source.digest is None:
@@ -100,7 +101,8 @@ class ImageCopy:
         plan = None
         unchanged = present is not None and present.digest == manifest.digest
         if not unchanged:
-            plan = self._copy(manifest, denies_heads=hidden is not None)
+            looking = by_digest.get(manifest.digest)
+            plan = self._copy(manifest, looking, denies_heads=hidden is not None, is_first=present is None)
             self._ask(self.target.put_manifest, target.repository, compared.tag, manifest)
             self._record(manifest.digest)
         self.counter.report(final=True)
@@ -143,8 +145,16 @@ class ImageCopy:
         """Asks a target that denies the tag to a HEAD once more, by a GET, while the source is read."""
         if compared.present is not None or self.request.target_is_new:
             return None
-        look = partial(is_present, self.target, self.request.target.repository, compared.tag, confirm=True)
-        return self.small.submit(look)
+        return self.small.submit(is_readable, self.target, self.request.target.repository, compared.tag)
+
+    def _look_ahead(self, compared: _Comparison) -> dict[str, Future[Descriptor | None]]:
+        """By digest: a look for the source's manifest at the target under another tag, while the source is read."""
+        if compared.source is None:
+            return {}
+        digest = compared.source.digest
+        if self.request.target_is_new or not self._is_known(digest):
+            return {}
+        return {digest: self.small.submit(is_present, self.target, self.request.target.repository, digest)}
 
     def _ask(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A request that this thread waits for without blocking: it keeps checking whether it is cancelled."""
@@ -178,10 +188,16 @@ class ImageCopy:
                 credentials_sent=error.credentials_sent,
             ) from None
 
-    def _copy(self, root: Manifest, *, denies_heads: bool) -> Plan | None:
-        """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it."""
+    def _copy(
+        self, root: Manifest, looking: Future[Descriptor | None] | None, *, denies_heads: bool, is_first: bool
+    ) -> Plan | None:
+        """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it, as
+        `looking`, or a look now, says. `is_first`: it has nothing under this tag."""
         request = self.request
-        if not request.target_is_new and self._is_known(root.digest) and self._look(root.digest):
+        if looking is not None:
+            if self.call.outcome(looking, request.target.registry):
+                return None
+        elif not request.target_is_new and self._is_known(root.digest) and self._look(root.digest):
             return None
         planner = Planner(
             self.source,
@@ -193,6 +209,8 @@ class ImageCopy:
             self.small,
             self._is_known,
             denies_heads,
+            # Docker Hub counts each manifest that is read as a pull.
+            reads_ahead=is_first and request.source.registry != DOCKER_HUB,
         )
         plan = planner.plan(root)
         self.counter.expect(plan.blobs.values())
@@ -219,6 +237,7 @@ class ImageCopy:
         def transfer(call: Call) -> TransferMethod:
             copy = BlobCopy(
                 wire=shared.wire,
+                small=shared.small,
                 source=RegistryClient(shared.wire, request.source_access, call),
                 source_repository=request.source.repository,
                 target=RegistryClient(shared.wire, request.target_access, call),

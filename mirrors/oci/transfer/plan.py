@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest
@@ -17,6 +18,11 @@ from mirrors.oci.common.settings import (
     EngineSettings,
 )
 from mirrors.oci.http.client import RegistryClient
+
+UNDECIDED: Final = "undecided"
+
+_Loaded = Manifest | Descriptor | Literal["undecided"] | None
+"""Of one child: None when the target has it, the descriptor when the source has it as a blob only."""
 
 
 @dataclass(slots=True)
@@ -46,7 +52,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Planner:
     """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
-    `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed."""
+    `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed;
+    `reads_ahead` that a manifest may be read which the target turns out to have."""
 
     source: RegistryClient
     source_repository: str
@@ -57,6 +64,7 @@ class Planner:
     small: Executor
     is_known: Callable[[str], bool]
     denies_heads: bool = False
+    reads_ahead: bool = False
 
     def plan(self, root: Manifest) -> Plan:
         """Raises RegistryError, `too-large` for an image beyond the limits."""
@@ -75,10 +83,10 @@ class Planner:
         return plan
 
     def _load_all(self, plan: Plan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
-        pending = [(child, self.small.submit(self._load, child)) for child in children]
+        pending = [(child, self._start(child)) for child in children]
         level = []
-        for child, future in pending:
-            found = self.source.call.outcome(future, self.source.access.host)
+        for child, steps in pending:
+            found = self._first_that_decides(steps)
             if time.monotonic() > until:
                 raise self._too_slow()
             if isinstance(found, Manifest):
@@ -87,10 +95,29 @@ class Planner:
                 plan.blobs.setdefault(child.digest, found)
         return level
 
-    def _load(self, child: Descriptor) -> Manifest | Descriptor | None:
-        """None when the target has it; the descriptor when the source has it as a blob only (build caches)."""
-        if not self.is_new_repository and self.is_known(child.digest) and self._is_at_target(child):
-            return None
+    def _start(self, child: Descriptor) -> list[Future[_Loaded]]:
+        """Look at the target and read the source: at the same time, where reading costs nothing."""
+        if self.is_new_repository or not self.is_known(child.digest):
+            return [self.small.submit(self._read, child)]
+        if self.reads_ahead:
+            return [self.small.submit(self._look, child), self.small.submit(self._read, child)]
+        return [self.small.submit(self._look_and_read, child)]
+
+    def _first_that_decides(self, steps: Sequence[Future[_Loaded]]) -> Manifest | Descriptor | None:
+        for step in steps:
+            found = self.source.call.outcome(step, self.source.access.host)
+            if found != UNDECIDED:
+                return found
+        raise AssertionError("reading decides")
+
+    def _look(self, child: Descriptor) -> _Loaded:
+        return None if self._is_at_target(child) else UNDECIDED
+
+    def _look_and_read(self, child: Descriptor) -> _Loaded:
+        return None if self._is_at_target(child) else self._read(child)
+
+    def _read(self, child: Descriptor) -> _Loaded:
+        """The descriptor itself when the source has it as a blob only (build caches)."""
         try:
             return self.source.get_manifest(self.source_repository, child.digest, child.media_type)
         except RegistryError as error:
@@ -139,8 +166,17 @@ def is_present(
     client: RegistryClient, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
 ) -> Descriptor | None:
     """A look at the target. Where looking is forbidden nothing is known, which the push then settles."""
+    return _unless_forbidden(lambda: client.head_manifest(repository, reference, media_type, confirm=confirm))
+
+
+def is_readable(client: RegistryClient, repository: str, reference: str) -> Descriptor | None:
+    """The same by a GET, after a HEAD has denied it."""
+    return _unless_forbidden(lambda: client.read_descriptor(repository, reference))
+
+
+def _unless_forbidden(look: Callable[[], Descriptor | None]) -> Descriptor | None:
     try:
-        return client.head_manifest(repository, reference, media_type, confirm=confirm)
+        return look()
     except RegistryError as error:
         if error.code in {"denied", "unsupported"}:
             return None
