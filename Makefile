@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots docs lint lock chart \
-	release-check tools bench-admission bench-burst bench-ui bench-prune soak
+	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-ui bench-prune soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -65,6 +65,12 @@ bench-admission: $(STAMP)  ## what one review costs, beside bare views; ARGS=--j
 
 bench-burst: $(STAMP)  ## what known pods notice of a burst of new images
 	$(BIN)/python -m benchmarks.burst
+
+bench-copy: $(STAMP)  ## our engine, skopeo, crane and regclient; ARGS="--only=small --rounds=1 --json=FILE"
+	$(BIN)/python -m benchmarks.copies $(ARGS)
+
+bench-jobs: $(STAMP)  ## what the job system costs beside the engine; ARGS="--images=50 --json=FILE"
+	$(BIN)/python -m benchmarks.jobs $(ARGS)
 
 bench-ui: $(STAMP)  ## each page of admin and API beside a million jobs; ARGS="--sqlite --json=FILE"
 	$(BIN)/python -m benchmarks.ui $(ARGS)

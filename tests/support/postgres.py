@@ -85,6 +85,11 @@ class PostgresServer:
         if (self._data / "postmaster.pid").exists():
             self._call("pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "stop")
 
+    @property
+    def pid(self) -> int:
+        """Of the server's first process, the parent of all others. It must be running."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
+
     def _call(self, program: str, *arguments: str) -> None:
         subprocess.run(
             [*self._user, str(self._bin / program), *arguments],

@@ -1,0 +1,234 @@
+"""``make bench-jobs``: what the job system costs beside the engine. Small images are requested at once through the
+API; two workers copy them, with the database in an SQLite file, and on a Postgres.
+
+``ARGS=--json=FILE`` writes the figures; ``--images=N`` and ``--only=sqlite`` make it quicker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import urllib3
+
+from benchmarks.copies.engines import Ours
+from benchmarks.servers import TICKS
+from mirrors.demo.images import sample_image
+from tests.support.databases import query
+from tests.support.faulty_registry import FaultyRegistry
+from tests.support.ports import free_port, wait_until
+from tests.support.postgres import running_server
+from tests.support.registries import distribution
+from tests.support.system import GUNICORN, Process, run_manage, write_config
+
+CLIENTS = 8
+"""Connections that request copies at the same time."""
+
+WORKERS = 2
+AT_ONCE = 8
+"""Images that one worker copies at a time by default, and the engine alone."""
+
+MAKE_USER = """\
+from django.contrib.auth.models import Group, User
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
+user = User.objects.create_user("bench")
+user.groups.add(Group.objects.get(name="operator"))
+print("token", ApiToken.issue(user=user, name="bench", role=Role.OPERATOR)[1])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``seconds`` from the first request to the last job that succeeded. CPU in milliseconds a job."""
+
+    database: str
+    images: int
+    engine_alone_seconds: float
+    seconds: float
+    ratio: float
+    workers_cpu_ms: float
+    web_cpu_ms: float
+    database_cpu_ms: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--only", default="", choices=("", "sqlite", "postgres"))
+    options = parser.parse_args()
+    found = []
+    for kind in ("sqlite", "postgres"):
+        if options.only in kind:
+            found.append(measure(kind, options.images))
+            print(line(found[-1]), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
+
+
+def measure(kind: str, count: int) -> Measured:
+    with tempfile.TemporaryDirectory(prefix="bench-jobs-") as name, ExitStack() as stack:
+        directory = Path(name)
+        source = stack.enter_context(distribution(directory / "source")).host
+        target = stack.enter_context(distribution(directory / "target")).host
+        images = fill(source, count)
+        alone = Ours().copy([(image, f"{target}/alone/{image.partition('/')[2]}") for image in images], at_once=AT_ONCE)
+        assert alone.seconds is not None, alone.error
+        url, server_group = stack.enter_context(database(kind, directory))
+        environment = prepare(directory, url, source, target)
+        token = run_manage("shell", "-c", MAKE_USER, environment=environment).stdout.split()[-1]
+        web, base = stack.enter_context(running_web(directory, environment))
+        workers = [stack.enter_context(running_worker(directory, environment, number)) for number in range(WORKERS)]
+        wait_until(lambda: processes(url) >= WORKERS, timeout=60, what="the workers")
+        groups = [[worker.popen.pid for worker in workers if worker.popen], [web], server_group]
+        before = [cpu_seconds(group) for group in groups]
+        began = time.monotonic()
+        request(base, token, images)
+        wait_until(lambda: succeeded(url) == count, timeout=600, what=f"{count} succeeded jobs")
+        seconds = time.monotonic() - began
+        spent = [(cpu_seconds(group) - was) * 1000 / count for group, was in zip(groups, before, strict=True)]
+        ratio = seconds / alone.seconds
+        return Measured(kind, count, alone.seconds, seconds, ratio, *spent)
+
+
+def fill(source: str, count: int) -> list[str]:
+    """Images of one platform with a layer of their own; their references."""
+    with FaultyRegistry() as made:
+        names = [f"images/{number}" for number in range(count)]
+        for number, name in enumerate(names):
+            image = sample_image(seed=number + 1, platforms=("linux/amd64",), layers=2, layer_bytes=16 * 1024)
+            image.load(made.storage, name, "1")
+        filled = Ours().copy([(f"{made.host}/{name}:1", f"{source}/{name}:1") for name in names], at_once=AT_ONCE)
+        assert filled.seconds is not None, filled.error
+        return [f"{source}/{name}:1" for name in names]
+
+
+@contextmanager
+def database(kind: str, directory: Path) -> Iterator[tuple[str, list[int]]]:
+    """Its URL, and the processes of its server."""
+    if kind == "sqlite":
+        yield f"sqlite:///{directory}/bench.sqlite3", []
+        return
+    with running_server() as server:
+        yield f"{server.url}/postgres", [server.pid]
+
+
+def prepare(directory: Path, url: str, source: str, target: str) -> dict[str, str]:
+    registries = [{"type": "oci", "host": source, "insecure": True}]
+    config = write_config(
+        directory / "config.yaml",
+        target=target,
+        source={"registries": registries, "filters": []},
+        quotas={"newImagesPerHour": 100_000, "pendingJobs": 100_000},
+    )
+    environment = {
+        "SWAPPER_CONFIG": str(config),
+        "SWAPPER_DATA_DIR": str(directory),
+        "SWAPPER_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz-0123456789",
+        "SWAPPER_DATABASE_URL": url,
+        "SWAPPER_API_REQUESTS_PER_MINUTE": "0",
+    }
+    run_manage("prepare", environment=environment)
+    return environment
+
+
+@contextmanager
+def running_web(directory: Path, environment: dict[str, str]) -> Iterator[tuple[int, str]]:
+    """Its process id, and its URL."""
+    port = free_port()
+    web = Process(
+        GUNICORN, {**environment, "SWAPPER_ROLE": "web", "SWAPPER_BIND": f"127.0.0.1:{port}"}, directory / "web.log"
+    )
+    web.start()
+    base = f"http://127.0.0.1:{port}"
+    try:
+        assert web.popen is not None
+        wait_until(lambda: answers(base), timeout=60, what=f"an answer of the web process (log: {web.log})")
+        yield web.popen.pid, base
+    finally:
+        web.stop()
+
+
+@contextmanager
+def running_worker(directory: Path, environment: dict[str, str], number: int) -> Iterator[Process]:
+    worker = Process(
+        [sys.executable, "manage.py", "worker"],
+        {**environment, "SWAPPER_ROLE": "worker", "SWAPPER_BIND": f"127.0.0.1:{free_port()}"},
+        directory / f"worker-{number}.log",
+    )
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def request(base: str, token: str, images: list[str]) -> None:
+    """One POST an image."""
+    pool = urllib3.PoolManager(maxsize=CLIENTS, headers={"Authorization": f"Token {token}"}, timeout=30, retries=False)
+
+    def post(image: str) -> None:
+        answer = pool.request("POST", f"{base}/api/v1/jobs/", json={"image": image})
+        assert answer.status in (200, 201, 202), answer.data
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        list(threads.map(post, images))
+
+
+def answers(base: str) -> bool:
+    try:
+        return urllib3.request("GET", f"{base}/livez", retries=False, timeout=2).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False
+
+
+def processes(url: str) -> int:
+    (row,) = query(url, "SELECT count(*) FROM mirrors_instance WHERE role = 'worker'")
+    return int(row[0])
+
+
+def succeeded(url: str) -> int:
+    (row,) = query(url, "SELECT count(*) FROM mirrors_mirrorjob WHERE status = 'succeeded'")
+    time.sleep(0.1)  # Counting is not what is measured.
+    return int(row[0])
+
+
+def cpu_seconds(leaders: list[int]) -> float:
+    """Of these processes and all that descend from them, those that have ended included."""
+    children: dict[int, list[int]] = {}
+    own: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        pid, parent = int(entry.parent.name), int(fields[1])
+        own[pid] = sum(map(int, fields[11:15]))
+        children.setdefault(parent, []).append(pid)
+    waiting, ticks = list(leaders), 0
+    while waiting:
+        pid = waiting.pop()
+        ticks += own.get(pid, 0)
+        waiting += children.get(pid, [])
+    return ticks / TICKS
+
+
+def line(found: Measured) -> str:
+    return (
+        f"{found.database}: {found.images} images in {found.seconds:.2f} s, engine alone "
+        f"{found.engine_alone_seconds:.2f} s, ratio {found.ratio:.2f}; CPU a job: "
+        f"workers {found.workers_cpu_ms:.1f} ms, web {found.web_cpu_ms:.1f} ms, database {found.database_cpu_ms:.1f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()
