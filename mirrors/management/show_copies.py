@@ -18,7 +18,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from mirrors.selectors.job_progress import BlobView
 from mirrors.selectors.job_snapshots import JobView
+
+SHOWN_OF_DIGEST = 12
+"""Hexadecimal digits, as many as Docker shows."""
 
 
 class Show(Protocol):
@@ -59,10 +63,11 @@ class Lines:
 
 
 class Bars:
-    """A bar for each job: bytes, speed, time left."""
+    """A bar for each job, and below them one for each blob on its way: bytes, speed, time left."""
 
     def __init__(self, stream: TextIO) -> None:
         self._tasks: dict[int, TaskID] = {}
+        self._blobs: dict[tuple[int, str], TaskID] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -83,6 +88,20 @@ class Bars:
         self._progress.stop()
 
     def update(self, views: Iterable[JobView]) -> None:
+        views = list(views)
+        self._update_jobs(views)
+        self._update_blobs({(view.job_id, blob.digest): blob for view in views for blob in view.moving})
+
+    def _update_blobs(self, moving: dict[tuple[int, str], BlobView]) -> None:
+        for key in self._blobs.keys() - moving.keys():
+            self._progress.remove_task(self._blobs.pop(key))
+        for key, blob in moving.items():
+            if key not in self._blobs:
+                description = f"  {blob.digest.partition(':')[2][:SHOWN_OF_DIGEST]}"
+                self._blobs[key] = self._progress.add_task(description, total=blob.size, words="")
+            self._progress.update(self._blobs[key], completed=blob.sent)
+
+    def _update_jobs(self, views: Iterable[JobView]) -> None:
         for view in views:
             if view.job_id not in self._tasks:
                 self._tasks[view.job_id] = self._progress.add_task(view.source, total=None, words="")

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from mirrors.models import MirrorJob
-from mirrors.selectors.job_progress import NOT_BEGUN, view
+from mirrors.selectors.job_progress import NOT_BEGUN, BlobView, view
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as of one look. Bytes are of blobs; ``bytes_done`` counts what was copied, mounted or there already."""
+    """A job as of one look. Bytes are of blobs; ``bytes_done`` counts what was copied, mounted or there already;
+    ``moving`` are the blobs on their way."""
 
     job_id: int
     source: str
@@ -27,6 +28,7 @@ class JobView:
     bytes_total: int
     bytes_done: int
     bytes_copied: int
+    moving: tuple[BlobView, ...]
 
     @property
     def is_over(self) -> bool:
@@ -69,4 +71,5 @@ def _view(job: MirrorJob) -> JobView:
         bytes_total=seen.bytes_total,
         bytes_done=seen.bytes_done,
         bytes_copied=seen.bytes_copied,
+        moving=seen.moving if job.status == "running" else (),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from mirrors.models import ImageMapping, JobStatus, MirrorJob, Trigger
 from tests.jobs.processes import environment
 from tests.jobs.support import config_file, load, order, take
 from tests.support.databases import ROOT
-from tests.support.faulty_registry import FaultyRegistry
+from tests.support.faulty_registry import FaultyRegistry, held
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,6 +134,30 @@ def test_a_job_that_a_worker_took_first_is_followed(
     assert f"at {job.mapping.target}" in command.communicate(timeout=30)[0]
     assert command.returncode == 0
     assert source.asked == []
+
+
+def test_a_terminal_shows_a_bar_for_each_blob_on_its_way(source: FaultyRegistry, config: Path) -> None:
+    image = load(source, layers=1, layer_bytes=1_000_000)
+    (layer,) = (digest for digest, content in image.blobs.items() if len(content) == 1_000_000)
+    release = threading.Event()
+    source.on(f"GET .*/blobs/{layer}", held(release, after=600_000))
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen(
+        [sys.executable, "manage.py", "mirror", "--config", str(config), f"{source.host}/app:1.0"],
+        cwd=ROOT,
+        env={**os.environ, **environment(config, config.parent, SWAPPER_ROLE="all", COLUMNS="200")},
+        stdout=theirs,
+    )
+    os.close(theirs)
+    with open(ours, encoding="utf-8", errors="replace") as terminal:
+        shown = iter(lambda: terminal.read(1), "")
+        seen = ""
+        while layer.partition(":")[2][:12] not in seen:
+            seen += next(shown)
+        release.set()
+        while "copied of" not in seen:
+            seen += next(shown)
+        assert command.wait(30) == 0
 
 
 @pytest.mark.parametrize("image", ["ghcr.io/UPPER", "app:not a tag", "app@sha256:short"])
