@@ -63,7 +63,10 @@ def small_images() -> list[SampleImage]:
 
 def one_layer() -> list[SampleImage]:
     """One layer of 300 MiB."""
-    return [sample_image(seed=3, platforms=("linux/amd64",), layers=1, layer_bytes=300 * MIB)]
+    noise = random.Random(3)
+    builder = ImageBuilder()
+    layer = builder.blob(b"".join(noise.randbytes(30 * MIB) for _ in range(10)))
+    return [builder.build(builder.image([layer], builder.blob(b"{}", "application/vnd.oci.image.config.v1+json")))]
 
 
 CASES = (

@@ -31,8 +31,8 @@ PATIENCE = 600
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """``seconds`` is None where a copy failed, and ``error`` says why. ``peak_mib`` is that of the largest process,
-    ``cpu`` the seconds of all of them, their start included."""
+    """``seconds`` is None where a copy failed, and ``error`` says why. ``cpu`` are the seconds of all
+    processes, their start included; ``peak_mib`` is measured of ours only."""
 
     seconds: float | None
     peak_mib: float
@@ -82,7 +82,7 @@ class Command:
             runs = list(pool.map(lambda pair: _timed(self._arguments(pair), extra=extra), pairs))
         failed = next((run.error for run in runs if run.seconds is None), "")
         seconds = None if failed else time.monotonic() - began
-        return Run(seconds, max(run.peak_mib for run in runs), sum(run.cpu for run in runs), failed)
+        return Run(seconds, 0.0, sum(run.cpu for run in runs), failed)
 
     def _arguments(self, pair: tuple[str, str]) -> list[str]:
         return [*self.command, *(self.prefix + reference for reference in pair)]
@@ -114,7 +114,7 @@ def engines(directory: Path) -> list[CopyEngine]:
 def _timed(
     command: list[str], *, given: str = "", from_output: bool = False, extra: Mapping[str, str] | None = None
 ) -> Run:
-    """Run it to its end, with ``extra`` variables. ``from_output``: its last line is the seconds."""
+    """Run it to its end, with ``extra`` variables. ``from_output``: it prints its own seconds and peak memory."""
     began = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -135,7 +135,10 @@ def _timed(
     timer.cancel()
     seconds = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(status)
-    peak, cpu = usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
+    cpu = usage.ru_utime + usage.ru_stime
     if process.returncode:
-        return Run(None, peak, cpu, output.strip()[-300:])
-    return Run(float(output.split()[-1]) if from_output else seconds, peak, cpu)
+        return Run(None, 0.0, cpu, output.strip()[-300:])
+    if from_output:
+        measured, peak = map(float, output.split()[-2:])
+        return Run(measured, peak, cpu)
+    return Run(seconds, 0.0, cpu)

@@ -1,4 +1,4 @@
-"""Our engine in a process of its own: reads the pairs from its input, copies them, prints the seconds it took."""
+"""Our engine in a process of its own: reads pairs from its input, copies them, prints its seconds and peak MiB."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from mirrors.images import ImageRef
 from mirrors.oci import CopyRequest, Engine, RegistryAccess
@@ -22,8 +23,14 @@ def main() -> None:
     began = time.monotonic()
     with ThreadPoolExecutor(given["at_once"]) as pool:
         list(pool.map(copy, given["pairs"]))
-    print(time.monotonic() - began)
+    print(time.monotonic() - began, peak_mib())
     engine.close()
+
+
+def peak_mib() -> float:
+    """Of this program alone: what getrusage says includes the process that started it."""
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) / 1024
 
 
 def access(image: ImageRef) -> RegistryAccess:
