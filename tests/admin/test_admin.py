@@ -29,7 +29,7 @@ from mirrors.models import (
     TargetRepository,
     Trigger,
 )
-from mirrors.services import MirrorOrder
+from mirrors.services import CopyRequest
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +43,8 @@ def operator(client: Client) -> Client:
 @pytest.fixture
 def job() -> MirrorJob:
     target = Registry.objects.create(name="target", role=RegistryRole.TARGET, endpoint="registry.example.com")
-    order = MirrorOrder(source="docker.io/library/nginx:1", target="registry.example.com/docker.io/library/nginx:1")
-    outcome = services.request_mirror(target_registry_id=target.id, order=order)
+    order = CopyRequest(source="docker.io/library/nginx:1", target="registry.example.com/docker.io/library/nginx:1")
+    outcome = services.request_copies(target_registry_id=target.id, requests=[order])[0]
     assert outcome.job_id is not None
     return MirrorJob.objects.get(id=outcome.job_id)
 

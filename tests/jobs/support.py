@@ -18,7 +18,7 @@ from mirrors.jobs.process.drain import Drain
 from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.leases import Lease, claim
 from mirrors.models import MirrorJob, Priority, Registry, RegistryRole
-from mirrors.services import MirrorOrder, request_mirrors
+from mirrors.services import CopyRequest, request_copies
 from swapper_project.config import ConfigSource
 from tests.support.system import write_config
 
@@ -63,7 +63,7 @@ def orders(
     """Order images in one transaction and return their live jobs."""
     refs = [ImageRef.parse(source) for source in sources]
     wanted = [
-        MirrorOrder(
+        CopyRequest(
             source=str(ref),
             target=str(TargetName(target).retarget(ref)),
             priority=priority,
@@ -72,7 +72,7 @@ def orders(
         )
         for ref in refs
     ]
-    outcomes = request_mirrors(target_registry_id=target_row(target).id, orders=wanted)
+    outcomes = request_copies(target_registry_id=target_row(target).id, requests=wanted)
     jobs = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
     return [jobs[outcome.job_id] for outcome in outcomes if outcome.job_id is not None]
 

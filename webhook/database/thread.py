@@ -1,6 +1,6 @@
 """The one thread of a webhook process that talks to the database.
 
-Request threads never touch the ORM: they hand questions and orders to this thread and wait on a future with their
+Request threads never touch the ORM: they hand questions and requests to this thread and wait on a future with their
 own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes what was pending.
 """
 
@@ -20,13 +20,13 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors import services
 from mirrors.models import InstanceRole
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
-from mirrors.services import MirrorOrder, RequestOutcome
+from mirrors.services import CopyRequest, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering
 from webhook.database.chores import AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
 from webhook.database.mapping_cache import MappingCache, Row
-from webhook.database.messages import DatabaseUnavailableError, JobWait, Lookup, Message, Orders, RepositoryLookup
+from webhook.database.messages import CopyRequests, DatabaseUnavailableError, JobWait, Lookup, Message, RepositoryLookup
 from webhook.database.pending_writes import PendingWrites
 from webhook.database.query_watchdog import QueryWatchdog
 from webhook.database.unwritten_answers import UnwrittenAnswers
@@ -138,8 +138,8 @@ class DatabaseThread:
         message = RepositoryLookup(repositories)
         return self._submit(message, message.future)
 
-    def order(self, orders: Sequence[MirrorOrder]) -> Future[list[RequestOutcome]]:
-        message = Orders(orders)
+    def request_copies(self, requests: Sequence[CopyRequest]) -> Future[list[RequestOutcome]]:
+        message = CopyRequests(requests)
         return self._submit(message, message.future)
 
     def wait_job(self, job_id: int) -> Future[str]:

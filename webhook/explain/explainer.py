@@ -1,6 +1,6 @@
 """What would happen to a pod, image by image, and why: the webhook's own decisions, asked for without a trace.
 
-Command, page and API share it. Nothing is written, ordered or counted.
+Command, page and API share it. Nothing is written, requested or counted.
 """
 
 from __future__ import annotations

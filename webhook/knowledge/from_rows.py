@@ -78,7 +78,7 @@ def _base(platforms: Iterable[str]) -> set[str]:
 
 
 def out_of_quota(known: Knowledge, row: Row) -> Knowledge:
-    """Nothing new for this namespace; what is mirrored is not new, and what others have ordered is on its way."""
+    """Nothing new for this namespace; what is mirrored is not new, and what others have requested is on its way."""
     is_coming = row.known is not None and row.known.job_is_live
     if is_coming or known.existence == "present" or known.obstacle is not None:
         return known

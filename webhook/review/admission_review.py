@@ -6,6 +6,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-con
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,6 +24,8 @@ from mirrors.kubernetes.pods import (
     text,
 )
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+_NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 VERSIONS: Final = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
 
 
@@ -123,6 +126,21 @@ def _identity(slot: ImageSlot) -> tuple[str, str]:
 def _against(slot: ImageSlot, old_image: str | None) -> ImageSlot:
     changed = slot.image != old_image
     return ImageSlot(slot.pointer, slot.name, slot.image, slot.container, changed, slot.pull_policy)
+
+
+def namespace_of(request: AdmissionRequest) -> str:
+    """The request's namespace if it is one that Kubernetes allows, else nothing."""
+    return request.namespace if _NAMESPACE.fullmatch(request.namespace) else ""
+
+
+def pod_name_of(request: AdmissionRequest) -> str:
+    """The pod's name, or what the API server makes it of."""
+    return valid_name(request.name)
+
+
+def valid_name(value: object) -> str:
+    """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
 
 
 def filter_view(request: AdmissionRequest) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics
 from webhook.database.pending_writes import PendingWrites
 from webhook.decision.decision import Decision
-from webhook.review.admission_review import AdmissionRequest
-from webhook.review.copy_requests import namespace_of
+from webhook.review.admission_review import AdmissionRequest, namespace_of
 from webhook.review.sampling import Sampler, has_news, sample_of
 
 

@@ -1,4 +1,4 @@
-"""One review from request to answer. Each image goes five steps: classify, gather, order, guard, settle."""
+"""One review from request to answer. Each image goes five steps: classify, gather, request, guard, settle."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from webhook.decision.snapshot import Snapshot, Snapshots
 from webhook.knowledge.gatherer import KnowledgeGatherer
 from webhook.review import admission_review, kubectl_messages
 from webhook.review.admission_review import AdmissionRequest
+from webhook.review.copy_requests import CopyRequester
 from webhook.review.guard import Guard
-from webhook.review.ordering import Ordering
 from webhook.review.recording import Notes
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class Reviewer:
     def __init__(self, *, snapshots: Snapshots, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
         self._snapshots = snapshots
         self._gatherer = gatherer
-        self._ordering = Ordering(database, gatherer)
+        self._copies = CopyRequester(database, gatherer)
         self._guard = Guard(database, gatherer)
         self._notes = Notes(database.pending)
 
@@ -66,7 +66,7 @@ class Reviewer:
             return Outcome([], [], [])
         decisions = self._decide(request, looked_at, snapshot, limits)
         if limits.may_write and limits.may_ask:
-            self._ordering.refresh(request, decisions, snapshot)
+            self._copies.refresh(request, decisions, snapshot)
         operations = patch.operations(
             decisions, pod=request.obj, policy=snapshot.policy, is_subresource=bool(request.sub_resource)
         )
@@ -87,7 +87,7 @@ class Reviewer:
             limits = replace(limits, platforms=platforms_of(request.obj))
         undecided = [d for d in classified if decision.is_open(d)]
         known = self._gatherer.gather(undecided, snapshot, limits)
-        known |= self._ordering.order(request, undecided, known, snapshot, limits)
+        known |= self._copies.request(request, undecided, known, snapshot, limits)
         known |= self._guard.bar(undecided, known, snapshot, limits)
         classified = self._guard.deny_foreign(classified, snapshot, limits)
         return [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]

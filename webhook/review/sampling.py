@@ -16,8 +16,7 @@ from mirrors.services import SampledReview
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.lru_cache import LRUCache
 from webhook.decision.decision import Decision
-from webhook.review.admission_review import AdmissionRequest
-from webhook.review.copy_requests import namespace_of, pod_name_of
+from webhook.review.admission_review import AdmissionRequest, namespace_of, pod_name_of
 
 AGAIN_AFTER: Final = 600.0
 """Seconds for which one process takes no second sample of a workload."""
