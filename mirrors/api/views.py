@@ -24,6 +24,7 @@ from mirrors.selectors.job_progress import NOT_BEGUN, copy_progress
 from swapper_project.process import configured
 
 ATTEMPTS = 100
+"""Attempts in one answer, the last ones; a job has five, or more after many lost workers."""
 
 
 class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):

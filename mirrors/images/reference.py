@@ -13,9 +13,17 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 MAX_REFERENCE = 1024
+"""Characters of a reference as a pod names it: above what its parts allow, and parsed at once."""
+
 MAX_HOST = 260
+"""Characters: 253 of a DNS name, a colon and a port, rounded up."""
+
 MAX_REPOSITORY = 255
+"""Characters of a repository, as the reference grammar of distribution allows them."""
+
 MAX_TAG = 128
+"""Characters, by the OCI distribution specification."""
+
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
 DOCKER_HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})

@@ -15,6 +15,7 @@ from mirrors.services.copy_request import CopyRequest
 from swapper_project.config import Quotas
 
 AN_HOUR = timedelta(hours=1)
+"""The period of ``newImagesPerHour``."""
 
 
 def over_quota(registry_id: int, requests: Sequence[CopyRequest], quotas: Quotas) -> set[str]:

@@ -22,6 +22,7 @@ QUOTA_REST: Final = 10.0
 """Seconds for which a namespace that is out of quota requests nothing new, and costs nothing."""
 
 NAMESPACES: Final = 10_000
+"""Namespaces out of quota that are remembered; Kubernetes is tested with as many."""
 
 
 class Answering:

@@ -35,9 +35,17 @@ from webhook.decision.snapshot import OperatorRows
 log = structlog.get_logger(__name__)
 
 POLL_EVERY: Final = 1.0
+"""Seconds between two reads of changed rows: how old what the webhook has in memory may be."""
+
 WAIT_POLL_EVERY: Final = 0.1
+"""Seconds between two looks at jobs that pods wait for."""
+
 FLUSH_EVERY: Final = 10.0
+"""Seconds between two writes of counts and uses, which lets many pods share a write."""
+
 REPORT_EVERY: Final = 30.0
+"""Seconds between two reports of this process; it counts as running until four are missing."""
+
 REST: Final = (0.5, 5.0)
 """Seconds without a try after a database error: the first time, and at most."""
 
@@ -45,9 +53,10 @@ STUCK_AFTER: Final = 1.0
 """Seconds of one turn after which the database counts as unavailable."""
 
 CONNECTED_WITHIN: Final = 1.0
+"""Seconds after the start for which a webhook that is not ready waits for a connection to the database."""
+
 LOADED_WITHIN: Final = 5.0
-"""Seconds after the start for which a webhook waits, before it is ready, for a connection to the database and for the
-mappings seen most recently."""
+"""Seconds after the start for which it waits for the mappings seen most recently."""
 
 
 class DatabaseThread:

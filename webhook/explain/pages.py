@@ -25,6 +25,7 @@ from webhook.explain.explainer import ExplainedPod, explain_live
 VIEW: Final = "mirrors.view_imagemapping"
 OPERATE: Final = "mirrors.change_mirrorjob"
 MOST_REQUESTED: Final = 100
+"""Copies that one click requests, so that the page answers before a proxy's timeout."""
 
 
 class ManifestForm(forms.Form):

@@ -23,8 +23,14 @@ from webhook.knowledge.circuit_breaker import BREAKER_REST, CircuitBreaker
 log = structlog.get_logger(__name__)
 
 HEAD_TIMEOUT: Final = 1.5
+"""Seconds for a HEAD at a registry: they usually answer within 0.3, and the pod waits."""
+
 THREADS: Final = 16
+"""Threads for questions that a pod waits for; each is at a registry for milliseconds."""
+
 LATER_THREADS: Final = 4
+"""Threads for questions that nobody waits for, so that they never hold up the others."""
+
 MOST_UNDER_WAY: Final = 500
 """Images that are asked for at the same time, those that wait for a thread included: so many that somebody waits for,
 and so many that nobody does."""

@@ -22,13 +22,16 @@ AGAIN_AFTER: Final = 600.0
 """Seconds for which one process takes no second sample of a workload."""
 
 A_SECOND: Final = 1.0
+"""Samples that one process takes a second over time: each is a row with a pod."""
+
 AT_ONCE: Final = 10
-"""Samples that one process takes: so many a second over time, and so many after a quiet while."""
+"""Samples that it takes after a quiet while."""
 
 MOST_BYTES: Final = 32_768
 """Of a sample's pod and decisions as JSON; what is larger is left out."""
 
 MOST_NESTING: Final = 12
+"""Levels of a sampled pod; what is deeper is left out, and real pods are not."""
 
 _METADATA: Final = ("name", "generateName", "namespace", "labels", "ownerReferences")
 _CONTAINER: Final = ("name", "image", "imagePullPolicy", "restartPolicy", "ports", "resources", "securityContext")

@@ -34,6 +34,8 @@ from mirrors.selectors import source_entry
 log = structlog.get_logger(__name__)
 
 LOST_AFTER: Final = timedelta(minutes=5)
+"""Time after which a running test counts as lost: its steps end within two minutes."""
+
 NO_IMAGE: Final = "no image of it is known yet: test again after the first one"
 
 Step = tuple[str, Callable[[], str]]

@@ -17,6 +17,7 @@ from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, LONGEST_PAUS
 
 PULLS: Final = "pulls"
 MOST_HOSTS: Final = 100
+"""Hosts whose limits one process holds back for its next write: redirects name any number."""
 
 
 def rest(host: str, seconds: float) -> None:

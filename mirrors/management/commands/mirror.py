@@ -31,6 +31,7 @@ from swapper_project.process import configured, logs, release
 from swapper_project.process.base_command import ConfiguredCommand, environment_with
 
 LOOK_EVERY = 0.25
+"""Seconds between two looks at the jobs: a progress bar that moves smoothly."""
 
 
 class Command(ConfiguredCommand):

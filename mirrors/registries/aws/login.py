@@ -12,7 +12,10 @@ from mirrors.registries.aws.errors import Asked, told
 from mirrors.registries.tokens import Token, TokenKeeper
 
 LEAST_SECONDS = 60.0
+"""Seconds of a token's lifetime, whatever AWS says: not one call for a token after another."""
+
 MOST_SECONDS = 12 * 3600.0
+"""Seconds of a token's lifetime at ECR, which never gives more."""
 
 
 @lru_cache(maxsize=64)
