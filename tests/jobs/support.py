@@ -15,8 +15,8 @@ from mirrors.demo.registry import MemoryRegistry
 from mirrors.images import ImageRef, TargetName
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.leases import Lease, claim
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import MirrorJob, Priority, Registry, RegistryRole
 from mirrors.services import CopyRequest, request_copies
 from swapper_project.config import ConfigSource

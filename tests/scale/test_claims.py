@@ -8,8 +8,8 @@ import pytest
 from django.db import connection, transaction
 
 from mirrors.jobs.queue import claim_order, leases
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.shares import NOTHING, Full
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
 from mirrors.vocabulary.bounds import host_of
 from tests.jobs.support import target_row

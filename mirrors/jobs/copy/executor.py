@@ -15,7 +15,7 @@ from mirrors.jobs.copy.copy_job import CopyJob, CopyOutcome
 from mirrors.jobs.copy.failures import Failure
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue import host_limits, leases
-from mirrors.jobs.queue.database_retry import retry_while_database_is_down
+from mirrors.jobs.queue.database_outage import retry_while_database_is_down
 from mirrors.jobs.queue.heartbeat import LeaseStatus
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.models import Access, ErrorClass, ImageMapping, Obstacle

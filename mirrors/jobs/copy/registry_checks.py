@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError, classify
 from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import (
     CheckStatus,
     ErrorClass,

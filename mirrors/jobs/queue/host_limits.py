@@ -10,8 +10,7 @@ from typing import Final
 from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
-from mirrors.jobs.queue.database_clock import from_now
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import HostBudget
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, LONGEST_PAUSE, pause_of, storable, within
 

@@ -1,10 +1,17 @@
-"""How long things may take in the jobs: one value, so that tests can shorten it by ``settings.JOB_TIMING``."""
+"""How long things may take in the jobs: one value, so that tests can shorten it by ``settings.JOB_TIMING``.
+
+Times are those of the database's clock, as the clocks of pods differ.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import DateTimeField, ExpressionWrapper
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +66,8 @@ class Timing:
 def timing() -> Timing:
     """The defaults, with what the settings override."""
     return Timing(**getattr(settings, "JOB_TIMING", {}))
+
+
+def from_now(seconds: float) -> ExpressionWrapper[CombinedExpression]:
+    """A point in time so many seconds ahead (or, when negative, ago), as an expression for filters and updates."""
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
