@@ -39,6 +39,7 @@ def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, limits: Revi
         **_access(known, decision.source, snapshot, limits.namespace),
         stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
         obstacle=_obstacle(known, decision.key, snapshot, limits),
+        seconds_since_check=0.0 if known.job_is_live else time.time() - known.source_checked_at,
     )
 
 

@@ -132,13 +132,6 @@ class KnowledgeGatherer:
         finally:
             self.end_wait()
 
-    def seconds_since_check(self, source: str) -> float:
-        """How long ago the source was last compared with its target; 0 where nothing is known of it."""
-        row = self._database.row(source)
-        if row is None or row.known is None or row.known.job_is_live:
-            return 0.0
-        return time.time() - row.known.source_checked_at
-
     def _asked(
         self,
         wanted: Mapping[str, Decision],

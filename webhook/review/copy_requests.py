@@ -74,14 +74,7 @@ class CopyRequester:
 
     def refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
         """Have mutable tags compared with their source where that is due."""
-        due = (
-            d
-            for d in settled
-            if d.swap
-            and decision.wants_refresh(
-                d, seconds_since_check=self._gatherer.seconds_since_check(d.key), policy=snapshot.policy
-            )
-        )
+        due = (d for d in settled if decision.wants_refresh(d, snapshot.policy))
         self._queue(requests_for(itertools.islice(due, MOST_REQUESTED), request, Priority.REFRESH, Trigger.REFRESH))
 
     def _due(
