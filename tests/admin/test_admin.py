@@ -254,7 +254,7 @@ def test_a_token_is_shown_once_and_opens_the_api(admin_client: Client) -> None:
 
 
 def test_what_pods_and_workers_say_is_text_on_every_page(operator: Client, job: MirrorJob) -> None:
-    """Names and words come from whoever writes pods, and from registries."""
+    """Names and words come from those who write pods, and from registries."""
     mark = "<script>alert(1)</script>"
     ImageMapping.objects.update(source=f"quay.io/{mark}:1", target=f"mirror.example.com/{mark}")
     MirrorJob.objects.update(status=JobStatus.FAILED, error_message=mark, namespace=mark, error_host=mark)

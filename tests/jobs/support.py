@@ -132,5 +132,5 @@ def take(**fields: Any) -> Lease:
 
 
 def expire(lease: Lease) -> None:
-    """Let a lease run out now, as if its worker had gone away."""
+    """Let a lease run out now, as if its worker had been killed."""
     MirrorJob.objects.filter(id=lease.job_id).update(lease_expires_at=from_now(-1))

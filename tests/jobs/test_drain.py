@@ -1,4 +1,4 @@
-"""A drain: urgent jobs next, many at a time, until nothing is left; stops and cancellations are heard."""
+"""A drain: jobs by priority, many at a time, until nothing is left; stops and cancellations are heard."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
 def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """The file's entry has a log-in from the credentials directory, which is missing."""
+    """The file's entry has a password from the credentials directory, which is missing."""
     entry = {"username": "mirror", "passwordFile": str(tmp_path / "password")}
     with copier(config_file(tmp_path, source, target, entry=entry)) as made:
         row = Registry.objects.create(endpoint=source.host, managed_by="config", insecure=True)

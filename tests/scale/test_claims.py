@@ -23,7 +23,7 @@ SECONDS_OF_ONE_CLAIM = 1.5
 
 @pytest.fixture
 def crowd() -> None:
-    """As many paused hosts as due jobs, a job of each host; and one job that nothing stands in the way of."""
+    """As many paused hosts as due jobs, a job of each host; and one job that nothing holds up."""
     registry, until = target_row(), from_now(1_800)
     HostBudget.objects.bulk_create(
         [HostBudget(host=f"r{number}.example.com") for number in range(MANY)], batch_size=2_000

@@ -21,7 +21,7 @@ from webhook.review import admission_review
 
 POLICY = Policy(
     target=TargetName("mirror.example.com", "prefix"),
-    filters=(compile_filter("left alone", "contains(container.image, 'internal')"),),
+    filters=(compile_filter("excluded", "contains(container.image, 'internal')"),),
     swap_policy="always",
 )
 KEYS = st.sampled_from(["metadata", "annotations", "labels", "name", "image", "spec", "~/", "k8s-image-swapper/skip"])

@@ -69,7 +69,7 @@ class RunningPod(threading.Thread):
             self._report("Failed", is_ready=False)
 
     def end(self) -> None:
-        """Stop it as a kubelet does: preStop, SIGTERM, after the grace period SIGKILL; then it is gone."""
+        """Stop it as a kubelet does: preStop, SIGTERM, after the grace period SIGKILL; then it has ended."""
         self._ending.set()
         self.is_ready = False
         grace = min(30.0, float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)))
