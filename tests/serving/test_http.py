@@ -77,9 +77,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(shared: Webhook, se
         status, body = answer(sock)
         assert status in (400, 413)
         assert json.loads(body)["detail"]
-        assert sock.recv(1) == b"", (
-            "what follows could be the body's rest, so the connection must end"
-        )
+        assert sock.recv(1) == b"", "what follows could be the body's rest, so the connection must end"
 
 
 @pytest.mark.parametrize(
