@@ -2,7 +2,6 @@
 
 from mirrors.services.actions import JobStateError
 from mirrors.services.checks import request_check
-from mirrors.services.copy_request import CopyRequest, RequestOutcome
 from mirrors.services.grants import record_grants
 from mirrors.services.hosts import resume_hosts
 from mirrors.services.instances import instance_name, report_instance, withdraw_instance
@@ -26,11 +25,12 @@ from mirrors.services.recording import (
     record_uses,
 )
 from mirrors.services.repositories import record_repository, request_settings
+from mirrors.services.requested_copy import RequestedCopy, RequestOutcome
 from mirrors.services.sampling import SampledReview, record_samples
 
 __all__ = [
     "BulkResult",
-    "CopyRequest",
+    "RequestedCopy",
     "DecisionKey",
     "JobStateError",
     "RequestOutcome",

@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.services.actions import JobStateError, Subject, note_actions
-from mirrors.services.copy_request import CopyRequest
 from mirrors.services.mirroring import request_mapped
+from mirrors.services.requested_copy import RequestedCopy
 
 AT_ONCE = 200
 """Rows that are changed in one transaction, so that it does not hold its locks for long."""
@@ -98,9 +98,9 @@ def _request_again(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[i
     return {job.mapping_id: job for job in live.values()}, made
 
 
-def _same_again(job: MirrorJob, requested_by: str) -> CopyRequest:
+def _same_again(job: MirrorJob, requested_by: str) -> RequestedCopy:
     trigger = Trigger.VERIFY if job.trigger == Trigger.VERIFY else Trigger.RETRY
-    return CopyRequest.of_mapping(job.mapping, trigger=trigger, requested_by=requested_by, namespace=job.namespace)
+    return RequestedCopy.of_mapping(job.mapping, trigger=trigger, requested_by=requested_by, namespace=job.namespace)
 
 
 def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:

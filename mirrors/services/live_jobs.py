@@ -8,12 +8,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Subquery
 
 from mirrors.models import ImageMapping, MirrorJob
-from mirrors.services.copy_request import UNATTENDED, CopyRequest
+from mirrors.services.requested_copy import UNATTENDED, RequestedCopy
 from mirrors.vocabulary.bounds import host_of
 
 
 def live_jobs(
-    requests: dict[str, CopyRequest], mappings: dict[str, ImageMapping]
+    requests: dict[str, RequestedCopy], mappings: dict[str, ImageMapping]
 ) -> tuple[dict[str, MirrorJob], set[int]]:
     """The active job of each requested mapping, created if there was none, with the priority raised if it was lower.
 
@@ -59,7 +59,7 @@ def _insert(jobs: Sequence[MirrorJob]) -> set[int]:
     return made
 
 
-def _new_job(mapping_id: int, request: CopyRequest) -> MirrorJob:
+def _new_job(mapping_id: int, request: RequestedCopy) -> MirrorJob:
     return MirrorJob(
         mapping_id=mapping_id,
         priority=request.priority,

@@ -8,9 +8,9 @@ from django.db import transaction
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Revision, Trigger
 from mirrors.services.actions import Subject, note_actions
-from mirrors.services.copy_request import CopyRequest
 from mirrors.services.jobs import BulkResult, batches
 from mirrors.services.mirroring import request_mapped
+from mirrors.services.requested_copy import RequestedCopy
 
 
 def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
@@ -65,7 +65,7 @@ def _request(mapping_ids: Collection[int], trigger: Trigger, action: str, reques
             rows = list(ImageMapping.objects.filter(id__in=ids).order_by("id"))
             acted.refusals += [f"{row.source} is paused: resume it first." for row in rows if row.paused]
             outcomes = request_mapped(
-                (row, CopyRequest.of_mapping(row, trigger=trigger, requested_by=requested_by))
+                (row, RequestedCopy.of_mapping(row, trigger=trigger, requested_by=requested_by))
                 for row in rows
                 if not row.paused
             )

@@ -27,8 +27,8 @@ from mirrors.models import (
 from mirrors.registries.allowed import AllowedSources
 from mirrors.services import quotas as quota
 from mirrors.services.actions import JobStateError, Subject, note_actions
-from mirrors.services.copy_request import UNATTENDED, CopyRequest, RequestOutcome
 from mirrors.services.live_jobs import live_jobs
+from mirrors.services.requested_copy import UNATTENDED, RequestedCopy, RequestOutcome
 from mirrors.services.wakeup import wake_workers
 from swapper_project.config import Quotas
 
@@ -40,7 +40,7 @@ UNREADABLE = frozenset({ErrorClass.NOT_FOUND, ErrorClass.DENIED, ErrorClass.UNAU
 
 
 def request_copies(
-    *, target_registry_id: int, requests: Sequence[CopyRequest], quotas: Quotas | None = None
+    *, target_registry_id: int, requests: Sequence[RequestedCopy], quotas: Quotas | None = None
 ) -> list[RequestOutcome]:
     """Requests copies in one transaction; outcomes are in the order of ``requests``.
 
@@ -66,9 +66,9 @@ def request_copies(
     return [refused.get(request.source) or _outcome(request, mappings, jobs, made) for request in asked]
 
 
-def request_mapped(requests: Iterable[tuple[ImageMapping, CopyRequest]]) -> list[RequestOutcome]:
+def request_mapped(requests: Iterable[tuple[ImageMapping, RequestedCopy]]) -> list[RequestOutcome]:
     """Requests users' copies of images that have a mapping, at the target registry of each."""
-    by_registry: dict[int, list[CopyRequest]] = {}
+    by_registry: dict[int, list[RequestedCopy]] = {}
     for mapping, request in requests:
         by_registry.setdefault(mapping.target_registry_id, []).append(request)
     return [
@@ -96,7 +96,7 @@ def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_b
     """Requests a user's copies of images at a target; see ``refusal_of`` first."""
     name = target.target_name
     requests = [
-        CopyRequest.of_user(
+        RequestedCopy.of_user(
             str(source), str(name.retarget(source)), trigger=Trigger.OPERATOR, requested_by=requested_by
         )
         for source in sources
@@ -129,7 +129,7 @@ def _is_configured(host: str) -> bool:
     return any(row.covers(host) for row in sources)
 
 
-def _mappings(registry_id: int, requests: Sequence[CopyRequest]) -> dict[str, ImageMapping]:
+def _mappings(registry_id: int, requests: Sequence[RequestedCopy]) -> dict[str, ImageMapping]:
     """Mapping by source; a source whose target name belongs to another source is missing."""
     targets = {request.source: request.target for request in requests}
     # Sorted, because two transactions that insert the same rows in different orders deadlock.
@@ -142,7 +142,7 @@ def _mappings(registry_id: int, requests: Sequence[CopyRequest]) -> dict[str, Im
     return {mapping.source: mapping for mapping in found}
 
 
-def _resting(requests: Sequence[CopyRequest], mappings: dict[str, ImageMapping]) -> set[str]:
+def _resting(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping]) -> set[str]:
     """Sources whose last job failed or was cancelled a short time ago.
 
     If that job could not read its source, this applies only to the namespaces that requested it: others may have
@@ -164,7 +164,7 @@ def _resting(requests: Sequence[CopyRequest], mappings: dict[str, ImageMapping])
 
 
 def _note_requests(
-    requests: Sequence[CopyRequest], mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
+    requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
 ) -> None:
     """The requesters; a request of a second namespace adds the names of its secrets to the active job."""
     rows = [
@@ -183,7 +183,7 @@ def _note_requests(
 
 
 def _outcome(
-    request: CopyRequest, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob], made: set[int]
+    request: RequestedCopy, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob], made: set[int]
 ) -> RequestOutcome:
     mapping = mappings.get(request.source)
     if mapping is None:

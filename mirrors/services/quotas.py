@@ -11,14 +11,14 @@ from django.db.models.functions import Now
 
 from mirrors.models import MirrorJob, Trigger
 from mirrors.models.mirror_job import MirrorJobQuerySet
-from mirrors.services.copy_request import CopyRequest
+from mirrors.services.requested_copy import RequestedCopy
 from swapper_project.config import Quotas
 
 AN_HOUR = timedelta(hours=1)
 """The period of ``newImagesPerHour``."""
 
 
-def over_quota(registry_id: int, requests: Sequence[CopyRequest], quotas: Quotas) -> set[str]:
+def over_quota(registry_id: int, requests: Sequence[RequestedCopy], quotas: Quotas) -> set[str]:
     """Sources that need a new job which none of the requesting namespaces may request now."""
     free = {request.source for request in requests if request.trigger != Trigger.ADMISSION}
     asking: dict[str, set[str]] = {}

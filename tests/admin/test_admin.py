@@ -29,7 +29,7 @@ from mirrors.models import (
     TargetRepository,
     Trigger,
 )
-from mirrors.services import CopyRequest
+from mirrors.services import RequestedCopy
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def operator(client: Client) -> Client:
 @pytest.fixture
 def job() -> MirrorJob:
     target = Registry.objects.create(name="target", role=RegistryRole.TARGET, endpoint="registry.example.com")
-    order = CopyRequest(source="docker.io/library/nginx:1", target="registry.example.com/docker.io/library/nginx:1")
+    order = RequestedCopy(source="docker.io/library/nginx:1", target="registry.example.com/docker.io/library/nginx:1")
     outcome = services.request_copies(target_registry_id=target.id, requests=[order])[0]
     assert outcome.job_id is not None
     return MirrorJob.objects.get(id=outcome.job_id)

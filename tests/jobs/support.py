@@ -18,7 +18,7 @@ from mirrors.jobs.process.drain import Drain
 from mirrors.jobs.queue.leases import Lease, claim
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import MirrorJob, Priority, Registry, RegistryRole
-from mirrors.services import CopyRequest, request_copies
+from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import ConfigSource
 from tests.support.system import write_config
 
@@ -63,7 +63,7 @@ def orders(
     """Order images in one transaction and return their live jobs."""
     refs = [ImageRef.parse(source) for source in sources]
     wanted = [
-        CopyRequest(
+        RequestedCopy(
             source=str(ref),
             target=str(TargetName(target).retarget(ref)),
             priority=priority,

@@ -10,7 +10,7 @@ from django.db.models import F
 from mirrors import services
 from mirrors.admin.jobs import ACTS
 from mirrors.models import JobStatus, MirrorJob, Trigger
-from mirrors.services import CopyRequest, request_copies
+from mirrors.services import RequestedCopy, request_copies
 from mirrors.services.mirroring import REST_AFTER_FAILURE
 from tests.jobs.support import order, target_row
 
@@ -22,7 +22,7 @@ def asked_by_a_pod() -> bool:
     """Whether a new copy is queued when a pod with the image is created."""
     before = MirrorJob.objects.count()
     target = "mirror.example.com:5000/quay.io/team/app:1"
-    one = CopyRequest(source=SOURCE, target=target, trigger=Trigger.ADMISSION, namespace="shop")
+    one = RequestedCopy(source=SOURCE, target=target, trigger=Trigger.ADMISSION, namespace="shop")
     request_copies(target_registry_id=target_row().pk, requests=[one])
     return MirrorJob.objects.count() > before
 

@@ -16,7 +16,7 @@ from webhook.database.chores import ErrorBarrier
 from webhook.database.job_waiters import JobWaiters
 from webhook.database.lru_cache import LRUCache
 from webhook.database.mapping_cache import MappingCache
-from webhook.database.messages import CopyRequests, JobWait, Lookup, Message, RepositoryLookup
+from webhook.database.messages import JobWait, Lookup, Message, RepositoryLookup, RequestedCopies
 
 QUOTA_REST: Final = 10.0
 """Seconds for which a namespace that is out of quota requests nothing new, and costs nothing."""
@@ -46,7 +46,7 @@ class Answering:
         for message in messages:
             if isinstance(message, RepositoryLookup):
                 self._barrier.run("repositories", partial(self._inside, message))
-        requests = [m for m in messages if isinstance(m, CopyRequests)]
+        requests = [m for m in messages if isinstance(m, RequestedCopies)]
         self._barrier.run("requests for copies", lambda: self._request_copies(requests))
         waits = [m for m in messages if isinstance(m, JobWait)]
         self._barrier.run("waits", lambda: self.waits.answer(waits))
@@ -61,7 +61,7 @@ class Answering:
     def _inside(self, message: RepositoryLookup) -> None:
         message.future.set_result(self._cache.inside(message.repositories))
 
-    def _request_copies(self, messages: Sequence[CopyRequests]) -> None:
+    def _request_copies(self, messages: Sequence[RequestedCopies]) -> None:
         registry_id = self._cache.registry_id
         if not messages or registry_id is None:
             return

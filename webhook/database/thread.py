@@ -20,13 +20,20 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors import services
 from mirrors.models import InstanceRole
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
-from mirrors.services import CopyRequest, RequestOutcome
+from mirrors.services import RequestedCopy, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering
 from webhook.database.chores import AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
 from webhook.database.mapping_cache import MappingCache, Row
-from webhook.database.messages import CopyRequests, DatabaseUnavailableError, JobWait, Lookup, Message, RepositoryLookup
+from webhook.database.messages import (
+    DatabaseUnavailableError,
+    JobWait,
+    Lookup,
+    Message,
+    RepositoryLookup,
+    RequestedCopies,
+)
 from webhook.database.pending_writes import PendingWrites
 from webhook.database.query_watchdog import QueryWatchdog
 from webhook.database.unwritten_answers import UnwrittenAnswers
@@ -147,8 +154,8 @@ class DatabaseThread:
         message = RepositoryLookup(repositories)
         return self._submit(message, message.future)
 
-    def request_copies(self, requests: Sequence[CopyRequest]) -> Future[list[RequestOutcome]]:
-        message = CopyRequests(requests)
+    def request_copies(self, requests: Sequence[RequestedCopy]) -> Future[list[RequestOutcome]]:
+        message = RequestedCopies(requests)
         return self._submit(message, message.future)
 
     def wait_job(self, job_id: int) -> Future[str]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from mirrors.kubernetes.workloads import workload_of
 from mirrors.models import Priority, Trigger
-from mirrors.services import CopyRequest, RequestOutcome
+from mirrors.services import RequestedCopy, RequestOutcome
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.lru_cache import LRUCache
 from webhook.database.messages import await_result
@@ -51,7 +51,7 @@ class CopyRequester:
     def __init__(self, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
         self._database = database
         self._gatherer = gatherer
-        self._requested: LRUCache[CopyRequest, float] = LRUCache(REMEMBERED_REQUESTS)
+        self._requested: LRUCache[RequestedCopy, float] = LRUCache(REMEMBERED_REQUESTS)
 
     def request(
         self,
@@ -83,13 +83,13 @@ class CopyRequester:
         undecided: Sequence[Decision],
         known: dict[str, Knowledge],
         snapshot: Snapshot,
-    ) -> dict[str, CopyRequest]:
+    ) -> dict[str, RequestedCopy]:
         """Copies that are due, by canonical source."""
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
         wanted = (d for d in undecided if decision.wants_copy(d, known[d.key], snapshot.policy))
         return requests_for(itertools.islice(wanted, MOST_REQUESTED), request, priority, Trigger.ADMISSION)
 
-    def _queue(self, requests: dict[str, CopyRequest]) -> None:
+    def _queue(self, requests: dict[str, RequestedCopy]) -> None:
         """Queue copies without waiting for them."""
         now = time.monotonic()
         due = [r for r in requests.values() if now - (self._requested.get(r) or 0.0) > REQUEST_AGAIN_AFTER]
@@ -101,7 +101,7 @@ class CopyRequester:
     def _wait_for_copies(
         self,
         undecided: Sequence[Decision],
-        requests: dict[str, CopyRequest],
+        requests: dict[str, RequestedCopy],
         known: dict[str, Knowledge],
         snapshot: Snapshot,
         limits: ReviewLimits,
@@ -125,7 +125,7 @@ class CopyRequester:
         return learnt | {source: replace(knowledge, copied=True) for source, knowledge in again.items()}
 
     def _wait_for_outcomes(
-        self, requests: dict[str, CopyRequest], known: dict[str, Knowledge], limits: ReviewLimits
+        self, requests: dict[str, RequestedCopy], known: dict[str, Knowledge], limits: ReviewLimits
     ) -> dict[str, Knowledge]:
         """Under ``always`` a pod is swapped before its image is there; not to what nobody will bring."""
         if not self._gatherer.try_wait():
@@ -137,14 +137,14 @@ class CopyRequester:
             self._gatherer.end_wait()
         return {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
 
-    def _request(self, requests: dict[str, CopyRequest], seconds: float) -> list[RequestOutcome]:
+    def _request(self, requests: dict[str, RequestedCopy], seconds: float) -> list[RequestOutcome]:
         """What came of the requests within so many seconds."""
         return await_result(self._database.request_copies(list(requests.values())), seconds) or []
 
 
 def requests_for(
     decisions: Iterable[Decision], request: AdmissionRequest, priority: int, trigger: str
-) -> dict[str, CopyRequest]:
+) -> dict[str, RequestedCopy]:
     """A request for each, by canonical source."""
     wanted = {d.key: str(d.target) for d in decisions}
     if not wanted:
@@ -155,7 +155,7 @@ def requests_for(
     names = {valid_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
     kind, name = workload_of(request.obj)
     asks = partial(
-        CopyRequest,
+        RequestedCopy,
         trigger=trigger,
         priority=priority,
         namespace=namespace_of(request),

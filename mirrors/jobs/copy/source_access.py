@@ -8,7 +8,8 @@ from typing import Final
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
-from mirrors.jobs.copy.refusals import Tried, refusal
+from mirrors.jobs.copy.refusals import refusal
+from mirrors.kubernetes.client import ClusterError
 from mirrors.kubernetes.pull_secrets import Brought, Found
 from mirrors.models import Access, ErrorClass
 from mirrors.oci import CopyCancelledError, Descriptor, RegistryAccess, RegistryError
@@ -52,6 +53,24 @@ class SourceAccess:
     words: str
     grants: Mapping[str, bool] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Tried:
+    """What came of the pull secrets of all that asked."""
+
+    grants: dict[str, bool] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    trouble: ClusterError | None = None
+
+    def note(self, namespace: str, found: Found, *, reads: bool) -> None:
+        """A namespace is refused only where all that it has was read."""
+        self.problems += [problem for problem in found.problems if problem not in self.problems]
+        if reads or (found.is_sure and namespace not in self.grants):
+            self.grants[namespace] = reads
+        elif not found.is_sure and not self.grants.get(namespace):
+            self.grants.pop(namespace, None)
+        self.trouble = self.trouble or found.trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +187,8 @@ class Finder:
         return refusal(
             asker.source,
             asker.namespaces,
-            tried,
+            grants=tried.grants,
+            problems=tried.problems,
             entry=entry,
             may_serve=self._may_serve(asker),
             asks_for_credentials=bool(demands),

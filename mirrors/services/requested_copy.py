@@ -19,7 +19,7 @@ PROBLEMS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class CopyRequest:
+class RequestedCopy:
     """A request to mirror one image. References are canonical."""
 
     source: str
@@ -33,12 +33,16 @@ class CopyRequest:
     workload: str = ""
 
     @classmethod
-    def of_user(cls, source: str, target: str, *, trigger: str, requested_by: str, namespace: str = "") -> CopyRequest:
+    def of_user(
+        cls, source: str, target: str, *, trigger: str, requested_by: str, namespace: str = ""
+    ) -> RequestedCopy:
         """One that a user made, and waits for."""
         return cls(source, target, trigger, Priority.OPERATOR, requested_by, namespace)
 
     @classmethod
-    def of_mapping(cls, mapping: ImageMapping, *, trigger: str, requested_by: str, namespace: str = "") -> CopyRequest:
+    def of_mapping(
+        cls, mapping: ImageMapping, *, trigger: str, requested_by: str, namespace: str = ""
+    ) -> RequestedCopy:
         """One of a user for an image that has its name at the target already."""
         return cls.of_user(
             mapping.source, mapping.target, trigger=trigger, requested_by=requested_by, namespace=namespace
