@@ -104,7 +104,7 @@ class Guard:
 def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:
     """Under the one name that rows have: the target may be known by several."""
     assert decision.source is not None
-    return replace(decision.source, registry=snapshot.policy.target.endpoint)
+    return snapshot.policy.target.under_own_name(decision.source)
 
 
 def is_private_repository(owners: Sequence[MappingSnapshot], snapshot: Snapshot, limits: ReviewLimits) -> bool:
