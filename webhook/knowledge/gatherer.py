@@ -172,8 +172,8 @@ class KnowledgeGatherer:
             return
         if row is None or answer.state != row.existence or from_rows.is_too_old(row, snapshot):
             access = "anonymous" if known.access == "anonymous" else ""
-            told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at, access)
-            self._database.pending.existence(decision.key, told)
+            answered = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at, access)
+            self._database.pending.existence(decision.key, answered)
 
     def _head(self, decision: Decision, snapshot: Snapshot, *, later: bool = False) -> Future[ProbeAnswer] | None:
         if snapshot.target_access is None or decision.target is None:
@@ -216,7 +216,7 @@ class KnowledgeGatherer:
                 return
             answer = done.result()
             if answer.state != "unknown":
-                told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at)
-                self._database.pending.existence(decision.key, told)
+                answered = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at)
+                self._database.pending.existence(decision.key, answered)
 
         future.add_done_callback(note)

@@ -38,6 +38,9 @@ and so many that nobody does."""
 REMEMBERED: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
 """Seconds for which an answer is given again without asking."""
 
+MOST_ANSWERS: Final = 20_000
+"""Answers that a process remembers, some MB; after ``REMEMBERED`` they are of no use."""
+
 AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
 Head = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
@@ -65,7 +68,7 @@ class RegistryProber:
         self._later = ThreadPoolExecutor(LATER_THREADS, thread_name_prefix="existence-later")
         self._under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
         self._later_under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
-        self._answers: LRUCache[tuple[ImageRef, bool], ProbeAnswer] = LRUCache(20_000)
+        self._answers: LRUCache[tuple[ImageRef, bool], ProbeAnswer] = LRUCache(MOST_ANSWERS)
         self.breaker = CircuitBreaker(breaker_rest)
 
     def ask(

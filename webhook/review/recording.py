@@ -32,7 +32,7 @@ class Notes:
             host = d.source.registry if d.source else ""
             counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value, d.filter)] += 1
             if d.known is not None:
-                # By its source: the mapping may not be there yet, as it is made by the order of this very pod.
+                # By its source: the mapping may not be there yet, as the request of this very pod makes it.
                 uses.add(UseKey(d.key, namespace, *workload))
         if unlisted:
             counts[DecisionKey(hour, namespace, "", "keep", Reason.TOO_MANY_IMAGES.value)] += unlisted

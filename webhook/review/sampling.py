@@ -21,6 +21,9 @@ from webhook.review.admission_review import AdmissionRequest, namespace_of, pod_
 AGAIN_AFTER: Final = 600.0
 """Seconds for which one process takes no second sample of a workload."""
 
+MOST_WORKLOADS: Final = 10_000
+"""Workloads whose last sample a process remembers, some MB; pods choose their names."""
+
 A_SECOND: Final = 1.0
 """Samples that one process takes a second over time: each is a row with a pod."""
 
@@ -66,7 +69,7 @@ class Sampler:
         self._allowance = float(AT_ONCE)
         self._counted_at = time.monotonic()
         self._not_before = 0.0
-        self._until: LRUCache[tuple[str, ...], float] = LRUCache(10_000)
+        self._until: LRUCache[tuple[str, ...], float] = LRUCache(MOST_WORKLOADS)
 
     def takes(self, namespace: str, workload: Workload, pod: str) -> bool:
         """Whether this review is to be sampled: the first of its workload for a while, where the allowance lasts.

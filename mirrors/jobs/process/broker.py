@@ -33,7 +33,7 @@ class OrderedBroker(ORM):
     """Gives wake-ups out in the order they came, each to one worker, none before its time.
 
     ``not_before`` (aware) holds back what is enqueued through this object, for an hour at most: a drain that comes
-    too early orders the next wake-up itself.
+    too early schedules the next wake-up itself.
     """
 
     not_before: datetime | None = None

@@ -24,7 +24,7 @@ class Timing:
     poll: float = 0.5
     """Between two looks for due jobs while a slot is free."""
     linger: float = 2.0
-    """How long a drain still looks when nothing is due: an order may just be on its way into the database."""
+    """How long a drain still looks when nothing is due: a request may just be on its way into the database."""
     drain_limit: float = 1_800.0
     """After this a drain ends as soon as nothing runs; until then it claims whenever a place is free."""
     drain_end: float = 14_400.0

@@ -18,7 +18,7 @@ from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
 from mirrors.oci.transfer.mounts import MountIndex
 from mirrors.oci.transfer.moves import Moves
-from mirrors.oci.transfer.plan import Plan, Planner, is_present
+from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
 from mirrors.oci.transfer.pools import Share
 from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
@@ -178,7 +178,7 @@ class ImageCopy:
                 credentials_sent=error.credentials_sent,
             ) from None
 
-    def _copy(self, root: Manifest, *, denies_heads: bool) -> Plan | None:
+    def _copy(self, root: Manifest, *, denies_heads: bool) -> CopyPlan | None:
         """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it."""
         request = self.request
         if not request.target_is_new and self._is_known(root.digest) and self._look(root.digest):
