@@ -1,5 +1,5 @@
 """``make bench-burst``: what pods with known images notice while a thousand new images and a thousand pods with the
-same missing image come in."""
+same missing image arrive."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Measured:
 
 
 def drive(server: Server, body: bytes, *, connections: int, seconds: int, directory: Path) -> Measured:
-    """Post ``body`` as fast as the server answers. Raises RuntimeError when an answer is no 200."""
+    """Post ``body`` as fast as the server answers. Raises RuntimeError when an answer is not a 200."""
     script = directory / "post.lua"
     quoted = json.dumps(body.decode()).replace("\\/", "/")
     script.write_text(f'wrk.method = "POST"\nwrk.body = {quoted}\nwrk.headers["Content-Type"] = "application/json"\n')

@@ -47,7 +47,7 @@ class Seen:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--filled", help="URL of a Postgres that is filled already; rows of it will be gone")
+    parser.add_argument("--filled", help="URL of a Postgres that is filled already; rows of it will be deleted")
     parser.add_argument("--seconds", type=float, default=30)
     options = parser.parse_args()
     with (

@@ -56,7 +56,7 @@ def main() -> int:
 
 @contextmanager
 def database(options: argparse.Namespace, directory: Path) -> Iterator[str]:
-    """URL of a database that is gone afterwards, or of the one that was named."""
+    """URL of a database that is deleted afterwards, or of the one that was named."""
     if options.filled:
         yield options.filled
         return

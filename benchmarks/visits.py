@@ -1,4 +1,4 @@
-"""Pages opened over HTTP with a log-in, and in this process with their queries counted."""
+"""Pages opened over HTTP with a session, and in this process with their queries counted."""
 
 from __future__ import annotations
 

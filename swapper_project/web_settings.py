@@ -77,7 +77,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 # Failed sign-ins: five from one address with one username, then a lock that further attempts do not extend.
 AXES_FAILURE_LIMIT = 5
+"""Failed sign-ins from one address with one username: room for mistakes, none for guessing."""
+
 AXES_COOLOFF_TIME = timedelta(minutes=15)
+"""How long they are locked out; further attempts do not extend it."""
+
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True

@@ -23,7 +23,7 @@ PEERS = {
 }
 
 JOBS = 16
-"""Transfers at once where the peer can be told: the same as our own pool of blobs."""
+"""Transfers at once where the peer has a setting: the same as our own pool of blobs."""
 
 PATIENCE = 600
 """Seconds for one command."""

@@ -26,10 +26,10 @@ _PARTS = (
 PARTS: Final = _PARTS.split()
 ERRORS: Final = (
     ("not-found", 30, "{host} has no {image}: check the image's name and tag, then retry."),
-    ("rate-limited", 22, "{host} allows no more pulls (429) for {image}: wait, or add a log-in for {host}."),
+    ("rate-limited", 22, "{host} allows no more pulls (429) for {image}: wait, or add credentials for {host}."),
     ("unavailable", 15, "{host} does not answer for {image}: connection refused."),
-    ("unauthorized", 10, "{host} refused the log-in for {image}: check user name and password."),
-    ("denied", 8, "{host} denies {image}: check the rights of the log-in."),
+    ("unauthorized", 10, "{host} refused the credentials for {image}: check username and password."),
+    ("denied", 8, "{host} denies {image}: check the rights of the credentials."),
     ("timeout", 6, "{host} sent no byte of {image} for 30 s."),
     ("too-large", 3, "{image} is larger than copy.maxImageBytes."),
     ("tls", 2, "The certificate of {host} is not trusted ({image}): add its authority."),

@@ -13,6 +13,7 @@ from knox.models import AbstractAuthToken, AuthTokenManager
 from mirrors.accounts.roles import CHOICES, Role
 
 USED_WRITTEN_EVERY = timedelta(minutes=1)
+"""Between two writes of a token's last use: a script with many calls does not write a row with each."""
 
 
 class ApiToken(AbstractAuthToken):

@@ -32,6 +32,7 @@ from swapper_project.process.kill_switch import Switch
 
 RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
 REGISTRIES: Final = 20
+"""Registries on the dashboard: as many as fit on a screen; the list has all."""
 
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:

@@ -28,8 +28,14 @@ from mirrors.selectors import filter_impact as filter_plans
 from mirrors.selectors.filter_impact import Plan
 
 RECENT: Final = 50
+"""Recent admissions that can be chosen as a sample; a longer list is hard to choose from."""
+
 MOST_PODS: Final = 20
+"""Pods of a pasted manifest that a filter is tried on, so that the page answers at once."""
+
 SHOWN_PODS: Final = 5
+"""Pods named for an image; the others are counted."""
+
 VIEW: Final = "mirrors.view_filter"
 CODE: Final = {"spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}
 

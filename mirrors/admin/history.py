@@ -17,6 +17,8 @@ from mirrors.templatetags.humanise import past
 admin.site.unregister(LogEntry)
 
 SHOWN_CHARACTERS = 200
+"""Characters of a value that the history shows, about two lines."""
+
 WORDS = {"": "–", "None": "–", "True": "yes", "False": "no"}
 
 

@@ -30,10 +30,17 @@ from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
 
 ERRORS = 10
+"""Last errors on a registry's page; the list of jobs has all."""
+
 ERRORS_WITHIN = timedelta(days=7)
+"""Age of errors on a registry's page: older ones say little of its state today."""
+
 LIMITS = 20
+"""Rate limits on a registry's page; a wildcard may cover many hosts."""
+
 TARGET_FIELDS = ("endpoint", "prefix", "kind", "username", "credential_ref", "insecure", "ca_file", "enabled")
 NO_WORKER_AFTER = timedelta(seconds=30)
+"""Time after which a test that waits suggests that no worker runs: workers look every few seconds."""
 
 
 class NamespacesField(forms.CharField):

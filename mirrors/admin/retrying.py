@@ -16,6 +16,7 @@ from mirrors.models import ErrorClass, JobStatus
 from mirrors.selectors.advice import advice_for
 
 COUNTED = 1_000
+"""Jobs that the page counts exactly: more would make it slow."""
 
 ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
 """Time ranges, which links of the dashboard have: last failures are retried whenever they happened."""

@@ -21,10 +21,10 @@ from mirrors.api.current_user import who
 from mirrors.api.job_filter import JobFilter
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
 from mirrors.selectors.job_progress import NOT_BEGUN, copy_progress
-from mirrors.services.orders import order_image
 from swapper_project.process import configured
 
 ATTEMPTS = 100
+"""Attempts in one answer, the last ones; a job has five, or more after many lost workers."""
 
 
 class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
@@ -100,9 +100,9 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Mirror an image now. While a job of the image is active, that job is returned."""
-        order = serializers.OrderSerializer(data=request.data)
-        order.is_valid(raise_exception=True)
-        return _ordered(order.validated_data["image"], request)
+        asked = serializers.OrderSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        return _requested(asked.validated_data["image"], request)
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
@@ -157,10 +157,10 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
         return Response(serializers.ProgressSerializer(seen or NOT_BEGUN).data)
 
 
-def _ordered(image: str, request: Request) -> Response:
+def _requested(image: str, request: Request) -> Response:
     followed = configured.source()
     allowed = followed.current.source.allowed_hosts if followed else ()
-    job, is_new = order_image(image=image, requested_by=who(request), allowed_hosts=allowed)
+    job, is_new = services.request_image(image=image, requested_by=who(request), allowed_hosts=allowed)
     return _answer(job, is_new=is_new)
 
 

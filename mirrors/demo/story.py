@@ -32,8 +32,13 @@ from swapper_project.process.supervisor import MANAGE
 T = TypeVar("T")
 
 START_TIMEOUT: Final = 60.0
+"""Seconds in which the processes must start; they take a few."""
+
 COPY_TIMEOUT: Final = 600.0
+"""Seconds in which the demo's image must be copied: a few MB, on a slow line too."""
+
 LOG_LINES: Final = 15
+"""Lines of a process's log that an error shows, about half a screen."""
 
 
 class StoryError(Exception):

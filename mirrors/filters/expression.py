@@ -18,13 +18,21 @@ from jmespath.parser import Parser
 from jmespath.visitor import TreeInterpreter
 
 FILTER_BUDGET = 20_000
+"""Steps of one filter on one image, about 20 ms; real filters take some hundred."""
+
 REVIEW_BUDGET = 100_000
+"""Steps of all filters on all images of a review, about 100 ms of the API server's wait."""
+
 MAX_EXPRESSION = 8192
+"""Characters of an expression: room for some hundred names, compiled in milliseconds."""
+
 MAX_NESTING = 150
+"""Levels of an expression: its interpreter recurses, and Python ends at 1,000 calls."""
 
 # These look into the elements of their arguments, the others at most at each element.
 _DEEP_FUNCTIONS = frozenset({"contains", "join", "max", "min", "sort", "to_string"})
 _CHARACTERS_A_STEP = 64
+"""Characters of a text that cost as much as one step of the interpreter."""
 
 
 class InvalidFilterError(ValueError):

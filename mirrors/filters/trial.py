@@ -17,14 +17,19 @@ from mirrors.kubernetes import pods
 from mirrors.kubernetes.pods import ImageSlot, Json
 
 MOST_IMAGES: Final = 100
+"""Images of one pod that filters are tried on; real pods have a few."""
+
 BUDGET: Final = "filter-budget"
 """Represents the filter that decides where the review's steps are used up: its images are kept too."""
 
 SECONDS: Final = 2.0
+"""Seconds for all images of a trial: a user waits for the page."""
+
 STEPS: Final = 5_000_000
-"""All samples together get so much."""
+"""Steps of the interpreter for all samples together, what ``SECONDS`` allow on a fast machine."""
 
 MOST_CHANGES: Final = 200
+"""Changed images that are listed; the others are counted."""
 
 NOT_ASKED: Final = frozenset(
     {

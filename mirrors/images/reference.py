@@ -9,13 +9,21 @@ import hashlib
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 MAX_REFERENCE = 1024
+"""Characters of a reference as a pod names it: above what its parts allow, and parsed at once."""
+
 MAX_HOST = 260
+"""Characters: 253 of a DNS name, a colon and a port, rounded up."""
+
 MAX_REPOSITORY = 255
+"""Characters of a repository, as the reference grammar of distribution allows them."""
+
 MAX_TAG = 128
+"""Characters, by the OCI distribution specification."""
+
 DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
 DOCKER_HUB_ALIASES = frozenset({"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -135,6 +143,14 @@ class TargetName:
             mark = "-" + hashlib.sha256(repository.encode()).hexdigest()[:32]
             repository = repository[: self.max_repository - len(mark)].rstrip("-._/") + mark
         return ImageRef(self.endpoint, repository, ref.tag, ref.digest)
+
+    def under_own_name(self, ref: ImageRef) -> ImageRef:
+        """An image that lies here, under the one host name that ``retarget`` gives."""
+        return replace(ref, registry=self.endpoint)
+
+    def __str__(self) -> str:
+        """What the names of all images here begin with."""
+        return f"{self.endpoint}/{self.prefix}" if self.prefix else self.endpoint
 
 
 @lru_cache(maxsize=8_192)

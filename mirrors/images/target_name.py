@@ -9,6 +9,7 @@ from mirrors.images.cloud_hosts import ecr_hosts, parse_ecr_host
 from mirrors.images.reference import MAX_REPOSITORY, TargetName
 
 ECR_MAX_REPOSITORY: Final = 256
+"""Characters that ECR allows in the name of a repository, without its host."""
 
 
 def target_name(endpoint: str, prefix: str = "", *, aliases: Iterable[str] = (), insecure: bool = False) -> TargetName:

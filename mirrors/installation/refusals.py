@@ -8,8 +8,10 @@ import httpx2 as httpx
 from lightkube.core.exceptions import ApiError
 
 NOT_FOUND: Final = 404
+"""HTTP status of what does not exist."""
+
 CONFLICT: Final = 409
-"""Answered for what exists already, and for what somebody else has changed in between."""
+"""HTTP status of what exists already, and of what somebody else has changed in between."""
 
 LONGEST: Final = 300
 """Characters of the API server's own message."""

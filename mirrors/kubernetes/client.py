@@ -16,6 +16,7 @@ from lightkube.resources.core_v1 import Secret, ServiceAccount
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECONDS: Final = 10.0
+"""Seconds for a call of the API server, which answers reads in milliseconds."""
 
 
 class ClusterError(Exception):

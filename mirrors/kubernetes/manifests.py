@@ -24,6 +24,8 @@ from mirrors.kubernetes.yaml_loader import (
 )
 
 MOST_PODS: Final = 100
+"""Pods of one text: each is decided while a user waits."""
+
 MOST_FILE_BYTES: Final = 2 * MOST_BYTES + 2
 """UTF-16 takes two bytes for a character, and a byte order mark."""
 

@@ -18,8 +18,10 @@ OS: Final = "kubernetes.io/os"
 DEFAULT_OS: Final = "linux"
 
 MOST_TERMS: Final = 100
+"""Terms of an affinity that are looked at; real ones have one or two."""
+
 MOST_VALUES: Final = 20
-"""What is looked at of an affinity: real ones have a few, and all combinations are made of them."""
+"""Values of a label that are looked at: all combinations of two labels are made of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,39 @@ def slots_of(pod: Json, key: str) -> Iterator[ImageSlot]:
             )
 
 
+def reviewed_slots(pod: Json, old_pod: Json, operation: str, sub_resource: str) -> Iterator[ImageSlot]:
+    """Images that an admission review is about, in the order of the pod; ``changed`` is false where its operation may
+    not touch one. As an iterator: a pod may name any number of them."""
+    match (operation, sub_resource):
+        case ("CREATE", ""):
+            yield from created_slots(pod)
+        case ("UPDATE", ""):
+            old = {(key, name): image for key, name, image in created_images(old_pod)}
+            for slot in created_slots(pod):
+                yield _against(slot, old.get(_identity(slot)) if old else slot.image)
+        case ("UPDATE", "ephemeralcontainers"):
+            known = {slot.name for slot in slots_of(old_pod, "ephemeralContainers")}
+            for slot in slots_of(pod, "ephemeralContainers"):
+                yield _against(slot, slot.image if slot.name in known else None)
+
+
+def number_of_images(pod: Json, sub_resource: str) -> int:
+    """How many ``reviewed_slots`` would have, at less cost."""
+    if sub_resource == "ephemeralcontainers":
+        return sum(1 for _ in slots_of(pod, "ephemeralContainers"))
+    return sum(1 for _ in created_images(pod))
+
+
+def _identity(slot: ImageSlot) -> tuple[str, str]:
+    """Which list a slot is in, and its name there: what makes it the same one before and after an update."""
+    return slot.pointer.split("/", 3)[2], slot.name
+
+
+def _against(slot: ImageSlot, old_image: str | None) -> ImageSlot:
+    changed = slot.image != old_image
+    return ImageSlot(slot.pointer, slot.name, slot.image, slot.container, changed, slot.pull_policy)
+
+
 def opted_out(pod: Json) -> bool:
     """Whether the pod asks, by annotation or label, not to be changed."""
     metadata = mapping(pod.get("metadata"))

@@ -29,7 +29,7 @@ class Brought:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundSecrets:
     """Credentials for the image, and problems as text. ``is_sure`` if all Secrets were read."""
 
     credentials: tuple[Credential, ...] = ()
@@ -51,9 +51,9 @@ class PullSecrets:
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], Secret | ClusterError] = {}
 
-    def find(self, ref: ImageRef, brought: Brought) -> Found:
+    def find(self, ref: ImageRef, brought: Brought) -> FoundSecrets:
         """All credentials in these Secrets for the image. Invalid Secrets are reported and skipped."""
-        found = Found()
+        found = FoundSecrets()
         names = brought.secret_names
         if not names:
             try:
@@ -72,7 +72,7 @@ class PullSecrets:
             )
         return found
 
-    def _entries(self, namespace: str, names: Iterable[str], found: Found) -> Iterator[keyring.Entry]:
+    def _entries(self, namespace: str, names: Iterable[str], found: FoundSecrets) -> Iterator[keyring.Entry]:
         for name in names:
             secret = self._secret(namespace, name)
             if isinstance(secret, ClusterError):

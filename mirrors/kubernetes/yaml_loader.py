@@ -21,10 +21,14 @@ import yaml
 from mirrors.kubernetes.yaml_scalars import Plain, resolve
 
 MOST_BYTES: Final = 1 << 20
+"""Bytes of a text, about what etcd takes of one object."""
+
 MOST_NODES: Final = 50_000
 """Values of one text, each alias counted with all that it refers to."""
 
 MOST_NESTING: Final = 100
+"""Levels; manifests have about a dozen, and Python's recursion ends at 1,000 calls."""
+
 MOST_DIRECTIVES: Final = 100
 """libyaml compares each ``%TAG`` with all others: without a limit a text of 1 MiB takes ten seconds."""
 

@@ -14,7 +14,7 @@ _KINDS = ("containers", "initContainers", "ephemeralContainers")
 def mirror_prefixes(target: TargetName, hosts: Iterable[str]) -> list[str]:
     """Beginnings of the names of swapped images, one for each source; without sources that of all of them."""
     found = [_prefix(target, host) for host in hosts]
-    return found or ["/".join(part for part in (target.endpoint, target.prefix) if part) + "/"]
+    return found or [f"{target}/"]
 
 
 def _prefix(target: TargetName, host: str) -> str:

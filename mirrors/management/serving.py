@@ -21,7 +21,7 @@ from swapper_project.process.supervisor import MANAGE, gunicorn
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class ServedRole:
     """A command that becomes gunicorn: its flags, and what they mean for the process."""
 
     add_flags: Callable[[argparse.ArgumentParser], None]
@@ -101,9 +101,9 @@ def environment_of_web(options: Mapping[str, Any]) -> dict[str, str]:
     return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": options["listen_address"] or given.bind}
 
 
-ROLES: Final[Mapping[str, Role]] = {
-    "webhook": Role(add_configuration_flags, environment_of_webhook),
-    "web": Role(add_web_flags, environment_of_web),
+ROLES: Final[Mapping[str, ServedRole]] = {
+    "webhook": ServedRole(add_configuration_flags, environment_of_webhook),
+    "web": ServedRole(add_web_flags, environment_of_web),
 }
 """Commands that become gunicorn."""
 

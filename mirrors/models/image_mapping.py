@@ -15,6 +15,7 @@ REFERENCE_LENGTH = 800
 """Characters of the longest reference: host 260, repository 255, tag 128, digest 136, separators."""
 
 DIGEST_LENGTH = 136
+"""Characters of ``sha512:`` with its 128 digits, and one to spare."""
 
 
 class Existence(models.TextChoices):

@@ -23,6 +23,8 @@ SEARCHED: Final = {
 """Name, table and columns of the indexes that search by a part of a word uses."""
 
 _LOCK: Final = 7_205_514_009
+"""The number of our advisory lock in Postgres; any that no other program takes."""
+
 _MISSING: Final = (
     "Search is slow on large tables: this database has no pg_trgm. Let a superuser run "
     '"CREATE EXTENSION pg_trgm" in it (its package is postgresql-contrib), then run manage.py prepare'

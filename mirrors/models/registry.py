@@ -11,7 +11,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
-from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
+from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, TargetName, normalise_host
+from mirrors.images.target_name import target_name
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
 
 HOST = RegexValidator(
@@ -170,6 +171,12 @@ class Registry(RevisionedModel):
         if self.endpoint.startswith("*."):
             return {f"{field}__endswith": self.endpoint[1:]}
         return {f"{field}__in": self.names} if len(self.names) > 1 else {f"{field}__exact": self.endpoint}
+
+    @property
+    def target_name(self) -> TargetName:
+        """How images are named at this target."""
+        aliases = self.settings.get("aliases", ())
+        return target_name(self.endpoint, self.prefix, aliases=aliases, insecure=self.insecure)
 
     @property
     def names(self) -> list[str]:

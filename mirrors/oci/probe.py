@@ -16,6 +16,7 @@ from mirrors.oci.http.sender import HttpContext, Sender
 from mirrors.oci.http.transport import HttpRequest, Reply
 
 STEP_SECONDS = 15.0
+"""Seconds for one step of a test: a user waits for it, and a slow registry still answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from mirrors.oci import Credential
 
 MAX_BYTES = 64 * 1024
+"""Bytes of a file with credentials: a Docker configuration with some hundred registries."""
+
 # No other secret of the process may be sent to a registry, for any reference.
 _VARIABLE = re.compile(r"SWAPPER_CRED_[A-Z0-9_]+")
 

@@ -25,6 +25,7 @@ SEEN_WITHIN: Final = {"webhook": timedelta(seconds=120), "worker": timedelta(sec
 """How long after its last report a process counts as running."""
 
 MOST_HOSTS: Final = 100
+"""Rate-limited hosts that pages and metrics name; the others are not shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def target_of(config: Config) -> Registry:
         role=RegistryRole.TARGET,
         endpoint=name.endpoint,
         prefix=name.prefix,
-        name="/".join(filter(None, (name.endpoint, name.prefix))),
+        name=str(name),
         kind=config.target.type,
         managed_by=ManagedBy.CONFIG,
         settings={"aliases": list(name.aliases)} if name.aliases else {},

@@ -19,7 +19,10 @@ from mirrors.selectors import declared
 
 UNSAVED: Final = "this filter"
 SAMPLES: Final = 500
+"""Recent admissions that a filter is tried on: what two seconds allow."""
+
 A_DAY: Final = timedelta(hours=24)
+"""Age of those admissions, and of the counts beside them."""
 
 
 @dataclass(frozen=True, slots=True)

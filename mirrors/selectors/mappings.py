@@ -33,7 +33,11 @@ SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
 """Tables whose revision counts deletions alone."""
 CHANGES_LIMIT = 5_000
+"""Changed mappings that one read takes into memory; the next read continues after them."""
+
 TARGETS_LIMIT = 1_000
+"""References in one query: below the number of parameters that SQLite takes."""
+
 NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS, Access.UNREADABLE})
 REPOSITORIES_AT_ONCE = 100
 """In one query: SQLite bounds the depth of an expression."""

@@ -18,6 +18,8 @@ from mirrors import selectors
 log = structlog.get_logger(__name__)
 
 FRESH: Final = 15.0
+"""Seconds for which numbers are given again: Prometheus reads every 15 to 60, often from two servers."""
+
 NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds")
 _LOCK = threading.Lock()
 _seen: tuple[float, list[Metric]] = (0.0, [])

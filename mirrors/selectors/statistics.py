@@ -54,6 +54,8 @@ Reader = Callable[[datetime, bool], dict[Any, Any]]
 """Counts from a time on, by the hour or by the day."""
 
 MOST_KEPT: Final = 12
+"""Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones."""
+
 _over: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
 

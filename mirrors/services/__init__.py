@@ -1,12 +1,12 @@
 """Writes that webhook, jobs, API and pages share; each owns its side effects."""
 
+from mirrors.services.actions import JobStateError
 from mirrors.services.checks import request_check
 from mirrors.services.grants import record_grants
 from mirrors.services.hosts import resume_hosts
 from mirrors.services.instances import instance_name, report_instance, withdraw_instance
 from mirrors.services.jobs import (
     BulkResult,
-    JobStateError,
     cancel_job,
     cancel_jobs,
     failed_last,
@@ -15,7 +15,7 @@ from mirrors.services.jobs import (
     set_priority,
 )
 from mirrors.services.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
-from mirrors.services.mirroring import MirrorOrder, RequestOutcome, request_mirror, request_mirrors
+from mirrors.services.mirroring import active_target, refusal_of, request_copies, request_image, request_images
 from mirrors.services.recording import (
     DecisionKey,
     TargetAnswer,
@@ -25,17 +25,19 @@ from mirrors.services.recording import (
     record_uses,
 )
 from mirrors.services.repositories import record_repository, request_settings
+from mirrors.services.requested_copy import RequestedCopy, RequestOutcome
 from mirrors.services.sampling import SampledReview, record_samples
 
 __all__ = [
     "BulkResult",
+    "RequestedCopy",
     "DecisionKey",
     "JobStateError",
-    "MirrorOrder",
     "RequestOutcome",
     "SampledReview",
     "TargetAnswer",
     "UseKey",
+    "active_target",
     "cancel_job",
     "cancel_jobs",
     "failed_last",
@@ -48,10 +50,12 @@ __all__ = [
     "record_repository",
     "record_samples",
     "record_uses",
+    "refusal_of",
     "report_instance",
     "request_check",
-    "request_mirror",
-    "request_mirrors",
+    "request_copies",
+    "request_image",
+    "request_images",
     "request_settings",
     "resume_hosts",
     "retry_failed",

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from mirrors.models import OperatorAction
 
 
+class JobStateError(Exception):
+    """The current state does not allow this; the message says what to do first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The object of an action: an image or a repository, with the rows that show it."""

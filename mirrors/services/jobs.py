@@ -10,18 +10,15 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
-from mirrors.services.actions import Subject, note_actions
-from mirrors.services.mirroring import MirrorOrder, request_mirrors
+from mirrors.services.actions import JobStateError, Subject, note_actions
+from mirrors.services.mirroring import request_mapped
+from mirrors.services.requested_copy import RequestedCopy
 
 AT_ONCE = 200
 """Rows that are changed in one transaction, so that it does not hold its locks for long."""
 
 MOST_RETRIED = 2_000
 """Jobs that one request retries, so that it ends before a proxy's timeout."""
-
-
-class JobStateError(Exception):
-    """The current state does not allow this; the message says what to do first."""
 
 
 @dataclass(slots=True)
@@ -94,26 +91,16 @@ def _why_not(job: MirrorJob) -> str:
 
 
 def _request_again(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[int, MirrorJob], set[int]]:
-    """The active job by mapping, and the mappings whose job is new; one request for each target registry."""
-    by_registry: dict[int, list[MirrorOrder]] = {}
-    for job in jobs:
-        order = MirrorOrder(
-            source=job.mapping.source,
-            target=job.mapping.target,
-            trigger=Trigger.VERIFY if job.trigger == Trigger.VERIFY else Trigger.RETRY,
-            priority=Priority.OPERATOR,
-            requested_by=requested_by,
-            namespace=job.namespace,
-        )
-        by_registry.setdefault(job.mapping.target_registry_id, []).append(order)
-    outcomes = [
-        outcome
-        for registry_id, orders in by_registry.items()
-        for outcome in request_mirrors(target_registry_id=registry_id, orders=orders)
-    ]
+    """The active job by mapping, and the mappings whose job is new."""
+    outcomes = request_mapped((job.mapping, _same_again(job, requested_by)) for job in jobs)
     live = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
     made = {outcome.mapping_id for outcome in outcomes if outcome.mapping_id is not None and outcome.is_new}
     return {job.mapping_id: job for job in live.values()}, made
+
+
+def _same_again(job: MirrorJob, requested_by: str) -> RequestedCopy:
+    trigger = Trigger.VERIFY if job.trigger == Trigger.VERIFY else Trigger.RETRY
+    return RequestedCopy.of_mapping(job.mapping, trigger=trigger, requested_by=requested_by, namespace=job.namespace)
 
 
 def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:

@@ -6,20 +6,21 @@ from collections.abc import Collection
 
 from django.db import transaction
 
-from mirrors.models import ImageMapping, JobStatus, MirrorJob, Priority, Revision, Trigger
+from mirrors.models import ImageMapping, JobStatus, MirrorJob, Revision, Trigger
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.jobs import BulkResult, batches
-from mirrors.services.mirroring import MirrorOrder, request_mirrors
+from mirrors.services.mirroring import request_mapped
+from mirrors.services.requested_copy import RequestedCopy
 
 
 def mirror_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
     """Mirrors the images now, or compares source and target if they are there."""
-    return _order(mapping_ids, Trigger.OPERATOR, "mirror", requested_by)
+    return _request(mapping_ids, Trigger.OPERATOR, "mirror", requested_by)
 
 
 def verify_mappings(*, mapping_ids: Collection[int], requested_by: str) -> BulkResult:
     """Requests verifications: a worker checks that the target has the images unchanged; copies nothing."""
-    return _order(mapping_ids, Trigger.VERIFY, "verify", requested_by)
+    return _request(mapping_ids, Trigger.VERIFY, "verify", requested_by)
 
 
 def set_paused(*, mapping_ids: Collection[int], paused: bool, requested_by: str) -> int:
@@ -57,33 +58,21 @@ def forget_mappings(*, mapping_ids: Collection[int], requested_by: str) -> tuple
     return forgotten, refusals
 
 
-def _order(mapping_ids: Collection[int], trigger: Trigger, action: str, requested_by: str) -> BulkResult:
+def _request(mapping_ids: Collection[int], trigger: Trigger, action: str, requested_by: str) -> BulkResult:
     acted = BulkResult()
     for ids in batches(mapping_ids):
         with transaction.atomic():
             rows = list(ImageMapping.objects.filter(id__in=ids).order_by("id"))
             acted.refusals += [f"{row.source} is paused: resume it first." for row in rows if row.paused]
-            placed: dict[int, int] = {}
-            made: dict[int, int] = {}
-            for registry_id in {row.target_registry_id for row in rows}:
-                theirs = [row for row in rows if row.target_registry_id == registry_id and not row.paused]
-                orders = [_order_for(row, trigger, requested_by) for row in theirs]
-                outcomes = request_mirrors(target_registry_id=registry_id, orders=orders)
-                placed |= {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id}
-                made |= {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id and o.is_new}
-            jobs = MirrorJob.objects.select_related("mapping").filter(id__in=placed.values()).order_by("id")
-            acted.jobs += jobs
+            outcomes = request_mapped(
+                (row, RequestedCopy.of_mapping(row, trigger=trigger, requested_by=requested_by))
+                for row in rows
+                if not row.paused
+            )
+            placed = [o.job_id for o in outcomes if o.job_id]
+            made = {o.mapping_id: o.job_id for o in outcomes if o.mapping_id and o.job_id and o.is_new}
+            acted.jobs += MirrorJob.objects.select_related("mapping").filter(id__in=placed).order_by("id")
             acted.made.update(made.values())
             subjects = [Subject(row.source, row.id, made[row.id]) for row in rows if row.id in made]
             note_actions(actor=requested_by, action=action, subjects=subjects)
     return acted
-
-
-def _order_for(row: ImageMapping, trigger: Trigger, requested_by: str) -> MirrorOrder:
-    return MirrorOrder(
-        source=row.source,
-        target=row.target,
-        trigger=trigger,
-        priority=Priority.OPERATOR,
-        requested_by=requested_by,
-    )

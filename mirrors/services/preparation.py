@@ -20,8 +20,10 @@ WAIT_FOR_OTHERS: Final = 600.0
 """Seconds; the migrations of a large database take minutes."""
 
 LOOK_EVERY: Final = 0.2
+"""Seconds between two tries for the lock: nobody notices so short a wait."""
+
 _ADVISORY: Final = 7_205_514_010
-"""The number of our lock in Postgres."""
+"""The number of our advisory lock in Postgres; any that no other program takes."""
 
 
 @contextmanager

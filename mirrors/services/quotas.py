@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from django.db.models import Count, DateTimeField, ExpressionWrapper
@@ -11,22 +11,36 @@ from django.db.models.functions import Now
 
 from mirrors.models import MirrorJob, Trigger
 from mirrors.models.mirror_job import MirrorJobQuerySet
+from mirrors.services.requested_copy import RequestedCopy
 from swapper_project.config import Quotas
 
 AN_HOUR = timedelta(hours=1)
+"""The period of ``newImagesPerHour``."""
+
+
+def over_quota(registry_id: int, requests: Sequence[RequestedCopy], quotas: Quotas) -> set[str]:
+    """Sources that need a new job which none of the requesting namespaces may request now."""
+    free = {request.source for request in requests if request.trigger != Trigger.ADMISSION}
+    asking: dict[str, set[str]] = {}
+    for request in requests:
+        asking.setdefault(request.source, set()).add(request.namespace)
+    live = MirrorJob.objects.live().filter(mapping__target_registry=registry_id, mapping__source__in=asking)
+    free.update(live.values_list("mapping__source", flat=True))
+    new = {source: names for source, names in asking.items() if source not in free}
+    return refused(sources=new, quotas=quotas) if new else set()
 
 
 def left(*, namespaces: Collection[str], quotas: Quotas) -> dict[str, int]:
-    """How many new jobs each of the namespaces may still order now, never negative.
+    """How many new jobs each of the namespaces may still request now, never negative.
 
     Processes that check at the same time may together exceed a quota by the requests of each.
     """
     an_hour_ago = ExpressionWrapper(Now() - AN_HOUR, output_field=DateTimeField())
     theirs = MirrorJob.objects.filter(namespace__in=namespaces).order_by()
-    ordered = _counts(theirs.filter(trigger=Trigger.ADMISSION, created_at__gt=an_hour_ago))
+    new = _counts(theirs.filter(trigger=Trigger.ADMISSION, created_at__gt=an_hour_ago))
     waiting = _counts(theirs.live())
     return {
-        name: max(0, min(quotas.new_images_per_hour - ordered.get(name, 0), quotas.pending_jobs - waiting.get(name, 0)))
+        name: max(0, min(quotas.new_images_per_hour - new.get(name, 0), quotas.pending_jobs - waiting.get(name, 0)))
         for name in namespaces
     }
 

@@ -17,6 +17,7 @@ from mirrors.models import Access, DecisionCount, Existence, ImageMapping, Image
 log = structlog.get_logger(__name__)
 
 USE_WRITTEN_EVERY = timedelta(hours=1)
+"""Between two writes of a use's time: pages show it by the hour, and pods restart often."""
 
 
 class UseKey(NamedTuple):

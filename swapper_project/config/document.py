@@ -8,6 +8,8 @@ from mirrors.kubernetes.yaml_loader import TOO_DEEP, TOO_MANY, Collection, Node,
 from swapper_project.config.problems import ConfigError
 
 MAX_NODES = 20_000
+"""Values of a configuration file: room for thousands of filters and registries."""
+
 _LIMITS = (TOO_DEEP, TOO_MANY)
 
 

@@ -25,7 +25,10 @@ _SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
 """Of SQLite's files."""
 
 OTHERS: Final = 0o007
+"""Permission bits of everybody but owner and group."""
+
 GROUP_AND_OTHERS: Final = 0o077
+"""Permission bits of everybody but the owner."""
 
 
 def protect(directory: Path, database: Path | None = None) -> list[Path]:

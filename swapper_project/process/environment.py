@@ -16,6 +16,7 @@ from environs import Env, EnvValidationError, ValidationError
 PREFIX = "SWAPPER_"
 ROLES = ("webhook", "web", "worker", "all")
 MAX_FILE_BYTES = 64 * 1024
+"""Bytes of a file that holds the value of a variable; they are a line long."""
 
 # SWAP has no such form: SWAPPER_SWAP_FILE is the kill switch, which is watched and not read once.
 _READABLE_FROM_FILES = (

@@ -29,7 +29,10 @@ SETTLED_AFTER: Final = 15.0
 """Seconds after which a process is taken to have started well."""
 
 LONGEST_PAUSE: Final = 30.0
+"""Seconds between two starts of a process that ends again and again, at most."""
+
 LOOK_EVERY: Final = 0.2
+"""Seconds between two looks at the processes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ SEND_TIMEOUT: Final = 2.0 if os.environ.get("SWAPPER_ROLE") == "webhook" else 30
 """Seconds in which an answer must go out. The webhook's fit into the kernel's buffers; a page goes to slow browsers."""
 
 PIECE: Final = 64 * 1024
+"""Bytes that are read at once: more than a review of a usual pod has."""
+
 _WANTS_MORE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 

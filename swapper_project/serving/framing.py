@@ -6,8 +6,11 @@ import re
 from typing import Final
 
 MAX_HEAD: Final = 64 * 1024
+"""Bytes of a request's line and headers; the API server sends less than one KiB."""
+
 MAX_BODY: Final = 4 * 1024 * 1024
-"""Bytes. A request that announces or has more is handed on as it is, to be refused."""
+"""Bytes, above the 3 MiB of the largest request of an API server. A request that announces or has more is handed on as
+it is, to be refused."""
 
 MAX_LINE: Final = 4 * 1024
 """Bytes of a line between chunks, or behind them."""

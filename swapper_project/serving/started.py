@@ -23,7 +23,7 @@ def announce(role: str, listeners: Iterable[Any], *, is_tls: bool, config: Confi
         _MESSAGES.get(role, "The process listens"),
         version=release.VERSION,
         addresses=[_shown(listener, is_tls=is_tls) for listener in listeners],
-        target="/".join(filter(None, (name.endpoint, name.prefix))) if name else None,
+        target=str(name) if name else None,
         dry_run=config.dry_run if config else None,
     )
 

@@ -40,7 +40,10 @@ QUIET: Final = 1.0
 """Seconds without a new connection after which a stopping worker that has none left does not wait for more."""
 
 ACCEPTED_AT_ONCE: Final = 64
+"""Connections accepted in one turn, so that open ones do not wait behind a burst of new ones."""
+
 HANDSHAKE_THREADS: Final = 2
+"""Threads for steps of TLS handshakes: they are work for the processor, of which a pod has one or two."""
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Error pages: ours, saying what to do, also when the database is away."""
+"""Error pages: ours, saying what to do, also when the database is unavailable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every page says to the browser: no frames, no scripts but ours, no address told to others."""
+"""What every page says to the browser: no frames, no scripts but ours, no address sent to others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-in: guesses are locked out with a page that says what to do; a role is what lets one in."""
+"""Sign-in: guesses are locked out with a page that says what to do; a role is what lets one in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first user, and log-ins by setting: what a start does and what stops it."""
+"""The first user, and users by setting: what a start does and what stops it."""
 
 from __future__ import annotations
 

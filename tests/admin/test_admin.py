@@ -29,7 +29,7 @@ from mirrors.models import (
     TargetRepository,
     Trigger,
 )
-from mirrors.services import MirrorOrder
+from mirrors.services import RequestedCopy
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +43,8 @@ def operator(client: Client) -> Client:
 @pytest.fixture
 def job() -> MirrorJob:
     target = Registry.objects.create(name="target", role=RegistryRole.TARGET, endpoint="registry.example.com")
-    order = MirrorOrder(source="docker.io/library/nginx:1", target="registry.example.com/docker.io/library/nginx:1")
-    outcome = services.request_mirror(target_registry_id=target.id, order=order)
+    order = RequestedCopy(source="docker.io/library/nginx:1", target="registry.example.com/docker.io/library/nginx:1")
+    outcome = services.request_copies(target_registry_id=target.id, requests=[order])[0]
     assert outcome.job_id is not None
     return MirrorJob.objects.get(id=outcome.job_id)
 
@@ -254,7 +254,7 @@ def test_a_token_is_shown_once_and_opens_the_api(admin_client: Client) -> None:
 
 
 def test_what_pods_and_workers_say_is_text_on_every_page(operator: Client, job: MirrorJob) -> None:
-    """Names and words come from whoever writes pods, and from registries."""
+    """Names and words come from those who write pods, and from registries."""
     mark = "<script>alert(1)</script>"
     ImageMapping.objects.update(source=f"quay.io/{mark}:1", target=f"mirror.example.com/{mark}")
     MirrorJob.objects.update(status=JobStatus.FAILED, error_message=mark, namespace=mark, error_host=mark)

@@ -30,8 +30,7 @@ from mirrors.models import (
     RegistryRole,
 )
 from mirrors.selectors.statistics import Overview, numbers
-from mirrors.services import forget_mappings
-from mirrors.services.orders import order_image
+from mirrors.services import forget_mappings, request_image
 
 pytestmark = pytest.mark.django_db
 LIVE = "/admin/dashboard/?hours=24"
@@ -44,10 +43,10 @@ def busy() -> Iterator[None]:
     now = timezone.now()
     ends = [("succeeded", "")] * 4 + [("failed", "denied")] * 2 + [("failed", "tls")] + [("pending", "")] * 3
     for number, (status, error) in enumerate(ends):
-        job, _ = order_image(image=f"team/app-{number}:1", requested_by="x")
+        job, _ = request_image(image=f"team/app-{number}:1", requested_by="x")
         ended = None if status == "pending" else now - timedelta(hours=number)
         MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=ended)
-    old, _ = order_image(image="team/old:1", requested_by="x")
+    old, _ = request_image(image="team/old:1", requested_by="x")
     MirrorJob.objects.filter(pk=old.pk).update(status=JobStatus.FAILED, finished_at=now - timedelta(hours=30))
     hour = now.replace(minute=0, second=0, microsecond=0)
     for decision, reason, images in (("swap", "present", 6), ("keep", "absent", 2), ("keep", "filtered", 90)):
@@ -86,7 +85,7 @@ def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Cl
     row = Registry.objects.create(name="cloud", endpoint="*.cloud.example")
     by_name = Registry.objects.create(name="ecr", endpoint="ecr.example", settings={"aliases": ["dual.example"]})
     for number, host in enumerate(("a.cloud.example", "b.cloud.example", "cloud.example", "dual.example")):
-        job, _ = order_image(image=f"{host}/team/app:{number}", requested_by="x")
+        job, _ = request_image(image=f"{host}/team/app:{number}", requested_by="x")
         ended = {"status": JobStatus.FAILED, "error_class": "denied", "error_host": host, "finished_at": now}
         MirrorJob.objects.filter(pk=job.pk).update(**ended)
     until = now + timedelta(minutes=9)
@@ -156,7 +155,7 @@ def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) ->
 
 def test_what_was_forgotten_counts_no_more(busy: None) -> None:
     now = timezone.now()
-    job, _ = order_image(image="team/forgotten:1", requested_by="x")
+    job, _ = request_image(image="team/forgotten:1", requested_by="x")
     ended = now - timedelta(days=3)
     MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=ended)
     MirrorAttempt.objects.create(job=job, number=1, outcome="succeeded", finished_at=ended, bytes_copied=9_000)

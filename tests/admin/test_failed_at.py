@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from mirrors import services
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, Registry, RegistryRole
-from mirrors.services import MirrorOrder
+from mirrors.services import RequestedCopy
 
 pytestmark = pytest.mark.django_db
 JOBS = "/admin/mirrors/mirrorjob/"
@@ -26,8 +26,8 @@ def target() -> Registry:
 def failed(source: str, error_host: str) -> MirrorJob:
     """A job that failed with a host as a release recorded it."""
     row = Registry.objects.get(role=RegistryRole.TARGET)
-    order = MirrorOrder(source=source, target=f"{row.endpoint}/{source.replace(':', '_')}")
-    job_id = services.request_mirror(target_registry_id=row.pk, order=order).job_id
+    order = RequestedCopy(source=source, target=f"{row.endpoint}/{source.replace(':', '_')}")
+    job_id = services.request_copies(target_registry_id=row.pk, requests=[order])[0].job_id
     assert job_id is not None
     ended = {"status": JobStatus.FAILED, "error_class": ErrorClass.TLS, "finished_at": timezone.now()}
     MirrorJob.objects.filter(pk=job_id).update(**ended, error_host=error_host, error_message="refused")
@@ -120,6 +120,6 @@ def test_cancelling_promises_what_happens(admin_client: Client) -> None:
 
     assert "1 cancelled. 1 running: cancel requested." in done.content.decode()
     row, source = Registry.objects.get(), "quay.io/a:1"
-    pods = MirrorOrder(source=source, target=ImageMapping.objects.get(source=source).target, namespace="shop")
-    assert services.request_mirror(target_registry_id=row.pk, order=pods).problem == "failed-recently"
+    pods = RequestedCopy(source=source, target=ImageMapping.objects.get(source=source).target, namespace="shop")
+    assert services.request_copies(target_registry_id=row.pk, requests=[pods])[0].problem == "failed-recently"
     assert services.retry_jobs(job_ids=[waiting.pk], requested_by="olga").made, "Retry starts one immediately"

@@ -81,8 +81,8 @@ def test_active_filters_are_shown(admin_client: Client, file: File) -> None:
 
     page = admin_client.get("/admin/mirrors/filter/").content.decode()
     assert "kube-system" in page and "&#x27;first&#x27;" not in page and "Also active" not in page
-    gone = Filter.objects.get(name="source.filters[1]")
-    assert "it is not active" in admin_client.get(f"/admin/mirrors/filter/{gone.pk}/change/").content.decode()
+    removed = Filter.objects.get(name="source.filters[1]")
+    assert "it is not active" in admin_client.get(f"/admin/mirrors/filter/{removed.pk}/change/").content.decode()
     rows = {row["name"]: row for row in admin_client.get("/api/v1/filters/").json()["results"]}
     assert rows["source.filters[0]"]["jmespath"] == KUBE_SYSTEM
     assert [rows[name]["enabled"] for name in ("source.filters[0]", "source.filters[1]", "ours")] == [True, False, True]

@@ -23,7 +23,7 @@ from mirrors.models import (
     OperatorAction,
     Registry,
 )
-from mirrors.services.orders import order_image
+from mirrors.services import request_image
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ class Form(HTMLParser):
 @pytest.fixture
 def job() -> MirrorJob:
     Registry.objects.create(role="target", endpoint="mirror.example.com", managed_by="config")
-    return order_image(image="team/app:1", requested_by="x")[0]
+    return request_image(image="team/app:1", requested_by="x")[0]
 
 
 def list_of(model: str, **query: str) -> tuple[str, dict[str, str]]:

@@ -25,7 +25,7 @@ from mirrors.models import (
     Registry,
     RegistryRole,
 )
-from mirrors.services.orders import order_image
+from mirrors.services import request_image
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def test_a_list_of_admissions_names_images(admin_client: Client) -> None:
 
 def test_an_error_is_shown_once_on_the_page_of_a_mapping(admin_client: Client) -> None:
     Registry.objects.create(name="target", endpoint="reg.example.com:5000", role=RegistryRole.TARGET)
-    job, _ = order_image(image="quay.io/team/app:1", requested_by="x")
+    job, _ = request_image(image="quay.io/team/app:1", requested_by="x")
     ended = {"status": JobStatus.FAILED, "error_class": ErrorClass.UNAUTHORIZED, "error_message": "it was refused"}
     MirrorJob.objects.filter(pk=job.pk).update(**ended)
     page = admin_client.get(reverse("admin:mirrors_imagemapping_change", args=[job.mapping_id])).content.decode()

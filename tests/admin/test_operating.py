@@ -25,7 +25,7 @@ from mirrors.models import (
     RegistryRole,
     Trigger,
 )
-from mirrors.services.orders import order_image
+from mirrors.services import request_image
 
 pytestmark = pytest.mark.django_db
 MAPPINGS = "/admin/mirrors/imagemapping/"
@@ -46,7 +46,7 @@ def target() -> Registry:
 
 
 def ordered(image: str) -> MirrorJob:
-    return order_image(image=image, requested_by="somebody")[0]
+    return request_image(image=image, requested_by="somebody")[0]
 
 
 def failed(image: str, error: ErrorClass = ErrorClass.UNAUTHORIZED, host: str = "quay.io") -> MirrorJob:

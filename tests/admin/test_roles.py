@@ -19,7 +19,7 @@ from django.utils import timezone
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
 from mirrors.models import Filter, ImageMapping, MirrorJob, Registry, TargetRepository
-from mirrors.services.orders import order_image
+from mirrors.services import request_image
 from tests.api.conftest import user_of
 
 pytestmark = pytest.mark.django_db
@@ -87,7 +87,7 @@ def client_of(client: Client) -> Callable[[Role], Client]:
 def rows() -> dict[str, Any]:
     """A row of what is written by people, or about them, by its model."""
     Registry.objects.create(role="target", endpoint="mirror.example.com", managed_by="config")
-    job, _ = order_image(image="nginx:1.27", requested_by="somebody")
+    job, _ = request_image(image="nginx:1.27", requested_by="somebody")
     made: list[Model] = [
         job,
         job.mapping,

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.models import MirrorJob, Registry, RegistryRole
-from mirrors.services.orders import order_image
+from mirrors.services import request_image
 
 Clients = Callable[[Role], APIClient]
 
@@ -47,4 +47,4 @@ def target(db: None) -> Registry:
 
 @pytest.fixture
 def job(target: Registry) -> MirrorJob:
-    return order_image(image="nginx:1.27", requested_by="somebody")[0]
+    return request_image(image="nginx:1.27", requested_by="somebody")[0]

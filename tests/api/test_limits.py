@@ -1,4 +1,4 @@
-"""Limits of the API: told on every answer, exact over processes, and no reason to fail."""
+"""Limits of the API: sent with every answer, exact over processes, and no reason to fail."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ URL = "/api/v1/jobs/"
 
 @pytest.fixture
 def limited(settings: Settings) -> None:
-    """Three requests a minute for whoever is known, two for others."""
+    """Three requests a minute for those who are known, two for others."""
     settings.ENVIRONMENT = dataclasses.replace(
         settings.ENVIRONMENT, api_requests_per_minute=3, api_anonymous_per_minute=2
     )

@@ -279,6 +279,6 @@ def test_a_body_says_nothing_that_is_not_understood(operator: APIClient, target:
     answer = operator.post("/api/v1/jobs/retry-failed/", misspelt, format="json")
     assert "error_host" in problem(answer, 400, "invalid")["errors"]["errorhost"][0]
     wrong = operator.post("/api/v1/jobs/retry-failed/", {"error_class": "no"}, format="json")
-    assert "rate-limited" in problem(wrong, 400, "invalid")["errors"]["error_class"][0], "it tells which there are"
+    assert "rate-limited" in problem(wrong, 400, "invalid")["errors"]["error_class"][0], "it names those that there are"
     large = operator.post("/api/v1/jobs/", {"image": "x" * 3_000_000}, format="json")
     assert "2560 KiB" in problem(large, 413, "too-large")["detail"]

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.models import Filter, Registry, RegistryRole, TargetRepository
-from mirrors.services.orders import order_image
+from mirrors.services import request_image
 from tests.api.conftest import Clients, user_of
 from tests.support.databases import ROOT
 from tests.support.samples import sampled
@@ -47,7 +47,7 @@ def api(transactional_db: None, live_server: Any) -> Any:
     """Some rows, and an administrator's token."""
     call_command("migrate", verbosity=0)
     registry = Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
-    order_image(image="nginx:1.27", requested_by="somebody")
+    request_image(image="nginx:1.27", requested_by="somebody")
     Filter.objects.create(name="mine", jmespath="`true`")
     TargetRepository.objects.create(registry=registry, name="docker.io/library/nginx")
     sampled("shop", "nginx:1.27")

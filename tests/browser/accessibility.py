@@ -1,4 +1,4 @@
-"""What axe-core finds serious or critical on a page, and what of it we cannot mend."""
+"""What axe-core finds serious or critical on a page, and what of it we cannot fix."""
 
 from __future__ import annotations
 

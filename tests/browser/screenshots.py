@@ -80,7 +80,7 @@ PICTURES: Final = (
 
 
 def take(visitors: Visitors, site: Site, picture: Picture, directory: Path) -> Path:
-    """One picture; the log-in and its state are shared by all of a role."""
+    """One picture; the session and its state are shared by all of a role."""
     page = visitors.visit(site, picture.role, size=picture.size, dark=picture.dark).open(picture.path)
     if picture.first_row:
         page.locator(ROWS).first.click()

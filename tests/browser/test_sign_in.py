@@ -1,4 +1,4 @@
-"""Logging in: with a wrong password one stays outside and is told so, with the right one the dashboard comes."""
+"""Signing in: with a wrong password an error is shown, with the right one the dashboard."""
 
 from __future__ import annotations
 

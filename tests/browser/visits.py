@@ -69,7 +69,7 @@ class Visitors:
         log_in(visit, PEOPLE[role])
         visit.page.wait_for_url(f"{site.url}/admin/")
         state = visit.page.context.storage_state()
-        # The dashboard that it has led to would go on asking for numbers.
+        # The dashboard that it has led to would continue to ask for numbers.
         visit.page.close()
         return state
 

@@ -20,7 +20,7 @@ from tests.support.helm import Manifests, Object, containers, render
 from tests.support.ports import free_port
 
 PASSWORD = "p@ss:w/rd#%41?&"
-"""Whatever a password has in it, it is no part of an address."""
+"""Whatever a password has in it, it is not part of an address."""
 
 WORKLOADS = ("CronJob", "Deployment", "Job", "Pod", "StatefulSet")
 HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"

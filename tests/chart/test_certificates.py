@@ -52,7 +52,7 @@ def test_the_same_command_renews_it() -> None:
 
 
 def test_what_the_job_writes_is_not_rendered() -> None:
-    """Neither Helm nor a GitOps tool would leave it alone."""
+    """Neither Helm nor a GitOps tool would keep it."""
     client = render().hook["clientConfig"]
 
     assert "caBundle" not in client

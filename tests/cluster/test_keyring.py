@@ -1,4 +1,4 @@
-"""Which log-in of a pull secret is for an image: as the kubelet has it."""
+"""Which credentials of a pull secret are for an image: as the kubelet has it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def secret(auths: dict[str, Any], kind: str = JSON) -> tuple[str, dict[str, str]
 
 
 def users_for(image: str, *keys: str) -> list[str]:
-    """The user names that are tried, where each key has a user of its name."""
+    """The usernames that are tried, where each key has a user of its name."""
     entries, problems = read(*secret({key: {"username": key, "password": "p"} for key in keys}))
     assert problems == []
     return [credential.username for credential in matching(entries, ImageRef.parse(image))]

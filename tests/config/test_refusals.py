@@ -143,7 +143,7 @@ def test_problems_between_keys_are_reported_with_those_of_single_keys() -> None:
         "c.yaml:6: source.registries[0].hosts: is an unknown key", "c.yaml:6: source.registries[0]: username needs",
         "c.yaml:6: source.registries[0]: host is missing", "c.yaml:7: source.registries[1]: aws is missing",
         "c.yaml:7: source.registries[1]: host: only for type oci", "c.yaml:10: target.oci: passwordFile needs username",
-        "c.yaml:10: target.oci: passwordFile must not contain '..'", "c.yaml:10: target.oci: prefix 'A' is no",
+        "c.yaml:10: target.oci: passwordFile must not contain '..'", "c.yaml:10: target.oci: prefix 'A' is not",
         "c.yaml:10: target.oci.endpoint: host 'registry' has neither", "c.yaml:12: copy.images: must be greater",
     ]  # fmt: skip
     assert len(told) == len(expected)

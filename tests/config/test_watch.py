@@ -1,4 +1,4 @@
-"""The configuration in force follows its file."""
+"""The active configuration follows its file."""
 
 from __future__ import annotations
 

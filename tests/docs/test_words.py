@@ -23,7 +23,7 @@ BANNED: Final = {
     "in force": r"(?<!-)\bin force\b",
     "urgent": r"\burgen(t|cy)\b",
     "tell": r"\b(tells?|told)\b",
-    "stands": r"\b(stands?|stood)\b",
+    "stands": r"\b(stands?|stood)\b(?!-in)",
     "come in": r"\b(comes?|came|coming) in\b(?! \w+ (form|order))",
     "go on": r"\b(goes|go|went|going) on\b",
     "whoever": r"\bwhoever\b",
@@ -40,8 +40,11 @@ PAGES: Final = (
     *sorted((ROOT / "templates").rglob("*.html")),
     *sorted((ROOT / "mirrors/static").rglob("*.js")),
 )
-CODE: Final = ("mirrors", "webhook", "swapper_project")
+CODE: Final = ("mirrors", "webhook", "swapper_project", "tools")
 """Directories of which messages, comments and docstrings are checked."""
+
+TESTS: Final = ("tests", "benchmarks")
+"""Directories of which single words in quotes are data, and are not checked."""
 
 
 def python_files(*directories: str) -> list[Path]:
@@ -54,6 +57,11 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type in (tokenize.COMMENT, tokenize.STRING):
             yield token.start[0], token.string
+
+
+def prose(source: str) -> Iterator[tuple[int, str]]:
+    """Comments, docstrings and other strings of several words."""
+    return ((line, text) for line, text in texts(source) if " " in text.strip())
 
 
 def found(path: Path, parts: Iterator[tuple[int, str]]) -> list[str]:
@@ -75,3 +83,22 @@ def test_pages_and_documentation_use_plain_terms() -> None:
 
 def test_messages_comments_and_docstrings_use_plain_terms() -> None:
     assert [hit for path in python_files(*CODE) for hit in found(path, texts(path.read_text()))] == []
+
+
+def test_tests_and_benchmarks_use_plain_terms() -> None:
+    files = [path for path in python_files(*TESTS) if path != Path(__file__)]
+    assert [hit for path in files for hit in found(path, prose(path.read_text()))] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "hits"),
+    [
+        ("# It stands here.", 1),
+        ('"""A copy, gone afterwards."""', 1),
+        ('KINDS = ["gone", "told"]', 0),
+        ("stood = gone(told)", 0),
+        ('wait_until(done, what="a stand-in for the kubelet")', 0),
+    ],
+)
+def test_prose_is_distinguished_from_data(source: str, hits: int) -> None:
+    assert len(found(ROOT / "example.py", prose(source))) == hits

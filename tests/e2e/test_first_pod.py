@@ -1,4 +1,4 @@
-"""From an empty cluster to the first swapped pod, through a real API server, as docs/getting-started.md tells it."""
+"""From an empty cluster to the first swapped pod, through a real API server, as docs/getting-started.md shows it."""
 
 from __future__ import annotations
 

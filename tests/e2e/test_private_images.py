@@ -106,5 +106,5 @@ def test_under_enforce_the_mirror_of_others_is_denied(cluster: Cluster, tmp_path
 
         status, answer = cluster.api.call("POST", f"/api/v1/namespaces/{other}/pods", pod_of(mirror))
         assert (status, "private" in answer["message"]) == (403, True), answer
-        # Whoever may read the source may name its mirror too.
+        # A namespace that may read the source may name its mirror too.
         assert image_of(release, mine, mirror, **secrets) == mirror

@@ -51,9 +51,9 @@ def _order(number: int, source: str, target: str) -> int:
 
 def _person(number: int, image: str) -> list[int | bool]:
     """The job that a person is answered with, and whether the order made it."""
-    from mirrors.services.orders import order_image
+    from mirrors.services import request_image
 
-    job, is_new = order_image(image=image, requested_by=f"person {number}")
+    job, is_new = request_image(image=image, requested_by=f"person {number}")
     return [job.pk, is_new]
 
 

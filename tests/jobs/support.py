@@ -15,10 +15,10 @@ from mirrors.demo.registry import MemoryRegistry
 from mirrors.images import ImageRef, TargetName
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.leases import Lease, claim
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import MirrorJob, Priority, Registry, RegistryRole
-from mirrors.services import MirrorOrder, request_mirrors
+from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import ConfigSource
 from tests.support.system import write_config
 
@@ -63,7 +63,7 @@ def orders(
     """Order images in one transaction and return their live jobs."""
     refs = [ImageRef.parse(source) for source in sources]
     wanted = [
-        MirrorOrder(
+        RequestedCopy(
             source=str(ref),
             target=str(TargetName(target).retarget(ref)),
             priority=priority,
@@ -72,7 +72,7 @@ def orders(
         )
         for ref in refs
     ]
-    outcomes = request_mirrors(target_registry_id=target_row(target).id, orders=wanted)
+    outcomes = request_copies(target_registry_id=target_row(target).id, requests=wanted)
     jobs = MirrorJob.objects.in_bulk([outcome.job_id for outcome in outcomes if outcome.job_id is not None])
     return [jobs[outcome.job_id] for outcome in outcomes if outcome.job_id is not None]
 
@@ -132,5 +132,5 @@ def take(**fields: Any) -> Lease:
 
 
 def expire(lease: Lease) -> None:
-    """Let a lease run out now, as if its worker had gone away."""
+    """Let a lease run out now, as if its worker had been killed."""
     MirrorJob.objects.filter(id=lease.job_id).update(lease_expires_at=from_now(-1))

@@ -1,4 +1,4 @@
-"""The credential boundary: what a log-in reads is mirrored for the namespaces that it serves, and is recorded so."""
+"""The credential boundary: what credentials read is mirrored for the namespaces that they serve, and is recorded so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
-    """A source that shows nothing without a log-in."""
+    """A source that shows nothing without credentials."""
     (tmp_path / "password").write_text(PASSWORD)
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
         load(registry)
@@ -31,7 +31,7 @@ def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
 def run(
     source: FaultyRegistry, target: FaultyRegistry, directory: Path, *, namespaces: list[str] | None = None, **keys: Any
 ) -> MirrorJob:
-    """Order from namespace ``web`` and drain, with a log-in that serves ``namespaces`` (none: no log-in)."""
+    """Order from namespace ``web`` and drain, with credentials that serve ``namespaces`` (none: no credentials)."""
     order_fields = keys.pop("order", {"namespace": "web"})
     entry: dict[str, Any] = {}
     if namespaces is not None:
@@ -78,7 +78,7 @@ def test_a_private_image_without_credentials_says_what_is_missing(
 
 
 def test_a_public_image_is_read_with_credentials_and_open_to_all(target: FaultyRegistry, tmp_path: Path) -> None:
-    """Log-ins have higher rate limits; what counts for the boundary is that nobody needs one."""
+    """Credentials have higher rate limits; what counts for the boundary is that nobody needs them."""
     (tmp_path / "password").write_text(PASSWORD)
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD, anonymous_pull=True)) as source:
         load(source)
@@ -91,7 +91,7 @@ def test_a_public_image_is_read_with_credentials_and_open_to_all(target: FaultyR
 def test_what_is_at_the_target_already_proves_nothing(
     private: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """A pinned image that is there already is no copy, but its source must be shown all the same."""
+    """A pinned image that is there already is not copied, but its source must be shown all the same."""
     image = load(private)
     ImageMapping.objects.all().delete()
     pinned = f"1.0@{image.root}"

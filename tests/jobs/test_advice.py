@@ -10,7 +10,7 @@ import urllib3
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import JobRefusedError, classify
-from mirrors.jobs.copy.refusals import Tried, refusal
+from mirrors.jobs.copy.refusals import refusal
 from mirrors.jobs.queue import leases
 from mirrors.kubernetes.client import ClusterError
 from mirrors.models import ErrorClass, MirrorJob
@@ -36,7 +36,8 @@ def test_each_refusal_says_what_to_do_and_where(entry: SourceEntry | None) -> No
         error = refusal(
             SOURCE,
             ["shop"],
-            Tried(),
+            grants={},
+            problems=[],
             entry=entry,
             may_serve=may_serve,
             asks_for_credentials=asks,

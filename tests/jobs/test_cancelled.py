@@ -10,7 +10,7 @@ from django.db.models import F
 from mirrors import services
 from mirrors.admin.jobs import ACTS
 from mirrors.models import JobStatus, MirrorJob, Trigger
-from mirrors.services import MirrorOrder, request_mirrors
+from mirrors.services import RequestedCopy, request_copies
 from mirrors.services.mirroring import REST_AFTER_FAILURE
 from tests.jobs.support import order, target_row
 
@@ -22,8 +22,8 @@ def asked_by_a_pod() -> bool:
     """Whether a new copy is queued when a pod with the image is created."""
     before = MirrorJob.objects.count()
     target = "mirror.example.com:5000/quay.io/team/app:1"
-    one = MirrorOrder(source=SOURCE, target=target, trigger=Trigger.ADMISSION, namespace="shop")
-    request_mirrors(target_registry_id=target_row().pk, orders=[one])
+    one = RequestedCopy(source=SOURCE, target=target, trigger=Trigger.ADMISSION, namespace="shop")
+    request_copies(target_registry_id=target_row().pk, requests=[one])
     return MirrorJob.objects.count() > before
 
 

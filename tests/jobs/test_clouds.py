@@ -107,7 +107,7 @@ def test_sts_that_is_down_at_the_start_is_waited_for(
         image = f"{source.host}/team/app:1.0"
         # Ready and answering all the same; nothing is taken for absent.
         assert webhook.reasons(webhook.admit(pod_of(image))) == ["unknown"]
-        wait_until(lambda: _attempt_errors(webhook), timeout=60, what="an attempt that tells of STS")
+        wait_until(lambda: _attempt_errors(webhook), timeout=60, what="an attempt whose error names STS")
         assert "AWS" in _attempt_errors(webhook)[0]
         aws.heal()
         wait_until(lambda: webhook.admit(pod_of(image)).images, timeout=90, what="a swap once STS is back")
@@ -147,7 +147,7 @@ def test_an_image_below_a_pull_through_rule_is_not_copied(
     aws.reset()
     config = write(tmp_path, amazon.target_keys(ecr), source)
     with installation(tmp_path, database_template, config, aws.environment) as (webhook, worker):
-        # What the cache brings is there for whoever asks; here somebody has put it there.
+        # What the cache brings is there for everybody who asks; here somebody has put it there.
         run_manage("mirror", f"{source.host}/team/app:1.0", environment=webhook.environment)
         query(webhook.database_url, "DELETE FROM mirrors_mirrorrequest")
         aws.steer("rules", [repository_of(source).partition("/")[0]])

@@ -1,4 +1,4 @@
-"""A drain: urgent jobs next, many at a time, until nothing is left; stops and cancellations are heard."""
+"""A drain: jobs by priority, many at a time, until nothing is left; stops and cancellations are heard."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from django_q.models import OrmQ
 
 from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import AttemptOutcome, BlobLocation, JobStatus, MirrorAttempt, MirrorJob, Priority
 from mirrors.services import cancel_job
 from tests.jobs.support import config_file, copier, drain, draining, expire, load, order, orders, take

@@ -13,8 +13,8 @@ from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue import host_limits, leases
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.leases import AttemptReport
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import Engine, EngineSettings
 from mirrors.services import resume_hosts

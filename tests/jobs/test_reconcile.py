@@ -8,8 +8,8 @@ from django_q.models import OrmQ
 
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue import leases
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.leases import AttemptReport
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import (
     AdmissionSample,
     AttemptOutcome,

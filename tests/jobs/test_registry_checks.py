@@ -10,7 +10,7 @@ from mirrors import services
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
-from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import CheckStatus, HostBudget, OperatorAction, Registry, RegistryCheck, RegistryRole
 from tests.jobs.support import config_file, copier, drain, load, order, target_row
 from tests.support.faulty_registry import FaultyRegistry, reply
@@ -136,7 +136,7 @@ def test_what_a_registry_says_is_left_of_its_pulls_is_kept(
 def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """The file's entry has a log-in from the credentials directory, which is missing."""
+    """The file's entry has a password from the credentials directory, which is missing."""
     entry = {"username": "mirror", "passwordFile": str(tmp_path / "password")}
     with copier(config_file(tmp_path, source, target, entry=entry)) as made:
         row = Registry.objects.create(endpoint=source.host, managed_by="config", insecure=True)

@@ -13,8 +13,8 @@ import pytest
 from pytest_django import Settings
 
 from mirrors.jobs.queue import leases
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.shares import Full, room
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
 from tests.jobs.support import FAST, config_file, copier, draining, load, order, orders, take
 from tests.support.faulty_registry import FaultyRegistry, held

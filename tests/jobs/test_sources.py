@@ -40,7 +40,7 @@ def run(directory: Path, target: FaultyRegistry, *registries: dict[str, Any], im
 def test_an_image_is_read_from_the_first_mirror_that_has_it(
     source: FaultyRegistry, mirror: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """One is away, one has nothing; the registry itself is not asked."""
+    """One is down, one has nothing; the registry itself is not asked."""
     load(mirror)
     away = f"127.0.0.1:{free_port()}"
     with FaultyRegistry() as empty:

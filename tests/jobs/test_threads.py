@@ -22,7 +22,7 @@ DIGEST = "sha256:" + "a" * 64
 
 
 class Unforeseen:
-    """Stands in for a column's value, and cannot be written: no error of a database."""
+    """Takes the place of a column's value, and cannot be written: no error of a database."""
 
     def __str__(self) -> str:
         raise RuntimeError("nobody thought of this")

@@ -146,7 +146,7 @@ def test_nobody_outlives_a_killed_process_that_started_it(config: Path, tmp_path
 
 
 def test_a_worker_stops_with_its_process_group(config: Path, tmp_path: Path) -> None:
-    """As systemd asks: the sentinel may be gone at any moment, with the locks that it held."""
+    """As systemd asks: the sentinel may end at any moment, with the locks that it held."""
     for number in range(3):
         with worker(config, tmp_path / f"worker-{number}") as running:
             assert running.popen is not None

@@ -9,9 +9,8 @@ import pytest
 from mirrors.images import ImageRef
 from mirrors.images.target_name import target_name
 from mirrors.models import ImageMapping
-from mirrors.services import JobStateError
+from mirrors.services import JobStateError, request_image
 from mirrors.services.config_rows import sync_config
-from mirrors.services.orders import order_image
 from swapper_project.config import parse
 
 ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
@@ -94,7 +93,7 @@ def test_nobody_mirrors_the_mirror_into_itself(target: dict[str, Any], image: st
     configured(**target)
 
     with pytest.raises(JobStateError, match="is already at the target"):
-        order_image(image=image, requested_by="somebody")
+        request_image(image=image, requested_by="somebody")
     assert not ImageMapping.objects.exists()
 
 

@@ -81,7 +81,7 @@ def test_no_secret_is_to_be_seen(
         other = pod_of(f"{private.host}/team/other:1.0")
         other["spec"]["imagePullSecrets"] = [{"name": "pull"}]
         webhook.admit(other, namespace="canaries")
-        # Log-ins that are refused are told of, and errors have the longest texts.
+        # Refused credentials are reported, and errors have the longest texts.
         source.gatekeeper = Gatekeeper("basic", "robot", "changed")
         webhook.admit(pod_of(f"{source.host}/team/app-1:1.0"))
         failed = "SELECT 1 FROM mirrors_mirrorattempt WHERE outcome = 'failed'"

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection, transaction
 
 from mirrors.jobs.queue import claim_order, leases
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.shares import NOTHING, Full
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
 from mirrors.vocabulary.bounds import host_of
 from tests.jobs.support import target_row
@@ -23,7 +23,7 @@ SECONDS_OF_ONE_CLAIM = 1.5
 
 @pytest.fixture
 def crowd() -> None:
-    """As many paused hosts as due jobs, a job of each host; and one job that nothing stands in the way of."""
+    """As many paused hosts as due jobs, a job of each host; and one job that nothing holds up."""
     registry, until = target_row(), from_now(1_800)
     HostBudget.objects.bulk_create(
         [HostBudget(host=f"r{number}.example.com") for number in range(MANY)], batch_size=2_000

@@ -1,4 +1,4 @@
-"""The certificate is renewed under load; what can't be used leaves the last good one in use, and is told of."""
+"""The certificate is renewed under load; what can't be used leaves the last good one in use, and is reported."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_pair_that_cannot_be_used_leaves_the_last_good_one(
     (told,) = [line for line in webhook.log_lines() if "new certificate cannot be used" in line["message"]]
     assert str(pair.cert) in told["error"]
 
-    # The next good pair is taken, whoever issued it.
+    # The next good pair is taken, from any issuer.
     wanted = Authority(tmp_path_factory.mktemp("other")).issue(pair.cert, pair.key)
     wait_until(lambda: serial_number(webhook) == wanted, what="the next good certificate")
     wait_until(lambda: webhook.metrics()[PROBLEM] == 0, what="the end of the problem in the metrics")

@@ -97,7 +97,7 @@ def test_a_stopping_webhook_ends_each_connection_with_an_answer(replicas: list[W
 
     webhook.process.popen.send_signal(signal.SIGTERM)
 
-    # Also whoever comes now, because his node has not heard of it yet, is served.
+    # A client that comes now, because its node has not heard of it yet, is served too.
     wait_until(lambda: newcomer(webhook) == (200, "close"), what="the server to know that it stops")
     kept.sendall(request())
     status, _ = answer(kept)

@@ -1,4 +1,4 @@
-"""Refused TLS handshakes are told of with what to do, and once a minute."""
+"""Refused TLS handshakes are logged with what to do, and once a minute."""
 
 from __future__ import annotations
 

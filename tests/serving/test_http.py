@@ -49,7 +49,7 @@ def test_a_body_may_come_in_chunks(shared: Webhook, size: int, trailer: bytes) -
             sock.sendall(b"%x;name=value\r\n%b\r\n" % (len(chunk), chunk))
         sock.sendall(b"0\r\n" + trailer + b"\r\n")
         assert answer(sock)[0] == 200
-        # Nothing of it is left over: the connection goes on.
+        # Nothing of it is left over: the connection stays open.
         sock.sendall(request())
         assert answer(sock)[0] == 200
 
@@ -77,7 +77,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes(shared: Webhook, se
         status, body = answer(sock)
         assert status in (400, 413)
         assert json.loads(body)["detail"]
-        assert sock.recv(1) == b"", "what follows can't be told from the body's rest, so the connection must end"
+        assert sock.recv(1) == b"", "what follows could be the body's rest, so the connection must end"
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_a_chunk_that_is_announced_for_ever_delays_nobody(webhook: Webhook) -> N
 
 
 def test_half_sent_bodies_shut_out_none_that_goes_on(webhook: Webhook) -> None:
-    """All that may be kept of unfinished requests is taken; a good one that comes in pieces is not the one to go."""
+    """All that may be kept of unfinished requests is taken; a good one that arrives in pieces is not dropped."""
     stalled = []
     for _ in range(17):
         sock = connect(webhook)
@@ -137,7 +137,7 @@ def test_a_client_that_reads_no_answers_holds_no_thread(webhook: Webhook) -> Non
 
 
 def are_closed_by_server(socks: list[ssl.SSLSocket]) -> bool:
-    """Without reading a byte: a client that goes on sending hears of a reset."""
+    """Without reading a byte: a client that continues to send hears of a reset."""
     left = []
     for sock in socks:
         try:

@@ -130,7 +130,7 @@ def running_aws(directory: Path) -> Iterator[Aws]:
 
 @contextmanager
 def ecr_registry(directory: Path) -> Iterator[Registry]:
-    """A real registry that speaks for the host name of ECR, over TLS, and takes the log-in that ``Aws`` issues."""
+    """A real registry that speaks for the host name of ECR, over TLS, and takes the token that ``Aws`` issues."""
     with distribution(directory, htpasswd=True, tls=True, username="AWS", names=(HOST,)) as registry:
         yield registry
 

@@ -175,7 +175,7 @@ def running_program(command: list[str], log: Path) -> Iterator[subprocess.Popen[
             command,
             stdout=file,
             stderr=file,
-            # Gone with the test runner, however that ends.
+            # Ended with the test runner, however that ends.
             preexec_fn=partial(follower(signal.SIGKILL), os.getpid()),
         )
     try:

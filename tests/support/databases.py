@@ -42,7 +42,7 @@ class DatabaseTemplate:
 
     @contextmanager
     def copy(self, directory: Path) -> Iterator[str]:
-        """A copy for one test, gone afterwards."""
+        """A copy for one test, deleted afterwards."""
         if self.url.startswith("sqlite"):
             file = directory / "swapper.sqlite3"
             shutil.copy(self.url.removeprefix("sqlite:///"), file)

@@ -115,7 +115,7 @@ def artifact_registry(directory: Path) -> Iterator[ArtifactRegistry]:
 
 @dataclass
 class TokenServer:
-    """The metadata server of a VM or a pod with Workload Identity, and the token endpoints of other log-ins."""
+    """The metadata server of a VM or a pod with Workload Identity, and the token endpoints of other credentials."""
 
     url: str = ""
     lifetime: int = 3_600

@@ -44,7 +44,7 @@ def build() -> None:
         if (place / name).exists():
             continue
         print(f"Building {name}, once for this machine", flush=True)
-        # Under another name until it is whole: a build that was cut off is no binary.
+        # Under another name until it is whole: a build that was cut off is not a binary.
         part = place / f"{name}.part"
         command = ["go", "build", "-ldflags", FLAGS, "-o", str(part), package]
         subprocess.run(command, cwd=MODULE, env={**os.environ, **SETTINGS}, check=True)

@@ -57,7 +57,7 @@ def seed(*, mappings: int = 500, number: int = 6) -> Seeded:
     target = maker.registries()
     rows = maker.mappings(target, mappings)
     failed, live = len(WAYS) * FAILURES_OF_A_WAY, RUNNING + PENDING
-    # The newest stand last, as they would.
+    # The newest are last, as they would be.
     mirrored, waiting, failing = rows[: -failed - live], rows[-failed - live : -failed], rows[-failed:]
     maker.succeed(mirrored)
     maker.fail(failing)

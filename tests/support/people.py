@@ -9,7 +9,7 @@ from typing import Final
 
 PASSWORD: Final = "a long sentence of the tests"
 PEOPLE: Final = {"viewer": "vera", "operator": "olga", "admin": "adam"}
-"""User name by role."""
+"""Username by role."""
 
 
 def make_people() -> None:

@@ -1,4 +1,4 @@
-"""A real Postgres for a test run: its own directory and port, gone with the run."""
+"""A real Postgres for a test run: its own directory and port, deleted with the run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def require_postgres() -> None:
 
 @contextmanager
 def running_server() -> Iterator[PostgresServer]:
-    """A server of its own, gone afterwards."""
+    """A server of its own, deleted afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="swapper-postgres-"))
     server = PostgresServer(directory, free_port())
     try:

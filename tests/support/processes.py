@@ -6,7 +6,7 @@ import subprocess
 
 
 def end(process: subprocess.Popen[bytes], *, patience: float) -> None:
-    """Ask the process to end, and kill it after ``patience`` seconds; it is gone when this returns."""
+    """Ask the process to end, and kill it after ``patience`` seconds; it has ended when this returns."""
     process.terminate()
     try:
         process.wait(timeout=patience)

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be told to refuse, to hold back what it is sent, or to say nothing at all."""
+"""A TCP proxy that refuses, holds back what it is sent, or says nothing at all, as a test demands."""
 
 from __future__ import annotations
 

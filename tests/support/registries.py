@@ -36,7 +36,7 @@ http:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A running registry. `host` is as it stands in image references."""
+    """A running registry. `host` is as image references have it."""
 
     host: str
     ca_file: str | None = None

@@ -166,7 +166,7 @@ class Webhook:
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def reasons(self, answer: Answer) -> list[str]:
-        """Why each image of an answered review was kept or swapped, as the log tells."""
+        """Why each image of an answered review was kept or swapped, as the log says."""
         uid = answer.response["uid"]
         (line,) = [line for line in self.log_lines() if line.get("uid") == uid and line["message"] == "Admitted"]
         return [image["reason"] for image in line["images"]]

@@ -123,7 +123,7 @@ def test_under_always_no_pod_is_swapped_to_an_image_over_quota(
 def test_an_image_that_is_mirrored_is_never_over_quota(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """Also where the target's last answer is too old to stand."""
+    """Also where the target's last answer is too old to count."""
     keys = {"quotas": {"newImagesPerHour": 1}, "existence": {"maxAge": "1s", "maxStale": "1s"}}
     with embedded_webhook(tmp_path, source, faulty, **keys) as webhook:
 

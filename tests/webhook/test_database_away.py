@@ -73,7 +73,7 @@ def test_postgres_has_no_connection_left(
         first = stack.enter_context(psycopg.connect(url, autocommit=True))
 
         def take_all() -> bool:
-            """The webhook has to connect anew, and can't; where it was quicker than we, it loses its place again."""
+            """The webhook has to connect again, and can't; where it was quicker than we, it loses its place again."""
             with contextlib.suppress(psycopg.OperationalError):
                 while True:
                     stack.enter_context(psycopg.connect(url, autocommit=True))

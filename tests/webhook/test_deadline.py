@@ -56,7 +56,7 @@ def test_the_answer_comes_within_the_shorter_one(
 
 
 def waited(webhook: Webhook, name: str, query: str) -> float:
-    """Milliseconds that a review took whose image the target is asked for, as the log tells."""
+    """Milliseconds that a review took whose image the target is asked for, as the log says."""
     review = review_of(pod_of(f"example.com/asked-{name}:1"))
     assert webhook.post(json.dumps(review).encode(), f"{webhook.path}{query}").status == 200
     uid = review["request"]["uid"]

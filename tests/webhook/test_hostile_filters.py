@@ -33,6 +33,6 @@ def test_filters_that_blow_up_hurt_nobody(source: MemoryRegistry, target: Memory
             assert errors[f'swapper_filter_errors_total{{filter="source.filters[{position}]"}}'] > 40
         assert errors.get('swapper_filter_errors_total{filter="source.filters[3]"}', 0) == 0
 
-        # Many containers use up what all filters of a review may cost: what is left is kept, and told.
+        # Many containers use up what all filters of a review may cost: what is left is kept, and reported.
         answer = webhook.admit(pod_of(*[image(source, "known")] * 30))
         assert set(webhook.reasons(answer)) == {"present", "filter-budget"}

@@ -27,7 +27,7 @@ def source() -> Iterator[MemoryRegistry]:
 
 @pytest.fixture(scope="module")
 def private() -> Iterator[MemoryRegistry]:
-    """A registry that shows nothing without a log-in, which serves the pods of ``team-a``."""
+    """A registry that shows nothing without credentials, which serve the pods of ``team-a``."""
     with MemoryRegistry(gatekeeper=Gatekeeper("basic", "robot", "s3cret")) as registry:
         sample_image(seed=80, layers=1, layer_bytes=1000).load(registry.storage, "team/secret", "1.0")
         yield registry

@@ -81,7 +81,7 @@ def test_a_tag_that_moved_under_an_immutable_one_is_not_served(
         wait_until(lambda: reason(webhook, source, "known") == "immutable-conflict", timeout=40, what="the conflict")
         assert webhook.admit(pod_of(image(source, "known"))).images == {}
 
-        # Once the tag is gone from the target, it can be copied anew.
+        # Once the tag is deleted at the target, it can be copied again.
         faulty.heal()
         with faulty.storage.lock:
             faulty.storage.tags = {

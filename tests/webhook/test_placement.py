@@ -48,7 +48,7 @@ EITHER_OS = expression(OS, "In", "linux", "windows")
         (pod([ARM], selector={ARCH: "amd64"}), set()),
         (pod([expression(ARCH, "NotIn", "arm64")]), set()),
         (pod([expression(ARCH, "Exists")], selector={ARCH: "arm64"}), {"linux/arm64"}),
-        # ReviewLimits are joined by or; what no term combines is no platform of the pod.
+        # ReviewLimits are joined by or; what no term combines is not a platform of the pod.
         (pod([AMD], [ARM]), {"linux/amd64", "linux/arm64"}),
         (
             pod([expression(OS, "In", "windows"), AMD], [expression(OS, "In", "linux"), ARM]),

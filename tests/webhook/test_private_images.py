@@ -1,4 +1,4 @@
-"""The credential boundary: what one namespace's pull secrets read is no other namespace's to run."""
+"""The credential boundary: what one namespace's pull secrets read, no other namespace runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class System:
         return f"{self.target.host}/{self.source.host.replace(':', '_')}/team/secret:1.0"
 
     def namespace(self, password: str = "") -> str:
-        """A new namespace; with a password, its Secret ``pull`` has the log-in."""
+        """A new namespace; with a password, its Secret ``pull`` has the credentials."""
         name = f"team-{uuid.uuid4().hex[:8]}"
         self.plane.namespace(name)
         self.plane.let_worker_read(name, "secrets", "serviceaccounts")
@@ -102,7 +102,7 @@ def running_system(
 
 @pytest.fixture
 def source() -> Iterator[FaultyRegistry]:
-    """A registry that shows nothing without a log-in."""
+    """A registry that shows nothing without credentials."""
     with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
         sample_image(layers=1, layer_bytes=100).load(registry.storage, "team/secret", "1.0")
         yield registry
@@ -131,7 +131,7 @@ def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(sy
     assert system.reason(owner) == "absent"
     system.wait_for(owner, "present")
 
-    # Mirrored with another's secret: not swapped for whoever has none.
+    # Mirrored with another's secret: not swapped for those who have none.
     assert system.reason(stranger) == "access-denied"
     wait_until(lambda: system.grants().get(stranger) is False, timeout=40, what="a look at the stranger's secrets")
     assert system.reason(stranger) == "access-denied"

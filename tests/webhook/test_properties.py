@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
+from mirrors.kubernetes import pods
 from tests.support.system import Webhook, review_of
 from webhook.decision import decision, patch
 from webhook.decision.decision import Knowledge, Policy
@@ -20,7 +21,7 @@ from webhook.review import admission_review
 
 POLICY = Policy(
     target=TargetName("mirror.example.com", "prefix"),
-    filters=(compile_filter("left alone", "contains(container.image, 'internal')"),),
+    filters=(compile_filter("excluded", "contains(container.image, 'internal')"),),
     swap_policy="always",
 )
 KEYS = st.sampled_from(["metadata", "annotations", "labels", "name", "image", "spec", "~/", "k8s-image-swapper/skip"])
@@ -64,20 +65,22 @@ PODS = st.fixed_dictionaries(
 def patched(pod: dict[str, Any]) -> dict[str, Any]:
     """The pod after one pass of the webhook's own decision and patch."""
     request = admission_review.parse(json.dumps(review_of(pod)).encode())
-    slots = list(admission_review.image_slots(request))
+    slots = list(pods.reviewed_slots(request.obj, request.old_obj, request.operation, request.sub_resource))
+    kept = decision.untouchable(request.obj, POLICY)
     decisions = [
         decision.classify(
             slot,
             policy=POLICY,
-            pod=admission_review.filter_view(request),
-            kept=decision.untouchable(request.obj, POLICY),
+            pod=pods.in_namespace(request.obj, request.namespace),
+            kept=kept,
             budget=ReviewBudget(),
             on_filter_error=lambda name, error: None,
         )
         for slot in slots
     ]
     settled = [decision.settle(d, Knowledge(), POLICY) if decision.is_open(d) else d for d in decisions]
-    result: dict[str, Any] = jsonpatch.apply_patch(pod, patch.operations(settled, pod=request.obj, policy=POLICY))
+    operations = patch.operations(settled, pod=request.obj, policy=POLICY, is_untouchable=kept is not None)
+    result: dict[str, Any] = jsonpatch.apply_patch(pod, operations)
     return result
 
 

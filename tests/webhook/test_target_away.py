@@ -1,4 +1,4 @@
-"""The target registry is away, slow, refuses, or answers nonsense: unknown is never taken for absent, nobody waits
+"""The target registry is down, slow, refuses, or answers nonsense: unknown is never taken for absent, nobody waits
 beyond the budget, and all is well again by itself when the registry is."""
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def test_a_stale_answer_holds_until_the_target_says_otherwise(
         faulty.on(HEAD, reply(500), times=ALWAYS)
         wait_until(lambda: reason(webhook, source, "known") == "present-stale", what="a stale answer")
 
-        # Past maxStale too: the registry is away, which is no reason to go back to the sources.
+        # Past maxStale too: the registry is down, which does not lead back to the sources.
         def is_very_stale() -> bool:
             stale = reason(webhook, source, "known") == "present-stale"
             return stale and webhook.metrics()["swapper_existence_stale_seconds"] > 5

@@ -1,4 +1,4 @@
-"""Answers what request threads hand to the database thread: look-ups first, then orders, then waits for jobs.
+"""Answers what request threads hand to the database thread: look-ups first, then requests, then waits for jobs.
 
 Only the database thread calls what is in here, but for ``is_over_quota``.
 """
@@ -16,12 +16,13 @@ from webhook.database.chores import ErrorBarrier
 from webhook.database.job_waiters import JobWaiters
 from webhook.database.lru_cache import LRUCache
 from webhook.database.mapping_cache import MappingCache
-from webhook.database.messages import JobWait, Lookup, Message, Orders, RepositoryLookup
+from webhook.database.messages import JobWait, Lookup, Message, RepositoryLookup, RequestedCopies
 
 QUOTA_REST: Final = 10.0
-"""Seconds for which a namespace that is out of quota orders nothing new, and costs nothing."""
+"""Seconds for which a namespace that is out of quota requests nothing new, and costs nothing."""
 
 NAMESPACES: Final = 10_000
+"""Namespaces out of quota that are remembered; Kubernetes is tested with as many."""
 
 
 class Answering:
@@ -45,8 +46,8 @@ class Answering:
         for message in messages:
             if isinstance(message, RepositoryLookup):
                 self._barrier.run("repositories", partial(self._inside, message))
-        orders = [m for m in messages if isinstance(m, Orders)]
-        self._barrier.run("orders", lambda: self._place_orders(orders))
+        requests = [m for m in messages if isinstance(m, RequestedCopies)]
+        self._barrier.run("requests for copies", lambda: self._request_copies(requests))
         waits = [m for m in messages if isinstance(m, JobWait)]
         self._barrier.run("waits", lambda: self.waits.answer(waits))
 
@@ -60,15 +61,15 @@ class Answering:
     def _inside(self, message: RepositoryLookup) -> None:
         message.future.set_result(self._cache.inside(message.repositories))
 
-    def _place_orders(self, messages: Sequence[Orders]) -> None:
+    def _request_copies(self, messages: Sequence[RequestedCopies]) -> None:
         registry_id = self._cache.registry_id
         if not messages or registry_id is None:
             return
-        orders = list(dict.fromkeys(order for message in messages for order in message.orders))
-        outcomes = services.request_mirrors(target_registry_id=registry_id, orders=orders, quotas=self._quotas())
-        for order, outcome in zip(orders, outcomes, strict=True):
+        requests = list(dict.fromkeys(request for message in messages for request in message.requests))
+        outcomes = services.request_copies(target_registry_id=registry_id, requests=requests, quotas=self._quotas())
+        for request, outcome in zip(requests, outcomes, strict=True):
             if outcome.problem == "quota":
-                self._over_quota.put(order.namespace, time.monotonic() + QUOTA_REST)
+                self._over_quota.put(request.namespace, time.monotonic() + QUOTA_REST)
         by_source = {outcome.source: outcome for outcome in outcomes}
         for message in messages:
-            message.future.set_result([by_source[order.source] for order in message.orders])
+            message.future.set_result([by_source[request.source] for request in message.requests])

@@ -19,12 +19,15 @@ AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
 LOGGED_AGAIN: Final = 60.0
 """Seconds for which the same error of the same work is not logged again."""
 
+REMEMBERED_ERRORS: Final = 100
+"""Errors that are remembered for that; there are a few kinds."""
+
 
 class ErrorBarrier:
     """Runs pieces of work whose errors are logged and end there, but for those that say the database is unavailable."""
 
     def __init__(self) -> None:
-        self._logged: LRUCache[tuple[str, str], float] = LRUCache(100)
+        self._logged: LRUCache[tuple[str, str], float] = LRUCache(REMEMBERED_ERRORS)
 
     def run(self, name: str, work: Callable[[], bool | None]) -> bool:
         """What the work returns; false after an error."""

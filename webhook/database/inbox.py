@@ -8,6 +8,8 @@ from typing import Final
 from webhook.database.messages import Message
 
 MOST_WAITING: Final = 10_000
+"""Messages that wait; one that does not fit is answered as if the database were unavailable."""
+
 BATCH: Final = 500
 """Messages that are answered together."""
 

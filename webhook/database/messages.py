@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
-from mirrors.services import MirrorOrder, RequestOutcome
+from mirrors.services import RequestedCopy, RequestOutcome
 
 T = TypeVar("T")
 
@@ -33,8 +33,8 @@ class RepositoryLookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Orders:
-    orders: Sequence[MirrorOrder]
+class RequestedCopies:
+    requests: Sequence[RequestedCopy]
     future: Future[list[RequestOutcome]] = field(default_factory=Future)
 
 
@@ -45,7 +45,7 @@ class JobWait:
     future: Future[str] = field(default_factory=Future)
 
 
-Message = Lookup | RepositoryLookup | Orders | JobWait
+Message = Lookup | RepositoryLookup | RequestedCopies | JobWait
 
 
 def await_result(future: Future[T] | None, timeout: float) -> T | None:

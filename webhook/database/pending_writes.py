@@ -13,11 +13,17 @@ from mirrors.services import DecisionKey, SampledReview, TargetAnswer, UseKey
 from swapper_project.process import metrics
 
 BUFFERED: Final = 50_000
+"""Entries of each kind that wait to be written, some MB; what is beyond them is counted and dropped."""
+
 FLUSHED: Final = 500
+"""Entries written in one transaction, so that look-ups do not wait long behind it."""
+
 AWAITED: Final = 5_000
 """Uses of images that have no mapping yet."""
 
 AWAITED_FOR: Final = 3_600.0
+"""Seconds for which such a use is kept: most copies have ended by then."""
+
 RETRY_EVERY: Final = 9.0
 """Seconds; shorter than the time between two flushes, so that each tries once."""
 

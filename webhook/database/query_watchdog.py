@@ -22,6 +22,7 @@ CUT_AFTER: Final = 3.0
 """Seconds: longer than the server's own limit for a statement."""
 
 LOOK_EVERY: Final = 0.5
+"""Seconds between two looks at the statement that runs: how late it may be cut."""
 
 
 class QueryWatchdog:

@@ -1,6 +1,6 @@
 """The one thread of a webhook process that talks to the database.
 
-Request threads never touch the ORM: they hand questions and orders to this thread and wait on a future with their
+Request threads never touch the ORM: they hand questions and requests to this thread and wait on a future with their
 own deadline. It batches look-ups, enqueues jobs, polls for changes, and flushes what was pending.
 """
 
@@ -20,13 +20,20 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors import services
 from mirrors.models import InstanceRole
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
-from mirrors.services import MirrorOrder, RequestOutcome
+from mirrors.services import RequestedCopy, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering
 from webhook.database.chores import AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
 from webhook.database.mapping_cache import MappingCache, Row
-from webhook.database.messages import DatabaseUnavailableError, JobWait, Lookup, Message, Orders, RepositoryLookup
+from webhook.database.messages import (
+    DatabaseUnavailableError,
+    JobWait,
+    Lookup,
+    Message,
+    RepositoryLookup,
+    RequestedCopies,
+)
 from webhook.database.pending_writes import PendingWrites
 from webhook.database.query_watchdog import QueryWatchdog
 from webhook.database.unwritten_answers import UnwrittenAnswers
@@ -35,9 +42,17 @@ from webhook.decision.snapshot import OperatorRows
 log = structlog.get_logger(__name__)
 
 POLL_EVERY: Final = 1.0
+"""Seconds between two reads of changed rows: how old what the webhook has in memory may be."""
+
 WAIT_POLL_EVERY: Final = 0.1
+"""Seconds between two looks at jobs that pods wait for."""
+
 FLUSH_EVERY: Final = 10.0
+"""Seconds between two writes of counts and uses, which lets many pods share a write."""
+
 REPORT_EVERY: Final = 30.0
+"""Seconds between two reports of this process; it counts as running until four are missing."""
+
 REST: Final = (0.5, 5.0)
 """Seconds without a try after a database error: the first time, and at most."""
 
@@ -45,9 +60,10 @@ STUCK_AFTER: Final = 1.0
 """Seconds of one turn after which the database counts as unavailable."""
 
 CONNECTED_WITHIN: Final = 1.0
+"""Seconds after the start for which a webhook that is not ready waits for a connection to the database."""
+
 LOADED_WITHIN: Final = 5.0
-"""Seconds after the start for which a webhook waits, before it is ready, for a connection to the database and for the
-mappings seen most recently."""
+"""Seconds after the start for which it waits for the mappings seen most recently."""
 
 
 class DatabaseThread:
@@ -138,8 +154,8 @@ class DatabaseThread:
         message = RepositoryLookup(repositories)
         return self._submit(message, message.future)
 
-    def order(self, orders: Sequence[MirrorOrder]) -> Future[list[RequestOutcome]]:
-        message = Orders(orders)
+    def request_copies(self, requests: Sequence[RequestedCopy]) -> Future[list[RequestOutcome]]:
+        message = RequestedCopies(requests)
         return self._submit(message, message.future)
 
     def wait_job(self, job_id: int) -> Future[str]:

@@ -21,6 +21,10 @@ PLACEHOLDERS: Final = frozenset({"auto"})
 """Istio writes this where its injector fills in the proxy's image."""
 
 
+ALWAYS_REFRESH_AGE: Final = 60.0
+"""Seconds between comparisons of an image that its pods pull always."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the configuration says, as decisions read it."""
@@ -57,6 +61,8 @@ class Knowledge:
     obstacle: Reason | None = None
     """Something that rules a swap out: name taken, paused, tampered, out of quota."""
     busy: bool = False
+    seconds_since_check: float = 0.0
+    """Since source and target were last compared; 0 where nothing is known of that, or a job is about to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,28 +194,16 @@ def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:
     return known.existence != "present" or unchecked or (known.access_due and not known.granted)
 
 
-def wants_refresh(decision: Decision, *, seconds_since_check: float, policy: Policy) -> bool:
+def wants_refresh(decision: Decision, policy: Policy) -> bool:
     """Whether source and target of a swapped image are due to be compared: a mutable tag again, others once."""
-    if not decision.swap or decision.source is None or policy.copy_policy == "none":
+    known = decision.known
+    if not decision.swap or decision.source is None or known is None or policy.copy_policy == "none":
         return False
-    if decision.known is not None and decision.known.existence == "present" and decision.known.mapping_id is None:
-        # Put there by others, or the database was lost: a job finds out what it is.
-        return True
-    if decision.known is not None and decision.known.access_due:
+    # Put there by others, or the database was lost: a job finds out what it is.
+    is_unclaimed = known.existence == "present" and known.mapping_id is None
+    if is_unclaimed or known.access_due:
         return True
     if decision.source.digest:
         return False
     age = min(ALWAYS_REFRESH_AGE, policy.refresh_age) if decision.slot.pull_policy == "Always" else policy.refresh_age
-    return seconds_since_check >= age
-
-
-ALWAYS_REFRESH_AGE: Final = 60.0
-"""Seconds between comparisons of an image that its pods pull always."""
-
-
-def swapped_reference(image: str, target: TargetName) -> str:
-    """What a pod's image string becomes when it is swapped; empty if it is not a valid reference."""
-    try:
-        return str(target.retarget(ImageRef.parse(image)))
-    except InvalidReferenceError:
-        return ""
+    return known.seconds_since_check >= age

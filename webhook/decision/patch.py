@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import orjson
 
+from mirrors.images import ImageRef, InvalidReferenceError, TargetName
 from mirrors.kubernetes.pods import Json, all_slots
-from webhook.decision.decision import Decision, Policy, swapped_reference, untouchable
+from webhook.decision.decision import Decision, Policy
 
 ANNOTATION: Final = "k8s-image-swapper/original-images"
 POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
@@ -23,11 +24,17 @@ MOST_COMPARED: Final = 1_000
 
 
 def operations(
-    decisions: Sequence[Decision], *, pod: Json, policy: Policy, is_subresource: bool = False
+    decisions: Sequence[Decision],
+    *,
+    pod: Json,
+    policy: Policy,
+    is_untouchable: bool = False,
+    is_subresource: bool = False,
 ) -> list[Operation]:
     """Operations that swap what was decided to be swapped, and bring the annotation in line with that.
 
-    ``is_subresource``: of the pod's ephemeral containers, where the API server drops every change of metadata.
+    ``is_untouchable``: the pod must not be changed, so that its annotation stays. ``is_subresource``: of the pod's
+    ephemeral containers, where the API server drops every change of metadata.
     """
     swaps = [decision for decision in decisions if decision.swap]
     replaced: list[Operation] = [
@@ -36,7 +43,7 @@ def operations(
     if is_subresource or not policy.annotate or policy.dry_run or policy.switched_off:
         return replaced
     earlier = _earlier_originals(pod)
-    if earlier and not swaps and untouchable(pod, policy) is not None:
+    if earlier and not swaps and is_untouchable:
         return []
     kept = _still_true(earlier, pod, policy) if earlier else {}
     shown = kept | {decision.slot.label: decision.slot.image for decision in swaps}
@@ -50,9 +57,17 @@ def _still_true(earlier: dict[str, Any], pod: Json, policy: Policy) -> dict[str,
     kept: dict[str, str] = {}
     for slot in itertools.islice(all_slots(pod), MOST_COMPARED):
         original = earlier.get(slot.label)
-        if isinstance(original, str) and swapped_reference(original, policy.target) == slot.image:
+        if isinstance(original, str) and _swapped(original, policy.target) == slot.image:
             kept[slot.label] = original
     return kept
+
+
+def _swapped(image: str, target: TargetName) -> str:
+    """What a pod's image string becomes when it is swapped; empty if it is not a valid reference."""
+    try:
+        return str(target.retarget(ImageRef.parse(image)))
+    except InvalidReferenceError:
+        return ""
 
 
 def _earlier_originals(pod: Json) -> dict[str, Any] | None:

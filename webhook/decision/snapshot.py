@@ -28,6 +28,7 @@ from webhook.decision.decision import Policy
 log = structlog.get_logger(__name__)
 
 WATCH_EVERY: Final = 1.0
+"""Seconds between two looks at the files of configuration and kill switch."""
 
 
 @dataclass(frozen=True, slots=True)

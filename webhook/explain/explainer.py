@@ -1,6 +1,6 @@
 """What would happen to a pod, image by image, and why: the webhook's own decisions, asked for without a trace.
 
-Command, page and API share it. Nothing is written, ordered or counted.
+Command, page and API share it. Nothing is written, requested or counted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ SECONDS: Final = 10.0
 """How long registries and database get for their answers, for all pods together."""
 
 ROWS_WITHIN: Final = 2.0
+"""Seconds for the rows of all pods, which usually take milliseconds."""
 
 MOVABLE: Final = frozenset({Reason.ABSENT, Reason.UNKNOWN})
 """What mirroring an image now is a remedy for."""

@@ -18,14 +18,14 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from mirrors.kubernetes.manifests import NAMESPACE, ManifestError, read_pods
 from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
-from mirrors.services import JobStateError
-from mirrors.services.orders import order_image
+from mirrors.services import JobStateError, request_image
 from swapper_project.config import ConfigError
 from webhook.explain.explainer import ExplainedPod, explain_live
 
 VIEW: Final = "mirrors.view_imagemapping"
 OPERATE: Final = "mirrors.change_mirrorjob"
-MOST_ORDERED: Final = 100
+MOST_REQUESTED: Final = 100
+"""Copies that one click requests, so that the page answers before a proxy's timeout."""
 
 
 class ManifestForm(forms.Form):
@@ -59,7 +59,7 @@ class ManifestForm(forms.Form):
 
 
 def explain_page(request: HttpRequest) -> HttpResponse:
-    """Paste, or come with ``?admission=ID``; POST explains, and with ``mirror`` also orders what is missing."""
+    """Paste, or come with ``?admission=ID``; POST explains, and with ``mirror`` requests copies of what is missing."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     form = _form(request)
@@ -106,13 +106,13 @@ def _form(request: HttpRequest) -> ManifestForm:
 
 
 def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dict[str, str]]:
-    """Order what is missing; one entry an image, with a link to its job or why there is none."""
+    """Request copies of what is missing; one entry an image, with a link to its job or why there is none."""
     if not request.user.has_perm(OPERATE):
         raise PermissionDenied
     orders = []
-    for image in _missing(explained)[:MOST_ORDERED]:
+    for image in _missing(explained)[:MOST_REQUESTED]:
         try:
-            job, is_new = order_image(image=image, requested_by=request.user.get_username())
+            job, is_new = request_image(image=image, requested_by=request.user.get_username())
         except JobStateError as error:
             orders.append({"image": image, "problem": str(error)})
             continue

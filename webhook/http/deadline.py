@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl
 from swapper_project.config.values import duration
 
 MOST_FIELDS: Final = 20
+"""Fields of the query that are parsed; the API server sends one."""
+
 LONGEST: Final = 30.0
 """Seconds; Kubernetes allows no more."""
 

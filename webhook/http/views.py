@@ -118,9 +118,7 @@ class AdmissionView(APIView):
             limits = _terms(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
             outcome = live.reviewer.review(review, limits)
             self._tell(review, outcome, arrived)
-            return _json(
-                admission_review.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
-            )
+            return _answered(review, outcome)
         except Exception:
             return self._unchanged(review, arrived)
 
@@ -164,8 +162,8 @@ class AdmissionView(APIView):
             f"The cause is in its log under uid {review.uid[:64]}."
         )
         if _denies_on_error():
-            return _json(admission_review.answer(review, denied=message))
-        return _json(admission_review.answer(review, warnings=[message]))
+            return _answered(review, Outcome([], [], [], denied=message))
+        return _answered(review, Outcome([], [], [message]))
 
 
 class RootView(AdmissionView):
@@ -186,6 +184,10 @@ def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float, 
         may_ask=trusted,
         may_write=trusted and not review.dry_run,
     )
+
+
+def _answered(review: AdmissionRequest, outcome: Outcome) -> HttpResponse:
+    return _json(admission_review.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied))
 
 
 def _outcome(outcome: Outcome) -> str:

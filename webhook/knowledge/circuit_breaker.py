@@ -12,8 +12,10 @@ import structlog
 log = structlog.get_logger(__name__)
 
 BREAKER_ANSWERS: Final = 5
+"""Unknown answers that open the breaker of a host: not a single one that was lost."""
+
 BREAKER_WINDOW: Final = 10.0
-"""Seconds: so many unknown answers within them open the breaker of a host."""
+"""Seconds within which they must come."""
 
 BREAKER_REST: Final = 30.0
 """Seconds for which a host is not asked. A restart of a registry takes about as long."""
@@ -25,6 +27,7 @@ FORGOTTEN_AFTER: Final = 600.0
 """Seconds after which a host that nobody asks for any more does not count as open."""
 
 PROBE_SECONDS: Final = 10.0
+"""Seconds that the question after the rest gets for its answer, before another may be asked: above ``HEAD_TIMEOUT``."""
 
 
 class CircuitBreaker:

@@ -39,6 +39,7 @@ def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, limits: Revi
         **_access(known, decision.source, snapshot, limits.namespace),
         stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
         obstacle=_obstacle(known, decision.key, snapshot, limits),
+        seconds_since_check=0.0 if known.job_is_live else time.time() - known.source_checked_at,
     )
 
 
@@ -78,7 +79,7 @@ def _base(platforms: Iterable[str]) -> set[str]:
 
 
 def out_of_quota(known: Knowledge, row: Row) -> Knowledge:
-    """Nothing new for this namespace; what is mirrored is not new, and what others have ordered is on its way."""
+    """Nothing new for this namespace; what is mirrored is not new, and what others have requested is on its way."""
     is_coming = row.known is not None and row.known.job_is_live
     if is_coming or known.existence == "present" or known.obstacle is not None:
         return known

@@ -132,13 +132,6 @@ class KnowledgeGatherer:
         finally:
             self.end_wait()
 
-    def seconds_since_check(self, source: str) -> float:
-        """How long ago the source was last compared with its target; 0 where nothing is known of it."""
-        row = self._database.row(source)
-        if row is None or row.known is None or row.known.job_is_live:
-            return 0.0
-        return time.time() - row.known.source_checked_at
-
     def _asked(
         self,
         wanted: Mapping[str, Decision],
@@ -179,8 +172,8 @@ class KnowledgeGatherer:
             return
         if row is None or answer.state != row.existence or from_rows.is_too_old(row, snapshot):
             access = "anonymous" if known.access == "anonymous" else ""
-            told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at, access)
-            self._database.pending.existence(decision.key, told)
+            answered = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at, access)
+            self._database.pending.existence(decision.key, answered)
 
     def _head(self, decision: Decision, snapshot: Snapshot, *, later: bool = False) -> Future[ProbeAnswer] | None:
         if snapshot.target_access is None or decision.target is None:
@@ -223,7 +216,7 @@ class KnowledgeGatherer:
                 return
             answer = done.result()
             if answer.state != "unknown":
-                told = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at)
-                self._database.pending.existence(decision.key, told)
+                answered = TargetAnswer(str(decision.target), answer.state, answer.digest, answer.asked_at)
+                self._database.pending.existence(decision.key, answered)
 
         future.add_done_callback(note)

@@ -23,14 +23,23 @@ from webhook.knowledge.circuit_breaker import BREAKER_REST, CircuitBreaker
 log = structlog.get_logger(__name__)
 
 HEAD_TIMEOUT: Final = 1.5
+"""Seconds for a HEAD at a registry: they usually answer within 0.3, and the pod waits."""
+
 THREADS: Final = 16
+"""Threads for questions that a pod waits for; each is at a registry for milliseconds."""
+
 LATER_THREADS: Final = 4
+"""Threads for questions that nobody waits for, so that they never hold up the others."""
+
 MOST_UNDER_WAY: Final = 500
 """Images that are asked for at the same time, those that wait for a thread included: so many that somebody waits for,
 and so many that nobody does."""
 
 REMEMBERED: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
 """Seconds for which an answer is given again without asking."""
+
+MOST_ANSWERS: Final = 20_000
+"""Answers that a process remembers, some MB; after ``REMEMBERED`` they are of no use."""
 
 AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
@@ -59,7 +68,7 @@ class RegistryProber:
         self._later = ThreadPoolExecutor(LATER_THREADS, thread_name_prefix="existence-later")
         self._under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
         self._later_under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
-        self._answers: LRUCache[tuple[ImageRef, bool], ProbeAnswer] = LRUCache(20_000)
+        self._answers: LRUCache[tuple[ImageRef, bool], ProbeAnswer] = LRUCache(MOST_ANSWERS)
         self.breaker = CircuitBreaker(breaker_rest)
 
     def ask(

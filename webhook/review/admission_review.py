@@ -1,4 +1,4 @@
-"""AdmissionReview, v1 and v1beta1, as plain values: what is asked, and which images may be swapped.
+"""AdmissionReview, v1 and v1beta1, as plain values: what is asked, and what is answered.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#webhook-request-and-response
 """
@@ -6,23 +6,16 @@ https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-con
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
 
-from mirrors.kubernetes.pods import (
-    ImageSlot,
-    Json,
-    created_images,
-    created_slots,
-    in_namespace,
-    mapping,
-    slots_of,
-    text,
-)
+from mirrors.kubernetes.pods import Json, mapping, text
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
+_NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 VERSIONS: Final = frozenset({"admission.k8s.io/v1", "admission.k8s.io/v1beta1"})
 
 
@@ -88,46 +81,19 @@ def _request(version: str, uid: str, request: Json) -> AdmissionRequest:
     )
 
 
-def image_slots(request: AdmissionRequest) -> Iterator[ImageSlot]:
-    """Images of the pod in the order of the pod; ``changed`` is false where this operation may not touch one.
-
-    As an iterator: a pod may name any number of them.
-    """
-    if request.resource != "pods" or not request.obj:
-        return
-    match (request.operation, request.sub_resource):
-        case ("CREATE", ""):
-            yield from created_slots(request.obj)
-        case ("UPDATE", ""):
-            old = {(key, name): image for key, name, image in created_images(request.old_obj)}
-            for slot in created_slots(request.obj):
-                yield _against(slot, old.get(_identity(slot)) if old else slot.image)
-        case ("UPDATE", "ephemeralcontainers"):
-            known = {slot.name for slot in slots_of(request.old_obj, "ephemeralContainers")}
-            for slot in slots_of(request.obj, "ephemeralContainers"):
-                yield _against(slot, slot.image if slot.name in known else None)
+def namespace_of(request: AdmissionRequest) -> str:
+    """The request's namespace if it is one that Kubernetes allows, else nothing."""
+    return request.namespace if _NAMESPACE.fullmatch(request.namespace) else ""
 
 
-def number_of_images(request: AdmissionRequest) -> int:
-    """How many ``image_slots`` would have, at less cost."""
-    if request.sub_resource == "ephemeralcontainers":
-        return sum(1 for _ in slots_of(request.obj, "ephemeralContainers"))
-    return sum(1 for _ in created_images(request.obj))
+def pod_name_of(request: AdmissionRequest) -> str:
+    """The pod's name, or what the API server makes it of."""
+    return valid_name(request.name)
 
 
-def _identity(slot: ImageSlot) -> tuple[str, str]:
-    """Which list a slot is in, and its name there: what makes it the same one before and after an update."""
-    return slot.pointer.split("/", 3)[2], slot.name
-
-
-def _against(slot: ImageSlot, old_image: str | None) -> ImageSlot:
-    changed = slot.image != old_image
-    return ImageSlot(slot.pointer, slot.name, slot.image, slot.container, changed, slot.pull_policy)
-
-
-def filter_view(request: AdmissionRequest) -> dict[str, Any]:
-    """The pod as filters see it: with the request's namespace filled in, on a copy."""
-    return in_namespace(request.obj, request.namespace)
+def valid_name(value: object) -> str:
+    """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
 
 
 def answer(

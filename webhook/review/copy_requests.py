@@ -1,46 +1,165 @@
-"""From a decision to the order of its copy: who asks, and with which pull secrets' names."""
+"""Copies that a review requests: which of them, for whom, whether the pod waits, and what came of that."""
 
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from mirrors.kubernetes.workloads import workload_of
-from mirrors.models import Priority
-from mirrors.services import MirrorOrder
-from webhook.decision.decision import Decision
-from webhook.review.admission_review import AdmissionRequest
+from mirrors.models import Priority, Trigger
+from mirrors.services import RequestedCopy, RequestOutcome
+from mirrors.vocabulary.reasons import Reason
+from webhook.database.lru_cache import LRUCache
+from webhook.database.messages import await_result
+from webhook.database.thread import DatabaseThread
+from webhook.decision import decision
+from webhook.decision.decision import Decision, Knowledge
+from webhook.decision.review_limits import ReviewLimits
+from webhook.decision.snapshot import Snapshot
+from webhook.knowledge.gatherer import KnowledgeGatherer
+from webhook.review.admission_review import AdmissionRequest, namespace_of, valid_name
 
 PRIORITY: Final = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
+
 MOST_SECRETS: Final = 20
+"""Names of a pod's pull secrets that are kept with a request; pods have one or two."""
+
 MOST_CHARACTERS: Final = 2_000
-"""Of the names of a pod's pull secrets that are noted; the column has no room for more."""
+"""Characters of those names together; the column has no room for more."""
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
-_NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+REQUEST_AGAIN_AFTER: Final = 5.0
+"""Seconds in which one process requests the same copy for the same requester once."""
+
+MOST_REQUESTED: Final = 200
+"""Copies that one review requests; what a pod has beyond that is requested with the next one."""
+
+REMEMBERED_REQUESTS: Final = 20_000
+"""Requests that a process remembers, some MB: more than it gets in ``REQUEST_AGAIN_AFTER``."""
+
+REQUEST_PATIENCE: Final = 1.0
+"""Seconds for which a review under ``always`` waits to hear whether its copies were refused."""
 
 
-def orders_for(
+class CopyRequester:
+    """One instance a process."""
+
+    def __init__(self, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
+        self._database = database
+        self._gatherer = gatherer
+        self._requested: LRUCache[RequestedCopy, float] = LRUCache(REMEMBERED_REQUESTS)
+
+    def request(
+        self,
+        request: AdmissionRequest,
+        undecided: Sequence[Decision],
+        known: dict[str, Knowledge],
+        snapshot: Snapshot,
+        limits: ReviewLimits,
+    ) -> dict[str, Knowledge]:
+        """Request the copies that are due; what is known of their images after that, by canonical source."""
+        if not (limits.may_write and limits.may_ask):
+            return {}
+        requests = self._due(request, undecided, known, snapshot)
+        if requests and snapshot.waits_for_copies and not snapshot.policy.switched_off:
+            return self._wait_for_copies(undecided, requests, known, snapshot, limits)
+        if requests and snapshot.policy.swap_policy == "always":
+            return self._wait_for_outcomes(requests, known, limits)
+        self._queue(requests)
+        return {}
+
+    def refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
+        """Have mutable tags compared with their source where that is due."""
+        due = (d for d in settled if decision.wants_refresh(d, snapshot.policy))
+        self._queue(requests_for(itertools.islice(due, MOST_REQUESTED), request, Priority.REFRESH, Trigger.REFRESH))
+
+    def _due(
+        self,
+        request: AdmissionRequest,
+        undecided: Sequence[Decision],
+        known: dict[str, Knowledge],
+        snapshot: Snapshot,
+    ) -> dict[str, RequestedCopy]:
+        """Copies that are due, by canonical source."""
+        priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
+        wanted = (d for d in undecided if decision.wants_copy(d, known[d.key], snapshot.policy))
+        return requests_for(itertools.islice(wanted, MOST_REQUESTED), request, priority, Trigger.ADMISSION)
+
+    def _queue(self, requests: dict[str, RequestedCopy]) -> None:
+        """Queue copies without waiting for them."""
+        now = time.monotonic()
+        due = [r for r in requests.values() if now - (self._requested.get(r) or 0.0) > REQUEST_AGAIN_AFTER]
+        for one in due:
+            self._requested.put(one, now)
+        if due:
+            self._database.request_copies(due)
+
+    def _wait_for_copies(
+        self,
+        undecided: Sequence[Decision],
+        requests: dict[str, RequestedCopy],
+        known: dict[str, Knowledge],
+        snapshot: Snapshot,
+        limits: ReviewLimits,
+    ) -> dict[str, Knowledge]:
+        """Request copies and wait for all of them at once; what is copied in time is known as such."""
+        if not self._gatherer.try_wait():
+            self._queue({s: replace(r, priority=Priority.DELAYED) for s, r in requests.items()})
+            return {s: replace(known[s], busy=True) for s in requests}
+        try:
+            outcomes = self._request(requests, limits.left())
+            waits: dict[str, Future[str]] = {
+                outcome.source: self._database.wait_job(outcome.job_id) for outcome in outcomes if outcome.job_id
+            }
+            ended = {source: await_result(wait, limits.left()) for source, wait in waits.items()}
+            copied = {s: requests[s].target for s, status in ended.items() if status == "succeeded"}
+            await_result(self._database.lookup(copied), limits.left())
+        finally:
+            self._gatherer.end_wait()
+        learnt = {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
+        again = self._gatherer.gather([d for d in undecided if d.key in copied], snapshot, limits)
+        return learnt | {source: replace(knowledge, copied=True) for source, knowledge in again.items()}
+
+    def _wait_for_outcomes(
+        self, requests: dict[str, RequestedCopy], known: dict[str, Knowledge], limits: ReviewLimits
+    ) -> dict[str, Knowledge]:
+        """Under ``always`` a pod is swapped before its image is there; not to what nobody will bring."""
+        if not self._gatherer.try_wait():
+            self._queue(requests)
+            return {}
+        try:
+            outcomes = self._request(requests, limits.left(REQUEST_PATIENCE))
+        finally:
+            self._gatherer.end_wait()
+        return {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
+
+    def _request(self, requests: dict[str, RequestedCopy], seconds: float) -> list[RequestOutcome]:
+        """What came of the requests within so many seconds."""
+        return await_result(self._database.request_copies(list(requests.values())), seconds) or []
+
+
+def requests_for(
     decisions: Iterable[Decision], request: AdmissionRequest, priority: int, trigger: str
-) -> dict[str, MirrorOrder]:
-    """An order for each, by canonical source."""
+) -> dict[str, RequestedCopy]:
+    """A request for each, by canonical source."""
     wanted = {d.key: str(d.target) for d in decisions}
     if not wanted:
         return {}
     spec = request.obj.get("spec")
     spec = spec if isinstance(spec, dict) else {}
     secrets = spec.get("imagePullSecrets")
-    names = {_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
+    names = {valid_name(s.get("name")) for s in secrets if isinstance(s, dict)} if isinstance(secrets, list) else set()
     kind, name = workload_of(request.obj)
     asks = partial(
-        MirrorOrder,
+        RequestedCopy,
         trigger=trigger,
         priority=priority,
         namespace=namespace_of(request),
-        service_account=_name(spec.get("serviceAccountName")),
+        service_account=valid_name(spec.get("serviceAccountName")),
         secret_names=_that_fit(sorted(names - {""})[:MOST_SECRETS]),
         workload=f"{kind}/{name}"[:253] if name else "",
     )
@@ -52,16 +171,6 @@ def _that_fit(names: list[str]) -> tuple[str, ...]:
     return tuple(name for name, length in zip(names, lengths, strict=True) if length <= MOST_CHARACTERS)
 
 
-def namespace_of(request: AdmissionRequest) -> str:
-    """The request's namespace if it is one that Kubernetes allows, else nothing."""
-    return request.namespace if _NAMESPACE.fullmatch(request.namespace) else ""
-
-
-def pod_name_of(request: AdmissionRequest) -> str:
-    """The pod's name, or what the API server makes it of."""
-    return _name(request.name)
-
-
-def _name(value: object) -> str:
-    """A name as Kubernetes allows it, else nothing: pods are validated only after mutating admission."""
-    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""
+def _obstacle(outcome: RequestOutcome) -> Reason | None:
+    known = {"target-name-taken": Reason.TARGET_NAME_TAKEN, "paused": Reason.PAUSED, "quota": Reason.QUOTA}
+    return known.get(outcome.problem)

@@ -21,6 +21,8 @@ from webhook.knowledge.gatherer import KnowledgeGatherer, NoPlaceError
 REMEMBERED: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
 
+MOST_REPOSITORIES: Final = 5_000
+"""Repositories whose mappings a process remembers, some MB; pods choose them."""
 
 FOREIGN: Final = (
     "it is the mirror of a private image, and this namespace has not shown that it may read the source; "
@@ -39,7 +41,7 @@ class Guard:
     def __init__(self, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
         self._database = database
         self._gatherer = gatherer
-        self._inside: LRUCache[str, tuple[float, Sequence[MappingSnapshot]]] = LRUCache(5_000)
+        self._inside: LRUCache[str, tuple[float, Sequence[MappingSnapshot]]] = LRUCache(MOST_REPOSITORIES)
 
     def deny_foreign(self, decisions: Sequence[Decision], snapshot: Snapshot, limits: ReviewLimits) -> list[Decision]:
         """The decisions, with reason ``access-denied`` for images that lie at the target and are another's."""
@@ -104,7 +106,7 @@ class Guard:
 def _mirror(decision: Decision, snapshot: Snapshot) -> ImageRef:
     """Under the one name that rows have: the target may be known by several."""
     assert decision.source is not None
-    return replace(decision.source, registry=snapshot.policy.target.endpoint)
+    return snapshot.policy.target.under_own_name(decision.source)
 
 
 def is_private_repository(owners: Sequence[MappingSnapshot], snapshot: Snapshot, limits: ReviewLimits) -> bool:

@@ -11,8 +11,7 @@ from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics
 from webhook.database.pending_writes import PendingWrites
 from webhook.decision.decision import Decision
-from webhook.review.admission_review import AdmissionRequest
-from webhook.review.copy_requests import namespace_of
+from webhook.review.admission_review import AdmissionRequest, namespace_of
 from webhook.review.sampling import Sampler, has_news, sample_of
 
 
@@ -33,7 +32,7 @@ class Notes:
             host = d.source.registry if d.source else ""
             counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value, d.filter)] += 1
             if d.known is not None:
-                # By its source: the mapping may not be there yet, as it is made by the order of this very pod.
+                # By its source: the mapping may not be there yet, as the request of this very pod makes it.
                 uses.add(UseKey(d.key, namespace, *workload))
         if unlisted:
             counts[DecisionKey(hour, namespace, "", "keep", Reason.TOO_MANY_IMAGES.value)] += unlisted

@@ -1,4 +1,4 @@
-"""One review from request to answer. Each image goes five steps: classify, gather, order, guard, settle."""
+"""One review from request to answer. Each image goes five steps: classify, gather, request, guard, settle."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from mirrors.filters import ReviewBudget
+from mirrors.kubernetes import pods
 from mirrors.kubernetes.placement import platforms_of
 from mirrors.kubernetes.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
@@ -20,10 +21,10 @@ from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot, Snapshots
 from webhook.knowledge.gatherer import KnowledgeGatherer
-from webhook.review import admission_review, kubectl_messages
+from webhook.review import kubectl_messages
 from webhook.review.admission_review import AdmissionRequest
+from webhook.review.copy_requests import CopyRequester
 from webhook.review.guard import Guard
-from webhook.review.ordering import Ordering
 from webhook.review.recording import Notes
 
 log = structlog.get_logger(__name__)
@@ -54,25 +55,34 @@ class Reviewer:
     def __init__(self, *, snapshots: Snapshots, database: DatabaseThread, gatherer: KnowledgeGatherer) -> None:
         self._snapshots = snapshots
         self._gatherer = gatherer
-        self._ordering = Ordering(database, gatherer)
+        self._copies = CopyRequester(database, gatherer)
         self._guard = Guard(database, gatherer)
         self._notes = Notes(database.pending)
 
     def review(self, request: AdmissionRequest, limits: ReviewLimits) -> Outcome:
         snapshot = self._snapshots.current
-        slots = admission_review.image_slots(request)
+        is_pod = request.resource == "pods"
+        slots = pods.reviewed_slots(
+            request.obj if is_pod else pods.EMPTY, request.old_obj, request.operation, request.sub_resource
+        )
         looked_at = list(itertools.islice(slots, MOST_IMAGES))
         if not looked_at:
             return Outcome([], [], [])
-        decisions = self._decide(request, looked_at, snapshot, limits)
+        kept = decision.untouchable(request.obj, snapshot.policy)
+        decisions = self._decide(request, looked_at, kept, snapshot, limits)
         if limits.may_write and limits.may_ask:
-            self._ordering.refresh(request, decisions, snapshot)
+            self._copies.refresh(request, decisions, snapshot)
         operations = patch.operations(
-            decisions, pod=request.obj, policy=snapshot.policy, is_subresource=bool(request.sub_resource)
+            decisions,
+            pod=request.obj,
+            policy=snapshot.policy,
+            is_untouchable=kept is not None,
+            is_subresource=bool(request.sub_resource),
         )
         # The rest is counted, and a few of it represent all.
         decisions += [Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, SHOWN_OF_THE_REST)]
-        unlisted = admission_review.number_of_images(request) - len(decisions) if len(decisions) > MOST_IMAGES else 0
+        images = pods.number_of_images(request.obj, request.sub_resource) if len(decisions) > MOST_IMAGES else 0
+        unlisted = max(0, images - len(decisions))
         if limits.may_write:
             self._notes.take(request, decisions, unlisted)
         denied = kubectl_messages.denial(decisions, snapshot)
@@ -80,23 +90,32 @@ class Reviewer:
         return Outcome(decisions, [] if denied else operations, warnings, denied, unlisted)
 
     def _decide(
-        self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, limits: ReviewLimits
+        self,
+        request: AdmissionRequest,
+        slots: Sequence[ImageSlot],
+        kept: Reason | None,
+        snapshot: Snapshot,
+        limits: ReviewLimits,
     ) -> list[Decision]:
-        classified = self._classify(request, slots, snapshot, limits)
+        classified = self._classify(request, slots, kept, snapshot, limits)
         if snapshot.config.platforms:
             limits = replace(limits, platforms=platforms_of(request.obj))
         undecided = [d for d in classified if decision.is_open(d)]
         known = self._gatherer.gather(undecided, snapshot, limits)
-        known |= self._ordering.order(request, undecided, known, snapshot, limits)
+        known |= self._copies.request(request, undecided, known, snapshot, limits)
         known |= self._guard.bar(undecided, known, snapshot, limits)
         classified = self._guard.deny_foreign(classified, snapshot, limits)
         return [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
 
     def _classify(
-        self, request: AdmissionRequest, slots: Sequence[ImageSlot], snapshot: Snapshot, limits: ReviewLimits
+        self,
+        request: AdmissionRequest,
+        slots: Sequence[ImageSlot],
+        kept: Reason | None,
+        snapshot: Snapshot,
+        limits: ReviewLimits,
     ) -> list[Decision]:
-        pod = admission_review.filter_view(request)
-        kept = decision.untouchable(request.obj, snapshot.policy)
+        pod = pods.in_namespace(request.obj, request.namespace)
         budget = ReviewBudget()
 
         def on_filter_error(name: str, error: Exception) -> None:

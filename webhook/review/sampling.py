@@ -16,20 +16,25 @@ from mirrors.services import SampledReview
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.lru_cache import LRUCache
 from webhook.decision.decision import Decision
-from webhook.review.admission_review import AdmissionRequest
-from webhook.review.copy_requests import namespace_of, pod_name_of
+from webhook.review.admission_review import AdmissionRequest, namespace_of, pod_name_of
 
 AGAIN_AFTER: Final = 600.0
 """Seconds for which one process takes no second sample of a workload."""
 
+MOST_WORKLOADS: Final = 10_000
+"""Workloads whose last sample a process remembers, some MB; pods choose their names."""
+
 A_SECOND: Final = 1.0
+"""Samples that one process takes a second over time: each is a row with a pod."""
+
 AT_ONCE: Final = 10
-"""Samples that one process takes: so many a second over time, and so many after a quiet while."""
+"""Samples that it takes after a quiet while."""
 
 MOST_BYTES: Final = 32_768
 """Of a sample's pod and decisions as JSON; what is larger is left out."""
 
 MOST_NESTING: Final = 12
+"""Levels of a sampled pod; what is deeper is left out, and real pods are not."""
 
 _METADATA: Final = ("name", "generateName", "namespace", "labels", "ownerReferences")
 _CONTAINER: Final = ("name", "image", "imagePullPolicy", "restartPolicy", "ports", "resources", "securityContext")
@@ -64,7 +69,7 @@ class Sampler:
         self._allowance = float(AT_ONCE)
         self._counted_at = time.monotonic()
         self._not_before = 0.0
-        self._until: LRUCache[tuple[str, ...], float] = LRUCache(10_000)
+        self._until: LRUCache[tuple[str, ...], float] = LRUCache(MOST_WORKLOADS)
 
     def takes(self, namespace: str, workload: Workload, pod: str) -> bool:
         """Whether this review is to be sampled: the first of its workload for a while, where the allowance lasts.

@@ -171,10 +171,9 @@ class CopyJob:
                 ErrorClass.INVALID, f"{self._source} is paused: resume its mapping, then retry this job."
             )
         if not config.target.name.contains(self._target):
-            where = "/".join(filter(None, (config.target.name.endpoint, config.target.name.prefix)))
             raise JobRefusedError(
                 ErrorClass.INVALID,
-                f"{self._target} is not at the configured target {where}: the configuration was changed "
+                f"{self._target} is not at the configured target {config.target.name}: the configuration was changed "
                 "after this job was requested. Mirror the image again.",
             )
         if config.dry_run:

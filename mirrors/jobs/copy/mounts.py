@@ -22,7 +22,10 @@ PATIENCE: Final = 2.0
 """Seconds that a blob waits for the database to say where it could be mounted from."""
 
 CANDIDATES: Final = 4
+"""Repositories to mount a blob from that are tried: the first nearly always has it."""
+
 BATCH: Final = 500
+"""Locations of blobs that one transaction writes, so that its locks are short."""
 
 MAPPINGS_LOOKED_AT: Final = 200
 """Of a repository that a blob may be mounted from; one with more is passed over."""

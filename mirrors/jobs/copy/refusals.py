@@ -2,40 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
-from mirrors.kubernetes.client import ClusterError
-from mirrors.kubernetes.pull_secrets import Found
 from mirrors.models import ErrorClass
 from mirrors.registries.sources import SourceEntry
-
-
-@dataclass(slots=True)
-class Tried:
-    """What came of the pull secrets of all that asked."""
-
-    grants: dict[str, bool] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    trouble: ClusterError | None = None
-
-    def note(self, namespace: str, found: Found, *, reads: bool) -> None:
-        """A namespace is refused only where all that it has was read."""
-        self.problems += [problem for problem in found.problems if problem not in self.problems]
-        if reads or (found.is_sure and namespace not in self.grants):
-            self.grants[namespace] = reads
-        elif not found.is_sure and not self.grants.get(namespace):
-            self.grants.pop(namespace, None)
-        self.trouble = self.trouble or found.trouble
 
 
 def refusal(
     source: ImageRef,
     namespaces: Sequence[str],
-    tried: Tried,
     *,
+    grants: Mapping[str, bool],
+    problems: Sequence[str],
     entry: SourceEntry | None,
     may_serve: bool,
     asks_for_credentials: bool,
@@ -75,8 +55,8 @@ def refusal(
             f"{source} was not found at {host}, neither without credentials nor with those of {entry.origin}: "
             "check the image's name and tag, and what these credentials are allowed to read."
         )
-    message = " ".join((words, *(f"{problem}." for problem in tried.problems)))
-    return JobRefusedError(error_class, message, tried.grants, is_unreadable=True, host=host)
+    message = " ".join((words, *(f"{problem}." for problem in problems)))
+    return JobRefusedError(error_class, message, grants, is_unreadable=True, host=host)
 
 
 def _names(namespaces: Sequence[str]) -> str:

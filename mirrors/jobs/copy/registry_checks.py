@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError, classify
 from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import (
     CheckStatus,
     ErrorClass,
@@ -34,6 +34,8 @@ from mirrors.selectors import source_entry
 log = structlog.get_logger(__name__)
 
 LOST_AFTER: Final = timedelta(minutes=5)
+"""Time after which a running test counts as lost: its steps end within two minutes."""
+
 NO_IMAGE: Final = "no image of it is known yet: test again after the first one"
 
 Step = tuple[str, Callable[[], str]]

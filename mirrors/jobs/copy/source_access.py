@@ -8,18 +8,19 @@ from typing import Final
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
-from mirrors.jobs.copy.refusals import Tried, refusal
-from mirrors.kubernetes.pull_secrets import Brought, Found
+from mirrors.jobs.copy.refusals import refusal
+from mirrors.kubernetes.client import ClusterError
+from mirrors.kubernetes.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass
 from mirrors.oci import CopyCancelledError, Descriptor, RegistryAccess, RegistryError
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog
 
 MOST_ASKERS: Final = 50
-"""Requests of one job whose pull secrets are tried; the others order it again."""
+"""Requests of one job whose pull secrets are tried; the others request it again."""
 
 Head = Callable[[ImageRef, RegistryAccess], Descriptor | None]
-PullSecrets = Callable[[ImageRef, Brought], Found]
+PullSecrets = Callable[[ImageRef, Brought], FoundSecrets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,24 @@ class SourceAccess:
     words: str
     grants: Mapping[str, bool] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Tried:
+    """What came of the pull secrets of all that asked."""
+
+    grants: dict[str, bool] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    trouble: ClusterError | None = None
+
+    def note(self, namespace: str, found: FoundSecrets, *, reads: bool) -> None:
+        """A namespace is refused only where all that it has was read."""
+        self.problems += [problem for problem in found.problems if problem not in self.problems]
+        if reads or (found.is_sure and namespace not in self.grants):
+            self.grants[namespace] = reads
+        elif not found.is_sure and not self.grants.get(namespace):
+            self.grants.pop(namespace, None)
+        self.trouble = self.trouble or found.trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,14 +187,15 @@ class Finder:
         return refusal(
             asker.source,
             asker.namespaces,
-            tried,
+            grants=tried.grants,
+            problems=tried.problems,
             entry=entry,
             may_serve=self._may_serve(asker),
             asks_for_credentials=bool(demands),
             credentials_refused=" ".join(str(error) for error in refused if error.code == "unauthorized"),
         )
 
-    def _reading(self, source: ImageRef, brought: Brought, found: Found) -> Iterator[RegistryAccess]:
+    def _reading(self, source: ImageRef, brought: Brought, found: FoundSecrets) -> Iterator[RegistryAccess]:
         """Accesses by these credentials that show the image, tried in turn. A failure of one affects no other."""
         own = self.catalog.anonymous_access_for(source)
         for credential in found.credentials:

@@ -16,7 +16,7 @@ from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
 
 from mirrors.jobs.queue import liveness
-from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import from_now
 from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ class OrderedBroker(ORM):
     """Gives wake-ups out in the order they came, each to one worker, none before its time.
 
     ``not_before`` (aware) holds back what is enqueued through this object, for an hour at most: a drain that comes
-    too early orders the next wake-up itself.
+    too early schedules the next wake-up itself.
     """
 
     not_before: datetime | None = None

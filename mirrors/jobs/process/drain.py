@@ -116,7 +116,7 @@ class Drain:
             if self._is_stopped():
                 self._copier.engine.close()
             self._threads.end()
-        self._order_the_next_wakeup()
+        self._schedule_the_next_wakeup()
         return f"{self.claimed} jobs were taken"
 
     def _must_hand_back(self) -> bool:
@@ -206,7 +206,7 @@ class Drain:
                 log.warning("A job cannot be released; its lease expires", job=lease.job_id, error=str(error))
                 connection.close()
 
-    def _order_the_next_wakeup(self) -> None:
+    def _schedule_the_next_wakeup(self) -> None:
         """Whatever this drain leaves undone will wake somebody in its time."""
         try:
             if claim_order.claimable().exists():

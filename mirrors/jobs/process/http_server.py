@@ -21,7 +21,7 @@ ALIVE_WITHIN: Final = 60.0
 """Seconds since the last sign of life after which the worker is taken for stuck."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class ProbeHandler(BaseHTTPRequestHandler):
     """``GET /metrics``, and ``GET /livez`` and ``/readyz`` for a kubelet."""
 
     server: Server
@@ -61,7 +61,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, address: str, readiness: Readiness) -> None:
         listening = listen(address)
-        super().__init__(listening.getsockname()[:2], Handler, bind_and_activate=False)
+        super().__init__(listening.getsockname()[:2], ProbeHandler, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
         self.readiness = readiness

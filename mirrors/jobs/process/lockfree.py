@@ -45,7 +45,7 @@ class Flag:
         return self.is_set()
 
 
-class Number:
+class SharedNumber:
     """A worker's timer. The worker and its sentinel may both write it: who is later by a moment wins."""
 
     def __init__(self, typecode: str, value: float) -> None:
@@ -96,6 +96,6 @@ class Channel:
 
 def install() -> None:
     """To be called before the cluster is made."""
-    replaced = {"Event": Flag, "Value": Number, "Queue": Channel}
+    replaced = {"Event": Flag, "Value": SharedNumber, "Queue": Channel}
     for name, ours in replaced.items():
         setattr(django_q.cluster, name, ours)

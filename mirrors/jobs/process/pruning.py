@@ -11,8 +11,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django_q.models import Task
 
 from mirrors.accounts.models import CacheEntry
-from mirrors.jobs.queue.database_clock import from_now
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import (
     AdmissionSample,
     BlobLocation,
@@ -27,8 +26,13 @@ from mirrors.models import (
 )
 
 BATCH: Final = 500
+"""Rows that one statement deletes, so that it holds its locks for milliseconds."""
+
 BATCHES: Final = 4
+"""Batches of each kind in a turn: with a turn a minute, 2,000 rows a minute."""
+
 DAY: Final = 86_400.0
+"""Seconds."""
 
 
 def prune() -> int:

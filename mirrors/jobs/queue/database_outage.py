@@ -1,4 +1,4 @@
-"""Whether the database was unavailable a short time ago, as far as this process has noticed.
+"""What workers do when the database is unavailable: they write what must not be lost later, and remember the outage.
 
 Leases run out meanwhile though their holders live on. Those come first when it is back: nobody takes their jobs over
 before they have had the time to renew.
@@ -7,8 +7,24 @@ before they have had the time to renew.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
 
 from mirrors.jobs.queue.timing import timing
+from swapper_project.process.database_errors import explain_database
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+FIRST_PAUSE: Final = 0.25
+"""Seconds before a write is tried again, doubled each time: a restart of the database's proxy takes less than one."""
+
+LONGEST_PAUSE: Final = 5.0
+"""Seconds between two tries, at most: results are written soon after the database is back."""
 
 _noticed_at: float | None = None
 
@@ -20,4 +36,26 @@ def notice() -> None:
 
 
 def is_recent() -> bool:
+    """Whether this process noticed within the time of a lease that the database was unavailable."""
     return _noticed_at is not None and time.monotonic() - _noticed_at < timing().lease
+
+
+def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], bool]) -> T:
+    """Do ``write`` (one transaction), repeated while the database is unavailable: for ``database_patience`` seconds, or
+    until ``stop``. Raises the last error then."""
+    deadline = time.monotonic() + timing().database_patience
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError) as error:
+            notice()
+            connection.close()
+            if stop() or time.monotonic() + pause > deadline:
+                raise
+            log.warning(
+                "The database is unavailable; the state of a copy is written when it is back",
+                error=explain_database(error),
+            )
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE, 2 * pause)

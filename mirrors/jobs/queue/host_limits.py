@@ -10,13 +10,13 @@ from typing import Final
 from django.db.models import Exists, Min, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
-from mirrors.jobs.queue.database_clock import from_now
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import HostBudget
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, LONGEST_PAUSE, pause_of, storable, within
 
 PULLS: Final = "pulls"
 MOST_HOSTS: Final = 100
+"""Hosts whose limits one process holds back for its next write: redirects name any number."""
 
 
 def rest(host: str, seconds: float) -> None:

@@ -18,9 +18,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.jobs.queue import claim_order, host_limits
-from mirrors.jobs.queue.database_clock import from_now
 from mirrors.jobs.queue.shares import NOTHING, Full
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE

@@ -1,10 +1,17 @@
-"""How long things may take in the jobs: one value, so that tests can shorten it by ``settings.JOB_TIMING``."""
+"""How long things may take in the jobs: one value, so that tests can shorten it by ``settings.JOB_TIMING``.
+
+Times are those of the database's clock, as the clocks of pods differ.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import DateTimeField, ExpressionWrapper
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +24,7 @@ class Timing:
     poll: float = 0.5
     """Between two looks for due jobs while a slot is free."""
     linger: float = 2.0
-    """How long a drain still looks when nothing is due: an order may just be on its way into the database."""
+    """How long a drain still looks when nothing is due: a request may just be on its way into the database."""
     drain_limit: float = 1_800.0
     """After this a drain ends as soon as nothing runs; until then it claims whenever a place is free."""
     drain_end: float = 14_400.0
@@ -59,3 +66,8 @@ class Timing:
 def timing() -> Timing:
     """The defaults, with what the settings override."""
     return Timing(**getattr(settings, "JOB_TIMING", {}))
+
+
+def from_now(seconds: float) -> ExpressionWrapper[CombinedExpression]:
+    """A point in time so many seconds ahead (or, when negative, ago), as an expression for filters and updates."""
+    return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())

@@ -1,4 +1,4 @@
-"""``manage.py mirror IMAGE…``: an explicit order, carried out here and now."""
+"""``manage.py mirror IMAGE…``: copies that run here and now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management import CommandError, CommandParser
 from django.db import close_old_connections, connection
 
@@ -21,20 +20,18 @@ from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
 from mirrors.management.own_images import helm_values, own_images
 from mirrors.management.show_copies import show_on
-from mirrors.models import Priority, Trigger
-from mirrors.registries.allowed import AllowedSources
-from mirrors.registries.sources import SourceCatalog, source_entries
-from mirrors.selectors import job_snapshots, operator_sources
+from mirrors.models import Registry
+from mirrors.selectors import job_snapshots
 from mirrors.selectors.job_snapshots import JobView
-from mirrors.services import MirrorOrder, RequestOutcome, request_mirrors
+from mirrors.services import refusal_of, request_images
 from mirrors.services.config_rows import sync_config
-from mirrors.services.orders import PROBLEMS
 from swapper_project import config as configuration
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import configured, logs, release
 from swapper_project.process.base_command import ConfiguredCommand, environment_with
 
 LOOK_EVERY = 0.25
+"""Seconds between two looks at the jobs: a progress bar that moves smoothly."""
 
 
 class Command(ConfiguredCommand):
@@ -67,12 +64,13 @@ class Command(ConfiguredCommand):
             raise CommandError("Name an image, or --self for the images of this installation.")
         source = _config_source(options["config"])
         logs.configure(source.current.log_level, source.current.log_format)
-        refs, refused = _parse(images, source.current)
+        target = sync_config(config=source.current)
+        refs, refused = _parse(images, target, source.current)
         if source.current.dry_run:
             self.stderr.write("dryRun is set: pods are not changed, but the copies requested here run.")
-        outcomes = _order(refs, source.current) if refs else []
+        outcomes = request_images(target=target, sources=refs, requested_by=_user()) if refs else []
         ids = [outcome.job_id for outcome in outcomes if outcome.job_id is not None]
-        refused |= {o.source: PROBLEMS.get(o.problem, o.problem) for o in outcomes if o.problem}
+        refused |= {o.source: o.refusal for o in outcomes if o.problem}
         for image, reason in refused.items():
             self.stderr.write(f"{image}: {reason}")
             if as_json:
@@ -110,11 +108,8 @@ def _config_source(explicit: Path | None) -> ConfigSource:
         configured.stop(str(error))
 
 
-def _parse(images: Sequence[str], config: Config) -> tuple[list[ImageRef], dict[str, str]]:
+def _parse(images: Sequence[str], target: Registry, config: Config) -> tuple[list[ImageRef], dict[str, str]]:
     """References to request, and why the other images are refused."""
-    entries = [*source_entries(config), *operator_sources()]
-    catalog = SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
-    allowed = AllowedSources(config.source.allowed_hosts, catalog.is_configured)
     refs: list[ImageRef] = []
     refused: dict[str, str] = {}
     for image in images:
@@ -123,28 +118,11 @@ def _parse(images: Sequence[str], config: Config) -> tuple[list[ImageRef], dict[
         except InvalidReferenceError as error:
             refused[image] = f"{error}."
             continue
-        if config.target.name.contains(ref):
-            refused[image] = "it is already at the target: use the reference of its source."
-        elif refusal := allowed.refusal(ref.registry):
+        if refusal := refusal_of(ref, target, config.source.allowed_hosts):
             refused[image] = refusal
         else:
             refs.append(ref)
     return list(dict.fromkeys(refs)), refused
-
-
-def _order(refs: Sequence[ImageRef], config: Config) -> list[RequestOutcome]:
-    registry = sync_config(config=config)
-    orders = [
-        MirrorOrder(
-            source=str(ref),
-            target=str(config.target.name.retarget(ref)),
-            trigger=Trigger.OPERATOR,
-            priority=Priority.OPERATOR,
-            requested_by=_user(),
-        )
-        for ref in refs
-    ]
-    return request_mirrors(target_registry_id=registry.id, orders=orders)
 
 
 def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView]:

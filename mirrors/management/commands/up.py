@@ -82,7 +82,7 @@ class Command(ConfiguredCommand):
         password = "as given" if settings.ENVIRONMENT.admin_password else f"in {data_dir / 'admin-password'}"
         self.stdout.write(f"admin      http://{web_address}/  user admin, password {password}")
         name = config.target.name
-        self.stdout.write(f"target     {'/'.join(filter(None, (name.endpoint, name.prefix)))}")
+        self.stdout.write(f"target     {name}")
         if config.dry_run:
             self.stdout.write("dry run    YES: every decision is computed and nothing is swapped or copied.")
             self.stdout.write("           Set dryRun: false in the configuration file (or --dry-run=false) to swap.")

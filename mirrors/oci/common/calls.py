@@ -12,6 +12,7 @@ from typing import TypeVar
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 
 POLL_SECONDS = 0.2
+"""Seconds after which a wait looks whether its call was cancelled."""
 
 T = TypeVar("T")
 

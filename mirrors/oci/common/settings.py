@@ -6,13 +6,26 @@ import random
 from dataclasses import dataclass
 
 KIB = 1024
+"""Bytes."""
+
 MIB = 1024 * KIB
+"""Bytes."""
+
 GIB = 1024 * MIB
+"""Bytes."""
 
 MAX_MANIFEST_BYTES = 8 * MIB
+"""Bytes of one manifest: twice the 4 MiB that registries should take by the OCI specification."""
+
 MAX_IMAGE_MANIFEST_BYTES = 64 * MIB
+"""Bytes of all manifests of an image, which are in memory together."""
+
 MAX_IMAGE_MANIFESTS = 2_000
+"""Manifests of an image: its platforms, and signatures and attestations of each, some dozen."""
+
 MAX_IMAGE_BLOBS = 20_000
+"""Blobs of an image: ten for each of its manifests."""
+
 MAX_TARGET_REQUESTS_BESIDE_BLOBS = 8
 """In flight at a target beside its blobs: HEADs and manifests, which are small."""
 

@@ -17,6 +17,8 @@ _METADATA = frozenset(
 )
 _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 _MAX_LOOKUPS = 64
+"""Look-ups of names at the same time: each holds a thread until the resolver answers."""
+
 _lookups = threading.BoundedSemaphore(_MAX_LOOKUPS)
 
 

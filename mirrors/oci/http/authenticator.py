@@ -18,6 +18,8 @@ from mirrors.oci.http.token_server import AuthOrigin, Realm, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
 REFRESH_MARGIN_SECONDS: Final = 15.0
+"""Seconds before its end in which a token is no longer used: a request may take so long to arrive."""
+
 MAX_ELSEWHERE: Final = 4
 """Origins of one registry's redirects that are remembered with tokens of their own."""
 
@@ -25,6 +27,8 @@ GUESS_AGAIN_SECONDS: Final = 300.0
 """How long Basic, which did not help at a registry without a challenge, is not tried there again."""
 
 MAX_SESSIONS: Final = 4_096
+"""Tokens that are remembered, one for each repository and right; some MB."""
+
 CREDENTIAL_PATIENCE_SECONDS: Final = 20.0
 """How long credentials that are issued on demand may take where nothing else bounds the call."""
 

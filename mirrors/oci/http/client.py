@@ -22,7 +22,10 @@ from mirrors.oci.http.sender import HttpContext, Sender
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply
 
 COMMIT_BYTES_PER_SECOND = 10 * MIB
+"""Bytes a second at which a registry is expected to check a whole blob before it answers."""
+
 ABANDON_TIMEOUT_SECONDS = 5.0
+"""Seconds in which an upload is given up; the registry removes it by itself otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from mirrors.oci.http.dialer import Dialer, Route
 from mirrors.oci.http.watchdog import Watchdog
 
 MAX_POOLS = 256
+"""Pools of connections, one for each host and way to it; the one unused for longest is closed."""
 
 
 class _NoRequestLines(logging.Filter):

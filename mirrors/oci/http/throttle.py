@@ -13,6 +13,7 @@ from mirrors.oci.common.calls import POLL_SECONDS, Call
 from mirrors.oci.common.errors import RegistryError
 
 MAX_IDLE_HOSTS = 512
+"""Hosts that are remembered without a request in flight: redirects name any number."""
 
 
 @dataclass(slots=True)

@@ -30,6 +30,8 @@ MAX_SCOPES: Final = 16
 """Scopes of a challenge that are passed on; registries request for one or two."""
 
 MIN_TOKEN_SECONDS: Final = 60.0
+"""Seconds of a token that does not say its lifetime, by the distribution's specification of tokens."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 Scopes = tuple[str, ...]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 TICK_SECONDS = 0.05
+"""Seconds between two looks at what is under watch: how late a time limit may take effect."""
 
 
 class Watch:

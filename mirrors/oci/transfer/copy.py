@@ -19,7 +19,7 @@ from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
 from mirrors.oci.transfer.mounts import MountIndex
 from mirrors.oci.transfer.moves import Moves
-from mirrors.oci.transfer.plan import Plan, Planner, is_present, is_readable
+from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present, is_readable
 from mirrors.oci.transfer.pools import Share
 from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
@@ -190,7 +190,7 @@ class ImageCopy:
 
     def _copy(
         self, root: Manifest, looking: Future[Descriptor | None] | None, *, denies_heads: bool, is_first: bool
-    ) -> Plan | None:
+    ) -> CopyPlan | None:
         """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it, as
         `looking`, or a look now, says. `is_first`: it has nothing under this tag."""
         request = self.request

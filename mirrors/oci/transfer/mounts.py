@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 MAX_DIGESTS: Final = 20_000
+"""Blobs that are remembered, some MB; the one unused for longest is forgotten."""
+
 MAX_REPOSITORIES: Final = 4
 """Repositories remembered for each blob; one is enough to mount from."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirrors.oci.common.calls import POLL_SECONDS
 from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.oci.transfer.plan import Plan
+from mirrors.oci.transfer.plan import CopyPlan
 
 if TYPE_CHECKING:
     from mirrors.oci.transfer.copy import ImageCopy
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Moves:
     """Blobs under way and manifests that wait for them. Runs on the image's own thread, which reports and polls."""
 
-    def __init__(self, copy: ImageCopy, plan: Plan, root: Manifest) -> None:
+    def __init__(self, copy: ImageCopy, plan: CopyPlan, root: Manifest) -> None:
         self._copy = copy
         self._plan = plan
         self._missing = {m.digest: plan.needs(m) for m in plan.manifests.values() if m is not root}

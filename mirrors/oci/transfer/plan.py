@@ -26,7 +26,7 @@ _Loaded = Manifest | Descriptor | Literal["undecided"] | None
 
 
 @dataclass(slots=True)
-class Plan:
+class CopyPlan:
     """Manifests by digest, and the blobs they need, each once. What is missing from `manifests` is at the target."""
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
@@ -66,9 +66,9 @@ class Planner:
     denies_heads: bool = False
     reads_ahead: bool = False
 
-    def plan(self, root: Manifest) -> Plan:
+    def plan(self, root: Manifest) -> CopyPlan:
         """Raises RegistryError, `too-large` for an image beyond the limits."""
-        plan = Plan()
+        plan = CopyPlan()
         until = time.monotonic() + self.settings.plan_seconds
         seen = {root.digest}
         level = [root]
@@ -82,7 +82,7 @@ class Planner:
             level = self._load_all(plan, children.values(), until)
         return plan
 
-    def _load_all(self, plan: Plan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
+    def _load_all(self, plan: CopyPlan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
         pending = [(child, self._start(child)) for child in children]
         level = []
         for child, steps in pending:
@@ -133,7 +133,7 @@ class Planner:
         found = is_present(self.target, self.target_repository, reference, media_type, confirm=self.denies_heads)
         return found is not None
 
-    def _add(self, plan: Plan, manifest: Manifest) -> None:
+    def _add(self, plan: CopyPlan, manifest: Manifest) -> None:
         plan.manifests[manifest.digest] = manifest
         plan.manifest_bytes += len(manifest.raw)
         plan.foreign += manifest.foreign

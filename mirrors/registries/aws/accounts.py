@@ -23,8 +23,14 @@ if TYPE_CHECKING:
     from types_boto3_ecr.client import ECRClient
 
 CONNECT_SECONDS: Final = 5
+"""Seconds for a connection to AWS, which takes milliseconds."""
+
 READ_SECONDS: Final = 20
+"""Seconds for an answer of AWS; creating a repository takes some."""
+
 TRIES: Final = 5
+"""Tries of a call, with the SDK's own pauses between them."""
+
 SESSION_NAME: Final = "k8s-image-swapper"
 
 

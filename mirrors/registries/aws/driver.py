@@ -24,10 +24,13 @@ LOOK_EVERY: Final = 3_600.0
 """Seconds for which a repository is taken to be as it was."""
 
 RULES_EVERY: Final = 600.0
+"""Seconds for which the registry's pull-through rules are taken to be as they were; people change them rarely."""
+
 JUST_MADE: Final = 60.0
 """Age in seconds below which another process may still be setting up a repository."""
 
 A_DAY: Final = 86_400.0
+"""Seconds."""
 
 ALL: Final = "ROOT"
 """The prefix of a pull-through rule for all repositories that no other rule names."""

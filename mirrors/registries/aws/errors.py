@@ -16,6 +16,7 @@ from mirrors.registries.aws.accounts import forget_clients
 
 DOCS: Final = "docs/aws.md has the policies"
 THROTTLED_REST: Final = 30.0
+"""Seconds for which a host rests when AWS limits the rate: its buckets fill within a few."""
 
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"})
 _THROTTLED: Final = frozenset(
@@ -31,7 +32,7 @@ _CHAIN: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AwsCall:
     """What a call is about: the registry's host, the ARN that a permission is needed on, and what names it."""
 
     host: str
@@ -42,7 +43,7 @@ class Asked:
 
 
 @contextmanager
-def told(asked: Asked) -> Iterator[None]:
+def explained(asked: AwsCall) -> Iterator[None]:
     """Errors of botocore inside the block as RegistryError."""
     try:
         yield
@@ -61,7 +62,7 @@ def code_of(error: aws.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _refusal(error: aws.ClientError, asked: Asked) -> RegistryError:
+def _refusal(error: aws.ClientError, asked: AwsCall) -> RegistryError:
     code, message = code_of(error), str(error.response.get("Error", {}).get("Message", ""))[:400]
     service = "sts" if error.operation_name.startswith("AssumeRole") else "ecr"
     action = f"{service}:{error.operation_name}"
@@ -93,7 +94,7 @@ def _refusal(error: aws.ClientError, asked: Asked) -> RegistryError:
     )
 
 
-def _denied(action: str, message: str, asked: Asked) -> RegistryError:
+def _denied(action: str, message: str, asked: AwsCall) -> RegistryError:
     caller = match[1] if (match := _CALLER.search(message)) else "our identity"
     if action.startswith("sts:"):
         text = (
@@ -106,7 +107,7 @@ def _denied(action: str, message: str, asked: Asked) -> RegistryError:
     return RegistryError("denied", text, host=asked.host, says_step=True)
 
 
-def _credentials_problem(code: str, message: str, asked: Asked) -> str:
+def _credentials_problem(code: str, message: str, asked: AwsCall) -> str:
     """What is wrong with credentials that AWS rejected; empty for other errors."""
     if code in _CLOCK or (code in _SIGNATURE and ("expired" in message or "not yet current" in message)):
         return "the clock of this machine is off by minutes; synchronise it (chrony, NTP)"
@@ -114,7 +115,7 @@ def _credentials_problem(code: str, message: str, asked: Asked) -> str:
     return advice.format(region=asked.region, code=code)
 
 
-def _trouble(error: Exception, asked: Asked) -> RegistryError:
+def _trouble(error: Exception, asked: AwsCall) -> RegistryError:
     """What went wrong before AWS could answer. The errors' own texts may name URLs, so only their kind is kept."""
     if isinstance(error, aws.ParamValidationError | aws.InvalidRegionError):
         return RegistryError("invalid", f"AWS would not take this call: {str(error)[:300]}", host=asked.host)

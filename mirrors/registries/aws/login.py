@@ -8,11 +8,14 @@ from functools import lru_cache
 
 from mirrors.oci import RegistryError
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.errors import Asked, told
+from mirrors.registries.aws.errors import AwsCall, explained
 from mirrors.registries.tokens import Token, TokenKeeper
 
 LEAST_SECONDS = 60.0
+"""Seconds of a token's lifetime, whatever AWS says: not one call for a token after another."""
+
 MOST_SECONDS = 12 * 3600.0
+"""Seconds of a token's lifetime at ECR, which never gives more."""
 
 
 @lru_cache(maxsize=64)
@@ -23,7 +26,7 @@ def log_in(account: AwsAccount, host: str) -> TokenKeeper:
 
 def fetch(account: AwsAccount, host: str) -> Token:
     """Raises RegistryError."""
-    with told(Asked(host, "*", account.region, account.role)):
+    with explained(AwsCall(host, "*", account.region, account.role)):
         answer = client(account).get_authorization_token()
     data = answer["authorizationData"][0]
     username, colon, password = base64.b64decode(data["authorizationToken"]).decode().partition(":")

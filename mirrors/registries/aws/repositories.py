@@ -14,7 +14,7 @@ from mirrors.images.cloud_hosts import ecr_arn
 from mirrors.oci import RegistryError
 from mirrors.registries.aws import settings
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.errors import Asked, code_of, told
+from mirrors.registries.aws.errors import AwsCall, code_of, explained
 from mirrors.registries.base import Difference
 from swapper_project.config import AwsTarget
 
@@ -57,7 +57,7 @@ class Repositories:
         if self.target.lifecycle_policy:
             self._set_lifecycle_policy(repository)
 
-    def look(self, repository: str, described: RepositoryTypeDef) -> settings.Found:
+    def look(self, repository: str, described: RepositoryTypeDef) -> settings.FoundSettings:
         """All that is configured as it is found; what may not be read costs a note, nothing else."""
         encryption = described.get("encryptionConfiguration", {})
         problems: dict[str, str] = {}
@@ -65,7 +65,7 @@ class Repositories:
         access = self._readable(problems, "accessPolicy", target.access_policy, self._access_policy, repository)
         cycle = self._readable(problems, "lifecyclePolicy", target.lifecycle_policy, self._lifecycle_policy, repository)
         tags = self._readable(problems, "tags", target.ecr_options.tags, self._tags, described["repositoryArn"])
-        return settings.Found(
+        return settings.FoundSettings(
             mutability=described["imageTagMutability"],
             scan_on_push=described.get("imageScanningConfiguration", {}).get("scanOnPush", False),
             encryption=encryption.get("encryptionType", "AES256"),
@@ -167,14 +167,14 @@ class Repositories:
     @contextmanager
     def _calling(self, repository: str) -> Iterator[ECRClient]:
         target = self.target
-        asked = Asked(
+        asked = AwsCall(
             host=target.name.endpoint,
             arn=ecr_arn(target.account_id, target.region, repository),
             region=target.region,
             role=target.role,
             kms_key=target.ecr_options.encryption_configuration.kms_key,
         )
-        with told(asked):
+        with explained(asked):
             try:
                 yield client(self.account)
             except ClientError as error:

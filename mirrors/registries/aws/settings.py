@@ -16,7 +16,7 @@ _ROOT = re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):root$")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundSettings:
     """What a repository has. Policies and tags are only looked up where they are configured; a setting that can't be
     read has its reason in ``problems``."""
 
@@ -61,11 +61,11 @@ def wanted_tags(target: AwsTarget) -> list[dict[str, str]]:
     return [{"Key": tag.key, "Value": tag.value} for tag in target.ecr_options.tags]
 
 
-def differences(target: AwsTarget, found: Found) -> tuple[Difference, ...]:
+def differences(target: AwsTarget, found: FoundSettings) -> tuple[Difference, ...]:
     return tuple(_differences(target, found))
 
 
-def _differences(target: AwsTarget, found: Found) -> Iterator[Difference]:
+def _differences(target: AwsTarget, found: FoundSettings) -> Iterator[Difference]:
     options = target.ecr_options
     if found.mutability != options.image_tag_mutability:
         yield Difference("imageTagMutability", options.image_tag_mutability, found.mutability)

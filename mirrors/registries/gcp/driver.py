@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY: Final = 3_600.0
+"""Seconds for which a repository is taken to be as it was; people change them rarely."""
 
 
 class GarDriver:

@@ -23,8 +23,13 @@ from mirrors.registries.tokens import Token, TokenKeeper
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 USERNAME: Final = "oauth2accesstoken"
 SECONDS: Final = 10.0
+"""Seconds for a token of the metadata server or of Google, which answer in less than one."""
+
 LEAST_SECONDS: Final = 60.0
+"""Seconds of a token's lifetime, whatever Google says: not one call for a token after another."""
+
 MOST_SECONDS: Final = 3600.0
+"""Seconds of a token's lifetime at Google, which gives an hour."""
 
 _HOW: Final = (
     "bind the service account by Workload Identity (docs/gcp.md), or name a key file in GOOGLE_APPLICATION_CREDENTIALS"

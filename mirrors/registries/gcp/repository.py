@@ -23,7 +23,10 @@ from swapper_project.config import GcpTarget
 
 API: Final = "artifactregistry.googleapis.com"
 SECONDS: Final = 15.0
+"""Seconds for a call of the API of Artifact Registry, which answers in less than one."""
+
 CREATION_SECONDS: Final = 120.0
+"""Seconds in which a repository must be created: a long-running operation that takes some."""
 
 DOCKER: Final = artifactregistry.Repository.Format.DOCKER
 REMOTE: Final = artifactregistry.Repository.Mode.REMOTE_REPOSITORY

@@ -1,4 +1,4 @@
-"""Log-ins by reference: found, read anew, and clear about what is missing."""
+"""Credentials by reference: found, read again, and clear about what is missing."""
 
 from __future__ import annotations
 

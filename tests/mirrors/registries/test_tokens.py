@@ -1,4 +1,4 @@
-"""Log-ins that end: renewed in time, for ever; the old one is used until its end."""
+"""Tokens that end: renewed in time, for ever; the old one is used until its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-ins that a cloud issues for a while: asked for when needed, renewed when refused, in the middle of a copy too."""
+"""Credentials that a cloud issues for a while: asked for when needed, renewed when refused, also during a copy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDED = b'{"errors": [{"code": "DENIED", "message": "Your authorization token ha
 
 @dataclass
 class Cloud:
-    """Issues the password that is in force; a new one only to whoever had another one refused."""
+    """Issues the valid password; a new one only after another one was refused."""
 
     passwords: list[str]
     refused: list[str | None] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Cloud:
     def issue(self, *, timeout: float, refused: str | None = None) -> Issued:
         self.refused.append(refused)
         if self.is_away:
-            raise RegistryError("credential", "STS is away", host="r.example.com")
+            raise RegistryError("credential", "STS does not answer", host="r.example.com")
         is_new = refused == self.passwords[0] and len(self.passwords) > 1
         if is_new:
             self.passwords.pop(0)
@@ -75,7 +75,7 @@ def test_a_token_that_expires_during_a_copy_is_replaced(
 
 
 def _refuse_as_denied(target: FaultyRegistry):  # type: ignore[no-untyped-def]
-    """403 in place of 401, to whoever shows a log-in that is no longer good."""
+    """403 in place of 401, for credentials that are no longer valid."""
 
     def act(handler: Handler) -> bool:
         shown = handler.headers.get("Authorization", "")

@@ -110,7 +110,7 @@ def test_a_longer_wait_is_handed_back_to_the_caller(engine: Engine, source: Faul
         assert not caught.value.permanent
         assert caught.value.retry_after == pytest.approx(3600, abs=5)
 
-    assert source.count("HEAD ") == 1, "the host was not left alone"
+    assert source.count("HEAD ") == 1, "a rate-limited host was asked"
 
 
 def test_a_copy_hands_back_the_wait_too(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:

@@ -1,4 +1,4 @@
-"""Registries that drip: a copy ends with its rate, and what others copy goes on beside it."""
+"""Registries that drip: a copy ends with its rate, and what others copy continues beside it."""
 
 from __future__ import annotations
 

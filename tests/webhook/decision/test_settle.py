@@ -111,6 +111,6 @@ DIGEST = "nginx@sha256:" + "0" * 64
     ],
 )
 def test_wants_refresh(image: str, pull_policy: str, seconds: float, wanted: bool) -> None:
-    swapped = settle(undecided(image, pull_policy), PUBLIC, POLICY)
+    swapped = settle(undecided(image, pull_policy), replace(PUBLIC, seconds_since_check=seconds), POLICY)
 
-    assert wants_refresh(swapped, seconds_since_check=seconds, policy=POLICY) is wanted
+    assert wants_refresh(swapped, POLICY) is wanted

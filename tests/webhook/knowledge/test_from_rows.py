@@ -3,71 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mirrors.images import ImageRef
 from mirrors.kubernetes.pods import ImageSlot
-from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
 from mirrors.vocabulary.reasons import Reason
-from swapper_project.config import ConfigSource
-from swapper_project.process import environment
-from tests.support.system import write_config
+from tests.webhook.rows import HOUR, PRIVATE, SOURCE, grant, row, snapshot_in
 from webhook.database.mapping_cache import Row
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
-from webhook.decision.snapshot import Snapshot, Snapshots
+from webhook.decision.snapshot import Snapshot
 from webhook.knowledge import from_rows
-
-HOUR = 3_600.0
-SOURCE = ImageRef.parse("registry.example.com/team/app:1.0")
-PRIVATE = {"access": "secrets"}
+from webhook.knowledge.registry_prober import ProbeAnswer
 
 
 @pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Snapshot]:
-    directory: Path = tmp_path_factory.mktemp("snapshot")
-    entry = {
-        "type": "oci",
-        "host": "registry.example.com",
-        "username": "robot",
-        "passwordEnv": "SWAPPER_CRED_ROBOT",
-        "namespaces": ["shop"],
-    }
-    config = write_config(
-        directory / "config.yaml",
-        target="mirror.example.com:5000",
-        source={"registries": [entry]},
-        existence={"maxAge": "10m", "maxStale": "2h"},
-        platforms=["linux/amd64"],
-    )
-    made = Snapshots(source=ConfigSource(config), environment=environment.read({"SWAPPER_DATA_DIR": str(directory)}))
-    yield made.current
-
-
-def row(**fields: Any) -> Row:
-    now = time.time()
-    made = MappingSnapshot(
-        mapping_id=1,
-        source=str(SOURCE),
-        target="mirror.example.com:5000/registry.example.com/team/app:1.0",
-        existence="present",
-        access="anonymous",
-        source_digest="sha256:a",
-        target_digest="sha256:a",
-        verified_at=now,
-        source_checked_at=now,
-        platforms=("linux/amd64",),
-        obstacle="",
-        paused=False,
-        last_job_id=1,
-        last_job_status="succeeded",
-    )
-    return Row(replace(made, **fields))
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return snapshot_in(tmp_path_factory.mktemp("snapshot"))
 
 
 def knowledge(snapshot: Snapshot, known: Row | None, *, namespace: str = "other", platforms: Any = ()) -> Any:
@@ -107,10 +60,6 @@ def test_obstacles(snapshot: Snapshot, fields: dict[str, Any], platforms: Any, o
     assert knowledge(snapshot, row(**fields), platforms=platforms).obstacle == obstacle
 
 
-def grant(granted: bool, age: float) -> dict[str, Any]:
-    return {**PRIVATE, "grants": {"other": Grant(granted, time.time() - age)}}
-
-
 @pytest.mark.parametrize(
     ("fields", "namespace", "granted", "is_due", "is_barred"),
     [
@@ -137,3 +86,68 @@ def test_what_has_no_row_is_unknown(snapshot: Snapshot) -> None:
 
     assert (known.existence, known.access, known.mapping_id) == ("unknown", "unknown", None)
     assert knowledge(snapshot, Row(None)) == known
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_uncertain"),
+    [
+        ({}, False),
+        ({"verified_at": time.time() - HOUR}, False),
+        ({"verified_at": time.time() - 3 * HOUR}, True),
+        ({"existence": "absent"}, True),
+        ({"existence": "unknown"}, True),
+        ({"existence": "absent", "paused": True}, False),
+    ],
+)
+def test_when_there_is_cause_to_ask(snapshot: Snapshot, fields: dict[str, Any], is_uncertain: bool) -> None:
+    held = row(**fields)
+
+    assert from_rows.is_uncertain(held, knowledge(snapshot, held), snapshot) is is_uncertain
+
+
+def test_without_a_row_there_is_cause_to_ask(snapshot: Snapshot) -> None:
+    assert from_rows.is_uncertain(None, knowledge(snapshot, None), snapshot)
+
+
+@pytest.mark.parametrize(
+    ("fields", "digest", "is_tampered"),
+    [
+        ({"verified_at": time.time() - HOUR}, "sha256:a", False),
+        ({"verified_at": time.time() - HOUR}, "sha256:b", True),
+        ({"verified_at": time.time() - HOUR}, "", False),
+        ({"verified_at": time.time() - HOUR, "target_digest": ""}, "sha256:b", False),
+        # A copy that runs, or has just ended, explains the difference.
+        ({"verified_at": time.time() - HOUR, "last_job_status": "running"}, "sha256:b", False),
+        ({"verified_at": time.time() + HOUR}, "sha256:b", False),
+    ],
+)
+def test_another_digest_than_was_written(fields: dict[str, Any], digest: str, is_tampered: bool) -> None:
+    known = row(**fields).known
+
+    assert known is not None
+    assert from_rows.differs(known, ProbeAnswer("present", digest)) is is_tampered
+
+
+@pytest.mark.parametrize(
+    ("fields", "obstacle"),
+    [
+        ({}, None),
+        ({"existence": "absent"}, Reason.QUOTA),
+        ({"existence": "unknown"}, Reason.QUOTA),
+        ({"existence": "absent", "last_job_status": "pending"}, None),
+        ({"existence": "absent", "paused": True}, Reason.PAUSED),
+    ],
+)
+def test_what_a_namespace_without_quota_gets(
+    snapshot: Snapshot, fields: dict[str, Any], obstacle: Reason | None
+) -> None:
+    held = row(**fields)
+
+    assert from_rows.out_of_quota(knowledge(snapshot, held), held).obstacle is obstacle
+
+
+@pytest.mark.parametrize(("status", "is_counted"), [("succeeded", True), ("failed", True), ("running", False)])
+def test_time_since_the_last_comparison(snapshot: Snapshot, status: str, is_counted: bool) -> None:
+    held = row(source_checked_at=time.time() - HOUR, last_job_status=status)
+
+    assert (knowledge(snapshot, held).seconds_since_check >= HOUR) is is_counted

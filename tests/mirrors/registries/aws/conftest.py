@@ -34,7 +34,7 @@ def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     client.cache_clear()
     log_in.cache_clear()
     yield aws_server
-    # Or they would go on, and ask the real one.
+    # Or they would continue, and ask the real one.
     tokens.close_all()
 
 

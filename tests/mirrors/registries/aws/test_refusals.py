@@ -1,4 +1,4 @@
-"""What AWS refuses is told with the permission, the ARN, and what to do next."""
+"""What AWS refuses is reported with the permission, the ARN, and what to do next."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_sts_that_is_down_at_the_start_is_tried_until_it_is_back(make_driver: Ma
         except RegistryError:
             return False
 
-    wait_until(is_in, timeout=30, what="a log-in once STS is back")
+    wait_until(is_in, timeout=30, what="a token once STS is back")
 
 
 @pytest.mark.parametrize(

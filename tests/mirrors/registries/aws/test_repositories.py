@@ -235,7 +235,7 @@ def test_an_account_is_the_same_as_its_root_user() -> None:
     """AWS writes the latter where the former was given."""
     given = json.dumps({"Statement": [{**PULL, "Principal": {"AWS": [ACCOUNT, "999999999999"]}}]})
     kept = given.replace("999999999999", "arn:aws:iam::999999999999:root")
-    found = settings.Found("MUTABLE", True, "AES256", access_policy=kept)
+    found = settings.FoundSettings("MUTABLE", True, "AES256", access_policy=kept)
     assert settings.differences(target_of(accessPolicy=given), found) == ()
 
 

@@ -1,0 +1,120 @@
+"""How an attempt ended, as one value: what is written of its job, its image and the hosts, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from django.db import transaction
+
+from mirrors.jobs.copy.attempt_log import Attempt
+from mirrors.jobs.copy.copy_job import CopyOutcome
+from mirrors.jobs.copy.failures import Failure, delay_after, is_postponed
+from mirrors.jobs.queue import host_limits, leases
+from mirrors.jobs.queue.leases import AttemptReport, Lease
+from mirrors.models import Access, AttemptOutcome, ErrorClass, ImageMapping, Obstacle
+from mirrors.services import record_grants
+from swapper_project.process import metrics
+
+log = structlog.get_logger(__name__)
+
+NOT_COUNTED: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an attempt came to. ``mapping`` are fields of the image's row, ``grants`` what was learnt of namespaces."""
+
+    outcome: AttemptOutcome
+    report: AttemptReport
+    mapping: Mapping[str, Any] = field(default_factory=dict)
+    grants: Mapping[str, bool] = field(default_factory=dict)
+    is_unreadable: bool = False
+    """Whether nobody was seen to read the image at its source."""
+    answered: Collection[str] | None = None
+    """Hosts that have answered; None: that was not found out."""
+    pause: tuple[str, float] | None = None
+    """A host that asked for no more requests, and for how many seconds."""
+    delay: float | None = None
+    """Seconds until the next attempt after a failure; None: there is none."""
+    is_counted: bool = True
+    """Whether a failed attempt counts against the maximum."""
+    after: Callable[[], None] = lambda: None
+    """Called once all of it is written."""
+
+    def write(self, lease: Lease) -> bool:
+        """False: the lease is lost, and nothing of the job was changed. Once more after an error does no harm."""
+        with transaction.atomic():
+            if self.answered is not None:
+                host_limits.end_probe(lease.probes, answered=self.answered)
+            if self.pause is not None:
+                host_limits.rest(*self.pause)
+            is_held = self._end(lease) and self._learn(lease)
+            if is_held:
+                transaction.on_commit(self.after)
+            return is_held
+
+    def _end(self, lease: Lease) -> bool:
+        match self.outcome:
+            case AttemptOutcome.SUCCEEDED:
+                return leases.succeed(lease, self.report, **self.mapping)
+            case AttemptOutcome.CANCELLED:
+                return leases.cancel(lease, self.report)
+            case AttemptOutcome.HANDED_BACK:
+                return leases.hand_back(lease, self.report)
+        if self.delay is None:
+            return leases.fail(lease, self.report, **self.mapping)
+        return leases.put_off(lease, self.report, delay=self.delay, is_counted=self.is_counted)
+
+    def _learn(self, lease: Lease) -> bool:
+        record_grants(mapping_id=lease.mapping_id, grants=self.grants)
+        if self.is_unreadable:
+            # Nobody is served what nobody was seen to read, whatever the swap policy.
+            unknown = ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN)
+            unknown.record(access=Access.UNREADABLE)
+        return True
+
+
+def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
+    """The image is at the target."""
+    report = attempt.report(last_words=done.words)
+
+    def say() -> None:
+        metrics.COPY_SECONDS.observe(attempt.seconds)
+        log.info("Mirrored an image", job=lease.job_id, bytes=done.bytes_copied, unchanged=done.unchanged)
+
+    return Ending(AttemptOutcome.SUCCEEDED, report, done.known, done.grants, answered=lease.probes, after=say)
+
+
+def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
+    """The copy was stopped: somebody cancelled the job, or its worker stops."""
+    if is_cancelled:
+        return Ending(AttemptOutcome.CANCELLED, attempt.report(last_words="stopped: the job was cancelled"))
+    words = "released by this worker: it stops, or starts a new drain"
+    return Ending(AttemptOutcome.HANDED_BACK, attempt.report(last_words=words))
+
+
+def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:
+    """The copy failed: for good, or until its next attempt."""
+    waits = is_postponed(lease, failed)
+    is_final = failed.permanent or (lease.is_last_attempt and not waits)
+    fields = {"job": lease.job_id, "error_class": failed.error_class, "error": failed.message}
+    if is_final:
+        log.error("An image could not be mirrored", **fields)
+    else:
+        log.warning("A copy failed and is tried again", **fields)
+    # What lies under an immutable tag is not what the source has.
+    is_conflict = is_final and failed.error_class == ErrorClass.TAG_IMMUTABLE
+    return Ending(
+        AttemptOutcome.FAILED,
+        attempt.report(failed, last_words=NOT_COUNTED.format(host=failed.host) if waits else ""),
+        mapping={"obstacle": Obstacle.IMMUTABLE_CONFLICT} if is_conflict else {},
+        grants=failed.grants if is_final else {},
+        is_unreadable=is_final and failed.is_unreadable,
+        answered=[failed.host] if failed.permanent else [],
+        pause=(failed.host, failed.pause) if failed.pause is not None else None,
+        delay=None if is_final else delay_after(lease, failed),
+        is_counted=not waits,
+    )

@@ -1,0 +1,71 @@
+"""The live job of a mapping, made where there is none: the database allows one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, Subquery
+
+from mirrors.models import ImageMapping, MirrorJob
+from mirrors.services.requested_copy import UNATTENDED, RequestedCopy
+from mirrors.vocabulary.bounds import host_of
+
+
+def live_jobs(
+    requests: dict[str, RequestedCopy], mappings: dict[str, ImageMapping]
+) -> tuple[dict[str, MirrorJob], set[int]]:
+    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower.
+
+    Also returns the mappings whose job was created by a user's request.
+    """
+    missing = dict(requests)
+    jobs: dict[str, MirrorJob] = {}
+    made: set[int] = set()
+    # A job can end between the insert that it stopped and the look for it: then insert once more.
+    for _ in range(3):
+        if not missing:
+            break
+        by_mapping = {mappings[source].id: source for source in missing}
+        made |= _insert([_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())])
+        for job in MirrorJob.objects.live().filter(mapping__in=by_mapping).order_by("mapping_id"):
+            jobs[by_mapping[job.mapping_id]] = job
+            missing.pop(by_mapping[job.mapping_id])
+    for source, job in jobs.items():
+        if job.priority > requests[source].priority:
+            MirrorJob.objects.live().filter(id=job.id).update(priority=requests[source].priority)
+    stale = [job.mapping_id for source, job in jobs.items() if mappings[source].last_job_id != job.id]
+    live = MirrorJob.objects.live().filter(mapping=OuterRef("pk")).values("id")[:1]
+    ImageMapping.objects.filter(id__in=stale).record(last_job_id=Subquery(live))
+    return jobs, made
+
+
+def _insert(jobs: Sequence[MirrorJob]) -> set[int]:
+    """Insert jobs whose mapping has no live one; the mappings of those that users requested and that are new.
+
+    An insert that ignores conflicts does not return the written rows, so jobs of users are inserted one by one.
+    """
+    MirrorJob.objects.bulk_create([job for job in jobs if job.trigger in UNATTENDED], ignore_conflicts=True)
+    made = set()
+    for job in jobs:
+        if job.trigger in UNATTENDED:
+            continue
+        try:
+            with transaction.atomic():
+                job.save(force_insert=True)
+        except IntegrityError:
+            continue
+        made.add(job.mapping_id)
+    return made
+
+
+def _new_job(mapping_id: int, request: RequestedCopy) -> MirrorJob:
+    return MirrorJob(
+        mapping_id=mapping_id,
+        priority=request.priority,
+        trigger=request.trigger,
+        requested_by=request.requested_by,
+        namespace=request.namespace,
+        source_host=host_of(request.source),
+        target_host=host_of(request.target),
+    )

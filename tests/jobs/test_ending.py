@@ -1,0 +1,103 @@
+"""How an attempt ends, from its failure and its lease alone: one line a rule."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from mirrors.jobs.copy import ending
+from mirrors.jobs.copy.attempt_log import Attempt
+from mirrors.jobs.copy.failures import Failure
+from mirrors.jobs.queue.leases import Lease
+from mirrors.models import AttemptOutcome, ErrorClass
+
+LIMITED: dict[str, Any] = {"error_class": ErrorClass.RATE_LIMITED, "rest": 90.0}
+DENIED = {"error_class": ErrorClass.DENIED, "permanent": True, "grants": {"shop": False}, "is_unreadable": True}
+IMMUTABLE = {"error_class": ErrorClass.TAG_IMMUTABLE, "permanent": True}
+LAST = {"attempts": 5}
+
+
+def lease(**fields: Any) -> Lease:
+    given: dict[str, Any] = {"number": 1, "attempts": 1, "max_attempts": 5} | fields
+    return Lease(job_id=1, mapping_id=1, token=uuid.uuid4(), **given)
+
+
+def failure(**fields: Any) -> Failure:
+    given: dict[str, Any] = {"error_class": ErrorClass.UNAVAILABLE, "permanent": False, "host": "quay.io"}
+    return Failure(message="it failed", **given | fields)
+
+
+@pytest.mark.parametrize(
+    ("failed", "held", "is_retried", "is_counted"),
+    [
+        ({}, {}, True, True),
+        ({}, LAST, False, True),
+        ({"permanent": True}, {}, False, True),
+        # A host that asked for a pause costs no attempt, as long as the job may wait for it.
+        (LIMITED, {}, True, False),
+        (LIMITED, LAST, True, False),
+        (LIMITED, {"may_wait": False}, True, True),
+        (LIMITED, {"may_wait": False} | LAST, False, True),
+    ],
+)
+def test_what_follows_a_failure(
+    failed: dict[str, Any], held: dict[str, Any], is_retried: bool, is_counted: bool
+) -> None:
+    one = lease(**held)
+    ended = ending.failure(one, Attempt(one), failure(**failed))
+
+    assert (ended.outcome, ended.delay is not None, ended.is_counted) == (
+        AttemptOutcome.FAILED,
+        is_retried,
+        is_counted,
+    )
+
+
+@pytest.mark.parametrize(
+    ("failed", "answered", "pause"),
+    [
+        ({}, [], None),
+        (DENIED, ["quay.io"], None),
+        (LIMITED, [], ("quay.io", 90.0)),
+        (LIMITED | {"host": ""}, [], None),
+    ],
+)
+def test_what_a_failure_says_of_its_host(failed: dict[str, Any], answered: Any, pause: Any) -> None:
+    ended = ending.failure(lease(), Attempt(lease()), failure(**failed))
+
+    assert (ended.answered, ended.pause) == (answered, pause)
+
+
+@pytest.mark.parametrize(
+    ("failed", "mapping", "grants", "is_unreadable"),
+    [
+        ({}, {}, {}, False),
+        (DENIED, {}, {"shop": False}, True),
+        (IMMUTABLE, {"obstacle": "immutable-conflict"}, {}, False),
+        # Only what ends the job says something of its image.
+        (DENIED | {"permanent": False}, {}, {}, False),
+    ],
+)
+def test_what_a_failure_says_of_its_image(
+    failed: dict[str, Any], mapping: dict[str, Any], grants: dict[str, bool], is_unreadable: bool
+) -> None:
+    ended = ending.failure(lease(), Attempt(lease()), failure(**failed))
+
+    assert (ended.mapping, ended.grants, ended.is_unreadable) == (mapping, grants, is_unreadable)
+
+
+def test_the_next_attempt_waits_for_the_host() -> None:
+    ended = ending.failure(lease(), Attempt(lease()), failure(**LIMITED))
+
+    assert ended.delay is not None and ended.delay >= LIMITED["rest"]
+
+
+@pytest.mark.parametrize(
+    ("is_cancelled", "outcome"), [(True, AttemptOutcome.CANCELLED), (False, AttemptOutcome.HANDED_BACK)]
+)
+def test_what_stopped_a_copy(is_cancelled: bool, outcome: AttemptOutcome) -> None:
+    ended = ending.stop(Attempt(lease()), is_cancelled=is_cancelled)
+
+    assert (ended.outcome, ended.answered) == (outcome, None), "a probe of its host is not over"

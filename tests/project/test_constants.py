@@ -1,0 +1,73 @@
+"""Numbers in the code: each constant says its unit, and why it is this one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import ROOT
+
+CODE = ("mirrors", "webhook", "swapper_project")
+
+
+def is_number(value: ast.expr | None) -> bool:
+    """A number, a calculation with numbers alone, or a ``timedelta`` of them."""
+    match value:
+        case ast.Constant(value=number):
+            return isinstance(number, int | float) and not isinstance(number, bool)
+        case ast.UnaryOp(operand=operand):
+            return is_number(operand)
+        case ast.BinOp(left=left, right=right):
+            return is_number(left) and is_number(right)
+        case ast.Call(func=ast.Name(id="timedelta"), args=args, keywords=keywords):
+            return all(map(is_number, [*args, *(keyword.value for keyword in keywords)]))
+    return False
+
+
+def undocumented(source: str) -> Iterator[tuple[int, str]]:
+    """Line and name of numeric constants of a module that no docstring follows."""
+    body = ast.parse(source).body
+    for node, following in zip_longest(body, body[1:]):
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        names = [target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()]
+        if not names or not isinstance(node, ast.Assign | ast.AnnAssign) or not is_number(node.value):
+            continue
+        match following:
+            case ast.Expr(value=ast.Constant(value=str())):
+                continue
+        yield node.lineno, names[0]
+
+
+def modules() -> list[Path]:
+    found = (path for package in CODE for path in sorted((ROOT / package).rglob("*.py")))
+    return [path for path in found if "migrations" not in path.parts]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("MOST = 20", ["MOST"]),
+        ("MOST: Final = 4 * 1024", ["MOST"]),
+        ("REST = timedelta(minutes=10)\nNAMES = ()", ["REST"]),
+        ('MOST = 20\n"""Images; real pods have a few."""', []),
+        ("# Images.\nMOST = -1", ["MOST"]),
+        ("IS_ON = True\nNAME = 'a'\nmost = 20", []),
+    ],
+)
+def test_a_number_without_a_docstring_is_found(source: str, found: list[str]) -> None:
+    assert [name for _, name in undocumented(source)] == found
+
+
+def test_each_number_says_its_unit_and_reason() -> None:
+    missing = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in modules()
+        for line, name in undocumented(path.read_text())
+    ]
+    assert missing == []

@@ -1,0 +1,37 @@
+"""What has one way in the code: names of targets, and requests for copies."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.support.databases import ROOT
+
+CODE = ("mirrors", "webhook", "swapper_project")
+
+
+def makers(name: str) -> set[str]:
+    """Files of the code that call a class, or create its rows in bulk, by its name."""
+    files = [path for package in CODE for path in (ROOT / package).rglob("*.py") if "migrations" not in path.parts]
+    return {str(path.relative_to(ROOT)) for path in files if name in called(path)}
+
+
+def called(path: Path) -> set[str]:
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return {func.id for func in calls if isinstance(func, ast.Name)}
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        # A target is named by `target_name` alone; the configuration tries a prefix with it.
+        ("TargetName", {"mirrors/images/target_name.py", "swapper_project/config/section.py"}),
+        # A job comes from `request_copies` alone, which has its own file for that.
+        ("MirrorJob", {"mirrors/services/live_jobs.py"}),
+        ("live_jobs", {"mirrors/services/mirroring.py"}),
+    ],
+)
+def test_there_is_one_way(name: str, files: set[str]) -> None:
+    assert makers(name) == files

@@ -1,0 +1,74 @@
+"""Whether a repository at the target holds another namespace's private image: one line a rule."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from mirrors.images import ImageRef
+from mirrors.kubernetes.pods import ImageSlot
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.vocabulary.reasons import Reason
+from tests.webhook.rows import HOUR, PRIVATE, SOURCE, grant, row, snapshot_in
+from webhook.decision.decision import Decision
+from webhook.decision.review_limits import ReviewLimits
+from webhook.decision.snapshot import Snapshot
+from webhook.review.guard import is_foreign, is_private_repository
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return snapshot_in(tmp_path_factory.mktemp("snapshot"))
+
+
+def mapped(**fields: Any) -> MappingSnapshot:
+    known = row(**fields).known
+    assert known is not None
+    return known
+
+
+@pytest.mark.parametrize(
+    ("owners", "namespace", "is_private"),
+    [
+        ([], "other", False),
+        ([{}], "other", False),
+        ([PRIVATE], "other", True),
+        ([{"access": "unreadable"}], "other", True),
+        ([{"access": "unknown"}], "other", False),
+        # Configured credentials, for the namespaces that may use them.
+        ([{"access": "configured"}], "shop", False),
+        ([{"access": "configured"}], "other", True),
+        # Pull secrets that read the source a short time ago; not those that did once, or did not.
+        ([grant(True, 60.0)], "other", False),
+        ([grant(True, 60.0)], "third", True),
+        ([grant(True, 1_000 * HOUR)], "other", True),
+        ([grant(False, 60.0)], "other", True),
+        # One private tag makes the repository private.
+        ([{}, PRIVATE], "other", True),
+    ],
+)
+def test_private_repositories(
+    snapshot: Snapshot, owners: list[dict[str, Any]], namespace: str, is_private: bool
+) -> None:
+    limits = ReviewLimits(time.monotonic() + 2, namespace=namespace)
+
+    assert is_private_repository([mapped(**fields) for fields in owners], snapshot, limits) is is_private
+
+
+MIRROR = ImageRef.parse("mirror.example.com:5000/registry.example.com/team/app:1.0")
+
+
+@pytest.mark.parametrize(
+    ("reason", "source", "target", "foreign"),
+    [
+        (Reason.ACCESS_DENIED, MIRROR, MIRROR, True),
+        (Reason.ACCESS_DENIED, SOURCE, MIRROR, False),
+        (Reason.ALREADY_AT_TARGET, MIRROR, MIRROR, False),
+    ],
+)
+def test_a_pod_that_names_the_mirror_itself(reason: Reason, source: ImageRef, target: ImageRef, foreign: bool) -> None:
+    slot = ImageSlot("/spec/containers/0/image", "app", str(source), container={})
+
+    assert is_foreign(Decision(slot, reason, source=source, target=target)) is foreign

@@ -1,0 +1,66 @@
+"""Rows and a configuration for the tables of pure rules: no database, no server."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mirrors.images import ImageRef
+from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
+from swapper_project.config import ConfigSource
+from swapper_project.process import environment
+from tests.support.system import write_config
+from webhook.database.mapping_cache import Row
+from webhook.decision.snapshot import Snapshot, Snapshots
+
+HOUR = 3_600.0
+SOURCE = ImageRef.parse("registry.example.com/team/app:1.0")
+PRIVATE = {"access": "secrets"}
+
+
+def snapshot_in(directory: Path, **keys: Any) -> Snapshot:
+    """A configuration with one private source, which pods of ``shop`` may use."""
+    entry = {
+        "type": "oci",
+        "host": "registry.example.com",
+        "username": "robot",
+        "passwordEnv": "SWAPPER_CRED_ROBOT",
+        "namespaces": ["shop"],
+    }
+    config = write_config(
+        directory / "config.yaml",
+        target="mirror.example.com:5000",
+        source={"registries": [entry]},
+        existence={"maxAge": "10m", "maxStale": "2h"},
+        platforms=["linux/amd64"],
+        **keys,
+    )
+    made = Snapshots(source=ConfigSource(config), environment=environment.read({"SWAPPER_DATA_DIR": str(directory)}))
+    return made.current
+
+
+def row(**fields: Any) -> Row:
+    now = time.time()
+    made = MappingSnapshot(
+        mapping_id=1,
+        source=str(SOURCE),
+        target="mirror.example.com:5000/registry.example.com/team/app:1.0",
+        existence="present",
+        access="anonymous",
+        source_digest="sha256:a",
+        target_digest="sha256:a",
+        verified_at=now,
+        source_checked_at=now,
+        platforms=("linux/amd64",),
+        obstacle="",
+        paused=False,
+        last_job_id=1,
+        last_job_status="succeeded",
+    )
+    return Row(replace(made, **fields))
+
+
+def grant(granted: bool, age: float) -> dict[str, Any]:
+    return {**PRIVATE, "grants": {"other": Grant(granted, time.time() - age)}}
