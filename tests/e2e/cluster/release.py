@@ -38,6 +38,11 @@ class Release:
         """The registered webhook."""
         return self.cluster.api.get(f"{WEBHOOKS}/{self.fullname}")["webhooks"][0]
 
+    def activation(self) -> Any:
+        """The RoleBinding that has pods sent to the webhook under Fail; None where it does not exist."""
+        roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/rolebindings"
+        return self.cluster.api.get(f"{roles}/{self.fullname}-active")
+
     def load(self, repository: str, tag: str = "1.0") -> str:
         """A new image at the source; its reference."""
         sample_image(seed=uuid.uuid4().int % 10_000, layers=1, layer_bytes=1_000).load(
@@ -102,6 +107,8 @@ def installed(cluster: Cluster, directory: Path, **more: Any) -> Iterator[Releas
         release = Release(cluster, name, namespace, source, target.host, values)
         try:
             wait_until(lambda: "caBundle" in release.webhook()["clientConfig"], timeout=60, what="the certificate")
+            if release.webhook()["failurePolicy"] == "Fail":
+                wait_until(release.activation, timeout=60, what="the activation of the webhook")
             yield release
         except BaseException:
             print(cluster.logs(f"{namespace}."))  # noqa: T201  (shown with a failed story)
