@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from mirrors.jobs.copy import failures
 from mirrors.jobs.copy.attempt_log import Attempt
@@ -22,6 +22,7 @@ from mirrors.models import Access, ErrorClass, ImageMapping, Obstacle
 from mirrors.oci import CopyCancelledError
 from mirrors.services import record_grants
 from swapper_project.process import metrics
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,9 @@ class JobExecutor:
         attempt = Attempt(lease)
         try:
             self._attempt(lease, pulse, attempt)
+        except (OperationalError, InterfaceError) as error:
+            reason = explain_database(error)
+            log.error("The end of a copy could not be recorded; the job is tried again", job=lease.job_id, error=reason)
         except Exception:
             log.exception("The end of a copy could not be recorded; the job is tried again", job=lease.job_id)
         finally:

@@ -27,7 +27,7 @@ def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], b
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
-            database_outage.notice()
+            database_outage.notice(error)
             connection.close()
             if stop() or time.monotonic() + pause > deadline:
                 raise
