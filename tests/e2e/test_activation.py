@@ -104,6 +104,11 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
         cluster.helm("rollback", release.name, "1", "-n", release.namespace, "--wait", "--timeout", "180s")
         assert release.activation()["metadata"]["uid"] == first["metadata"]["uid"]
 
+        with without_webhook(release):
+            release.cluster.helm("test", release.name, "-n", release.namespace, "--timeout", "60s", check=False)
+            said = cluster.logs(f"{release.namespace}.{release.fullname}-test")
+            assert "cannot be reached as the API server reaches it" in said
+
         # In an outage one command has pods start without it, and the next run of the set-up ends that.
         with without_webhook(release):
             cluster.kubectl("delete", "rolebinding", f"{release.fullname}-active", "-n", release.namespace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,10 +92,14 @@ def values_of(source: str, target: str, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def installed(cluster: Cluster, directory: Path, **more: Any) -> Iterator[Release]:
-    """``helm install --wait``, and ``helm uninstall`` at its end."""
+def installed(
+    cluster: Cluster, directory: Path, *, secrets: Mapping[str, Mapping[str, str]] | None = None, **more: Any
+) -> Iterator[Release]:
+    """``helm install --wait``, and ``helm uninstall`` at its end; ``secrets`` are there before it, as plain text."""
     with FaultyRegistry() as source, distribution(directory / "target") as target:
         namespace = cluster.namespace("swapper")
+        for secret, data in (secrets or {}).items():
+            cluster.plane.secret(namespace, secret, "Opaque", dict(data))
         name = f"r{uuid.uuid4().hex[:5]}"
         values = values_of(source.host, target.host, **more)
         file = directory / "values.json"
