@@ -105,7 +105,7 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
         assert release.activation()["metadata"]["uid"] == first["metadata"]["uid"]
 
         with without_webhook(release):
-            release.cluster.helm("test", release.name, "-n", release.namespace, "--timeout", "60s", check=False)
+            release.cluster.helm("test", release.name, "-n", release.namespace, "--timeout", "150s", check=False)
             said = cluster.logs(f"{release.namespace}.{release.fullname}-test")
             assert "cannot be reached as the API server reaches it" in said
 
