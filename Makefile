@@ -50,8 +50,9 @@ screenshots: $(STAMP)  ## pictures of the pages for README and docs, on made-up 
 docs: $(STAMP)  ## the documentation as a site, in build/site; ARGS=serve shows it while it is edited
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(ARGS),build --strict)
 
-release-check: $(STAMP)  ## whether changelog, chart, image tags and documentation agree with the version
+release-check: $(STAMP)  ## whether all places agree with the version, and the previous release runs on the new schema
 	$(BIN)/python -m tools.release_check $(ARGS)
+	$(BIN)/python -m tools.previous_release
 
 chart: $(STAMP)  ## the chart's generated files: schema, README, list of known keys
 	$(BIN)/python -m tools.chart

@@ -35,9 +35,17 @@ class Registration:
     token: str = ""
     wait_seconds: float = 60.0
 
+    def read(self) -> MutatingWebhookConfiguration | None:
+        """None where it does not exist. Raises InstallationError."""
+
+        def read() -> MutatingWebhookConfiguration:
+            return client().get(MutatingWebhookConfiguration, name=self.name)
+
+        return self._asked(read, f"read {self._words}", "get", passing=NOT_FOUND)
+
     def trusted(self) -> tuple[x509.Certificate, ...]:
         """What ``caBundle`` has now; nothing where it is absent or cannot be read. Raises InstallationError."""
-        found = self._read()
+        found = self.read()
         bundles = {webhook.clientConfig.caBundle or "" for webhook in (found.webhooks if found else None) or []}
         return tuple({certificate: None for bundle in sorted(bundles) for certificate in _certificates(bundle)})
 
@@ -76,7 +84,7 @@ class Registration:
 
     def _wait(self) -> MutatingWebhookConfiguration:
         deadline = time.monotonic() + self.wait_seconds
-        while (found := self._read()) is None:
+        while (found := self.read()) is None:
             if time.monotonic() > deadline:
                 raise InstallationError(
                     f"{self._words} does not exist: create it (the chart does), or correct --webhook-configuration, "
@@ -84,12 +92,6 @@ class Registration:
                 )
             time.sleep(PAUSE)
         return found
-
-    def _read(self) -> MutatingWebhookConfiguration | None:
-        def read() -> MutatingWebhookConfiguration:
-            return client().get(MutatingWebhookConfiguration, name=self.name)
-
-        return self._asked(read, f"read {self._words}", "get", passing=NOT_FOUND)
 
     def _patch(self, patch: dict[str, Any]) -> bool:
         """False where somebody has changed it since it was read."""

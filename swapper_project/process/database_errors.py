@@ -24,11 +24,16 @@ def explain_database(error: Error) -> str:
         return f"The database is not prepared ({said}). Run: manage.py prepare"
     if not isinstance(error, (OperationalError, InterfaceError)):
         return ""
-    if any(words in said for words in _FULL):
+    if is_out_of_space(error):
         return f"The database cannot be written ({said}): free space on the disk of {_place()}. Its data is kept."
     if any(words in said for words in _NOT_WRITABLE):
         return f"The database cannot be written ({said}): check the permissions of {_place()}."
     return f"The database does not answer: {said}. Check SWAPPER_DATABASE_URL, and that its server runs."
+
+
+def is_out_of_space(error: Error) -> bool:
+    """Whether the disk of the database is full: only somebody who frees space there can change that."""
+    return isinstance(error, (OperationalError, InterfaceError)) and any(words in _first_line(error) for words in _FULL)
 
 
 def _first_line(error: Error) -> str:

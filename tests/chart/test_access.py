@@ -69,6 +69,25 @@ def test_the_set_up_may_do_no_more_than_it_does() -> None:
     ]
 
 
+def test_under_fail_it_may_grant_one_permission_that_means_nothing_else() -> None:
+    """Names cannot limit the right to create; `bind` does: to this Role."""
+    webhook = {"failurePolicy": "Fail", "exemptNamespaces": ["karpenter"]}
+    manifests = render({"webhook": webhook, "certmanager": {"enabled": True}})
+    more = [rule for rule in rules(manifests.get("Role", SETUP)) if rule[0]]
+
+    assert more == [
+        ("rbac.authorization.k8s.io", "roles", (f"{FULLNAME}-active",), ("bind",)),
+        ("rbac.authorization.k8s.io", "rolebindings", (f"{FULLNAME}-active",), ("get",)),
+        ("rbac.authorization.k8s.io", "rolebindings", (), ("create",)),
+    ]
+    assert rules(manifests.get("Role", f"{FULLNAME}-active")) == [
+        ("k8s-image-swapper.github.io", "admissions", (), ("review",))
+    ]
+    assert rules(manifests.get("ClusterRole", SETUP)) == [
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", (FULLNAME,), ("get",))
+    ]
+
+
 def test_without_a_certificate_to_make_it_sees_no_webhooks() -> None:
     manifests = render({"certmanager": {"enabled": True}})
 
@@ -114,7 +133,13 @@ def allowed(manifests: Manifests, name: str = FULLNAME) -> dict[str, Any]:
     """Who may connect, by port; None: all."""
     policy = manifests.get("NetworkPolicy", name)["spec"]
     assert policy["policyTypes"] == ["Ingress"]
-    return {port["port"]: rule.get("from") for rule in policy["ingress"] for port in rule["ports"]}
+    return {port["port"]: rule.get("from") for rule in policy.get("ingress", []) for port in rule["ports"]}
+
+
+def test_no_empty_list_is_rendered() -> None:
+    """API servers do not store one, and GitOps tools show a difference at each look."""
+    for policy in render().all("NetworkPolicy"):
+        assert policy["spec"].get("ingress") != []
 
 
 def test_the_webhook_is_open_and_nothing_else() -> None:
@@ -180,4 +205,4 @@ def test_no_policy_names_a_port_that_no_pod_has() -> None:
                 for container in pod["spec"]["containers"]
                 for port in container["ports"]
             }
-            assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= ports
+            assert {port["port"] for rule in policy["spec"].get("ingress", []) for port in rule["ports"]} <= ports

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.helm import FULLNAME, RenderError, notes, render, variables
+from tests.support.helm import FULLNAME, Manifests, RenderError, containers, notes, render, template_of, variables
 
 OURS = [
     {"key": "k8s-image-swapper/component", "operator": "DoesNotExist"},
@@ -73,7 +73,87 @@ def test_under_fail_namespaces_that_must_start_without_us_are_left_out() -> None
     assert exempt["operator"] == "NotIn"
     assert exempt["values"] == ["tools", "kube-system", "karpenter", "calico-system"]
     assert hook["objectSelector"] == {"matchExpressions": OURS}
-    assert "Under failurePolicy Fail" in notes(FAIL)
+
+
+def condition(manifests: Manifests) -> str:
+    """The match condition that waits for the webhook's first answer; empty without it."""
+    found = {c["name"]: c["expression"] for c in manifests.hook.get("matchConditions", [])}
+    return str(found.get("webhook-has-answered", ""))
+
+
+def set_up(manifests: Manifests, kind: str) -> list[str]:
+    """The commands of the set-up Job or CronJob, in turn."""
+    pods = [template_of(found) for found in manifests.all(kind)]
+    return [container["args"][0] for pod in pods if pod for container in containers(pod)]
+
+
+OWN_SECRETS: dict[str, Any] = {
+    "secrets": {"existingSecret": "b"},
+    "admin": {"existingSecret": "c"},
+    "postgresql": {"existingSecret": "d"},
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "job", "cron"),
+    [
+        ({}, ["setup_secrets", "webhook_certs", "activate_webhook"], ["webhook_certs", "activate_webhook"]),
+        ({"certmanager": {"enabled": True}}, ["setup_secrets", "activate_webhook"], ["activate_webhook"]),
+        (
+            {"tls": {"existingSecret": "a", "caBundle": "Q0E="}, **OWN_SECRETS},
+            ["activate_webhook"],
+            ["activate_webhook"],
+        ),
+    ],
+    ids=["job", "certmanager", "secret"],
+)
+def test_under_fail_the_set_up_decides_from_when_on_the_webhook_is_called(
+    values: dict[str, Any], job: list[str], cron: list[str]
+) -> None:
+    manifests = render({**FAIL, **values}, namespace="tools")
+    role = manifests.get("Role", f"{FULLNAME}-active")
+    (rule,) = role["rules"]
+    (pod,) = [template_of(found) for found in manifests.all("Job")]
+    assert pod is not None
+
+    assert condition(manifests) == (
+        f"authorizer.serviceAccount('tools', '{FULLNAME}') "
+        f".group('{rule['apiGroups'][0]}').resource('{rule['resources'][0]}').namespace('tools') "
+        f".check('{rule['verbs'][0]}').allowed()"
+    )
+    assert (set_up(manifests, "Job"), set_up(manifests, "CronJob")) == (job, cron)
+    assert containers(pod)[-1]["args"][1:] == [
+        "--namespace=tools",
+        f"--webhook-configuration={FULLNAME}",
+        f"--role={FULLNAME}-active",
+        f"--service-account={FULLNAME}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "flags"),
+    [
+        ({}, ()),
+        ({**FAIL, "rbac": {"create": False}}, ()),
+        ({**FAIL, "dev": {"enabled": True}}, ()),
+        (FAIL, ("--kube-version", "1.27.3")),
+    ],
+    ids=["ignore", "own-roles", "dev", "old"],
+)
+def test_without_that_condition_nothing_has_to_be_activated(values: dict[str, Any], flags: tuple[str, ...]) -> None:
+    manifests = render(values, flags=flags)
+
+    assert condition(manifests) == ""
+    assert "activate_webhook" not in set_up(manifests, "Job") + set_up(manifests, "CronJob")
+    assert not manifests.has("Role", f"{FULLNAME}-active")
+
+
+def test_notes_say_from_when_on_pods_are_refused() -> None:
+    old = notes(FAIL, flags=("--kube-version", "1.27.3"))
+
+    assert "API servers call the webhook once it has answered the set-up Job" in notes(FAIL)
+    assert "also until the first one is ready" in old
+    assert "failurePolicy Fail" not in notes()
 
 
 def test_fail_without_exemptions_is_refused_with_examples() -> None:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -114,6 +115,34 @@ def test_mirror(installation: Installation, flags: list[str]) -> None:
     installation.run("mirror", "--queue", "docker.io/library/after:1")
     jobs = query(f"sqlite:///{installation.database}", "SELECT status, attempts FROM mirrors_mirrorjob")
     assert jobs == [("pending", 0), ("pending", 0)]
+
+
+def test_mirror_ends_when_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
+    """The source accepts the connection and is silent until the disk is full; what follows cannot be recorded."""
+    with socket.create_server(("127.0.0.1", 0)) as source:
+        host = f"127.0.0.1:{source.getsockname()[1]}"
+        installation = Installation(tmp_path)
+        registries = [{"type": "oci", "host": host, "insecure": True}]
+        write_config(tmp_path / "config.yaml", target="127.0.0.1:9", source={"registries": registries})
+        installation.run("prepare")
+        (installation.data / "secret-key").write_text(KEY)
+        source.settimeout(60)
+        mirror = installation.start("mirror", f"{host}/app:1", limit=1024 * MIB)
+        try:
+            connection, _ = source.accept()
+            resource.prlimit(mirror.pid, resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+            connection.close()
+            source.close()
+            _, err = mirror.communicate(timeout=60)
+        finally:
+            mirror.kill()
+
+    assert mirror.returncode == 1, err
+    assert err.splitlines()[-1].startswith("CommandError: The database cannot be written"), err
+    assert f"free space on the disk of {installation.data}" in err.splitlines()[-1]
+    assert "Traceback" not in err
+    jobs = query(f"sqlite:///{installation.database}", "SELECT status, attempts FROM mirrors_mirrorjob")
+    assert jobs == [("running", 1)], "its lease runs out, and a worker takes it"
 
 
 def test_a_worker_says_what_to_do_and_continues_when_there_is_space(installation: Installation) -> None:

@@ -22,7 +22,7 @@ COMMANDS: dict[str, list[str]] = {
     "webhook": ["webhook"],
     "worker": ["worker"],
 }
-WITHOUT_FILE = {"setup_secrets": ["setup_secrets"], "webhook_certs": ["webhook_certs"]}
+WITHOUT_FILE = {name: [name] for name in ("activate_webhook", "setup_secrets", "webhook_certs")}
 """They take the flags, and read no configuration."""
 
 SECRET_KEY = {"SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"}

@@ -5,13 +5,18 @@ import json
 import os
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 NAME = os.environ["WEBHOOK_CONFIGURATION"]
 CONFIGURATION = f"/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/{NAME}"
+SECONDS = 60
+"""How long it tries: right after `helm install`, the certificate and the webhook's pods need some seconds."""
+
 REVIEW = {
     "apiVersion": "admission.k8s.io/v1",
     "kind": "AdmissionReview",
@@ -32,6 +37,10 @@ REVIEW = {
         },
     },
 }
+
+
+class NotReady(Exception):
+    """The webhook does not work as registered; the message says what to do."""
 
 
 def call(url, context, body=None, token=""):
@@ -58,19 +67,34 @@ def check():
     client = registered()
     service = client["service"]
     if not client.get("caBundle"):
-        sys.exit("The webhook configuration has no caBundle: look at the log of the set-up Job, or of cert-manager.")
+        raise NotReady(
+            "The webhook configuration has no caBundle: look at the log of the set-up Job, or of cert-manager."
+        )
     context = ssl.create_default_context(cadata=base64.b64decode(client["caBundle"]).decode())
     base = "https://{name}.{namespace}.svc:{port}".format(**service)
     print("ready:", call(f"{base}/readyz", context).strip())
     answer = json.loads(call(base + service.get("path", "/"), context, REVIEW))["response"]
     if answer["uid"] != "helm-test" or not answer["allowed"]:
-        sys.exit(f"The webhook refused a pod: {answer}")
+        raise NotReady(f"The webhook refused a pod: {answer}")
     print("The webhook admits a pod, over TLS that the caBundle verifies.")
 
 
-try:
-    check()
-except urllib.error.HTTPError as error:
-    sys.exit(f"{error.url} answered {error.code}: {error.read().decode()[:500]}")
-except OSError as error:
-    sys.exit(f"The webhook cannot be reached as the API server reaches it: {error}")
+def problem():
+    """What is wrong; empty where the webhook works."""
+    try:
+        check()
+    except NotReady as error:
+        return str(error)
+    except urllib.error.HTTPError as error:
+        # Not the whole URL: its path may hold the token.
+        return f"{urlsplit(error.url).netloc} answered {error.code}: {error.read().decode()[:500]}"
+    except OSError as error:
+        return f"The webhook cannot be reached as the API server reaches it: {error}"
+    return ""
+
+
+end = time.monotonic() + SECONDS
+while found := problem():
+    if time.monotonic() > end:
+        sys.exit(found)
+    time.sleep(1)

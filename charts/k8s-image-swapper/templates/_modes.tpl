@@ -29,6 +29,25 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "swapper.hasMatchConditions" -}}
+{{- if semverCompare ">=1.28.0-0" .Capabilities.KubeVersion.Version -}}true{{- end -}}
+{{- end -}}
+
+{{/* "true" where the set-up Job decides from when on the webhook is called; under Ignore nothing is refused anyway. */}}
+{{- define "swapper.isActivated" -}}
+{{- if and (eq .Values.webhook.failurePolicy "Fail") .Values.rbac.create (not .Values.dev.enabled) (include "swapper.hasMatchConditions" .) -}}
+true
+{{- end -}}
+{{- end -}}
+
+{{/* The Role that has to be bound for it. */}}
+{{- define "swapper.activeRole" -}}{{ include "swapper.suffixed" (list . "active") }}{{- end -}}
+
+{{/* "true" where there is something to set up. */}}
+{{- define "swapper.hasSetup" -}}
+{{- if or (include "swapper.madeSecrets" .) (include "swapper.isActivated" .) -}}true{{- end -}}
+{{- end -}}
+
 {{- define "swapper.appSecret" -}}
 {{- .Values.secrets.existingSecret | default (include "swapper.suffixed" (list . "app")) -}}
 {{- end -}}

@@ -2,13 +2,19 @@
 
 {{/* Rules for one port; none where nobody may connect: list PORT-NAME PEERS. */}}
 {{- define "swapper.ingressRules" -}}
-{{- if index . 1 -}}
-- ports: [{port: {{ index . 0 }}, protocol: TCP}]
+{{- with index . 1 -}}
+- ports: [{port: {{ index $ 0 }}, protocol: TCP}]
   from:
-    {{- index . 1 | toYaml | nindent 4 }}
-{{- else -}}
-[]
+    {{- toYaml . | nindent 4 }}
+{{- end }}
 {{- end -}}
+
+{{/* `ingress` with these rules. An empty list is left out: API servers do not store it, and GitOps tools see a change. */}}
+{{- define "swapper.ingress" -}}
+{{- with include "swapper.ingressRules" . -}}
+ingress:
+  {{- . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* Users of web: those that are named; else all where an ingress or a gateway leads there. */}}

@@ -26,7 +26,11 @@ WARNING: The SQLite database is lost with its pod. To keep it: sqlite.volume.per
 {{- if and (eq (toString $values.pdb.enabled) "true") (ne (include "swapper.hasReplicas" $values) "true") }}
 WARNING: pdb.enabled with one replica keeps nodes from being drained. Set replicaCount to 2 or more.
 {{- end }}
-{{- if eq $values.webhook.failurePolicy "Fail" }}
+{{- if include "swapper.isActivated" $root }}
+NOTE: Under failurePolicy Fail API servers call the webhook once it has answered the set-up Job. From then on new pods are
+      refused while no webhook answers. In an outage this starts them without it, until the set-up runs again:
+        kubectl --namespace {{ $root.Release.Namespace }} delete rolebinding {{ include "swapper.activeRole" $root }}
+{{- else if eq $values.webhook.failurePolicy "Fail" }}
 NOTE: Under failurePolicy Fail new pods are refused while no webhook answers, also until the first one is ready.
 {{- end }}
 {{- if and (hasPrefix "https:" (include "swapper.externalUrl" $root)) (not $values.web.trustedProxies) }}

@@ -27,3 +27,32 @@
 {{- end -}}
 {{- $names | compact | uniq | sortAlpha | join "," -}}
 {{- end -}}
+
+{{/* What the set-up may do in its namespace. Names cannot limit the right to create. */}}
+{{- define "swapper.setupRules" -}}
+{{- $names := include "swapper.madeSecrets" . | splitList "," | compact -}}
+{{- $active := include "swapper.activeRole" . -}}
+{{- if $names -}}
+- {apiGroups: [""], resources: [secrets], verbs: [create]}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ append $names (include "swapper.appSecret" .) | uniq | toJson }}
+  verbs: [get]
+{{- end }}
+{{- if eq (include "swapper.tls" .) "job" }}
+- {apiGroups: [""], resources: [secrets], resourceNames: [{{ include "swapper.tlsSecret" . }}], verbs: [patch]}
+{{- end }}
+{{- if include "swapper.isActivated" . }}
+- {apiGroups: [rbac.authorization.k8s.io], resources: [roles], resourceNames: [{{ $active }}], verbs: [bind]}
+- {apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], resourceNames: [{{ $active }}], verbs: [get]}
+- {apiGroups: [rbac.authorization.k8s.io], resources: [rolebindings], verbs: [create]}
+{{- end }}
+{{- end -}}
+
+{{/* What the set-up may do with the webhook configuration: it writes caBundle, and reads where the webhook is called. */}}
+{{- define "swapper.registrationVerbs" -}}
+{{- if eq (include "swapper.tls" .) "job" }}[get, patch]
+{{- else if include "swapper.isActivated" . }}[get]
+{{- else }}[]
+{{- end }}
+{{- end -}}

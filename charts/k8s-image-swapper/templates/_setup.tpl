@@ -20,7 +20,7 @@ spec:
   {{- end }}
   securityContext:
     {{- include "swapper.podSecurity" $root.Values.podSecurityContext | nindent 4 }}
-  {{- index . 1 | nindent 2 }}
+  {{- index . 1 | trim | nindent 2 }}
   volumes:
     - {name: data, emptyDir: {}}
     - {name: tmp, emptyDir: {}}
@@ -70,20 +70,42 @@ spec:
 {{- end }}
 {{- end -}}
 
-{{/* The Job's containers: the Secrets first, then the certificate. */}}
-{{- define "swapper.setupContainers" -}}
-{{- $secrets := include "swapper.setupContainer" (list . "secrets" (include "swapper.secretsArguments" . | fromYamlArray)) -}}
-{{- if ne (include "swapper.tls" .) "job" -}}
-containers:
-  {{- $secrets | nindent 2 }}
-{{- else -}}
-initContainers:
-  {{- $secrets | nindent 2 }}
-{{ include "swapper.certificateContainers" . }}
-{{- end -}}
+{{- define "swapper.activationArguments" -}}
+- activate_webhook
+- --namespace={{ .Release.Namespace }}
+- --webhook-configuration={{ include "swapper.fullname" . }}
+- --role={{ include "swapper.activeRole" . }}
+- --service-account={{ include "swapper.fullname" . }}
 {{- end -}}
 
-{{- define "swapper.certificateContainers" -}}
+{{/* The Job's containers: the Secrets first, as the webhook needs them to start, then what is done again each day. */}}
+{{- define "swapper.setupContainers" -}}
+{{- $steps := list -}}
+{{- if include "swapper.madeSecrets" . -}}{{- $steps = append $steps "secrets" -}}{{- end -}}
+{{- include "swapper.inTurn" (list . (concat $steps (include "swapper.dailySteps" . | fromYamlArray))) -}}
+{{- end -}}
+
+{{- define "swapper.dailySteps" -}}
+{{- if eq (include "swapper.tls" .) "job" }}
+- certificate
+{{- end }}
+{{- if include "swapper.isActivated" . }}
+- activation
+{{- end }}
+{{- end -}}
+
+{{/* Containers of a pod, each begun when the one before has ended: list ROOT STEPS. */}}
+{{- define "swapper.inTurn" -}}
+{{- $root := index . 0 -}}
+{{- $steps := index . 1 -}}
+{{- with initial $steps }}
+initContainers:
+  {{- range . }}
+  {{- include "swapper.setupContainer" (list $root . (include (printf "swapper.%sArguments" .) $root | fromYamlArray)) | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- with last $steps }}
 containers:
-  {{- include "swapper.setupContainer" (list . "certificate" (include "swapper.certificateArguments" . | fromYamlArray)) | nindent 2 }}
+  {{- include "swapper.setupContainer" (list $root . (include (printf "swapper.%sArguments" .) $root | fromYamlArray)) | nindent 2 }}
+{{- end }}
 {{- end -}}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from django.db import DataError, IntegrityError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 
 from mirrors.jobs.copy import ending, failures
 from mirrors.jobs.copy.attempt_log import Attempt
@@ -18,6 +18,7 @@ from mirrors.jobs.queue.heartbeat import LeaseStatus
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.models import AttemptOutcome, ErrorClass
 from mirrors.oci import CopyCancelledError
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,9 @@ class JobExecutor:
                 log.warning(
                     "Another worker has claimed the job; the result of this copy is discarded", job=lease.job_id
                 )
+        except (OperationalError, InterfaceError) as error:
+            reason = explain_database(error)
+            log.error("The end of a copy could not be recorded; the job is tried again", job=lease.job_id, error=reason)
         except Exception:
             log.exception("The end of a copy could not be recorded; the job is tried again", job=lease.job_id)
         finally:

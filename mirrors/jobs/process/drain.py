@@ -24,6 +24,7 @@ from mirrors.jobs.queue.shares import Room, room
 from mirrors.jobs.queue.timing import timing
 from mirrors.services import instance_name
 from mirrors.services.wakeup import wake_workers
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -165,8 +166,8 @@ class Drain:
                 self._idle_since = None
                 self._threads.start(lease)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Due jobs cannot be claimed; trying again", error=str(error))
-            database_outage.notice()
+            log.warning("Due jobs cannot be claimed; trying again", error=explain_database(error) or str(error))
+            database_outage.notice(error)
             connection.close()
             self._claims_from = now + timing().poll
 

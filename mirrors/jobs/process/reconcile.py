@@ -75,7 +75,7 @@ class Reconciler:
                 look_out()
         except (DatabaseError, InterfaceError) as error:
             log.warning("Jobs cannot be reconciled; trying again", error=explain_database(error) or str(error))
-            database_outage.notice()
+            database_outage.notice(error)
             connection.close()
             return f"the database cannot be used: {' '.join(str(error).split())}"
         except Exception:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from mirrors.jobs.queue.timing import timing
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database, is_out_of_space
 
 log = structlog.get_logger(__name__)
 
@@ -27,12 +27,20 @@ LONGEST_PAUSE: Final = 5.0
 """Seconds between two tries, at most: results are written soon after the database is back."""
 
 _noticed_at: float | None = None
+_out_of_space = ""
 
 
-def notice() -> None:
-    """The database did not answer just now."""
-    global _noticed_at
+def notice(error: Error) -> None:
+    """The database failed with this error just now."""
+    global _noticed_at, _out_of_space
     _noticed_at = time.monotonic()
+    if is_out_of_space(error):
+        _out_of_space = explain_database(error)
+
+
+def out_of_space() -> str:
+    """What to do about a full disk that this process has noticed; empty where it has not."""
+    return _out_of_space
 
 
 def is_recent() -> bool:
@@ -49,7 +57,7 @@ def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], b
         try:
             return write()
         except (OperationalError, InterfaceError) as error:
-            notice()
+            notice(error)
             connection.close()
             if stop() or time.monotonic() + pause > deadline:
                 raise

@@ -64,7 +64,7 @@ class Heart:
             except (DatabaseError, InterfaceError) as error:
                 # Copies continue: while the database is unavailable nobody else can take their jobs either.
                 log.warning("Leases cannot be renewed; trying again", error=explain_database(error) or str(error))
-                database_outage.notice()
+                database_outage.notice(error)
                 connection.close()
                 pause = min(pause, AFTER_ERROR)
             except Exception:

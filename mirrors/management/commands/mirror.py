@@ -18,6 +18,7 @@ from django.db import close_old_connections, connection
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
+from mirrors.jobs.queue import database_outage
 from mirrors.management.own_images import helm_values, own_images
 from mirrors.management.show_copies import show_on
 from mirrors.models import Registry
@@ -126,7 +127,10 @@ def _parse(images: Sequence[str], target: Registry, config: Config) -> tuple[lis
 
 
 def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobView]:
-    """Run the jobs in this process, follow those that a worker took first, and show all of them until their end."""
+    """Run the jobs in this process, follow those that a worker took first, and show all of them until their end.
+
+    Raises CommandError where the disk of the database is full: nobody waits for that here.
+    """
     stop, over = threading.Event(), threading.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
@@ -145,6 +149,8 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
                 close_old_connections()
                 views = job_snapshots.look(ids)
                 show.update(views)
+                if database_outage.out_of_space():
+                    stop.set()
                 if stop.is_set() or not thread.is_alive() or all(view.is_over for view in views):
                     break
                 time.sleep(LOOK_EVERY)
@@ -154,6 +160,8 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
         copier.close()
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+    if full := database_outage.out_of_space():
+        raise CommandError(f"{full} Then run the command again, or let workers run the copies, which stay queued.")
     if stop.is_set():
         print("Stopped: unfinished copies stay queued, and workers run them.", file=sys.stderr)
     return job_snapshots.look(ids)

@@ -36,6 +36,11 @@ def is_program(container: Any) -> bool:
     return bool((container.get("command") or [])[1:2] == ["-c"])
 
 
+def looks_names_up(container: Any) -> bool:
+    """Whether it connects to a Service that it has read of, so that no argument shows the name."""
+    return is_program(container) or (container.get("args") or [])[:1] == ["activate_webhook"]
+
+
 class Environment:
     """The environment of a container, with this machine's names for what the cluster's network and file system have."""
 
@@ -134,7 +139,7 @@ def _own(
         **({"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}),
         **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE")},
     }
-    if kubeconfig is not None and is_program(container):
+    if kubeconfig is not None and looks_names_up(container):
         command = [*_inside(kubeconfig.parent), *command]
         base |= dict(zip(("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"), _api_server(kubeconfig), strict=True))
     with log.open("ab") as file:

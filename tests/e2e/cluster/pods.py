@@ -134,6 +134,7 @@ class RunningPod(threading.Thread):
             if self.pod["spec"].get("restartPolicy") == "Never":
                 raise _FailedError
             self._pause(RESTART_AFTER)
+            self._refresh()
 
     def _serve(self, kubeconfig: Path | None) -> None:
         containers = self.pod["spec"]["containers"]
@@ -148,14 +149,17 @@ class RunningPod(threading.Thread):
                     running[number] = self._start(containers[number], kubeconfig)
             if time.monotonic() - refreshed > REFRESH_EVERY:
                 refreshed = time.monotonic()
-                try:
-                    self._volumes.refresh()
-                except MissingError as error:
-                    self.waits_for = str(error)
+                self._refresh()
             is_ready = all(self._is_ready(container) for container in containers)
             if is_ready != self.is_ready:
                 self._report("Running", is_ready=is_ready)
                 self.is_ready = is_ready
+
+    def _refresh(self) -> None:
+        try:
+            self._volumes.refresh()
+        except MissingError as error:
+            self.waits_for = str(error)
 
     def _is_ready(self, container: Any) -> bool:
         probe = container.get("readinessProbe") or {}

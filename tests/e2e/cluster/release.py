@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,11 @@ class Release:
     def webhook(self) -> Any:
         """The registered webhook."""
         return self.cluster.api.get(f"{WEBHOOKS}/{self.fullname}")["webhooks"][0]
+
+    def activation(self) -> Any:
+        """The RoleBinding that has pods sent to the webhook under Fail; None where it does not exist."""
+        roles = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/rolebindings"
+        return self.cluster.api.get(f"{roles}/{self.fullname}-active")
 
     def load(self, repository: str, tag: str = "1.0") -> str:
         """A new image at the source; its reference."""
@@ -87,10 +92,14 @@ def values_of(source: str, target: str, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def installed(cluster: Cluster, directory: Path, **more: Any) -> Iterator[Release]:
-    """``helm install --wait``, and ``helm uninstall`` at its end."""
+def installed(
+    cluster: Cluster, directory: Path, *, secrets: Mapping[str, Mapping[str, str]] | None = None, **more: Any
+) -> Iterator[Release]:
+    """``helm install --wait``, and ``helm uninstall`` at its end; ``secrets`` are there before it, as plain text."""
     with FaultyRegistry() as source, distribution(directory / "target") as target:
         namespace = cluster.namespace("swapper")
+        for secret, data in (secrets or {}).items():
+            cluster.plane.secret(namespace, secret, "Opaque", dict(data))
         name = f"r{uuid.uuid4().hex[:5]}"
         values = values_of(source.host, target.host, **more)
         file = directory / "values.json"
@@ -102,6 +111,8 @@ def installed(cluster: Cluster, directory: Path, **more: Any) -> Iterator[Releas
         release = Release(cluster, name, namespace, source, target.host, values)
         try:
             wait_until(lambda: "caBundle" in release.webhook()["clientConfig"], timeout=60, what="the certificate")
+            if release.webhook()["failurePolicy"] == "Fail":
+                wait_until(release.activation, timeout=60, what="the activation of the webhook")
             yield release
         except BaseException:
             print(cluster.logs(f"{namespace}."))  # noqa: T201  (shown with a failed story)

@@ -1,0 +1,109 @@
+"""From when on API servers call the webhook under ``failurePolicy: Fail``: not before it has answered once.
+
+The chart registers the webhook with a match condition: a service account may ``review``
+``admissions.k8s-image-swapper.github.io``, a permission that means nothing else. A Role grants it; what is created here
+is the RoleBinding. Until then API servers skip the webhook, so that a webhook that never starts refuses no pod.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import httpx2 as httpx
+from lightkube.core.exceptions import ApiError
+from lightkube.models.meta_v1 import ObjectMeta, OwnerReference
+from lightkube.models.rbac_v1 import RoleRef, Subject
+from lightkube.resources.rbac_authorization_v1 import RoleBinding
+
+from mirrors.installation import trial_review
+from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, code_of, refusal
+from mirrors.installation.registration import Registration
+from mirrors.installation.stored_secrets import FIELD_MANAGER, LABELS
+from mirrors.installation.trial_review import TrialError
+from mirrors.kubernetes.client import client
+
+T = TypeVar("T")
+PAUSE_SECONDS: Final = 1.0
+"""Between two attempts: a webhook needs a few seconds to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """``role`` is the Role's name, and that of the binding; ``wait_seconds`` None waits until the webhook answers."""
+
+    namespace: str
+    role: str
+    service_account: str
+    registration: Registration
+    wait_seconds: float | None = None
+
+    def run(self) -> Iterator[str]:
+        """What it waits for and what was done, line by line. Raises InstallationError."""
+        started, reported = time.monotonic(), ""
+        while waits_for := self._attempt():
+            if waits_for != reported:
+                yield f"Pods are not sent to the webhook yet: {waits_for}"
+            reported = waits_for
+            if self.wait_seconds is not None and time.monotonic() - started > self.wait_seconds:
+                raise InstallationError(f"The webhook is not active: {waits_for}. Correct this and run it again.")
+            time.sleep(PAUSE_SECONDS)
+        yield f"{self._words}: API servers send pods to the webhook"
+
+    def _attempt(self) -> str:
+        """What is missing; empty where the webhook is active."""
+        registered = self.registration.read()
+        if registered is None or registered.metadata is None or not registered.webhooks:
+            return f"MutatingWebhookConfiguration {self.registration.name} does not exist"
+        binding = self._asked("read", "get", self._get, passing=NOT_FOUND)
+        if binding is not None:
+            owners = _owners(binding)
+            return (
+                ""
+                if not owners or registered.metadata.uid in owners
+                else f"{self._words} belongs to an earlier installation and is being deleted"
+            )
+        try:
+            trial_review.send(registered.webhooks[0].clientConfig)
+        except TrialError as error:
+            return f"the webhook does not answer: {error}"
+        return self._bind(registered.metadata)
+
+    def _bind(self, registered: ObjectMeta) -> str:
+        """The binding belongs to the registration: a registration that is created again has to be activated again."""
+        version, kind = "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"
+        owner = OwnerReference(apiVersion=version, kind=kind, name=str(registered.name), uid=str(registered.uid))
+        binding = RoleBinding(
+            metadata=ObjectMeta(name=self.role, namespace=self.namespace, labels=LABELS, ownerReferences=[owner]),
+            roleRef=RoleRef(kind="Role", name=self.role, apiGroup="rbac.authorization.k8s.io"),
+            subjects=[Subject(kind="ServiceAccount", name=self.service_account, namespace=self.namespace)],
+        )
+
+        def create() -> RoleBinding:
+            return client().create(binding, namespace=self.namespace, field_manager=FIELD_MANAGER)
+
+        made = self._asked("create", "create", create, passing=CONFLICT)
+        return "" if made else f"{self._words} was created by another run"
+
+    def _get(self) -> RoleBinding:
+        return client().get(RoleBinding, name=self.role, namespace=self.namespace)
+
+    def _asked(self, action: str, verb: str, call: Callable[[], T], *, passing: int) -> T | None:
+        """None where the API server answers ``passing``."""
+        try:
+            return call()
+        except (ApiError, httpx.HTTPError) as error:
+            if isinstance(error, ApiError) and code_of(error) == passing:
+                return None
+            raise refusal(error, f"{action} {self._words}", right=f"{verb} rolebindings, and bind the role") from None
+
+    @property
+    def _words(self) -> str:
+        return f"RoleBinding {self.namespace}/{self.role}"
+
+
+def _owners(binding: RoleBinding) -> set[str]:
+    references = binding.metadata.ownerReferences if binding.metadata else None
+    return {reference.uid for reference in references or []}

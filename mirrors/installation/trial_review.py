@@ -1,0 +1,86 @@
+"""One review, sent to the webhook as API servers send theirs: by what is registered, over TLS that is verified."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import uuid
+from typing import Any, Final
+
+import httpx2 as httpx
+from lightkube.models.admissionregistration_v1 import WebhookClientConfig
+
+TIMEOUT_SECONDS: Final = 10.0
+"""The default of ``timeoutSeconds``: an answer that takes longer would not help the API server either."""
+
+
+class TrialError(Exception):
+    """The webhook did not answer as API servers need it; the message says how."""
+
+
+def send(registered: WebhookClientConfig) -> None:
+    """Raises TrialError."""
+    if not registered.caBundle:
+        raise TrialError("caBundle is empty: webhook_certs or cert-manager has not written it yet")
+    review = _review(uid=str(uuid.uuid4()))
+    try:
+        with httpx.Client(verify=_context(registered.caBundle), timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+            answer = client.post(_url(registered), json=review)
+    except (ValueError, ssl.SSLError) as error:
+        raise TrialError(f"caBundle has no certificates that can be used ({error})") from None
+    except httpx.HTTPError as error:
+        raise TrialError(f"it cannot be reached at {_host(registered)}: {str(error) or type(error).__name__}") from None
+    if answer.status_code != httpx.codes.OK or not _is_admitted(answer, review["request"]["uid"]):
+        raise TrialError(f"it answered {answer.status_code}, and not a review that admits the pod")
+
+
+def _context(bundle: str) -> ssl.SSLContext:
+    """As strict as an API server: names count only as subject alternative names, key usages of authorities do not."""
+    context = ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
+    context.hostname_checks_common_name = False
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _is_admitted(answer: httpx.Response, uid: str) -> bool:
+    try:
+        response = answer.json()["response"]
+        return bool(response["uid"] == uid and response["allowed"])
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _url(registered: WebhookClientConfig) -> str:
+    if registered.service is None:
+        return str(registered.url)
+    return f"https://{_host(registered)}{registered.service.path or '/'}"
+
+
+def _host(registered: WebhookClientConfig) -> str:
+    """Without the path, which may hold the token."""
+    if (service := registered.service) is None:
+        return str(registered.url).split("/")[2]
+    return f"{service.name}.{service.namespace}.svc:{service.port or 443}"
+
+
+def _review(uid: str) -> dict[str, Any]:
+    """A dry run, so that nothing is requested for an image that does not exist."""
+    pods = {"group": "", "version": "v1"}
+    metadata = {"name": "trial", "namespace": "default"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {"containers": [{"name": "trial", "image": "docker.io/library/busybox:1"}]},
+    }
+    request = {
+        "uid": uid,
+        "kind": {**pods, "kind": "Pod"},
+        "resource": {**pods, "resource": "pods"},
+        "operation": "CREATE",
+        **metadata,
+        "dryRun": True,
+        "userInfo": {"username": "k8s-image-swapper-setup"},
+        "object": pod,
+    }
+    return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
