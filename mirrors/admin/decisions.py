@@ -40,6 +40,8 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
 
+    sortable_by = ("at",)
+
     at = moment("hour", "hour")
 
     list_before_template = "admin/mirrors/decisions_sum.html"
