@@ -27,9 +27,9 @@ class RowList(ChangeList):
             self.page_num = min(self.page_num, self.paginator.num_pages)
             self.result_list = self.paginator.read(self.page_num)
         self.counted = self.paginator.counted
-        self.result_count = self.counted.rows
+        # Two equal numbers: unfold then does not offer to show all rows on one page.
+        self.result_count = self.full_result_count = self.counted.rows
         self.multi_page = self.page_num > 1 or self.paginator.num_pages > 1
-        self.full_result_count = None
         self.show_full_result_count = self.can_show_all = False
         self.show_admin_actions = True
 

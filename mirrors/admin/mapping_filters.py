@@ -13,19 +13,10 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
+from mirrors.selectors.image_states import STATES
 from mirrors.selectors.search import search
 
 Rows = QuerySet[ImageMapping]
-_OPEN = Q(paused=False, obstacle="")
-STATES: dict[str, tuple[str, Q]] = {
-    "mirrored": ("Mirrored", _OPEN & Q(existence="present")),
-    "copying": ("Copying", _OPEN & ~Q(existence="present") & Q(last_job__status="running")),
-    "queued": ("Queued", _OPEN & ~Q(existence="present") & Q(last_job__status="pending")),
-    "failed": ("Failed", _OPEN & ~Q(existence="present") & Q(last_job__status="failed")),
-    "absent": ("Absent", Q(existence="absent")),
-    "paused": ("Paused", Q(paused=True)),
-    "obstacle": ("Blocked: tampered or immutable", ~Q(obstacle="")),
-}
 REASONS = (*Obstacle.choices, *ErrorClass.choices)
 SHORTEST = 3
 """Characters that are searched for in reasons: fewer begin too many of them."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from mirrors.models import (
     Revision,
     TargetRepository,
 )
+from mirrors.selectors import image_states
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
 SEEN_WITHIN: Final = {"webhook": timedelta(seconds=120), "worker": timedelta(seconds=180)}
@@ -29,11 +30,13 @@ MOST_HOSTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
-    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some."""
+    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some, and
+    the number of images by state."""
 
     is_mapped: bool = False
     differing: int = 0
     forgotten: int = 0
+    images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
 
 
 def small_facts() -> SmallFacts:
@@ -45,9 +48,12 @@ def small_facts() -> SmallFacts:
         is_mapped=Exists(ImageMapping.objects.all()),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
-    ).values("is_mapped", "differing", "forgotten")
-    found = row.first()
-    return SmallFacts(**found) if found else SmallFacts()
+        **image_states.counts(),
+    ).values("is_mapped", "differing", "forgotten", *image_states.COUNTED)
+    if (found := row.first()) is None:
+        return SmallFacts()
+    images = {state: found.pop(state) for state in image_states.COUNTED}
+    return SmallFacts(**found, images=images)
 
 
 def hosts(now: datetime) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class DecisionKey(NamedTuple):
     decision: str
     reason: str
     filter: str = ""
+    first_seen: bool = False
 
     @staticmethod
     def this_hour() -> datetime:

@@ -74,7 +74,7 @@ class Reviewer:
         decisions += [Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, SHOWN_OF_THE_REST)]
         unlisted = admission_review.number_of_images(request) - len(decisions) if len(decisions) > MOST_IMAGES else 0
         if limits.may_write:
-            self._notes.take(request, decisions, unlisted)
+            self._notes.take(request, decisions, unlisted, is_copied=snapshot.policy.copy_policy != "none")
         denied = kubectl_messages.denial(decisions, snapshot)
         warnings = kubectl_messages.warnings_of(decisions, unlisted)
         return Outcome(decisions, [] if denied else operations, warnings, denied, unlisted)
