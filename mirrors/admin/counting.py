@@ -67,7 +67,7 @@ def _plan(some: QuerySet[Any, Any]) -> tuple[float, int]:
 
 
 def _rounded(number: int) -> int:
-    """To two digits: an estimate is no better than that."""
+    """To two digits: an estimate is not more exact."""
     unit: int = 10 ** max(0, len(str(number)) - 2)
     return round(number / unit) * unit
 
