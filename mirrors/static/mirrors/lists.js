@@ -15,12 +15,13 @@
     if (event.detail.target.id === PART && isBusy()) { event.detail.shouldSwap = false; }
   });
   document.addEventListener("htmx:afterSwap", () => { isNew = document.getElementById(PART) !== null; });
-  // Django's script knows only the rows that it found when the page was opened: it is started for new rows as soon as
+  // The script of the theme knows only the rows that it found when the page was opened: it is started for new rows as soon as
   // one of them is selected, and before it sees that.
   const start = (event) => {
     if (!isNew || !event.target.matches?.("#result_list input[type=checkbox]")) { return; }
     isNew = false;
-    window.Actions(document.querySelectorAll("tr input.action-select"));
+    const parent = document.getElementById(PART).closest(".result-list-wrapper");
+    window.Actions(parent.querySelectorAll("tr input.action-select"), { parent });
   };
   document.addEventListener("click", start, true);
 })();
