@@ -27,4 +27,16 @@ class Migration(migrations.Migration):
             model_name='imagemapping',
             index=models.Index(fields=['existence', 'paused', 'obstacle'], name='mapping_states'),
         ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(condition=models.Q(('paused', True)), fields=['id'], name='mapping_paused'),
+        ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(condition=models.Q(('obstacle', ''), _negated=True), fields=['id'], name='mapping_blocked'),
+        ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(condition=models.Q(('obstacle', ''), ('paused', False), models.Q(('existence', 'present'), _negated=True)), fields=['last_job'], name='mapping_not_mirrored'),
+        ),
     ]
