@@ -9,7 +9,6 @@ from mirrors.admin import (
     hosts,
     internals,
     jobs,
-    list_rendering,
     logins,
     mappings,
     processes,
@@ -33,11 +32,8 @@ __all__ = [
     "activity",
     "registry_checks",
     "internals",
-    "list_rendering",
     "registries",
     "repositories",
     "tokens",
     "users",
 ]
-
-list_rendering.install()

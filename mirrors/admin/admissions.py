@@ -51,6 +51,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_filter = [NamespaceFilter, DecisionFilter]
     search_fields = ["namespace", "pod_name", "workload"]
     ordering = ["-id"]
+    sortable_by = ("when",)
     list_before_template = "admin/mirrors/admissions_hint.html"
     change_form_template = "admin/mirrors/admission.html"
 

@@ -8,19 +8,25 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import PAGE_VAR
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
 from django.utils.safestring import SafeString
 from unfold import admin as unfold
-from unfold import paginator as unfold_paginator
 from unfold.decorators import display
 
+from mirrors.admin.change_list import RowList
 from mirrors.admin.columns import reading
+from mirrors.admin.counting import MOST_PAGES
+from mirrors.admin.csv_export import exported
 from mirrors.admin.list_rendering import box, box_for_all
 from mirrors.models import ManagedBy
 from mirrors.selectors import declared
@@ -45,16 +51,8 @@ else:
         pass
 
 
-MOST_PAGES: Final = 100
-"""Pages of a list. The database reads all rows before the requested page."""
-
-
-class InfinitePaginator(unfold_paginator.InfinitePaginator):
-    """Pages without a count; rows after the last page are found by filters and search. unfold's templates look for this
-    class name."""
-
-    def page(self, number: int | str) -> Any:
-        return super().page(min(self.validate_number(number), MOST_PAGES))
+LIVE_PART: Final = "swapper-list"
+"""Id of the part of a list that refreshes itself."""
 
 
 class CheckedSelection:
@@ -76,8 +74,8 @@ class CheckedSelection:
 class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     """Lists that stay fast: all rows are not counted."""
 
-    paginator = InfinitePaginator
     show_full_result_count = False
+    change_list_template = "admin/mirrors/list.html"
     list_filter_submit = True
     compressed_fields = True
     empty_words: ClassVar[str] = "Rows appear here automatically."
@@ -85,6 +83,9 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     list_per_page = 50
     # Columns with an index: for any other column, the database would sort the whole table.
     sortable_by: ClassVar[Any] = ("id", "last_seen", "last_seen_at")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
+        return RowList
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
         return search(queryset, words_of(term), self.get_search_fields(request)), False
@@ -102,7 +103,29 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):
-    """Rows that only the system writes, with readable times and sizes on their pages."""
+    """Rows that only the system writes, with readable times and sizes on their pages. Their list refreshes itself, and
+    can be exported."""
+
+    is_live: ClassVar[bool] = True
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_export"
+        return [path("export/", self.admin_site.admin_view(self.export_view), name=name), *super().get_urls()]
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """The filtered list as CSV."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            return exported(self.get_changelist_instance(request))
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect("../?e=1")
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        answer = super().changelist_view(request, extra_context)
+        if request.headers.get("HX-Target") == LIVE_PART and isinstance(answer, TemplateResponse):
+            answer.template_name = "admin/mirrors/list_part.html"
+        return answer
 
     def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         stored = [field for field in self.opts.fields if field.editable and not isinstance(field, models.AutoField)]

@@ -87,3 +87,11 @@ def state_of(mapping: ImageMapping) -> str:
         return "absent" if mapping.existence == "absent" else "unknown"
     words = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
     return words.get(JobStatus(job.status), "absent" if mapping.existence == "absent" else "unknown")
+
+
+def reason_of(mapping: ImageMapping) -> str:
+    """Why an image is not mirrored, or why its last copy failed; the filter by reason finds the same rows."""
+    if mapping.obstacle:
+        return str(mapping.get_obstacle_display()).capitalize()
+    job: MirrorJob | None = mapping.last_job
+    return job.get_error_class_display() if job is not None and job.status == JobStatus.FAILED else ""

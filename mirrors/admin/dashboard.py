@@ -15,15 +15,14 @@ from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
 from mirrors.admin import links
+from mirrors.admin.attention import days_until, entries
 from mirrors.models import (
-    ErrorClass,
     JobStatus,
     MirrorJob,
     Priority,
     Registry,
     RegistryCheck,
 )
-from mirrors.selectors.advice import advice_for
 from mirrors.selectors.current_state import running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
@@ -34,13 +33,18 @@ RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
 REGISTRIES: Final = 20
 """Registries on the dashboard: as many as fit on a screen; the list has all."""
 
+FEW_POINTS: Final = 12
+"""Up to so many values each one is a dot: a line between two of them, or none, says little."""
+
+SHOWN_POINTS: Final = {"pointStyle": "circle", "pointRadius": 4, "spanGaps": True}
+
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     """unfold's hook for the index page."""
     overview = Overview(hours=_hours(request))
     return {
         **page,
-        **_live(overview),
+        **_live(request, overview),
         "title": "Dashboard",
         "ranges": [{"hours": h, "name": name, "is_chosen": h == overview.hours} for h, name in RANGES],
         "unit": "hour" if overview.hours <= BY_HOUR else "day",
@@ -50,40 +54,43 @@ def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
 @conditional_page
 def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that refreshes itself."""
-    return render(request, "admin/dashboard/numbers.html", _live(Overview(hours=_hours(request))))
+    return render(request, "admin/dashboard/numbers.html", _live(request, Overview(hours=_hours(request))))
 
 
 live_view = admin.site.admin_view(live)
 
 
-def _live(overview: Overview) -> dict[str, Any]:
-    found = numbers(overview)
+def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+    found, images = numbers(overview), overview.small.images
     ended_since = links.from_on("finished_at", overview.since)
-    failures = [_failure(name, jobs, ended_since) for name, jobs in found["failed"].items()]
+    registries = _registries(found, overview.since)
     return {
         "hours": overview.hours,
+        "range_name": dict(RANGES)[overview.hours],
         "stats": found,
+        "images": images,
         "charts": _charts(overview.series()),
         "coverage": _percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
-        "failures": sorted(failures, key=lambda failure: -failure["jobs"]),
+        "attention": entries(overview, found, images, registries),
+        "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
-        "registries": _registries(found, overview.since),
-        "differing": overview.small.differing,
+        "registries": registries,
+        "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
         "is_empty": not overview.small.is_mapped,
         "banner": banner(),
-        "certificate_days": _days_until(found["certificate_expires_at"], overview.now),
+        "certificate_days": days_until(found["certificate_expires_at"], overview.now),
         "links": {
-            "pending": links.jobs(status__exact="pending"),
-            "running": links.jobs(status__exact="running"),
-            "succeeded": links.jobs(status__exact="succeeded", **ended_since),
-            "failed": links.jobs(status__exact="failed", **ended_since),
+            **{state: links.mappings(state=state) for state in ("mirrored", "failed", "queued", "copying", "paused")},
+            "succeeded_jobs": links.jobs(status__exact="succeeded", **ended_since),
+            "failed_jobs": links.jobs(status__exact="failed", **ended_since),
             "copied": links.attempts(**ended_since),
-            "mirrored": links.decisions(overview.since, coverage="mirrored"),
+            "from_mirror": links.decisions(overview.since, coverage="mirrored"),
             "decisions": links.decisions(overview.since, coverage="admitted"),
-            "differing": reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1",
+            "first_seen": links.decisions(overview.since, coverage="first-seen"),
+            "excluded": links.decisions(overview.since, coverage="excluded"),
             "instances": reverse("admin:mirrors_instance_changelist") + "?reports=yes",
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
         },
@@ -99,7 +106,8 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     change = round(now - before, 1) if now is not None and before is not None else None
     name = "24 hours" if entry["hours"] == 24 else "7 days"
     link = links.decisions(overview.begin_of(entry["hours"]), coverage="admitted")
-    return {"name": name, "percent": now, "change": change, "link": link}
+    is_chosen = entry["hours"] == overview.hours
+    return {"name": name, "percent": now, "change": change, "link": link, "is_chosen": is_chosen}
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:
@@ -115,6 +123,7 @@ def _registries(found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
     return [
         {
             "name": str(row),
+            "covers": row.covers,
             "role": row.role,
             "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
             "test": row.test,
@@ -125,6 +134,11 @@ def _registries(found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _of_other_hosts(pulls: dict[str, int], registries: Collection[dict[str, Any]]) -> dict[str, int]:
+    """Hosts that the table of registries does not show."""
+    return {host: left for host, left in pulls.items() if not any(row["covers"](host) for row in registries)}
 
 
 def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime) -> int:
@@ -139,15 +153,6 @@ def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], sin
 
 def _theirs(row: Registry, by_host: dict[str, Any]) -> list[Any]:
     return [value for host, value in by_host.items() if row.covers(host)]
-
-
-def _days_until(at: datetime | None, now: datetime) -> int | None:
-    return None if at is None else int((at - now).total_seconds() // 86_400)
-
-
-def _failure(name: str, jobs: int, ended_since: dict[str, str]) -> dict[str, Any]:
-    link = links.jobs(status__exact="failed", error_class__exact=name, **ended_since)
-    return {"name": dict(ErrorClass.choices).get(name, name), "jobs": jobs, "link": link, "advice": advice_for(name)}
 
 
 def banner() -> str:
@@ -195,10 +200,12 @@ def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:
 
 
 def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, str]:
+    has_few = max(sum(value is not None for value in data) for _, data, _ in lines) <= FEW_POINTS
     sets = [
         {
             "label": name,
             "data": data,
+            **(SHOWN_POINTS if has_few else {}),
             "borderColor": colour,
             "backgroundColor": colour,
             "displayYAxis": True,

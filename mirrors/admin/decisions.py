@@ -14,22 +14,27 @@ from mirrors.admin.columns import moment
 from mirrors.admin.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
-from mirrors.selectors.statistics import MIRRORED, NOT_COUNTED
+from mirrors.selectors.statistics import OF_ADMITTED
+
+CHOICES = {
+    "admitted": ("Images that coverage counts", "counted"),
+    "mirrored": ("Of these: run from the mirror", "mirrored"),
+    "first-seen": ("First seen: the first pod of an image", "first_seen"),
+    "excluded": ("Excluded by a filter or an opt-out", "excluded"),
+}
 
 
 class CoverageFilter(DropdownFilter):
-    """The images that the dashboard's coverage counts."""
+    """The images that each number of the dashboard counts."""
 
     title = parameter_name = "coverage"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("admitted", "Admitted images that are to be mirrored"), ("mirrored", "Of these: run from the mirror")]
+        return [(key, words) for key, (words, _) in CHOICES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DecisionCount]) -> QuerySet[DecisionCount]:
-        if self.value() not in ("admitted", "mirrored"):
-            return queryset
-        counted = queryset.exclude(reason__in=NOT_COUNTED)
-        return counted.filter(MIRRORED) if self.value() == "mirrored" else counted
+        found = CHOICES.get(self.value() or "")
+        return queryset.filter(OF_ADMITTED[found[1]]) if found else queryset
 
 
 @admin.register(DecisionCount)
@@ -39,6 +44,8 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     list_filter = [CoverageFilter, RecentDecisions, RecentReasons, RecentFilters, ("hour", TimeRangeFilter)]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
+
+    sortable_by = ("at",)
 
     at = moment("hour", "hour")
 

@@ -34,6 +34,7 @@ RESUME: Final = Act(
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     list_display = ["host", "operation", "paused", "remaining", "updated"]
+    sortable_by = None  # few rows
     empty_words = "Appear after a registry limits requests or reports remaining pulls."
     search_fields = ["host"]
     ordering = ["host", "operation"]

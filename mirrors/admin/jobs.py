@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 
@@ -24,7 +26,7 @@ from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.selectors.advice import next_step
 from mirrors.selectors.job_progress import copy_progress
-from mirrors.templatetags.humanise import size
+from mirrors.templatetags.humanise import size, span, when
 
 MOST_HOSTS: Final = 20
 """Host names of one registry in the URL of a list."""
@@ -76,7 +78,19 @@ ACTS = {
 
 @admin.register(MirrorJob)
 class MirrorJobAdmin(DetailAdmin[MirrorJob]):
-    list_display = ["id", "image", "status_label", "priority", "attempts", "reason", "created", "finished"]
+    list_display = [
+        "id",
+        "image",
+        "status_label",
+        "reason",
+        "attempts",
+        "created",
+        "next_attempt",
+        "finished",
+        "duration",
+        "priority",
+    ]
+    sortable_by = ("id", "created", "finished")
     empty_words = "Appear after a copy is requested: create a pod, or run manage.py mirror nginx:1.27."
     list_filter = [
         "status",
@@ -107,8 +121,24 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def reason(self, job: MirrorJob) -> str:
         return job.get_error_class_display() if job.error_class else "–"
 
+    @admin.display(description="next attempt")
+    def next_attempt(self, job: MirrorJob) -> str:
+        """When a queued job may start; workers that are busy start it later."""
+        if job.status != JobStatus.PENDING:
+            return "–"
+        return when(job.available_at) if job.available_at > timezone.now() else "now"
+
+    @admin.display(description="duration")
+    def duration(self, job: MirrorJob) -> str:
+        """From the start of the first attempt, with the waits between attempts."""
+        started_at: datetime | None = getattr(job, "started_at", None)
+        if started_at is None or job.status == JobStatus.PENDING:
+            return "–"
+        return span(max(0.0, ((job.finished_at or timezone.now()) - started_at).total_seconds()))
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[MirrorJob]:
-        return super().get_queryset(request).select_related("mapping")
+        first = MirrorAttempt.objects.filter(job=OuterRef("pk")).order_by("number").values("started_at")[:1]
+        return super().get_queryset(request).select_related("mapping").annotate(started_at=Subquery(first))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         retry_all = retry_all_query(request.GET) if self.has_operate_permission(request) else ""

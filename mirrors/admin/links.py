@@ -12,6 +12,10 @@ from mirrors.models import Registry
 from mirrors.models.mirror_job import known_host
 
 
+def mappings(**query: str) -> str:
+    return _list("imagemapping", query)
+
+
 def jobs(**query: str) -> str:
     return _list("mirrorjob", query)
 
@@ -21,8 +25,8 @@ def attempts(**query: str) -> str:
 
 
 def decisions(since: datetime, **query: str) -> str:
-    """``coverage``: "admitted" are those on images that somebody wants mirrored, "mirrored" those of them that run from
-    the mirror. ``filter``: those of one filter."""
+    """``coverage`` selects the images that a number of the dashboard counts, see ``CoverageFilter``; ``filter`` those
+    of one filter."""
     return _list("decisioncount", query | from_on("hour", since))
 
 

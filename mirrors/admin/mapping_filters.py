@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,18 +13,14 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
+from mirrors.selectors.image_states import STATES
+from mirrors.selectors.search import search
 
 Rows = QuerySet[ImageMapping]
-_OPEN = Q(paused=False, obstacle="")
-STATES: dict[str, tuple[str, Q]] = {
-    "mirrored": ("Mirrored", _OPEN & Q(existence="present")),
-    "copying": ("Copying", _OPEN & ~Q(existence="present") & Q(last_job__status="running")),
-    "queued": ("Queued", _OPEN & ~Q(existence="present") & Q(last_job__status="pending")),
-    "failed": ("Failed", _OPEN & ~Q(existence="present") & Q(last_job__status="failed")),
-    "absent": ("Absent", Q(existence="absent")),
-    "paused": ("Paused", Q(paused=True)),
-    "obstacle": ("Blocked: tampered or immutable", ~Q(obstacle="")),
-}
+REASONS = (*Obstacle.choices, *ErrorClass.choices)
+SHORTEST = 3
+"""Characters that are searched for in reasons: fewer begin too many of them."""
+
 PRIVATE = "private"
 AGES = {
     "day": ("In the last 24 hours", timedelta(days=1), True),
@@ -32,6 +29,33 @@ AGES = {
     "not-month": ("Not in the last 30 days", timedelta(days=30), False),
     "not-quarter": ("Not in the last 90 days", timedelta(days=90), False),
 }
+
+
+def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
+    """Images that have one of the obstacles, or whose last copy failed with one of the errors."""
+    errors = [reason for reason in reasons if reason not in Obstacle.values]
+    failed = Q(last_job__status="failed", last_job__error_class__in=errors)
+    return rows.filter(failed) if len(errors) == len(reasons) else rows.filter(failed | Q(obstacle__in=reasons))
+
+
+def search_mappings(rows: Rows, words: Sequence[str], fields: Sequence[str]) -> Rows:
+    """Images whose names have all the words, and those whose reason the words are the beginning of."""
+    found = search(rows, words, fields)
+    phrase = _plain(" ".join(words))
+    reasons = [value for value, label in REASONS if value and _begins(phrase, value, str(label))]
+    if len(phrase) < SHORTEST or not reasons:
+        return found
+    # One condition over two tables has no index; each of two queries has one.
+    keys = found.order_by().values("pk").union(with_reasons(rows, reasons).order_by().values("pk"))
+    return rows.filter(pk__in=keys)
+
+
+def _begins(phrase: str, *texts: str) -> bool:
+    return any(_plain(text).startswith(phrase) for text in texts)
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("-", " ")
 
 
 class StateFilter(DropdownFilter):
@@ -53,13 +77,11 @@ class ReasonFilter(DropdownFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, str(words)) for key, words in (*Obstacle.choices, *ErrorClass.choices) if key]
+        return [(key, str(words)) for key, words in REASONS if key]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         reason = self.value()
-        if reason in Obstacle.values:
-            return queryset.filter(obstacle=reason)
-        return queryset.filter(last_job__status="failed", last_job__error_class=reason) if reason else queryset
+        return with_reasons(queryset, [reason]) if reason else queryset
 
 
 class SeenFilter(DropdownFilter):

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -15,7 +16,7 @@ from unfold.decorators import display
 from mirrors import selectors, services
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered
-from mirrors.admin.columns import STATE_COLOURS, moment, state_of
+from mirrors.admin.columns import STATE_COLOURS, moment, reason_of, state_of
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.list_rendering import label
 from mirrors.admin.mapping_filters import (
@@ -26,11 +27,13 @@ from mirrors.admin.mapping_filters import (
     SourceFilter,
     StateFilter,
     TargetFilter,
+    search_mappings,
 )
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.selectors.advice import next_step
+from mirrors.selectors.search import words_of
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
 
@@ -109,12 +112,13 @@ ACTS = {
 
 @admin.register(ImageMapping)
 class ImageMappingAdmin(DetailAdmin[ImageMapping]):
-    list_display = ["image", "state", "shown_size", "access", "verified", "last_seen"]
+    list_display = ["image", "state", "reason", "shown_size", "access", "verified", "last_seen"]
+    sortable_by = ("image", "shown_size", "last_seen")
     empty_words = "Appear after a pod is admitted: create a pod, or run manage.py mirror nginx:1.27."
     list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, AccessFilter]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
-    search_help_text = "Search by any part of the image reference"
+    search_help_text = "Search by image or reason"
     ordering = ["-id"]
     actions = ["mirror", "verify", "pause", "resume", "forget"]
     detail_template = "admin/mirrors/mapping.html"
@@ -131,9 +135,18 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         state = state_of(row)
         return label(state, STATE_COLOURS.get(state, ""))
 
-    @admin.display(description="size", ordering="size_bytes")
+    @admin.display(description="reason")
+    def reason(self, row: ImageMapping) -> str:
+        return reason_of(row) or "–"
+
+    @admin.display(description="size", ordering=Coalesce("size_bytes", -1).desc())
     def shown_size(self, row: ImageMapping) -> str:
         return size(row.size_bytes)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ImageMapping], term: str
+    ) -> tuple[QuerySet[ImageMapping], bool]:
+        return search_mappings(queryset, words_of(term), self.search_fields), False
 
     def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
         uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])

@@ -38,6 +38,7 @@ class ReportsFilter(DropdownFilter):
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["role", "name", "state", "target", "notes", "started", "seen"]
+    sortable_by = None  # few rows
     empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
     list_filter = [ReportsFilter, "role"]
     search_fields = ["name"]

@@ -10,7 +10,11 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RangeDateTimeFilter
+
+from mirrors.templatetags.humanise import when
 
 _TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
 
@@ -28,6 +32,14 @@ class TimeRangeFilter(RangeDateTimeFilter):
         if since is not None:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": since})
         return queryset.filter(**{f"{self.parameter_name}__lte": until}) if until is not None else queryset
+
+    def words(self) -> SafeString:
+        """The range in words; empty for an invalid one."""
+        try:
+            ends = [("from", self._moment("from", "00:00:00")), ("to", self._moment("to", "23:59:59"))]
+        except ValueError:
+            return SafeString("")
+        return format_html_join(" ", "{} {}", [(name, when(at)) for name, at in ends if at is not None])
 
     def _moment(self, end: str, default: str) -> datetime | None:
         given = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") for part in (0, 1))

@@ -45,14 +45,19 @@ class DecisionCount(models.Model):
     filter = models.CharField(
         max_length=200, blank=True, default="", db_default="", help_text="The filter that matched."
     )
+    first_seen = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether the image had no mapping yet: its first pod requested the copy.",
+    )
     images = models.BigIntegerField(default=0)
 
     class Meta:
         verbose_name = "decision"
         constraints = [
             models.UniqueConstraint(
-                fields=["hour", "namespace", "source_host", "decision", "reason", "filter"],
-                name="decision_count_by_filter_unique",
+                fields=["hour", "namespace", "source_host", "decision", "reason", "filter", "first_seen"],
+                name="decision_count_seen_unique",
             ),
         ]
 

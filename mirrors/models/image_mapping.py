@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Now
 
 from mirrors.models.registry import Registry
 
@@ -103,6 +103,18 @@ class ImageMapping(models.Model):
             models.Index(fields=["changed_at", "id"], name="mapping_changed"),
             models.Index(fields=["last_seen_at", "id"], name="mapping_last_seen"),
             models.Index(fields=["id"], condition=~Q(existence="present"), name="mapping_not_present"),
+            models.Index(fields=["source"], name="mapping_by_source"),
+            # The unknown sizes after the smallest.
+            models.Index(Coalesce("size_bytes", -1).desc(), F("id").desc(), name="mapping_by_size"),
+            # The dashboard counts images by state from these indexes alone.
+            models.Index(fields=["existence", "paused", "obstacle"], name="mapping_states"),
+            models.Index(fields=["id"], condition=Q(paused=True), name="mapping_paused"),
+            models.Index(fields=["id"], condition=~Q(obstacle=""), name="mapping_blocked"),
+            models.Index(
+                fields=["last_job"],
+                condition=Q(paused=False, obstacle="") & ~Q(existence="present"),
+                name="mapping_not_mirrored",
+            ),
             # Without it each job that is deleted costs the database a look at all mappings.
             models.Index(fields=["last_job"], condition=Q(last_job__isnull=False), name="mapping_of_last_job"),
         ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from mirrors.models import (
     Revision,
     TargetRepository,
 )
+from mirrors.selectors import image_states
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
 SEEN_WITHIN: Final = {"webhook": timedelta(seconds=120), "worker": timedelta(seconds=180)}
@@ -30,11 +32,13 @@ MOST_HOSTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
-    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some."""
+    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some, and
+    the number of images by state."""
 
     is_mapped: bool = False
     differing: int = 0
     forgotten: int = 0
+    images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
 
 
 def small_facts() -> SmallFacts:
@@ -42,13 +46,19 @@ def small_facts() -> SmallFacts:
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
     # Asked of a table that has a row as soon as anything is configured: the answers are beside it.
+    images, began = image_states.kept.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
-    ).values("is_mapped", "differing", "forgotten")
-    found = row.first()
-    return SmallFacts(**found) if found else SmallFacts()
+        **(image_states.counts() if images is None else {}),
+    ).values("is_mapped", "differing", "forgotten", *(image_states.COUNTED if images is None else ()))
+    if (found := row.first()) is None:
+        return SmallFacts()
+    if images is None:
+        images = {state: found.pop(state) for state in image_states.COUNTED}
+        image_states.kept.put(images, seconds=time.monotonic() - began)
+    return SmallFacts(**found, images=images)
 
 
 def hosts(now: datetime) -> dict[str, Any]:

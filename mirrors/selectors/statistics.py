@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDay, TruncHour
@@ -36,15 +36,41 @@ NOT_COUNTED = (
 )
 """Reasons of images that nobody wants mirrored; coverage is the share of the others."""
 
+EXCLUDED = ("filtered", "opted-out")
+"""Reasons of images that a filter or an annotation excludes."""
+
 MIRRORED = Q(decision="swap") | Q(reason="already-at-target")
+_COUNTED = ~Q(reason__in=NOT_COUNTED) & Q(first_seen=False)
+OF_ADMITTED = {
+    "counted": _COUNTED,
+    "mirrored": _COUNTED & MIRRORED,
+    "first_seen": Q(first_seen=True),
+    "excluded": Q(reason__in=EXCLUDED),
+}
+"""Which decisions each of these numbers counts. An image's first pod finds nothing to run from: it is counted apart."""
+
 BY_HOUR = 48
 """Hours up to which a series has a point an hour; longer ones have one a day."""
 
 COVERAGE_HOURS: Final = (24, 168)
 """Of these coverage is shown for any range, each beside the time before it."""
 
-Admitted = tuple[int, int]
-"""Images admitted that somebody wants mirrored, and how many of them run from the mirror."""
+
+class Admitted(NamedTuple):
+    """Images of admitted pods: those that coverage counts, those of them that run from the mirror, and apart from them
+    images in their first pod and excluded images."""
+
+    counted: int = 0
+    mirrored: int = 0
+    first_seen: int = 0
+    excluded: int = 0
+
+    def plus(self, other: Admitted) -> Admitted:
+        return Admitted(*(one + more for one, more in zip(self, other, strict=True)))
+
+    @property
+    def coverage(self) -> float | None:
+        return self.mirrored / self.counted if self.counted else None
 
 
 Ended = dict[tuple[datetime, str, str, str], int]
@@ -91,8 +117,11 @@ class Overview:
 
     def admitted(self, since: datetime, until: datetime | None = None) -> Admitted:
         """Within the hours that begin in this time."""
-        counted = [sums for hour, sums in self._admitted.items() if hour >= since and (until is None or hour < until)]
-        return sum(all_ for all_, _ in counted), sum(ours for _, ours in counted)
+        found = Admitted()
+        for hour, sums in self._admitted.items():
+            if hour >= since and (until is None or hour < until):
+                found = found.plus(sums)
+        return found
 
     def ended(self, status: str) -> dict[str, int]:
         """Jobs that ended so, by error class."""
@@ -117,19 +146,18 @@ class Overview:
     def series(self) -> list[Point]:
         """Over time, the oldest point first."""
         is_hourly = self.hours <= BY_HOUR
-        sums: dict[datetime, list[int]] = {}
+        sums: dict[datetime, Admitted] = {}
         for hour, counted in self._admitted.items():
             if hour >= self.since:
                 at = hour if is_hourly else hour.replace(hour=0)
-                all_, ours = sums.setdefault(at, [0, 0])
-                sums[at] = [all_ + counted[0], ours + counted[1]]
+                sums[at] = sums.get(at, Admitted()).plus(counted)
         jobs: Counter[tuple[datetime, str]] = Counter()
         for (at, status, _, _), count in self._ended.items():
             jobs[at, status] += count
         return [
             Point(
                 at=at,
-                coverage=sums[at][1] / sums[at][0] if at in sums and sums[at][0] else None,
+                coverage=sums[at].coverage if at in sums else None,
                 succeeded=jobs[at, JobStatus.SUCCEEDED],
                 failed=jobs[at, JobStatus.FAILED],
                 bytes_copied=self._copied.get(at, 0),
@@ -152,9 +180,9 @@ class Overview:
 
 
 def _read_admitted(since: datetime, is_hourly: bool) -> dict[datetime, Admitted]:
-    counted = DecisionCount.objects.filter(hour__gte=since).exclude(reason__in=NOT_COUNTED).order_by()
-    sums = counted.values_list("hour").annotate(n=Sum("images"), ours=Sum("images", filter=MIRRORED))
-    return {hour: (n or 0, ours or 0) for hour, n, ours in sums}
+    rows = DecisionCount.objects.filter(hour__gte=since).order_by().values_list("hour")
+    sums = {name: Sum("images", filter=condition) for name, condition in OF_ADMITTED.items()}
+    return {hour: Admitted(*(images or 0 for images in found)) for hour, *found in rows.annotate(**sums)}
 
 
 def _read_ended(since: datetime, is_hourly: bool) -> Ended:
@@ -184,14 +212,16 @@ def _trunc(is_hourly: bool) -> TruncHour | TruncDay:
 
 def numbers(overview: Overview) -> dict[str, Any]:
     """All numbers of dashboard and API, but for the series."""
-    admitted, from_mirror = overview.admitted(overview.since)
+    admitted = overview.admitted(overview.since)
     queue = selectors.queue()
     processes = current_state.running_processes(overview.now)
     return {
         "hours": overview.hours,
-        "images_admitted": admitted,
-        "images_from_mirror": from_mirror,
-        "coverage": from_mirror / admitted if admitted else None,
+        "images_admitted": admitted.counted,
+        "images_from_mirror": admitted.mirrored,
+        "images_first_seen": admitted.first_seen,
+        "images_excluded": admitted.excluded,
+        "coverage": admitted.coverage,
         "coverages": [_coverage(overview, hours) for hours in COVERAGE_HOURS],
         "jobs": {"pending": sum(line.waiting for line in queue), "running": sum(line.running for line in queue)},
         "queue": [
@@ -216,10 +246,8 @@ def numbers(overview: Overview) -> dict[str, Any]:
 def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
     """Of the last hours, and of as many before them."""
     since = overview.begin_of(hours)
-    shares = []
-    for admitted, ours in (overview.admitted(since), overview.admitted(since - timedelta(hours=hours), since)):
-        shares.append(ours / admitted if admitted else None)
-    return {"hours": hours, "coverage": shares[0], "before": shares[1]}
+    before = overview.admitted(since - timedelta(hours=hours), since)
+    return {"hours": hours, "coverage": overview.admitted(since).coverage, "before": before.coverage}
 
 
 def _times(since: datetime, now: datetime, *, is_hourly: bool) -> Iterable[datetime]:

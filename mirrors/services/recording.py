@@ -38,6 +38,7 @@ class DecisionKey(NamedTuple):
     decision: str
     reason: str
     filter: str = ""
+    first_seen: bool = False
 
     @staticmethod
     def this_hour() -> datetime:

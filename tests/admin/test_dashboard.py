@@ -22,11 +22,14 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from mirrors.models import (
     DecisionCount,
     HostBudget,
+    ImageMapping,
     Instance,
+    JobProgress,
     JobStatus,
     MirrorAttempt,
     MirrorJob,
     Registry,
+    RegistryCheck,
     RegistryRole,
 )
 from mirrors.selectors.statistics import Overview, numbers
@@ -72,7 +75,15 @@ def rows_of(client: Client, link: str) -> int:
 def test_each_number_is_what_the_rows_say_and_what_its_list_has(admin_client: Client, busy: None) -> None:
     shown = cards(admin_client.get(LIVE).content.decode())
     assert shown["Coverage"][0] == "75.0 %"
-    expected = {"Succeeded jobs": 4, "Failed jobs": 3, "Queued": 3, "Running": 0}
+    expected = {
+        "Succeeded jobs": 4,
+        "Failed jobs": 3,
+        "Failed": 4,
+        "Queued": 3,
+        "Copying": 0,
+        "Mirrored": 0,
+        "Paused": 0,
+    }
     for title, number in expected.items():
         assert shown[title][0] == str(number), title
         assert rows_of(admin_client, shown[title][1]) == number, title
@@ -129,19 +140,88 @@ def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: C
     for link, images in ((ran, 6), (all_, 8)):
         assert f"<strong>{images}</strong> images" in admin_client.get(unescape(link)).content.decode()
     lines = re.findall(r'<a class="swapper-line" href="([^"]+)"><span>([^:]+): ([\d.]+) %', page)
-    assert [(name, share) for _, name, share in lines] == [("24 hours", "75.0"), ("7 days", "60.0")]
-    for (link, *_), images in zip(lines, (8, 10), strict=True):
-        assert f"<strong>{images}</strong> images" in admin_client.get(unescape(link)).content.decode()
+    assert [(name, share) for _, name, share in lines] == [("7 days", "60.0")], "the range itself is above"
+    assert "<strong>10</strong> images" in admin_client.get(unescape(lines[0][0])).content.decode()
 
 
 def test_a_host_leads_to_what_is_known_of_it_alone(admin_client: Client, busy: None) -> None:
     HostBudget.objects.create(host="mirror.docker.io", remaining=9)
     page = admin_client.get(LIVE).content.decode()
-    links = dict(re.findall(r'<li><a href="([^"]+)">([^<]+?)(?:</a>)? <span>(?:rate limited|\d+ pulls)', page))
+    links = dict(re.findall(r'<a href="([^"]+)">([^<]+?)(?:</a>)? <span>(?:rate limited|\d+ pulls)', page))
     assert sorted(links.values()) == ["docker.io", "mirror.docker.io"]
     for link, host in links.items():
         shown = admin_client.get(unescape(link)).content.decode()
         assert re.findall(r"field-host[^>]*>(?:<a[^>]*>)?([^<]+)", shown) == [host]
+
+
+def test_an_image_s_first_pod_does_not_lower_the_coverage(admin_client: Client, busy: None) -> None:
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    kept = {"namespace": "a", "source_host": "b", "decision": "keep"}
+    DecisionCount.objects.create(hour=hour, **kept, reason="absent", images=40, first_seen=True)
+    DecisionCount.objects.create(hour=hour, **kept, reason="opted-out", images=7)
+    shown = cards(admin_client.get(LIVE).content.decode())
+    assert shown["Coverage"][0] == "75.0 %"
+    assert (shown["First seen"][0], shown["Excluded"][0]) == ("40", "97")
+    for title in ("First seen", "Excluded"):
+        number, link = shown[title]
+        assert f"<strong>{number}</strong> images" in admin_client.get(link).content.decode()
+
+
+def test_images_now_are_counted_as_their_lists_filter_them(admin_client: Client, busy: None) -> None:
+    mapped = list(ImageMapping.objects.order_by("pk"))
+    ImageMapping.objects.filter(pk__in=[row.pk for row in mapped[:4]]).update(existence="present")
+    ImageMapping.objects.filter(pk__in=[row.pk for row in mapped[2:6]]).update(paused=True)
+    ImageMapping.objects.filter(pk=mapped[6].pk).update(obstacle="tampered")
+    shown = cards(admin_client.get(LIVE).content.decode())
+    numbers_shown = {title: int(shown[title][0]) for title in ("Mirrored", "Failed", "Queued", "Paused")}
+    assert numbers_shown == {"Mirrored": 2, "Failed": 1, "Queued": 3, "Paused": 4}
+    for title, number in numbers_shown.items():
+        assert rows_of(admin_client, shown[title][1]) == number, title
+
+
+def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None:
+    mapping = ImageMapping.objects.earliest("pk")
+    ImageMapping.objects.filter(pk=mapping.pk).update(obstacle="tampered")
+    registry = Registry.objects.create(name="mine", endpoint="mine.example")
+    RegistryCheck.objects.create(registry=registry, status="failed")
+    actions = {}
+    for role in ("viewer", "operator"):
+        user = User.objects.create_user(role)
+        user.groups.add(Group.objects.get(name=role))
+        client.force_login(user)
+        part = client.get(LIVE).content.decode().partition("swapper-attention")[2].partition("</ul>")[0]
+        found = re.findall(r'<a class="swapper-button" href="([^"]+)"><span[^>]+>([^<]+): </span>([^<]+)</a>', part)
+        actions[role] = {title: (action, unescape(link)) for link, title, action in found}
+        assert "no worker is running" in part
+    expected = {
+        "No worker": "Processes",
+        "Denied": "Retry …",
+        "TLS": "Retry …",
+        "Blocked images": "Review",
+        "Test of mine failed": "Show the test",
+        "docker.io": "Resume …",
+    }
+    assert {title: action for title, (action, _) in actions["operator"].items()} == expected
+    assert "Denied" not in actions["viewer"], "who may not act is not offered to"
+    for title, (_, link) in actions["operator"].items():
+        assert client.get(link).status_code == 200, title
+
+
+def test_a_copy_of_unknown_size_has_no_bar(admin_client: Client, busy: None) -> None:
+    job = MirrorJob.objects.filter(status=JobStatus.PENDING)[0]
+    lease = {"lease_token": uuid.uuid4(), "lease_expires_at": timezone.now() + timedelta(minutes=1)}
+    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.RUNNING, **lease)
+    JobProgress.objects.create(job=job)
+    page = admin_client.get(LIVE).content.decode()
+    assert "size not known yet" in page and "<progress" not in page
+    JobProgress.objects.update(bytes_total=100, bytes_copied=50)
+    assert '<progress value="50"' in admin_client.get(LIVE).content.decode()
+
+
+def test_few_values_of_a_chart_are_dots(admin_client: Client, busy: None) -> None:
+    page = admin_client.get(LIVE).content.decode()
+    value = json.loads(unescape(re.findall(r'data-chart="coverage" data-value="([^"]+)"', page)[0]))
+    assert [(each["pointStyle"], each["spanGaps"]) for each in value["datasets"]] == [("circle", True)]
 
 
 def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) -> None:
@@ -183,7 +263,7 @@ def test_the_charts_are_refreshed_with_the_numbers(admin_client: Client, busy: N
 
 def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: None) -> None:
     page = admin_client.get(LIVE).content.decode()
-    found = re.findall(r'<li><a href="([^"]+)" title="[^"]+">(Denied|TLS) <span>(\d+)</span></a>', page)
+    found = re.findall(r'<a href="([^"]+)">(Denied|TLS) <span>(\d+)</span></a>\s*<p>[^<]+</p>', page)
     assert [(name, number) for _, name, number in found] == [("Denied", "2"), ("TLS", "1")]
     for link, _, number in found:
         assert rows_of(admin_client, unescape(link)) == int(number)

@@ -124,6 +124,15 @@ def test_a_page_asks_for_its_role(
 
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+@pytest.mark.parametrize("label", ["mirrors.mirrorjob", "auditlog.logentry"])
+def test_who_sees_a_list_can_export_it(label: str, role: Role, client_of: Callable[[Role], Client]) -> None:
+    status = client_of(role).get(reverse(f"admin:{label.replace('.', '_')}_export")).status_code
+    needed = TABLE[label][0]
+    allowed = 200 if needed is not None and role >= needed else 403
+    assert status == (302 if role is Role.NOBODY else allowed)
+
+
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
     url = reverse(name if name in ("dashboard-live", "explain") else f"admin:{name}")
@@ -150,7 +159,7 @@ def test_no_page_is_forgotten() -> None:
     models = {model._meta.label_lower for model in admin.site._registry}
     assert models == set(TABLE)
     known = {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in PAGES}
-    known |= {f"{label.replace('.', '_')}_history" for label in TABLE}
+    known |= {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in ("history", "export")}
     found = set(_names(get_resolver().url_patterns))
     assert found - known - OF_A_ROW - FOR_ALL - set(OTHERS) - set(OF_ROWS) - OF_THE_TRY_IT_PAGE == set(), (
         "give each a row in the tables above"

@@ -16,7 +16,7 @@ from tests.support.postgres import require_postgres, running_server
 pytestmark = pytest.mark.timeout(600)
 
 PASSWORD = "p@ss:w/rd#%41?&"
-"""Whatever a password has in it, it is no part of an address."""
+"""Characters that mean something in an address, which the password must never become a part of."""
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,44 @@ def test_imports_go_one_way() -> None:
     assert sorted(wrong) == []
 
 
+def patched(source: str) -> list[str]:
+    """What is imported from Django or unfold and gets an attribute assigned or set by name."""
+    tree = ast.parse(source)
+    foreign = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+        if (getattr(node, "module", None) or alias.name).partition(".")[0] in ("django", "unfold")
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            found.append(node.value)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr"):
+            found.append(node.args[0])
+    # What a call returns is an object that its package lets others change.
+    named = [ast.unparse(node) for node in found if not any(isinstance(part, ast.Call) for part in ast.walk(node))]
+    return [name for name in named if name.partition(".")[0] in foreign]
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("from unfold.templatetags import unfold_list\nunfold_list.result_headers = print", ["unfold_list"]),
+        ("import django.db\nsetattr(django.db, 'connection', None)", ["django.db"]),
+        ("from mirrors import services\nservices.x = 1", []),
+        ("import os\nclass A:\n    def f(self): self.os = os.environ", []),
+    ],
+)
+def test_a_patch_is_found(source: str, names: list[str]) -> None:
+    assert patched(source) == names
+
+
+def test_django_and_unfold_are_not_patched() -> None:
+    assert [(name, found) for name, path in modules() for found in patched(path.read_text())] == []
+
+
 @pytest.mark.parametrize(
     ("files", "forbidden"),
     [

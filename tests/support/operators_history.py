@@ -67,6 +67,7 @@ def _decisions(noise: random.Random, now: datetime) -> None:
                     decision=decision,
                     reason=reason,
                     filter=FILTERS[0][0] if reason == "filtered" else "",
+                    first_seen=reason == "absent" and hour.hour % 2 == 0,
                     images=max(1, round(weight * busy * noise.uniform(0.08, 0.12))),
                 )
             )

@@ -97,6 +97,17 @@ def test_the_next_pod_runs_from_the_mirror(system: Webhook, source: MemoryRegist
     assert target.storage.manifest(repository, "1.0") == source.storage.manifest("team/app-1", "1.0")
 
 
+def test_an_image_s_first_pod_is_counted_apart(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
+    for policy, expected in (("delayed", True), ("none", False)):
+        set_policies(system, target, imageCopyPolicy=policy, imageCopyDeadline="5700ms")
+        namespace = f"first-{policy}"
+        answer = system.admit(pod_of(f"{source.host}/team/first-{policy}:1.0"), namespace=namespace)
+        assert system.reasons(answer) == ["absent"]
+        counted = f"SELECT first_seen FROM mirrors_decisioncount WHERE namespace = '{namespace}'"  # noqa: S608
+        wait_until(lambda sql=counted: query(system.database_url, sql), timeout=40, what="the counts")  # type: ignore[misc]
+        assert query(system.database_url, counted) == [(expected,)]
+
+
 @pytest.mark.parametrize(("policy", "number"), [("immediate", 2), ("force", 3)])
 def test_a_pod_waits_for_its_copy(
     system: Webhook, source: MemoryRegistry, target: MemoryRegistry, policy: str, number: int

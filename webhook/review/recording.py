@@ -22,15 +22,16 @@ class Notes:
         self._pending = pending
         self._sampler = Sampler()
 
-    def take(self, request: AdmissionRequest, decisions: Sequence[Decision], unlisted: int) -> None:
-        """Note a review's decisions, and how many images it has not even listed."""
+    def take(self, request: AdmissionRequest, decisions: Sequence[Decision], unlisted: int, *, is_copied: bool) -> None:
+        """Note a review's decisions, how many images it has not even listed, and whether new images are copied."""
         hour, namespace = DecisionKey.this_hour(), namespace_of(request)
         workload = workload_of(request.obj)
         counts: Counter[DecisionKey] = Counter()
         uses: set[UseKey] = set()
         for d in decisions:
-            host = d.source.registry if d.source else ""
-            counts[DecisionKey(hour, namespace, host, "swap" if d.swap else "keep", d.reason.value, d.filter)] += 1
+            first_seen = is_copied and _is_first_seen(d)
+            host, verdict = d.source.registry if d.source else "", "swap" if d.swap else "keep"
+            counts[DecisionKey(hour, namespace, host, verdict, d.reason.value, d.filter, first_seen)] += 1
             if d.known is not None:
                 # By its source: the mapping may not be there yet, as the request of this very pod makes it.
                 uses.add(UseKey(d.key, namespace, *workload))
@@ -43,3 +44,8 @@ class Notes:
             sample = sample_of(request, workload, decisions)
             if sample is not None:
                 self._pending.sample(sample)
+
+
+def _is_first_seen(d: Decision) -> bool:
+    """Whether this pod is the first with the image: the target answered that it has none, and nobody requested it."""
+    return d.reason is Reason.ABSENT and d.known is not None and d.known.mapping_id is None

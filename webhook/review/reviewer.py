@@ -84,7 +84,7 @@ class Reviewer:
         images = pods.number_of_images(request.obj, request.sub_resource) if len(decisions) > MOST_IMAGES else 0
         unlisted = max(0, images - len(decisions))
         if limits.may_write:
-            self._notes.take(request, decisions, unlisted)
+            self._notes.take(request, decisions, unlisted, is_copied=snapshot.policy.copy_policy != "none")
         denied = kubectl_messages.denial(decisions, snapshot)
         warnings = kubectl_messages.warnings_of(decisions, unlisted)
         return Outcome(decisions, [] if denied else operations, warnings, denied, unlisted)

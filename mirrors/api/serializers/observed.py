@@ -100,7 +100,7 @@ class StatsSerializer(serializers.Serializer[Any]):
 
     hours = serializers.IntegerField(help_text="Length of the time range that ends now.")
     images_admitted = serializers.IntegerField(
-        help_text="Decisions on images, without images excluded by a filter or an opt-out."
+        help_text="Decisions on images; not of excluded images, and not of images in their first pod."
     )
     images_from_mirror = serializers.IntegerField()
     coverage = serializers.FloatField(

@@ -24,3 +24,15 @@ document.addEventListener("htmx:afterSwap", () => {
     chart.update("none");
   }
 });
+// Axes that begin at zero, so that few values are not drawn as large changes, and count jobs in whole numbers.
+window.addEventListener("load", () => {
+  for (const canvas of canvases) {
+    const chart = Chart.getChart(canvas);
+    if (!chart) { continue; }
+    const axis = chart.options.scales.y;
+    axis.beginAtZero = true;
+    if (canvas.dataset.of === "coverage") { axis.suggestedMax = 100; }
+    if (canvas.dataset.of === "jobs") { axis.ticks.precision = 0; }
+    chart.update("none");
+  }
+});

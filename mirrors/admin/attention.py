@@ -1,0 +1,100 @@
+"""What needs the attention of an operator: one list, each entry with its link and its action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from mirrors.admin import links
+from mirrors.models import ErrorClass
+from mirrors.selectors.advice import advice_for
+from mirrors.selectors.statistics import Overview
+
+EXPIRES_SOON_DAYS: Final = 14
+"""Certificates are renewed earlier than that: then something prevents it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """``count`` rows are behind ``link``; ``until`` ends it without anybody."""
+
+    title: str
+    link: str
+    count: int | None = None
+    words: str = ""
+    until: datetime | None = None
+    action: str = ""
+    action_link: str = ""
+
+
+def entries(overview: Overview, found: dict[str, Any], images: Mapping[str, int], tests: Sequence[Any]) -> list[Entry]:
+    """What stops everything first; ``tests`` are the registries as the page shows them."""
+    return [
+        *_processes(overview, found),
+        *_failures(overview, found["failed"]),
+        *_blocked(images),
+        *_registries(tests),
+        *_rate_limits(found["resting_hosts"]),
+        *_repositories(overview),
+    ]
+
+
+def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
+    processes = reverse("admin:mirrors_instance_changelist")
+    if found["jobs"]["pending"] and not found["workers"]:
+        words = "Jobs are queued but no worker is running, so nothing is copied. Start a worker (manage.py worker) or "
+        yield Entry("No worker", processes, words=f"{words}check its log.", action="Processes", action_link=processes)
+    days = days_until(found["certificate_expires_at"], overview.now)
+    if days is not None and days < EXPIRES_SOON_DAYS:
+        words = "The API server calls no webhook whose certificate has expired. Renew it (manage.py webhook_certs)."
+        at = found["certificate_expires_at"]
+        yield Entry("Certificate expires", processes, None, words, at, "Processes", processes)
+
+
+def _failures(overview: Overview, failed: dict[str, int]) -> Iterator[Entry]:
+    """Failed jobs by error, the most frequent first."""
+    ended = links.from_on("finished_at", overview.since)
+    retry = reverse("admin:mirrors_mirrorjob_retry_failed")
+    for name, jobs in sorted(failed.items(), key=lambda item: -item[1]):
+        link = links.jobs(status__exact="failed", error_class__exact=name, **ended)
+        label = dict(ErrorClass.choices).get(name, name)
+        yield Entry(
+            str(label), link, jobs, advice_for(name), None, "Retry …", f"{retry}?{urlencode({'error_class': name})}"
+        )
+
+
+def _blocked(images: Mapping[str, int]) -> Iterator[Entry]:
+    if images["obstacle"]:
+        link = links.mappings(state="obstacle")
+        words = "Pods run these images from their sources. Compare source and target, then copy the image again."
+        yield Entry("Blocked images", link, images["obstacle"], words, None, "Review", link)
+
+
+def _registries(tests: Sequence[Any]) -> Iterator[Entry]:
+    for registry in tests:
+        if registry["test"] == "failed":
+            link = f"{registry['link']}#swapper-test"
+            yield Entry(f"Test of {registry['name']} failed", link, None, "", None, "Show the test", link)
+
+
+def _rate_limits(resting: dict[str, datetime]) -> Iterator[Entry]:
+    for host, until in resting.items():
+        link = f"{reverse('admin:mirrors_hostbudget_changelist')}?{urlencode({'host__exact': host})}"
+        yield Entry(host, link, until=until, action="Resume …", action_link=link)
+
+
+def _repositories(overview: Overview) -> Iterator[Entry]:
+    if overview.small.differing:
+        link = reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1"
+        words = "The settings of these target repositories differ from the configuration. Run manage.py policies."
+        yield Entry("Repository differences", link, overview.small.differing, words, None, "Review", link)
+
+
+def days_until(at: datetime | None, now: datetime) -> int | None:
+    """Whole days."""
+    return None if at is None else int((at - now).total_seconds() // 86_400)

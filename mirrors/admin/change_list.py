@@ -1,0 +1,53 @@
+"""Our lists of rows: Django's ``ChangeList`` with page numbers beside any number of rows, and chips for filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
+
+from mirrors.admin.chips import Chip, chips
+from mirrors.admin.counting import MOST_PAGES, ListPaginator
+from mirrors.admin.csv_export import MOST_ROWS
+
+
+class RowList(ChangeList):
+    """``counted`` are its rows on all pages; ``total`` is the sum of a column, where there is one."""
+
+    paginator: ListPaginator
+    total: int | None = None
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Reads the page first: a page that is not full needs no count. A page after the last one is the last one."""
+        self.paginator = ListPaginator(self.queryset, self.list_per_page)
+        self.page_num = max(1, min(self.page_num, MOST_PAGES))
+        self.result_list = self.paginator.read(self.page_num)
+        if not self.result_list and self.page_num > 1:
+            self.page_num = min(self.page_num, self.paginator.num_pages)
+            self.result_list = self.paginator.read(self.page_num)
+        self.counted = self.paginator.counted
+        # Two equal numbers: unfold then does not offer to show all rows on one page.
+        self.result_count = self.full_result_count = self.counted.rows
+        self.multi_page = self.page_num > 1 or self.paginator.num_pages > 1
+        self.show_full_result_count = self.can_show_all = False
+        self.show_admin_actions = True
+
+    @property
+    def chips(self) -> list[Chip]:
+        return list(chips(self))
+
+    @property
+    def url_without_chips(self) -> str:
+        """The list with its order alone."""
+        return self.get_query_string(remove=[name for name in self.filter_params if name != "o"])
+
+    @property
+    def name_of_rows(self) -> Any:
+        return self.opts.verbose_name if self.counted.rows == 1 else self.opts.verbose_name_plural
+
+    @property
+    def export_words(self) -> str:
+        """The words of the link to the CSV file, which say how much of the list is in it."""
+        is_whole = self.counted.is_exact and self.counted.rows <= MOST_ROWS
+        return "Export CSV" if is_whole else f"Export CSV (first {MOST_ROWS:,})"

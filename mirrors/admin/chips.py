@@ -1,0 +1,61 @@
+"""Chips: what a list is filtered by, each with a link that removes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin.filters import BooleanFieldListFilter
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
+
+YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """``url`` is the list without this filter."""
+
+    title: str
+    words: str
+    url: str
+
+
+def chips(listed: ChangeList) -> Iterator[Chip]:
+    """The search, the filters, and what a link filters by beside these."""
+    if listed.query:
+        yield Chip("search", listed.query, listed.get_query_string({SEARCH_VAR: None}))
+    known: set[str] = set()
+    for spec in listed.filter_specs:
+        names = [name for name in spec.expected_parameters() if name]
+        known.update(names)
+        if any(_value(listed, name) for name in names):
+            yield Chip(str(spec.title), _words(spec, listed, names), _without(listed, names))
+    for name in listed.get_filters_params():
+        if name not in known and (value := _value(listed, name)):
+            yield Chip(_title(name), value, _without(listed, [name]))
+
+
+def _value(listed: ChangeList, name: str) -> str:
+    return ", ".join(str(value) for value in listed.filter_params.get(name, ()) if value)
+
+
+def _without(listed: ChangeList, names: Sequence[str]) -> str:
+    return listed.get_query_string(dict.fromkeys(names))
+
+
+def _words(spec: Any, listed: ChangeList, names: Sequence[str]) -> Any:
+    """The words of the chosen value, as the filter offers it."""
+    if hasattr(spec, "words"):
+        return spec.words() or "no valid time"
+    values = [value for name in names if (value := _value(listed, name))]
+    choices = getattr(spec, "lookup_choices", None) or getattr(getattr(spec, "field", None), "flatchoices", None) or ()
+    named = {str(value): str(words) for value, words in choices}
+    if isinstance(spec, BooleanFieldListFilter):
+        named = YES_NO
+    return ", ".join(named.get(value, value) for value in values)
+
+
+def _title(name: str) -> str:
+    """``error_host__endswith`` as ``error host``."""
+    return name.partition("__")[0].replace("_", " ")

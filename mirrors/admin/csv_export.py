@@ -1,0 +1,93 @@
+"""A list as CSV: the filtered rows in their order, streamed, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from html import unescape
+from typing import Any, Final
+
+from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
+from django.db.models import F
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from django.utils.html import strip_tags
+
+MOST_ROWS: Final = 10_000
+"""Rows of one file: they take a few seconds, and more would hold a thread of the web role for longer."""
+
+READ_AT_ONCE: Final = 500
+"""Rows that are in memory."""
+
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet evaluates text that begins with one of these (OWASP, CSV injection)."""
+
+NOTHING: Final = "–"
+
+
+class _Line:
+    """A file whose only content is the last line."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def exported(listed: ChangeList) -> StreamingHttpResponse:
+    """The rows of all pages, at most ``MOST_ROWS``."""
+    columns = [name for name in listed.list_display if name != "action_checkbox"]
+    name = f"{listed.opts.verbose_name_plural}-{timezone.now():%Y-%m-%d}.csv".replace(" ", "-")
+    return StreamingHttpResponse(
+        _lines(listed, columns),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
+    )
+
+
+def _lines(listed: ChangeList, columns: Sequence[Any]) -> Iterator[str]:
+    writer = csv.writer(_Line())
+    yield writer.writerow([label_for_field(name, listed.model, listed.model_admin) for name in columns])
+    rows: Iterable[models.Model] = listed.queryset[:MOST_ROWS].iterator(chunk_size=READ_AT_ONCE)
+    for row in rows:
+        yield writer.writerow([safe(_text(listed, row, name)) for name in columns])
+
+
+def _text(listed: ChangeList, row: models.Model, name: Any) -> str:
+    """Times in ISO 8601 and sizes in bytes; anything else as the list shows it."""
+    try:
+        field, attr, value = lookup_field(name, row, listed.model_admin)
+    except ObjectDoesNotExist:
+        return ""
+    if field is None:
+        value = _stored(row, attr, value)
+    elif getattr(field, "flatchoices", None):
+        value = dict(field.flatchoices).get(value, value)
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    # A line break of a cell has no tag's place in a file.
+    text = unescape(strip_tags(str(value).replace("<br>", ", "))).strip()
+    return "" if value is None or text == NOTHING else text
+
+
+def _stored(row: models.Model, attr: Any, shown: Any) -> Any:
+    """What the row has behind a time or a size that is shown in words."""
+    order = getattr(attr, "admin_order_field", None)
+    name = order if isinstance(order, str) else _field_of(order)
+    value = getattr(row, name, None) if isinstance(name, str) else None
+    is_size = isinstance(value, int) and isinstance(name, str) and "bytes" in name
+    return value if is_size or isinstance(value, datetime) else shown
+
+
+def _field_of(order: Any) -> Any:
+    """The first field of an expression."""
+    while order is not None and not isinstance(order, F):
+        order = next(iter(order.get_source_expressions()), None)
+    return getattr(order, "name", None)
+
+
+def safe(text: str) -> str:
+    """The text with an apostrophe before what a spreadsheet would evaluate."""
+    return f"'{text}" if text.startswith(FORMULA) else text

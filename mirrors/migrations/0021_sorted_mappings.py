@@ -1,0 +1,42 @@
+from django.db import migrations, models
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from mirrors.models.indexes import AddIndexAside
+
+
+class Migration(migrations.Migration):
+
+    # Built beside the writers.
+    atomic = False
+
+    dependencies = [
+        ('mirrors', '0018_plain_words'),
+    ]
+
+    operations = [
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(fields=['source'], name='mapping_by_source'),
+        ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(Coalesce('size_bytes', -1).desc(), F('id').desc(), name='mapping_by_size'),
+        ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(fields=['existence', 'paused', 'obstacle'], name='mapping_states'),
+        ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(condition=models.Q(('paused', True)), fields=['id'], name='mapping_paused'),
+        ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(condition=models.Q(('obstacle', ''), _negated=True), fields=['id'], name='mapping_blocked'),
+        ),
+        AddIndexAside(
+            model_name='imagemapping',
+            index=models.Index(condition=models.Q(('obstacle', ''), ('paused', False), models.Q(('existence', 'present'), _negated=True)), fields=['last_job'], name='mapping_not_mirrored'),
+        ),
+    ]

@@ -1,0 +1,38 @@
+"""The table of a list's rows, and links to them as a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.template import RequestContext
+from django.urls import NoReverseMatch, reverse
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/mirrors/rows.html", takes_context=True)
+def rows_of(context: RequestContext, listed: Any) -> dict[str, Any]:
+    """Headers and cells, each header computed once."""
+    # Imported here: templates are loaded before the admin's modules.
+    from mirrors.admin.list_rendering import columns, headers
+
+    heads = headers(listed)
+    shown = columns(listed, heads)
+    return {
+        "cl": listed,
+        "result_headers": heads,
+        "num_sorted_fields": sum(bool(head.get("sorted")) for head in heads),
+        "rows": [[show(row) for show in shown] for row in listed.result_list],
+        "has_add_permission": listed.model_admin.has_add_permission(context["request"]),
+    }
+
+
+@register.simple_tag
+def export_url(listed: Any) -> str:
+    """The filtered list as CSV; empty where a list has no export."""
+    try:
+        url = reverse(f"admin:{listed.opts.app_label}_{listed.opts.model_name}_export")
+    except NoReverseMatch:
+        return ""
+    return url + str(listed.get_query_string())
