@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from mirrors.admin.list_rendering import label
-from mirrors.models import ImageMapping, JobStatus, MirrorJob
 from mirrors.templatetags.humanise import size, when
 
 STATUS_COLOURS = {
@@ -71,19 +70,3 @@ def breakable(reference: str) -> SafeString:
 def status(self: Any, row: Any) -> SafeString:
     """A coloured label."""
     return label(row.get_status_display(), STATUS_COLOURS.get(row.status, ""))
-
-
-def state_of(mapping: ImageMapping) -> str:
-    """The state of a mapping, in a word: first whether it is paused or blocked, then whether the target has the image,
-    then the state of its last job."""
-    if mapping.paused:
-        return "paused"
-    if mapping.obstacle:
-        return str(mapping.obstacle)
-    if mapping.existence == "present":
-        return "mirrored"
-    job: MirrorJob | None = mapping.last_job
-    if job is None:
-        return "absent" if mapping.existence == "absent" else "unknown"
-    words = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
-    return words.get(JobStatus(job.status), "absent" if mapping.existence == "absent" else "unknown")

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from mirrors import selectors, services
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered
-from mirrors.admin.columns import STATE_COLOURS, moment, state_of
+from mirrors.admin.columns import STATE_COLOURS, moment
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.list_rendering import label
 from mirrors.admin.mapping_filters import (
@@ -31,6 +31,7 @@ from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.selectors.advice import next_step
+from mirrors.selectors.mapping_states import state_of
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
 
