@@ -39,7 +39,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     def who(self, entry: LogEntry) -> str:
         known: dict[str, str] = entry.additional_data or {}
         if name := known.get("user"):
-            return f"{name} (API token {known['token']})" if "token" in known else name
+            return f"{name}, token {known['token']}" if "token" in known else name
         if entry.remote_addr:
             # A sign-in that upgrades an old password hash, before the user is known.
             return "sign-in"

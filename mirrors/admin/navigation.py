@@ -40,6 +40,7 @@ SECTIONS = (
 )
 
 ACCESS = (
+    ("My API tokens", "mirrors.view_mirrorjob", "admin:accounts_apitoken_own", "vpn_key"),
     ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
     ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
     ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),

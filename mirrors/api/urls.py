@@ -17,6 +17,7 @@ from mirrors.api.views.processes import InstanceViewSet
 from mirrors.api.views.registries import RegistryViewSet
 from mirrors.api.views.repositories import RepositoryViewSet
 from mirrors.api.views.statistics import HealthView, StatsView
+from mirrors.api.views.tokens import TokenViewSet
 from mirrors.api.views.workloads import UseViewSet
 
 router = SimpleRouter()
@@ -30,6 +31,7 @@ router.register("hosts", HostViewSet)
 router.register("actions", ActionViewSet)
 router.register("instances", InstanceViewSet)
 router.register("admissions", AdmissionViewSet)
+router.register("tokens", TokenViewSet, basename="token")
 
 urlpatterns = [
     path("v1/", include(router.urls)),

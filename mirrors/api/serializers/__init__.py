@@ -57,6 +57,7 @@ from mirrors.api.serializers.statistics import (
     RangeSerializer,
     StatsSerializer,
 )
+from mirrors.api.serializers.tokens import CreatedTokenSerializer, NewTokenSerializer, TokenSerializer
 from mirrors.api.serializers.workloads import (
     UseSerializer,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "ChangeSerializer",
     "CheckSerializer",
     "CoverageSerializer",
+    "CreatedTokenSerializer",
     "DecidedImageSerializer",
     "FilterAnswerSerializer",
     "FilterImpactSerializer",
@@ -84,6 +86,7 @@ __all__ = [
     "JobSerializer",
     "MappingDetailSerializer",
     "MappingSerializer",
+    "NewTokenSerializer",
     "OrderSerializer",
     "PointSerializer",
     "PrioritySerializer",
@@ -97,5 +100,6 @@ __all__ = [
     "RetryFailedSerializer",
     "StatsSerializer",
     "StepSerializer",
+    "TokenSerializer",
     "UseSerializer",
 ]

@@ -10,4 +10,4 @@ from mirrors.models import OperatorAction
 class ActionSerializer(serializers.ModelSerializer[OperatorAction]):
     class Meta:
         model = OperatorAction
-        fields = ("id", "actor", "action", "subject", "details", "mapping", "job", "created_at")
+        fields = ("id", "actor", "token", "action", "subject", "details", "mapping", "job", "created_at")
