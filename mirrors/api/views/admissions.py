@@ -10,6 +10,7 @@ from rest_framework.serializers import BaseSerializer
 from mirrors.api import serializers
 from mirrors.api.filtersets.admissions import AdmissionFilter
 from mirrors.models import AdmissionSample
+from mirrors.selectors.admissions import SEARCH_FIELDS
 
 
 class AdmissionViewSet(viewsets.ReadOnlyModelViewSet[AdmissionSample]):
@@ -17,6 +18,7 @@ class AdmissionViewSet(viewsets.ReadOnlyModelViewSet[AdmissionSample]):
 
     queryset = AdmissionSample.objects.all()
     serializer_class = serializers.AdmissionSerializer
+    search_fields = SEARCH_FIELDS
     filterset_class = AdmissionFilter
 
     def get_queryset(self) -> Any:
