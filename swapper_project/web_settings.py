@@ -47,7 +47,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/mirrors/favicon.svg"}],
     "SITE_SYMBOL": "swap_horiz",
     "STYLES": ["/static/mirrors/site.css", "/static/mirrors/pages.css"],
-    "SCRIPTS": [f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live", "copy")],
+    "SCRIPTS": [f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live", "copy", "search")],
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "mirrors.admin.dashboard.context",
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "mirrors.admin.navigation.sections"},

@@ -1,5 +1,6 @@
 """Tokens that users create for themselves, by page and API: never more than their own role, and ended by them."""
 
+# ruff: noqa: F401, F811 (fixtures)
 from __future__ import annotations
 
 import re
@@ -15,7 +16,7 @@ from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.accounts.tokens import MOST_TOKENS
 from mirrors.models import ImageMapping, OperatorAction
-from tests.api.conftest import job, target, user_of  # noqa: F401 (fixtures)
+from tests.api.conftest import job, target, user_of
 
 pytestmark = pytest.mark.django_db
 
@@ -111,7 +112,7 @@ def test_a_user_has_a_limited_number_of_valid_tokens() -> None:
     assert ApiToken.objects.filter(name="x").exists()
 
 
-def test_activity_names_the_token_of_an_action_and_none_of_a_session(job: object) -> None:  # noqa: F811
+def test_activity_names_the_token_of_an_action_and_none_of_a_session(job: object) -> None:
     mapping = ImageMapping.objects.get()
     with_token(Role.OPERATOR).post(f"/api/v1/mappings/{mapping.pk}/pause/")
     assert [row.who for row in OperatorAction.objects.filter(action="pause")] == ["a-operator, token ci"]

@@ -129,7 +129,7 @@ def test_a_page_asks_for_its_role(
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
-    url = reverse(name if name in ("dashboard-live", "explain") else f"admin:{name}")
+    url = reverse(name if name in ("dashboard-live", "explain", "search") else f"admin:{name}")
     given = {"error_class": "denied"} if name.endswith("retry_failed") else {}
     status = client_of(role).get(url, given).status_code
     assert status == (302 if role is Role.NOBODY else 200 if role >= OTHERS[name] else 403)
