@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -119,6 +119,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     ordering = ["-id"]
     actions = ["mirror", "verify", "pause", "resume", "forget"]
     detail_template = "admin/mirrors/mapping.html"
+    live_template = "admin/mirrors/mapping_live.html"
 
     verified = moment("verified_at", "last checked")
     last_seen = moment("last_seen_at", "last requested")
@@ -136,22 +137,31 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     def shown_size(self, row: ImageMapping) -> str:
         return size(row.size_bytes)
 
-    def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
-        uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])
+    def live(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
+        """The state, and the jobs that change it; over while no job is active."""
         jobs = list(MirrorJob.objects.filter(mapping=row).order_by("-id")[: SHOWN + 1])
-        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("namespace")[: SHOWN + 1])
         state = state_of(row)
+        failed = row.last_job if state == "failed" else None
         return {
             "state": state,
             "state_colour": STATE_COLOURS.get(state, ""),
-            "failed": (failed := row.last_job if state == "failed" else None),
+            "failed": failed,
             "advice": next_step(failed) if failed else "",
-            "uses": uses[:SHOWN],
             "jobs": jobs[:SHOWN],
+            "errors": _errors_once(jobs, said=failed.error_message if failed else ""),
+            "more_jobs": len(jobs) > SHOWN,
+            "is_over": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
+            "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
+        }
+
+    def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
+        uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])
+        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("namespace")[: SHOWN + 1])
+        return {
+            "uses": uses[:SHOWN],
             "accesses": accesses[:SHOWN],
             "entry": _entry_of(row) if row.access == Access.CONFIGURED else None,
-            "more": {"uses": len(uses) > SHOWN, "jobs": len(jobs) > SHOWN, "accesses": len(accesses) > SHOWN},
-            "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
+            "more": {"uses": len(uses) > SHOWN, "accesses": len(accesses) > SHOWN},
             "acts": [ACTS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")],
         }
 
@@ -174,6 +184,16 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     @admin.action(description="Forget …", permissions=["operate"])
     def forget(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
         return confirm_or_run(ACTS["forget"], request, rows, self)
+
+
+def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:
+    """Jobs whose error is shown: the newest with each message, and none with the message that is shown above them."""
+    seen, shown = {"", said}, set()
+    for job in jobs:
+        if job.error_message not in seen:
+            shown.add(job.pk)
+        seen.add(job.error_message)
+    return shown
 
 
 def _entry_of(row: ImageMapping) -> SourceEntry | None:

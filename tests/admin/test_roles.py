@@ -61,6 +61,7 @@ OTHERS: dict[str, Role] = {
 }
 # Pages of a row beside its form, by the method that they take.
 OF_ROWS: dict[str, tuple[str, str, Role]] = {
+    "mirrors_imagemapping_live": ("GET", "mirrors.imagemapping", SEE),
     "mirrors_mirrorjob_live": ("GET", "mirrors.mirrorjob", SEE),
     "mirrors_mirrorjob_priority": ("POST", "mirrors.mirrorjob", ACT),
     "mirrors_registry_test": ("POST", "mirrors.registry", ACT),
