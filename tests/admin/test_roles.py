@@ -65,6 +65,7 @@ OF_ROWS: dict[str, tuple[str, str, Role]] = {
     "mirrors_mirrorjob_live": ("GET", "mirrors.mirrorjob", SEE),
     "mirrors_mirrorjob_priority": ("POST", "mirrors.mirrorjob", ACT),
     "mirrors_registry_test": ("POST", "mirrors.registry", ACT),
+    "mirrors_registry_storage": ("GET", "mirrors.registry", SEE),
     "mirrors_registry_test_live": ("GET", "mirrors.registry", SEE),
 }
 FOR_ALL = {"login", "logout"}
