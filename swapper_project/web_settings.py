@@ -62,7 +62,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"TokenRoleEnum": "mirrors.accounts.roles.NAMES"},
+    "ENUM_NAME_OVERRIDES": {
+        "MappingStateEnum": "mirrors.selectors.mapping_states.CHOICES",
+        "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],
+        "TokenRoleEnum": "mirrors.accounts.roles.NAMES",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "mirrors.api.schema.add_problems",

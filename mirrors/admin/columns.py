@@ -44,6 +44,16 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
     return shown
 
 
+def good(field: str, title: str = "") -> Callable[[Any, models.Model], SafeString]:
+    """A column that is green where the field is true: of fields that should be."""
+
+    @admin.display(description=title or field.removeprefix("is_").replace("_", " "), ordering=field)
+    def shown(self: Any, row: models.Model) -> SafeString:
+        return label("yes", "success") if getattr(row, field) else label("no")
+
+    return shown
+
+
 def reading(field: models.Field[Any, Any]) -> str | Callable[[models.Model], Any]:
     """How a read-only page shows a field: its name, or a function that formats its value."""
     shown: Callable[[Any], str] | None = None

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from mirrors import selectors, services
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered
-from mirrors.admin.columns import STATE_COLOURS, moment
+from mirrors.admin.columns import STATE_COLOURS, good, moment
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.list_rendering import label
 from mirrors.admin.mapping_filters import (
@@ -208,7 +208,7 @@ def _entry_of(row: ImageMapping) -> SourceEntry | None:
 
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
-    list_display = ["mapping", "namespace", "granted", "checked"]
+    list_display = ["mapping", "namespace", "is_granted", "checked"]
     empty_words = (
         "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
         "the menu."
@@ -218,6 +218,7 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     search_fields = ["namespace", "mapping__source"]
     ordering = ["-id"]
 
+    is_granted = good("granted")
     checked = moment("checked_at")
 
 

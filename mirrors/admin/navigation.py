@@ -61,6 +61,12 @@ def place_of(url: str) -> tuple[str, str] | None:
     return next((("Access", name) for name, _, link, _ in ACCESS if reverse(link) == url), None)
 
 
+def place_of_request(request: HttpRequest) -> tuple[str, str] | None:
+    """The same for the list that a request shows: one list has two entries."""
+    is_private = request.GET.get("access") == "private"
+    return (place_of(f"{request.path}?access=private") if is_private else None) or place_of(request.path)
+
+
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
     """The entries that this user may see."""
     menu: list[dict[str, Any]] = [

@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from mirrors import services
 from mirrors.admin import links
 from mirrors.admin.base import ConfiguredAdmin, WholeForm
-from mirrors.admin.columns import STATUS_COLOURS
+from mirrors.admin.columns import STATUS_COLOURS, good
 from mirrors.admin.detail import STOP_POLLING
 from mirrors.models import HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
@@ -62,7 +62,7 @@ class RegistryForm(WholeForm[Registry]):
 @admin.register(Registry)
 class RegistryAdmin(ConfiguredAdmin[Registry]):
     form = RegistryForm
-    list_display = ["endpoint", "prefix", "role", "kind", "last_test", "enabled", "managed_by"]
+    list_display = ["endpoint", "prefix", "role", "kind", "last_test", "is_enabled", "managed_by"]
     empty_words = "Set a target in the configuration file and run manage.py prepare. You can also add sources here."
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = ["name", "endpoint"]
@@ -70,6 +70,8 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     fields = ["name", "endpoint", "username", "credential_ref", "namespaces", "insecure", "ca_file", "enabled"]
     change_form_template = "admin/mirrors/registry.html"
     list_after_template = "admin/mirrors/without_row.html"
+
+    is_enabled = good("enabled")
 
     def get_fields(self, request: HttpRequest, obj: Registry | None = None) -> Any:
         is_target = obj is not None and obj.role == RegistryRole.TARGET

@@ -26,6 +26,8 @@ STATES: Final[dict[str, Q]] = {
 }
 """Each mapping is in exactly one of them."""
 
+CHOICES: Final = [(state, state) for state in STATES]
+
 
 def state_of(mapping: ImageMapping) -> str:
     """First whether it is paused or blocked, then whether the target has the image, then the state of its last job."""

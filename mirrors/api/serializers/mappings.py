@@ -10,7 +10,7 @@ from rest_framework import serializers
 from mirrors.models import ImageMapping, MappingAccess
 from mirrors.models.mirror_job import registry_of
 from mirrors.selectors.advice import next_step
-from mirrors.selectors.mapping_states import STATES, failed_job_of, state_of
+from mirrors.selectors.mapping_states import CHOICES, failed_job_of, state_of
 
 
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
@@ -26,7 +26,7 @@ class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
     error_host = serializers.SerializerMethodField(help_text="Registry at which the last job failed.")
     advice = serializers.SerializerMethodField(help_text="How to fix the error, if `error_message` does not say it.")
 
-    @extend_schema_field(serializers.ChoiceField([(state, state) for state in STATES]))
+    @extend_schema_field(serializers.ChoiceField(CHOICES))
     def get_state(self, row: ImageMapping) -> str:
         return state_of(row)
 
