@@ -67,6 +67,7 @@ def pages(user: User) -> Iterator[Page]:
         opts = model._meta
         if opts.app_label in LISTS_ONLY and user.has_perm(f"{opts.app_label}.view_{opts.model_name}"):
             yield from lists(model, model_admin, user)
+    yield from search_in_menu()
     yield from details()
     yield from api()
 
@@ -111,6 +112,11 @@ def _far_and_found(name: str, base: str, listed: ChangeList) -> Iterator[Page]:
         yield Page(f"{name}, search: {kind}", f"{base}?q={quote(text)}")
 
 
+def search_in_menu() -> Iterator[Page]:
+    for kind, text in SEARCHED.items():
+        yield Page(f"menu, search: {kind}", f"{reverse('search')}?q={quote(text)}")
+
+
 def details() -> Iterator[Page]:
     job, mapping = MirrorJob.objects.latest("pk"), ImageMapping.objects.latest("pk")
     old = MirrorJob.objects.earliest("pk")
@@ -123,6 +129,8 @@ def details() -> Iterator[Page]:
         "admission", reverse("admin:mirrors_admissionsample_change", args=[AdmissionSample.objects.latest("pk").pk])
     )
     yield Page("registry", reverse("admin:mirrors_registry_change", args=[1_000]))
+    yield Page("registry, storage used", reverse("admin:mirrors_registry_storage", args=[mapping.target_registry_id]))
+    yield Page("mapping, live part", reverse("admin:mirrors_imagemapping_live", args=[mapping.pk]))
     yield Page("filter", reverse("admin:mirrors_filter_change", args=[1_000]))
     yield Page("filter, try it", f"{reverse('admin:mirrors_filter_try')}?filter=1000")
     tried = urlencode({"jmespath": "obj.metadata.namespace == 'api-000'", "pod": json.dumps(POD)})
@@ -142,7 +150,7 @@ def api() -> Iterator[Page]:
     for resource in RESOURCES:
         base = f"/api/v1/{resource}/"
         yield Page(f"API {resource}, 200 a page", f"{base}?page_size=200")
-        for kind, text in SEARCHED.items() if resource in ("mappings", "jobs", "uses") else ():
+        for kind, text in SEARCHED.items() if resource in ("mappings", "jobs", "uses", "admissions") else ():
             yield Page(f"API {resource}, search: {kind}", f"{base}?search={quote(text)}")
     for resource, model in (("mappings", ImageMapping), ("jobs", MirrorJob), ("uses", ImageUse)):
         middle = model.objects.latest("pk").pk // 2
@@ -161,6 +169,11 @@ FILTERS = {
         "access=secrets",
         "obstacle=tampered",
         "paused=true",
+        "state=failed",
+        "state=unknown",
+        "error_class=denied",
+        "error_host=ghcr.io",
+        "last_seen_before=2026-01-01T00:00:00Z",
     ),
     "jobs": (
         "status=failed",

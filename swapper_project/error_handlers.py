@@ -26,7 +26,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Names the role that the page needs, and the user's own."""
     own, needed = role_of(request.user), needed_role(request.resolver_match.url_name if request.resolver_match else "")
-    context = {"role": own.group, "needed": needed.group if own < needed else ""}
+    is_allowed = needed is not None and own >= needed
+    context = {
+        "role": own.group,
+        "needed": needed.group if needed is not None and not is_allowed else "",
+        "is_read_only": needed is None,
+    }
     return HttpResponse(render_to_string("403.html", context), status=403)
 
 

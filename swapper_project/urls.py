@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from mirrors.admin import dashboard
+from mirrors.admin import dashboard, global_search
 from webhook.explain import pages
 from webhook.explain.api import ExplainView
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/dashboard/", dashboard.live_view, name="dashboard-live"),
     path("admin/explain/", pages.explain_view, name="explain"),
+    path("admin/search/", global_search.guarded_search_view, name="search"),
     path("admin/", admin.site.urls),
     path("api/v1/explain/", ExplainView.as_view(), name="api-explain"),
     path("api/", include("mirrors.api.urls")),

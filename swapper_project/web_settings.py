@@ -47,7 +47,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/mirrors/favicon.svg"}],
     "SITE_SYMBOL": "swap_horiz",
     "STYLES": ["/static/mirrors/site.css", "/static/mirrors/pages.css"],
-    "SCRIPTS": [f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live", "lists", "copy")],
+    "SCRIPTS": [
+        f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live", "lists", "copy", "search")
+    ],
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "mirrors.admin.dashboard.context",
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "mirrors.admin.navigation.sections"},
@@ -62,6 +64,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "MappingStateEnum": "mirrors.selectors.mapping_states.CHOICES",
+        "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],
+        "TokenRoleEnum": "mirrors.accounts.roles.NAMES",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "mirrors.api.schema.add_problems",

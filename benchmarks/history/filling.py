@@ -24,7 +24,8 @@ _COLUMNS = {
     "started_at updated_at",
     "imageuse": "id mapping_id namespace workload_kind workload first_seen_at last_seen_at",
     "decisioncount": "id hour namespace source_host decision reason filter images",
-    "admissionsample": "id uid namespace pod_name workload_kind workload operation pod decisions created_at",
+    "admissionsample": "id uid namespace pod_name workload_kind workload operation pod decisions "
+    "image_names created_at",
     "registry": "id name role kind endpoint prefix username credential_ref insecure ca_file settings managed_by "
     "enabled created_at updated_at",
     "filter": "id name jmespath position enabled managed_by created_at updated_at",

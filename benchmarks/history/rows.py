@@ -256,5 +256,6 @@ def samples(story: Story, count: int) -> Iterator[Row]:
             "CREATE",
             json.dumps(pod),
             json.dumps([decision]),
+            image,
             text(at),
         )

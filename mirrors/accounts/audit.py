@@ -5,36 +5,16 @@ They contain no secrets: a password change is recorded without hashes, a token b
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.contrib.auth.models import Group, User
 from django.db.models.signals import pre_save
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
+from mirrors.accounts.current_request import current_request
 from mirrors.accounts.models import ApiToken
 from mirrors.models import Filter, ManagedBy, Registry
-
-_request: ContextVar[HttpRequest | None] = ContextVar("audited_request", default=None)
-
-
-class AuditMiddleware:
-    """Notes the request, and not its user: the API finds out only in its view whose token it is."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        token = _request.set(request)
-        try:
-            return self._get_response(request)
-        finally:
-            _request.reset(token)
 
 
 def follow_changes() -> None:
@@ -71,10 +51,10 @@ def hidden(value: str) -> str:
 def _complete(sender: Any, instance: LogEntry, **kwargs: Any) -> None:
     """Add who it was; a token's key in the database is a digest of it, and is not repeated here."""
     if instance.content_type.model_class() is ApiToken:
-        instance.object_pk = hashlib.sha256(str(instance.object_pk).encode()).hexdigest()[:16]
+        instance.object_pk = ApiToken(digest=instance.object_pk).public_id
     if not instance._state.adding:
         return
-    request = _request.get()
+    request = current_request()
     if request is None:
         instance.additional_data = {"by": "configuration file" if _is_of_the_file(instance) else "command line"}
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import ClassVar
 
@@ -11,6 +12,9 @@ from django.utils import timezone
 from knox.models import AbstractAuthToken, AuthTokenManager
 
 from mirrors.accounts.roles import CHOICES, Role
+
+LIFETIME = timedelta(days=90)
+"""Of a token for which nothing else is chosen: scripts are looked at about once a quarter."""
 
 USED_WRITTEN_EVERY = timedelta(minutes=1)
 """Between two writes of a token's last use: a script with many calls does not write a row with each."""
@@ -29,10 +33,21 @@ class ApiToken(AbstractAuthToken):
         verbose_name = "API token"
 
     @classmethod
-    def issue(cls, *, user: AbstractBaseUser, name: str, role: Role) -> tuple[ApiToken, str]:
+    def issue(
+        cls, *, user: AbstractBaseUser, name: str, role: Role, expiry: timedelta = LIFETIME
+    ) -> tuple[ApiToken, str]:
         """A new token, and the text that is shown once."""
-        row, text = cls.objects.create(user, name=name, role=role)  # type: ignore[no-untyped-call]
+        row, text = cls.objects.create(user, expiry=expiry, name=name, role=role)  # type: ignore[no-untyped-call]
         return row, text
+
+    @property
+    def public_id(self) -> str:
+        """The ID that API and change history show: the key in the database is a digest of the token itself."""
+        return hashlib.sha256(str(self.digest).encode()).hexdigest()[:16]
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expiry is not None and self.expiry <= timezone.now()
 
     def note_use(self) -> None:
         """Written at most once a minute."""

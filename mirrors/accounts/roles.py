@@ -28,6 +28,7 @@ class Role(IntEnum):
 
 ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 CHOICES: Final = [(role.value, role.group) for role in ROLES]
+NAMES: Final = [(role.group, role.group) for role in ROLES]
 
 # Permissions of roles are fixed, so groups can be viewed but not changed.
 _SEEN_BY_ADMINS: Final = (
@@ -38,6 +39,7 @@ _SEEN_BY_ADMINS: Final = (
     "view_accesslog",
 )
 _OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository", "hostbudget")
+_CONFIGURED: Final = ("mirrors_filter", "mirrors_registry")
 _OPERATED_PAGES: Final = ("explain", "mirrors_registry_test")
 
 
@@ -51,8 +53,12 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> Role:
     return max((role for role in ROLES if role.group in names), default=Role.NOBODY)
 
 
-def needed_role(url_name: str | None) -> Role:
-    """The role that a page or action of the admin needs, by the name of its URL; viewers can open all others."""
+def needed_role(url_name: str | None) -> Role | None:
+    """The role that a page or action of the admin needs, by the name of its URL; viewers can open all others. None for
+    adding and deleting rows that only the system writes."""
+    model, _, page = (url_name or "").rpartition("_")
+    if page in ("add", "delete") and model.startswith("mirrors_") and model not in _CONFIGURED:
+        return None
     is_operated = (url_name or "").startswith(tuple(f"mirrors_{model}_" for model in _OPERATED))
     return Role.OPERATOR if is_operated or url_name in _OPERATED_PAGES else Role.ADMIN
 

@@ -25,7 +25,7 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
 
     @admin.display(description="user")
     def user(self, row: OperatorAction) -> str:
-        return row.actor
+        return row.who
 
     @admin.display(description="object")
     def object(self, row: OperatorAction) -> str:

@@ -18,6 +18,8 @@ from mirrors.admin.columns import breakable
 from mirrors.admin.list_rendering import labels
 from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
+from mirrors.selectors.admissions import SEARCH_FIELDS, search_admissions
+from mirrors.selectors.search import words_of
 from mirrors.vocabulary.reasons import meaning_of
 
 IMAGES: Final = 3
@@ -49,7 +51,8 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_display = ["when", "namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
     empty_words = "Appear after a pod is admitted: create one. They are kept for seven days."
     list_filter = [NamespaceFilter, DecisionFilter]
-    search_fields = ["namespace", "pod_name", "workload"]
+    search_fields = SEARCH_FIELDS
+    search_help_text = "Search by image, namespace, pod or workload"
     ordering = ["-id"]
     sortable_by = ("when",)
     list_before_template = "admin/mirrors/admissions_hint.html"
@@ -59,6 +62,11 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
         rows = super().get_queryset(request)
         # A list needs no pods, which are the largest part of a row.
         return rows if request.resolver_match and request.resolver_match.kwargs else rows.defer("pod")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AdmissionSample], term: str
+    ) -> tuple[QuerySet[AdmissionSample], bool]:
+        return search_admissions(queryset, words_of(term)), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {"is_empty": not AdmissionSample.objects.exists()}

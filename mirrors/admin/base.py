@@ -28,6 +28,7 @@ from mirrors.admin.columns import reading
 from mirrors.admin.counting import MOST_PAGES
 from mirrors.admin.csv_export import exported
 from mirrors.admin.list_rendering import box, box_for_all
+from mirrors.admin.navigation import place_of, place_of_request
 from mirrors.models import ManagedBy
 from mirrors.selectors import declared
 from mirrors.selectors.search import search, words_of
@@ -55,10 +56,26 @@ LIVE_PART: Final = "swapper-list"
 """Id of the part of a list that refreshes itself."""
 
 
-class CheckedSelection:
-    """Mixin of a ModelAdmin: rejects a selection with invalid keys, instead of a server error."""
+class MenuTitles:
+    """Mixin of a ModelAdmin: titles have the names of the menu, as the breadcrumbs have."""
 
     opts: Any
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        place = place_of_request(request)
+        named = {"title": place[1]} if place else {}
+        answer: HttpResponse = super().changelist_view(request, {**named, **(extra_context or {})})  # type: ignore[misc]
+        return answer
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+        if place and context.get("original") is not None:
+            context = {**context, "title": place[1]}
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
+
+
+class CheckedSelection(MenuTitles):
+    """Mixin of a ModelAdmin: rejects a selection with invalid keys, instead of a server error."""
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         try:

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from mirrors.admin.list_rendering import label
-from mirrors.models import ImageMapping, JobStatus, MirrorJob
+from mirrors.models import ImageMapping
+from mirrors.selectors.mapping_states import failed_job_of
 from mirrors.templatetags.humanise import size, when
 
 STATUS_COLOURS = {
@@ -45,6 +46,16 @@ def moment(field: str, title: str = "") -> Callable[[Any, models.Model], Any]:
     return shown
 
 
+def good(field: str, title: str = "") -> Callable[[Any, models.Model], SafeString]:
+    """A column that is green where the field is true: of fields that should be."""
+
+    @admin.display(description=title or field.removeprefix("is_").replace("_", " "), ordering=field)
+    def shown(self: Any, row: models.Model) -> SafeString:
+        return label("yes", "success") if getattr(row, field) else label("no")
+
+    return shown
+
+
 def reading(field: models.Field[Any, Any]) -> str | Callable[[models.Model], Any]:
     """How a read-only page shows a field: its name, or a function that formats its value."""
     shown: Callable[[Any], str] | None = None
@@ -73,25 +84,9 @@ def status(self: Any, row: Any) -> SafeString:
     return label(row.get_status_display(), STATUS_COLOURS.get(row.status, ""))
 
 
-def state_of(mapping: ImageMapping) -> str:
-    """The state of a mapping, in a word: first whether it is paused or blocked, then whether the target has the image,
-    then the state of its last job."""
-    if mapping.paused:
-        return "paused"
-    if mapping.obstacle:
-        return str(mapping.obstacle)
-    if mapping.existence == "present":
-        return "mirrored"
-    job: MirrorJob | None = mapping.last_job
-    if job is None:
-        return "absent" if mapping.existence == "absent" else "unknown"
-    words = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
-    return words.get(JobStatus(job.status), "absent" if mapping.existence == "absent" else "unknown")
-
-
 def reason_of(mapping: ImageMapping) -> str:
     """Why an image is not mirrored, or why its last copy failed; the filter by reason finds the same rows."""
     if mapping.obstacle:
         return str(mapping.get_obstacle_display()).capitalize()
-    job: MirrorJob | None = mapping.last_job
-    return job.get_error_class_display() if job is not None and job.status == JobStatus.FAILED else ""
+    job = failed_job_of(mapping)
+    return job.get_error_class_display() if job else ""

@@ -20,6 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from mirrors.admin import filter_pages, links
 from mirrors.admin.base import ConfiguredAdmin, WholeForm
+from mirrors.admin.columns import good
 from mirrors.filters.quotes import quotes_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.filter import validate_jmespath
@@ -163,9 +164,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         short = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
         return format_html('<code class="swapper-expression" title="{}">{}</code>', row.jmespath, short)
 
-    @display(description="enabled", ordering="enabled", boolean=True)
-    def shown_enabled(self, row: Filter) -> bool:
-        return row.enabled
+    shown_enabled = good("enabled")
 
     @display(description="hits (24 h)")
     def shown_hits(self, row: Any) -> SafeString:

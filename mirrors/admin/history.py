@@ -41,7 +41,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     def who(self, entry: LogEntry) -> str:
         known: dict[str, str] = entry.additional_data or {}
         if name := known.get("user"):
-            return f"{name} (API token {known['token']})" if "token" in known else name
+            return f"{name}, token {known['token']}" if "token" in known else name
         if entry.remote_addr:
             # A sign-in that upgrades an old password hash, before the user is known.
             return "sign-in"
@@ -65,7 +65,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
-        labels = _labels_of(entry)
+        labels = _labels_of(entry) | _names_of(entry)
         lines = [(name, *_pair(change, labels.get(name, {}))) for name, change in sorted((entry.changes or {}).items())]
         return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", lines))
 
@@ -75,6 +75,20 @@ def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:
     model = entry.content_type.model_class()
     fields = model._meta.concrete_fields if model is not None else ()
     return {field.name: {str(key): str(label) for key, label in field.flatchoices} for field in fields}
+
+
+def _names_of(entry: LogEntry) -> dict[str, dict[str, str]]:
+    """The names of related rows by field and key, such as the user of a token."""
+    model = entry.content_type.model_class()
+    fields = {field.name: field for field in model._meta.concrete_fields if field.is_relation} if model else {}
+    named: dict[str, dict[str, str]] = {}
+    changes = entry.changes or {}
+    for name in fields.keys() & changes.keys():
+        related: Any = fields[name].related_model
+        keys = {str(key) for key in changes[name]} - set(WORDS)
+        rows = related._base_manager.filter(pk__in=[key for key in keys if key.isdecimal()])
+        named[name] = dict.fromkeys(keys, "(deleted)") | {str(row.pk): str(row) for row in rows}
+    return named
 
 
 def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:

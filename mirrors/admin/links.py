@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from mirrors.models import Registry
+from mirrors.models import Registry, RegistryRole
 from mirrors.models.mirror_job import known_host
 
 
@@ -40,6 +40,15 @@ def failed_at(registry: Registry, **query: str) -> str:
     if registry.endpoint.startswith("*."):
         return jobs(status__exact="failed", error_host__endswith=registry.endpoint[1:], **query)
     return jobs(status__exact="failed", error_host=",".join(_folded(registry.names)), **query)
+
+
+def images_of(registry: Registry) -> str:
+    """Mappings whose images are read from a source, or written to a target."""
+    if registry.role == RegistryRole.TARGET:
+        return _list("imagemapping", {"target_registry__id__exact": str(registry.pk)})
+    if registry.endpoint.startswith("*."):
+        return _list("imagemapping", {"q": f"{registry.endpoint[1:]}/"})
+    return _list("imagemapping", {"source": registry.endpoint})
 
 
 def _folded(names: Iterable[str]) -> list[str]:

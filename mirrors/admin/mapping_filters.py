@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
-from mirrors.selectors.image_states import STATES
+from mirrors.selectors.image_states import LISTED
 from mirrors.selectors.search import search
 
 Rows = QuerySet[ImageMapping]
@@ -63,10 +63,10 @@ class StateFilter(DropdownFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, words) for key, (words, _) in STATES.items()]
+        return [(key, words) for key, (words, _) in LISTED.items()]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        found = STATES.get(self.value() or "")
+        found = LISTED.get(self.value() or "")
         return queryset.filter(found[1]) if found else queryset
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from unfold.decorators import display
 from mirrors import selectors, services
 from mirrors.admin.base import ReadOnlyAdmin
 from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered
-from mirrors.admin.columns import STATE_COLOURS, moment, reason_of, state_of
+from mirrors.admin.columns import STATE_COLOURS, good, moment, reason_of
 from mirrors.admin.detail import DetailAdmin
 from mirrors.admin.list_rendering import label
 from mirrors.admin.mapping_filters import (
@@ -33,6 +33,7 @@ from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.selectors.advice import next_step
+from mirrors.selectors.mapping_states import state_of
 from mirrors.selectors.search import words_of
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
@@ -122,6 +123,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     ordering = ["-id"]
     actions = ["mirror", "verify", "pause", "resume", "forget"]
     detail_template = "admin/mirrors/mapping.html"
+    live_template = "admin/mirrors/mapping_live.html"
 
     verified = moment("verified_at", "last checked")
     last_seen = moment("last_seen_at", "last requested")
@@ -148,22 +150,31 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     ) -> tuple[QuerySet[ImageMapping], bool]:
         return search_mappings(queryset, words_of(term), self.search_fields), False
 
-    def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
-        uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])
+    def live(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
+        """The state, and the jobs that change it; over while no job is active."""
         jobs = list(MirrorJob.objects.filter(mapping=row).order_by("-id")[: SHOWN + 1])
-        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("namespace")[: SHOWN + 1])
         state = state_of(row)
+        failed = row.last_job if state == "failed" else None
         return {
             "state": state,
             "state_colour": STATE_COLOURS.get(state, ""),
-            "failed": (failed := row.last_job if state == "failed" else None),
+            "failed": failed,
             "advice": next_step(failed) if failed else "",
-            "uses": uses[:SHOWN],
             "jobs": jobs[:SHOWN],
+            "errors": _errors_once(jobs, said=failed.error_message if failed else ""),
+            "more_jobs": len(jobs) > SHOWN,
+            "is_over": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
+            "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
+        }
+
+    def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
+        uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])
+        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("namespace")[: SHOWN + 1])
+        return {
+            "uses": uses[:SHOWN],
             "accesses": accesses[:SHOWN],
             "entry": _entry_of(row) if row.access == Access.CONFIGURED else None,
-            "more": {"uses": len(uses) > SHOWN, "jobs": len(jobs) > SHOWN, "accesses": len(accesses) > SHOWN},
-            "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
+            "more": {"uses": len(uses) > SHOWN, "accesses": len(accesses) > SHOWN},
             "acts": [ACTS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")],
         }
 
@@ -188,6 +199,16 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         return confirm_or_run(ACTS["forget"], request, rows, self)
 
 
+def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:
+    """Jobs whose error is shown: the newest with each message, and none with the message that is shown above them."""
+    seen, shown = {"", said}, set()
+    for job in jobs:
+        if job.error_message not in seen:
+            shown.add(job.pk)
+        seen.add(job.error_message)
+    return shown
+
+
 def _entry_of(row: ImageMapping) -> SourceEntry | None:
     """The active registry entry whose credentials read the image."""
     of_file = configured.source()
@@ -200,7 +221,7 @@ def _entry_of(row: ImageMapping) -> SourceEntry | None:
 
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
-    list_display = ["mapping", "namespace", "granted", "checked"]
+    list_display = ["mapping", "namespace", "is_granted", "checked"]
     empty_words = (
         "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
         "the menu."
@@ -210,6 +231,7 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
     search_fields = ["namespace", "mapping__source"]
     ordering = ["-id"]
 
+    is_granted = good("granted")
     checked = moment("checked_at")
 
 

@@ -40,6 +40,7 @@ SECTIONS = (
 )
 
 ACCESS = (
+    ("My API tokens", "mirrors.view_mirrorjob", "admin:accounts_apitoken_own", "vpn_key"),
     ("Users", "auth.view_user", "admin:auth_user_changelist", "person"),
     ("Roles", "auth.view_group", "admin:auth_group_changelist", "group"),
     ("API tokens", "accounts.view_apitoken", "admin:accounts_apitoken_changelist", "key"),
@@ -58,6 +59,12 @@ def place_of(url: str) -> tuple[str, str] | None:
             if _list(model) == url:
                 return section, name
     return next((("Access", name) for name, _, link, _ in ACCESS if reverse(link) == url), None)
+
+
+def place_of_request(request: HttpRequest) -> tuple[str, str] | None:
+    """The same for the list that a request shows: one list has two entries."""
+    is_private = request.GET.get("access") == "private"
+    return (place_of(f"{request.path}?access=private") if is_private else None) or place_of(request.path)
 
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:

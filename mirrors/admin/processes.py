@@ -35,6 +35,11 @@ class ReportsFilter(DropdownFilter):
         return queryset.filter({"yes": reports, "no": ~reports}.get(self.value() or "", Q()))
 
 
+def is_running(row: Instance) -> bool:
+    """Whether its last report is recent."""
+    return timezone.now() - row.seen_at <= SEEN_WITHIN[row.role]
+
+
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["role", "name", "state", "target", "notes", "started", "seen"]
@@ -47,10 +52,11 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
     started = moment("started_at")
     seen = moment("seen_at", "last report")
 
+    fields = ["role", "name", "state", "target", "notes", "started", "seen"]
+
     @admin.display(description="state")
     def state(self, row: Instance) -> SafeString:
-        is_running = timezone.now() - row.seen_at <= SEEN_WITHIN[row.role]
-        return label("running", "success") if is_running else label("stopped", "danger")
+        return label("running", "success") if is_running(row) else label("stopped", "danger")
 
     @admin.display(description="target")
     def target(self, row: Instance) -> str:
@@ -58,6 +64,9 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
 
     @admin.display(description="notes")
     def notes(self, row: Instance) -> str:
+        if not is_running(row):
+            # What it reported is no longer so.
+            return "–"
         facts = row.facts
         found = [
             "dry run" if facts.get("dry_run") else "",

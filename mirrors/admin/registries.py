@@ -23,11 +23,12 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from mirrors import services
 from mirrors.admin import links
 from mirrors.admin.base import ConfiguredAdmin, WholeForm
-from mirrors.admin.columns import STATUS_COLOURS
+from mirrors.admin.columns import STATUS_COLOURS, good
 from mirrors.admin.detail import STOP_POLLING
 from mirrors.models import HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
+from mirrors.selectors.storage import storage_used
 
 ERRORS = 10
 """Last errors on a registry's page; the list of jobs has all."""
@@ -68,7 +69,7 @@ class RegistryForm(WholeForm[Registry]):
 @admin.register(Registry)
 class RegistryAdmin(ConfiguredAdmin[Registry]):
     form = RegistryForm
-    list_display = ["endpoint", "prefix", "role", "kind", "last_test", "enabled", "managed_by"]
+    list_display = ["endpoint", "prefix", "role", "kind", "last_test", "is_enabled", "managed_by"]
     empty_words = "Set a target in the configuration file and run manage.py prepare. You can also add sources here."
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = ["name", "endpoint"]
@@ -76,6 +77,8 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     fields = ["name", "endpoint", "username", "credential_ref", "namespaces", "insecure", "ca_file", "enabled"]
     change_form_template = "admin/mirrors/registry.html"
     list_after_template = "admin/mirrors/without_row.html"
+
+    is_enabled = good("enabled")
 
     def get_fields(self, request: HttpRequest, obj: Registry | None = None) -> Any:
         is_target = obj is not None and obj.role == RegistryRole.TARGET
@@ -108,6 +111,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         guard = self.admin_site.admin_view
         own = [
             path("<int:key>/test/", guard(require_POST(self.test_view)), name="mirrors_registry_test"),
+            path("<int:key>/storage/", guard(self.storage_view), name="mirrors_registry_storage"),
             path("<int:key>/test/live/", guard(self.live_view), name="mirrors_registry_test_live"),
         ]
         return [*own, *super().get_urls()]
@@ -122,6 +126,14 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
         registry = get_object_or_404(Registry, pk=key)
         services.request_check(registry=registry, requested_by=request.user.get_username())
         return HttpResponseRedirect(reverse("admin:mirrors_registry_change", args=[key]) + "#swapper-test")
+
+    def storage_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """A part of the page that is loaded after it, because it reads all mappings."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        used = storage_used(get_object_or_404(Registry, pk=key))
+        context = {"used": used, "unsized": used.images - used.sized}
+        return render(request, "admin/mirrors/registry_storage.html", context)
 
     def live_view(self, request: HttpRequest, key: int) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -142,6 +154,7 @@ def _about(registry: Registry, may_test: bool) -> dict[str, Any]:
         "may_test": may_test,
         "budgets": HostBudget.objects.filter(**registry.lookup_of("host")).order_by("host", "operation")[:LIMITS],
         "requests_per_host": settings.requests_per_host,
+        "images_link": links.images_of(registry),
         "failed_link": links.failed_at(registry),
         "errors_there": errors[:ERRORS],
         **_test_of(registry),

@@ -1,17 +1,29 @@
-"""Admin of API tokens: created for a user, shown once, revoked by deletion."""
+"""Admin of the API tokens of all users: created for a user, shown once, revoked by deletion."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from django.views.decorators.http import require_POST
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role, role_of
-from mirrors.admin.base import PlainAdmin
+from mirrors.accounts.tokens import DEFAULT_DAYS
+from mirrors.admin.base import ModelForm, PlainAdmin
 from mirrors.admin.columns import moment
+from mirrors.admin.own_tokens import days_field, own_tokens_view, revoke_view
+
+
+class TokenForm(ModelForm[ApiToken]):
+    """A token for any user, with a chosen expiry."""
+
+    days = days_field()
 
 
 @admin.register(ApiToken)
@@ -22,11 +34,25 @@ class ApiTokenAdmin(PlainAdmin[ApiToken]):
     list_select_related = ["user"]
     search_fields = ["name", "user__username"]
     ordering = ["-created"]
-    fields = ["name", "user", "role"]
+    form = TokenForm
 
     made = moment("created", "created")
     ends = moment("expiry", "expires")
     used = moment("last_used_at", "last used")
+
+    def get_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        return ["name", "user", "role", "days"] if obj is None else ["name", "user", "role", "made", "ends", "used"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> Any:
+        return [] if obj is None else ["made", "ends", "used"]
+
+    def get_urls(self) -> list[URLPattern]:
+        guard = self.admin_site.admin_view
+        own = [
+            path("own/", guard(own_tokens_view), name="accounts_apitoken_own"),
+            path("own/revoke/", guard(require_POST(revoke_view)), name="accounts_apitoken_revoke_own"),
+        ]
+        return [*own, *super().get_urls()]
 
     def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
         """A token is created and revoked; its role never changes."""
@@ -39,7 +65,8 @@ class ApiTokenAdmin(PlainAdmin[ApiToken]):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
-        row, text = ApiToken.issue(user=obj.user, name=obj.name, role=Role(obj.role))
+        expiry = timedelta(days=form.cleaned_data.get("days") or DEFAULT_DAYS)
+        row, text = ApiToken.issue(user=obj.user, name=obj.name, role=Role(obj.role), expiry=expiry)
         obj.pk = row.pk
         words = f"The token is {text} — it is shown only once and expires on {row.expiry:%Y-%m-%d}."
         if role_of(obj.user) < obj.role:

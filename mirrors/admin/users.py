@@ -18,7 +18,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from mirrors.accounts.roles import ROLES
 from mirrors.admin.base import CheckedSelection
-from mirrors.admin.columns import moment
+from mirrors.admin.columns import good, moment
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -29,12 +29,13 @@ class UserAdmin(CheckedSelection, DjangoUserAdmin, ModelAdmin):  # type: ignore[
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "roles", "is_active", "came_in")
+    list_display = ("username", "email", "roles", "active", "came_in")
     list_filter = ("groups", "is_active", "is_superuser")
     filter_horizontal = ()
     readonly_fields = ("came_in", "joined")
     add_fieldsets: Any = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)
 
+    active = good("is_active")
     came_in = moment("last_login", "last sign-in")
     joined = moment("date_joined", "created")
 

@@ -19,7 +19,7 @@ from mirrors.services import JobStateError
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-HOW_TO_AUTHENTICATE: Final = "Send `Authorization: Token swp_…`; admins create tokens in the admin, under API tokens."
+HOW_TO_AUTHENTICATE: Final = "Send `Authorization: Token swp_…`; create a token in the admin, under My API tokens."
 
 
 class ConflictError(exceptions.APIException):

@@ -9,6 +9,8 @@ from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from mirrors.models import AdmissionSample
+from mirrors.selectors.admissions import search_admissions
 from mirrors.selectors.search import search
 
 
@@ -16,4 +18,6 @@ class ImageSearch(SearchFilter):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
         words = self.get_search_terms(request)
         fields = self.get_search_fields(view, request)
+        if queryset.model is AdmissionSample:
+            return search_admissions(queryset, words)
         return search(queryset, words, fields) if words and fields else queryset

@@ -7,20 +7,22 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
-from mirrors.api import views
-from mirrors.api.activity import ActionViewSet
-from mirrors.api.admissions import AdmissionViewSet
-from mirrors.api.filters import FilterViewSet
-from mirrors.api.processes import InstanceViewSet
-from mirrors.api.rate_limits import HostViewSet
-from mirrors.api.registries import RegistryViewSet
-from mirrors.api.repositories import RepositoryViewSet
-from mirrors.api.statistics import HealthView, StatsView
-from mirrors.api.workloads import UseViewSet
+from mirrors.api.views.activity import ActionViewSet
+from mirrors.api.views.admissions import AdmissionViewSet
+from mirrors.api.views.filters import FilterViewSet
+from mirrors.api.views.hosts import HostViewSet
+from mirrors.api.views.jobs import JobViewSet
+from mirrors.api.views.mappings import MappingViewSet
+from mirrors.api.views.processes import InstanceViewSet
+from mirrors.api.views.registries import RegistryViewSet
+from mirrors.api.views.repositories import RepositoryViewSet
+from mirrors.api.views.statistics import HealthView, StatsView
+from mirrors.api.views.tokens import TokenViewSet
+from mirrors.api.views.workloads import UseViewSet
 
 router = SimpleRouter()
-router.register("mappings", views.MappingViewSet)
-router.register("jobs", views.JobViewSet)
+router.register("mappings", MappingViewSet)
+router.register("jobs", JobViewSet)
 router.register("filters", FilterViewSet)
 router.register("registries", RegistryViewSet)
 router.register("uses", UseViewSet)
@@ -29,6 +31,7 @@ router.register("hosts", HostViewSet)
 router.register("actions", ActionViewSet)
 router.register("instances", InstanceViewSet)
 router.register("admissions", AdmissionViewSet)
+router.register("tokens", TokenViewSet, basename="token")
 
 urlpatterns = [
     path("v1/", include(router.urls)),

@@ -14,6 +14,9 @@ class OperatorAction(models.Model):
     """One action of one user, by page or API; it stays when its subject is deleted."""
 
     actor = models.CharField(max_length=255)
+    token = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="API token that the user used."
+    )
     action = models.CharField(max_length=30)
     subject = models.CharField(max_length=800, blank=True, help_text="Image or repository.")
     details = models.CharField(max_length=500, blank=True)
@@ -29,5 +32,10 @@ class OperatorAction(models.Model):
             models.Index(fields=["job"], condition=Q(job__isnull=False), name="action_of_job"),
         ]
 
+    @property
+    def who(self) -> str:
+        """The user, and the token if the action came by API with one."""
+        return f"{self.actor}, token {self.token}" if self.token else self.actor
+
     def __str__(self) -> str:
-        return f"{self.actor}: {self.action} {self.subject}"
+        return f"{self.who}: {self.action} {self.subject}"

@@ -13,14 +13,22 @@ from django.db.migrations.operations import AddIndex, RemoveIndex
 
 log = structlog.get_logger(__name__)
 
-SEARCHED: Final = {
+Indexes = dict[str, tuple[str, tuple[str, ...]]]
+
+SEARCHED: Final[Indexes] = {
     "mapping_source_search": ("mirrors_imagemapping", ("source",)),
     "mapping_target_search": ("mirrors_imagemapping", ("target",)),
     "use_search": ("mirrors_imageuse", ("workload", "namespace")),
     "count_search": ("mirrors_decisioncount", ("namespace", "source_host")),
     "sample_search": ("mirrors_admissionsample", ("namespace", "pod_name", "workload")),
+    "sample_image_search": ("mirrors_admissionsample", ("image_names",)),
 }
 """Name, table and columns of the indexes that search by a part of a word uses."""
+
+SQLITE_SEARCHED: Final[Indexes] = {
+    "sample_search": ("mirrors_admissionsample", ("namespace", "pod_name", "workload", "image_names")),
+}
+"""The same on SQLite, which reads all of an index for a part of a word: its rows are small, unlike the table's."""
 
 _LOCK: Final = 7_205_514_009
 """The number of our advisory lock in Postgres; any that no other program takes."""
@@ -55,8 +63,10 @@ class RemoveIndexAside(RemoveIndex):
 def ensure_search(connection: BaseDatabaseWrapper) -> None:
     """Make what is missing of the indexes for search. Where pg_trgm may not be created, say so and continue without.
 
-    SQLite needs none at its sizes. Harmless to call again, and from several places at once.
+    SQLite needs few at its sizes. Harmless to call again, and from several places at once.
     """
+    if connection.vendor == "sqlite":
+        return _build_on_sqlite(connection)
     if connection.vendor != "postgresql":
         return
     with connection.cursor() as cursor:
@@ -67,7 +77,7 @@ def ensure_search(connection: BaseDatabaseWrapper) -> None:
         try:
             if _has_trigrams(cursor):
                 with _patient(connection):
-                    _build(cursor)
+                    _build(connection, cursor)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
@@ -84,13 +94,28 @@ def _has_trigrams(cursor: Any) -> bool:
     return True
 
 
-def _build(cursor: Any) -> None:
+def _present(connection: BaseDatabaseWrapper, cursor: Any, wanted: Indexes) -> Indexes:
+    """Those whose columns are there: an early migration calls this before later ones add columns."""
+    columns = {
+        table: {column.name for column in connection.introspection.get_table_description(cursor, table)}
+        for table in {table for table, _ in wanted.values()}
+    }
+    return {name: (table, names) for name, (table, names) in wanted.items() if columns[table].issuperset(names)}
+
+
+def _build_on_sqlite(connection: BaseDatabaseWrapper) -> None:
+    with connection.cursor() as cursor:
+        for name, (table, columns) in _present(connection, cursor, SQLITE_SEARCHED).items():
+            cursor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {table} ({', '.join(columns)})")
+
+
+def _build(connection: BaseDatabaseWrapper, cursor: Any) -> None:
     # What an interrupted build has left is of no use, and would be taken for the index.
     names = list(SEARCHED)
     valid = "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
     cursor.execute(f"{valid} WHERE c.relname = ANY(%s)", [names])  # noqa: S608
     found = dict(cursor.fetchall())
-    for name, (table, columns) in SEARCHED.items():
+    for name, (table, columns) in _present(connection, cursor, SEARCHED).items():
         if found.get(name):
             continue
         if name in found:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -20,6 +23,13 @@ class AdmissionSample(models.Model):
     operation = models.CharField(max_length=10, blank=True)
     pod = models.JSONField(default=dict)
     decisions = models.JSONField(default=list)
+    image_names = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Images of the pod and their targets, one per line: what a search by image reads.",
+    )
     swapped = models.PositiveIntegerField(default=0, db_default=0, help_text="Images that were swapped.")
     kept = models.PositiveIntegerField(default=0, db_default=0, help_text="Images that were kept.")
     created_at = models.DateTimeField(db_default=Now(), db_index=True)
@@ -30,6 +40,12 @@ class AdmissionSample(models.Model):
             models.Index(fields=["namespace", "-id"], name="sample_by_namespace"),
             models.Index(fields=["workload", "-id"], name="sample_by_workload"),
         ]
+
+    @staticmethod
+    def names_in(decisions: Iterable[Mapping[str, Any]]) -> str:
+        """The value of ``image_names``: each name once."""
+        names = (decision.get(key) for decision in decisions for key in ("image", "target"))
+        return "\n".join(dict.fromkeys(name for name in names if name))
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.pod_name}"

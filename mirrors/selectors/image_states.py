@@ -8,17 +8,13 @@ from typing import Final
 from django.db.models import Func, IntegerField, Q, Subquery
 
 from mirrors.models import ImageMapping
+from mirrors.selectors.mapping_states import STATES
 
-OPEN: Final = Q(paused=False, obstacle="")
-"""Neither paused nor blocked: then the state is that of the copy."""
-
-STATES: Final[dict[str, tuple[str, Q]]] = {
-    "mirrored": ("Mirrored", OPEN & Q(existence="present")),
-    "copying": ("Copying", OPEN & ~Q(existence="present") & Q(last_job__status="running")),
-    "queued": ("Queued", OPEN & ~Q(existence="present") & Q(last_job__status="pending")),
-    "failed": ("Failed", OPEN & ~Q(existence="present") & Q(last_job__status="failed")),
-    "absent": ("Absent", Q(existence="absent")),
-    "paused": ("Paused", Q(paused=True)),
+LISTED: Final[dict[str, tuple[str, Q]]] = {
+    **{
+        state: (state.capitalize(), STATES[state])
+        for state in ("mirrored", "copying", "queued", "failed", "absent", "unknown", "paused")
+    },
     "obstacle": ("Blocked: tampered or immutable", ~Q(obstacle="")),
 }
 
@@ -56,7 +52,7 @@ kept = KeptCounts()
 
 def counts() -> dict[str, Subquery]:
     """For each counted state the number of images, for a query that has other numbers too."""
-    return {state: _count(STATES[state][1]) for state in COUNTED}
+    return {state: _count(LISTED[state][1]) for state in COUNTED}
 
 
 def _count(condition: Q) -> Subquery:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mirrors.accounts.current_request import token_name
 from mirrors.models import OperatorAction
 
 
@@ -23,11 +24,12 @@ class Subject:
 
 
 def note_actions(*, actor: str, action: str, subjects: Iterable[Subject]) -> None:
-    """One row per subject; the rows stay when the subject is deleted."""
+    """One row per subject, which stays when the subject is deleted; it names the API token of the request, if any."""
     OperatorAction.objects.bulk_create(
         [
             OperatorAction(
                 actor=actor[:255],
+                token=token_name()[:200],
                 action=action,
                 subject=subject.name,
                 mapping_id=subject.mapping_id,

@@ -41,6 +41,7 @@ def _row(sample: SampledReview) -> AdmissionSample:
         operation=sample.operation,
         pod=sample.pod,
         decisions=sample.decisions,
+        image_names=AdmissionSample.names_in(sample.decisions),
         swapped=swapped,
         kept=len(sample.decisions) - swapped,
         created_at=sample.at,

@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import template
+from django.http import HttpRequest
 
 register = template.Library()
 
 
 @register.filter
-def menu_names(parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[dict[str, Any]]:
     """Parts of unfold's breadcrumbs: the application and the model get the names of the menu."""
     # Imported here: templates are loaded before the admin's modules.
-    from mirrors.admin.navigation import place_of
+    from mirrors.admin.navigation import place_of, place_of_request
 
-    places = [place_of(str(part.get("link") or "")) for part in parts]
+    links = [str(part.get("link") or "") for part in parts]
+    places = [place_of_request(request) if link == request.path else place_of(link) for link in links]
     found = next((place for place in places if place), None)
     if found is None:
         return list(parts)

@@ -48,6 +48,14 @@ def test_what_a_role_forbids(client: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ADMIN])
+def test_what_no_role_allows(client: Client, role: Role) -> None:
+    client.force_login(user_of(role))
+    answer = client.get("/admin/mirrors/mirrorjob/add/")
+    assert answer.status_code == 403 and "no role can add or delete them" in answer.content.decode()
+
+
+@pytest.mark.django_db
 def test_a_host_that_is_not_served(client: Client) -> None:
     answer = client.get("/admin/login/", HTTP_HOST="evil.example.com")
     assert answer.status_code == 400 and is_ours(answer.content.decode())

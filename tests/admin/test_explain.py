@@ -27,6 +27,7 @@ from mirrors.models import (
     Registry,
     RegistryRole,
 )
+from mirrors.services import request_image
 from mirrors.services.config_rows import sync_config
 from swapper_project import config
 from tests.support.samples import sampled
@@ -184,3 +185,28 @@ def test_explaining_leaves_no_trace_of_a_webhook(api: APIClient, registry: Memor
     runtime.stop()
     assert not AdmissionSample.objects.exists() and not DecisionCount.objects.exists()
     assert not ImageMapping.objects.exists()
+
+
+def test_an_absent_image_shows_the_last_error_and_its_job(
+    api: APIClient, admin_client: Client, registry: MemoryRegistry
+) -> None:
+    job, _ = request_image(image="nginx:1.27", requested_by="somebody")
+    ImageMapping.objects.update(existence=Existence.ABSENT)
+    MirrorJob.objects.update(status="failed", error_class="denied", error_message="it was refused")
+
+    web, tool = explained(api, DEPLOYMENT)[0]["images"]
+
+    assert web["last_error"]["job"] == job.pk
+    assert (web["last_error"]["error_class"], web["last_error"]["error_message"]) == ("denied", "it was refused")
+    assert "right to pull" in web["last_error"]["advice"] and tool["last_error"] is None
+    page = admin_client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "shop"}).content.decode()
+    assert f'<a href="/admin/mirrors/mirrorjob/{job.pk}/change/">Job {job.pk}</a> failed: it was refused' in page
+    MirrorJob.objects.update(status="succeeded")
+    assert explained(api, DEPLOYMENT)[0]["images"][0]["last_error"] is None
+
+
+def test_the_page_has_a_sample_to_start_from(admin_client: Client, registry: MemoryRegistry) -> None:
+    assert "?sample=1" in admin_client.get(PAGE).content.decode()
+    field = admin_client.get(f"{PAGE}?sample=1").context["form"]["manifest"]
+    page = admin_client.post(PAGE, {"manifest": field.value(), "namespace": "default"}).content.decode()
+    assert page.count("<code>busybox:1.37</code>") == page.count("<code>nginx:1.27</code>") == 1

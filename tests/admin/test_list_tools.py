@@ -19,7 +19,7 @@ from mirrors.admin import counting
 from mirrors.admin.counting import RowCount
 from mirrors.admin.csv_export import safe
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob, OperatorAction, Registry
-from mirrors.services.orders import order_image
+from mirrors.services import request_image
 
 pytestmark = pytest.mark.django_db
 MAPPINGS, JOBS = "/admin/mirrors/imagemapping/", "/admin/mirrors/mirrorjob/"
@@ -100,7 +100,7 @@ def test_a_number_of_rows_in_words(count: RowCount, words: str) -> None:
 
 
 def test_each_filter_is_a_chip_that_can_be_removed(admin_client: Client, target: Registry) -> None:
-    order_image(image="team/app:1", requested_by="x")
+    request_image(image="team/app:1", requested_by="x")
     since = timezone.now() - timedelta(hours=3)
     query = {
         "q": "team",
@@ -124,7 +124,7 @@ def test_each_filter_is_a_chip_that_can_be_removed(admin_client: Client, target:
 def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, target: Registry) -> None:
     mappings(target, 3)
     for name, error in (("limited", "rate-limited"), ("refused", "denied")):
-        job, _ = order_image(image=f"team/{name}:1", requested_by="x")
+        job, _ = request_image(image=f"team/{name}:1", requested_by="x")
         MirrorJob.objects.filter(pk=job.pk).update(status="failed", error_class=error, finished_at=timezone.now())
     ImageMapping.objects.filter(source="docker.io/a/001:1").update(obstacle="tampered")
     page = admin_client.get(MAPPINGS).content.decode()
@@ -152,14 +152,14 @@ def test_mappings_are_sorted_by_name_and_size(admin_client: Client, target: Regi
 
 def test_a_job_shows_its_next_attempt_and_its_duration(admin_client: Client, target: Registry) -> None:
     now = timezone.now()
-    waits, _ = order_image(image="team/waits:1", requested_by="x")
+    waits, _ = request_image(image="team/waits:1", requested_by="x")
     MirrorJob.objects.filter(pk=waits.pk).update(available_at=now + timedelta(minutes=7), attempts=1)
-    due, _ = order_image(image="team/due:1", requested_by="x")
-    ended, _ = order_image(image="team/ended:1", requested_by="x")
+    due, _ = request_image(image="team/due:1", requested_by="x")
+    ended, _ = request_image(image="team/ended:1", requested_by="x")
     for number, minutes in ((1, 9), (2, 5)):
         MirrorAttempt.objects.create(job=ended, number=number, started_at=now - timedelta(minutes=minutes))
     MirrorJob.objects.filter(pk=ended.pk).update(status="succeeded", finished_at=now - timedelta(minutes=4))
-    runs, _ = order_image(image="team/runs:1", requested_by="x")
+    runs, _ = request_image(image="team/runs:1", requested_by="x")
     MirrorAttempt.objects.create(job=runs, number=1, started_at=now - timedelta(minutes=20))
     lease = {"lease_token": uuid.uuid4(), "lease_expires_at": now + timedelta(minutes=1)}
     MirrorJob.objects.filter(pk=runs.pk).update(status="running", **lease)
@@ -172,7 +172,7 @@ def test_a_job_shows_its_next_attempt_and_its_duration(admin_client: Client, tar
 
 def test_the_file_has_the_filtered_rows_of_all_pages(admin_client: Client, target: Registry) -> None:
     mappings(target, 70)
-    job, _ = order_image(image="team/=cmd:1".replace("=", "x"), requested_by="x")
+    job, _ = request_image(image="team/=cmd:1".replace("=", "x"), requested_by="x")
     MirrorJob.objects.filter(pk=job.pk).update(status="failed", error_class="tls", finished_at=timezone.now())
     ImageMapping.objects.filter(source="docker.io/a/000:1").update(size_bytes=2_048)
     page = admin_client.get(MAPPINGS, {"q": "docker.io/a/", "o": "1"}).content.decode()

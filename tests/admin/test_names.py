@@ -44,6 +44,32 @@ def test_breadcrumbs_have_the_names_of_the_menu(admin_client: Client) -> None:
         assert name in text_of(found[0]), link
 
 
+def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
+    index = admin_client.get(reverse("admin:index"))
+    items = [item for section in sections(index.wsgi_request) for item in section["items"]]
+    for item in items:
+        if item["link"].startswith("/admin/"):
+            page = admin_client.get(item["link"]).content.decode()
+            (title,) = re.findall("<title>(.*?)</title>", page, re.S)
+            assert text_of(title) == f"{item['title']} | k8s-image-swapper", item["link"]
+    private = admin_client.get(f"{reverse('admin:mirrors_imagemapping_changelist')}?access=private").content.decode()
+    assert "Private images" in text_of(re.findall(r"<h1[^>]*>(.*?)</h1>", private, re.S)[0])
+    worker = Instance.objects.create(role="worker", name="runs")
+    page = admin_client.get(reverse("admin:mirrors_instance_change", args=[worker.pk])).content.decode()
+    assert "worker runs | Processes |" in " ".join(page.split())
+
+
+def test_a_check_mark_is_green_only_where_yes_is_good(admin_client: Client) -> None:
+    """On pages, yes and no are words; lists colour a yes that is good."""
+    Registry.objects.create(name="plain", endpoint="quay.io", insecure=True, managed_by="config")
+    page = admin_client.get(reverse("admin:mirrors_registry_change", args=[Registry.objects.get().pk])).content.decode()
+    assert "check_small" not in page and "close_small" not in page
+    row = (
+        admin_client.get(reverse("admin:mirrors_registry_changelist")).content.decode().partition("field-is_enabled")[2]
+    )
+    assert "bg-green-100" in row.partition("</td>")[0] and "yes" in row.partition("</td>")[0]
+
+
 def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None:
     ended = {"fields": "x"}
     user = User.objects.create_user("vera")
@@ -61,14 +87,19 @@ def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None
     assert any("is_active : yes → no" in text for text in texts)
     assert any("role : – → operator" in text for text in texts)
     assert any("groups : – → operator" in text for text in texts)
+    assert any("user : – → vera" in text for text in texts), "by name, not by key"
 
 
 def test_a_stopped_process_looks_stopped(admin_client: Client) -> None:
     Instance.objects.create(role="worker", name="runs")
-    old = Instance.objects.create(role="worker", name="has-ended")
+    old = Instance.objects.create(role="worker", name="has-ended", facts={"dry_run": True})
     Instance.objects.filter(pk=old.pk).update(seen_at=timezone.now() - timedelta(hours=1))
     page = admin_client.get(reverse("admin:mirrors_instance_changelist")).content.decode()
     states = dict(re.findall(r"(runs|has-ended)</td>.*?>\s*(running|stopped)\s*<", page, re.S))
+    assert states == {"runs": "running", "has-ended": "stopped"}
+    assert "dry run" not in page.partition("has-ended")[2], "what it reported is no longer so"
+    assert "stopped" in admin_client.get(reverse("admin:mirrors_instance_change", args=[old.pk])).content.decode()
+    states = {row["name"]: row["state"] for row in admin_client.get("/api/v1/instances/").json()["results"]}
     assert states == {"runs": "running", "has-ended": "stopped"}
 
 

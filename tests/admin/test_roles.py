@@ -55,20 +55,25 @@ OTHERS: dict[str, Role] = {
     "password_change_done": SEE,
     "dashboard-live": SEE,
     "explain": SEE,
+    "accounts_apitoken_own": SEE,
     "mirrors_filter_try": SEE,
     "mirrors_mirrorjob_retry_failed": ACT,
 }
 # Pages of a row beside its form, by the method that they take.
 OF_ROWS: dict[str, tuple[str, str, Role]] = {
+    "mirrors_imagemapping_live": ("GET", "mirrors.imagemapping", SEE),
     "mirrors_mirrorjob_live": ("GET", "mirrors.mirrorjob", SEE),
     "mirrors_mirrorjob_priority": ("POST", "mirrors.mirrorjob", ACT),
     "mirrors_registry_test": ("POST", "mirrors.registry", ACT),
+    "mirrors_registry_storage": ("GET", "mirrors.registry", SEE),
     "mirrors_registry_test_live": ("GET", "mirrors.registry", SEE),
 }
 FOR_ALL = {"login", "logout"}
 # Belong to a model or a row of it, and ask for its rights themselves.
 OF_A_ROW = {"history", "app_list", "view_on_site", "autocomplete", "auth_user_password_change", "mirrors_filter_try_it"}
 # Parts of the try-it page, whose test asks for their role.
+OF_ALL_USERS = {"accounts_apitoken_revoke_own"}
+"""A POST that changes rows of the user alone; its test is with the tokens."""
 OF_THE_TRY_IT_PAGE = {"mirrors_filter_answers", "mirrors_filter_impact"}
 EVERYBODY = (Role.NOBODY, *ROLES)
 
@@ -135,7 +140,7 @@ def test_who_sees_a_list_can_export_it(label: str, role: Role, client_of: Callab
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OTHERS)
 def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
-    url = reverse(name if name in ("dashboard-live", "explain") else f"admin:{name}")
+    url = reverse(name if name in ("dashboard-live", "explain", "search") else f"admin:{name}")
     given = {"error_class": "denied"} if name.endswith("retry_failed") else {}
     status = client_of(role).get(url, given).status_code
     assert status == (302 if role is Role.NOBODY else 200 if role >= OTHERS[name] else 403)
@@ -161,9 +166,9 @@ def test_no_page_is_forgotten() -> None:
     known = {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in PAGES}
     known |= {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in ("history", "export")}
     found = set(_names(get_resolver().url_patterns))
-    assert found - known - OF_A_ROW - FOR_ALL - set(OTHERS) - set(OF_ROWS) - OF_THE_TRY_IT_PAGE == set(), (
-        "give each a row in the tables above"
-    )
+    assert (
+        found - known - OF_A_ROW - FOR_ALL - OF_ALL_USERS - set(OTHERS) - set(OF_ROWS) - OF_THE_TRY_IT_PAGE == set()
+    ), "give each a row in the tables above"
 
 
 def _names(patterns: list[Any], before: str = "") -> list[str]:

@@ -63,6 +63,9 @@ ROUTES = {
     ("GET", "hosts/{host}/"): VIEW,
     ("POST", "hosts/{host}/resume/"): ACT,
     ("GET", "stats/"): VIEW,
+    ("GET", "tokens/"): VIEW,
+    ("POST", "tokens/"): VIEW,
+    ("DELETE", "tokens/{token}/"): VIEW,
 }
 EVERYBODY = (Role.NOBODY, *ROLES)
 
@@ -80,6 +83,7 @@ def ids(job: MirrorJob) -> dict[str, int]:
         "filter": query.pk,
         "repository": repository.pk,
         "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
+        "token": 0,
         "admission": AdmissionSample.objects.create(namespace="shop").pk,
     }
 

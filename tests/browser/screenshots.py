@@ -75,6 +75,9 @@ PICTURES: Final = (
     Picture("users", "/admin/auth/user/"),
     Picture("roles", "/admin/auth/group/"),
     Picture("tokens", "/admin/accounts/apitoken/"),
+    Picture("my-tokens", "/admin/accounts/apitoken/own/"),
+    Picture("explain-sample", "/admin/explain/?sample=1", whole=True),
+    Picture("target", "/admin/mirrors/registry/?role__exact=target", first_row=True, whole=True),
     Picture("api", "/api/docs/"),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import yaml
 from playwright.sync_api import Page, expect
@@ -88,3 +89,26 @@ def _pod(image: str) -> str:
         "spec": {"containers": [{"name": "main", "image": image}]},
     }
     return str(yaml.safe_dump(pod))
+
+
+def test_a_file_is_dropped_on_the_page_or_chosen_and_explained(
+    seeded: Site, visitors: Visitors, tmp_path: Path
+) -> None:
+    page = visitors.visit(seeded, "viewer").open("/admin/explain/")
+    field = page.get_by_label("Pod or workload")
+    transfer = page.evaluate_handle(
+        "text => { const all = new DataTransfer(); all.items.add(new File([text], 'pod.yaml')); return all; }",
+        _pod("docker.io/library/nginx:1.27"),
+    )
+    page.locator("body").dispatch_event("dragover", {"dataTransfer": transfer})
+    expect(page.locator("form.swapper-drop")).to_be_visible()
+    page.locator("body").dispatch_event("drop", {"dataTransfer": transfer})
+    expect(field).to_have_value(_pod("docker.io/library/nginx:1.27"))
+    expect(page.locator("form.swapper-drop")).to_have_count(0)
+
+    chosen = tmp_path / "chosen.yaml"
+    chosen.write_text(_pod("quay.io/team/chosen:1"))
+    page.get_by_label("Or drop a file on the page").set_input_files(chosen)
+    expect(page.get_by_text("chosen.yaml is in the field above.")).to_be_visible()
+    page.get_by_role("button", name="Explain").click()
+    expect(page.locator(".swapper-images")).to_contain_text("quay.io/team/chosen:1")

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import Group, User
-from django.db import transaction
+from django.db import connection, transaction
 
 from benchmarks.history.filling import fill
 from benchmarks.history.rows import Size
 from benchmarks.pages import pages
 from benchmarks.visits import MOST_QUERIES, inside_as, queries_of
-from mirrors.models import ImageMapping, ImageUse, MirrorAttempt, MirrorJob, Registry, RegistryRole
+from mirrors.models import AdmissionSample, ImageMapping, ImageUse, MirrorAttempt, MirrorJob, Registry, RegistryRole
+from mirrors.selectors.admissions import search_admissions
 from mirrors.selectors.search import search, words_of
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +85,17 @@ def test_many_matching_images_give_the_same_rows_as_few(target: Registry, monkey
     by_keys = set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"]))
     monkeypatch.setattr("mirrors.selectors.search.FEW", 1)
     assert set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"])) == by_keys != set()
+
+
+def test_admissions_are_searched_by_image_through_an_index(target: Registry) -> None:
+    fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
+    sample = AdmissionSample.objects.order_by("pk")[7]
+    image = sample.decisions[0]["image"]
+    found = search_admissions(AdmissionSample.objects.all(), [image.upper()])
+    assert sample in found and {row.decisions[0]["image"] for row in found} == {image}
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "sample_image_search" in found.order_by().explain()
+    else:
+        assert "COVERING INDEX sample_search" in found.explain()

@@ -25,5 +25,6 @@ def sampled(namespace: str, image: str, *, reason: str = "absent", labels: dict[
         operation="CREATE",
         pod=pod,
         decisions=[{**decision, "target": None, "filter": None}],
+        image_names=image,
         kept=1,
     )

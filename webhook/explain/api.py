@@ -34,6 +34,14 @@ class ExplainSerializer(StrictFields):
     namespace = serializers.RegexField(NAMESPACE, default="default", help_text="Used for objects without a namespace.")
 
 
+class LastErrorSerializer(serializers.Serializer[Any]):
+    job = serializers.IntegerField(help_text="ID of the failed job.")
+    error_class = serializers.CharField()
+    error_message = serializers.CharField()
+    error_host = serializers.CharField(help_text="Registry at which the job failed.")
+    advice = serializers.CharField(help_text="How to fix the error, if `error_message` does not say it.")
+
+
 class ExplainedImageSerializer(serializers.Serializer[Any]):
     container = serializers.CharField(help_text="Name of the container; `volumes/NAME` for an image volume.")
     image = serializers.CharField()
@@ -50,6 +58,7 @@ class ExplainedImageSerializer(serializers.Serializer[Any]):
     )
     access = serializers.CharField(allow_null=True, help_text="How the source can be read.")
     filter = serializers.CharField(allow_null=True, help_text="The filter that matches.")
+    last_error = LastErrorSerializer(allow_null=True, help_text="Why the target does not have the image, if known.")
 
 
 class ExplainedPodSerializer(serializers.Serializer[Any]):

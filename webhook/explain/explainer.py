@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import Error
 
 from mirrors.kubernetes.manifests import PodManifest
+from mirrors.selectors.last_errors import LastError, last_errors
 from mirrors.vocabulary.reasons import MEANING, Reason
 from swapper_project import config as configuration
 from swapper_project.config import ConfigError
@@ -47,6 +49,8 @@ class ExplainedImage:
     existence: str | None
     access: str | None
     filter: str | None
+    last_error: LastError | None = None
+    """Why the target does not have it, if the last copy failed."""
 
     @property
     def can_be_mirrored(self) -> bool:
@@ -78,7 +82,7 @@ def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = S
         yield ExplainedPod(
             object=pod.title,
             namespace=pod.namespace,
-            images=[_image(d) for d in outcome.decisions],
+            images=_images(outcome.decisions),
             patch=outcome.patch,
             warnings=outcome.warnings,
             denied=outcome.denied,
@@ -109,7 +113,20 @@ def _request(pod: PodManifest) -> AdmissionRequest:
     )
 
 
-def _image(d: Decision) -> ExplainedImage:
+def _images(decisions: Sequence[Decision]) -> list[ExplainedImage]:
+    errors = _last_errors({d.key for d in decisions if d.key and not d.swap})
+    return [_image(d, errors.get((d.key, str(d.target)))) for d in decisions]
+
+
+def _last_errors(sources: set[str]) -> dict[tuple[str, str], LastError]:
+    """Without a database, the explanation does not have them."""
+    try:
+        return last_errors(sources=sources) if sources else {}
+    except Error:
+        return {}
+
+
+def _image(d: Decision, last_error: LastError | None) -> ExplainedImage:
     return ExplainedImage(
         container=d.slot.label,
         image=d.slot.image,
@@ -122,4 +139,5 @@ def _image(d: Decision) -> ExplainedImage:
         existence=d.known.existence if d.known else None,
         access=d.known.access if d.known else None,
         filter=d.filter or None,
+        last_error=last_error if not d.swap else None,
     )

@@ -26,6 +26,24 @@ VIEW: Final = "mirrors.view_imagemapping"
 OPERATE: Final = "mirrors.change_mirrorjob"
 MOST_REQUESTED: Final = 100
 """Copies that one click requests, so that the page answers before a proxy's timeout."""
+SAMPLE: Final = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: sample
+  labels:
+    app: sample
+spec:
+  initContainers:
+    - name: wait
+      image: busybox:1.37
+  containers:
+    - name: web
+      image: nginx:1.27
+    - name: metrics
+      image: quay.io/prometheus/node-exporter:v1.9.0
+"""
+"""A pod to start from: images of several registries, in both kinds of containers."""
 
 
 class ManifestForm(forms.Form):
@@ -59,7 +77,7 @@ class ManifestForm(forms.Form):
 
 
 def explain_page(request: HttpRequest) -> HttpResponse:
-    """Paste, or come with ``?admission=ID``; POST explains, and with ``mirror`` requests copies of what is missing."""
+    """Paste, or open with ``?admission=ID`` or ``?sample=1``. POST explains; with ``mirror``, it requests copies."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     form = _form(request)
@@ -95,6 +113,8 @@ explain_view = admin.site.admin_view(explain_page)
 def _form(request: HttpRequest) -> ManifestForm:
     if request.method == "POST":
         return ManifestForm(request.POST)
+    if "sample" in request.GET:
+        return ManifestForm(initial={"manifest": SAMPLE, "namespace": "default"})
     number = request.GET.get("admission", "")
     sample = AdmissionSample.objects.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
     if sample is not None:

@@ -1,55 +1,92 @@
-"""Serializers of the API's resources."""
+"""Serializers of the API, one file per resource, named as its model, view, service and admin."""
 
-from mirrors.api.serializers.configured import (
-    CheckSerializer,
+from mirrors.api.serializers.activity import (
+    ActionSerializer,
+)
+from mirrors.api.serializers.admissions import (
+    AdmissionDetailSerializer,
+    AdmissionSerializer,
+    DecidedImageSerializer,
+)
+from mirrors.api.serializers.filter_trials import (
+    ChangeSerializer,
+    FilterAnswerSerializer,
+    FilterImpactSerializer,
+    FilterTestSerializer,
+    ImpactSerializer,
+)
+from mirrors.api.serializers.filters import (
     FilterInForceSerializer,
     FilterSerializer,
-    RegistryInForceSerializer,
-    RegistrySerializer,
-    StepSerializer,
 )
-from mirrors.api.serializers.mirroring import (
-    AccessSerializer,
+from mirrors.api.serializers.hosts import (
+    HostSerializer,
+)
+from mirrors.api.serializers.jobs import (
     AttemptSerializer,
     BlobProgressSerializer,
     JobSerializer,
-    MappingDetailSerializer,
-    MappingSerializer,
     OrderSerializer,
     PrioritySerializer,
     ProgressSerializer,
     RetriedSerializer,
     RetryFailedSerializer,
 )
-from mirrors.api.serializers.observed import (
-    ActionSerializer,
+from mirrors.api.serializers.mappings import (
+    AccessSerializer,
+    MappingDetailSerializer,
+    MappingSerializer,
+)
+from mirrors.api.serializers.processes import (
+    InstanceSerializer,
+)
+from mirrors.api.serializers.registries import (
+    CheckSerializer,
+    RegistryInForceSerializer,
+    RegistrySerializer,
+    StepSerializer,
+)
+from mirrors.api.serializers.repositories import (
+    RepositorySerializer,
+)
+from mirrors.api.serializers.statistics import (
     CoverageSerializer,
     HealthSerializer,
-    HostSerializer,
-    InstanceSerializer,
     PointSerializer,
     QueueLineSerializer,
     RangeSerializer,
-    RepositorySerializer,
     StatsSerializer,
+)
+from mirrors.api.serializers.tokens import CreatedTokenSerializer, NewTokenSerializer, TokenSerializer
+from mirrors.api.serializers.workloads import (
     UseSerializer,
 )
 
 __all__ = [
     "AccessSerializer",
     "ActionSerializer",
+    "AdmissionDetailSerializer",
+    "AdmissionSerializer",
     "AttemptSerializer",
     "BlobProgressSerializer",
+    "ChangeSerializer",
     "CheckSerializer",
     "CoverageSerializer",
+    "CreatedTokenSerializer",
+    "DecidedImageSerializer",
+    "FilterAnswerSerializer",
+    "FilterImpactSerializer",
     "FilterInForceSerializer",
     "FilterSerializer",
+    "FilterTestSerializer",
     "HealthSerializer",
     "HostSerializer",
+    "ImpactSerializer",
     "InstanceSerializer",
     "JobSerializer",
     "MappingDetailSerializer",
     "MappingSerializer",
+    "NewTokenSerializer",
     "OrderSerializer",
     "PointSerializer",
     "PrioritySerializer",
@@ -63,5 +100,6 @@ __all__ = [
     "RetryFailedSerializer",
     "StatsSerializer",
     "StepSerializer",
+    "TokenSerializer",
     "UseSerializer",
 ]

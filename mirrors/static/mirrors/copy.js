@@ -1,6 +1,13 @@
-// Adds a button that copies the text of elements with data-copy; browsers allow this over HTTPS and on localhost only.
+// Adds a button that copies the text of elements with data-copy.
 "use strict";
 (() => {
+  // Browsers have the clipboard over HTTPS and on localhost only; elsewhere, the selection is copied.
+  const copy = async (code) => {
+    if (navigator.clipboard) { return navigator.clipboard.writeText(code.textContent); }
+    getSelection().selectAllChildren(code);
+    document.execCommand("copy");
+    getSelection().removeAllRanges();
+  };
   const addButtons = (root) => {
     for (const code of root.querySelectorAll("code[data-copy]:not([data-copy=ready])")) {
       const button = document.createElement("button");
@@ -9,7 +16,7 @@
       button.textContent = "Copy";
       button.ariaLabel = `Copy ${code.textContent}`;
       button.addEventListener("click", async () => {
-        await navigator.clipboard.writeText(code.textContent);
+        await copy(code);
         button.textContent = "Copied";
         setTimeout(() => { button.textContent = "Copy"; }, 2000);
       });
@@ -17,7 +24,6 @@
       code.after(" ", button);
     }
   };
-  if (!navigator.clipboard) { return; }
   document.addEventListener("DOMContentLoaded", () => addButtons(document));
   document.addEventListener("htmx:load", (event) => addButtons(event.detail.elt));
 })();

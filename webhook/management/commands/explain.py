@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mirrors.kubernetes.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
+from mirrors.selectors.last_errors import LastError
 from swapper_project.process import configured, logs
 from swapper_project.process.base_command import ConfiguredCommand, environment_with
 from webhook.explain.explainer import ExplainedPod, explain
@@ -59,11 +61,18 @@ def _as_json(pod: ExplainedPod) -> dict[str, Any]:
     return {
         "object": pod.object,
         "namespace": pod.namespace,
-        "images": [{name: getattr(image, name) for name in shown} for image in pod.images],
+        "images": [
+            {**{name: getattr(image, name) for name in shown}, "last_error": _error_as_json(image.last_error)}
+            for image in pod.images
+        ],
         "patch": list(pod.patch),
         **({"warnings": list(pod.warnings)} if pod.warnings else {}),
         **({"denied": pod.denied} if pod.denied else {}),
     }
+
+
+def _error_as_json(error: LastError | None) -> dict[str, Any] | None:
+    return dataclasses.asdict(error) if error is not None else None
 
 
 def _print(console: Console, pod: ExplainedPod) -> None:
@@ -89,5 +98,9 @@ def _print(console: Console, pod: ExplainedPod) -> None:
         console.print(f"  [bold]{reason}[/]: {meaning}", highlight=False)
     for would in dict.fromkeys(i.would for i in pod.images if i.would):
         console.print(f"  Otherwise it would have been: [bold]{would}[/]", highlight=False)
+    for image in pod.images:
+        if error := image.last_error:
+            line = f"  {image.image}: its last copy (job {error.job}) failed: {error.error_message} {error.advice}"
+            console.print(line.rstrip(), highlight=False, markup=False)
     for line in pod.warnings:
         console.print(f"  {line}", highlight=False, markup=False)

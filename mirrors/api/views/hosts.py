@@ -14,6 +14,7 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
+from mirrors.api.filtersets.hosts import HostFilter
 from mirrors.models import HostBudget
 
 
@@ -22,7 +23,7 @@ class HostViewSet(viewsets.ReadOnlyModelViewSet[HostBudget]):
 
     queryset = HostBudget.objects.all()
     serializer_class = serializers.HostSerializer
-    filterset_fields = ("host",)
+    filterset_class = HostFilter
     search_fields = ("host",)
     roles: ClassVar[dict[str, Role]] = {"resume": Role.OPERATOR}
 

@@ -1,30 +1,10 @@
-"""What the system records, and statistics of it."""
+"""Statistics, and the health of the installation."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rest_framework import serializers
-
-from mirrors.models import (
-    HostBudget,
-    ImageUse,
-    Instance,
-    OperatorAction,
-    TargetRepository,
-)
-
-
-class ActionSerializer(serializers.ModelSerializer[OperatorAction]):
-    class Meta:
-        model = OperatorAction
-        fields = ("id", "actor", "action", "subject", "details", "mapping", "job", "created_at")
-
-
-class InstanceSerializer(serializers.ModelSerializer[Instance]):
-    class Meta:
-        model = Instance
-        fields = ("id", "role", "name", "facts", "started_at", "seen_at")
 
 
 class HealthSerializer(serializers.Serializer[Any]):
@@ -34,41 +14,6 @@ class HealthSerializer(serializers.Serializer[Any]):
     workers = serializers.IntegerField()
     certificate_expires_at = serializers.DateTimeField(allow_null=True)
     oldest_due_seconds = serializers.FloatField()
-
-
-class UseSerializer(serializers.ModelSerializer[ImageUse]):
-    source = serializers.CharField(source="mapping.source", read_only=True)  # type: ignore[assignment]
-
-    class Meta:
-        model = ImageUse
-        fields = ("id", "mapping", "source", "namespace", "workload_kind", "workload", "first_seen_at", "last_seen_at")
-
-
-class RepositorySerializer(serializers.ModelSerializer[TargetRepository]):
-    class Meta:
-        model = TargetRepository
-        fields = (
-            "id",
-            "registry",
-            "name",
-            "facts",
-            "differences",
-            "has_differences",
-            "pulls_through",
-            "problem",
-            "apply_requested_at",
-            "checked_at",
-        )
-
-
-class HostSerializer(serializers.ModelSerializer[HostBudget]):
-    paused_until = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="Rate limited: copies send no requests to the host until then."
-    )
-
-    class Meta:
-        model = HostBudget
-        fields = ("id", "host", "operation", "paused_until", "remaining", "updated_at")
 
 
 class CoverageSerializer(serializers.Serializer[Any]):

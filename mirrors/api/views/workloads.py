@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
+from mirrors.api.filtersets.workloads import UseFilter
 from mirrors.models import ImageUse
 
 
@@ -13,5 +14,5 @@ class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
 
     queryset = ImageUse.objects.select_related("mapping")
     serializer_class = serializers.UseSerializer
-    filterset_fields = ("namespace", "workload_kind", "workload", "mapping")
+    filterset_class = UseFilter
     search_fields = ("mapping__source", "workload")

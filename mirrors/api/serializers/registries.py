@@ -1,68 +1,14 @@
-"""Filters and registries. Fields never hold a secret, only a reference to it."""
+"""Registries and their connection tests. Fields never hold a secret, only a reference to it."""
 
 from __future__ import annotations
 
-import copy
 from typing import Any, ClassVar
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from rest_framework import serializers
 
-from mirrors.api.strict_fields import StrictFields
-from mirrors.filters.quotes import quotes_warning
-from mirrors.models import (
-    Filter,
-    Registry,
-    RegistryCheck,
-)
+from mirrors.api.serializers.declarable import CheckedAsModel
+from mirrors.models import Registry, RegistryCheck
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, MOST_NAMESPACES, validate_namespaces
-
-
-class CheckedAsModel(StrictFields):
-    """Validated by the model, including uniqueness: DRF's own ``validators`` see the values as they were sent, before
-    the
-    model normalises host names."""
-
-    model: type[Filter] | type[Registry]
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        row: Any = copy.copy(self.instance) if isinstance(self.instance, self.model) else self.model()
-        for name, value in attrs.items():
-            setattr(row, name, value)
-        try:
-            return {**attrs, **self.checked(row, attrs)}
-        except ValidationError as error:
-            messages = error.message_dict
-            if general := messages.pop(NON_FIELD_ERRORS, None):
-                messages[self.unique_field] = general
-            raise serializers.ValidationError(messages) from error
-
-    unique_field = "name"
-
-    def checked(self, row: Any, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Raises Django's ValidationError; returns other values to store."""
-        row.clean()
-        row.validate_constraints()
-        return {}
-
-
-class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
-    """A filter: images for which it is true are excluded from mirroring and swapping."""
-
-    model = Filter
-
-    warning = serializers.SerializerMethodField(
-        help_text="Why the expression is probably a mistake (text in double quotes is a field name), or empty."
-    )
-
-    class Meta:
-        model = Filter
-        fields = ("id", "name", "jmespath", "warning", "position", "enabled", "managed_by", "created_at", "updated_at")
-        read_only_fields = ("managed_by",)
-        validators: ClassVar[list[Any]] = []
-
-    def get_warning(self, row: Filter) -> str:
-        return quotes_warning(row.jmespath)
 
 
 class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
@@ -114,15 +60,6 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
         super().checked(row, attrs)
         self._notice = CREDENTIALS_DROPPED if is_dropped else ""
         return {"endpoint": row.endpoint, **{name: getattr(row, name) for name in CREDENTIALS}}
-
-
-class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
-    """An active filter, which may not have a row in the database."""
-
-    class Meta:
-        model = Filter
-        fields = ("name", "jmespath", "position", "managed_by")
-        read_only_fields = fields
 
 
 class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):

@@ -1,12 +1,11 @@
-"""Recent admissions: a sample of the reviews, each with the decisions on its images."""
+"""Recent admissions, each with the decisions on its images."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers, viewsets
-from rest_framework.serializers import BaseSerializer
+from rest_framework import serializers
 
 from mirrors.models import AdmissionSample
 from mirrors.vocabulary.reasons import meaning_of
@@ -63,18 +62,3 @@ class AdmissionDetailSerializer(AdmissionSerializer):
     def get_pod(self, row: AdmissionSample) -> dict[str, Any]:
         pod: dict[str, Any] = row.pod
         return pod
-
-
-class AdmissionViewSet(viewsets.ReadOnlyModelViewSet[AdmissionSample]):
-    """A sample of the admitted pods, kept for seven days; newest first."""
-
-    queryset = AdmissionSample.objects.all()
-    serializer_class = AdmissionSerializer
-    filterset_fields = ("namespace", "workload_kind", "workload")
-
-    def get_queryset(self) -> Any:
-        rows = super().get_queryset()
-        return rows if self.action == "retrieve" else rows.defer("pod")
-
-    def get_serializer_class(self) -> type[BaseSerializer[AdmissionSample]]:
-        return AdmissionDetailSerializer if self.action == "retrieve" else self.serializer_class

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
+from mirrors.api.filtersets.processes import InstanceFilter
 from mirrors.models import Instance
 
 
@@ -13,4 +14,4 @@ class InstanceViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
 
     queryset = Instance.objects.all()
     serializer_class = serializers.InstanceSerializer
-    filterset_fields = ("role",)
+    filterset_class = InstanceFilter

@@ -1,59 +1,15 @@
-"""Mappings and jobs, and the requests on them."""
+"""Jobs with their attempts and progress, and the requests on them."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
 from mirrors.api.strict_fields import NamedChoiceField, StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
-from mirrors.models import (
-    ErrorClass,
-    ImageMapping,
-    MappingAccess,
-    MirrorAttempt,
-    MirrorJob,
-    Priority,
-)
+from mirrors.models import ErrorClass, MirrorAttempt, MirrorJob, Priority
 from mirrors.selectors.advice import next_step
-
-
-class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
-    class Meta:
-        model = MappingAccess
-        fields = ("namespace", "granted", "checked_at")
-
-
-class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
-    class Meta:
-        model = ImageMapping
-        fields: ClassVar[Any] = (
-            "id",
-            "source",
-            "target",
-            "target_registry",
-            "source_digest",
-            "target_digest",
-            "platforms",
-            "size_bytes",
-            "existence",
-            "verified_at",
-            "source_checked_at",
-            "access",
-            "obstacle",
-            "paused",
-            "last_job",
-            "last_seen_at",
-            "created_at",
-        )
-
-
-class MappingDetailSerializer(MappingSerializer):
-    accesses = AccessSerializer(many=True, read_only=True, help_text="Access of namespaces, if the source is private.")
-
-    class Meta(MappingSerializer.Meta):
-        fields = (*MappingSerializer.Meta.fields, "accesses")
 
 
 class BlobProgressSerializer(serializers.Serializer[Any]):

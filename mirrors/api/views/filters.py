@@ -11,8 +11,10 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from mirrors.accounts.roles import Role
-from mirrors.api import filter_trials, serializers
-from mirrors.api.registries import DeclarableViewSet
+from mirrors.api import serializers
+from mirrors.api.filtersets.filters import FilterFilter
+from mirrors.api.views.declarable import DeclarableViewSet
+from mirrors.api.views.filter_trials import impact_of_filter, try_filter
 from mirrors.models import Filter, ManagedBy
 from mirrors.selectors import filter_impact
 
@@ -22,7 +24,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
 
     queryset = Filter.objects.all()
     serializer_class = serializers.FilterSerializer
-    filterset_fields = ("enabled", "managed_by")
+    filterset_class = FilterFilter
     search_fields = ("name", "jmespath")
     ordering_fields = ("id", "position")
     roles: ClassVar[dict[str, Role]] = {"test": Role.VIEWER, "impact": Role.VIEWER}
@@ -37,23 +39,21 @@ class FilterViewSet(DeclarableViewSet[Filter]):
         return Response(serializers.FilterInForceSerializer(filter_impact.rows_in_force(), many=True).data)
 
     @extend_schema(
-        request=filter_trials.FilterTestSerializer,
-        responses=filter_trials.FilterAnswerSerializer(many=True),
+        request=serializers.FilterTestSerializer,
+        responses=serializers.FilterAnswerSerializer(many=True),
         filters=False,
     )
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def test(self, request: Request) -> Response:
         """Try an expression on the images of a pod, without saving it."""
-        asked = filter_trials.FilterTestSerializer(data=request.data)
+        asked = serializers.FilterTestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response(filter_trials.try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
+        return Response(try_filter(asked.validated_data["jmespath"], asked.validated_data["pod"]))
 
-    @extend_schema(
-        request=filter_trials.FilterImpactSerializer, responses=filter_trials.ImpactSerializer, filters=False
-    )
+    @extend_schema(request=serializers.FilterImpactSerializer, responses=serializers.ImpactSerializer, filters=False)
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def impact(self, request: Request) -> Response:
         """The images of pods sampled in the last 24 hours whose decision would change if this were saved."""
-        asked = filter_trials.FilterImpactSerializer(data=request.data)
+        asked = serializers.FilterImpactSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return Response(filter_trials.ImpactSerializer(filter_trials.impact_of_filter(asked.validated_data)).data)
+        return Response(serializers.ImpactSerializer(impact_of_filter(asked.validated_data)).data)

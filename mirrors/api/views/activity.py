@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
+from mirrors.api.filtersets.activity import ActionFilter
 from mirrors.models import OperatorAction
 
 
@@ -13,4 +14,4 @@ class ActionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[OperatorActio
 
     queryset = OperatorAction.objects.all()
     serializer_class = serializers.ActionSerializer
-    filterset_fields = ("actor", "action", "mapping", "job")
+    filterset_class = ActionFilter

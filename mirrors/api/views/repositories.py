@@ -14,6 +14,7 @@ from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
+from mirrors.api.filtersets.repositories import RepositoryFilter
 from mirrors.models import TargetRepository
 
 
@@ -22,7 +23,7 @@ class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
 
     queryset = TargetRepository.objects.all()
     serializer_class = serializers.RepositorySerializer
-    filterset_fields = ("has_differences", "pulls_through", "registry")
+    filterset_class = RepositoryFilter
     search_fields = ("name",)
     roles: ClassVar[dict[str, Role]] = {"apply": Role.OPERATOR}
 

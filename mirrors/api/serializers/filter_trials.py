@@ -1,19 +1,13 @@
-"""Trying filters on a pod, and on the admissions of the last 24 hours; nothing is saved."""
+"""Filters that are tried, on a pod and on recent admissions."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 
 from mirrors.api.strict_fields import StrictFields
-from mirrors.filters import InvalidFilterError, compile_filter
-from mirrors.filters.places import pointed
-from mirrors.filters.trial import try_on
 from mirrors.models import Filter
-from mirrors.selectors import filter_impact
 
 
 class FilterTestSerializer(StrictFields):
@@ -71,36 +65,3 @@ class ImpactSerializer(serializers.Serializer[Any]):
     failures = serializers.IntegerField(help_text="Images for which the expression failed.")
     failure = serializers.CharField(allow_blank=True, help_text="The first failure.")
     is_cut = serializers.BooleanField(help_text="The time or the steps did not suffice for all pods.")
-
-
-def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
-    """One result per image; raises ValidationError for an expression that does not compile, and for an invalid pod."""
-    try:
-        compiled = compile_filter("test", expression)
-    except InvalidFilterError as error:
-        raise _invalid(expression, error) from error
-    if not isinstance(pod, dict):
-        raise ValidationError({"pod": ["Not a valid pod: it must be an object."]})
-    return [
-        {
-            "kind": trial.kind,
-            "container": trial.container,
-            "image": trial.image,
-            "matches": trial.answers[0].matches,
-            "error": trial.answers[0].error,
-        }
-        for trial in try_on(pod, "", [compiled])
-    ]
-
-
-def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
-    """The effect of saving; raises ValidationError for an invalid expression."""
-    try:
-        found = filter_impact.plan(expression=asked["jmespath"], row=asked["filter"], position=asked["position"])
-    except InvalidFilterError as error:
-        raise _invalid(asked["jmespath"], error) from error
-    return dataclasses.asdict(filter_impact.impact(found))
-
-
-def _invalid(expression: str, error: InvalidFilterError) -> ValidationError:
-    return ValidationError({"jmespath": [pointed(expression, error)]})

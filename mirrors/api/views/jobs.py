@@ -1,84 +1,29 @@
-"""Mappings and jobs. Actions use ``mirrors.services``."""
+"""Jobs. Actions use ``mirrors.services``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, status, viewsets
+from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import BaseSerializer
 
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
-from mirrors.api.job_filter import JobFilter
-from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
+from mirrors.api.filtersets.jobs import JobFilter
+from mirrors.api.views.job_answers import answer, answer_of
+from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.selectors.job_progress import NOT_BEGUN, copy_progress
 from swapper_project.process import configured
 
 ATTEMPTS = 100
 """Attempts in one answer, the last ones; a job has five, or more after many lost workers."""
-
-
-class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
-    """Source images, their place at the target, and their state."""
-
-    queryset = ImageMapping.objects.all()
-    serializer_class = serializers.MappingSerializer
-    filterset_fields = ("existence", "access", "obstacle", "paused", "target_registry")
-    search_fields = ("source", "target")
-    ordering_fields = ("id", "last_seen_at")
-    roles: ClassVar[dict[str, Role]] = dict.fromkeys(("mirror", "verify", "pause", "resume", "destroy"), Role.OPERATOR)
-
-    def get_serializer_class(self) -> type[BaseSerializer[ImageMapping]]:
-        return serializers.MappingDetailSerializer if self.action == "retrieve" else self.serializer_class
-
-    @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
-    @action(detail=True, methods=["post"])
-    def mirror(self, request: Request, pk: str) -> Response:
-        """Mirror the image now. While a job of the image is active, that job is returned."""
-        return _job_of(services.mirror_mappings, self.get_object(), request)
-
-    @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
-    @action(detail=True, methods=["post"])
-    def verify(self, request: Request, pk: str) -> Response:
-        """Request a verification: a worker checks that the target has the image unchanged. An active job is
-        returned."""
-        return _job_of(services.verify_mappings, self.get_object(), request)
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete the mapping and its history. The image stays at the target; the next pod that uses it creates a new
-        one."""
-        _, refusals = services.forget_mappings(mapping_ids=[self.get_object().pk], requested_by=who(request))
-        if refusals:
-            raise services.JobStateError(refusals[0])
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-    @extend_schema(request=None)
-    @action(detail=True, methods=["post"])
-    def pause(self, request: Request, pk: str) -> Response:
-        """Pause the mapping: the image is neither mirrored nor swapped until you resume it."""
-        return self._set_paused(paused=True)
-
-    @extend_schema(request=None)
-    @action(detail=True, methods=["post"])
-    def resume(self, request: Request, pk: str) -> Response:
-        """Resume the mapping: the image is mirrored and swapped again."""
-        return self._set_paused(paused=False)
-
-    def _set_paused(self, *, paused: bool) -> Response:
-        mapping = self.get_object()
-        services.set_paused(mapping_ids=[mapping.pk], paused=paused, requested_by=who(self.request))
-        mapping.refresh_from_db()
-        return Response(serializers.MappingSerializer(mapping).data)
 
 
 @method_decorator(conditional_page, name="dispatch")
@@ -110,8 +55,8 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
         """Retry the job as a new job. While a job of the image is active, that job is returned."""
         job = self.get_object()
         if job.status in MirrorJob.ACTIVE:
-            return _answer(job, is_new=False)
-        return _answer_of(services.retry_jobs(job_ids=[job.pk], requested_by=who(request)))
+            return answer(job, is_new=False)
+        return answer_of(services.retry_jobs(job_ids=[job.pk], requested_by=who(request)))
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
@@ -161,21 +106,4 @@ def _requested(image: str, request: Request) -> Response:
     followed = configured.source()
     allowed = followed.current.source.allowed_hosts if followed else ()
     job, is_new = services.request_image(image=image, requested_by=who(request), allowed_hosts=allowed)
-    return _answer(job, is_new=is_new)
-
-
-def _job_of(act: Callable[..., services.BulkResult], mapping: ImageMapping, request: Request) -> Response:
-    """The job that results from an action on one mapping."""
-    return _answer_of(act(mapping_ids=[mapping.pk], requested_by=who(request)))
-
-
-def _answer_of(acted: services.BulkResult) -> Response:
-    """The resulting job of an action; 201 if it is new."""
-    if not acted.jobs:
-        raise services.JobStateError(acted.refusals[0] if acted.refusals else "The job cannot be queued now.")
-    return _answer(acted.jobs[0], is_new=acted.jobs[0].id in acted.made)
-
-
-def _answer(job: MirrorJob, *, is_new: bool) -> Response:
-    code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
-    return Response(serializers.JobSerializer(job).data, status=code)
+    return answer(job, is_new=is_new)

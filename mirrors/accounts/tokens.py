@@ -1,0 +1,62 @@
+"""Tokens that users create for themselves: within their own role, for a chosen time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from mirrors.accounts.models import LIFETIME, ApiToken
+from mirrors.accounts.roles import CHOICES, Role, role_of_request
+
+DEFAULT_DAYS: Final = LIFETIME.days
+"""Days until a token expires if nothing else is chosen."""
+
+MOST_DAYS: Final = 365
+"""Days: a token that nobody renews for a year belongs to nobody."""
+
+MOST_TOKENS: Final = 50
+"""Valid tokens of one user: more than scripts need, few enough to look through."""
+
+
+class TokenRefusedError(Exception):
+    """The user cannot create this token; the message says why and what to do."""
+
+
+def own_tokens(request: HttpRequest) -> QuerySet[ApiToken]:
+    """The tokens of the user, newest first."""
+    return ApiToken.objects.filter(user=request.user.pk).order_by("-created")
+
+
+def roles_within(request: HttpRequest) -> list[tuple[int, str]]:
+    """The roles that the user can give to a token: at most the own one."""
+    own = role_of_request(request)
+    return [(value, name) for value, name in CHOICES if value <= own]
+
+
+def create_own(request: HttpRequest, *, name: str, role: Role, days: int = DEFAULT_DAYS) -> tuple[ApiToken, str]:
+    """A token of the user, and its text, which is shown once. Raises TokenRefusedError."""
+    expiry = timedelta(days=days)
+    own = role_of_request(request)
+    if role > own:
+        raise TokenRefusedError(f"Your role is {own.group}: a token cannot have the role {role.group}.")
+    used = getattr(request, "auth", None)
+    if isinstance(used, ApiToken) and used.expiry is not None and timezone.now() + expiry > used.expiry:
+        raise TokenRefusedError(
+            f"A token cannot create one that expires after itself, on {used.expiry:%Y-%m-%d}: choose fewer days, or "
+            "sign in to create the token."
+        )
+    if own_tokens(request).filter(expiry__gt=timezone.now()).count() >= MOST_TOKENS:
+        raise TokenRefusedError(f"You have {MOST_TOKENS} valid tokens: revoke one first.")
+    return ApiToken.issue(user=request.user, name=name, role=role, expiry=expiry)  # type: ignore[arg-type]
+
+
+def revoke_own(request: HttpRequest, public_id: str) -> ApiToken | None:
+    """Delete a token of the user; None if the user has no such token."""
+    found = next((token for token in own_tokens(request) if token.public_id == public_id), None)
+    if found is not None:
+        found.delete()
+    return found

@@ -1,0 +1,75 @@
+"""The search in the menu: images, jobs, namespaces and workloads, and the pages of the menu."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from mirrors.admin.navigation import sections
+from mirrors.models import ImageUse
+from mirrors.selectors.found import Found, find_everywhere
+from mirrors.selectors.search import words_of
+
+LONGEST: Final = 400
+"""Characters of a search: half of the longest reference."""
+
+
+def search_view(request: HttpRequest) -> HttpResponse:
+    """The panel below the search field; empty for an empty search."""
+    if not request.user.has_perm("mirrors.view_imagemapping"):
+        raise PermissionDenied
+    text = request.GET.get("q", "").strip()[:LONGEST]
+    if not (words := words_of(text)):
+        return HttpResponse()
+    groups = [*_pages(request, words), *_rows(find_everywhere(words))]
+    return render(request, "admin/search_results.html", {"groups": groups, "text": text})
+
+
+guarded_search_view = admin.site.admin_view(search_view)
+
+
+def _pages(request: HttpRequest, words: list[str]) -> list[dict[str, Any]]:
+    """Pages of the menu by their names there."""
+    items = [item for section in sections(request) for item in section["items"]]
+    found = [item for item in items if all(word.lower() in item["title"].lower() for word in words)]
+    return _group("Pages", [(item["title"], "", item["link"]) for item in found])
+
+
+def _rows(found: Found) -> list[dict[str, Any]]:
+    return [
+        *_group("Images", [(row.source, "", _page("imagemapping", row.pk)) for row in found.images]),
+        *_group(
+            "Jobs",
+            [
+                (f"Job {job.pk}: {job.mapping.source}", job.get_status_display(), _page("mirrorjob", job.pk))
+                for job in found.jobs
+            ],
+        ),
+        *_group("Namespaces", [(name, "", _list("imagemapping", namespace=name)) for name in found.namespaces]),
+        *_group("Workloads", [_workload(row) for row in found.workloads]),
+    ]
+
+
+def _workload(row: ImageUse) -> tuple[str, str, str]:
+    # Quotes keep a name together that has spaces.
+    link = _list("imageuse", q=f'"{row.namespace}" "{row.workload}"')
+    return f"{row.workload_kind} {row.workload}".strip(), f"in {row.namespace}", link
+
+
+def _group(title: str, rows: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    items = [{"title": name, "note": note, "link": link} for name, note, link in rows]
+    return [{"title": title, "rows": items}] if items else []
+
+
+def _page(model: str, key: int) -> str:
+    return reverse(f"admin:mirrors_{model}_change", args=[key])
+
+
+def _list(model: str, **query: str) -> str:
+    return f"{reverse(f'admin:mirrors_{model}_changelist')}?{urlencode(query)}"

@@ -1,0 +1,95 @@
+"""The page on which users create and revoke their own API tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role, role_of
+from mirrors.accounts.tokens import (
+    DEFAULT_DAYS,
+    MOST_DAYS,
+    TokenRefusedError,
+    create_own,
+    own_tokens,
+    revoke_own,
+    roles_within,
+)
+
+REDIRECT = "admin:accounts_apitoken_own"
+
+
+def days_field() -> forms.IntegerField:
+    """For how many days a token is valid."""
+    return forms.IntegerField(
+        label="Expires in (days)",
+        required=False,
+        initial=DEFAULT_DAYS,
+        min_value=1,
+        max_value=MOST_DAYS,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"1 to {MOST_DAYS} days.",
+    )
+
+
+class OwnTokenForm(forms.Form):
+    """A token of the user, within the own role."""
+
+    name = forms.CharField(
+        label="Description",
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="What the token is used for, such as: ci.",
+    )
+    role = forms.TypedChoiceField(label="Role", coerce=lambda value: Role(int(value)), widget=UnfoldAdminSelectWidget())
+    days = days_field()
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(*args)
+        role: Any = self.fields["role"]
+        role.choices = roles_within(request)
+        role.help_text = f"At most your own role, {role_of(request.user).group}."
+
+    def clean_days(self) -> int:
+        return int(self.cleaned_data["days"] or DEFAULT_DAYS)
+
+
+@never_cache
+def own_tokens_view(request: HttpRequest) -> HttpResponse:
+    """The list, and the form. The page that answers the form shows the token, and no other does."""
+    form = OwnTokenForm(request, request.POST) if request.method == "POST" else OwnTokenForm(request)
+    created: ApiToken | None = None
+    text = ""
+    if form.is_bound and form.is_valid():
+        try:
+            created, text = create_own(request, **form.cleaned_data)
+            form = OwnTokenForm(request)
+        except TokenRefusedError as error:
+            form.add_error(None, str(error))
+    context = {
+        **admin.site.each_context(request),
+        "title": "My API tokens",
+        "form": form,
+        "created": created,
+        "text": text,
+        "tokens": own_tokens(request),
+    }
+    return render(request, "admin/own_tokens.html", context)
+
+
+def revoke_view(request: HttpRequest) -> HttpResponse:
+    """Revoke one of the user's own tokens."""
+    row = revoke_own(request, request.POST.get("token", ""))
+    if row is None:
+        messages.warning(request, "You have no such token: it was already revoked.")
+    else:
+        messages.success(request, f"The token {row.name} is revoked.")
+    return HttpResponseRedirect(reverse(REDIRECT))

@@ -1,0 +1,20 @@
+"""Filters of the list of admissions."""
+
+from __future__ import annotations
+
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
+
+from mirrors.api.filtersets.base import time_range
+from mirrors.models import AdmissionSample
+
+
+class AdmissionFilter(FilterSet):  # type: ignore[misc]
+    created_after, created_before = time_range("created_at")
+
+    class Meta:
+        model = AdmissionSample
+        fields = (
+            "namespace",
+            "workload_kind",
+            "workload",
+        )

@@ -1,0 +1,37 @@
+"""Filters of the list of mappings."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django_filters.rest_framework import CharFilter, ChoiceFilter, FilterSet  # type: ignore[import-untyped]
+
+from mirrors.api.filtersets.base import time_range
+from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob
+from mirrors.selectors.mapping_states import CHOICES, STATES
+
+Rows = QuerySet[ImageMapping]
+
+
+class MappingFilter(FilterSet):  # type: ignore[misc]
+    state = ChoiceFilter(method="in_state", choices=CHOICES, label="State, in one word.")
+    error_class = ChoiceFilter(
+        method="with_error",
+        choices=[choice for choice in ErrorClass.choices if choice[0]],
+        label="Error of the last job, if it failed.",
+    )
+    error_host = CharFilter(method="at_registry", label="Registry at which the last job failed.", max_length=260)
+    last_seen_after, last_seen_before = time_range("last_seen_at")
+
+    class Meta:
+        model = ImageMapping
+        fields = ("existence", "access", "obstacle", "paused", "target_registry")
+
+    def in_state(self, rows: Rows, name: str, state: str) -> Rows:
+        return rows.filter(STATES[state])
+
+    def with_error(self, rows: Rows, name: str, error_class: str) -> Rows:
+        return rows.filter(last_job__status=JobStatus.FAILED, last_job__error_class=error_class)
+
+    def at_registry(self, rows: Rows, name: str, host: str) -> Rows:
+        failed = MirrorJob.objects.filter(status=JobStatus.FAILED).failed_at(host)
+        return rows.filter(last_job__in=failed.order_by())

@@ -1,0 +1,40 @@
+"""What filters and registries share: both can be declared in the configuration file."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from rest_framework import serializers
+
+from mirrors.api.strict_fields import StrictFields
+from mirrors.models import Filter, Registry
+
+
+class CheckedAsModel(StrictFields):
+    """Validated by the model, including uniqueness: DRF's own ``validators`` see the values as they were sent, before
+    the
+    model normalises host names."""
+
+    model: type[Filter] | type[Registry]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        row: Any = copy.copy(self.instance) if isinstance(self.instance, self.model) else self.model()
+        for name, value in attrs.items():
+            setattr(row, name, value)
+        try:
+            return {**attrs, **self.checked(row, attrs)}
+        except ValidationError as error:
+            messages = error.message_dict
+            if general := messages.pop(NON_FIELD_ERRORS, None):
+                messages[self.unique_field] = general
+            raise serializers.ValidationError(messages) from error
+
+    unique_field = "name"
+
+    def checked(self, row: Any, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Raises Django's ValidationError; returns other values to store."""
+        row.clean()
+        row.validate_constraints()
+        return {}

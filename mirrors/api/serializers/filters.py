@@ -1,0 +1,39 @@
+"""Filters, as saved and as active."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework import serializers
+
+from mirrors.api.serializers.declarable import CheckedAsModel
+from mirrors.filters.quotes import quotes_warning
+from mirrors.models import Filter
+
+
+class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
+    """A filter: images for which it is true are excluded from mirroring and swapping."""
+
+    model = Filter
+
+    warning = serializers.SerializerMethodField(
+        help_text="Why the expression is probably a mistake (text in double quotes is a field name), or empty."
+    )
+
+    class Meta:
+        model = Filter
+        fields = ("id", "name", "jmespath", "warning", "position", "enabled", "managed_by", "created_at", "updated_at")
+        read_only_fields = ("managed_by",)
+        validators: ClassVar[list[Any]] = []
+
+    def get_warning(self, row: Filter) -> str:
+        return quotes_warning(row.jmespath)
+
+
+class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
+    """An active filter, which may not have a row in the database."""
+
+    class Meta:
+        model = Filter
+        fields = ("name", "jmespath", "position", "managed_by")
+        read_only_fields = fields

@@ -1,0 +1,77 @@
+"""Mappings, and the access of namespaces to private ones."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from mirrors.models import ImageMapping, MappingAccess
+from mirrors.models.mirror_job import registry_of
+from mirrors.selectors.advice import next_step
+from mirrors.selectors.mapping_states import CHOICES, failed_job_of, state_of
+
+
+class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
+    class Meta:
+        model = MappingAccess
+        fields = ("namespace", "granted", "checked_at")
+
+
+class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
+    state = serializers.SerializerMethodField(help_text="State in one word, as on the pages.")
+    error_class = serializers.SerializerMethodField(help_text="Error of the last job, if it failed; else empty.")
+    error_message = serializers.SerializerMethodField(help_text="What the error is.")
+    error_host = serializers.SerializerMethodField(help_text="Registry at which the last job failed.")
+    advice = serializers.SerializerMethodField(help_text="How to fix the error, if `error_message` does not say it.")
+
+    @extend_schema_field(serializers.ChoiceField(CHOICES))
+    def get_state(self, row: ImageMapping) -> str:
+        return state_of(row)
+
+    def get_error_class(self, row: ImageMapping) -> str:
+        return job.error_class if (job := failed_job_of(row)) else ""
+
+    def get_error_message(self, row: ImageMapping) -> str:
+        return job.error_message if (job := failed_job_of(row)) else ""
+
+    def get_error_host(self, row: ImageMapping) -> str:
+        return registry_of(job.error_host, row.source, row.target) if (job := failed_job_of(row)) else ""
+
+    def get_advice(self, row: ImageMapping) -> str:
+        return next_step(job) if (job := failed_job_of(row)) else ""
+
+    class Meta:
+        model = ImageMapping
+        fields: ClassVar[Any] = (
+            "id",
+            "source",
+            "target",
+            "target_registry",
+            "source_digest",
+            "target_digest",
+            "platforms",
+            "size_bytes",
+            "existence",
+            "verified_at",
+            "source_checked_at",
+            "access",
+            "obstacle",
+            "paused",
+            "state",
+            "error_class",
+            "error_message",
+            "error_host",
+            "advice",
+            "last_job",
+            "last_seen_at",
+            "created_at",
+        )
+
+
+class MappingDetailSerializer(MappingSerializer):
+    accesses = AccessSerializer(many=True, read_only=True, help_text="Access of namespaces, if the source is private.")
+
+    class Meta(MappingSerializer.Meta):
+        fields = (*MappingSerializer.Meta.fields, "accesses")

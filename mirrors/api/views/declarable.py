@@ -1,0 +1,64 @@
+"""Rows of the configuration file and of users: what filters and registries share."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.db import IntegrityError
+from rest_framework import viewsets
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from mirrors.models import Filter, ManagedBy, Registry
+from mirrors.selectors import declared
+
+Declarable = TypeVar("Declarable", Filter, Registry)
+
+
+class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
+    """Rows that the configuration file can declare; such rows are read-only here."""
+
+    def get_object(self) -> Declarable:
+        row: Any = super().get_object()
+        self._bring_up_to_date([row])
+        return row  # type: ignore[no-any-return]
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        rows = super().paginate_queryset(queryset)
+        self._bring_up_to_date(rows or [])
+        return rows
+
+    def _bring_up_to_date(self, rows: Any) -> None:
+        """Shows rows of the configuration file as in the active file."""
+        assert self.queryset is not None
+        model: Any = self.queryset.model
+        declared.bring_up_to_date(rows, declared.in_force(model))
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return super().create(request, *args, **kwargs)
+        except IntegrityError:
+            # Another user saved such a row between validation and write: validation finds it now.
+            return super().create(request, *args, **kwargs)
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            return super().update(request, *args, **kwargs)
+        except IntegrityError:
+            return super().update(request, *args, **kwargs)
+
+    def perform_update(self, serializer: BaseSerializer[Declarable]) -> None:
+        assert serializer.instance is not None
+        _refuse_if_from_file(serializer.instance.managed_by)
+        serializer.save()
+
+    def perform_destroy(self, instance: Declarable) -> None:
+        _refuse_if_from_file(instance.managed_by)
+        instance.delete()
+
+
+def _refuse_if_from_file(managed_by: str) -> None:
+    if managed_by == ManagedBy.CONFIG:
+        raise PermissionDenied("This row is managed by the configuration file: change it there.")

@@ -1,0 +1,46 @@
+"""Trying filters on a pod, and on the admissions of the last 24 hours; nothing is saved."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rest_framework.exceptions import ValidationError
+
+from mirrors.filters import InvalidFilterError, compile_filter
+from mirrors.filters.places import pointed
+from mirrors.filters.trial import try_on
+from mirrors.selectors import filter_impact
+
+
+def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
+    """One result per image; raises ValidationError for an expression that does not compile, and for an invalid pod."""
+    try:
+        compiled = compile_filter("test", expression)
+    except InvalidFilterError as error:
+        raise _invalid(expression, error) from error
+    if not isinstance(pod, dict):
+        raise ValidationError({"pod": ["Not a valid pod: it must be an object."]})
+    return [
+        {
+            "kind": trial.kind,
+            "container": trial.container,
+            "image": trial.image,
+            "matches": trial.answers[0].matches,
+            "error": trial.answers[0].error,
+        }
+        for trial in try_on(pod, "", [compiled])
+    ]
+
+
+def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
+    """The effect of saving; raises ValidationError for an invalid expression."""
+    try:
+        found = filter_impact.plan(expression=asked["jmespath"], row=asked["filter"], position=asked["position"])
+    except InvalidFilterError as error:
+        raise _invalid(asked["jmespath"], error) from error
+    return dataclasses.asdict(filter_impact.impact(found))
+
+
+def _invalid(expression: str, error: InvalidFilterError) -> ValidationError:
+    return ValidationError({"jmespath": [pointed(expression, error)]})

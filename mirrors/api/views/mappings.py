@@ -1,0 +1,80 @@
+"""Mappings. Actions use ``mirrors.services``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from mirrors import services
+from mirrors.accounts.roles import Role
+from mirrors.api import serializers
+from mirrors.api.current_user import who
+from mirrors.api.filtersets.mappings import MappingFilter
+from mirrors.api.views.job_answers import answer_of
+from mirrors.models import ImageMapping
+
+
+class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
+    """Source images, their place at the target, and their state."""
+
+    queryset = ImageMapping.objects.select_related("last_job")
+    serializer_class = serializers.MappingSerializer
+    filterset_class = MappingFilter
+    search_fields = ("source", "target")
+    ordering_fields = ("id", "last_seen_at")
+    roles: ClassVar[dict[str, Role]] = dict.fromkeys(("mirror", "verify", "pause", "resume", "destroy"), Role.OPERATOR)
+
+    def get_serializer_class(self) -> type[BaseSerializer[ImageMapping]]:
+        return serializers.MappingDetailSerializer if self.action == "retrieve" else self.serializer_class
+
+    @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
+    @action(detail=True, methods=["post"])
+    def mirror(self, request: Request, pk: str) -> Response:
+        """Mirror the image now. While a job of the image is active, that job is returned."""
+        return _job_of(services.mirror_mappings, self.get_object(), request)
+
+    @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
+    @action(detail=True, methods=["post"])
+    def verify(self, request: Request, pk: str) -> Response:
+        """Request a verification: a worker checks that the target has the image unchanged. An active job is
+        returned."""
+        return _job_of(services.verify_mappings, self.get_object(), request)
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete the mapping and its history. The image stays at the target; the next pod that uses it creates a new
+        one."""
+        _, refusals = services.forget_mappings(mapping_ids=[self.get_object().pk], requested_by=who(request))
+        if refusals:
+            raise services.JobStateError(refusals[0])
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Pause the mapping: the image is neither mirrored nor swapped until you resume it."""
+        return self._set_paused(paused=True)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Resume the mapping: the image is mirrored and swapped again."""
+        return self._set_paused(paused=False)
+
+    def _set_paused(self, *, paused: bool) -> Response:
+        mapping = self.get_object()
+        services.set_paused(mapping_ids=[mapping.pk], paused=paused, requested_by=who(self.request))
+        mapping.refresh_from_db()
+        return Response(serializers.MappingSerializer(mapping).data)
+
+
+def _job_of(act: Callable[..., services.BulkResult], mapping: ImageMapping, request: Request) -> Response:
+    """The job that results from an action on one mapping."""
+    return answer_of(act(mapping_ids=[mapping.pk], requested_by=who(request)))

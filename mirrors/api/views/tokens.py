@@ -1,0 +1,51 @@
+"""Tokens that users create for themselves; those of all users are in the admin."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status, viewsets
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mirrors.accounts.roles import Role
+from mirrors.accounts.tokens import TokenRefusedError, create_own, own_tokens, revoke_own
+from mirrors.api import serializers
+from mirrors.api.parameters import check
+
+ID = OpenApiParameter("id", str, OpenApiParameter.PATH, description="ID of the token.")
+
+
+class TokenViewSet(viewsets.ViewSet):
+    """Your own API tokens."""
+
+    roles: ClassVar[dict[str, Role]] = {"create": Role.VIEWER, "destroy": Role.VIEWER}
+
+    @extend_schema(responses=serializers.TokenSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Your tokens, newest first, without the tokens themselves."""
+        check(request, ())
+        return Response(serializers.TokenSerializer(own_tokens(request._request), many=True).data)
+
+    @extend_schema(request=serializers.NewTokenSerializer, responses={201: serializers.CreatedTokenSerializer})
+    def create(self, request: Request) -> Response:
+        """Create a token within your own role. With a token: within the role of that token, expiring no later than
+        it."""
+        asked = serializers.NewTokenSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        try:
+            row, text = create_own(request._request, **asked.validated_data)
+        except TokenRefusedError as error:
+            raise PermissionDenied(str(error)) from error
+        row.token = text  # type: ignore[attr-defined]
+        return Response(serializers.CreatedTokenSerializer(row).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(parameters=[ID], responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Revoke one of your tokens immediately."""
+        if revoke_own(request._request, pk) is None:
+            raise Http404
+        return Response(status=status.HTTP_204_NO_CONTENT)

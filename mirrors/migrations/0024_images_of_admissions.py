@@ -1,0 +1,42 @@
+from django.db import migrations, models
+
+from mirrors.models.indexes import ensure_search
+
+AT_ONCE = 1_000
+"""Rows in one statement: few enough that no statement takes long."""
+
+
+def fill(apps, schema_editor):
+    """For the admissions that are there, which are kept for some days."""
+    sample = apps.get_model("mirrors", "AdmissionSample")
+    last = 0
+    while rows := list(sample.objects.filter(pk__gt=last).order_by("pk").only("pk", "decisions")[:AT_ONCE]):
+        for row in rows:
+            names = (decision.get(key) for decision in row.decisions for key in ("image", "target"))
+            row.image_names = "\n".join(dict.fromkeys(name for name in names if name))
+        sample.objects.bulk_update(rows, ["image_names"])
+        last = rows[-1].pk
+
+
+def search(apps, schema_editor):
+    ensure_search(schema_editor.connection)
+
+
+class Migration(migrations.Migration):
+
+    # Indexes are built beside the writers; what an interruption leaves is done again.
+    atomic = False
+
+    dependencies = [
+        ('mirrors', '0023_tokens_of_actions'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='admissionsample',
+            name='image_names',
+            field=models.TextField(blank=True, db_default='', default='', editable=False, help_text='Images of the pod and their targets, one per line: what a search by image reads.'),
+        ),
+        migrations.RunPython(fill, migrations.RunPython.noop, elidable=True),
+        migrations.RunPython(search, migrations.RunPython.noop),
+    ]

@@ -1,0 +1,39 @@
+// A file that is dropped on the page or chosen becomes the text of the field; nothing is sent before "Explain".
+"use strict";
+(() => {
+  const MOST_BYTES = 1048576; // what the page accepts
+  const form = document.querySelector("form[data-drop]");
+  const offer = document.getElementById("swapper-file");
+  const field = form && document.getElementById(form.dataset.drop);
+  if (!field || !offer) { return; }
+  const input = offer.querySelector("input");
+  // Keeps unfold from writing the name of the file into the next text field.
+  input.hasChangeListener = true;
+  const note = offer.querySelector("[role=status]");
+  const read = async (file) => {
+    if (!file) { return; }
+    if (file.size > MOST_BYTES) {
+      note.textContent = `${file.name} is larger than 1 MiB.`;
+      return;
+    }
+    field.value = await file.text();
+    note.textContent = `${file.name} is in the field above.`;
+    field.focus();
+  };
+  input.addEventListener("change", () => { read(input.files[0]); });
+  const isFile = (event) => event.dataTransfer?.types.includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!isFile(event)) { return; }
+    event.preventDefault();
+    form.classList.add("swapper-drop");
+  });
+  for (const name of ["dragleave", "drop"]) {
+    document.addEventListener(name, () => { form.classList.remove("swapper-drop"); });
+  }
+  document.addEventListener("drop", (event) => {
+    if (!isFile(event)) { return; }
+    event.preventDefault();
+    read(event.dataTransfer.files[0]);
+  });
+  offer.hidden = false;
+})();

@@ -1,0 +1,126 @@
+"""Tokens that users create for themselves, by page and API: never more than their own role, and ended by them."""
+
+# ruff: noqa: F401, F811 (fixtures)
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
+from mirrors.accounts.tokens import MOST_TOKENS
+from mirrors.models import ImageMapping, OperatorAction
+from tests.api.conftest import job, target, user_of
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/admin/accounts/apitoken/own/"
+API = "/api/v1/tokens/"
+
+
+def signed_in(role: Role) -> Client:
+    client = Client()
+    client.force_login(user_of(role))
+    return client
+
+
+def with_token(role: Role, *, days: int = 90, name: str = "ci") -> APIClient:
+    _, text = ApiToken.issue(user=user_of(role), name=name, role=role, expiry=timedelta(days=days))
+    return APIClient(HTTP_AUTHORIZATION=f"Token {text}")
+
+
+def test_a_viewer_creates_a_token_on_the_page_which_shows_it_once_and_revokes_it() -> None:
+    viewer = signed_in(Role.VIEWER)
+    page = viewer.post(PAGE, {"name": "ci", "role": 1, "days": 7})
+    text = re.search(r"swp_\w+", page.content.decode())
+    assert text is not None and "no-store" in page["Cache-Control"]
+    row = ApiToken.objects.get()
+    assert row.user == user_of(Role.VIEWER) and row.expiry is not None
+    assert timedelta(days=6, hours=23) < row.expiry - timezone.now() <= timedelta(days=7)
+    api = APIClient(HTTP_AUTHORIZATION=f"Token {text[0]}")
+    assert api.get("/api/v1/jobs/").status_code == 200
+    listed = viewer.get(PAGE).content.decode()
+    assert "ci" in listed and text[0] not in listed
+
+    viewer.post(f"{PAGE}revoke/", {"token": row.public_id})
+    assert api.get("/api/v1/jobs/").status_code == 401
+
+
+@pytest.mark.parametrize("fields", [{"role": 2}, {"role": 3}, {"days": 0}, {"days": 366}, {"name": ""}])
+def test_the_page_refuses_more_than_the_own_role_and_other_times(fields: dict[str, object]) -> None:
+    page = signed_in(Role.VIEWER).post(PAGE, {"name": "ci", "role": 1, "days": 7, **fields})
+    assert page.status_code == 200 and "swp_" not in re.sub("swp_…", "", page.content.decode())
+    assert not ApiToken.objects.exists()
+
+
+def test_a_token_of_another_user_is_neither_shown_nor_revoked() -> None:
+    row, _ = ApiToken.issue(user=user_of(Role.ADMIN), name="theirs", role=Role.ADMIN)
+    viewer, api = signed_in(Role.VIEWER), with_token(Role.VIEWER)
+    assert "theirs" not in viewer.get(PAGE).content.decode()
+    assert [token["name"] for token in api.get(API).json()] == ["ci"]
+    viewer.post(f"{PAGE}revoke/", {"token": row.public_id})
+    assert api.delete(f"{API}{row.public_id}/").status_code == 404
+    assert ApiToken.objects.filter(pk=row.pk).exists()
+    seen = signed_in(Role.ADMIN).get("/admin/accounts/apitoken/").content.decode()
+    assert "theirs" in seen and "ci" in seen, "admins see all tokens"
+
+
+def test_the_api_creates_lists_and_revokes_tokens() -> None:
+    api = with_token(Role.OPERATOR)
+    made = api.post(API, {"name": "nightly", "role": "operator", "expires_in_days": 30}, format="json")
+    assert made.status_code == 201, made.data
+    text, key = made.json()["token"], made.json()["id"]
+    assert (made.json()["role"], text[:4]) == ("operator", "swp_")
+    assert all("token" not in row for row in api.get(API).json())
+    assert APIClient(HTTP_AUTHORIZATION=f"Token {text}").get("/api/v1/jobs/").status_code == 200
+    assert api.delete(f"{API}{key}/").status_code == 204
+    assert APIClient(HTTP_AUTHORIZATION=f"Token {text}").get("/api/v1/jobs/").status_code == 401
+
+
+def test_a_token_creates_none_with_more_than_itself() -> None:
+    _, text = ApiToken.issue(user=user_of(Role.ADMIN), name="weak", role=Role.VIEWER, expiry=timedelta(days=10))
+    api = APIClient(HTTP_AUTHORIZATION=f"Token {text}")
+    stronger = api.post(API, {"name": "x", "role": "operator", "expires_in_days": 1}, format="json")
+    assert stronger.status_code == 403 and "Your role is viewer" in stronger.json()["detail"]
+    longer = api.post(API, {"name": "x", "expires_in_days": 11}, format="json")
+    assert longer.status_code == 403 and "expires after itself" in longer.json()["detail"]
+    assert ApiToken.objects.count() == 1
+
+
+def test_a_token_has_less_when_its_user_has_less_and_nothing_when_disabled() -> None:
+    user, api = user_of(Role.OPERATOR), with_token(Role.OPERATOR)
+    assert api.post(API, {"name": "x", "role": "operator", "expires_in_days": 1}, format="json").status_code == 201
+    user.groups.clear()
+    assert api.get(API).status_code == 403
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert api.get(API).status_code == 401
+
+
+def test_a_user_has_a_limited_number_of_valid_tokens() -> None:
+    viewer = signed_in(Role.VIEWER)
+    for number in range(MOST_TOKENS):
+        ApiToken.issue(user=user_of(Role.VIEWER), name=str(number), role=Role.VIEWER)
+    assert "revoke one first" in viewer.post(PAGE, {"name": "x", "role": 1}).content.decode()
+    ApiToken.objects.filter(name="0").update(expiry=timezone.now())
+    viewer.post(PAGE, {"name": "x", "role": 1})
+    assert ApiToken.objects.filter(name="x").exists()
+
+
+def test_activity_names_the_token_of_an_action_and_none_of_a_session(job: object) -> None:
+    mapping = ImageMapping.objects.get()
+    with_token(Role.OPERATOR).post(f"/api/v1/mappings/{mapping.pk}/pause/")
+    assert [row.who for row in OperatorAction.objects.filter(action="pause")] == ["a-operator, token ci"]
+    operator = signed_in(Role.OPERATOR)
+    for url in ("/admin/mirrors/operatoraction/", f"/admin/mirrors/imagemapping/{mapping.pk}/change/"):
+        assert "a-operator, token ci" in operator.get(url).content.decode()
+    chosen = {"action": "resume", "_selected_action": [mapping.pk], "confirmed": mapping.pk}
+    operator.post("/admin/mirrors/imagemapping/", chosen)
+    assert [row.who for row in OperatorAction.objects.filter(action="resume")] == ["a-operator"]
+    actions = with_token(Role.VIEWER).get("/api/v1/actions/?action=pause").json()["results"]
+    assert [(row["actor"], row["token"]) for row in actions] == [("a-operator", "ci")]

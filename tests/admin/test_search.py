@@ -1,0 +1,97 @@
+"""The search in the menu finds images, jobs, namespaces and workloads, and says so when it finds nothing."""
+
+# ruff: noqa: F401, F811 (fixtures)
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+
+from mirrors.accounts.roles import Role
+from mirrors.models import ImageUse, MirrorJob
+from mirrors.services import request_image
+from tests.api.conftest import job, target, user_of
+from tests.support.samples import sampled
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def viewer(client: Client) -> Client:
+    client.force_login(user_of(Role.VIEWER))
+    return client
+
+
+def results(client: Client, text: str) -> dict[str, str]:
+    """Links by their words."""
+    page = client.get(f"/admin/search/?q={quote(text)}").content.decode()
+    links = re.findall(r'<a href="([^"]+)">(.*?)</a>', page)
+    return {" ".join(re.sub("<[^>]+>", "", words).split()): link.replace("&amp;", "&") for link, words in links}
+
+
+def use(job: MirrorJob, namespace: str, workload: str) -> None:
+    ImageUse.objects.create(mapping=job.mapping, namespace=namespace, workload_kind="Deployment", workload=workload)
+
+
+def test_each_kind_is_found_and_leads_to_its_rows(viewer: Client, job: MirrorJob) -> None:
+    other, _ = request_image(image="redis:7", requested_by="somebody")
+    use(job, "shop", "checkout")
+    use(other, "shop", "checkout")
+    use(other, "billing", "ledger")
+    image = f"/admin/mirrors/imagemapping/{job.mapping_id}/change/"
+    assert results(viewer, "NGINX 1.27") == {
+        "docker.io/library/nginx:1.27": image,
+        f"Job {job.pk}: docker.io/library/nginx:1.27 Queued": f"/admin/mirrors/mirrorjob/{job.pk}/change/",
+    }
+    assert results(viewer, str(job.pk))[f"Job {job.pk}: docker.io/library/nginx:1.27 Queued"].endswith(
+        f"/mirrorjob/{job.pk}/change/"
+    )
+    by_namespace = results(viewer, "bill")
+    assert by_namespace["billing"] == "/admin/mirrors/imagemapping/?namespace=billing"
+    assert set(by_namespace) == {"billing", "Deployment ledger in billing"}
+    found = results(viewer, "checkout")
+    assert list(found) == ["Deployment checkout in shop"], "once, although it has two images"
+    for link in [*by_namespace.values(), *found.values(), image]:
+        page = viewer.get(link)
+        assert page.status_code == 200 and "No results" not in page.content.decode(), link
+
+
+def test_pages_of_the_menu_are_found_by_their_names(viewer: Client) -> None:
+    assert results(viewer, "rate lim") == {"Rate limits": "/admin/mirrors/hostbudget/"}
+    assert results(viewer, "change history") == {}, "viewers do not have it"
+
+
+@pytest.mark.parametrize("text", ["no-such-thing", "9" * 30, "<script>", "%", "'"])
+def test_nothing_found_is_said_with_what_can_be_searched(viewer: Client, text: str) -> None:
+    page = viewer.get(f"/admin/search/?q={quote(text)}").content.decode()
+    assert "No results for" in page and "number of a job" in page and "<script>" not in page
+
+
+def test_an_empty_search_has_no_panel(viewer: Client) -> None:
+    assert viewer.get("/admin/search/?q=%20").content == b""
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    viewer: Client,
+    job: MirrorJob,
+    django_assert_max_num_queries: Any,
+) -> None:
+    for number in range(30):
+        use(job, f"team-{number}", f"nginx-{number}")
+    with django_assert_max_num_queries(11):
+        assert len(results(viewer, "nginx")) == 1 + 1 + 5
+    with django_assert_max_num_queries(11):
+        assert len([name for name in results(viewer, "team") if name.startswith("team-")]) == 5
+
+
+def test_admissions_are_searched_by_image_in_list_and_api(viewer: Client) -> None:
+    sampled("shop", "ghcr.io/acme/shop:1")
+    sampled("billing", "ghcr.io/acme/ledger:2")
+    page = viewer.get("/admin/mirrors/admissionsample/?q=ACME/ledger").content.decode()
+    assert "ledger:2" in page and "shop:1" not in page
+    rows = viewer.get("/api/v1/admissions/?search=acme/ledger").json()["results"]
+    assert [row["namespace"] for row in rows] == ["billing"]
+    assert [row["namespace"] for row in viewer.get("/api/v1/admissions/?search=shop").json()["results"]] == ["shop"]
