@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -12,7 +12,7 @@ from mirrors.images import pinned_tag
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest, keep_platforms
-from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
+from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS, EngineSettings
 from mirrors.oci.http.client import RegistryClient
 from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
@@ -60,6 +60,7 @@ class ImageCopy:
     source: RegistryClient = field(init=False)
     target: RegistryClient = field(init=False)
     small: Executor = field(init=False)
+    unlisted: list[Manifest] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         request, wire = self.request, self.shared.wire
@@ -101,8 +102,7 @@ class ImageCopy:
         unchanged = present is not None and present.digest == manifest.digest
         if not unchanged:
             plan = self._copy(manifest, denies_heads=hidden is not None)
-            self._ask(self.target.put_manifest, target.repository, compared.tag, manifest)
-            self._record(manifest.digest)
+            self._ask(self.put_manifest, compared.tag, manifest)
         self.counter.report(final=True)
         return self._result(
             original.digest,
@@ -116,6 +116,8 @@ class ImageCopy:
     def _compare(self) -> _Comparison:
         """One look at each side, at the same time; a source that is pinned by digest needs none."""
         source = self.request.source
+        if self.request.subject and source.digest is not None:
+            return _Comparison(source.digest, self._look(source.digest), Descriptor(source.digest, "", None))
         if source.digest is not None:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
@@ -166,7 +168,7 @@ class ImageCopy:
     def _get_original(self) -> Manifest:
         source = self.request.source
         try:
-            return self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
+            original = self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
         except RegistryError as error:
             if error.code != "not-found":
                 raise
@@ -177,6 +179,12 @@ class ImageCopy:
                 says_step=True,
                 credentials_sent=error.credentials_sent,
             ) from None
+        if self.request.subject not in ("", original.subject):
+            words = (
+                f"{source.registry} lists {original.digest} as a referrer of {self.request.subject}, which it is not"
+            )
+            raise RegistryError("invalid", words, host=source.registry)
+        return original
 
     def _copy(self, root: Manifest, *, denies_heads: bool) -> Plan | None:
         """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it."""
@@ -189,7 +197,7 @@ class ImageCopy:
             self.target,
             request.target.repository,
             request.target_is_new,
-            self.shared.wire.settings,
+            self._settings(),
             self.small,
             self._is_known,
             denies_heads,
@@ -198,6 +206,10 @@ class ImageCopy:
         self.counter.expect(plan.blobs.values())
         Moves(self, plan, root).run()
         return plan
+
+    def _settings(self) -> EngineSettings:
+        settings, limit = self.shared.wire.settings, self.request.max_bytes
+        return settings if limit is None else replace(settings, max_image_bytes=min(limit, settings.max_image_bytes))
 
     def _is_known(self, digest: str) -> bool:
         """Whether what the target has under this digest counts: it may be another's private content."""
@@ -208,9 +220,11 @@ class ImageCopy:
         target = self.request.target
         self.shared.mounts.record(target.registry, digest, target.repository)
 
-    def put_manifest(self, digest: str, manifest: Manifest) -> None:
-        self.target.put_manifest(self.request.target.repository, digest, manifest)
-        self._record(digest)
+    def put_manifest(self, reference: str, manifest: Manifest) -> None:
+        is_listed = self.target.put_manifest(self.request.target.repository, reference, manifest)
+        if manifest.subject and not is_listed:
+            self.unlisted.append(manifest)
+        self._record(manifest.digest)
 
     def blob_task(self, blob: Descriptor) -> Callable[[Call], TransferMethod]:
         """The transfer of one blob, to be run under a call of its own: other images may come to wait for it."""
@@ -272,4 +286,5 @@ class ImageCopy:
             bytes_skipped=seen.bytes_skipped,
             unchanged=unchanged,
             foreign=foreign,
+            unlisted=tuple(self.unlisted),
         )
