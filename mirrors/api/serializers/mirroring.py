@@ -26,6 +26,12 @@ class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
 
 
 class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
+    signers = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Identities in the certificates beside its signatures; not verified.",
+    )
+
     class Meta:
         model = ImageMapping
         fields: ClassVar[Any] = (
@@ -40,6 +46,10 @@ class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
             "existence",
             "verified_at",
             "source_checked_at",
+            "signed",
+            "signers",
+            "referrers_checked_at",
+            "referrers_error",
             "access",
             "obstacle",
             "paused",
@@ -108,6 +118,8 @@ class JobSerializer(serializers.ModelSerializer[MirrorJob]):
             "error_message",
             "error_host",
             "advice",
+            "referrers",
+            "referrers_error",
             "retry_of",
             "created_at",
             "finished_at",

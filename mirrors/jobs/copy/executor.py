@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
@@ -67,7 +67,10 @@ class JobExecutor:
             self._succeeded(lease, attempt, done)
 
     def _succeeded(self, lease: Lease, attempt: Attempt, done: CopyOutcome) -> None:
-        report = attempt.report(last_words=done.words)
+        referrers = done.referrers
+        report = replace(
+            attempt.report(last_words=done.words), referrers=referrers.status, referrers_error=referrers.error
+        )
 
         def write() -> bool:
             with transaction.atomic():

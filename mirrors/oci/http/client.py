@@ -101,7 +101,7 @@ class RegistryClient:
 
     def get_referrers(self, repository: str, digest: str, page: Url | None = None) -> ReferrersPage | None:
         """What refers to a manifest, a page at a time; None where the registry has no referrers API, which it says by
-        a 404. Anything else that is no list is an error: it does not mean that there are none."""
+        a 404. Any other error does not mean that there are none."""
         url = page or self._url(repository, f"referrers/{digest}")
         request = HttpRequest("GET", url, headers={"Accept": manifests.OCI_INDEX}, limit=MAX_MANIFEST_BYTES)
         reply = self._sender.send(request, (pull_scope(repository),))

@@ -33,7 +33,7 @@ _SUFFIXES: Final[Mapping[ReferrerPolicy, tuple[str, ...]]] = {
     "signatures": (SIGNATURE_SUFFIX, "att"),
     "all": (SIGNATURE_SUFFIX, "att", "sbom"),
 }
-"""Of cosign's tags. Attestations are signed statements, an SBOM is none."""
+"""Of cosign's tags. Attestations are signed statements, an SBOM is not signed."""
 
 MAX_TAG_CHARACTERS: Final = 128
 """Of the distribution specification."""
@@ -84,7 +84,7 @@ def fallback_tag(digest: str) -> str:
 
 
 def cosign_tags(digest: str, policy: ReferrerPolicy) -> tuple[str, ...]:
-    """Where cosign keeps what it knows of a manifest, unless it is told to use referrers."""
+    """Where cosign keeps what it knows of a manifest, unless it is set to use referrers."""
     base = digest.replace(":", "-")
     tags = (f"{base}.{suffix}" for suffix in _SUFFIXES[policy])
     return tuple(tag for tag in tags if len(tag) <= MAX_TAG_CHARACTERS)

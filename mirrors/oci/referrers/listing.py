@@ -52,7 +52,7 @@ def by_tag(client: RegistryClient, repository: str, digest: str) -> list[Referre
 
 
 def entries(raw: bytes, host: str) -> list[Referrer]:
-    """The manifests of an index of referrers. Raises RegistryError `invalid` for what is none."""
+    """The manifests of an index of referrers. Raises RegistryError `invalid` for anything else."""
     listed = manifests.read_object(raw, host).get("manifests") or []
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise RegistryError("invalid", f"{host} sent a list of referrers that is malformed", host=host)
