@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -12,7 +12,7 @@ from mirrors.images import pinned_tag
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest, keep_platforms
-from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS, EngineSettings
+from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.http.client import RegistryClient
 from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
@@ -197,19 +197,16 @@ class ImageCopy:
             self.target,
             request.target.repository,
             request.target_is_new,
-            self._settings(),
+            self.shared.wire.settings,
             self.small,
             self._is_known,
             denies_heads,
+            request.max_bytes,
         )
         plan = planner.plan(root)
         self.counter.expect(plan.blobs.values())
         Moves(self, plan, root).run()
         return plan
-
-    def _settings(self) -> EngineSettings:
-        settings, limit = self.shared.wire.settings, self.request.max_bytes
-        return settings if limit is None else replace(settings, max_image_bytes=min(limit, settings.max_image_bytes))
 
     def _is_known(self, digest: str) -> bool:
         """Whether what the target has under this digest counts: it may be another's private content."""

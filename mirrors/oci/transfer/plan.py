@@ -14,6 +14,7 @@ from mirrors.oci.common.settings import (
     MAX_IMAGE_BLOBS,
     MAX_IMAGE_MANIFEST_BYTES,
     MAX_IMAGE_MANIFESTS,
+    MIB,
     EngineSettings,
 )
 from mirrors.oci.http.client import RegistryClient
@@ -46,7 +47,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Planner:
     """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
-    `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed."""
+    `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed;
+    `max_bytes` of blobs are what a referrer may have, None for an image."""
 
     source: RegistryClient
     source_repository: str
@@ -57,6 +59,7 @@ class Planner:
     small: Executor
     is_known: Callable[[str], bool]
     denies_heads: bool = False
+    max_bytes: int | None = None
 
     def plan(self, root: Manifest) -> Plan:
         """Raises RegistryError, `too-large` for an image beyond the limits."""
@@ -116,6 +119,8 @@ class Planner:
             raise self._too_large(f"more than {MAX_IMAGE_MANIFEST_BYTES} bytes of manifests")
         if len(plan.blobs) > MAX_IMAGE_BLOBS:
             raise self._too_large(f"more than {MAX_IMAGE_BLOBS} blobs")
+        if self.max_bytes is not None and plan.blob_bytes > self.max_bytes:
+            raise self._too_large(f"more than the {self.max_bytes / MIB:.3g} MiB that are copied of a referrer")
         if plan.blob_bytes > self.settings.max_image_bytes:
             raise self._too_large(
                 f"more than the {self.settings.max_image_bytes / GIB:.3g} GiB that copy.maxImageBytes allows: "

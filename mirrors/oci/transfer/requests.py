@@ -20,7 +20,7 @@ class CopyRequest:
     is copied: no party takes all places of the engine.
 
     `subject` makes it the copy of a referrer: the source, pinned by digest, has to name this digest as its subject, and
-    is pushed without a tag. `max_bytes` of blobs are copied, where that is less than the engine's own limit."""
+    is pushed without a tag. `max_bytes` of blobs are what a referrer may have beside the engine's own limit."""
 
     source: ImageRef
     target: ImageRef
