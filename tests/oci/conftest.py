@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from mirrors.images import ImageRef
 from mirrors.oci import CopyRequest, CopyResult, Credential, CredentialSource, Engine, EngineSettings, RegistryAccess
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registries import Registry, distribution
+from tests.support.registry_profiles import PROFILES, ProfiledRegistry
 
 FAST: dict[str, Any] = {
     "backoff_base": 0.01,
@@ -28,6 +30,7 @@ LOGIN = Credential("mirror", "pass")
 
 MakeEngine = Callable[..., Engine]
 MakeRegistry = Callable[..., FaultyRegistry]
+MakeProfiled = Callable[..., ProfiledRegistry]
 
 
 @pytest.fixture
@@ -65,6 +68,17 @@ def source(make_registry: MakeRegistry) -> FaultyRegistry:
 @pytest.fixture
 def target(make_registry: MakeRegistry) -> FaultyRegistry:
     return make_registry()
+
+
+@pytest.fixture
+def profiled() -> Iterator[MakeProfiled]:
+    """Starts a registry by the name of its profile, with changes to it."""
+    with ExitStack() as stack:
+
+        def make(name: str = "distribution3", **changes: Any) -> ProfiledRegistry:
+            return stack.enter_context(ProfiledRegistry(replace(PROFILES[name], **changes)))
+
+        yield make
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ class Profile:
     mounts_from: frozenset[str] | None = None
     denies_heads: bool = False
     pulls: int | None = None
+    max_layer: int | None = None
+    """Bytes."""
 
 
 PROFILES: Final = {
@@ -89,6 +91,8 @@ class ProfiledRegistry(FaultyRegistry):
             handler.refuse(404, "NAME_UNKNOWN")
         elif method == "PATCH" and not profile.takes_chunks:
             handler.refuse(405, "UNSUPPORTED")
+        elif method == "PUT" and profile.max_layer is not None and _length(handler) > profile.max_layer:
+            handler.refuse(413, "SIZE_INVALID")
         elif method == "HEAD" and is_manifest and profile.denies_heads:
             handler.refuse(403, "DENIED")
         elif method == "POST" and "mount" in handler.query:
@@ -159,6 +163,10 @@ def referrers(storage: Storage, repository: str, digest: str) -> list[dict[str, 
             entry = {"mediaType": media_type, "digest": own, "size": len(raw), "artifactType": kind}
             found.append({**entry, "annotations": document.get("annotations", {})})
     return found
+
+
+def _length(handler: Handler) -> int:
+    return int(handler.headers.get("Content-Length", "0"))
 
 
 def _manifests(storage: Storage) -> list[tuple[tuple[str, str], tuple[str, bytes]]]:

@@ -102,7 +102,7 @@ class ImageCopy:
         unchanged = present is not None and present.digest == manifest.digest
         if not unchanged:
             plan = self._copy(manifest, denies_heads=hidden is not None)
-            self._ask(self.put_manifest, compared.tag, manifest)
+            self._push_tag(compared.tag, manifest)
         self.counter.report(final=True)
         return self._result(
             original.digest,
@@ -216,6 +216,16 @@ class ImageCopy:
     def _record(self, digest: str) -> None:
         target = self.request.target
         self.shared.mounts.record(target.registry, digest, target.repository)
+
+    def _push_tag(self, tag: str, manifest: Manifest) -> None:
+        """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
+        try:
+            self._ask(self.put_manifest, tag, manifest)
+        except RegistryError as error:
+            present = self._look(tag) if error.code == "tag-immutable" else None
+            if present is None or present.digest != manifest.digest:
+                raise
+            self._record(manifest.digest)
 
     def put_manifest(self, reference: str, manifest: Manifest) -> None:
         is_listed = self.target.put_manifest(self.request.target.repository, reference, manifest)

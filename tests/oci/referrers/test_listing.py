@@ -12,8 +12,8 @@ import pytest
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_INDEX, SampleImage, sample_image
 from mirrors.oci import CopyCancelledError, Engine
-from tests.oci.conftest import MakeEngine, ref, request
-from tests.oci.referrers.conftest import MakeProfiled, mirror, mirrored
+from tests.oci.conftest import MakeEngine, MakeProfiled, ref, request
+from tests.oci.referrers.mirroring import mirror, mirrored
 from tests.support.faulty_registry import FaultyRegistry, hang, reply
 from tests.support.signing import BUNDLE, Artifact, Signer, Verifier, referring
 
@@ -309,7 +309,12 @@ def test_a_copy_that_is_cancelled_stops_at_its_signatures(engine: Engine, profil
     source, target = profiled(), profiled()
     load(source)
     asked = threading.Event()
-    source.on(REFERRERS, lambda handler: bool(asked.set()) or hang(handler), times=99)
+
+    def hang_once_asked(handler: Handler) -> bool:
+        asked.set()
+        return hang(handler)
+
+    source.on(REFERRERS, hang_once_asked, times=99)
     wanted = request(ref(source), ref(target))
     image, _ = mirrored(engine, wanted, "none")
 

@@ -8,8 +8,8 @@ import pytest
 
 from mirrors.demo.images import SampleImage, sample_image
 from mirrors.oci import Engine
-from tests.oci.conftest import MakeEngine, ref, request
-from tests.oci.referrers.conftest import MakeProfiled, mirror, mirrored
+from tests.oci.conftest import MakeEngine, MakeProfiled, ref, request
+from tests.oci.referrers.mirroring import mirror, mirrored
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registries import Registry
 from tests.support.signing import IDENTITY, ISSUER, Signer, Verifier, digest_of, referring
