@@ -28,6 +28,7 @@ log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {directory}/data}}
   delete: {{enabled: true}}
+validation: {{manifests: {{urls: {{allow: ["^https://"]}}}}}}
 http:
   addr: 127.0.0.1:{port}
 {extra}
