@@ -12,6 +12,7 @@ from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.images import ImageRef
 from mirrors.oci import CopyRequest, CopyResult, Credential, CredentialSource, Engine, EngineSettings, RegistryAccess
 from tests.support.faulty_registry import FaultyRegistry
+from tests.support.go_tools import require
 from tests.support.registries import Registry, distribution
 from tests.support.registry_profiles import PROFILES, ProfiledRegistry
 
@@ -85,6 +86,13 @@ def profiled() -> Iterator[MakeProfiled]:
 def distribution_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """One CNCF registry for the session; tests use repositories of their own."""
     with distribution(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def distribution_3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """The next major version of the same registry."""
+    with distribution(tmp_path_factory.mktemp("registry3"), program=require("registry")) as registry:
         yield registry
 
 

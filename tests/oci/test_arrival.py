@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,9 @@ NOT_TAKEN = {
     "sha512",
 }
 """By CNCF distribution 2.8."""
+
+NOT_TAKEN_BY_3 = {"build cache"}
+"""Blobs among the entries of an index."""
 
 
 def place(kind: str) -> str:
@@ -56,18 +60,28 @@ def test_every_kind_arrives_byte_for_byte(
     assert copy(engine, source, target).unchanged
 
 
+@pytest.mark.parametrize("newer_first", [False, True], ids=["2.8 to 3", "3 to 2.8"])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NOT_TAKEN])
-def test_every_kind_goes_to_a_real_registry_and_back(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, distribution_registry: Registry, kind: str
+def test_every_kind_goes_through_real_registries_and_back(
+    engine: Engine,
+    source: FaultyRegistry,
+    target: FaultyRegistry,
+    distribution_registry: Registry,
+    distribution_3: Registry,
+    kind: str,
+    newer_first: bool,
 ) -> None:
     image = KINDS[kind]()
     image.load(source.storage, "app", "1.0")
-    between = ref(distribution_registry, f"{place(kind)}:1.0")
+    registries = [distribution_registry, *([] if kind in NOT_TAKEN_BY_3 else [distribution_3])]
+    name = f"{place(kind)}-{newer_first}".lower()
+    stops = [ref(registry, f"{name}:1.0") for registry in (reversed(registries) if newer_first else registries)]
 
-    engine.copy(request(ref(source), between))
-    engine.copy(request(between, ref(target)))
+    for one, next_one in pairwise([ref(source), *stops, ref(target)]):
+        engine.copy(request(one, next_one))
 
-    assert read_back(distribution_registry.host, place(kind), "1.0") == content(image)
+    for stop in stops:
+        assert read_back(stop.registry, name, "1.0") == content(image)
     assert read_back(target.host, "app", "1.0") == content(image)
 
 
