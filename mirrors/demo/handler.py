@@ -72,7 +72,14 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, body, Content_Type="application/json", **headers)
 
     def read_body(self) -> bytes:
+        """May be shorter than announced, from a client that hung up."""
         return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+
+    def is_cut_off(self, body: bytes) -> bool:
+        """Whether the client hung up in the middle of the body; then the connection ends."""
+        is_short = len(body) < int(self.headers.get("Content-Length", "0"))
+        self.close_connection = self.close_connection or is_short
+        return is_short
 
     def _route(self, kind: str) -> None:
         routes: dict[tuple[str, str], Callable[[], None]] = {
@@ -131,6 +138,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _put_manifest(self) -> None:
         raw = self.read_body()
+        if self.is_cut_off(raw):
+            return
         algorithm = algorithm_of(self.rest)
         digest = digest_of(raw, algorithm or "sha256")
         if algorithm is not None and digest != self.rest:
@@ -205,8 +214,7 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
             return
         body = self.read_body()
-        if len(body) < int(self.headers.get("Content-Length", "0")):
-            self.close_connection = True
+        if self.is_cut_off(body):
             return
         content = bytes(self.registry.storage.uploads[upload]) + body
         algorithm = algorithm_of(self.query.get("digest", [""])[0]) or "sha256"
