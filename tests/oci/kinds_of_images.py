@@ -142,6 +142,12 @@ def build_cache() -> SampleImage:
     return build.build(build.index([layer, build.blob(b"{}", "application/vnd.buildkit.cacheconfig.v0")]))
 
 
+def blob_in_an_index() -> SampleImage:
+    """Only the registry can say that the entry is a blob."""
+    build = ImageBuilder()
+    return build.build(build.index([build.blob(b"a cache", "application/vnd.acme.cache")]))
+
+
 def unknown_child() -> SampleImage:
     build = ImageBuilder()
     child = build.raw_manifest(b"no JSON at all", "application/vnd.acme.thing")
@@ -217,6 +223,7 @@ KINDS: Final[dict[str, Callable[[], SampleImage]]] = {
     "index of many platforms": many_platforms,
     "index without entries": lambda: (build := ImageBuilder()).build(build.index([])),
     "build cache": build_cache,
+    "blob in an index": blob_in_an_index,
     "child of an unknown type": unknown_child,
     "child of 0 bytes": empty_child,
     "artifact manifest of OCI 1.1-rc": old_artifact,

@@ -21,6 +21,7 @@ from tests.support.registries import Registry
 
 NOT_TAKEN = {
     "artifact manifest of OCI 1.1-rc",
+    "blob in an index",
     "child of 0 bytes",
     "child of an unknown type",
     "manifest of 8 MiB",
