@@ -21,7 +21,6 @@ from tests.support.registries import Registry
 
 NOT_TAKEN = {
     "artifact manifest of OCI 1.1-rc",
-    "blob in an index",
     "child of 0 bytes",
     "child of an unknown type",
     "manifest of 8 MiB",
@@ -31,6 +30,9 @@ NOT_TAKEN = {
 
 NOT_TAKEN_BY_3 = {"build cache"}
 """Blobs among the entries of an index."""
+
+NOT_READABLE = {"blob in an index"}
+"""2.8 takes it, and answers 500 to the question whether the entry is a manifest."""
 
 
 def place(kind: str) -> str:
@@ -62,7 +64,7 @@ def test_every_kind_arrives_byte_for_byte(
 
 
 @pytest.mark.parametrize("newer_first", [False, True], ids=["2.8 to 3", "3 to 2.8"])
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NOT_TAKEN])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NOT_TAKEN | NOT_READABLE])
 def test_every_kind_goes_through_real_registries_and_back(
     engine: Engine,
     source: FaultyRegistry,
