@@ -24,6 +24,9 @@ SIGNATURE_TYPES: Final = (
 )
 """How the artifact types of signatures begin: cosign and Notary Project, of any version."""
 
+SIGNED_TYPES: Final = (*SIGNATURE_TYPES, "application/vnd.dev.cosign.artifact.att.")
+"""With attestations, which are signed statements about an image."""
+
 SIGNED_PREDICATE: Final = "https://sigstore.dev/cosign/sign/"
 """Begins the predicate type of a bundle that says no more than that the image is signed."""
 
@@ -74,7 +77,7 @@ class Referrer:
         return self.artifact_type.startswith(SIGNATURE_TYPES) and predicate.startswith(SIGNED_PREDICATE)
 
     def is_included(self, policy: ReferrerPolicy) -> bool:
-        return policy == "all" or (policy == "signatures" and self.artifact_type.startswith(SIGNATURE_TYPES))
+        return policy == "all" or (policy == "signatures" and self.artifact_type.startswith(SIGNED_TYPES))
 
 
 def fallback_tag(digest: str) -> str:
