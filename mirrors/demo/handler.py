@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+from mirrors.demo.storage import algorithm_of, digest_of
 
 if TYPE_CHECKING:
     from mirrors.demo.registry import MemoryRegistry, _Server
@@ -71,7 +72,14 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, body, Content_Type="application/json", **headers)
 
     def read_body(self) -> bytes:
+        """May be shorter than announced, from a client that hung up."""
         return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+
+    def is_cut_off(self, body: bytes) -> bool:
+        """Whether the client hung up in the middle of the body; then the connection ends."""
+        is_short = len(body) < int(self.headers.get("Content-Length", "0"))
+        self.close_connection = self.close_connection or is_short
+        return is_short
 
     def _route(self, kind: str) -> None:
         routes: dict[tuple[str, str], Callable[[], None]] = {
@@ -130,13 +138,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _put_manifest(self) -> None:
         raw = self.read_body()
-        tag = None if self.rest.startswith("sha256:") else self.rest
-        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
-        if tag is None and digest != self.rest:
+        if self.is_cut_off(raw):
+            return
+        algorithm = algorithm_of(self.rest)
+        digest = digest_of(raw, algorithm or "sha256")
+        if algorithm is not None and digest != self.rest:
             self.refuse(400, "DIGEST_INVALID")
             return
-        media_type = self.headers.get("Content-Type", "")
-        self.registry.storage.add_manifest(self.repository, media_type, raw, tag)
+        media_type, tag = self.headers.get("Content-Type", ""), None if algorithm else self.rest
+        self.registry.storage.add_manifest(self.repository, media_type, raw, tag, algorithm or "sha256")
         location = f"/v2/{self.repository}/manifests/{digest}"
         self.answer(201, Location=location, Docker_Content_Digest=digest)
 
@@ -204,16 +214,16 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(404, "BLOB_UPLOAD_UNKNOWN")
             return
         body = self.read_body()
-        if len(body) < int(self.headers.get("Content-Length", "0")):
-            self.close_connection = True
+        if self.is_cut_off(body):
             return
         content = bytes(self.registry.storage.uploads[upload]) + body
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        algorithm = algorithm_of(self.query.get("digest", [""])[0]) or "sha256"
+        digest = digest_of(content, algorithm)
         if self.query.get("digest") != [digest]:
             self.refuse(400, "DIGEST_INVALID")
             return
         self.registry.storage.uploads.pop(upload)
-        self.registry.storage.add_blob(self.repository, content)
+        self.registry.storage.add_blob(self.repository, content, algorithm)
         self.answer(201, Location=f"/v2/{self.repository}/blobs/{digest}", Docker_Content_Digest=digest)
 
     def _cancel_upload(self) -> None:

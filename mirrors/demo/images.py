@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from dataclasses import dataclass
 from typing import Any
 
-from mirrors.demo.storage import Storage
+from mirrors.demo.storage import Storage, digest_of
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -24,13 +23,15 @@ class SampleImage:
     root: str
     blobs: dict[str, bytes]
     manifests: dict[str, tuple[str, bytes]]
+    algorithm: str = "sha256"
+    """Of all its digests."""
 
     def load(self, storage: Storage, repository: str, tag: str) -> None:
         """Puts the image into a registry without going through HTTP."""
         for content in self.blobs.values():
-            storage.add_blob(repository, content)
+            storage.add_blob(repository, content, self.algorithm)
         for digest, (media_type, raw) in self.manifests.items():
-            storage.add_manifest(repository, media_type, raw, tag if digest == self.root else None)
+            storage.add_manifest(repository, media_type, raw, tag if digest == self.root else None, self.algorithm)
 
     @property
     def blob_bytes(self) -> int:
@@ -40,12 +41,13 @@ class SampleImage:
 class ImageBuilder:
     """Collects content and hands out descriptors."""
 
-    def __init__(self) -> None:
+    def __init__(self, algorithm: str = "sha256") -> None:
+        self.algorithm = algorithm
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[str, bytes]] = {}
 
     def blob(self, content: bytes, media_type: str = OCI_LAYER) -> dict[str, Any]:
-        digest = _digest(content)
+        digest = digest_of(content, self.algorithm)
         self.blobs[digest] = content
         return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
@@ -53,7 +55,7 @@ class ImageBuilder:
         return self.raw_manifest(json.dumps(document, indent=3).encode(), media_type)
 
     def raw_manifest(self, raw: bytes, media_type: str) -> dict[str, Any]:
-        digest = _digest(raw)
+        digest = digest_of(raw, self.algorithm)
         self.manifests[digest] = (media_type, raw)
         return {"mediaType": media_type, "digest": digest, "size": len(raw)}
 
@@ -65,7 +67,7 @@ class ImageBuilder:
         return self.manifest({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children}, OCI_INDEX)
 
     def build(self, root: dict[str, Any]) -> SampleImage:
-        return SampleImage(root["digest"], dict(self.blobs), dict(self.manifests))
+        return SampleImage(root["digest"], dict(self.blobs), dict(self.manifests), self.algorithm)
 
 
 def sample_image(
@@ -89,7 +91,3 @@ def sample_image(
         config = builder.blob(json.dumps({**described, "seed": seed}).encode(), OCI_CONFIG)
         children.append({**builder.image([shared, *own], config), "platform": described})
     return builder.build(builder.index(children))
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"

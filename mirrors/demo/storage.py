@@ -7,6 +7,19 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 
+ALGORITHMS = ("sha256", "sha512")
+"""Of digests, as the image specification registers them."""
+
+
+def digest_of(content: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+
+
+def algorithm_of(reference: str) -> str | None:
+    """Of a digest; None for a tag."""
+    algorithm, colon, _ = reference.partition(":")
+    return algorithm if colon and algorithm in ALGORITHMS else None
+
 
 @dataclass(slots=True)
 class Storage:
@@ -19,15 +32,17 @@ class Storage:
     uploads: dict[str, bytearray] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def add_blob(self, repository: str, content: bytes) -> str:
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    def add_blob(self, repository: str, content: bytes, algorithm: str = "sha256") -> str:
+        digest = digest_of(content, algorithm)
         with self.lock:
             self.blobs[digest] = content
             self.links.add((repository, digest))
         return digest
 
-    def add_manifest(self, repository: str, media_type: str, raw: bytes, tag: str | None = None) -> str:
-        digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    def add_manifest(
+        self, repository: str, media_type: str, raw: bytes, tag: str | None = None, algorithm: str = "sha256"
+    ) -> str:
+        digest = digest_of(raw, algorithm)
         with self.lock:
             self.manifests[repository, digest] = (media_type, raw)
             if tag is not None:

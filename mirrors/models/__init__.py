@@ -7,7 +7,15 @@ from mirrors.models.filter import Filter
 from mirrors.models.hosts import BlobLocation, HostBudget
 from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
 from mirrors.models.instance import Instance, InstanceRole
-from mirrors.models.mirror_job import ErrorClass, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.models.mirror_job import (
+    ErrorClass,
+    JobStatus,
+    MirrorJob,
+    MirrorRequest,
+    Priority,
+    ReferrersStatus,
+    Trigger,
+)
 from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
 from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
 from mirrors.models.repository import TargetRepository
@@ -40,6 +48,7 @@ __all__ = [
     "OperatorAction",
     "Priority",
     "Registry",
+    "ReferrersStatus",
     "RegistryCheck",
     "RegistryKind",
     "RegistryRole",

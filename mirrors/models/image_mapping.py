@@ -79,6 +79,21 @@ class ImageMapping(models.Model):
     source_checked_at = models.DateTimeField(
         null=True, blank=True, help_text="When source and target were last compared."
     )
+    signed = models.BooleanField(
+        null=True, blank=True, help_text="Whether the target has a signature of the image; not verified."
+    )
+    signers = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Identities in the certificates beside its signatures; not verified.",
+    )
+    referrers_checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When signatures and other referrers were last copied."
+    )
+    referrers_error = models.TextField(
+        blank=True, default="", db_default="", help_text="Why they were not copied the last time."
+    )
     access = models.CharField(max_length=12, choices=Access, default=Access.UNKNOWN)
     obstacle = models.CharField(max_length=20, choices=Obstacle, blank=True, default="", db_default="")
     paused = models.BooleanField(default=False, help_text="While set, the image is neither mirrored nor swapped.")

@@ -65,6 +65,15 @@ class ErrorClass(models.TextChoices):
     INTERNAL = "internal"
 
 
+class ReferrersStatus(models.TextChoices):
+    """What a job did about signatures and other referrers of its image. A failure of it fails no job."""
+
+    NOT_CHECKED = "", "not checked"
+    NONE = "none", "the source has none"
+    COPIED = "copied", "at the target"
+    FAILED = "failed"
+
+
 class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
     """Predicates on the database's own clock."""
 
@@ -184,6 +193,17 @@ class MirrorJob(models.Model):
         db_default=False,
         editable=False,
         help_text="Whether the error's message says what to do next; if not, the step of its class is shown.",
+    )
+    referrers = models.CharField(
+        max_length=10,
+        choices=ReferrersStatus,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Signatures and other referrers of the image.",
+    )
+    referrers_error = models.TextField(
+        blank=True, default="", db_default="", help_text="Why referrers were not copied; the image itself was."
     )
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries", db_index=False

@@ -7,6 +7,8 @@ from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.engine import Engine
+from mirrors.oci.referrers.kinds import ReferrerPolicy
+from mirrors.oci.referrers.results import ReferrersResult
 from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex, Readers
 from mirrors.oci.transfer.progress import Progress
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
@@ -25,6 +27,8 @@ __all__ = [
     "MountIndex",
     "Progress",
     "Readers",
+    "ReferrerPolicy",
+    "ReferrersResult",
     "RegistryAccess",
     "RegistryError",
 ]

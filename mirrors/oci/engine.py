@@ -18,6 +18,10 @@ from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.http.throttle import Gate
 from mirrors.oci.http.transport import OnRemaining, OnRequest, Transport
 from mirrors.oci.probe import Probe
+from mirrors.oci.referrers.fallback_index import FallbackIndexes
+from mirrors.oci.referrers.kinds import ReferrerPolicy
+from mirrors.oci.referrers.referrers_copy import ReferrersCopy
+from mirrors.oci.referrers.results import ReferrersResult
 from mirrors.oci.transfer.copy import ImageCopy, Shared
 from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex
 from mirrors.oci.transfer.pools import FairPool
@@ -53,6 +57,7 @@ class Engine:
             settings.images * settings.requests_per_host, thread_name_prefix="oci-manifest"
         )
         self._shared = Shared(self._wire, SharedTransfers(self._blobs), self._small, mounts or MemoryMounts())
+        self._indexes = FallbackIndexes()
         self._closed = threading.Event()
 
     def head(
@@ -105,6 +110,30 @@ class Engine:
                 # Whatever it was that broke, it broke because its connections and pools were taken away.
                 raise CopyCancelledError from None
             raise
+
+    def copy_referrers(
+        self,
+        request: CopyRequest,
+        image: CopyResult,
+        policy: ReferrerPolicy,
+        *,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ReferrersResult:
+        """Copies what refers to an image that `request` was copied by, on the calling thread.
+
+        Errors are problems in the result. Raises CopyCancelledError soon after `cancelled` turns true or the engine is
+        closed.
+        """
+        if policy == "none":
+            return ReferrersResult()
+        call = Call(
+            timeout=self.settings.referrers_seconds,
+            cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
+        )
+        result = ReferrersCopy(self._shared, self._indexes, request, image, policy, call).run()
+        if self._closed.is_set():
+            raise CopyCancelledError
+        return result
 
     def resume(self, hosts: Iterable[str]) -> None:
         """Ends long pauses of these hosts, which others keep account of beside this engine."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.images import ImageRef
 from mirrors.oci import CopyRequest, CopyResult, Credential, CredentialSource, Engine, EngineSettings, RegistryAccess
 from tests.support.faulty_registry import FaultyRegistry
+from tests.support.go_tools import require
 from tests.support.registries import Registry, distribution
+from tests.support.registry_profiles import PROFILES, ProfiledRegistry
 
 FAST: dict[str, Any] = {
     "backoff_base": 0.01,
@@ -28,6 +31,7 @@ LOGIN = Credential("mirror", "pass")
 
 MakeEngine = Callable[..., Engine]
 MakeRegistry = Callable[..., FaultyRegistry]
+MakeProfiled = Callable[..., ProfiledRegistry]
 
 
 @pytest.fixture
@@ -67,10 +71,28 @@ def target(make_registry: MakeRegistry) -> FaultyRegistry:
     return make_registry()
 
 
+@pytest.fixture
+def profiled() -> Iterator[MakeProfiled]:
+    """Starts a registry by the name of its profile, with changes to it."""
+    with ExitStack() as stack:
+
+        def make(name: str = "distribution3", **changes: Any) -> ProfiledRegistry:
+            return stack.enter_context(ProfiledRegistry(replace(PROFILES[name], **changes)))
+
+        yield make
+
+
 @pytest.fixture(scope="session")
 def distribution_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """One CNCF registry for the session; tests use repositories of their own."""
     with distribution(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def distribution_3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """The next major version of the same registry."""
+    with distribution(tmp_path_factory.mktemp("registry3"), program=require("registry")) as registry:
         yield registry
 
 

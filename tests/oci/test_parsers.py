@@ -45,6 +45,9 @@ WORST_TEXTS = [
     "https://h/" + "../" * (HEADER_LIMIT // 3),
     "a/" * (HEADER_LIMIT // 2) + ":",
     "a" * HEADER_LIMIT + "@sha256:" + "0" * 64,
+    "<" * HEADER_LIMIT,
+    "<a>;" * 4_900,
+    '<a>; rel="' + "next " * 3_900,
 ]
 
 
@@ -60,6 +63,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "content-length": lambda text: headers.number(text),
     "content-type": lambda text: headers.media_type({"Content-Type": text}),
     "pulls left": lambda text: headers.pulls_left({"RateLimit-Remaining": text}),
+    "link": lambda text: headers.next_link({"Link": text}),
     "url": lambda text: Url.parse(text, seen_by="r"),
     "location": lambda text: Url("https", "h", 443, "/").follow(text, seen_by="r"),
     "digest": manifests.is_digest,

@@ -1,4 +1,4 @@
-"""Programs of others that tests run, built by ``go install`` and kept: helm, kubeconform, promtool."""
+"""Programs of others that tests run, built by ``go install`` and kept: helm, kubeconform, promtool, registry."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ TOOLS: Final = {
     ),
     "kubeconform": GoTool("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
     "promtool": GoTool("github.com/prometheus/prometheus/cmd/promtool", "v0.316.0"),
+    "registry": GoTool("github.com/distribution/distribution/v3/cmd/registry", "v3.0.0"),
 }
 
 

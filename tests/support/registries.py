@@ -28,6 +28,7 @@ log: {{level: error, accesslog: {{disabled: true}}}}
 storage:
   filesystem: {{rootdirectory: {directory}/data}}
   delete: {{enabled: true}}
+validation: {{manifests: {{urls: {{allow: ["^https://"]}}}}}}
 http:
   addr: 127.0.0.1:{port}
 {extra}
@@ -60,9 +61,11 @@ def distribution(
     tls: bool = False,
     username: str = USERNAME,
     names: Sequence[str] = (),
+    program: str = "docker-registry",
 ) -> Iterator[Registry]:
     """Runs a registry for the length of the block; its certificate is for ``names`` too."""
-    require_docker_registry()
+    if program == "docker-registry":
+        require_docker_registry()
     directory.mkdir(parents=True, exist_ok=True)
     port = free_port()
     extra = ""
@@ -76,7 +79,8 @@ def distribution(
     config.write_text(CONFIG.format(directory=directory, port=port, extra=extra))
     with (directory / "log").open("wb") as log:
         environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
-        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=environment)
+        command = [program, "serve", str(config)]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
             wait_until(lambda: _is_open(port, process), what="docker-registry")
             ca_file = str(directory / "ca.pem") if tls else None

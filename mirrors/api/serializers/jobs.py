@@ -64,6 +64,8 @@ class JobSerializer(serializers.ModelSerializer[MirrorJob]):
             "error_message",
             "error_host",
             "advice",
+            "referrers",
+            "referrers_error",
             "retry_of",
             "created_at",
             "finished_at",

@@ -20,6 +20,11 @@ class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
 
 
 class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
+    signers = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Identities in the certificates beside its signatures; not verified.",
+    )
     state = serializers.SerializerMethodField(help_text="State in one word, as on the pages.")
     error_class = serializers.SerializerMethodField(help_text="Error of the last job, if it failed; else empty.")
     error_message = serializers.SerializerMethodField(help_text="What the error is.")
@@ -56,6 +61,10 @@ class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
             "existence",
             "verified_at",
             "source_checked_at",
+            "signed",
+            "signers",
+            "referrers_checked_at",
+            "referrers_error",
             "access",
             "obstacle",
             "paused",

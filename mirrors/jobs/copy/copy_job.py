@@ -12,6 +12,7 @@ from mirrors.images import ImageRef
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import JobRefusedError
+from mirrors.jobs.copy.referrers import ReferrersReport, copy_referrers
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
@@ -33,6 +34,7 @@ class CopyOutcome:
     grants: Mapping[str, bool] = field(default_factory=dict)
     bytes_copied: int = 0
     unchanged: bool = False
+    referrers: ReferrersReport = ReferrersReport()
 
 
 class CopyJob:
@@ -118,10 +120,19 @@ class CopyJob:
                 f"{len(result.foreign)} layers were not copied, because their licence forbids it: nodes pull them from "
                 f"the URLs in the image ({', '.join(result.foreign[:3])})"
             )
+        referrers = copy_referrers(
+            self._copier.engine, self._copier.config, self._job.mapping, request, result, cancelled
+        )
+        if referrers.words:
+            self._attempt.note(referrers.words)
         words = "nothing to do: the target already has it" if result.unchanged else "copied"
-        known = _known(result) | self._access(source)
         return CopyOutcome(
-            f"{words}; {result.target_digest}", known, source.grants, result.bytes_copied, unchanged=result.unchanged
+            f"{words}; {result.target_digest}",
+            {**_known(result), **referrers.known, **self._access(source)},
+            source.grants,
+            result.bytes_copied,
+            unchanged=result.unchanged,
+            referrers=referrers,
         )
 
     def _readers(self, source: SourceAccess) -> Readers | None:

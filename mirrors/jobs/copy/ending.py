@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import structlog
@@ -79,7 +79,8 @@ class Ending:
 
 def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
     """The image is at the target."""
-    report = attempt.report(last_words=done.words)
+    found = done.referrers
+    report = replace(attempt.report(last_words=done.words), referrers=found.status, referrers_error=found.error)
 
     def say() -> None:
         metrics.COPY_SECONDS.observe(attempt.seconds)

@@ -55,7 +55,8 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """What an attempt leaves behind. ``error`` is for operators; it holds no secrets."""
+    """What an attempt leaves behind. ``error`` is for operators; it holds no secrets. ``referrers`` is a
+    ``ReferrersStatus``, for a job that succeeds."""
 
     error_class: str = ErrorClass.NONE
     error: str = ""
@@ -63,6 +64,8 @@ class AttemptReport:
     error_says_step: bool = False
     bytes_copied: int = 0
     log: str = ""
+    referrers: str = ""
+    referrers_error: str = ""
 
 
 class _ProbedByAnotherError(Exception):
@@ -184,6 +187,8 @@ def wake_soon() -> None:
 def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping: dict[str, Any]) -> bool:
     with transaction.atomic():
         fields = {} if status == JobStatus.CANCELLED else _error_of(report)
+        if status == JobStatus.SUCCEEDED:
+            fields |= {"referrers": report.referrers, "referrers_error": report.referrers_error}
         if not _update(lease, status=status, finished_at=Now(), **fields):
             return False
         _note(lease, outcome, report)

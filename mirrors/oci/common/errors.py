@@ -48,6 +48,7 @@ _BY_OCI_CODE: Final[dict[str, Code]] = {
     "DIGEST_INVALID": "bad-digest",
     "TAG_INVALID": "tag-immutable",
     "ImageTagAlreadyExistsException": "tag-immutable",
+    "ImageAlreadyExistsException": "tag-immutable",
     "UNSUPPORTED": "unsupported",
     "DENIED": "denied",
 }

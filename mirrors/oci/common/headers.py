@@ -16,6 +16,10 @@ as likely a mistake or malice; a registry that is still limited an hour later as
 _MAX_CHARACTERS: Final = 100
 """Of a header with a number, a date or a range; the longest real one, a date, has 31."""
 
+_MAX_LINK_CHARACTERS: Final = 20_000
+"""Of a Link header: a URL of the longest kind that is followed, and its parameters."""
+
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _REMAINING = re.compile(r"([0-9]{1,9})(;.*)?", re.DOTALL)
@@ -51,6 +55,19 @@ def pulls_left(headers: Mapping[str, str]) -> int | None:
     """Docker Hub's `RateLimit-Remaining: 76;w=21600`: the number of pulls; None without a usable one."""
     found = _REMAINING.fullmatch(_short(headers.get("RateLimit-Remaining")))
     return int(found[1]) if found else None
+
+
+def next_link(headers: Mapping[str, str]) -> str:
+    """The target of `Link: <…>; rel="next"` (RFC 8288, as lists of the distribution API have it); "" without one."""
+    text = headers.get("Link", "")
+    if len(text) > _MAX_LINK_CHARACTERS:
+        return ""
+    for target, parameters in _LINK.findall(text):
+        for parameter in parameters.split(";"):
+            name, _, value = parameter.partition("=")
+            if name.strip().lower() == "rel" and "next" in value.strip(' \t,"').lower().split():
+                return str(target)
+    return ""
 
 
 def media_type(headers: Mapping[str, str]) -> str:

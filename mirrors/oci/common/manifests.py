@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,7 +55,10 @@ class Descriptor:
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A manifest or index as it came: `raw` is what its digest is of. `platforms` name an index's runnable children,
-    cut and cleaned for showing. `foreign` are layers that nodes read from their `urls`, and that are not copied."""
+    cut and cleaned for showing. `foreign` are layers that nodes read from their `urls`, and that are not copied.
+
+    `subject` is the digest of the manifest that this one refers to, "" for an ordinary image. `artifact_type` is the
+    type of its config where it names none (image specification 1.1)."""
 
     raw: bytes = field(repr=False)
     digest: str
@@ -64,6 +67,9 @@ class Manifest:
     blobs: tuple[Descriptor, ...] = ()
     platforms: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    subject: str = ""
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def is_digest(text: str) -> bool:
@@ -85,7 +91,7 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     actual = digest_of(raw, algorithm)
     if digest is not None and actual != digest:
         raise RegistryError("bad-digest", f"{host} sent a manifest that is not {digest}", host=host)
-    document = _load(raw, host) if digest is None or content_type in ACCEPT else _load_any(raw)
+    document = read_object(raw, host) if digest is None or content_type in ACCEPT else _load_any(raw)
     media_type = _media_type(document, content_type)
     if is_schema_1(media_type) or document.get("schemaVersion") == 1:
         raise RegistryError(
@@ -100,17 +106,20 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     children, misplaced = _split(entries)
     layers = [*_descriptors(document, "layers", host), *_descriptors(document, "blobs", host)]
     config = [document["config"]] if isinstance(document.get("config"), dict) else []
-    blobs = [_descriptor(entry, host) for entry in [*config, *layers] if not _is_foreign(entry)]
+    blobs = [descriptor_of(entry, host) for entry in [*config, *layers] if not _is_foreign(entry)]
     platforms = dict.fromkeys(platform_name(entry) for entry in entries)
     shown = [name for name in platforms if name and name != "unknown/unknown"]
     return Manifest(
         raw,
         actual,
         media_type,
-        tuple(_descriptor(entry, host) for entry in children),
-        (*blobs, *(_descriptor(entry, host) for entry in misplaced)),
+        tuple(descriptor_of(entry, host) for entry in children),
+        (*blobs, *(descriptor_of(entry, host) for entry in misplaced)),
         tuple(shown[:MAX_PLATFORMS]),
-        tuple(_descriptor(entry, host).digest for entry in layers if _is_foreign(entry)),
+        tuple(descriptor_of(entry, host).digest for entry in layers if _is_foreign(entry)),
+        _subject(document),
+        artifact_type_of(document),
+        annotations_of(document),
     )
 
 
@@ -122,7 +131,7 @@ def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> M
     """
     if not wanted or not manifest.platforms:
         return manifest
-    document = _load(manifest.raw, host)
+    document = read_object(manifest.raw, host)
     entries: list[dict[str, Any]] = document["manifests"]
     chosen = {e["digest"] for e in entries if any(_matches(platform_name(e), name) for name in wanted)}
     if not chosen:
@@ -164,7 +173,8 @@ def _is_kept(entry: dict[str, Any], chosen: set[str]) -> bool:
     return platform_name(entry) in ("", "unknown/unknown")
 
 
-def _load(raw: bytes, host: str) -> dict[str, Any]:
+def read_object(raw: bytes, host: str) -> dict[str, Any]:
+    """The JSON object that a registry sent. Raises RegistryError `invalid` for anything else."""
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):
@@ -181,6 +191,27 @@ def _load_any(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
+
+
+def _subject(document: dict[str, Any]) -> str:
+    """What a malformed subject means is for the target to say: it gets the same bytes."""
+    subject = document.get("subject")
+    digest = subject.get("digest") if isinstance(subject, dict) else None
+    return digest if isinstance(digest, str) and is_digest(digest) else ""
+
+
+def artifact_type_of(document: dict[str, Any]) -> str:
+    """The `artifactType` of a manifest or descriptor, else the type of its config."""
+    config = document.get("config")
+    own = document.get("artifactType")
+    found = own or (config.get("mediaType") if isinstance(config, dict) else None)
+    return found if isinstance(found, str) and _MEDIA_TYPE.fullmatch(found) else ""
+
+
+def annotations_of(document: dict[str, Any]) -> dict[str, str]:
+    """The annotations of a manifest or descriptor that are text, as the specification demands."""
+    found = document.get("annotations")
+    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
 
 
 def _media_type(document: dict[str, Any], content_type: str) -> str:
@@ -200,7 +231,8 @@ def _descriptors(document: dict[str, Any], key: str, host: str) -> list[dict[str
     return entries
 
 
-def _descriptor(entry: dict[str, Any], host: str) -> Descriptor:
+def descriptor_of(entry: dict[str, Any], host: str) -> Descriptor:
+    """A descriptor of the image specification. Raises RegistryError `invalid` where it is malformed."""
     digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
     if not isinstance(digest, str) or not is_digest(digest):
         raise _malformed(host)

@@ -52,6 +52,8 @@ class EngineSettings:
     """In which all manifests of an image are read: 2,000 of them at half a second each, with room."""
     copy_seconds: float = 7_200.0
     """In which an image is copied; 20 GiB need 3 MB a second. The next try keeps the blobs that are there."""
+    referrers_seconds: float = 120.0
+    """In which the signatures of an image are copied; each has a few KiB, and a pod may be waiting."""
     trusted_ca: str | None = None
     backoff_base: float = 0.5
     backoff_cap: float = 15.0

@@ -13,7 +13,7 @@ from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RETRYABLE_STATUSES, CopyCancelledError, RegistryError, from_reply
 from mirrors.oci.common.headers import media_type as content_type_of
-from mirrors.oci.common.headers import number, retry_after
+from mirrors.oci.common.headers import next_link, number, retry_after
 from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES, MIB
 from mirrors.oci.common.urls import Url
@@ -34,6 +34,14 @@ class Upload:
 
     location: Url = field(repr=False)
     hop: Hop = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferrersPage:
+    """A part of a list of referrers, an index; `following` is where the next part is."""
+
+    body: bytes = field(repr=False)
+    following: Url | None
 
 
 class BlobBody(Protocol):
@@ -94,7 +102,25 @@ class RegistryClient:
         request = replace(self._manifest_request("GET", repository, reference, media_type), limit=MAX_MANIFEST_BYTES)
         return self._sender.send(request, (pull_scope(repository),))
 
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
+    def get_referrers(self, repository: str, digest: str, page: Url | None = None) -> ReferrersPage | None:
+        """What refers to a manifest, a page at a time; None where the registry has no referrers API, which it says by
+        a 404. Any other error does not mean that there are none."""
+        url = page or self._url(repository, f"referrers/{digest}")
+        request = HttpRequest("GET", url, headers={"Accept": manifests.OCI_INDEX}, limit=MAX_MANIFEST_BYTES)
+        reply = self._sender.send(request, (pull_scope(repository),))
+        if reply.status == 404 and page is None:
+            return None
+        self._expect(reply, {200}, f"listing what refers to {self._name(repository, digest)}")
+        link = next_link(reply.headers)
+        following = reply.hop.url.follow(link, seen_by=self.access.host) if link else None
+        if following is not None and following.origin != url.origin:
+            raise RegistryError(
+                "address-refused", f"{self.access.host} has its list of referrers elsewhere", host=self.access.host
+            )
+        return ReferrersPage(reply.body, following)
+
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> bool:
+        """Whether the registry has listed it with its subject, where it has one (distribution API 1.1)."""
         request = HttpRequest(
             "PUT",
             self._url(repository, f"manifests/{reference}"),
@@ -104,6 +130,7 @@ class RegistryClient:
         reply = self._sender.send(request, (push_scope(repository),))
         self._expect(reply, {200, 201, 202}, f"writing {self._name(repository, reference)}")
         self._check_stored(reply, manifest.digest, self._name(repository, reference))
+        return bool(manifest.subject) and reply.headers.get("OCI-Subject", "").strip() == manifest.subject
 
     def has_blob(self, repository: str, digest: str, *, confirm: bool = False) -> bool:
         """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a

@@ -61,6 +61,7 @@ class ImageCopy:
     source: RegistryClient = field(init=False)
     target: RegistryClient = field(init=False)
     small: Executor = field(init=False)
+    unlisted: list[Manifest] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         request, wire = self.request, self.shared.wire
@@ -103,8 +104,7 @@ class ImageCopy:
         if not unchanged:
             looking = by_digest.get(manifest.digest)
             plan = self._copy(manifest, looking, denies_heads=hidden is not None, is_first=present is None)
-            self._ask(self.target.put_manifest, target.repository, compared.tag, manifest)
-            self._record(manifest.digest)
+            self._push_tag(compared.tag, manifest)
         self.counter.report(final=True)
         return self._result(
             original.digest,
@@ -118,6 +118,8 @@ class ImageCopy:
     def _compare(self) -> _Comparison:
         """One look at each side, at the same time; a source that is pinned by digest needs none."""
         source = self.request.source
+        if self.request.subject and source.digest is not None:
+            return _Comparison(source.digest, self._look(source.digest), Descriptor(source.digest, "", None))
         if source.digest is not None:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
@@ -176,7 +178,7 @@ class ImageCopy:
     def _get_original(self) -> Manifest:
         source = self.request.source
         try:
-            return self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
+            original = self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
         except RegistryError as error:
             if error.code != "not-found":
                 raise
@@ -187,6 +189,12 @@ class ImageCopy:
                 says_step=True,
                 credentials_sent=error.credentials_sent,
             ) from None
+        if self.request.subject not in ("", original.subject):
+            words = (
+                f"{source.registry} lists {original.digest} as a referrer of {self.request.subject}, which it is not"
+            )
+            raise RegistryError("invalid", words, host=source.registry)
+        return original
 
     def _copy(
         self, root: Manifest, looking: Future[Descriptor | None] | None, *, denies_heads: bool, is_first: bool
@@ -211,6 +219,7 @@ class ImageCopy:
             denies_heads,
             # Docker Hub counts each manifest that is read as a pull.
             reads_ahead=is_first and request.source.registry != DOCKER_HUB,
+            max_bytes=request.max_bytes,
         )
         plan = planner.plan(root)
         self.counter.expect(plan.blobs.values())
@@ -226,9 +235,21 @@ class ImageCopy:
         target = self.request.target
         self.shared.mounts.record(target.registry, digest, target.repository)
 
-    def put_manifest(self, digest: str, manifest: Manifest) -> None:
-        self.target.put_manifest(self.request.target.repository, digest, manifest)
-        self._record(digest)
+    def _push_tag(self, tag: str, manifest: Manifest) -> None:
+        """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
+        try:
+            self._ask(self.put_manifest, tag, manifest)
+        except RegistryError as error:
+            present = self._look(tag) if error.code == "tag-immutable" else None
+            if present is None or present.digest != manifest.digest:
+                raise
+            self._record(manifest.digest)
+
+    def put_manifest(self, reference: str, manifest: Manifest) -> None:
+        is_listed = self.target.put_manifest(self.request.target.repository, reference, manifest)
+        if manifest.subject and not is_listed:
+            self.unlisted.append(manifest)
+        self._record(manifest.digest)
 
     def blob_task(self, blob: Descriptor) -> Callable[[Call], TransferMethod]:
         """The transfer of one blob, to be run under a call of its own: other images may come to wait for it."""
@@ -291,4 +312,5 @@ class ImageCopy:
             bytes_skipped=seen.bytes_skipped,
             unchanged=unchanged,
             foreign=foreign,
+            unlisted=tuple(self.unlisted),
         )

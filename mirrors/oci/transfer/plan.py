@@ -15,6 +15,7 @@ from mirrors.oci.common.settings import (
     MAX_IMAGE_BLOBS,
     MAX_IMAGE_MANIFEST_BYTES,
     MAX_IMAGE_MANIFESTS,
+    MIB,
     EngineSettings,
 )
 from mirrors.oci.http.client import RegistryClient
@@ -53,7 +54,8 @@ class CopyPlan:
 class Planner:
     """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
     `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed;
-    `reads_ahead` that a manifest may be read which the target turns out to have."""
+    `reads_ahead` that a manifest may be read which the target turns out to have; `max_bytes` of blobs are what a
+    referrer may have, None for an image."""
 
     source: RegistryClient
     source_repository: str
@@ -65,6 +67,7 @@ class Planner:
     is_known: Callable[[str], bool]
     denies_heads: bool = False
     reads_ahead: bool = False
+    max_bytes: int | None = None
 
     def plan(self, root: Manifest) -> CopyPlan:
         """Raises RegistryError, `too-large` for an image beyond the limits."""
@@ -143,6 +146,8 @@ class Planner:
             raise self._too_large(f"more than {MAX_IMAGE_MANIFEST_BYTES} bytes of manifests")
         if len(plan.blobs) > MAX_IMAGE_BLOBS:
             raise self._too_large(f"more than {MAX_IMAGE_BLOBS} blobs")
+        if self.max_bytes is not None and plan.blob_bytes > self.max_bytes:
+            raise self._too_large(f"more than the {self.max_bytes / MIB:.3g} MiB that are copied of a referrer")
         if plan.blob_bytes > self.settings.max_image_bytes:
             raise self._too_large(
                 f"more than the {self.settings.max_image_bytes / GIB:.3g} GiB that copy.maxImageBytes allows: "

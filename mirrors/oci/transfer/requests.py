@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mirrors.images import ImageRef
 from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.transfer.mounts import Readers
 
 
@@ -16,7 +17,10 @@ class CopyRequest:
 
     `readers` are those who will be able to run the copy. With them, content of the target counts only where they may
     read it already or the source has delivered it; None trusts whatever the target has. `party` is on whose behalf it
-    is copied: no party takes all places of the engine."""
+    is copied: no party takes all places of the engine.
+
+    `subject` makes it the copy of a referrer: the source, pinned by digest, has to name this digest as its subject, and
+    is pushed without a tag. `max_bytes` of blobs are what a referrer may have beside the engine's own limit."""
 
     source: ImageRef
     target: ImageRef
@@ -26,6 +30,8 @@ class CopyRequest:
     target_is_new: bool = False
     readers: Readers | None = None
     party: str = ""
+    subject: str = ""
+    max_bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.source.registry != self.source_access.host or self.target.registry != self.target_access.host:
@@ -36,7 +42,8 @@ class CopyRequest:
 class CopyResult:
     """Sizes in bytes of blobs. `target_digest` differs from `source_digest` when platforms were dropped. `target_tag`
     was set or found at the target. `platforms` are those of an index, () for a single manifest or when unchanged.
-    `foreign` are digests of layers that are not at the target, as nodes read them from their own URLs."""
+    `foreign` are digests of layers that are not at the target, as nodes read them from their own URLs. `unlisted` were
+    pushed with a subject, and the target did not say that it lists them."""
 
     source_digest: str
     target_digest: str
@@ -48,3 +55,4 @@ class CopyResult:
     bytes_skipped: int
     unchanged: bool
     foreign: tuple[str, ...] = ()
+    unlisted: tuple[Manifest, ...] = ()

@@ -1,0 +1,77 @@
+"""Signatures and other referrers of an image that a job has copied: when they are looked at, and what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db.models.functions import Now
+
+from mirrors.jobs.copy.worker_context import Stop
+from mirrors.jobs.queue.timing import from_now
+from mirrors.models import ImageMapping, ReferrersStatus
+from mirrors.oci import CopyRequest, CopyResult, Engine, ReferrersResult
+from mirrors.vocabulary.bounds import storable
+from swapper_project.config import Config
+
+MAX_ERROR: Final = 2_000
+"""Characters of the problems of one image; each has about 200."""
+
+UNKNOWN: Final[Mapping[str, Any]] = {
+    "signed": None,
+    "signers": [],
+    "referrers_checked_at": None,
+    "referrers_error": "",
+}
+"""What is known of the signatures of an image that has just replaced another."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferrersReport:
+    """How it ended, in words, for the job, and what is known of the mapping now."""
+
+    status: str = ReferrersStatus.NOT_CHECKED
+    error: str = ""
+    words: str = ""
+    known: Mapping[str, Any] = field(default_factory=dict)
+
+
+def copy_referrers(
+    engine: Engine,
+    config: Config,
+    mapping: ImageMapping,
+    request: CopyRequest,
+    image: CopyResult,
+    cancelled: Stop,
+) -> ReferrersReport:
+    """After the image itself. An unchanged one is looked at again once ``refreshAge`` is over. Raises
+    CopyCancelledError; everything else is in the report."""
+    is_same = image.unchanged and mapping.target_digest == image.target_digest
+    if config.referrers == "none":
+        return ReferrersReport(known={} if is_same else UNKNOWN)
+    if is_same and _is_fresh(mapping, config.refresh_age):
+        return ReferrersReport()
+    return _report(engine.copy_referrers(request, image, config.referrers, cancelled=cancelled))
+
+
+def _is_fresh(mapping: ImageMapping, age: float) -> bool:
+    return ImageMapping.objects.filter(pk=mapping.pk, referrers_checked_at__gt=from_now(-age)).exists()
+
+
+def _report(result: ReferrersResult) -> ReferrersReport:
+    error = storable("\n".join(result.problems), MAX_ERROR)
+    known = {
+        "signed": result.is_signed,
+        "signers": [storable(name) for name in result.signers],
+        # Without a time, the next job of the image tries again.
+        "referrers_checked_at": None if error else Now(),
+        "referrers_error": error,
+    }
+    if error:
+        words = f"signatures or other referrers could not be copied: {error}"
+        return ReferrersReport(ReferrersStatus.FAILED, error, words, known)
+    if not result.found:
+        return ReferrersReport(ReferrersStatus.NONE, known=known)
+    words = f"{result.found} signatures and other referrers are at the target, {result.copied} of them new"
+    return ReferrersReport(ReferrersStatus.COPIED, words=words, known=known)

@@ -1,0 +1,73 @@
+"""What refers to a manifest, as its registry lists it: by the referrers API, or by the fallback tag."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mirrors.oci.common import manifests
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.urls import Url
+from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.referrers.kinds import Referrer, fallback_tag
+
+MAX_PAGES: Final = 50
+"""Of one list; registries put 50 to 1,000 entries on a page."""
+
+MAX_LISTED: Final = 5_000
+"""Referrers of one manifest that are looked at; busy ones have a few hundred."""
+
+
+def referrers_of(client: RegistryClient, repository: str, digest: str) -> list[Referrer]:
+    """Everything that is listed. Raises RegistryError: a registry in trouble is not one without referrers."""
+    listed = by_api(client, repository, digest)
+    return by_tag(client, repository, digest) if listed is None else listed
+
+
+def by_api(client: RegistryClient, repository: str, digest: str) -> list[Referrer] | None:
+    """All pages; None where the registry has no referrers API."""
+    page = client.get_referrers(repository, digest)
+    if page is None:
+        return None
+    host = client.access.host
+    listed = entries(page.body, host)
+    seen: set[Url] = set()
+    while page is not None and page.following is not None:
+        if page.following in seen or len(seen) >= MAX_PAGES or len(listed) > MAX_LISTED:
+            raise RegistryError("invalid", f"the list of referrers of {digest} at {host} has no end", host=host)
+        seen.add(page.following)
+        page = client.get_referrers(repository, digest, page.following)
+        listed += entries(page.body, host) if page is not None else []
+    return listed
+
+
+def by_tag(client: RegistryClient, repository: str, digest: str) -> list[Referrer]:
+    """What the fallback tag has; nothing where there is none."""
+    try:
+        found = client.get_manifest(repository, fallback_tag(digest))
+    except RegistryError as error:
+        if error.code == "not-found":
+            return []
+        raise
+    return entries(found.raw, client.access.host)
+
+
+def entries(raw: bytes, host: str) -> list[Referrer]:
+    """The manifests of an index of referrers. Raises RegistryError `invalid` for anything else."""
+    listed = manifests.read_object(raw, host).get("manifests") or []
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
+        raise RegistryError("invalid", f"{host} sent a list of referrers that is malformed", host=host)
+    if len(listed) > MAX_LISTED:
+        raise RegistryError("too-large", f"{host} lists more than {MAX_LISTED:,} referrers", host=host)
+    found = []
+    for entry in listed:
+        about = manifests.descriptor_of(entry, host)
+        found.append(
+            Referrer(
+                about.digest,
+                about.media_type,
+                about.size or 0,
+                manifests.artifact_type_of(entry),
+                manifests.annotations_of(entry),
+            )
+        )
+    return found

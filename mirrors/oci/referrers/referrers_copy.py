@@ -1,0 +1,242 @@
+"""Copies what refers to an image that is at the target: signatures, attestations, and by policy everything.
+
+Nothing that goes wrong here is an error of the image: it is a problem in the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeVar
+
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.settings import GIB, MIB
+from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.referrers import listing
+from mirrors.oci.referrers.fallback_index import FallbackIndexes
+from mirrors.oci.referrers.kinds import Referrer, ReferrerPolicy
+from mirrors.oci.referrers.lookup import FoundReferrer, ReferrerLookup
+from mirrors.oci.referrers.results import ReferrersResult
+from mirrors.oci.referrers.signers import has_others, signers_of
+from mirrors.oci.referrers.subjects import subjects_of
+from mirrors.oci.transfer.copy import ImageCopy, Shared
+from mirrors.oci.transfer.plan import is_present
+from mirrors.oci.transfer.pools import Share
+from mirrors.oci.transfer.progress import ProgressCounter
+from mirrors.oci.transfer.requests import CopyRequest, CopyResult
+
+MAX_REFERRERS: Final = 200
+"""Of one image; one that several parties have signed has about ten a platform."""
+
+MAX_REFERRER_BYTES: Final = 100 * MIB
+"""Blobs of one referrer; SBOMs of the largest images have about 20 MiB."""
+
+MAX_ALL_REFERRERS_BYTES: Final = GIB
+"""Blobs of all referrers of an image."""
+
+MAX_DEPTH: Final = 3
+"""An SBOM of the image, its signature, what is said of that."""
+
+AT_ONCE: Final = 4
+"""Referrers of an image that are copied at the same time; most have two small blobs."""
+
+MAX_SIGNATURES_READ: Final = 10
+"""Whose certificates are read; the others are copied all the same."""
+
+MAX_PROBLEMS: Final = 5
+"""That are reported of one image; the first says what is wrong."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Tally:
+    found: int = 0
+    copied: int = 0
+    bytes_copied: int = 0
+    at_target: list[FoundReferrer] = field(default_factory=list)
+    problems: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferrersCopy:
+    """`request` is the image's, `image` what its copy has answered."""
+
+    shared: Shared
+    indexes: FallbackIndexes
+    request: CopyRequest
+    image: CopyResult
+    policy: ReferrerPolicy
+    call: Call
+    tally: _Tally = field(init=False, default_factory=_Tally)
+    source: RegistryClient = field(init=False)
+    target: RegistryClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        request, wire = self.request, self.shared.wire
+        object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
+        object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
+
+    def run(self) -> ReferrersResult:
+        """Raises CopyCancelledError alone."""
+        small = Share(self.shared.small, self.shared.wire.settings.requests_per_host)
+        copies = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oci-referrer")
+        try:
+            return self._run(small, copies)
+        except RegistryError as error:
+            self._note(error)
+            return self._result(None)
+        finally:
+            self.call.cancel()
+            copies.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self, small: Executor, copies: Executor) -> ReferrersResult:
+        subjects = self._wait(small.submit(self._subjects))
+        self._copy_levels(subjects, small, copies)
+        listing_pushed = [small.submit(self._list, m.subject, [Referrer.of(m)], []) for m in self.image.unlisted]
+        for future in listing_pushed:
+            self._note_failure(future)
+        signatures = self._signatures(subjects)
+        names = [small.submit(self._signers, signature) for signature in signatures[:MAX_SIGNATURES_READ]]
+        signers = dict.fromkeys(name for future in names for name in self._wait(future))
+        is_unknown = bool(self.tally.problems) and not signatures
+        return self._result(None if is_unknown else bool(signatures), tuple(signers))
+
+    def _subjects(self) -> list[str]:
+        """What signatures may be about. An index of which platforms were left out is new: nobody has signed it."""
+        repository = self.request.target.repository
+        root = self.target.get_manifest(repository, self.image.target_digest)
+        subjects = subjects_of(self.target, repository, root)
+        return subjects if self._is_whole else subjects[1:]
+
+    @property
+    def _is_whole(self) -> bool:
+        return self.image.target_digest == self.image.source_digest
+
+    def _copy_levels(self, subjects: Sequence[str], small: Executor, copies: Executor) -> None:
+        """Referrers of the image, then by the policy ``all`` those of the referrers. Nothing is followed twice: lists
+        of a registry may name one another."""
+        level, seen = list(subjects), set(subjects)
+        for _ in range(MAX_DEPTH if self.policy == "all" else 1):
+            found = [one for one in self._look(level, small) if one.digest not in seen]
+            level = self._copy_all(self._within_limit(found), small, copies)
+            seen.update(level)
+            if not level:
+                return
+
+    def _look(self, subjects: Sequence[str], small: Executor) -> list[FoundReferrer]:
+        lookup = ReferrerLookup(self.source, self.request.source.repository, self.policy)
+        looks = [small.submit(step) for subject in subjects for step in lookup.steps(subject)]
+        found = [one for future in looks for one in self._note_failure(future) or ()]
+        return list({one.name: one for one in found}.values())
+
+    def _within_limit(self, found: list[FoundReferrer]) -> list[FoundReferrer]:
+        room = MAX_REFERRERS - self.tally.found
+        if len(found) > room:
+            host = self.source.access.host
+            words = f"{host}/{self.request.source.repository} has more than {MAX_REFERRERS} referrers of one image"
+            self._note(RegistryError("too-large", f"{words}; the others are not copied", host=host))
+        self.tally.found += min(room, len(found))
+        return found[:room]
+
+    def _copy_all(self, found: Sequence[FoundReferrer], small: Executor, copies: Executor) -> list[str]:
+        """Digests of those that are at the target now."""
+        running = [(one, copies.submit(self._copy_one, one)) for one in found]
+        done = [(one, result) for one, future in running if (result := self._note_failure(future)) is not None]
+        for one, result in done:
+            self.tally.at_target.append(one)
+            self.tally.copied += not result.unchanged
+        unlisted = [small.submit(self._list, subject, *about) for subject, about in _to_list(done).items()]
+        for future in unlisted:
+            self._note_failure(future)
+        return [one.digest for one, _ in done]
+
+    def _copy_one(self, one: FoundReferrer) -> CopyResult:
+        """On a thread of its own, with a call of its own: what fails here ends no other."""
+        room = MAX_ALL_REFERRERS_BYTES - self.tally.bytes_copied
+        source, target = self.request.source, self.request.target
+        tag, digest = (one.tag, None) if one.tag else (None, one.digest)
+        self._keep_others(one)
+        request = replace(
+            self.request,
+            source=replace(source, tag=tag, digest=digest),
+            target=replace(target, tag=tag, digest=digest),
+            platforms=(),
+            target_is_new=False,
+            subject="" if one.tag else one.subject,
+            max_bytes=max(0, min(MAX_REFERRER_BYTES, room)),
+        )
+        call = Call(cancelled=lambda: self.call.is_cancelled)
+        result = ImageCopy(self.shared, request, call, ProgressCounter(None, 0)).run()
+        self.tally.bytes_copied += result.bytes_copied
+        return result
+
+    def _keep_others(self, one: FoundReferrer) -> None:
+        """Raises RegistryError where the target has signatures of its own under this tag."""
+        if not one.is_appended:
+            return
+        repository, host = self.request.target.repository, self.target.access.host
+        present = is_present(self.target, repository, one.tag)
+        if present is None or present.digest == one.digest:
+            return
+        wanted = self.source.get_manifest(self.request.source.repository, one.digest)
+        if has_others(self.target, repository, present.digest, wanted):
+            words = f"{host}/{repository}:{one.tag} holds signatures that the source does not have: it was not changed"
+            raise RegistryError("conflict", words, host=host, permanent=True)
+
+    def _list(self, subject: str, pushed: Sequence[Referrer], present: Sequence[Referrer]) -> None:
+        """Makes sure that the target lists them: those that were pushed without its word for it, and those that it has
+        already where it keeps no list of its own."""
+        repository = self.request.target.repository
+        listed = listing.by_api(self.target, repository, subject)
+        if listed is None:
+            missing = [*pushed, *present]
+        else:
+            known = {referrer.digest for referrer in listed}
+            missing = [referrer for referrer in pushed if referrer.digest not in known]
+        if missing:
+            self.indexes.add(self.target, repository, subject, missing)
+
+    def _signatures(self, subjects: Sequence[str]) -> list[FoundReferrer]:
+        """Those of the image itself at the target; of an index with fewer platforms, those of its platforms."""
+        signed = {self.image.target_digest} if self._is_whole else set(subjects)
+        return [one for one in self.tally.at_target if one.is_signature and one.subject in signed]
+
+    def _signers(self, one: FoundReferrer) -> list[str]:
+        return signers_of(self.shared.wire, self.target, self.request.target.repository, one.digest)
+
+    def _wait(self, future: Future[T]) -> T:
+        return self.call.outcome(future, self.request.source.registry)
+
+    def _note_failure(self, future: Future[T]) -> T | None:
+        """The result; None for an error, which is a problem unless the time of all is up."""
+        try:
+            return self._wait(future)
+        except RegistryError as error:
+            if self.call.is_over:
+                raise
+            self._note(error)
+            return None
+
+    def _note(self, error: RegistryError) -> None:
+        if len(self.tally.problems) < MAX_PROBLEMS:
+            self.tally.problems[str(error)] = None
+
+    def _result(self, is_signed: bool | None, signers: tuple[str, ...] = ()) -> ReferrersResult:
+        tally = self.tally
+        return ReferrersResult(tally.found, tally.copied, tally.bytes_copied, is_signed, signers, tuple(tally.problems))
+
+
+def _to_list(
+    done: Sequence[tuple[FoundReferrer, CopyResult]],
+) -> dict[str, tuple[list[Referrer], list[Referrer]]]:
+    """By subject, what was pushed and not acknowledged as listed, and what the target had already."""
+    about: dict[str, tuple[list[Referrer], list[Referrer]]] = {}
+    for one, result in done:
+        for manifest in result.unlisted:
+            about.setdefault(manifest.subject, ([], []))[0].append(Referrer.of(manifest))
+        if one.listed is not None and result.unchanged:
+            about.setdefault(one.subject, ([], []))[1].append(one.listed)
+    return about

@@ -1,0 +1,44 @@
+"""The manifests of an image that others refer to: the image itself, and its platforms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from mirrors.oci.common.manifests import DOCKER_LIST, OCI_INDEX, Manifest, descriptor_of, platform_name, read_object
+from mirrors.oci.http.client import RegistryClient
+
+MAX_SUBJECTS: Final = 64
+"""Of one image; those with the most platforms have about twenty."""
+
+MAX_NESTED: Final = 8
+"""Indexes in an index that are read."""
+
+
+def subjects_of(client: RegistryClient, repository: str, root: Manifest) -> list[str]:
+    """Digests of `root` and of its platforms, each once. Attestations in an index are no subjects: they are about the
+    others. Raises RegistryError."""
+    subjects = {root.digest: None}
+    level, nested = [root], 0
+    while level:
+        children = [child for index in level for child in _children(index, client.access.host)]
+        level = []
+        for digest, media_type in children:
+            is_new = digest not in subjects and len(subjects) < MAX_SUBJECTS
+            if is_new and media_type in (OCI_INDEX, DOCKER_LIST) and nested < MAX_NESTED:
+                nested += 1
+                level.append(client.get_manifest(repository, digest, media_type))
+            if is_new:
+                subjects[digest] = None
+    return list(subjects)
+
+
+def _children(index: Manifest, host: str) -> Iterator[tuple[str, str]]:
+    """Digests and media types of what may be run."""
+    if not index.children:
+        return
+    entries: list[dict[str, Any]] = read_object(index.raw, host)["manifests"]
+    for entry in entries:
+        about = descriptor_of(entry, host)
+        if platform_name(entry) != "unknown/unknown":
+            yield about.digest, about.media_type

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from mirrors.oci.referrers.kinds import Referrer, cosign_tags
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+PREDICATE = "dev.sigstore.bundle.predicateType"
+
+
+@pytest.mark.parametrize(
+    ("artifact_type", "notes", "is_included", "is_signature"),
+    [
+        (BUNDLE, {}, True, True),
+        (BUNDLE, {PREDICATE: "https://sigstore.dev/cosign/sign/v1"}, True, True),
+        (BUNDLE, {PREDICATE: "https://slsa.dev/provenance/v1"}, True, False),
+        ("application/vnd.dev.sigstore.bundle+json;version=0.2", {}, True, True),
+        ("application/vnd.dev.cosign.artifact.sig.v1+json", {}, True, True),
+        ("application/vnd.dev.cosign.artifact.att.v1+json", {}, True, False),
+        ("application/vnd.dev.cosign.artifact.sbom.v1+json", {}, False, False),
+        ("application/vnd.cncf.notary.signature", {}, True, True),
+        ("application/spdx+json", {}, False, False),
+        ("application/vnd.oci.image.config.v1+json", {}, False, False),
+        ("", {}, False, False),
+    ],
+)
+def test_what_signatures_are(artifact_type: str, notes: dict[str, str], is_included: bool, is_signature: bool) -> None:
+    referrer = Referrer("sha256:0", "", 1, artifact_type, notes)
+
+    assert (referrer.is_included("signatures"), referrer.is_signature) == (is_included, is_signature)
+    assert (referrer.is_included("all"), referrer.is_included("none")) == (True, False)
+
+
+def test_which_tags_of_cosign_a_policy_includes() -> None:
+    suffixes = {
+        policy: [tag.rpartition(".")[2] for tag in cosign_tags(f"sha256:{'a' * 64}", policy)]  # type: ignore[arg-type]
+        for policy in ("none", "signatures", "all")
+    }
+
+    assert suffixes == {"none": [], "signatures": ["sig", "att"], "all": ["sig", "att", "sbom"]}

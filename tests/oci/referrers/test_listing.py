@@ -1,0 +1,331 @@
+"""Lists of referrers: pages, fallback tags, false and hostile answers, and the index that is kept at the target."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import OCI_INDEX, SampleImage, sample_image
+from mirrors.oci import CopyCancelledError, Engine
+from tests.oci.conftest import MakeEngine, MakeProfiled, ref, request
+from tests.oci.referrers.mirroring import mirror, mirrored
+from tests.support.faulty_registry import FaultyRegistry, hang, reply
+from tests.support.signing import BUNDLE, Artifact, Signer, Verifier, referring
+
+REFERRERS = "GET .*/referrers/"
+
+
+def load(registry: FaultyRegistry) -> SampleImage:
+    """An image of one platform: fewer requests to look at."""
+    image = sample_image(layer_bytes=1000, platforms=("linux/amd64",))
+    image.load(registry.storage, "app", "1.0")
+    return image
+
+
+def bundle(digest: str, **notes: str) -> Artifact:
+    return referring(digest, 1, BUNDLE, [(b"{}", BUNDLE)], annotations=notes)
+
+
+def tag_of(digest: str) -> str:
+    return digest.replace(":", "-")
+
+
+def fallback(registry: FaultyRegistry, digest: str) -> list[dict[str, Any]]:
+    found = registry.storage.manifest("app", tag_of(digest))
+    entries: list[dict[str, Any]] = json.loads(found[2])["manifests"] if found else []
+    return entries
+
+
+def test_all_pages_of_a_list_are_read(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(page=2), profiled()
+    image = load(source)
+    digests = {bundle(image.root, number=str(n)).load(source.storage, "app") for n in range(7)}
+
+    result = mirror(engine, source, target)
+
+    assert digests <= {digest for _, digest in target.storage.manifests}
+    assert (result.found, result.copied, result.problems) == (7, 7, ())
+    assert source.count(f"{REFERRERS}{image.root}") == 4
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ('</v2/app/referrers/{}?last=0>; rel="next"', "has no end"),
+        ('<http://169.254.169.254/x>; rel="next"', "elsewhere"),
+        ('<http://localhost:1/x>; rel="next"', "elsewhere"),
+        ('<http://[::1>; rel="next"', "cannot be used"),
+    ],
+)
+def test_a_list_that_leads_astray_is_a_problem(engine: Engine, profiled: MakeProfiled, link: str, words: str) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    index = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+    source.on(f"{REFERRERS}{image.root}", reply(200, index, Link=link.format(image.root)), times=99)
+
+    result = mirror(engine, source, target)
+
+    assert target.storage.tags["app", "1.0"] == image.root
+    assert words in result.problems[0]
+    assert result.is_signed is None
+    assert source.count(REFERRERS) < 10
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 500, 503])
+def test_an_error_does_not_mean_that_there_are_no_referrers(
+    engine: Engine, profiled: MakeProfiled, status: int
+) -> None:
+    source, target = profiled(), profiled()
+    load(source)
+    source.on(REFERRERS, reply(status), times=99)
+
+    result = mirror(engine, source, target)
+
+    assert str(status) in result.problems[0]
+    assert result.is_signed is None
+    assert source.count("GET .*/manifests/sha256-") == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"manifests":7}',
+        b'{"manifests":[7]}',
+        b'{"manifests":[{"digest":"sha256:../../etc","size":1}]}',
+        b'{"manifests":[' + b"{}," * 6000 + b"{}]}",
+        b" " * (8 * 1024 * 1024 + 1),
+    ],
+    ids=["empty", "html", "array", "number", "numbers", "digest", "many", "large"],
+)
+def test_a_list_that_makes_no_sense_is_a_problem(engine: Engine, profiled: MakeProfiled, body: bytes) -> None:
+    source, target = profiled(), profiled()
+    load(source)
+    source.on(REFERRERS, reply(200, body, Content_Type=OCI_INDEX), times=99)
+
+    result = mirror(engine, source, target)
+
+    assert len(result.problems) == 1
+    assert not target.found("PUT .*/manifests/sha256-")
+
+
+def test_what_is_listed_and_refers_to_something_else_is_not_copied(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    other = bundle(f"sha256:{'0' * 64}").load(source.storage, "app")
+    entry = {"mediaType": OCI_INDEX, "digest": other, "size": 1, "artifactType": BUNDLE}
+    index = json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()
+    source.on(f"{REFERRERS}{image.root}", reply(200, index))
+
+    result = mirror(engine, source, target)
+
+    assert ("app", other) not in target.storage.manifests
+    assert "which it is not" in result.problems[0]
+
+
+def test_referrers_that_are_listed_in_a_circle_are_followed_once(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    first = bundle(image.root)
+    first.load(source.storage, "app")
+    entries = [
+        {"mediaType": OCI_INDEX, "digest": d, "size": 1, "artifactType": BUNDLE} for d in (image.root, first.digest)
+    ]
+    circle = json.dumps({"schemaVersion": 2, "manifests": entries}).encode()
+    source.on(f"{REFERRERS}{first.digest}", reply(200, circle), times=99)
+
+    result = mirror(engine, source, target, policy="all")
+
+    assert source.count(f"{REFERRERS}{first.digest}") == 1
+    assert (result.found, result.problems) == (1, ())
+
+
+def test_referrers_of_referrers_end_at_a_depth(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    subject = load(source).root
+    chain = [subject := bundle(subject).load(source.storage, "app") for _ in range(6)]
+
+    mirror(engine, source, target, policy="all")
+
+    assert [("app", digest) in target.storage.manifests for digest in chain] == [True] * 3 + [False] * 3
+
+
+def test_the_number_of_referrers_is_bounded(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    for number in range(205):
+        bundle(image.root, number=str(number)).load(source.storage, "app")
+
+    result = mirror(engine, source, target)
+
+    assert result.copied == 200
+    assert "more than 200 referrers" in result.problems[0]
+
+
+def test_a_referrer_beyond_the_size_limit_is_not_copied(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    document = json.loads(referring(image.root, 1, BUNDLE, [(b"large", BUNDLE)], annotations={}).manifest)
+    document["layers"][0]["size"] = 101 << 20
+    large = source.storage.add_manifest("app", document["mediaType"], json.dumps(document).encode())
+
+    result = mirror(engine, source, target)
+
+    assert ("app", large) not in target.storage.manifests
+    assert "more than the 100 MiB" in result.problems[0]
+
+
+def test_the_fallback_index_keeps_what_it_has_and_names_type_and_annotations(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    added = bundle(image.root, made="here").load(source.storage, "app")
+    theirs = {"mediaType": OCI_INDEX, "digest": f"sha256:{'1' * 64}", "size": 7, "x-extra": {"kept": True}}
+    old = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [theirs], "annotations": {"a": "b"}})
+    target.storage.add_manifest("app", OCI_INDEX, old.encode(), tag_of(image.root))
+
+    mirror(engine, source, target)
+
+    entries = fallback(target, image.root)
+    assert entries[0] == theirs
+    assert [(e["digest"], e["artifactType"], e["annotations"]) for e in entries[1:]] == [
+        (added, BUNDLE, {"made": "here"})
+    ]
+    found = target.storage.manifest("app", tag_of(image.root))
+    assert found is not None
+    assert json.loads(found[2])["annotations"] == {"a": "b"}
+
+
+def test_a_tag_that_is_not_an_index_is_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    bundle(image.root).load(source.storage, "app")
+    other = bundle(image.root, other="yes").load(target.storage, "app", tag_of(image.root))
+
+    result = mirror(engine, source, target)
+
+    assert target.storage.tags["app", tag_of(image.root)] == other
+    assert "not an index of referrers" in result.problems[0]
+
+
+def test_a_registry_that_acknowledges_a_subject_gets_no_fallback_tag(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    bundle(image.root).load(source.storage, "app")
+
+    mirror(engine, source, target)
+
+    assert set(target.storage.tags) == {("app", "1.0")}
+    assert target.count(REFERRERS) == 0
+
+
+def test_a_registry_that_lists_without_acknowledging_gets_no_fallback_tag(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
+    source, target = profiled(), profiled(acknowledges=False)
+    image = load(source)
+    bundle(image.root).load(source.storage, "app")
+
+    mirror(engine, source, target)
+
+    assert set(target.storage.tags) == {("app", "1.0")}
+
+
+def test_copies_at_the_same_time_lose_no_entry_of_an_index(engine: Engine, profiled: MakeProfiled) -> None:
+    """Two repositories with different signatures of one image go to the same place."""
+    sources, target = [profiled() for _ in range(4)], profiled("ghcr")
+    for number, source in enumerate(sources):
+        image = load(source)
+        for own in range(3):
+            bundle(image.root, of=f"{number}-{own}").load(source.storage, "app")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda source: mirror(engine, source, target), sources))
+
+    assert len(fallback(target, image.root)) == 12
+
+
+def test_an_entry_that_another_process_has_overwritten_is_written_again(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    ours = bundle(image.root).load(source.storage, "app")
+    theirs = {"mediaType": OCI_INDEX, "digest": f"sha256:{'1' * 64}", "size": 7}
+    wrote = threading.Event()
+
+    def overwrite(handler: Handler) -> bool:
+        """After the first write, and before it is read back."""
+        if ("app", tag_of(image.root)) in target.storage.tags and not wrote.is_set():
+            wrote.set()
+            raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [theirs]}).encode()
+            target.storage.add_manifest("app", OCI_INDEX, raw, tag_of(image.root))
+        return False
+
+    target.on(f"GET .*/manifests/{tag_of(image.root)}", overwrite, times=99)
+
+    mirror(engine, source, target)
+
+    assert wrote.is_set()
+    assert [entry["digest"] for entry in fallback(target, image.root)] == [theirs["digest"], ours]
+
+
+def test_a_subject_inside_an_image_is_listed_too(engine: Engine, profiled: MakeProfiled) -> None:
+    """A build tool's attestation with a subject, as a child of the index."""
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    platform = json.loads(image.manifests[image.root][1])["manifests"][0]
+    attestation = bundle(platform["digest"])
+    attestation.load(source.storage, "app")
+    child = {"mediaType": OCI_INDEX, "digest": attestation.digest, "size": len(attestation.manifest)}
+    about = {**child, "platform": {"os": "unknown", "architecture": "unknown"}}
+    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [platform, about]}).encode()
+    source.storage.add_manifest("app", OCI_INDEX, raw, "1.0")
+    source.on(REFERRERS, reply(404), times=99)
+
+    mirror(engine, source, target)
+
+    assert [entry["digest"] for entry in fallback(target, platform["digest"])] == [attestation.digest]
+
+
+def test_a_slow_list_ends_within_its_time_and_leaves_the_image(make_engine: MakeEngine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    source.on(REFERRERS, hang, times=99)
+
+    result = mirror(make_engine(referrers_seconds=0.5), source, target)
+
+    assert target.storage.tags["app", "1.0"] == image.root
+    assert result.is_signed is None
+    assert len(result.problems) == 1
+
+
+def test_a_copy_that_is_cancelled_stops_at_its_signatures(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    load(source)
+    asked = threading.Event()
+
+    def hang_once_asked(handler: Handler) -> bool:
+        asked.set()
+        return hang(handler)
+
+    source.on(REFERRERS, hang_once_asked, times=99)
+    wanted = request(ref(source), ref(target))
+    image, _ = mirrored(engine, wanted, "none")
+
+    with pytest.raises(CopyCancelledError):
+        engine.copy_referrers(wanted, image, "signatures", cancelled=asked.is_set)
+
+
+def test_a_source_that_denies_a_head_of_a_tag_is_asked_by_get(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target, signer = profiled("artifactory"), profiled(), Signer()
+    image = load(source)
+    signer.tagged(image.root).load(source.storage, "app", f"{tag_of(image.root)}.sig")
+
+    assert mirror(engine, source, target).is_signed
+    assert Verifier(target.host, "app").tagged(image.root, signer)

@@ -1,0 +1,184 @@
+"""Parsers of what registries send, on made-up text: what was written is read, and nothing else than their own error
+is raised."""
+
+from __future__ import annotations
+
+import json
+import string
+from contextlib import suppress
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mirrors.images import ImageRef, InvalidReferenceError
+from mirrors.oci import RegistryError
+from mirrors.oci.common import headers, manifests
+from mirrors.oci.common.manifests import OCI_INDEX, OCI_MANIFEST
+from mirrors.oci.common.urls import Url
+from mirrors.oci.http import challenges
+from mirrors.oci.referrers import identities, listing
+from mirrors.oci.referrers.kinds import Referrer, cosign_tags, fallback_tag
+
+ANY = st.text(max_size=300)
+VISIBLE = st.text(alphabet=st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
+NAMES = st.text(alphabet=string.ascii_lowercase, min_size=1, max_size=10)
+HEXADECIMAL = st.text(alphabet="0123456789abcdef", min_size=64, max_size=64)
+DIGESTS = st.builds("sha256:{}".format, HEXADECIMAL)
+PATHS = st.text(alphabet=string.ascii_letters + string.digits + "/?&=%._~-", max_size=80)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | ANY,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ANY, inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    ["schemaVersion", "mediaType", "config", "layers", "manifests", "subject", "digest", "size", "platform", "urls"]
+    + ["annotations", "artifactType", "blobs", "os", "architecture", "rawBytes", "verificationMaterial", "certificate"]
+)
+DOCUMENTS: st.SearchStrategy[Any] = st.recursive(
+    JSON | DIGESTS | st.integers(0, 1 << 55),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS, inner, max_size=8),
+    max_leaves=30,
+)
+
+
+def quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@given(realm=VISIBLE.filter(bool), service=VISIBLE, scope=VISIBLE, other=NAMES)
+def test_a_challenge_is_read_as_it_was_written(realm: str, service: str, scope: str, other: str) -> None:
+    header = f"Bearer realm={quoted(realm)},service={quoted(service)}, scope={quoted(scope)},{other}x=1"
+
+    found = challenges.best([header])
+
+    assert found == challenges.Challenge("bearer", realm, service, scope)
+
+
+@given(st.lists(ANY, max_size=4))
+def test_any_challenge_is_read_without_an_error(texts: list[str]) -> None:
+    found = challenges.best(texts)
+
+    assert found is None or found.scheme in {"bearer", "basic"}
+
+
+@given(first=st.integers(0, 10**17), length=st.integers(1, 10**6), size=st.none() | st.integers(0, 10**17))
+def test_a_content_range_is_read_as_it_was_written(first: int, length: int, size: int | None) -> None:
+    text = f"bytes {first}-{first + length - 1}/{'*' if size is None else size}"
+
+    assert headers.content_range({"Content-Range": text}) == (first, size)
+
+
+@given(ANY | st.from_regex(r"bytes [0-9-]{1,9}/[0-9*]{1,9}", fullmatch=True))
+def test_any_content_range_is_numbers_or_nothing(text: str) -> None:
+    found = headers.content_range({"Content-Range": text})
+
+    assert found is None or (found[0] >= 0 and (found[1] is None or found[1] >= 0))
+
+
+@given(path=PATHS, others=st.lists(st.tuples(PATHS, st.sampled_from(["prev", "first", "self"])), max_size=3))
+def test_the_next_link_is_found_among_others(path: str, others: list[tuple[str, str]]) -> None:
+    links = [f'</{target}>; rel="{rel}"' for target, rel in others]
+    links.insert(len(links) // 2, f'</{path}>; title="a, b"; rel="next"')
+
+    assert headers.next_link({"Link": ", ".join(links)}) == f"/{path}"
+
+
+@given(ANY)
+@example("<a>; rel=next")
+@example('<a>;rel="prev next"')
+@example('<a>; REL="Next", <b>')
+@example("<>; rel=next")
+def test_any_link_is_a_part_of_its_header(text: str) -> None:
+    assert headers.next_link({"Link": text}) in text
+
+
+@given(ANY)
+def test_any_link_that_is_followed_stays_on_a_web_url(text: str) -> None:
+    with suppress(RegistryError):
+        followed = Url("https", "r.test", 443, "/v2/a").follow(text, seen_by="r.test")
+        assert followed.scheme in {"http", "https"}
+        assert followed.target.startswith("/")
+
+
+@given(ANY)
+def test_any_reference_is_read_or_refused(text: str) -> None:
+    with suppress(InvalidReferenceError):
+        ref = ImageRef.parse(text)
+        assert ImageRef.parse(str(ref)) == ref
+
+
+@given(document=DOCUMENTS, content_type=st.sampled_from([OCI_INDEX, OCI_MANIFEST, "", "text/html"]))
+def test_any_manifest_is_read_or_blamed_on_its_registry(document: object, content_type: str) -> None:
+    raw = json.dumps(document).encode("utf-8", "surrogatepass")
+    for digest in (None, manifests.digest_of(raw)):
+        try:
+            found = manifests.parse(raw, content_type, host="r.test", digest=digest)
+        except RegistryError as error:
+            assert (error.host, error.permanent) == ("r.test", True)
+        else:
+            assert found.raw == raw
+            assert all(manifests.is_digest(d.digest) for d in (*found.children, *found.blobs))
+            assert found.subject == "" or manifests.is_digest(found.subject)
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_manifest_or_blamed_on_their_registry(raw: bytes) -> None:
+    with suppress(RegistryError):
+        manifests.parse(raw, OCI_MANIFEST, host="r.test")
+    with suppress(RegistryError):
+        listing.entries(raw, "r.test")
+
+
+@given(
+    digest=DIGESTS,
+    size=st.integers(0, 1 << 40),
+    kind=st.builds("application/{}".format, NAMES) | st.just(""),
+    notes=st.dictionaries(VISIBLE, VISIBLE, max_size=4),
+)
+def test_a_referrer_is_read_from_a_list_as_it_was_written(
+    digest: str, size: int, kind: str, notes: dict[str, str]
+) -> None:
+    referrer = Referrer(digest, OCI_MANIFEST, size, kind, notes)
+    raw = json.dumps({"schemaVersion": 2, "manifests": [referrer.entry]}).encode()
+
+    assert listing.entries(raw, "r.test") == [referrer]
+
+
+@given(DOCUMENTS)
+def test_any_list_of_referrers_is_read_or_blamed_on_its_registry(entries: object) -> None:
+    raw = json.dumps({"manifests": entries}).encode("utf-8", "surrogatepass")
+    with suppress(RegistryError):
+        assert all(manifests.is_digest(referrer.digest) for referrer in listing.entries(raw, "r.test"))
+
+
+@given(DOCUMENTS | st.binary(max_size=200))
+def test_any_bundle_has_identities_or_none(document: object) -> None:
+    raw = document if isinstance(document, bytes) else json.dumps(document).encode("utf-8", "surrogatepass")
+    material = {"verificationMaterial": document} if not isinstance(document, bytes) else {}
+
+    assert list(identities.of_bundle(raw)) == []
+    assert list(identities.of_bundle(json.dumps(material).encode("utf-8", "surrogatepass"))) == []
+
+
+@given(DOCUMENTS)
+def test_any_layers_have_identities_or_none(layers: object) -> None:
+    annotated = {"layers": [{"annotations": {identities.CERTIFICATE_ANNOTATION: layers}}]}
+
+    assert list(identities.of_signature_manifest({"layers": layers})) == []
+    assert list(identities.of_signature_manifest(annotated)) == []
+
+
+@given(DIGESTS)
+def test_tags_of_a_digest_are_valid_and_its_own(digest: str) -> None:
+    tags = [fallback_tag(digest), *cosign_tags(digest, "all")]
+
+    assert len(set(tags)) == 4
+    assert all(ImageRef.parse(f"r.test/app:{tag}").tag == tag for tag in tags)
+
+
+def test_tags_of_a_longer_digest_fit() -> None:
+    digest = f"sha512:{'a' * 128}"
+
+    assert fallback_tag(digest) == f"sha512-{'a' * 64}"
+    assert cosign_tags(digest, "all") == ()

@@ -1,0 +1,111 @@
+"""A process that is killed in the middle of a copy leaves the image readable or absent, and nothing to copy twice."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import SampleImage, sample_image
+from mirrors.oci import Engine
+from tests.oci.conftest import MakeProfiled, ref
+from tests.oci.referrers.mirroring import mirror
+from tests.oci.samples import is_complete
+from tests.support.faulty_registry import FaultyRegistry, cut, hang
+from tests.support.readback import read_back
+from tests.support.registry_profiles import ProfiledRegistry
+from tests.support.signing import Signer, Verifier
+
+KILLS = 20
+EVERYTHING = ".*"
+
+
+@dataclass(slots=True)
+class Killer:
+    """Kills a process with the request of this number, whichever registry gets it. Blobs break off in the middle."""
+
+    at: int
+    process: subprocess.Popen[bytes] | None = None
+    seen: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, handler: Handler) -> bool:
+        with self.lock:
+            self.seen += 1
+            is_due = self.seen == self.at
+        if not is_due:
+            return False
+        if handler.command == "GET" and "/blobs/" in handler.path:
+            cut(500)(handler)
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+        return hang(handler) if handler.command == "GET" else False
+
+
+def load(registry: ProfiledRegistry, signer: Signer) -> SampleImage:
+    image = sample_image(layer_bytes=20_000)
+    image.load(registry.storage, "app", "1.0")
+    signer.tagged(image.root).load(registry.storage, "app", f"{image.root.replace(':', '-')}.sig")
+    signer.bundle(image.root, 1).load(registry.storage, "app")
+    return image
+
+
+def run(source: FaultyRegistry, target: FaultyRegistry, killer: Killer) -> None:
+    for registry in (source, target):
+        registry.on(EVERYTHING, killer, times=10_000)
+    command = [sys.executable, "-m", "tests.oci.copying_process", str(ref(source)), str(ref(target))]
+    killer.process = subprocess.Popen(command)
+    killer.process.wait(60)
+    for registry in (source, target):
+        registry.heal()
+
+
+def below(raw: bytes) -> set[str]:
+    document = json.loads(raw)
+    entries = [*document.get("manifests", []), *document.get("layers", [])]
+    return {entry["digest"] for entry in [*entries, *filter(None, [document.get("config")])]}
+
+
+def assert_nothing_is_half_there(registry: FaultyRegistry) -> None:
+    """Each manifest has all that is below it, so what is under any tag or digest can be pulled."""
+    storage = registry.storage
+    has = {digest for _, digest in storage.links} | {digest for _, digest in storage.manifests}
+    for (_, digest), (_, raw) in storage.manifests.items():
+        assert below(raw) <= has, digest
+
+
+def test_a_copy_that_is_killed_at_any_moment_is_whole_or_absent_and_is_finished_by_the_next(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
+    signer, counter = Signer(), Killer(at=0)
+    source = profiled()
+    image = load(source, signer)
+    run(source, profiled("ghcr"), counter)
+    moments = random.sample(range(1, counter.seen + 1), KILLS)
+    outcomes = set()
+
+    for moment in moments:
+        target = profiled("ghcr")
+        run(source, target, Killer(at=moment))
+
+        assert_nothing_is_half_there(target)
+        is_tagged = ("app", "1.0") in target.storage.tags
+        if is_tagged:
+            assert read_back(target.host, "app", "1.0").keys() == {*image.blobs, *image.manifests}
+        outcomes.add(is_tagged)
+        complete = {digest for _, digest in target.storage.links}
+        target.asked.clear()
+
+        mirror(engine, source, target)
+
+        assert is_complete(target, image)
+        assert Verifier(target.host, "app").tagged(image.root, signer)
+        assert Verifier(target.host, "app").bundles(image.root, signer)
+        sent = {asked.path.rpartition("digest=")[2].replace("%3A", ":") for asked in target.found("PUT .*/uploads/")}
+        assert not sent & complete, f"killed at request {moment} of {counter.seen}"
+    assert outcomes, "no copy was killed"
