@@ -13,6 +13,7 @@ from mirrors.oci.common.errors import CopyCancelledError
 from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.http.authenticator import Authenticator
+from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.oci.http.client import RegistryClient
 from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.http.throttle import Gate
@@ -31,6 +32,7 @@ class Engine:
 
     `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came;
     `on_remaining(host, pulls)` of each registry that reports how many pulls it still allows. Both from any thread.
+    `budgets` is what this process may send to each host; without them only slots and pauses bound it.
     """
 
     def __init__(
@@ -40,13 +42,18 @@ class Engine:
         mounts: MountIndex | None = None,
         on_request: OnRequest | None = None,
         on_remaining: OnRemaining | None = None,
+        budgets: RequestBudgets | None = None,
     ) -> None:
         self.settings = settings = settings or EngineSettings()
         self._transport = Transport(settings, on_request, on_remaining)
+        budgets = budgets or RequestBudgets()
         gate = Gate(
-            settings.requests_per_host, inline_wait=settings.inline_wait, per_second=settings.requests_per_second
+            settings.requests_per_host,
+            inline_wait=settings.inline_wait,
+            per_second=settings.requests_per_second,
+            budgets=budgets,
         )
-        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings)
+        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets)
         self._blobs = FairPool(settings.blobs, name="oci-blob")
         # Enough for the share of each image; threads start when they are needed.
         self._small = ThreadPoolExecutor(
@@ -110,6 +117,10 @@ class Engine:
         """Ends long pauses of these hosts, which others keep account of beside this engine."""
         for host in hosts:
             self._wire.gate.resume(host)
+
+    def pause(self, host: str, seconds: float) -> None:
+        """No requests to this host for so long: another process was asked to wait."""
+        self._wire.gate.pause(host, seconds)
 
     def close(self) -> None:
         """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""

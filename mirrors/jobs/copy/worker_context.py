@@ -10,15 +10,18 @@ from django.conf import settings
 
 from mirrors import selectors
 from mirrors.jobs.copy.mounts import DatabaseMounts
+from mirrors.jobs.queue.budget_keeper import BudgetKeeper
 from mirrors.jobs.queue.heartbeat import Heart
 from mirrors.jobs.queue.host_limits import Allowances
 from mirrors.jobs.queue.timing import timing
 from mirrors.kubernetes import cluster_credentials
 from mirrors.kubernetes.client import ClusterError
 from mirrors.oci import Engine, EngineSettings
+from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries import tokens
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
+from mirrors.registries.request_limits import budget_finder
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.registries.targets import target_driver
 from swapper_project.config import Config, ConfigSource
@@ -35,10 +38,13 @@ class WorkerContext:
         self.mounts = DatabaseMounts()
         self.heart = Heart()
         self.allowances = Allowances()
+        self.budgets = RequestBudgets(budget_finder(lambda: source.current))
         self._settings = engine_settings(source.current)
         self._known_hosts = self._catalog([])
         self.engine = self._new_engine()
+        self._keeper = BudgetKeeper(self.budgets, lambda: self.engine)
         self.heart.start()
+        self._keeper.start()
 
     @property
     def config(self) -> Config:
@@ -89,6 +95,7 @@ class WorkerContext:
             mounts=self.mounts,
             on_request=metrics.counts_requests(self._label),
             on_remaining=self.allowances.hear,
+            budgets=self.budgets,
         )
 
     def _label(self, host: str) -> str:
@@ -98,6 +105,7 @@ class WorkerContext:
         self.engine.close()
         tokens.close_all()
         self.heart.stop()
+        self._keeper.stop()
         self.mounts.close()
 
 

@@ -13,6 +13,7 @@ from mirrors.oci.common.headers import retry_after
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.common.urls import Origin
 from mirrors.oci.http.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
+from mirrors.oci.http.budgets import RequestBudgets, operations
 from mirrors.oci.http.throttle import Gate
 from mirrors.oci.http.token_server import AuthOrigin, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
@@ -33,6 +34,7 @@ class HttpContext:
     auth: Authenticator
     gate: Gate
     settings: EngineSettings
+    budgets: RequestBudgets
 
 
 class Sender:
@@ -71,6 +73,7 @@ class Sender:
     def send_once(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
         host is paused; the trying again is the caller's."""
+        self._wire.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
         place = self._place(request.url.origin)
         authorization = self._wire.auth.authorize(place, scopes, self._call)
         reply = self._exchange(request, {place: authorization})
@@ -81,10 +84,12 @@ class Sender:
         return reply
 
     def _try(self, request: HttpRequest, scopes: Scopes, *, gated: bool) -> tuple[Reply | None, RegistryError | None]:
+        host, spent = self._access.host, operations(request.method, request.url.target)
         try:
             if not gated:
+                self._wire.gate.spend(host, self._call, spent)
                 return self._authenticated(request, scopes), None
-            with self._wire.gate.hold([self._access.host], self._call):
+            with self._wire.gate.hold([host], self._call, operations=spent):
                 return self._authenticated(request, scopes), None
         except RegistryError as error:
             if error.permanent:
@@ -145,4 +150,5 @@ class Sender:
         pause = backoff if asked is None else asked
         if asked is not None or is_limited:
             self._wire.gate.pause(self._access.host, pause)
+            self._wire.budgets.pause(self._access.host, pause)
         return pause
