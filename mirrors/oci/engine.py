@@ -15,9 +15,9 @@ from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.http.authenticator import Authenticator
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.http.sender import HttpContext
+from mirrors.oci.http.sender import HttpContext, OnRemaining
 from mirrors.oci.http.throttle import Gate
-from mirrors.oci.http.transport import OnRemaining, OnRequest, Transport
+from mirrors.oci.http.transport import OnRequest, Transport
 from mirrors.oci.probe import Probe
 from mirrors.oci.transfer.copy import ImageCopy, Shared
 from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex
@@ -31,7 +31,8 @@ class Engine:
     """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed.
 
     `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came;
-    `on_remaining(host, pulls)` of each registry that reports how many pulls it still allows. Both from any thread.
+    `on_remaining(host, limit, username)` of each registry that reports how many pulls it still allows. Both from any
+    thread.
     `budgets` is what this process may send to each host; without them only slots and pauses bound it.
     """
 
@@ -45,7 +46,7 @@ class Engine:
         budgets: RequestBudgets | None = None,
     ) -> None:
         self.settings = settings = settings or EngineSettings()
-        self._transport = Transport(settings, on_request, on_remaining)
+        self._transport = Transport(settings, on_request)
         budgets = budgets or RequestBudgets()
         gate = Gate(
             settings.requests_per_host,
@@ -53,7 +54,7 @@ class Engine:
             per_second=settings.requests_per_second,
             budgets=budgets,
         )
-        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets)
+        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets, on_remaining)
         self._blobs = FairPool(settings.blobs, name="oci-blob")
         # Enough for the share of each image; threads start when they are needed.
         self._small = ThreadPoolExecutor(

@@ -7,7 +7,6 @@ those that pods wait for.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
@@ -16,12 +15,10 @@ from django.db.models import Case, Exists, F, Min, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
 from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.pull_limits import PULLS
 from mirrors.jobs.queue.timing import timing
 from mirrors.models import HostBudget, Priority
-from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, LONGEST_PAUSE, pause_of, storable, within
-
-PULLS: Final = "pulls"
-MOST_HOSTS: Final = 100
+from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, pause_of, storable
 
 HOLD_SECONDS: Final = 60.0
 """For how long copies of low priority stay away from a host that limited requests for a short time."""
@@ -93,32 +90,6 @@ def end_probe(hosts: Collection[str], *, answered: Collection[str]) -> None:
     mine = HostBudget.objects.to_probe().filter(host__in=hosts)
     mine.filter(host__in=answered).update(resting_until=None, probe_until=None, updated_at=Now())
     mine.exclude(host__in=answered).update(probe_until=None)
-
-
-class Allowances:
-    """Pulls that registries say are left: heard from any thread, written by those that have a connection."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._heard: dict[str, int] = {}
-
-    def hear(self, host: str, pulls: int) -> None:
-        with self._lock:
-            # Pods choose hosts: what is kept of them is bounded.
-            if host in self._heard or len(self._heard) < MOST_HOSTS:
-                self._heard[host] = pulls
-
-    def write(self) -> None:
-        """What was heard since the last call."""
-        with self._lock:
-            heard, self._heard = self._heard, {}
-        rows = {storable(host, HOST_LENGTH): within(left, LARGEST_INTEGER) for host, left in heard.items()}
-        HostBudget.objects.bulk_create(
-            [HostBudget(host=host, operation=PULLS, remaining=left) for host, left in sorted(rows.items())],
-            update_conflicts=True,
-            unique_fields=["host", "credential", "operation"],
-            update_fields=["remaining", "updated_at"],
-        )
 
 
 def resting() -> dict[str, datetime]:

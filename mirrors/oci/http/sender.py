@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, is_retryable
-from mirrors.oci.common.headers import retry_after
+from mirrors.oci.common.headers import PullLimit, pull_limit, retry_after
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.common.urls import Origin
 from mirrors.oci.http.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
@@ -25,6 +25,9 @@ LIMITED: Final = "rate-limited"
 MAX_ORIGINS: Final = 4
 """Servers of one registry that may each request for authentication on the way of one request."""
 
+OnRemaining = Callable[[str, PullLimit, str], None]
+"""Host, what it still allows, and the username of the credentials that were sent; empty without any."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpContext:
@@ -35,6 +38,7 @@ class HttpContext:
     gate: Gate
     settings: EngineSettings
     budgets: RequestBudgets
+    on_remaining: OnRemaining | None = None
 
 
 class Sender:
@@ -140,6 +144,8 @@ class Sender:
         headers = {place.origin: authorization.header for place, authorization in sent.items() if authorization.header}
         reply = self._wire.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
         answered = sent.get(self._place(reply.hop.url.origin), NO_AUTHORIZATION)
+        if self._wire.on_remaining is not None and (pulls := pull_limit(reply.headers)) is not None:
+            self._wire.on_remaining(self._access.host, pulls, answered.username)
         return replace(reply, credentials_sent=True) if answered.has_credentials else reply
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
