@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.models.image_mapping import DIGEST_LENGTH
+from mirrors.models.mirror_job import Priority
 from mirrors.models.registry import Registry
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 
@@ -108,8 +109,25 @@ class HostBudget(models.Model):
     @property
     def paused_until(self) -> datetime | None:
         """The end of the current rate limit."""
-        until, now = self.resting_until, timezone.now()
-        return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None
+        return max(filter(None, (_coming(self.resting_until), _coming(self.slowed_until))), default=None)
+
+    @property
+    def low_priority_until(self) -> datetime | None:
+        """Until when copies of low priority wait for this host."""
+        return _coming(self.held_until)
+
+    @property
+    def waiting_priorities(self) -> list[str]:
+        """The priorities whose copies wait until then."""
+        if self.held_from is None or self.low_priority_until is None:
+            return []
+        return [str(priority.label).lower() for priority in Priority if priority >= self.held_from]
+
+
+def _coming(until: datetime | None) -> datetime | None:
+    """The time, while it is one that can be waited for."""
+    now = timezone.now()
+    return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None
 
 
 class BudgetShare(models.Model):
