@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 
 from mirrors import services
 from mirrors.admin.base import ReadOnlyAdmin
@@ -33,20 +34,40 @@ RESUME: Final = Act(
 
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
-    list_display = ["host", "operation", "paused", "remaining", "updated"]
+    list_display = ["host", "operation", "budget", "credential", "pulls", "paused", "waiting", "updated"]
     sortable_by = None  # few rows
-    empty_words = "Appear after a registry limits requests or reports remaining pulls."
+    empty_words = "Appear when a registry has a budget, limits requests or reports remaining pulls."
     search_fields = ["host"]
     ordering = ["host", "operation"]
     actions = ["resume"]
 
     updated = moment("updated_at", "reported")
 
+    @admin.display(description="budget", ordering="per_second")
+    def budget(self, row: HostBudget) -> str:
+        """What all workers together may send."""
+        if row.per_second is None:
+            return "–"
+        return f"{row.per_second:g}{' at a time' if row.operation == 'transfer' else '/s'}"
+
+    @admin.display(description="remaining pulls", ordering="remaining")
+    def pulls(self, row: HostBudget) -> str:
+        if row.remaining is None:
+            return "–"
+        return f"{row.remaining} of {row.pull_limit}" if row.pull_limit else str(row.remaining)
+
     @admin.display(description="rate limited")
     def paused(self, row: HostBudget) -> Any:
-        if row.resting_until is None:
+        if row.paused_until:
+            return when(row.paused_until)
+        return "–" if row.resting_until is None else "ended; one copy tries first"
+
+    @admin.display(description="waiting copies")
+    def waiting(self, row: HostBudget) -> Any:
+        """Priorities whose copies wait for the host, and until when."""
+        if not row.low_priority_until:
             return "–"
-        return when(row.paused_until) if row.paused_until else "ended; one copy tries first"
+        return format_html("{}: {}", ", ".join(row.waiting_priorities), when(row.low_priority_until))
 
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, rows: QuerySet[HostBudget]) -> HttpResponse | None:

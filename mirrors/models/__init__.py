@@ -4,7 +4,7 @@ from mirrors.models.accounting import DecisionCount, ImageUse
 from mirrors.models.action import OperatorAction
 from mirrors.models.check import CheckStatus, RegistryCheck
 from mirrors.models.filter import Filter
-from mirrors.models.hosts import BlobLocation, HostBudget
+from mirrors.models.hosts import BlobLocation, BudgetShare, HostBudget
 from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
 from mirrors.models.instance import Instance, InstanceRole
 from mirrors.models.mirror_job import (
@@ -27,6 +27,7 @@ __all__ = [
     "AdmissionSample",
     "AttemptOutcome",
     "BlobLocation",
+    "BudgetShare",
     "CheckStatus",
     "DecisionCount",
     "ErrorClass",

@@ -1,4 +1,4 @@
-"""What workers share about registries' hosts: where blobs are, and which hosts are paused."""
+"""What workers share about registries' hosts: where blobs are, which hosts are paused, who may send how much."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.models.image_mapping import DIGEST_LENGTH
+from mirrors.models.mirror_job import Priority
 from mirrors.models.registry import Registry
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 
@@ -41,6 +42,14 @@ class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
         is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_longest())
         return self.filter(waits | is_probed)
 
+    def held(self) -> HostBudgetQuerySet:
+        """Hosts for which copies from some priority on wait."""
+        return self.filter(held_until__gt=Now(), held_until__lte=_longest())
+
+    def slowed(self) -> HostBudgetQuerySet:
+        """Hosts that limit requests for a short time: copies continue, their requests wait."""
+        return self.filter(slowed_until__gt=Now(), slowed_until__lte=_longest())
+
     def to_probe(self) -> HostBudgetQuerySet:
         """Hosts whose rate limit has ended, before a job has checked whether they respond again."""
         return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_longest()))
@@ -67,6 +76,23 @@ class HostBudget(models.Model):
         null=True, blank=True, editable=False, help_text="Until when only one job may send requests after the pause."
     )
     remaining = models.IntegerField(null=True, blank=True, help_text="Remaining pulls, as the registry reports them.")
+    pull_limit = models.IntegerField(
+        null=True, blank=True, help_text="Pulls that the registry allows in its time window."
+    )
+    per_second = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Requests per second that all workers may send together (transfer: layers at the same time).",
+    )
+    slowed_until = ReadableDateTimeField(
+        null=True, blank=True, help_text="Until when requests wait because the host limits them for a short time."
+    )
+    held_until = ReadableDateTimeField(
+        null=True, blank=True, help_text="Until when copies of a lower priority wait for this host."
+    )
+    held_from = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Copies of this priority value and above wait."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = HostBudgetQuerySet.as_manager()
@@ -83,5 +109,41 @@ class HostBudget(models.Model):
     @property
     def paused_until(self) -> datetime | None:
         """The end of the current rate limit."""
-        until, now = self.resting_until, timezone.now()
-        return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None
+        return max(filter(None, (_coming(self.resting_until), _coming(self.slowed_until))), default=None)
+
+    @property
+    def low_priority_until(self) -> datetime | None:
+        """Until when copies of low priority wait for this host."""
+        return _coming(self.held_until)
+
+    @property
+    def waiting_priorities(self) -> list[str]:
+        """The priorities whose copies wait until then."""
+        if self.held_from is None or self.low_priority_until is None:
+            return []
+        return [str(priority.label).lower() for priority in Priority if priority >= self.held_from]
+
+
+def _coming(until: datetime | None) -> datetime | None:
+    """The time, while it is one that can be waited for."""
+    now = timezone.now()
+    return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None
+
+
+class BudgetShare(models.Model):
+    """What one worker process may send of a host's budget, for some seconds: nobody who stops keeps a share."""
+
+    budget = models.ForeignKey(HostBudget, on_delete=models.CASCADE, related_name="shares", db_index=False)
+    worker = models.CharField(max_length=255, help_text="Host (in a cluster, the pod), process ID and a random part.")
+    wanted = models.FloatField(help_text="Requests per second that the process could use.")
+    granted = models.FloatField(help_text="Requests per second that the process may send.")
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "share of a rate limit"
+        verbose_name_plural = "shares of rate limits"
+        constraints = [models.UniqueConstraint(fields=["budget", "worker"], name="budget_share_unique")]
+        indexes = [models.Index(fields=["worker"], name="budget_share_of_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.granted:g} of {self.worker}"

@@ -13,10 +13,11 @@ from mirrors.oci.common.errors import CopyCancelledError
 from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.http.authenticator import Authenticator
+from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.http.sender import HttpContext
+from mirrors.oci.http.sender import HttpContext, OnRemaining
 from mirrors.oci.http.throttle import Gate
-from mirrors.oci.http.transport import OnRemaining, OnRequest, Transport
+from mirrors.oci.http.transport import OnRequest, Transport
 from mirrors.oci.probe import Probe
 from mirrors.oci.referrers.fallback_index import FallbackIndexes
 from mirrors.oci.referrers.kinds import ReferrerPolicy
@@ -34,7 +35,9 @@ class Engine:
     """Thread-safe. Holds the connections, tokens, gates and pools that all images share; threads start when needed.
 
     `on_request(method, host, status)` hears of every exchange, with status 0 where no answer came;
-    `on_remaining(host, pulls)` of each registry that reports how many pulls it still allows. Both from any thread.
+    `on_remaining(host, limit, username)` of each registry that reports how many pulls it still allows. Both from any
+    thread.
+    `budgets` is what this process may send to each host; without them only slots and pauses bound it.
     """
 
     def __init__(
@@ -44,13 +47,18 @@ class Engine:
         mounts: MountIndex | None = None,
         on_request: OnRequest | None = None,
         on_remaining: OnRemaining | None = None,
+        budgets: RequestBudgets | None = None,
     ) -> None:
         self.settings = settings = settings or EngineSettings()
-        self._transport = Transport(settings, on_request, on_remaining)
+        self._transport = Transport(settings, on_request)
+        budgets = budgets or RequestBudgets()
         gate = Gate(
-            settings.requests_per_host, inline_wait=settings.inline_wait, per_second=settings.requests_per_second
+            settings.requests_per_host,
+            inline_wait=settings.inline_wait,
+            per_second=settings.requests_per_second,
+            budgets=budgets,
         )
-        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings)
+        self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets, on_remaining)
         self._blobs = FairPool(settings.blobs, name="oci-blob")
         # Enough for the share of each image; threads start when they are needed.
         self._small = ThreadPoolExecutor(
@@ -139,6 +147,10 @@ class Engine:
         """Ends long pauses of these hosts, which others keep account of beside this engine."""
         for host in hosts:
             self._wire.gate.resume(host)
+
+    def pause(self, host: str, seconds: float) -> None:
+        """No requests to this host for so long: another process was asked to wait."""
+        self._wire.gate.pause(host, seconds)
 
     def close(self) -> None:
         """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""

@@ -93,6 +93,11 @@ class SourceCatalog:
         entry = self.entry_for(DOCKER_HUB if host == DOCKER_HUB_API else host)
         return entry.host if entry else "other"
 
+    def username(self, host: str) -> str:
+        """With which images of this host are read; empty without configured credentials, and for those of clouds."""
+        entry = self.entry_for(host)
+        return entry.reference.username if entry and entry.reference else ""
+
     def access_for(self, ref: ImageRef) -> RegistryAccess:
         """How the engine reaches a source, with the configured credentials. Raises CredentialError."""
         entry = self._entry_of(ref)

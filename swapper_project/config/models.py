@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
+from swapper_project.config.limits import HostRateLimit, PullReserve
 from swapper_project.config.section import Section
 from swapper_project.config.source import Source
 from swapper_project.config.target import Target
@@ -96,6 +97,10 @@ class Config(Section):
     existence: Existence = Existence()
     quotas: Quotas = Quotas()
     copy_: Copy = Field(default=Copy(), alias="copy")
+    rate_limits: tuple[HostRateLimit, ...] = Field(
+        default=(), description="Limits of registries, for all workers together; the first entry of a host applies."
+    )
+    pull_reserve: PullReserve = PullReserve()
     source: Source = Source()
     target: Target
 
@@ -116,6 +121,13 @@ class Config(Section):
     def digest(self) -> str:
         """SHA-256 of the content, the same for files that mean the same."""
         return hashlib.sha256(json.dumps(self.effective(), sort_keys=True).encode()).hexdigest()
+
+    def rate_limits_of(self, host: str) -> tuple[tuple[str, float], ...]:
+        """What ``rateLimits`` says of a host, by the engine's operations."""
+        for entry in self.rate_limits:
+            if host == entry.host or (entry.host.startswith("*.") and host.endswith(entry.host[1:])):
+                return tuple(entry.limits.items())
+        return ()
 
     def effective(self) -> dict[str, Any]:
         """Every key with its value, as in the file. Passwords are never included, only references to them."""

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mirrors.accounts.roles import Role
-from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction
+from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Registry, RegistryRole
 from tests.api.conftest import user_of
 from tests.jobs.support import order
 
@@ -85,3 +85,25 @@ def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: Host
     assert [page for page in pages if client.get(page).status_code != 200] == []
     assert client.get(f"/api/v1/hosts/{paused.pk}/").json()["paused_until"] is None
     assert client.get("/api/v1/stats/").json()["resting_hosts"] == {}
+
+
+def test_budgets_pulls_and_waiting_copies_are_shown(client: Client) -> None:
+    soon = timezone.now() + timedelta(minutes=1)
+    HostBudget.objects.create(host="docker.io", operation="put-manifest", per_second=8)
+    HostBudget.objects.create(host="docker.io", operation="pulls", credential="ann", remaining=37, pull_limit=200)
+    HostBudget.objects.create(host="docker.io", slowed_until=soon, held_until=soon, held_from=30)
+    registry = Registry.objects.create(role=RegistryRole.SOURCE, endpoint="docker.io")
+    client.force_login(user_of(Role.VIEWER))
+
+    listed = client.get(LIST).content.decode()
+    page = client.get(f"/admin/mirrors/registry/{registry.pk}/change/").content.decode()
+    rows = client.get("/api/v1/hosts/?host=docker.io").json()["results"]
+
+    assert "8/s" in listed and "37 of 200" in listed and "delayed, refresh: " in listed
+    assert "8 per second, all workers" in page and "docker.io, ann" in page and "37 of 200" in page
+    assert "copies of priority delayed, refresh wait" in page and "docker.io is rate limited" in page
+    by_operation = {row["operation"]: row for row in rows}
+    assert by_operation["put-manifest"]["per_second"] == 8
+    assert (by_operation["pulls"]["credential"], by_operation["pulls"]["pull_limit"]) == ("ann", 200)
+    assert by_operation[""]["waiting_priorities"] == ["delayed", "refresh"]
+    assert by_operation[""]["paused_until"] == by_operation[""]["low_priority_until"] is not None

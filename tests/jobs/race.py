@@ -16,7 +16,7 @@ def main(what: str, processes: int, *arguments: str) -> list[Any]:
     django.setup()
     # Imported once, before the fork: ten imports at the same moment would be no race.
     importlib.import_module("tests.jobs.support")
-    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person}
+    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person, "send": _send}
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes)
     answers = context.Queue()
@@ -65,6 +65,33 @@ def _claim(number: int) -> list[int]:
     while (lease := claim(worker=f"worker {number}")) is not None:
         taken.append(lease.job_id)
     return taken
+
+
+def _send(number: int, host: str, *seconds: str) -> list[float]:
+    """As many requests as it may send from eight threads, for so many seconds (each process its own); when each was
+    sent, by the clock that all processes share."""
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    from mirrors.images import ImageRef
+    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.process.tasks import config_source
+
+    copier = WorkerContext(config_source())
+    access = copier.catalog().anonymous_access_for(ImageRef(host, "app", "1.0"))
+    end = time.monotonic() + float(seconds[number])
+
+    def send(_: int) -> list[float]:
+        sent = []
+        while time.monotonic() < end:
+            copier.engine.head(ImageRef(host, "app", "1.0"), access)
+            sent.append(time.monotonic())
+        return sent
+
+    with ThreadPoolExecutor(8) as threads:
+        times = [at for sent in threads.map(send, range(8)) for at in sent]
+    copier.close()
+    return sorted(times)
 
 
 if __name__ == "__main__":

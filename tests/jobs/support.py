@@ -32,6 +32,7 @@ FAST = {
     "hand_back_within": 1.0,
     "database_patience": 5.0,
     "config_poll": 0.05,
+    "budget_period": 0.1,
 }
 
 

@@ -14,9 +14,11 @@ from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue import host_limits, leases
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
 from mirrors.jobs.queue.leases import AttemptReport
+from mirrors.jobs.queue.pull_limits import PullLimits
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import Engine, EngineSettings
+from mirrors.oci.common.headers import PullLimit
 from mirrors.services import resume_hosts
 from mirrors.services.wakeup import wake_workers
 from tests.jobs.support import drain, load, order, orders, take
@@ -138,9 +140,9 @@ def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
 
 @pytest.mark.django_db
 def test_what_a_registry_says_is_left_fits_its_column() -> None:
-    heard = host_limits.Allowances()
-    heard.hear("a.example.com", 10**30)
-    heard.hear("b.example.com" * 40, -1)
+    heard = PullLimits()
+    heard.hear("a.example.com", PullLimit(10**30, 10**30))
+    heard.hear("b.example.com" * 40, PullLimit(-1))
     heard.write()
     assert set(HostBudget.objects.values_list("remaining", flat=True)) == {0, 2**31 - 1}
 

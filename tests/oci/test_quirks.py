@@ -173,7 +173,7 @@ def test_docker_hub_what_is_left_of_the_limit_is_reported(profiled: MakeProfiled
     source, target = profiled("dockerhub"), profiled()
     image = load(source)
     left: list[tuple[str, int]] = []
-    engine = Engine(EngineSettings(**FAST), on_remaining=lambda host, pulls: left.append((host, pulls)))
+    engine = Engine(EngineSettings(**FAST), on_remaining=lambda host, limit, _: left.append((host, limit.remaining)))
 
     copy(engine, source, target)
     engine.close()

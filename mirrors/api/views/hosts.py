@@ -19,7 +19,7 @@ from mirrors.models import HostBudget
 
 
 class HostViewSet(viewsets.ReadOnlyModelViewSet[HostBudget]):
-    """Hosts of registries that are rate limited, or that reported their remaining pulls."""
+    """Hosts of registries that are rate limited, have a budget of requests, or reported their remaining pulls."""
 
     queryset = HostBudget.objects.all()
     serializer_class = serializers.HostSerializer

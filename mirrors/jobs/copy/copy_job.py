@@ -11,11 +11,12 @@ from django.db.models.functions import Now
 from mirrors.images import ImageRef
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
-from mirrors.jobs.copy.failures import JobRefusedError
+from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
 from mirrors.jobs.copy.referrers import ReferrersReport, copy_referrers
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
+from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
 from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
 from mirrors.oci import CopyRequest, CopyResult, Readers, RegistryError
@@ -56,6 +57,7 @@ class CopyJob:
         if self._job.trigger == Trigger.VERIFY:
             return self._verify()
         source = self._source_access(cancelled)
+        self._leave_pulls_to_pods(source)
         driver = self._copier.driver()
         try:
             return self._bring(driver, source, cancelled)
@@ -69,6 +71,12 @@ class CopyJob:
                 self._attempt.note(f"the target has lost data: {error}; starting again")
                 return self._bring(driver, source, cancelled)
             raise
+
+    def _leave_pulls_to_pods(self, source: SourceAccess) -> None:
+        """To look at the source cost no pull, and has shown how many remain."""
+        host = source.access.host
+        if self._job.priority >= FIRST_TO_WAIT and self._copier.pull_limits.is_low(host):
+            raise FewPullsError(host)
 
     def _verify(self) -> CopyOutcome:
         """Ask the target alone; what it has is compared with what was written there."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from mirrors.jobs.queue.leases import Lease
+from mirrors.jobs.queue.pull_limits import RECHECK_SECONDS
 from mirrors.jobs.queue.timing import timing
 from mirrors.kubernetes.client import ClusterError
 from mirrors.models import ErrorClass
@@ -43,6 +44,17 @@ class JobRefusedError(Exception):
         """Whether nobody was seen to read this image at its source."""
 
 
+class FewPullsError(Exception):
+    """The source allows few more pulls, and those are for copies that pods wait for."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"{host} allows few more pulls, which are reserved for copies that pods wait for (pullReserve): this copy "
+            "waits. Configure credentials for the registry, or credentials with a higher limit."
+        )
+        self.host = host
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """``rest`` is how many seconds ``host`` asked us to wait. ``details`` go into the attempt's log alone."""
@@ -58,11 +70,13 @@ class Failure:
     is_unreadable: bool = False
     says_step: bool = False
     """Whether the message itself says what to do next."""
+    wait: float | None = None
+    """For how many seconds this job waits though nothing failed; no other job does."""
 
     @property
     def pause(self) -> float | None:
         """For how many seconds no job may talk to ``host``; None: it did not ask for that."""
-        if self.permanent or not self.host:
+        if self.permanent or not self.host or self.wait is not None:
             return None
         if self.rest is not None:
             return pause_of(self.rest)
@@ -86,6 +100,15 @@ def classify(error: Exception) -> Failure:
                 is_unreadable=error.is_unreadable,
                 says_step=True,
             )
+        case FewPullsError():
+            return Failure(
+                ErrorClass.RATE_LIMITED,
+                str(error),
+                permanent=False,
+                host=error.host,
+                says_step=True,
+                wait=RECHECK_SECONDS,
+            )
         case ClusterError():
             return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False, says_step=error.says_step)
         case CredentialError():
@@ -102,7 +125,7 @@ def classify(error: Exception) -> Failure:
 
 def is_postponed(lease: Lease, failure: Failure) -> bool:
     """Whether the job only has to wait for a host that asked for it: its image was not refused."""
-    return failure.pause is not None and lease.may_wait
+    return (failure.pause is not None or failure.wait is not None) and lease.may_wait
 
 
 def delay_after(lease: Lease, failure: Failure) -> float:
@@ -112,4 +135,4 @@ def delay_after(lease: Lease, failure: Failure) -> float:
     tries = lease.number if is_postponed(lease, failure) else lease.attempts
     backoff = min(limits.retry_cap, limits.retry_base * 2 ** min(tries - 1, MOST_DOUBLINGS))
     jittered: float = backoff * random.uniform(0.5, 1.0)
-    return max(jittered, failure.pause or 0.0)
+    return max(jittered, failure.pause or 0.0, failure.wait or 0.0)

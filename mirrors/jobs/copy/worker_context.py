@@ -10,15 +10,18 @@ from django.conf import settings
 
 from mirrors import selectors
 from mirrors.jobs.copy.mounts import DatabaseMounts
+from mirrors.jobs.queue.budget_keeper import BudgetKeeper
 from mirrors.jobs.queue.heartbeat import Heart
-from mirrors.jobs.queue.host_limits import Allowances
+from mirrors.jobs.queue.pull_limits import PullLimits
 from mirrors.jobs.queue.timing import timing
 from mirrors.kubernetes import cluster_credentials
 from mirrors.kubernetes.client import ClusterError
 from mirrors.oci import Engine, EngineSettings
+from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries import tokens
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
+from mirrors.registries.request_limits import budget_finder
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.registries.targets import target_driver
 from swapper_project.config import Config, ConfigSource
@@ -34,11 +37,14 @@ class WorkerContext:
         self._lock = threading.Lock()
         self.mounts = DatabaseMounts()
         self.heart = Heart()
-        self.allowances = Allowances()
+        self.pull_limits = PullLimits(lambda host: self._known_hosts.username(host), self._reserve)
+        self.budgets = RequestBudgets(budget_finder(lambda: source.current))
         self._settings = engine_settings(source.current)
         self._known_hosts = self._catalog([])
         self.engine = self._new_engine()
+        self._keeper = BudgetKeeper(self.budgets, lambda: self.engine)
         self.heart.start()
+        self._keeper.start()
 
     @property
     def config(self) -> Config:
@@ -88,8 +94,13 @@ class WorkerContext:
             self._settings,
             mounts=self.mounts,
             on_request=metrics.counts_requests(self._label),
-            on_remaining=self.allowances.hear,
+            on_remaining=self.pull_limits.hear,
+            budgets=self.budgets,
         )
+
+    def _reserve(self, authenticated: bool) -> int:
+        reserve = self._source.current.pull_reserve
+        return reserve.authenticated if authenticated else reserve.anonymous
 
     def _label(self, host: str) -> str:
         return host if host == self._source.current.target.name.endpoint else self._known_hosts.label(host)
@@ -98,6 +109,7 @@ class WorkerContext:
         self.engine.close()
         tokens.close_all()
         self.heart.stop()
+        self._keeper.stop()
         self.mounts.close()
 
 

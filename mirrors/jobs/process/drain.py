@@ -184,7 +184,7 @@ class Drain:
         """What people asked for beside copies, and what was heard of registries."""
         if self._only is None:
             self._checks.start_requested()
-        self._copier.allowances.write()
+        self._copier.pull_limits.write()
         if self._copier.is_outdated:
             # Under load that never ends, changed copy settings apply when this drain has ended.
             self._end = min(self._end, self._limit)

@@ -15,6 +15,7 @@ from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import (
     AdmissionSample,
     BlobLocation,
+    BudgetShare,
     DecisionCount,
     HostBudget,
     ImageMapping,
@@ -32,6 +33,9 @@ BATCHES: Final = 4
 """Batches of each kind in a turn: with a turn a minute, 2,000 rows a minute."""
 
 DAY: Final = 86_400.0
+"""Seconds."""
+
+MINUTE: Final = 60.0
 """Seconds."""
 
 
@@ -61,13 +65,19 @@ def _old() -> Iterator[QuerySet[Any]]:
     for log in (AccessAttempt, AccessFailureLog, AccessLog):
         yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
     yield _before(CacheEntry.objects.all(), "expires", 0)
+    yield BudgetShare.objects.filter(expires_at__lt=from_now(-MINUTE)).order_by("pk")
     yield _hosts_without_a_pause()
 
 
 def _hosts_without_a_pause() -> QuerySet[Any]:
-    """Hosts whose pause is over and that no job waits for; what they say is left of their pulls is shown for a day."""
+    """Hosts whose pause is over and that no job waits for; what they say is left of their pulls, and
+    what all workers may send, is shown for a day."""
     unpaused = HostBudget.objects.exclude(pk__in=HostBudget.objects.paused().values("pk"))
-    unheard = unpaused.filter(Q(remaining__isnull=True) | Q(updated_at__lt=from_now(-DAY)))
+    for busy in (HostBudget.objects.held(), HostBudget.objects.slowed()):
+        unpaused = unpaused.exclude(pk__in=busy.values("pk"))
+    unpaused = unpaused.exclude(Exists(BudgetShare.objects.filter(budget=OuterRef("pk"))))
+    is_old = Q(updated_at__lt=from_now(-DAY))
+    unheard = unpaused.filter(is_old | Q(remaining__isnull=True, per_second__isnull=True))
     live = MirrorJob.objects.live()
     waits = Exists(live.filter(source_host=OuterRef("host"))), Exists(live.filter(target_host=OuterRef("host")))
     is_over = Q(resting_until__isnull=True) | (~Q(waits[0]) & ~Q(waits[1]))

@@ -1,22 +1,29 @@
-"""Hosts that asked us to wait: no worker claims their jobs until then; then one job finds out whether it is over."""
+"""Hosts that asked us to wait: no worker claims their jobs until then; then one job finds out whether it is over.
+
+A short wait ends no copy: the requests of all workers wait. Meanwhile, and for a minute, copies of low priority
+to that host are not claimed: at first those that refresh, if that does not help those in the background, then all but
+those that pods wait for.
+"""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, Min, OuterRef, Q
+from django.db.models import Case, Exists, F, Min, OuterRef, Q, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
+from mirrors.jobs.queue.pull_limits import PULLS
 from mirrors.jobs.queue.timing import from_now, timing
-from mirrors.models import HostBudget
-from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, LONGEST_PAUSE, pause_of, storable, within
+from mirrors.models import HostBudget, Priority
+from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, pause_of, storable
 
-PULLS: Final = "pulls"
-MOST_HOSTS: Final = 100
-"""Hosts whose limits one process holds back for its next write: redirects name any number."""
+HOLD_SECONDS: Final = 60.0
+"""For how long copies of low priority stay away from a host that limited requests for a short time."""
+
+BURST_SECONDS: Final = 5.0
+"""Limited requests within so short a time are answers to one burst: more copies stay away only if others follow."""
 
 
 def rest(host: str, seconds: float) -> None:
@@ -27,6 +34,36 @@ def rest(host: str, seconds: float) -> None:
     HostBudget.objects.filter(host=host, credential="", operation="").update(
         resting_until=Greatest(before, from_now(pause_of(seconds))), probe_until=None, updated_at=Now()
     )
+
+
+def slow_down(host: str, seconds: float) -> None:
+    """All requests to this host wait for so long, copies of low priority for a minute; of more priorities each time."""
+    host = storable(host, HOST_LENGTH)
+    HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
+    row = HostBudget.objects.filter(host=host, credential="", operation="")
+    latest = from_now(LONGEST_PAUSE)
+    is_burst = Q(held_until__gt=from_now(HOLD_SECONDS - BURST_SECONDS), held_until__lte=latest)
+    is_held = Q(held_until__gt=Now(), held_until__lte=latest)
+    higher_priority = Greatest(F("held_from") - 10, Value(int(Priority.OPERATOR)))
+    row.update(
+        slowed_until=Greatest(Least(Coalesce("slowed_until", Now()), latest), from_now(pause_of(seconds))),
+        held_from=Case(
+            When(is_burst, then=F("held_from")),
+            When(is_held, then=higher_priority),
+            default=Value(int(Priority.REFRESH)),
+        ),
+        held_until=Case(When(is_burst, then=F("held_until")), default=from_now(HOLD_SECONDS)),
+        updated_at=Now(),
+    )
+
+
+def waits(hosts: Collection[str]) -> dict[str, float]:
+    """For how many seconds no requests may be sent, of these hosts."""
+    rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
+    is_waiting = Q(pk__in=HostBudget.objects.slowed().values("pk")) | Q(resting_until__gt=Now())
+    times = rows.filter(is_waiting).values_list("host", "slowed_until", "resting_until", Now())
+    found = {host: max((at - now).total_seconds() for at in ends if at) for host, *ends, now in times}
+    return {host: seconds for host, seconds in found.items() if 0 < seconds <= LONGEST_PAUSE}
 
 
 def begin_probe(hosts: Collection[str]) -> tuple[str, ...] | None:
@@ -54,32 +91,6 @@ def end_probe(hosts: Collection[str], *, answered: Collection[str]) -> None:
     mine.exclude(host__in=answered).update(probe_until=None)
 
 
-class Allowances:
-    """Pulls that registries say are left: heard from any thread, written by those that have a connection."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._heard: dict[str, int] = {}
-
-    def hear(self, host: str, pulls: int) -> None:
-        with self._lock:
-            # Pods choose hosts: what is kept of them is bounded.
-            if host in self._heard or len(self._heard) < MOST_HOSTS:
-                self._heard[host] = pulls
-
-    def write(self) -> None:
-        """What was heard since the last call."""
-        with self._lock:
-            heard, self._heard = self._heard, {}
-        rows = {storable(host, HOST_LENGTH): within(left, LARGEST_INTEGER) for host, left in heard.items()}
-        HostBudget.objects.bulk_create(
-            [HostBudget(host=host, operation=PULLS, remaining=left) for host, left in sorted(rows.items())],
-            update_conflicts=True,
-            unique_fields=["host", "credential", "operation"],
-            update_fields=["remaining", "updated_at"],
-        )
-
-
 def resting() -> dict[str, datetime]:
     """Until when, by host."""
     rows = HostBudget.objects.paused().filter(resting_until__gt=Now())
@@ -87,15 +98,22 @@ def resting() -> dict[str, datetime]:
 
 
 def next_free_at() -> datetime | None:
-    """When the first of the paused hosts may be talked to again."""
+    """When the first of the paused hosts may be talked to again, or the first of the others takes all copies again."""
     until = Greatest(Coalesce("probe_until", "resting_until"), "resting_until")
-    found: datetime | None = HostBudget.objects.paused().aggregate(first=Min(until))["first"]
-    return found
+    times = [
+        HostBudget.objects.paused().aggregate(first=Min(until))["first"],
+        HostBudget.objects.held().aggregate(first=Min("held_until"))["first"],
+    ]
+    return min((at for at in times if at is not None), default=None)
 
 
 def free() -> Q:
-    """Jobs whose hosts are not paused. Two anti-joins: their cost does not grow with how many hosts pods have named."""
+    """Jobs whose hosts are not paused, and take copies of their priority. Anti-joins: their cost does not grow with how
+    many hosts pods have named."""
     paused: Sequence[Exists] = [
         Exists(HostBudget.objects.paused().filter(host=OuterRef(field))) for field in ("source_host", "target_host")
     ]
-    return ~Q(paused[0]) & ~Q(paused[1])
+    held = HostBudget.objects.held().filter(held_from__lte=OuterRef("priority"))
+    low = Exists(held.filter(host=OuterRef("source_host"), operation=PULLS))
+    limited = Exists(held.filter(host=OuterRef("target_host"), operation=""))
+    return ~Q(paused[0]) & ~Q(paused[1]) & ~Q(low) & ~Q(limited)

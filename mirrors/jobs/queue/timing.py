@@ -42,6 +42,8 @@ class Timing:
     """How long after it was requested a job waits for paused hosts without counting attempts."""
     database_patience: float = 600.0
     """How long the end of a copy is tried to be written while the database is unavailable."""
+    budget_period: float = 1.0
+    """Between two questions of one process about shares of rate limits and paused hosts, while it sends requests."""
     lookout_period: float = 3.0
     """Between two looks for jobs whose worker was lost, and for due jobs that nobody was woken for."""
     reconcile_period: float = 60.0

@@ -6,6 +6,7 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
@@ -51,9 +52,28 @@ def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
     return (int(found[1]), None if found[2] == "*" else int(found[2])) if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class PullLimit:
+    """Pulls that a registry still allows an account, of `limit` in its time window; None where it does not say."""
+
+    remaining: int
+    limit: int | None = None
+
+
+def pull_limit(headers: Mapping[str, str]) -> PullLimit | None:
+    """Docker Hub's `RateLimit-Limit: 100;w=21600` and `RateLimit-Remaining: 76;w=21600`; None without a usable
+    remainder."""
+    remaining = pulls_left(headers)
+    return None if remaining is None else PullLimit(remaining, _pulls(headers.get("RateLimit-Limit")))
+
+
 def pulls_left(headers: Mapping[str, str]) -> int | None:
-    """Docker Hub's `RateLimit-Remaining: 76;w=21600`: the number of pulls; None without a usable one."""
-    found = _REMAINING.fullmatch(_short(headers.get("RateLimit-Remaining")))
+    """The number of pulls in `RateLimit-Remaining`; None without a usable one."""
+    return _pulls(headers.get("RateLimit-Remaining"))
+
+
+def _pulls(text: str | None) -> int | None:
+    found = _REMAINING.fullmatch(_short(text))
     return int(found[1]) if found else None
 
 

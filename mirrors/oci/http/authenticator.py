@@ -52,6 +52,8 @@ class Authorization:
     header: str | None = field(repr=False)
     fresh: bool = False
     has_credentials: bool = False
+    username: str = ""
+    """Of those credentials."""
 
 
 NO_AUTHORIZATION: Final = Authorization(None)
@@ -65,6 +67,7 @@ class _Session:
     credential: int = 0
     header: str | None = None
     has_credentials: bool = False
+    username: str = ""
     expires_at: float = 0.0
     password: str | None = None
 
@@ -73,7 +76,10 @@ class _Session:
         """What is kept of it, while that is valid."""
         if self.header is None or time.monotonic() >= self.expires_at:
             return None
-        return Authorization(self.header, fresh=False, has_credentials=self.has_credentials)
+        return self.authorized(fresh=False)
+
+    def authorized(self, *, fresh: bool) -> Authorization:
+        return Authorization(self.header, fresh, self.has_credentials, self.username)
 
 
 class Authenticator:
@@ -185,16 +191,17 @@ class Authenticator:
             for issued in self._issue(place, index, call, refused_password):
                 session.password = issued.credential.password if issued.credential else None
                 session.has_credentials = issued.credential is not None
+                session.username = issued.credential.username if issued.credential else ""
                 if realm.challenge.scheme == "basic":
                     session.header = token_server.basic(issued.credential) if issued.credential else None
                     session.expires_at = issued.expires_at
-                    return Authorization(session.header, issued.fresh, session.has_credentials)
+                    return session.authorized(fresh=issued.fresh)
                 reply = token_server.fetch(self._transport, place, issued.credential, realm, scopes, call)
                 if reply.status == 200:
                     token, lifetime = token_server.read_token(reply.body, place.access.host)
                     session.header = f"Bearer {token}"
                     session.expires_at = time.monotonic() + lifetime - REFRESH_MARGIN_SECONDS
-                    return Authorization(session.header, fresh=True, has_credentials=session.has_credentials)
+                    return session.authorized(fresh=True)
                 if is_retryable(reply.status):
                     raise token_server.failed(reply, place.access.host)
         session.credential = 0

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, is_retryable
-from mirrors.oci.common.headers import retry_after
+from mirrors.oci.common.headers import PullLimit, pull_limit, retry_after
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.common.urls import Origin
 from mirrors.oci.http.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
+from mirrors.oci.http.budgets import RequestBudgets, operations
 from mirrors.oci.http.throttle import Gate
 from mirrors.oci.http.token_server import AuthOrigin, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
@@ -24,6 +25,9 @@ LIMITED: Final = "rate-limited"
 MAX_ORIGINS: Final = 4
 """Servers of one registry that may each request for authentication on the way of one request."""
 
+OnRemaining = Callable[[str, PullLimit, str], None]
+"""Host, what it still allows, and the username of the credentials that were sent; empty without any."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpContext:
@@ -33,6 +37,8 @@ class HttpContext:
     auth: Authenticator
     gate: Gate
     settings: EngineSettings
+    budgets: RequestBudgets
+    on_remaining: OnRemaining | None = None
 
 
 class Sender:
@@ -71,6 +77,7 @@ class Sender:
     def send_once(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
         host is paused; the trying again is the caller's."""
+        self._wire.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
         place = self._place(request.url.origin)
         authorization = self._wire.auth.authorize(place, scopes, self._call)
         reply = self._exchange(request, {place: authorization})
@@ -81,10 +88,12 @@ class Sender:
         return reply
 
     def _try(self, request: HttpRequest, scopes: Scopes, *, gated: bool) -> tuple[Reply | None, RegistryError | None]:
+        host, spent = self._access.host, operations(request.method, request.url.target)
         try:
             if not gated:
+                self._wire.gate.spend(host, self._call, spent)
                 return self._authenticated(request, scopes), None
-            with self._wire.gate.hold([self._access.host], self._call):
+            with self._wire.gate.hold([host], self._call, operations=spent):
                 return self._authenticated(request, scopes), None
         except RegistryError as error:
             if error.permanent:
@@ -135,6 +144,8 @@ class Sender:
         headers = {place.origin: authorization.header for place, authorization in sent.items() if authorization.header}
         reply = self._wire.transport.exchange(replace(request, authorizations=headers), self._access, self._call)
         answered = sent.get(self._place(reply.hop.url.origin), NO_AUTHORIZATION)
+        if self._wire.on_remaining is not None and (pulls := pull_limit(reply.headers)) is not None:
+            self._wire.on_remaining(self._access.host, pulls, answered.username)
         return replace(reply, credentials_sent=True) if answered.has_credentials else reply
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
@@ -145,4 +156,5 @@ class Sender:
         pause = backoff if asked is None else asked
         if asked is not None or is_limited:
             self._wire.gate.pause(self._access.host, pause)
+            self._wire.budgets.pause(self._access.host, pause)
         return pause

@@ -1,4 +1,7 @@
-"""The gate in front of each registry: how many requests are in flight, and who has to wait after a 429."""
+"""The gate in front of each registry: how many requests are in flight, and who has to wait after a 429.
+
+How many requests a second all workers may send together is in budgets.py; the gate asks there before it lets one pass.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ from dataclasses import dataclass
 
 from mirrors.oci.common.calls import POLL_SECONDS, Call
 from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.http.budgets import RequestBudgets
 
 MAX_IDLE_HOSTS = 512
 """Hosts that are remembered without a request in flight: redirects name any number."""
+TRANSFER = ("transfer",)
 
 
 @dataclass(slots=True)
@@ -33,25 +38,35 @@ class Gate:
     and wait for the other forever.
     """
 
-    def __init__(self, limit: int, *, inline_wait: float, per_second: float | None = None) -> None:
+    def __init__(
+        self,
+        limit: int,
+        *,
+        inline_wait: float,
+        per_second: float | None = None,
+        budgets: RequestBudgets | None = None,
+    ) -> None:
         self._limit = limit
         self._bulk_limit = max(1, limit - max(1, limit // 4))
         self._inline_wait = inline_wait
         self._spacing = 1 / per_second if per_second else 0.0
+        self._budgets = budgets or RequestBudgets()
         self._hosts: dict[str, _Host] = {}
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, hosts: Sequence[str], call: Call, *, bulk: bool = False) -> Iterator[None]:
-        """Waits for one slot at each of `hosts` (the same host twice takes two). Raises RegistryError `rate-limited`
-        when a host rests for longer than is worth waiting for."""
+    def hold(
+        self, hosts: Sequence[str], call: Call, *, bulk: bool = False, operations: Sequence[str] = ()
+    ) -> Iterator[None]:
+        """Waits for one slot at each of `hosts` (the same host twice takes two), and for `operations` of the first
+        one's budget. Raises RegistryError `rate-limited` when a host rests for longer than is worth waiting for."""
         with self._changed:
             wanted = {
                 host: min(count, self._host(host).bulk_limit if bulk else self._host(host).limit)
                 for host, count in Counter(hosts).items()
             }
-            while not self._take(wanted, bulk):
-                self._changed.wait(call.remaining(self._nap(wanted, call)))
+            while wait := self._take(wanted, bulk, operations):
+                self._changed.wait(call.remaining(min(wait, self._nap(wanted, call))))
                 call.check(hosts[0])
         try:
             yield
@@ -60,6 +75,11 @@ class Gate:
                 for host, count in wanted.items():
                     self._give_back(host, count, bulk)
                 self._changed.notify_all()
+
+    def spend(self, host: str, call: Call, operations: Sequence[str]) -> None:
+        """Waits for the budgets of a request that is sent under a slot which is held already."""
+        while wait := self._budgets.take(host, operations):
+            call.sleep(min(wait, POLL_SECONDS), host)
 
     def pause(self, host: str, seconds: float) -> None:
         """Nobody talks to this host for so long."""
@@ -89,18 +109,31 @@ class Gate:
                 state.paused_until = 0.0
                 self._changed.notify_all()
 
-    def _take(self, wanted: dict[str, int], bulk: bool) -> bool:
+    def _take(self, wanted: dict[str, int], bulk: bool, operations: Sequence[str]) -> float:
+        """0.0: everything was taken. Else nothing was: seconds until it is worth another look."""
         now = time.monotonic()
         states = [(self._host(host), count) for host, count in wanted.items()]
         for state, count in states:
             full = state.in_flight + count > state.limit or (bulk and state.bulk + count > state.bulk_limit)
             if full or now < state.paused_until or now < state.next_at:
-                return False
+                return POLL_SECONDS
+        if wait := self._take_budgets(list(wanted), bulk, operations):
+            return wait
         for state, count in states:
             state.in_flight += count
             state.bulk += count if bulk else 0
             state.next_at = now + self._spacing * count
-        return True
+        return 0.0
+
+    def _take_budgets(self, hosts: Sequence[str], bulk: bool, operations: Sequence[str]) -> float:
+        if not bulk:
+            return self._budgets.take(hosts[0], operations)
+        for index, host in enumerate(hosts):
+            if wait := self._budgets.take(host, TRANSFER):
+                for taken in hosts[:index]:
+                    self._budgets.end_transfer(taken)
+                return wait
+        return 0.0
 
     def _nap(self, wanted: dict[str, int], call: Call) -> float:
         """How long to wait before looking again; raises when a pause outlasts the caller's patience."""
@@ -119,6 +152,8 @@ class Gate:
     def _give_back(self, host: str, count: int, bulk: bool) -> None:
         state = self._hosts[host]
         state.in_flight -= count
-        state.bulk -= count if bulk else 0
+        if bulk:
+            state.bulk -= count
+            self._budgets.end_transfer(host)
         if len(self._hosts) > MAX_IDLE_HOSTS and not state.in_flight and state.paused_until < time.monotonic():
             del self._hosts[host]

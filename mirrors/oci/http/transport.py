@@ -14,7 +14,6 @@ from urllib3.response import BaseHTTPResponse
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
-from mirrors.oci.common.headers import pulls_left
 from mirrors.oci.common.settings import MIB, EngineSettings
 from mirrors.oci.common.urls import Origin, Url, split_host
 from mirrors.oci.http.connections import Pool, Pools
@@ -32,7 +31,6 @@ SMALL_REPLY_BYTES: Final = MIB
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 OnRequest = Callable[[str, str, int], None]
-OnRemaining = Callable[[str, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +81,9 @@ class Transport:
         self,
         settings: EngineSettings,
         on_request: OnRequest | None = None,
-        on_remaining: OnRemaining | None = None,
     ) -> None:
         self._settings = settings
         self._on_request = on_request
-        self._on_remaining = on_remaining
         self._closed = False
         self._pools = Pools(
             maxsize=settings.images + 2 * settings.blobs,
@@ -122,8 +118,6 @@ class Transport:
                 raise CopyCancelledError
             pool = self._pools.get(self._route(url, access, home, came_from))
             reply = self._once(request, url, request.authorizations.get(url.origin), pool, call)
-            if self._on_remaining is not None and (pulls := pulls_left(reply.headers)) is not None:
-                self._on_remaining(access.host, pulls)
             location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
             if location is None or not _may_follow(request, reply.status):
                 return reply

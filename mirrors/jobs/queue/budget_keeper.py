@@ -1,0 +1,97 @@
+"""Keeps a process within what all workers share: one thread asks the database once a second while requests are sent.
+
+It asks for shares of budgets, writes down which hosts limit requests, and hears which ones limit those of others.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Collection
+from typing import Final
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from mirrors.jobs.queue import budget_shares, host_limits
+from mirrors.jobs.queue.timing import timing
+from mirrors.oci import Engine
+from mirrors.oci.http.budgets import RequestBudgets
+from mirrors.services import instance_name
+from swapper_project.process.database_errors import explain_database
+
+log = structlog.get_logger(__name__)
+
+RANDOM_CHARACTERS: Final = 8
+"""Of a worker's name: two processes of one name would take each other's shares."""
+
+
+class BudgetKeeper:
+    """Runs from :meth:`start` to :meth:`stop`; sleeps while this process sends nothing."""
+
+    def __init__(self, budgets: RequestBudgets, engine: Callable[[], Engine]) -> None:
+        self._budgets = budgets
+        self._engine = engine
+        self._name = ""
+        self._has_shares = False
+        self._is_down = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="budgets", daemon=True)
+
+    def start(self) -> None:
+        self._name = f"{instance_name()[:200]} {uuid.uuid4().hex[:RANDOM_CHARACTERS]}"
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._budgets.wanted.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._budgets.wanted.wait(timing().budget_period if self._has_shares else None)
+            if not self._stopping.is_set():
+                self._turn()
+            self._stopping.wait(timing().budget_period)
+        self._leave()
+        connection.close()
+
+    def _turn(self) -> None:
+        talked = self._budgets.take_talked()
+        try:
+            close_old_connections()
+            self._ask()
+            self._exchange_pauses(talked)
+            self._is_down = False
+        except (DatabaseError, InterfaceError) as error:
+            # Requests continue with the last shares: while the database is unavailable no worker starts new copies.
+            self._budgets.go_on()
+            if not self._is_down:
+                log.warning("Rate limits keep their last shares", error=explain_database(error) or str(error))
+            self._is_down = True
+            connection.close()
+        except Exception:
+            log.exception("The shares of rate limits cannot be renewed; trying again")
+
+    def _ask(self) -> None:
+        demands = self._budgets.demands()
+        if not demands and not self._has_shares:
+            return
+        self._budgets.grant(budget_shares.renew(self._name, demands))
+        self._has_shares = bool(demands)
+
+    def _exchange_pauses(self, talked: Collection[str]) -> None:
+        engine = self._engine()
+        for host, seconds in sorted(self._budgets.take_pauses().items()):
+            # A longer one ends the copy, and is recorded with that.
+            if seconds <= engine.settings.inline_wait:
+                host_limits.slow_down(host, seconds)
+        for host, seconds in host_limits.waits(talked).items():
+            engine.pause(host, seconds)
+
+    def _leave(self) -> None:
+        try:
+            if self._has_shares:
+                budget_shares.give_back(self._name)
+        except (DatabaseError, InterfaceError):
+            log.info("The shares of this process end by themselves: the database does not respond")

@@ -1,0 +1,121 @@
+"""The budgets of hosts, shared out among worker processes by the database: each gets what it wants, or a fair part.
+
+A share is a lease of some seconds. It is asked for again each second while its process sends requests; a process that
+is idle gives it back, and that of a process which has stopped expires. The sum of all shares never exceeds the budget.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.jobs.queue.timing import from_now
+from mirrors.models import BudgetShare, HostBudget
+from mirrors.oci.http.budgets import Demand, Key
+from mirrors.vocabulary.bounds import HOST_LENGTH, storable
+
+SHARE_SECONDS: Final = 5.0
+"""How long a share lasts without its process: several renewals, so that a slow database costs nobody its share."""
+
+
+def renew(worker: str, demands: Mapping[Key, Demand]) -> dict[Key, float]:
+    """Ask for shares in place of all that this process has; what is granted, by budget."""
+    named = {(storable(host, HOST_LENGTH), operation): demand for (host, operation), demand in demands.items()}
+    with transaction.atomic():
+        budgets = {(row.host, row.operation): row for row in _locked(named)}
+        BudgetShare.objects.filter(Q(worker=worker) & ~Q(budget__in=budgets.values())).delete()
+        others = _others(worker, budgets.values())
+        granted = {
+            key: share_of(demand, others.get(budgets[key].pk, []), whole=key[1] == "transfer")
+            for key, demand in named.items()
+        }
+        _write(worker, budgets, named, granted)
+    return dict(zip(demands, granted.values(), strict=True))
+
+
+def give_back(worker: str) -> None:
+    """All shares of a process that sends no requests any more."""
+    BudgetShare.objects.filter(worker=worker).delete()
+
+
+def share_of(demand: Demand, others: Sequence[tuple[float, float]], *, whole: bool = False) -> float:
+    """What a process gets of a budget whose other holders want and have so much: its fair part, as far as that is
+    free, and in any case what it has in use. ``whole`` is for things that cannot be divided."""
+    fair = fair_part(demand.limit, demand.wanted, [wanted for wanted, _ in others])
+    free = demand.limit - sum(has for _, has in others)
+    part = min(math.ceil(fair), math.floor(free)) if whole else min(fair, free)
+    return max(0.0, demand.minimum, part)
+
+
+def fair_part(limit: float, mine: float, others: Iterable[float]) -> float:
+    """Max-min fairness: who wants less than an equal part gets that, and the rest is for those that want more."""
+    left = limit
+    wishes = sorted([mine, *others])
+    for index, wish in enumerate(wishes):
+        equal = left / (len(wishes) - index)
+        if wish >= equal:
+            return min(mine, equal)
+        left -= wish
+    return mine
+
+
+def _locked(demands: Mapping[Key, Demand]) -> list[HostBudget]:
+    """The rows of these budgets, held until the transaction ends; always in the same order."""
+    if not demands:
+        return []
+    wanted = Q(pk__in=[])
+    for host in sorted({host for host, _ in demands}):
+        operations = [operation for name, operation in demands if name == host]
+        wanted |= Q(host=host, credential="", operation__in=operations)
+    rows = HostBudget.objects.filter(wanted).order_by("pk").select_for_update()
+    found = list(rows)
+    if len(found) < len(demands):
+        HostBudget.objects.bulk_create(
+            [HostBudget(host=host, operation=operation) for host, operation in sorted(demands)], ignore_conflicts=True
+        )
+        found = list(rows.all())
+    _note_limits(found, demands)
+    return found
+
+
+def _note_limits(rows: Iterable[HostBudget], demands: Mapping[Key, Demand]) -> None:
+    for row in rows:
+        limit = demands[row.host, row.operation].limit
+        if row.per_second != limit:
+            HostBudget.objects.filter(pk=row.pk).update(per_second=limit, updated_at=Now())
+
+
+def _others(worker: str, budgets: Collection[HostBudget]) -> dict[int, list[tuple[float, float]]]:
+    """What the others want and have of each budget."""
+    shares = BudgetShare.objects.filter(budget__in=budgets)
+    shares.filter(expires_at__lte=Now()).delete()
+    found: dict[int, list[tuple[float, float]]] = {}
+    rows = shares.exclude(worker=worker).values_list("budget_id", "wanted", "granted")
+    for budget_id, wanted, has in rows:
+        found.setdefault(budget_id, []).append((wanted, has))
+    return found
+
+
+def _write(
+    worker: str, budgets: Mapping[Key, HostBudget], demands: Mapping[Key, Demand], granted: Mapping[Key, float]
+) -> None:
+    BudgetShare.objects.bulk_create(
+        [
+            BudgetShare(
+                budget=budgets[key],
+                worker=worker,
+                wanted=demand.wanted,
+                granted=granted[key],
+                expires_at=from_now(SHARE_SECONDS),
+            )
+            for key, demand in demands.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["budget", "worker"],
+        update_fields=["wanted", "granted", "expires_at"],
+    )

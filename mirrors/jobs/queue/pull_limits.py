@@ -1,0 +1,115 @@
+"""Pulls that registries such as Docker Hub allow each account, as they report them; and who may use the last of them.
+
+The registry counts each manifest that is read, and none that is only looked for. When few pulls remain, background
+copies from it wait, so that copies that pods wait for find some.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models.functions import Now
+from django.utils.crypto import salted_hmac
+
+from mirrors.jobs.queue.timing import from_now
+from mirrors.models import HostBudget, Priority
+from mirrors.oci.common.headers import PullLimit
+from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, within
+
+PULLS: Final = "pulls"
+MOST_HOSTS: Final = 100
+RECHECK_SECONDS: Final = 600.0
+"""After which background copies find out how many pulls remain: Docker Hub's window of six hours slides."""
+
+OVERTAKING_SECONDS: Final = 1.0
+"""Of two replies within so short a time the lower number is the newer one: they may arrive in the other order."""
+
+FIRST_TO_WAIT: Final = Priority.OPERATOR
+"""Copies of this priority value and above are in the background: no pod waits for them."""
+
+HASH_CHARACTERS: Final = 12
+"""Of an account's hash, which keeps its rows apart: 48 bits for at most a few hundred accounts."""
+
+Account = tuple[str, str]
+"""Host and username; the username is empty without credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    limit: PullLimit
+    at: float
+
+
+class PullLimits:
+    """Heard from any thread, written by those that have a connection. ``configured`` is the username with which copies
+    from a host are read, empty without one; ``reserve`` the percent that background copies leave, with and without."""
+
+    def __init__(
+        self,
+        configured: Callable[[str], str] = lambda host: "",
+        reserve: Callable[[bool], int] = lambda authenticated: 0,
+    ) -> None:
+        self._configured = configured
+        self._reserve = reserve
+        self._lock = threading.Lock()
+        self._heard: dict[Account, _Heard] = {}
+        self._unwritten: set[Account] = set()
+
+    def hear(self, host: str, limit: PullLimit, username: str = "") -> None:
+        with self._lock:
+            before, now = self._heard.get((host, username)), time.monotonic()
+            if before is not None and now - before.at < OVERTAKING_SECONDS and before.limit.remaining < limit.remaining:
+                return
+            # Pods choose hosts: what is kept of them is bounded.
+            if before is not None or len(self._heard) < MOST_HOSTS:
+                self._heard[host, username] = _Heard(limit, now)
+                self._unwritten.add((host, username))
+
+    def is_low(self, host: str) -> bool:
+        """Whether background copies from this host have to wait, by what was heard last."""
+        username = self._configured(host)
+        with self._lock:
+            heard = self._heard.get((host, username))
+        is_recent = heard is not None and time.monotonic() - heard.at < RECHECK_SECONDS
+        return heard is not None and is_recent and self._is_low(username, heard.limit)
+
+    def write(self) -> None:
+        """What was heard since the last call."""
+        with self._lock:
+            new = {account: self._heard[account].limit for account in sorted(self._unwritten)}
+            self._unwritten.clear()
+        HostBudget.objects.bulk_create(
+            [self._row(host, username, limit) for (host, username), limit in new.items()],
+            update_conflicts=True,
+            unique_fields=["host", "credential", "operation"],
+            update_fields=["remaining", "pull_limit", "held_from", "held_until", "updated_at"],
+        )
+
+    def _row(self, host: str, username: str, limit: PullLimit) -> HostBudget:
+        own = self._configured(host)
+        must_wait = username == own and self._is_low(username, limit)
+        return HostBudget(
+            host=storable(host, HOST_LENGTH),
+            operation=PULLS,
+            credential=username if username == own else _unnamed(host, username),
+            remaining=within(limit.remaining, LARGEST_INTEGER),
+            pull_limit=None if limit.limit is None else within(limit.limit, LARGEST_INTEGER),
+            held_from=FIRST_TO_WAIT if must_wait else None,
+            held_until=from_now(RECHECK_SECONDS) if must_wait else None,
+            updated_at=Now(),
+        )
+
+    def _is_low(self, username: str, limit: PullLimit) -> bool:
+        percent = self._reserve(bool(username))
+        return limit.limit is not None and limit.remaining * 100 < limit.limit * percent
+
+
+def _unnamed(host: str, username: str) -> str:
+    """Of an account that a namespace's pull secret names: its name is nobody else's business."""
+    if not username:
+        return ""
+    return f"pull secret {salted_hmac('pull-limits', f'{host} {username}').hexdigest()[:HASH_CHARACTERS]}"

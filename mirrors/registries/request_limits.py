@@ -1,0 +1,54 @@
+"""How many requests a second all workers together may send to a registry: published quotas, and what is configured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from mirrors.images.cloud_hosts import ecr_host, parse_ecr_host
+from mirrors.oci.http.budgets import HostBudget
+from swapper_project.config import Config
+
+SHARE_OF_QUOTA: Final = 0.8
+"""Of a published quota: nodes pull from the same account meanwhile."""
+
+ECR_QUOTAS: Final[Mapping[str, float]] = {
+    "put-manifest": 10,
+    "start-upload": 100,
+    "finish-upload": 100,
+    "head": 1_000,
+    "get": 2_000,
+}
+"""A second, for each account and region: PutImage, InitiateLayerUpload, CompleteLayerUpload,
+BatchCheckLayerAvailability, BatchGetImage (docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html)."""
+
+GAR_QUOTAS: Final[Mapping[str, float]] = {"request": 60_000 / 60, "write": 18_000 / 60}
+"""A second, for each project and location (cloud.google.com/artifact-registry/quotas). The host is the location; all
+projects there share one budget, which is stricter than needed."""
+
+_GAR: Final = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev")
+
+
+def budget_finder(config: Callable[[], Config]) -> Callable[[str], HostBudget | None]:
+    """Which budget a host has, by the configuration as it is then; None: unlimited."""
+
+    def find(host: str) -> HostBudget | None:
+        return _budget(host, config().rate_limits_of(host))
+
+    return find
+
+
+@lru_cache(maxsize=1_000)
+def _budget(host: str, configured: tuple[tuple[str, float], ...]) -> HostBudget | None:
+    name, quotas = _published(host)
+    limits = {operation: quota * SHARE_OF_QUOTA for operation, quota in quotas.items()} | dict(configured)
+    return HostBudget(name, limits) if limits else None
+
+
+def _published(host: str) -> tuple[str, Mapping[str, float]]:
+    """All names of an ECR registry are one host: the quota is the account's in its region."""
+    if ecr := parse_ecr_host(host):
+        return ecr_host(ecr.account, ecr.region), ECR_QUOTAS
+    return host, GAR_QUOTAS if _GAR.fullmatch(host) else {}

@@ -1,0 +1,134 @@
+"""Pull limits as Docker Hub has them: kept for each account, and the last pulls are for copies that pods wait for."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.handler import Handler
+from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.queue import pull_limits
+from mirrors.jobs.queue.claim_order import claimable
+from mirrors.jobs.queue.pull_limits import PullLimits
+from mirrors.jobs.queue.timing import from_now
+from mirrors.models import HostBudget, JobStatus, MirrorJob, Priority
+from mirrors.oci.common.headers import PullLimit
+from tests.jobs.support import config_file, copier, drain, load, order
+from tests.support.faulty_registry import FaultyRegistry
+
+HUB = "docker.io"
+
+
+class PullCounter:
+    """Docker Hub's headers at each manifest; a GET is a pull, a HEAD is none."""
+
+    def __init__(self, limit: int, remaining: int, keeper: Gatekeeper | None = None) -> None:
+        self.limit, self.remaining, self.keeper = limit, remaining, keeper
+        self.lock = threading.Lock()
+
+    def __call__(self, handler: Handler) -> bool:
+        if self.keeper and not self.keeper.is_allowed(handler.headers.get("Authorization", ""), "repository:app:pull"):
+            return False
+        found = handler.registry.storage.manifest(handler.repository, handler.rest)
+        if found is None:
+            return False
+        digest, media_type, body = found
+        with self.lock:
+            self.remaining -= handler.command == "GET"
+        headers: dict[str, Any] = {"Content_Type": media_type, "Docker_Content_Digest": digest}
+        told = {"ratelimit_limit": f"{self.limit};w=21600", "ratelimit_remaining": f"{self.remaining};w=21600"}
+        handler.answer(200, body, **headers, **told)
+        return True
+
+
+def status_of(job: MirrorJob) -> tuple[str, int]:
+    job.refresh_from_db()
+    return job.status, job.attempts
+
+
+def test_pulls_are_counted_as_the_registry_counts_them(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    hub = PullCounter(100, 80)
+    source.on("(HEAD|GET) .*/manifests/", hub, times=1_000)
+    load(source, platforms=("linux/amd64", "linux/arm64"))
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    drain(made)
+    assert status_of(job)[0] == JobStatus.SUCCEEDED
+    row = HostBudget.objects.get(host=source.host, operation="pulls")
+    assert (row.credential, row.remaining, row.pull_limit) == ("", 77, 100), "the index and each platform are a pull"
+
+
+def test_background_copies_leave_the_last_pulls_to_pods(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = PullCounter(100, 29)
+    source.on("(HEAD|GET) .*/manifests/", hub, times=1_000)
+    for tag in ("1", "2", "3"):
+        load(source, tag=tag, seed=int(tag))
+    background = order(f"{source.host}/app:1", target=target.host, priority=Priority.DELAYED)
+    drain(made)
+    assert status_of(background) == (JobStatus.PENDING, 0), "waiting costs no attempt"
+    assert hub.remaining == 29, "to find out costs no pull"
+    MirrorJob.objects.update(available_at=from_now(-1))
+    waits = order(f"{source.host}/app:2", target=target.host, priority=Priority.IMMEDIATE)
+    assert set(claimable().values_list("pk", flat=True)) == {waits.pk}
+    drain(made)
+    assert status_of(waits)[0] == JobStatus.SUCCEEDED
+    assert status_of(background)[0] == JobStatus.PENDING
+
+    hub.remaining = 60
+    monkeypatch.setattr(pull_limits, "OVERTAKING_SECONDS", 0.0)
+    later = order(f"{source.host}/app:3", target=target.host, priority=Priority.IMMEDIATE)
+    drain(made)
+    drain(made)
+    assert (status_of(later)[0], status_of(background)[0]) == (JobStatus.SUCCEEDED, JobStatus.SUCCEEDED)
+
+
+def test_the_reserve_is_configurable_and_other_with_credentials(
+    transactional_db: None, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    keeper = Gatekeeper("token", "ann", "secret-password")
+    (tmp_path / "password").write_text("secret-password")
+    entry = {"username": "ann", "passwordFile": str(tmp_path / "password"), "namespaces": ["*"]}
+    with FaultyRegistry(gatekeeper=keeper) as source:
+        source.on("(HEAD|GET) .*/manifests/", PullCounter(200, 19, keeper), times=1_000)
+        load(source)
+        job = order(f"{source.host}/app:1.0", target=target.host)
+        with copier(config_file(tmp_path, source, target, entry=entry)) as made:
+            drain(made)
+            assert status_of(job) == (JobStatus.PENDING, 0), "ten percent are reserved"
+        HostBudget.objects.update(held_until=None)
+        MirrorJob.objects.update(available_at=from_now(-1))
+        path = config_file(tmp_path, source, target, entry=entry, pullReserve={"authenticated": 5})
+        with copier(path) as made:
+            drain(made)
+            drain(made)
+    assert status_of(job)[0] == JobStatus.SUCCEEDED, job.error_message
+    assert HostBudget.objects.get(credential="ann", operation="pulls").pull_limit == 200
+
+
+@pytest.mark.django_db
+def test_each_account_has_its_row_and_none_shows_a_secret() -> None:
+    heard = PullLimits(configured=lambda host: "mirror-user", reserve=lambda authenticated: 10)
+    heard.hear(HUB, PullLimit(10, 100))
+    heard.hear(HUB, PullLimit(5, 200), "mirror-user")
+    heard.hear(HUB, PullLimit(190, 200), "somebody-else")
+    heard.write()
+    rows = {row.credential: row for row in HostBudget.objects.all()}
+    hashed = next(name for name in rows if name.startswith("pull secret "))
+    assert {(name, row.remaining) for name, row in rows.items()} == {("", 10), ("mirror-user", 5), (hashed, 190)}
+    assert "somebody" not in hashed
+    assert {name for name, row in rows.items() if row.held_until} == {"mirror-user"}, "copies are read with these"
+
+    heard = PullLimits(configured=lambda host: "mirror-user", reserve=lambda authenticated: 10)
+    heard.hear(HUB, PullLimit(150, 200), "mirror-user")
+    heard.hear(HUB, PullLimit(151, 200), "mirror-user")
+    heard.write()
+    assert HostBudget.objects.get(credential="mirror-user").remaining == 150, "replies may overtake each other"
+    assert not HostBudget.objects.held().exists(), "new pulls end the waiting"
