@@ -48,7 +48,7 @@ class Node(threading.Thread):
         self._stopping.set()
         self.join(10)
         for pod in list(self.running.values()):
-            pod.kill()
+            pod.abandon()
         self._network.stop()
         self._ending.shutdown(wait=False, cancel_futures=True)
 
