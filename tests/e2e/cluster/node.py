@@ -51,7 +51,7 @@ class Node(threading.Thread):
         self.join(10)
         for pod in list(self.running.values()):
             if pod.pod["metadata"]["uid"] not in self._ended:
-                self._ending.submit(pod.end)
+                self._ending.submit(pod.abandon)
         self._ending.shutdown(wait=True)
         self._network.stop()
 

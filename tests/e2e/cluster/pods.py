@@ -94,6 +94,12 @@ class RunningPod(threading.Thread):
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
 
+    def abandon(self) -> None:
+        """Kill it, and look after it no longer: its cluster is stopped."""
+        self._ending.set()
+        self.join(10)
+        self.kill()
+
     def _await_volumes(self) -> None:
         while True:
             try:
