@@ -141,3 +141,18 @@ def test_with_none_no_signature_is_looked_at(source: FaultyRegistry, target: Fau
     assert (job.referrers, job.mapping.signed) == (ReferrersStatus.NOT_CHECKED, None)
     assert not target.storage.tags.keys() & {(n, t) for n, t in target.storage.tags if t.startswith("sha256-")}
     assert not source.count(SIGNATURES)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_none_nothing_is_claimed_of_an_image_that_replaces_a_signed_one(
+    source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    signed(source, Signer(IDENTITY))
+    with copier(config_file(tmp_path, source, target)) as made:
+        copied(made, source, target)
+    with copier(config_file(tmp_path, source, target, referrers="none")) as made:
+        assert copied(made, source, target).mapping.signed
+        load(source, seed=2)
+        job = copied(made, source, target)
+
+    assert (job.mapping.signed, job.mapping.signers, job.mapping.referrers_checked_at) == (None, [], None)

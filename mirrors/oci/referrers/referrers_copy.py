@@ -5,6 +5,7 @@ Nothing that goes wrong here is an error of the image: it is a problem in the re
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -58,6 +59,12 @@ class _Tally:
     bytes_copied: int = 0
     at_target: list[FoundReferrer] = field(default_factory=list)
     problems: dict[str, None] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add_bytes(self, count: int) -> None:
+        """Called from the threads that copy; all else belongs to the caller's."""
+        with self.lock:
+            self.bytes_copied += count
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,7 @@ class ReferrersCopy:
         )
         call = Call(cancelled=lambda: self.call.is_cancelled)
         result = ImageCopy(self.shared, request, call, ProgressCounter(None, 0)).run()
-        self.tally.bytes_copied += result.bytes_copied
+        self.tally.add_bytes(result.bytes_copied)
         return result
 
     def _keep_others(self, one: FoundReferrer) -> None:
