@@ -21,6 +21,7 @@ from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryR
 from mirrors.models.repository import TargetRepository
 from mirrors.models.revision import Revision
 from mirrors.models.sample import AdmissionSample
+from mirrors.models.work_lease import WorkLease
 
 __all__ = [
     "Access",
@@ -56,4 +57,5 @@ __all__ = [
     "Revision",
     "TargetRepository",
     "Trigger",
+    "WorkLease",
 ]

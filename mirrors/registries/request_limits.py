@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from mirrors.images.cloud_hosts import ecr_host, parse_ecr_host
-from mirrors.oci.http.budgets import HostBudget
+from mirrors.oci.http.budgets import HostRequestLimits
 from swapper_project.config import Config
 
 SHARE_OF_QUOTA: Final = 0.8
@@ -31,20 +31,20 @@ projects there share one budget, which is stricter than needed."""
 _GAR: Final = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev")
 
 
-def budget_finder(config: Callable[[], Config]) -> Callable[[str], HostBudget | None]:
+def budget_finder(config: Callable[[], Config]) -> Callable[[str], HostRequestLimits | None]:
     """Which budget a host has, by the configuration as it is then; None: unlimited."""
 
-    def find(host: str) -> HostBudget | None:
+    def find(host: str) -> HostRequestLimits | None:
         return _budget(host, config().rate_limits_of(host))
 
     return find
 
 
 @lru_cache(maxsize=1_000)
-def _budget(host: str, configured: tuple[tuple[str, float], ...]) -> HostBudget | None:
+def _budget(host: str, configured: tuple[tuple[str, float], ...]) -> HostRequestLimits | None:
     name, quotas = _published(host)
     limits = {operation: quota * SHARE_OF_QUOTA for operation, quota in quotas.items()} | dict(configured)
-    return HostBudget(name, limits) if limits else None
+    return HostRequestLimits(name, limits) if limits else None
 
 
 def _published(host: str) -> tuple[str, Mapping[str, float]]:

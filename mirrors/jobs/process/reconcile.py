@@ -19,10 +19,10 @@ from django.db.models.functions import Now, StrIndex, Substr
 
 from mirrors.jobs.copy import registry_checks
 from mirrors.jobs.process import pruning
-from mirrors.jobs.queue import claim_order, database_outage
+from mirrors.jobs.queue import claim_order, database_outage, work_leases
 from mirrors.jobs.queue.leases import LOST_MESSAGE, lose_attempts
 from mirrors.jobs.queue.timing import timing
-from mirrors.models import ErrorClass, ImageMapping, InstanceRole, JobStatus, MirrorJob
+from mirrors.models import ErrorClass, Existence, ImageMapping, InstanceRole, JobStatus, MirrorJob
 from mirrors.services import report_instance, withdraw_instance
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
@@ -96,6 +96,7 @@ def reconcile() -> None:
     registry_checks.give_up_lost()
     _repair()
     pruning.prune()
+    _have_existence_refreshed()
 
 
 def look_out() -> None:
@@ -115,6 +116,13 @@ def _repair() -> None:
     )
     MirrorJob.objects.without_hosts().update(source_host=source, target_host=target)
     MirrorJob.objects.postponed_beyond(LONGEST_PAUSE).update(available_at=Now())
+
+
+def _have_existence_refreshed() -> None:
+    """Where no process does it: the one that is woken begins, though no copy is due."""
+    present = ImageMapping.objects.filter(existence=Existence.PRESENT)
+    if not work_leases.is_held(work_leases.EXISTENCE) and present.exists():
+        wake_workers()
 
 
 def _take_back(job: MirrorJob) -> None:

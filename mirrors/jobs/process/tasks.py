@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from mirrors.jobs.copy.existence_refresh import ExistenceRefresh
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process import stopping
 from mirrors.jobs.process.drain import Drain
@@ -34,6 +35,7 @@ def drain() -> str:
     global _copier, _is_draining
     if _copier is None:
         _copier = WorkerContext(config_source())
+        ExistenceRefresh(_copier).start()
         threading.Thread(target=_leave_in_time, name="stop", daemon=True).start()
     _is_draining = True
     try:

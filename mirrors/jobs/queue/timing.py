@@ -44,6 +44,10 @@ class Timing:
     """How long the end of a copy is tried to be written while the database is unavailable."""
     budget_period: float = 1.0
     """Between two questions of one process about shares of rate limits and paused hosts, while it sends requests."""
+    existence_period: float = 5.0
+    """Between two turns of the one process that checks which images the target still has."""
+    existence_lease: float = 30.0
+    """Several turns, each with as many checks as a slow target answers in it."""
     lookout_period: float = 3.0
     """Between two looks for jobs whose worker was lost, and for due jobs that nobody was woken for."""
     reconcile_period: float = 60.0

@@ -37,7 +37,7 @@ _UNGRANTED_WAIT: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class HostBudget:
+class HostRequestLimits:
     """The limits of a host: requests a second by operation, and `transfer` as a number of blobs at the same time."""
 
     host: str
@@ -83,7 +83,7 @@ def operations(method: str, path: str) -> tuple[Operation, ...]:
 class RequestBudgets:
     """Thread-safe; one a process. `budget_of` says which limits a host has; none: unlimited."""
 
-    def __init__(self, budget_of: Callable[[str], HostBudget | None] = lambda host: None) -> None:
+    def __init__(self, budget_of: Callable[[str], HostRequestLimits | None] = lambda host: None) -> None:
         self._budget_of = budget_of
         self._shares: dict[Key, _Share] = {}
         self._pauses: dict[str, float] = {}
@@ -170,7 +170,7 @@ class RequestBudgets:
         if not self.wanted.is_set():
             self.wanted.set()
 
-    def _share(self, budget: HostBudget, operation: str) -> _Share:
+    def _share(self, budget: HostRequestLimits, operation: str) -> _Share:
         key = (budget.host, operation)
         share = self._shares.get(key)
         if share is None:

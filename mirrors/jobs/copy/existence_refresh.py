@@ -1,0 +1,160 @@
+"""Existence of known images at the target: one process asks for all, so that webhooks seldom have to.
+
+It begins before an answer is too old for webhooks (``existence.maxAge``), and takes a small part of the budget.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+
+from mirrors.images import ImageRef
+from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.queue import work_leases
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.queue.work_leases import EXISTENCE
+from mirrors.models import Existence, ImageMapping, Registry, RegistryRole
+from mirrors.oci import CopyCancelledError, RegistryAccess, RegistryError
+from mirrors.registries.credentials import CredentialError
+from mirrors.registries.request_limits import budget_finder
+from mirrors.services import instance_name, record_existence
+from mirrors.services.recording import TargetAnswer
+from swapper_project.process.database_errors import explain_database
+
+log = structlog.get_logger(__name__)
+
+SHARE_OF_BUDGET: Final = 0.05
+"""Of the checks that the target's budget allows: the others are for copies."""
+
+PER_SECOND: Final = 20.0
+"""Checks of a target without a budget: 10,000 images in eight minutes."""
+
+SHARE_OF_AGE: Final = 0.8
+"""Of ``existence.maxAge``, after which an image is asked for: webhooks ask from nine tenths on."""
+
+THREADS: Final = 4
+"""Checks under way at a time: at 200 ms each they reach ``PER_SECOND``."""
+
+HEAD_SECONDS: Final = 5.0
+"""How long one check may take, with its retries; nobody waits for it."""
+
+MOST_FAILED: Final = 1_000
+"""Images that are passed over because their check has failed; more of them are a target that does not respond."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Image:
+    pk: int
+    source: str
+    target: str
+
+
+class ExistenceRefresh:
+    """Runs from :meth:`start` to :meth:`stop`, in each process that copies; one of them has the lease."""
+
+    def __init__(self, copier: WorkerContext) -> None:
+        self._copier = copier
+        self._budget_of = budget_finder(lambda: copier.config)
+        self._holder = ""
+        self._failed: dict[int, float] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="existence", daemon=True)
+
+    def start(self) -> None:
+        self._holder = f"{instance_name()[:200]} {uuid.uuid4().hex[:8]}"
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(timing().existence_period * random.uniform(0.9, 1.1)):
+            try:
+                close_old_connections()
+                if work_leases.hold(EXISTENCE, self._holder, timing().existence_lease):
+                    self._refresh()
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("Existence is not refreshed", error=explain_database(error) or str(error))
+                connection.close()
+            except (CredentialError, RegistryError) as error:
+                log.warning("Existence is not refreshed; webhooks check it themselves", error=str(error))
+            except Exception:
+                log.exception("Existence is not refreshed; trying again")
+        self._leave()
+        connection.close()
+
+    def _refresh(self) -> None:
+        """As many of the oldest as one turn has time for."""
+        name = self._copier.config.target.name
+        registry = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=name.endpoint, prefix=name.prefix).first()
+        if registry is None:
+            return
+        per_second = self._per_second(name.endpoint)
+        due = self._due(registry, max(1, int(per_second * timing().existence_period)))
+        answers = self._ask(due, self._copier.driver().access(), 1 / per_second) if due else {}
+        if answers:
+            record_existence(target_registry_id=registry.pk, answers=answers)
+
+    def _per_second(self, host: str) -> float:
+        budget = self._budget_of(host)
+        limits = [budget.limits[op] for op in ("head", "request") if op in budget.limits] if budget else []
+        return min(limits) * SHARE_OF_BUDGET if limits else PER_SECOND
+
+    def _due(self, registry: Registry, count: int) -> list[_Image]:
+        existence, now = self._copier.config.existence, time.monotonic()
+        self._failed = {pk: at for pk, at in self._failed.items() if now - at < existence.max_age}
+        rows = ImageMapping.objects.filter(
+            target_registry=registry,
+            existence=Existence.PRESENT,
+            paused=False,
+            verified_at__lt=from_now(-existence.max_age * SHARE_OF_AGE),
+            last_seen_at__gt=from_now(-existence.max_stale),
+        ).exclude(pk__in=self._failed)
+        return [_Image(*row) for row in rows.order_by("verified_at").values_list("pk", "source", "target")[:count]]
+
+    def _ask(self, images: Iterable[_Image], access: RegistryAccess, spacing: float) -> dict[str, TargetAnswer]:
+        """What the target said, by source; images that it said nothing of are missing."""
+        answers: dict[str, TargetAnswer] = {}
+
+        def ask(image: _Image) -> Callable[[], None]:
+            return lambda: self._note(image, self._answer(image, access), answers)
+
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="existence") as threads:
+            for image in images:
+                threads.submit(ask(image))
+                if self._stopping.wait(spacing) or len(self._failed) >= MOST_FAILED:
+                    break
+        return answers
+
+    def _note(self, image: _Image, answer: TargetAnswer | None, answers: dict[str, TargetAnswer]) -> None:
+        if answer is not None:
+            answers[image.source] = answer
+        elif len(self._failed) < MOST_FAILED:
+            self._failed[image.pk] = time.monotonic()
+
+    def _answer(self, image: _Image, access: RegistryAccess) -> TargetAnswer | None:
+        asked_at = time.monotonic()
+        try:
+            found = self._copier.engine.head(ImageRef.parse(image.target), access, timeout=HEAD_SECONDS, confirm=True)
+        except (RegistryError, CopyCancelledError) as error:
+            log.info("The target did not say whether it has an image", image=image.target, error=str(error))
+            return None
+        state = Existence.PRESENT if found else Existence.ABSENT
+        return TargetAnswer(image.target, state, found.digest if found else "", asked_at)
+
+    def _leave(self) -> None:
+        try:
+            work_leases.give_back(EXISTENCE, self._holder)
+        except (DatabaseError, InterfaceError):
+            log.info("The lease of existence checks expires by itself: the database does not respond")

@@ -1,0 +1,35 @@
+"""Work that one process does for all: it holds a lease, and another one takes over when that expires."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.jobs.queue.database_clock import from_now
+from mirrors.models import WorkLease
+
+EXISTENCE: Final = "existence"
+"""Checks of the target for images that are known."""
+
+
+def hold(name: str, holder: str, seconds: float) -> bool:
+    """Take the lease, or renew it, for so long. False: another process has it."""
+    is_mine = Q(holder=holder) | Q(expires_at__lte=Now())
+    if WorkLease.objects.filter(is_mine, name=name).update(holder=holder, expires_at=from_now(seconds)):
+        return True
+    if WorkLease.objects.filter(name=name).exists():
+        return False
+    WorkLease.objects.bulk_create(
+        [WorkLease(name=name, holder=holder, expires_at=from_now(seconds))], ignore_conflicts=True
+    )
+    return WorkLease.objects.filter(name=name, holder=holder).exists()
+
+
+def give_back(name: str, holder: str) -> None:
+    WorkLease.objects.filter(name=name, holder=holder).delete()
+
+
+def is_held(name: str) -> bool:
+    return WorkLease.objects.filter(name=name, expires_at__gt=Now()).exists()

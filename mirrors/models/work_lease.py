@@ -1,0 +1,19 @@
+"""Work that one process at a time does for all of them."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class WorkLease(models.Model):
+    """The right to do it, until it expires; its holder renews it."""
+
+    name = models.CharField(max_length=50, unique=True)
+    holder = models.CharField(max_length=255, help_text="Host (in a cluster, the pod), process ID and a random part.")
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "lease"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.holder}"

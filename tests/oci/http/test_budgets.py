@@ -1,0 +1,64 @@
+"""What a process may send: nothing without a share, its share once it is granted, the last one while nobody grants."""
+
+from __future__ import annotations
+
+import time
+
+from mirrors.oci.http.budgets import Demand, HostRequestLimits, RequestBudgets
+
+HOST = "registry.example.com"
+HEADS = (HOST, "head")
+
+
+def budgets(**limits: float) -> RequestBudgets:
+    return RequestBudgets(lambda host: HostRequestLimits(host, limits) if host == HOST else None)
+
+
+def sent_in(seconds: float, mine: RequestBudgets) -> int:
+    """How many requests pass while somebody tries all the time."""
+    end, count = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        count += mine.take(HOST, ("head", "request")) == 0
+        time.sleep(0.001)
+    return count
+
+
+def test_a_host_without_a_limit_costs_nothing() -> None:
+    mine = budgets(head=1)
+    assert [mine.take("other.example.com", ("head", "request")) for _ in range(100)] == [0.0] * 100
+    assert mine.demands() == {}
+
+
+def test_nothing_is_sent_before_a_share_is_granted() -> None:
+    mine = budgets(head=40)
+    assert sent_in(0.05, mine) == 0
+    assert mine.demands() == {HEADS: Demand(40, wanted=40)}
+    mine.grant({HEADS: 20.0})
+    assert 5 <= sent_in(0.5, mine) <= 13
+
+
+def test_without_a_database_the_last_share_holds_and_the_first_is_a_tenth() -> None:
+    mine = budgets(head=400)
+    assert mine.take(HOST, ("head",)) > 0
+    mine.go_on()
+    assert 8 <= sent_in(0.5, mine) <= 25
+    mine.grant({HEADS: 20.0})
+    mine.go_on()
+    assert sent_in(0.5, mine) <= 13
+
+
+def test_the_strictest_of_several_budgets_holds() -> None:
+    mine = budgets(head=1_000, request=20)
+    mine.take(HOST, ("head", "request"))
+    mine.grant({HEADS: 1_000.0, (HOST, "request"): 20.0})
+    assert sent_in(0.5, mine) <= 13
+
+
+def test_transfers_are_held_until_they_end() -> None:
+    mine = budgets(transfer=2)
+    mine.take(HOST, ("transfer",))
+    mine.grant({(HOST, "transfer"): 2.0})
+    assert [mine.take(HOST, ("transfer",)) == 0 for _ in range(3)] == [True, True, False]
+    assert mine.demands()[HOST, "transfer"].minimum == 2
+    mine.end_transfer(HOST)
+    assert mine.take(HOST, ("transfer",)) == 0
