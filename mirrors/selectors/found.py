@@ -72,6 +72,12 @@ def _namespaces() -> list[str]:
 
 
 def _workloads(words: Sequence[str]) -> list[ImageUse]:
-    rows = search(ImageUse.objects.exclude(workload=""), words, ["namespace", "workload"]).order_by("-id")[:MOST_ROWS]
+    # By name first: conditions on two columns cost the database several times as much.
+    by_name = _workloads_by(words, ["workload"])
+    return by_name or _workloads_by(words, ["namespace", "workload"])
+
+
+def _workloads_by(words: Sequence[str], fields: Sequence[str]) -> list[ImageUse]:
+    rows = search(ImageUse.objects.exclude(workload=""), words, fields).order_by("-id")[:MOST_ROWS]
     once = {(row.namespace, row.workload_kind, row.workload): row for row in rows}
     return list(once.values())[:SHOWN]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 # ruff: noqa: F401, F811 (fixtures)
-import re
 from typing import Any
 
 import pytest
@@ -64,5 +63,4 @@ def test_a_private_image_is_listed_and_names_the_namespaces_of_its_entry(viewer:
     listed = viewer.get("/admin/mirrors/imagemapping/?access=private").content.decode()
     assert "ghcr.io/acme/shop:1" in listed, "although no namespace was granted access yet"
     page = viewer.get(f"{page_of(job)}change/").content.decode()
-    names = re.findall(r'imagemapping/\?namespace=\w+">(\w+)</a>', page)
-    assert names == ["shop", "billing"]
+    assert "these namespaces: shop, billing." in page
