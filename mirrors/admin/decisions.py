@@ -14,7 +14,7 @@ from mirrors.admin.columns import moment
 from mirrors.admin.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
-from mirrors.selectors.statistics import OF_ADMITTED
+from mirrors.selectors.admitted import OF_ADMITTED
 
 CHOICES = {
     "admitted": ("Images that coverage counts", "counted"),

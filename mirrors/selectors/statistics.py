@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
@@ -21,57 +21,13 @@ from mirrors.models import (
 )
 from mirrors.models.mirror_job import known_host
 from mirrors.selectors import current_state
-
-NOT_COUNTED = (
-    "filtered",
-    "filter-budget",
-    "opted-out",
-    "mirror-pod",
-    "known-operator",
-    "pull-policy-never",
-    "too-many-images",
-    "unchanged",
-    "placeholder",
-    "invalid-reference",
-)
-"""Reasons of images that nobody wants mirrored; coverage is the share of the others."""
-
-EXCLUDED = ("filtered", "opted-out")
-"""Reasons of images that a filter or an annotation excludes."""
-
-MIRRORED = Q(decision="swap") | Q(reason="already-at-target")
-_COUNTED = ~Q(reason__in=NOT_COUNTED) & Q(first_seen=False)
-OF_ADMITTED = {
-    "counted": _COUNTED,
-    "mirrored": _COUNTED & MIRRORED,
-    "first_seen": Q(first_seen=True),
-    "excluded": Q(reason__in=EXCLUDED),
-}
-"""Which decisions each of these numbers counts. An image's first pod finds nothing to run from: it is counted apart."""
+from mirrors.selectors.admitted import OF_ADMITTED, Admitted
 
 BY_HOUR = 48
 """Hours up to which a series has a point an hour; longer ones have one a day."""
 
 COVERAGE_HOURS: Final = (24, 168)
 """Of these coverage is shown for any range, each beside the time before it."""
-
-
-class Admitted(NamedTuple):
-    """Images of admitted pods: those that coverage counts, those of them that run from the mirror, and apart from them
-    images in their first pod and excluded images."""
-
-    counted: int = 0
-    mirrored: int = 0
-    first_seen: int = 0
-    excluded: int = 0
-
-    def plus(self, other: Admitted) -> Admitted:
-        return Admitted(*(one + more for one, more in zip(self, other, strict=True)))
-
-    @property
-    def coverage(self) -> float | None:
-        return self.mirrored / self.counted if self.counted else None
-
 
 Ended = dict[tuple[datetime, str, str, str], int]
 """Jobs by hour or day, status, error class and registry."""

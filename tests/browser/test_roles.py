@@ -45,7 +45,7 @@ def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Vi
             break
     expect(page.locator(".swapper-cards a:focus")).to_have_count(1)
     page.keyboard.press("Enter")
-    expect(page).to_have_url(re.compile(r"/admin/mirrors/decisioncount/"))
+    expect(page).to_have_url(re.compile(r"/admin/mirrors/imagemapping/\?state=mirrored"))
 
 
 def test_ranges_of_time_are_in_the_zone_of_who_looks(seeded: Site, visitors: Visitors) -> None:
