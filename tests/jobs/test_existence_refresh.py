@@ -13,7 +13,7 @@ from pytest_django import Settings
 from mirrors.jobs.copy.existence_refresh import ExistenceRefresh
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue import work_leases
-from mirrors.jobs.queue.database_clock import from_now
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import ImageMapping, WorkLease
 from tests.jobs.support import FAST, config_file, copier, load, target_row
 from tests.support.faulty_registry import FaultyRegistry

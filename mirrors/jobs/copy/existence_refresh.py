@@ -20,8 +20,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.queue import work_leases
-from mirrors.jobs.queue.database_clock import from_now
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.jobs.queue.work_leases import EXISTENCE
 from mirrors.models import Existence, ImageMapping, Registry, RegistryRole
 from mirrors.oci import CopyCancelledError, RegistryAccess, RegistryError
