@@ -6,9 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ParamSpec, TypeVar
 
-from mirrors.images import pinned_tag
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
@@ -17,16 +15,14 @@ from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.http.client import RegistryClient
 from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
+from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.mounts import MountIndex
 from mirrors.oci.transfer.moves import Moves
-from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present, is_readable
+from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
 from mirrors.oci.transfer.pools import Share
 from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
 from mirrors.oci.transfer.shared_transfers import SharedTransfers
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +36,6 @@ class Shared:
 
 
 @dataclass(frozen=True, slots=True)
-class _Comparison:
-    """`tag` is the one to set at the target; `present` what the target has under it."""
-
-    tag: str
-    present: Descriptor | None
-    source: Descriptor | None
-
-    @property
-    def is_equal(self) -> bool:
-        return self.source is not None and self.present is not None and self.source.digest == self.present.digest
-
-
-@dataclass(frozen=True, slots=True)
 class ImageCopy:
     shared: Shared
     request: CopyRequest
@@ -61,6 +44,7 @@ class ImageCopy:
     source: RegistryClient = field(init=False)
     target: RegistryClient = field(init=False)
     small: Executor = field(init=False)
+    comparer: Comparer = field(init=False)
     unlisted: list[Manifest] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -68,6 +52,7 @@ class ImageCopy:
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
         object.__setattr__(self, "small", Share(self.shared.small, wire.settings.requests_per_host))
+        object.__setattr__(self, "comparer", Comparer(request, self.source, self.target, self.call, self.small))
 
     def run(self) -> CopyResult:
         """Raises RegistryError or CopyCancelledError."""
@@ -88,11 +73,11 @@ class ImageCopy:
 
     def _run(self) -> CopyResult:
         source, target = self.request.source, self.request.target
-        compared = self._compare()
+        compared = self.comparer.compare()
         if compared.is_equal:
             assert compared.source is not None
             return self._result(compared.source.digest, compared.source.digest, compared.tag, unchanged=True)
-        confirming, by_digest = self._confirm(compared), self._look_ahead(compared)
+        confirming, by_digest = self.comparer.confirm(compared), self._look_ahead(compared)
         original = self._get_original()
         manifest = original
         if source.digest is None:
@@ -115,41 +100,7 @@ class ImageCopy:
             foreign=tuple(dict.fromkeys(plan.foreign)) if plan else (),
         )
 
-    def _compare(self) -> _Comparison:
-        """One look at each side, at the same time; a source that is pinned by digest needs none."""
-        source = self.request.source
-        if self.request.subject and source.digest is not None:
-            return _Comparison(source.digest, self._look(source.digest), Descriptor(source.digest, "", None))
-        if source.digest is not None:
-            return self._compare_pinned(source.digest)
-        assert source.tag is not None
-        looking = self.small.submit(self._head_source)
-        present = self._look(source.tag)
-        return _Comparison(source.tag, present, self.call.outcome(looking, source.registry))
-
-    def _compare_pinned(self, digest: str) -> _Comparison:
-        """The reference's own tag where that is free or right already; else one that belongs to this digest alone:
-        a pinned reference never moves a tag."""
-        wanted = Descriptor(digest, "", None)
-        target, tag = self.request.target, self.request.source.tag
-        if tag is not None:
-            try:
-                present = self._ask(self.target.head_manifest, target.repository, tag, confirm=True)
-                if present is None or present.digest == digest:
-                    return _Comparison(tag, present, wanted)
-            except RegistryError as error:
-                if error.code != "denied":
-                    raise
-        pinned = pinned_tag(tag, digest)
-        return _Comparison(pinned, self._look(pinned), wanted)
-
-    def _confirm(self, compared: _Comparison) -> Future[Descriptor | None] | None:
-        """Asks a target that denies the tag to a HEAD once more, by a GET, while the source is read."""
-        if compared.present is not None or self.request.target_is_new:
-            return None
-        return self.small.submit(is_readable, self.target, self.request.target.repository, compared.tag)
-
-    def _look_ahead(self, compared: _Comparison) -> dict[str, Future[Descriptor | None]]:
+    def _look_ahead(self, compared: Comparison) -> dict[str, Future[Descriptor | None]]:
         """By digest: a look for the source's manifest at the target under another tag, while the source is read."""
         if compared.source is None:
             return {}
@@ -158,27 +109,10 @@ class ImageCopy:
             return {}
         return {digest: self.small.submit(is_present, self.target, self.request.target.repository, digest)}
 
-    def _ask(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A request that this thread waits for without blocking: it keeps checking whether it is cancelled."""
-        return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
-
-    def _look(self, reference: str) -> Descriptor | None:
-        return self._ask(is_present, self.target, self.request.target.repository, reference)
-
-    def _head_source(self) -> Descriptor | None:
-        """None where a HEAD is denied, in whatever way: the GET is the last word."""
-        source = self.request.source
-        try:
-            return self.source.head_manifest(source.repository, source.manifest_reference)
-        except RegistryError as error:
-            if error.permanent:
-                return None
-            raise
-
     def _get_original(self) -> Manifest:
         source = self.request.source
         try:
-            original = self._ask(self.source.get_manifest, source.repository, source.manifest_reference)
+            original = self.comparer.ask(self.source.get_manifest, source.repository, source.manifest_reference)
         except RegistryError as error:
             if error.code != "not-found":
                 raise
@@ -205,7 +139,7 @@ class ImageCopy:
         if looking is not None:
             if self.call.outcome(looking, request.target.registry):
                 return None
-        elif not request.target_is_new and self._is_known(root.digest) and self._look(root.digest):
+        elif not request.target_is_new and self._is_known(root.digest) and self.comparer.look(root.digest):
             return None
         planner = Planner(
             self.source,
@@ -238,9 +172,9 @@ class ImageCopy:
     def _push_tag(self, tag: str, manifest: Manifest) -> None:
         """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
         try:
-            self._ask(self.put_manifest, tag, manifest)
+            self.comparer.ask(self.put_manifest, tag, manifest)
         except RegistryError as error:
-            present = self._look(tag) if error.code == "tag-immutable" else None
+            present = self.comparer.look(tag) if error.code == "tag-immutable" else None
             if present is None or present.digest != manifest.digest:
                 raise
             self._record(manifest.digest)

@@ -145,13 +145,17 @@ def test_an_upload_to_a_real_registry_is_cancelled_when_the_source_has_nothing_t
 ) -> None:
     image, _ = one_blob(b"content")
     image.load(source.storage, "app", "1.0")
-    source.on("GET .*/blobs/", reply(404), times=99)
+    uploads = distribution_registry.data / "docker/registry/v2/repositories/cancelled/app/_uploads"
+
+    def nothing_once_the_upload_is_open(handler: Handler) -> bool:
+        wait_until(lambda: list(uploads.glob("*/data")))
+        return reply(404)(handler)
+
+    source.on("GET .*/blobs/", nothing_once_the_upload_is_open, times=99)
 
     with pytest.raises(RegistryError):
         engine.copy(request(ref(source), ref(distribution_registry, "cancelled/app:1.0")))
 
-    uploads = distribution_registry.data / "docker/registry/v2/repositories/cancelled/app/_uploads"
-    assert uploads.exists()
     wait_until(lambda: not list(uploads.glob("*/data")))
 
 

@@ -1,0 +1,94 @@
+"""What source and target have under a reference, asked at both sides at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+
+from mirrors.images import pinned_tag
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Descriptor
+from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.transfer.plan import is_present, is_readable
+from mirrors.oci.transfer.requests import CopyRequest
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`tag` is the one to set at the target; `present` what the target has under it."""
+
+    tag: str
+    present: Descriptor | None
+    source: Descriptor | None
+
+    @property
+    def is_equal(self) -> bool:
+        return self.source is not None and self.present is not None and self.source.digest == self.present.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Comparer:
+    """Of one image. `small` runs short requests, which the image's own thread waits for."""
+
+    request: CopyRequest
+    source: RegistryClient
+    target: RegistryClient
+    call: Call
+    small: Executor
+
+    def compare(self) -> Comparison:
+        """One look at each side, at the same time; a source that is pinned by digest needs none."""
+        source = self.request.source
+        if self.request.subject and source.digest is not None:
+            return Comparison(source.digest, self.look(source.digest), Descriptor(source.digest, "", None))
+        if source.digest is not None:
+            return self._compare_pinned(source.digest)
+        assert source.tag is not None
+        looking = self.small.submit(self._head_source)
+        present = self.look(source.tag)
+        return Comparison(source.tag, present, self.call.outcome(looking, source.registry))
+
+    def _compare_pinned(self, digest: str) -> Comparison:
+        """The reference's own tag where that is free or right already; else one that belongs to this digest alone:
+        a pinned reference never moves a tag."""
+        wanted = Descriptor(digest, "", None)
+        target, tag = self.request.target, self.request.source.tag
+        if tag is not None:
+            try:
+                present = self.ask(self.target.head_manifest, target.repository, tag, confirm=True)
+                if present is None or present.digest == digest:
+                    return Comparison(tag, present, wanted)
+            except RegistryError as error:
+                if error.code != "denied":
+                    raise
+        pinned = pinned_tag(tag, digest)
+        return Comparison(pinned, self.look(pinned), wanted)
+
+    def confirm(self, compared: Comparison) -> Future[Descriptor | None] | None:
+        """Asks a target that denies the tag to a HEAD once more, by a GET, while the source is read."""
+        if compared.present is not None or self.request.target_is_new:
+            return None
+        return self.small.submit(is_readable, self.target, self.request.target.repository, compared.tag)
+
+    def ask(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A request that this thread waits for without blocking: it keeps checking whether it is cancelled."""
+        return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
+
+    def look(self, reference: str) -> Descriptor | None:
+        return self.ask(is_present, self.target, self.request.target.repository, reference)
+
+    def _head_source(self) -> Descriptor | None:
+        """None where a HEAD is denied, in whatever way: the GET is the last word."""
+        source = self.request.source
+        try:
+            return self.source.head_manifest(source.repository, source.manifest_reference)
+        except RegistryError as error:
+            if error.permanent:
+                return None
+            raise
