@@ -86,7 +86,7 @@ MIDDLEWARE = (
         "swapper_project.middleware.requests.SlashMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
-        "mirrors.accounts.current_request.CurrentRequestMiddleware",
+        "swapper_project.process.current_request.CurrentRequestMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "csp.middleware.CSPMiddleware",

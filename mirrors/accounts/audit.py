@@ -12,9 +12,9 @@ from auditlog.registry import auditlog
 from django.contrib.auth.models import Group, User
 from django.db.models.signals import pre_save
 
-from mirrors.accounts.current_request import current_request
 from mirrors.accounts.models import ApiToken
 from mirrors.models import Filter, ManagedBy, Registry
+from swapper_project.process.current_request import current_request
 
 
 def follow_changes() -> None:

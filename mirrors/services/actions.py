@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mirrors.accounts.current_request import token_name
 from mirrors.models import OperatorAction
+from swapper_project.process.current_request import token_name
 
 
 class JobStateError(Exception):
