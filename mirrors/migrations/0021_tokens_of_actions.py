@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mirrors', '0022_first_seen'),
+        ('mirrors', '0020_first_seen'),
     ]
 
     operations = [

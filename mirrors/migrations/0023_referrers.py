@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mirrors', '0024_images_of_admissions'),
+        ('mirrors', '0022_images_of_admissions'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mirrors', '0021_sorted_mappings'),
+        ('mirrors', '0019_sorted_mappings'),
     ]
 
     operations = [

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('mirrors', '0023_tokens_of_actions'),
+        ('mirrors', '0021_tokens_of_actions'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mirrors', '0028_rate_limits_of_all_workers'),
+        ('mirrors', '0024_rate_limits_of_all_workers'),
     ]
 
     operations = [

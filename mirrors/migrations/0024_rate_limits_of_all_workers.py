@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mirrors', '0026_referrers'),
+        ('mirrors', '0023_referrers'),
     ]
 
     operations = [
