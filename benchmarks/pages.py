@@ -19,7 +19,7 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from mirrors.admin import links
+from mirrors.admin.tools import links
 from mirrors.models import AdmissionSample, ImageMapping, ImageUse, MirrorJob
 
 SEARCHED = {"many": "library", "one": ".4711", "none": "no-such-image", "words": "nginx 17"}

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from mirrors.admin import dashboard, global_search
+from mirrors.admin.overview import dashboard, global_search
 from webhook.explain import pages
 from webhook.explain.api import ExplainView
 

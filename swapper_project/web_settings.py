@@ -51,8 +51,12 @@ UNFOLD: dict[str, Any] = {
         f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live", "lists", "copy", "search")
     ],
     "SHOW_VIEW_ON_SITE": False,
-    "DASHBOARD_CALLBACK": "mirrors.admin.dashboard.context",
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": "mirrors.admin.navigation.sections"},
+    "DASHBOARD_CALLBACK": "mirrors.admin.overview.dashboard.context",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "mirrors.admin.tools.navigation.sections",
+    },
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "k8s-image-swapper",

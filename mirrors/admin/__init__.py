@@ -1,38 +1,27 @@
-"""The admin: every row registered and searchable, detail pages, and actions that are confirmed first."""
+"""The admin: every row registered and searchable, detail pages, and actions that are confirmed first.
 
-from mirrors.admin import (
-    activity,
-    admissions,
-    decisions,
-    filters,
-    history,
-    hosts,
-    internals,
-    jobs,
-    logins,
-    mappings,
-    processes,
-    registries,
-    registry_checks,
-    repositories,
-    tokens,
-    users,
-)
+``tools`` is how lists and pages work; the other folders are the pages, and import nothing of each other. Begin in
+``images/mappings.py``.
+"""
+
+from mirrors.admin.access import history, internals, logins, tokens, users
+from mirrors.admin.configuration import filters, hosts, processes, registries, registry_checks, repositories
+from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
 
 __all__ = [
+    "activity",
     "admissions",
     "decisions",
     "filters",
     "history",
     "hosts",
+    "internals",
     "jobs",
     "logins",
     "mappings",
     "processes",
-    "activity",
-    "registry_checks",
-    "internals",
     "registries",
+    "registry_checks",
     "repositories",
     "tokens",
     "users",

@@ -15,7 +15,7 @@ register = template.Library()
 def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[dict[str, Any]]:
     """Parts of unfold's breadcrumbs: the application and the model get the names of the menu."""
     # Imported here: templates are loaded before the admin's modules.
-    from mirrors.admin.navigation import place_of, place_of_request
+    from mirrors.admin.tools.navigation import place_of, place_of_request
 
     links = [str(part.get("link") or "") for part in parts]
     places = [place_of_request(request) if link == request.path else place_of(link) for link in links]

@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from mirrors.accounts.roles import Role
-from mirrors.admin import mappings
+from mirrors.admin.images import mappings
 from tests.api.conftest import user_of
 from tests.support.databases import query
 from tests.support.ports import free_port, wait_until

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mirrors.admin.base import PlainAdmin
+from mirrors.admin.tools.base import PlainAdmin
 from mirrors.models import (
     DecisionCount,
     Filter,

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
-from mirrors.admin.navigation import sections
+from mirrors.admin.tools.navigation import sections
 from mirrors.models import (
     AdmissionSample,
     ErrorClass,

@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 
 from mirrors import services
-from mirrors.admin.jobs import ACTS
+from mirrors.admin.images.jobs import ACTS
 from mirrors.models import JobStatus, MirrorJob, Trigger
 from mirrors.services import RequestedCopy, request_copies
 from mirrors.services.mirroring import REST_AFTER_FAILURE

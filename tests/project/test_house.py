@@ -29,7 +29,9 @@ LAYERS: list[set[str]] = [
     {"webhook.review", "mirrors.api", "mirrors.installation"},
     {"webhook.runtime"},
     {"webhook.http", "webhook.explain"},
-    {"mirrors.admin", "mirrors.demo"},
+    {"mirrors.admin.tools", "mirrors.demo"},
+    {"mirrors.admin.access", "mirrors.admin.configuration", "mirrors.admin.images", "mirrors.admin.overview"},
+    {"mirrors.admin"},
     {"mirrors.management", "webhook.management"},
 ]
 """A part may import those before it, and not one of its own line."""
@@ -52,7 +54,7 @@ OUTSIDE = {"mirrors.apps", "webhook.apps", "mirrors.migrations", "mirrors.accoun
 def part_of(module: str) -> str | None:
     if module.startswith("mirrors.templatetags"):
         # The admin's, in the one place where Django looks for them.
-        return "mirrors.admin"
+        return "mirrors.admin.tools"
     parts = [*(part for layer in LAYERS for part in layer), *ROOF, *OUTSIDE]
     return next((part for part in parts if module == part or module.startswith(f"{part}.")), None)
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment
-from mirrors.admin.list_rendering import label
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.list_rendering import label
 from mirrors.models import (
     Instance,
 )

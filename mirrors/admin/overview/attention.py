@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from mirrors.admin import links
+from mirrors.admin.tools import links
 from mirrors.models import ErrorClass
 from mirrors.selectors.advice import advice_for
 from mirrors.selectors.statistics import Overview

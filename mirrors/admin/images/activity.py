@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment
-from mirrors.admin.recent_filter import RecentActions
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.recent_filter import RecentActions
 from mirrors.models import (
     OperatorAction,
 )

@@ -6,8 +6,8 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.http import HttpRequest
 
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import moment
 
 
 @admin.register(AccessAttempt)

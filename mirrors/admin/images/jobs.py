@@ -17,12 +17,12 @@ from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 
 from mirrors import services
-from mirrors.admin.base import ReadOnlyAdmin, SummedAdmin
-from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered, tell
-from mirrors.admin.columns import breakable, moment, status
-from mirrors.admin.detail import DetailAdmin
-from mirrors.admin.retrying import retry_all_query, retry_failed_view
-from mirrors.admin.time_filter import TimeRangeFilter
+from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
+from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
+from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered, tell
+from mirrors.admin.tools.columns import breakable, moment, status
+from mirrors.admin.tools.detail import DetailAdmin
+from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.selectors.advice import next_step
 from mirrors.selectors.job_progress import copy_progress

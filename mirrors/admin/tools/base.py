@@ -23,12 +23,12 @@ from django.utils.safestring import SafeString
 from unfold import admin as unfold
 from unfold.decorators import display
 
-from mirrors.admin.change_list import RowList
-from mirrors.admin.columns import reading
-from mirrors.admin.counting import MOST_PAGES
-from mirrors.admin.csv_export import exported
-from mirrors.admin.list_rendering import box, box_for_all
-from mirrors.admin.navigation import place_of, place_of_request
+from mirrors.admin.tools.change_list import RowList
+from mirrors.admin.tools.columns import reading
+from mirrors.admin.tools.counting import MOST_PAGES
+from mirrors.admin.tools.csv_export import exported
+from mirrors.admin.tools.list_rendering import box, box_for_all
+from mirrors.admin.tools.navigation import place_of, place_of_request
 from mirrors.models import ManagedBy
 from mirrors.selectors import declared
 from mirrors.selectors.search import search, words_of

@@ -14,7 +14,7 @@ from django.urls.resolvers import URLPattern
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
 
-from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.tools.base import ReadOnlyAdmin
 
 M = TypeVar("M", bound=models.Model)
 

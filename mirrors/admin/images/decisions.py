@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
-from mirrors.admin.base import SummedAdmin
-from mirrors.admin.columns import moment
-from mirrors.admin.recent_filter import RecentDecisions, RecentFilters, RecentReasons
-from mirrors.admin.time_filter import TimeRangeFilter
+from mirrors.admin.tools.base import SummedAdmin
+from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.recent_filter import RecentDecisions, RecentFilters, RecentReasons
+from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
 from mirrors.selectors.admitted import OF_ADMITTED
 

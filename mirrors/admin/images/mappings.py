@@ -14,12 +14,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mirrors import selectors, services
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.bulk_actions import Act, Done, confirm_or_run, ordered
-from mirrors.admin.columns import STATE_COLOURS, good, moment, reason_of
-from mirrors.admin.detail import DetailAdmin
-from mirrors.admin.list_rendering import label
-from mirrors.admin.mapping_filters import (
+from mirrors.admin.images.mapping_filters import (
     AccessFilter,
     NamespaceFilter,
     ReasonFilter,
@@ -29,6 +24,11 @@ from mirrors.admin.mapping_filters import (
     TargetFilter,
     search_mappings,
 )
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered
+from mirrors.admin.tools.columns import STATE_COLOURS, good, moment, reason_of
+from mirrors.admin.tools.detail import DetailAdmin
+from mirrors.admin.tools.list_rendering import label
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries

@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
-from mirrors.admin.chips import Chip, chips
-from mirrors.admin.counting import MOST_PAGES, ListPaginator
-from mirrors.admin.csv_export import MOST_ROWS
+from mirrors.admin.tools.chips import Chip, chips
+from mirrors.admin.tools.counting import MOST_PAGES, ListPaginator
+from mirrors.admin.tools.csv_export import MOST_ROWS
 
 
 class RowList(ChangeList):

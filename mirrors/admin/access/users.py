@@ -17,8 +17,8 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mirrors.accounts.roles import ROLES
-from mirrors.admin.base import CheckedSelection
-from mirrors.admin.columns import good, moment
+from mirrors.admin.tools.base import CheckedSelection
+from mirrors.admin.tools.columns import good, moment
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -14,8 +14,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
-from mirrors.admin import links
-from mirrors.admin.attention import days_until, entries
+from mirrors.admin.overview.attention import days_until, entries
+from mirrors.admin.tools import links
 from mirrors.models import (
     JobStatus,
     MirrorJob,

@@ -13,9 +13,9 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.decorators import display
 
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import breakable
-from mirrors.admin.list_rendering import labels
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import breakable
+from mirrors.admin.tools.list_rendering import labels
 from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.selectors.admissions import SEARCH_FIELDS, search_admissions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from mirrors.admin.base import ReadOnlyAdmin
+from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.models import (
     BlobLocation,
     Revision,

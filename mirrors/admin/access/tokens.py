@@ -15,9 +15,9 @@ from django.views.decorators.http import require_POST
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role, role_of
 from mirrors.accounts.tokens import DEFAULT_DAYS
-from mirrors.admin.base import ModelForm, PlainAdmin
-from mirrors.admin.columns import moment
-from mirrors.admin.own_tokens import days_field, own_tokens_view, revoke_view
+from mirrors.admin.access.own_tokens import days_field, own_tokens_view, revoke_view
+from mirrors.admin.tools.base import ModelForm, PlainAdmin
+from mirrors.admin.tools.columns import moment
 
 
 class TokenForm(ModelForm[ApiToken]):

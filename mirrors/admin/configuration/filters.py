@@ -18,9 +18,10 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from mirrors.admin import filter_pages, links
-from mirrors.admin.base import ConfiguredAdmin, WholeForm
-from mirrors.admin.columns import good
+from mirrors.admin.configuration import filter_pages
+from mirrors.admin.tools import links
+from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
+from mirrors.admin.tools.columns import good
 from mirrors.filters.quotes import quotes_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.filter import validate_jmespath

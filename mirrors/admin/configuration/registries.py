@@ -21,10 +21,10 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from mirrors import services
-from mirrors.admin import links
-from mirrors.admin.base import ConfiguredAdmin, WholeForm
-from mirrors.admin.columns import STATUS_COLOURS, good
-from mirrors.admin.detail import STOP_POLLING
+from mirrors.admin.tools import links
+from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
+from mirrors.admin.tools.columns import STATUS_COLOURS, good
+from mirrors.admin.tools.detail import STOP_POLLING
 from mirrors.models import HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from mirrors import services
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.bulk_actions import Act, Done, confirm_or_run
-from mirrors.admin.columns import moment
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
+from mirrors.admin.tools.columns import moment
 from mirrors.models import HostBudget
 from mirrors.templatetags.humanise import when
 

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import moment
 from mirrors.templatetags.humanise import past
 
 admin.site.unregister(LogEntry)

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from mirrors.admin.navigation import sections
+from mirrors.admin.tools.navigation import sections
 from mirrors.models import ImageUse
 from mirrors.selectors.found import Found, find_everywhere
 from mirrors.selectors.search import words_of

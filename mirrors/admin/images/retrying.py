@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.template.response import TemplateResponse
 
 from mirrors import services
-from mirrors.admin import links
-from mirrors.admin.bulk_actions import SHOWN, Done, ordered, tell
+from mirrors.admin.tools import links
+from mirrors.admin.tools.bulk_actions import SHOWN, Done, ordered, tell
 from mirrors.models import ErrorClass, JobStatus
 from mirrors.selectors.advice import advice_for
 

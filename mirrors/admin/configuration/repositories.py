@@ -6,8 +6,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from mirrors.admin.base import ReadOnlyAdmin
-from mirrors.admin.columns import moment
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import moment
 from mirrors.models import TargetRepository
 from mirrors.services import request_settings
 

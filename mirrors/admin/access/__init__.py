@@ -1,0 +1,1 @@
+"""Users, sign-ins, tokens and the history of changes. Begin in ``users.py``."""

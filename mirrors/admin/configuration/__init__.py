@@ -1,0 +1,1 @@
+"""Filters, registries, repositories, rate limits and processes. Begin in ``registries.py``."""

@@ -1,0 +1,1 @@
+"""Images and their copies: mappings, jobs, admissions, decisions. Begin in ``mappings.py``."""
