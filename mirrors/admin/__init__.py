@@ -4,8 +4,8 @@
 ``images/mappings.py``.
 """
 
-from mirrors.admin.access import history, internals, logins, tokens, users
-from mirrors.admin.configuration import filters, hosts, processes, registries, registry_checks, repositories
+from mirrors.admin.access import history, logins, tokens, users
+from mirrors.admin.configuration import filters, hosts, internals, processes, registries, registry_checks, repositories
 from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
 
 __all__ = [
