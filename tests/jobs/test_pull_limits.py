@@ -24,7 +24,7 @@ HUB = "docker.io"
 
 
 class PullCounter:
-    """Docker Hub's headers at each manifest; a GET is a pull, a HEAD is none."""
+    """Docker Hub's headers at each manifest; a GET counts as a pull, a HEAD does not."""
 
     def __init__(self, limit: int, remaining: int, keeper: Gatekeeper | None = None) -> None:
         self.limit, self.remaining, self.keeper = limit, remaining, keeper

@@ -162,7 +162,7 @@ def test_docker_hub_each_manifest_is_pulled_once_and_an_unchanged_image_not_at_a
 
     mirror(engine, source, target)
     first = source.pulls
-    # The fallback tag is no pull here: the registry has the referrers API.
+    # The fallback tag is not read: the registry has the referrers API.
     assert first == len(image.manifests)
     mirror(engine, source, target)
 

@@ -14,7 +14,7 @@ from tests.support.faulty_registry import FaultyRegistry
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`page` entries of a list of referrers come in one answer. `acknowledges`: a push answers with OCI-Subject."""
+    """`page` entries of a list of referrers are in one answer. `acknowledges`: a push answers with OCI-Subject."""
 
     has_referrers: bool = True
     acknowledges: bool = True

@@ -22,6 +22,8 @@ from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, wi
 
 PULLS: Final = "pulls"
 MOST_HOSTS: Final = 100
+"""Hosts whose limits one process holds back for its next write: redirects name any number."""
+
 RECHECK_SECONDS: Final = 600.0
 """After which background copies find out how many pulls remain: Docker Hub's window of six hours slides."""
 
