@@ -35,7 +35,7 @@ def test_a_filter_answers_as_one_types_and_becomes_one(seeded: Site, visitors: V
 
     page.get_by_role("button", name="Save as filter").click()
     expect(page.get_by_label("JMESPath")).to_have_value("starts_with(container.image, 'quay.io/prometheus/')")
-    page.get_by_label("Name").fill("prometheus stays")
+    page.get_by_role("textbox", name="Name").fill("prometheus stays")
     page.get_by_role("button", name="Save", exact=True).click()
     row = page.locator("#result_list tr", has_text="prometheus stays")
     expect(row).to_be_visible()
