@@ -97,6 +97,7 @@ def test_a_time_range_starts_at_its_first_and_ends_before_its_last_moment(
     assert sources(operator, f"last_seen_after={moment}") == ["absent"]
     assert sources(operator, f"last_seen_before={moment}") == ["mirrored"]
     assert sources(operator, "last_seen_after=0001-01-01T00:00:00%2B14:00&last_seen_before=9999-12-31T23:59:59Z") != []
+    assert sources(operator, "last_seen_before=5261-11-27T15:50:11%2B23:04") != []
     assert operator.get("/api/v1/mappings/?last_seen_after=yesterday").status_code == 400
 
 

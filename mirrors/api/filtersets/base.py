@@ -28,7 +28,8 @@ class Moment(IsoDateTimeFilter):  # type: ignore[misc]
     def filter(self, rows: QuerySet[Any], value: datetime | None) -> QuerySet[Any]:
         if value is None:
             return rows
-        value = min(max(value, _EARLIEST), _LATEST)
+        # In UTC: Postgres refuses an offset of 16 hours and more, which ISO 8601 allows.
+        value = min(max(value, _EARLIEST), _LATEST).astimezone(UTC)
         if connections[rows.db].vendor == "sqlite" and value.microsecond % 1_000 == 0:
             # SQLite compares times as text, and its clock writes three digits: 12.345 sorts before 12.345000.
             return rows.filter(**{f"{self.field_name}__{'gte' if self._is_start else 'lte'}": value - _STEP})
