@@ -13,7 +13,8 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
         --require-hashes --requirement /requirements.txt \
     && /opt/venv/bin/python -m pip uninstall --yes --quiet pip setuptools
 # What no process loads: tests, translations (the pages are English), descriptions of AWS's other services, stubs, lists of
-# installed files, and the lexers of languages that no log line is written in.
+# installed files, older interfaces, a second copy of the time zones, and the lexers of languages that no log line is written
+# in. botocore reads its list of endpoints compressed too.
 RUN cd /opt/venv/lib/python3*/site-packages \
     && find . -type d -name tests -prune -exec rm -r {} + \
     && find . -path '*/locale/*' ! -path '*/locale/en/*' -name '*.[mp]o' -delete \
@@ -22,7 +23,9 @@ RUN cd /opt/venv/lib/python3*/site-packages \
         ! -name ecr ! -name ecr-public ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
     && find pygments/lexers -name '[a-z]*.py' ! -name python.py ! -name special.py ! -name text.py -delete \
     && find . -type f '(' -name '*.pyi' -o -name '*.proto' -o -name '*.h' -o -path '*.dist-info/RECORD' ')' -delete \
-    && rm -r boto3/data boto3/examples django/contrib/gis google/cloud/artifactregistry_v1beta2 \
+    && rm -r boto3/data boto3/examples django/contrib/gis google/cloud/artifactregistry_v1beta2 pydantic/v1 \
+        dateutil/zoneinfo/*.tar.gz \
+    && gzip -9 botocore/data/endpoints.json \
     && find . -type d -empty -delete
 
 FROM packages AS application
