@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 
 from benchmarks.copies.cases import CASES, Case
 from benchmarks.copies.delay import Network, Proxy, proxy
-from benchmarks.copies.engines import CopyEngine, Ours, Pairs, Run, engines
+from benchmarks.copies.engines import CopyEngine, Ours, Run, engines
 from mirrors.demo.images import SampleImage
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registries import distribution
@@ -45,38 +46,59 @@ def main() -> None:
 
 
 def measure(case: Case, compared: Sequence[CopyEngine], rounds: int, directory: Path) -> Figures:
-    """Each engine in each round, in turn, into repositories of its own."""
+    """Each engine in each round, in turn, into a registry that is empty: some remember what another repository has."""
     runs: dict[int, list[Run]] = defaultdict(list)
-    requests = 0
-    with ExitStack() as stack:
-        source, target, proxies = stack.enter_context(network(case, directory / "registries"))
-        for turn in range(rounds):
+    requests: int | None = None
+    with source(case, directory / "source") as origin:
+        for _ in range(rounds):
             for number, engine in enumerate(compared):
-                pairs = references(case, source, target, f"r{turn}e{number}")
-                if case.again:
-                    engine.copy(pairs, at_once=case.at_once)
-                _ = [each.requests() for each in proxies]
-                runs[number].append(engine.copy(pairs, at_once=case.at_once))
-                counted = sum(each.requests() for each in proxies)
-                if isinstance(engine, Ours):
-                    requests = counted
-    return figures(case, compared, runs, requests if proxies else None)
+                run, counted = one_run(case, engine, origin, directory / "target")
+                runs[number].append(run)
+                requests = counted if isinstance(engine, Ours) else requests
+    return figures(case, compared, runs, requests)
+
+
+def one_run(
+    case: Case, engine: CopyEngine, origin: tuple[str, Proxy | None], directory: Path
+) -> tuple[Run, int | None]:
+    """One engine, one time, and how many requests both registries got, where a proxy counts them."""
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        registry = stack.enter_context(distribution(directory))
+        if case.siblings:
+            fill(case.images(), registry.host)
+        target, line = stack.enter_context(delayed(case, registry.host, drop=0))
+        lines = [each for each in (origin[1], line) if each]
+        at = target if case.siblings else origin[0]
+        pairs = [(f"{at}/images/{number}:1", f"{target}/copies/{number}:1") for number in range(case.count)]
+        if case.again:
+            engine.copy(pairs, at_once=case.at_once)
+        for each in lines:
+            each.requests()
+        run = engine.copy(pairs, at_once=case.at_once)
+        return run, sum(each.requests() for each in lines) if lines else None
 
 
 @contextmanager
-def network(case: Case, directory: Path) -> Iterator[tuple[str, str, list[Proxy]]]:
-    """Source and target as references name them, with the images at the source."""
+def source(case: Case, directory: Path) -> Iterator[tuple[str, Proxy | None]]:
+    """The source as references name it, with the images."""
     with ExitStack() as stack:
-        hosts = [stack.enter_context(distribution(directory / side)).host for side in ("source", "target")]
-        fill(case.images(), hosts[1] if case.siblings else hosts[0])
-        if case.rtt_ms is None:
-            yield hosts[0], hosts[1], []
-            return
-        ports = [int(host.rpartition(":")[2]) for host in hosts]
-        drops = (case.drop, 0)
-        lines = [Network(port, case.rtt_ms / 1000, case.rate, drop) for port, drop in zip(ports, drops, strict=True)]
-        proxies = [stack.enter_context(proxy(each)) for each in lines]
-        yield proxies[0].host, proxies[1].host, proxies
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        registry = stack.enter_context(distribution(directory))
+        if not case.siblings:
+            fill(case.images(), registry.host)
+        yield stack.enter_context(delayed(case, registry.host, drop=case.drop))
+
+
+@contextmanager
+def delayed(case: Case, host: str, *, drop: int) -> Iterator[tuple[str, Proxy | None]]:
+    """A registry behind the network of the case."""
+    if case.rtt_ms is None:
+        yield host, None
+        return
+    network = Network(int(host.rpartition(":")[2]), case.rtt_ms / 1000, case.rate, drop)
+    with proxy(network) as line:
+        yield line.host, line
 
 
 def fill(images: Sequence[SampleImage], host: str) -> None:
@@ -86,12 +108,6 @@ def fill(images: Sequence[SampleImage], host: str) -> None:
         pairs = [(f"{made.host}/images/{number}:1", f"{host}/images/{number}:1") for number in range(len(images))]
         filled = Ours().copy(pairs, at_once=4)
         assert filled.seconds is not None, filled.error
-
-
-def references(case: Case, source: str, target: str, place: str) -> Pairs:
-    """Those of one turn: ``place`` makes the repositories of the target new ones."""
-    at = target if case.siblings else source
-    return [(f"{at}/images/{number}:1", f"{target}/{place}/{number}:1") for number in range(case.count)]
 
 
 def figures(case: Case, compared: Sequence[CopyEngine], runs: dict[int, list[Run]], requests: int | None) -> Figures:

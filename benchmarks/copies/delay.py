@@ -10,13 +10,11 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from subprocess import PIPE, Popen
-
-CHUNK = 256 * 1024
-"""Bytes read at once: few turns of the event loop for large blobs."""
 
 WINDOW = 4 * 1024 * 1024
 """Bytes under way in one direction of a connection, as a large TCP window has."""
@@ -34,78 +32,96 @@ class Network:
     drop: int = 0
 
 
-@dataclass(slots=True)
-class _Line:
-    """One direction: what was read waits until it would have arrived."""
+class _End(asyncio.Protocol):
+    """One end of a connection. What arrives waits here until it would have arrived over the network, and is then sent
+    from the other end."""
 
-    network: Network
-    writer: asyncio.StreamWriter
-    opened: float
-    waiting: asyncio.Queue[tuple[float, bytes]] = field(default_factory=lambda: asyncio.Queue(WINDOW // CHUNK))
-    free_at: float = 0.0
+    def __init__(self, network: Network, limit: int = 0) -> None:
+        self._network = network
+        self._limit = limit
+        self._waiting: deque[tuple[float, bytes]] = deque()
+        self._bytes = self._total = 0
+        self._free_at = self._loop_time() + network.rtt
+        """The handshake takes a round trip; the loopback's own took none."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.requests = 0
+        self.transport: asyncio.Transport | None = None
+        self.other: _End | None = None
 
-    async def read(self, reader: asyncio.StreamReader, limit: int, on_chunk: list[int]) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.set_write_buffer_limits(high=WINDOW)
+
+    def data_received(self, data: bytes) -> None:
+        self.requests += bool(REQUEST.match(data))
+        self._total += len(data)
+        self._put(data)
+        if self._limit and self._total >= self._limit:
+            self._put(b"")
+        elif self._bytes > WINDOW and self.transport:
+            self.transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._put(b"")
+
+    def _put(self, data: bytes) -> None:
+        """An empty piece is the end."""
+        now = max(self._loop_time(), self._free_at)
+        if self._network.bytes_per_second:
+            now += len(data) / self._network.bytes_per_second
+        self._free_at = now
+        self._waiting.append((now + self._network.rtt / 2, data))
+        self._bytes += len(data)
+        if self._timer is None:
+            self._send()
+
+    def _send(self) -> None:
         loop = asyncio.get_running_loop()
-        total = 0
-        while data := await reader.read(CHUNK):
-            if REQUEST.match(data):
-                on_chunk[0] += 1
-            total += len(data)
-            now = max(loop.time(), self.opened, self.free_at)
-            if self.network.bytes_per_second:
-                self.free_at = now + len(data) / self.network.bytes_per_second
-                now = self.free_at
-            await self.waiting.put((now + self.network.rtt / 2, data))
-            if limit and total >= limit:
-                break
-        await self.waiting.put((max(loop.time(), self.opened, self.free_at) + self.network.rtt / 2, b""))
+        self._timer = None
+        while self._waiting and self._waiting[0][0] <= loop.time():
+            data = self._waiting.popleft()[1]
+            self._bytes -= len(data)
+            if self.other is not None and self.other.transport is not None:
+                self.other.transport.write(data) if data else self.other.transport.close()
+        if self._waiting:
+            self._timer = loop.call_at(self._waiting[0][0], self._send)
+        if self.transport and self._bytes <= WINDOW and not self.transport.is_closing():
+            self.transport.resume_reading()
 
-    async def write(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            due, data = await self.waiting.get()
-            if (pause := due - loop.time()) > 0:
-                await asyncio.sleep(pause)
-            if not data:
-                break
-            self.writer.write(data)
-            await self.writer.drain()
-        if self.writer.can_write_eof():
-            self.writer.write_eof()
+    @staticmethod
+    def _loop_time() -> float:
+        return asyncio.get_running_loop().time()
 
 
 async def _serve(network: Network) -> None:
-    requests = [0]
-    running = set()  # The loop itself refers to its tasks weakly.
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        running.add(task := asyncio.current_task())
-        try:
-            await passed_on(reader, writer)
-        finally:
-            running.discard(task)
-
-    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, away = await asyncio.open_connection("127.0.0.1", network.port)
-        # The handshake takes a round trip; the loopback's own took none.
-        opened = asyncio.get_running_loop().time() + network.rtt
-        up, down = _Line(network, away, opened), _Line(network, writer, opened)
-        parts = [up.read(reader, 0, requests), up.write(), down.read(there, network.drop, [0])]
-        tasks = [asyncio.ensure_future(part) for part in parts]
-        with suppress(OSError):
-            await down.write()
-        for task in tasks:
-            task.cancel()
-        for end in (writer, away):
-            end.close()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=CHUNK)
-    print(server.sockets[0].getsockname()[1], flush=True)
     loop = asyncio.get_running_loop()
+    clients: list[_Client] = []
+
+    class _Client(_End):
+        """The end of whoever connects: what comes before the registry is connected to waits."""
+
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            clients.append(self)
+            self._connecting = loop.create_task(self._connect())
+
+        async def _connect(self) -> None:
+            there = _End(network, network.drop)
+            there.other = self
+            await loop.create_connection(lambda: there, "127.0.0.1", network.port)
+            self.other = there
+            self._send()
+
+        def _send(self) -> None:
+            if self.other is not None:
+                super()._send()
+
+    server = await loop.create_server(lambda: _Client(network), "127.0.0.1", 0, backlog=256)
+    print(server.sockets[0].getsockname()[1], flush=True)
     while await loop.run_in_executor(None, sys.stdin.readline):
-        print(requests[0], flush=True)
-        requests[0] = 0
+        print(sum(client.requests for client in clients), flush=True)
+        clients.clear()
 
 
 @dataclass(frozen=True, slots=True)

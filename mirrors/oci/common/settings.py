@@ -37,7 +37,8 @@ class EngineSettings:
     images: int = 8
     blobs: int = 16
     max_image_bytes: int = 20 * GIB
-    requests_per_host: int = 12
+    requests_per_host: int = 16
+    """In flight; as many as the pool of blobs has threads. A quarter is kept for small requests."""
     requests_per_second: float | None = None
     connect_timeout: float = 5.0
     stall_timeout: float = 30.0
