@@ -64,18 +64,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--referrers", default="none", help="policy; the engine alone copies none")
     parser.add_argument("--only", default="", choices=("", "sqlite", "postgres"))
     options = parser.parse_args()
     found = []
     for kind in ("sqlite", "postgres"):
         if options.only in kind:
-            found.append(measure(kind, options.images))
+            found.append(measure(kind, options.images, options.referrers))
             print(line(found[-1]), flush=True)
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
 
 
-def measure(kind: str, count: int) -> Measured:
+def measure(kind: str, count: int, referrers: str) -> Measured:
     with tempfile.TemporaryDirectory(prefix="bench-jobs-") as name, ExitStack() as stack:
         directory = Path(name)
         source = stack.enter_context(distribution(directory / "source")).host
@@ -84,7 +85,7 @@ def measure(kind: str, count: int) -> Measured:
         alone = Ours().copy([(image, f"{target}/alone/{image.partition('/')[2]}") for image in images], at_once=AT_ONCE)
         assert alone.seconds is not None, alone.error
         url, server_group = stack.enter_context(database(kind, directory))
-        environment = prepare(directory, url, source, target)
+        environment = prepare(directory, url, source, target, referrers)
         token = run_manage("shell", "-c", MAKE_USER, environment=environment).stdout.split()[-1]
         web, base = stack.enter_context(running_web(directory, environment))
         workers = [stack.enter_context(running_worker(directory, environment, number)) for number in range(WORKERS)]
@@ -122,12 +123,13 @@ def database(kind: str, directory: Path) -> Iterator[tuple[str, list[int]]]:
         yield f"{server.url}/postgres", [server.pid]
 
 
-def prepare(directory: Path, url: str, source: str, target: str) -> dict[str, str]:
+def prepare(directory: Path, url: str, source: str, target: str, referrers: str) -> dict[str, str]:
     registries = [{"type": "oci", "host": source, "insecure": True}]
     config = write_config(
         directory / "config.yaml",
         target=target,
         source={"registries": registries, "filters": []},
+        referrers=referrers,
         quotas={"newImagesPerHour": 100_000, "pendingJobs": 100_000},
     )
     environment = {

@@ -39,6 +39,7 @@ class _End(asyncio.Protocol):
     def __init__(self, network: Network, limit: int = 0) -> None:
         self._network = network
         self._limit = limit
+        self._is_cut = False
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._bytes = self._total = 0
         self._free_at = self._loop_time() + network.rtt
@@ -54,10 +55,13 @@ class _End(asyncio.Protocol):
         transport.set_write_buffer_limits(high=WINDOW)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_cut:
+            return
         self.requests += bool(REQUEST.match(data))
         self._total += len(data)
         self._put(data)
         if self._limit and self._total >= self._limit:
+            self._is_cut = True
             self._put(b"")
         elif self._bytes > WINDOW and self.transport:
             self.transport.pause_reading()
