@@ -103,7 +103,7 @@ async def _serve(network: Network) -> None:
     clients: list[_Client] = []
 
     class _Client(_End):
-        """The end of whoever connects: what comes before the registry is connected to waits."""
+        """The end of a client: what comes before the registry is connected to waits."""
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
