@@ -20,14 +20,14 @@ from pathlib import Path
 import urllib3
 
 from benchmarks.copies.engines import Ours
-from benchmarks.servers import TICKS
+from benchmarks.servers import TICKS, serve
 from mirrors.demo.images import sample_image
 from tests.support.databases import query
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import free_port, wait_until
 from tests.support.postgres import running_server
 from tests.support.registries import distribution
-from tests.support.system import GUNICORN, Process, run_manage, write_config
+from tests.support.system import Process, run_manage, write_config
 
 CLIENTS = 8
 """Connections that request copies at the same time."""
@@ -87,13 +87,23 @@ def measure(kind: str, count: int, referrers: str) -> Measured:
         url, server_group = stack.enter_context(database(kind, directory))
         environment = prepare(directory, url, source, target, referrers)
         token = run_manage("shell", "-c", MAKE_USER, environment=environment).stdout.split()[-1]
-        web, base = stack.enter_context(running_web(directory, environment))
+        web = stack.enter_context(
+            serve(
+                "web",
+                directory,
+                path="/",
+                conf="swapper_project.gunicorn_conf",
+                app="swapper_project.wsgi",
+                environment=environment,
+                role="web",
+            )
+        )
         workers = [stack.enter_context(running_worker(directory, environment, number)) for number in range(WORKERS)]
         wait_until(lambda: processes(url) >= WORKERS, timeout=60, what="the workers")
-        groups = [[worker.popen.pid for worker in workers if worker.popen], [web], server_group]
+        groups = [[worker.popen.pid for worker in workers if worker.popen], [web.pid], server_group]
         before = [cpu_seconds(group) for group in groups]
         began = time.monotonic()
-        request(base, token, images)
+        request(web.base, token, images)
         wait_until(lambda: succeeded(url) == count, timeout=600, what=f"{count} succeeded jobs")
         seconds = time.monotonic() - began
         spent = [(cpu_seconds(group) - was) * 1000 / count for group, was in zip(groups, before, strict=True)]
@@ -144,23 +154,6 @@ def prepare(directory: Path, url: str, source: str, target: str, referrers: str)
 
 
 @contextmanager
-def running_web(directory: Path, environment: dict[str, str]) -> Iterator[tuple[int, str]]:
-    """Its process id, and its URL."""
-    port = free_port()
-    web = Process(
-        GUNICORN, {**environment, "SWAPPER_ROLE": "web", "SWAPPER_BIND": f"127.0.0.1:{port}"}, directory / "web.log"
-    )
-    web.start()
-    base = f"http://127.0.0.1:{port}"
-    try:
-        assert web.popen is not None
-        wait_until(lambda: answers(base), timeout=60, what=f"an answer of the web process (log: {web.log})")
-        yield web.popen.pid, base
-    finally:
-        web.stop()
-
-
-@contextmanager
 def running_worker(directory: Path, environment: dict[str, str], number: int) -> Iterator[Process]:
     worker = Process(
         [sys.executable, "manage.py", "worker"],
@@ -184,13 +177,6 @@ def request(base: str, token: str, images: list[str]) -> None:
 
     with ThreadPoolExecutor(CLIENTS) as threads:
         list(threads.map(post, images))
-
-
-def answers(base: str) -> bool:
-    try:
-        return urllib3.request("GET", f"{base}/livez", retries=False, timeout=2).status == 200
-    except urllib3.exceptions.HTTPError:
-        return False
 
 
 def processes(url: str) -> int:
