@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from mirrors.models import ImageMapping, JobStatus
 from mirrors.models.mirror_job import registry_of
 from mirrors.selectors.advice import next_step
+from mirrors.selectors.mapping_states import failed_job_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,14 @@ class LastError:
     error_message: str
     error_host: str
     advice: str
+
+
+NO_ERROR: Final = LastError(0, "", "", "", "")
+
+
+def last_error_of(mapping: ImageMapping) -> LastError:
+    """``NO_ERROR`` if its last job did not fail."""
+    return _error_of(mapping) if failed_job_of(mapping) else NO_ERROR
 
 
 def last_errors(*, sources: Collection[str]) -> dict[tuple[str, str], LastError]:

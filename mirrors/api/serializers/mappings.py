@@ -8,9 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from mirrors.models import ImageMapping, MappingAccess
-from mirrors.models.mirror_job import registry_of
-from mirrors.selectors.advice import next_step
-from mirrors.selectors.mapping_states import CHOICES, failed_job_of, state_of
+from mirrors.selectors.last_errors import last_error_of
+from mirrors.selectors.mapping_states import CHOICES, state_of
 
 
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
@@ -36,16 +35,16 @@ class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
         return state_of(row)
 
     def get_error_class(self, row: ImageMapping) -> str:
-        return job.error_class if (job := failed_job_of(row)) else ""
+        return last_error_of(row).error_class
 
     def get_error_message(self, row: ImageMapping) -> str:
-        return job.error_message if (job := failed_job_of(row)) else ""
+        return last_error_of(row).error_message
 
     def get_error_host(self, row: ImageMapping) -> str:
-        return registry_of(job.error_host, row.source, row.target) if (job := failed_job_of(row)) else ""
+        return last_error_of(row).error_host
 
     def get_advice(self, row: ImageMapping) -> str:
-        return next_step(job) if (job := failed_job_of(row)) else ""
+        return last_error_of(row).advice
 
     class Meta:
         model = ImageMapping
