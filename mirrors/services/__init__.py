@@ -4,7 +4,7 @@ from mirrors.services.actions import JobStateError
 from mirrors.services.checks import request_check
 from mirrors.services.grants import record_grants
 from mirrors.services.hosts import resume_hosts
-from mirrors.services.instances import instance_name, report_instance, withdraw_instance
+from mirrors.services.instances import holder_name, instance_name, report_instance, withdraw_instance
 from mirrors.services.jobs import (
     BulkResult,
     cancel_job,
@@ -42,6 +42,7 @@ __all__ = [
     "cancel_jobs",
     "failed_last",
     "forget_mappings",
+    "holder_name",
     "instance_name",
     "mirror_mappings",
     "record_decisions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,15 @@ STARTED_AT: Final = datetime.now(UTC)
 def instance_name() -> str:
     """Host (in a cluster the pod) and process."""
     return f"{socket.gethostname()}:{os.getpid()}"[:255]
+
+
+RANDOM_CHARACTERS: Final = 8
+"""Of a holder's name: two processes of one name would take each other's shares and leases."""
+
+
+def holder_name() -> str:
+    """Of this process as the holder of shares and leases: its name, cut to leave room, and a random part."""
+    return f"{instance_name()[:200]} {uuid.uuid4().hex[:RANDOM_CHARACTERS]}"
 
 
 def report_instance(*, role: str, facts: Mapping[str, Any]) -> None:

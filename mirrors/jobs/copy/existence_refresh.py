@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from mirrors.models import Existence, ImageMapping, Registry, RegistryRole
 from mirrors.oci import CopyCancelledError, RegistryAccess, RegistryError
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
-from mirrors.services import instance_name, record_existence
+from mirrors.services import holder_name, record_existence
 from mirrors.services.recording import TargetAnswer
 from swapper_project.process.database_errors import explain_database
 
@@ -70,7 +69,7 @@ class ExistenceRefresh:
         self._thread = threading.Thread(target=self._run, name="existence", daemon=True)
 
     def start(self) -> None:
-        self._holder = f"{instance_name()[:200]} {uuid.uuid4().hex[:8]}"
+        self._holder = holder_name()
         self._thread.start()
 
     def stop(self) -> None:

@@ -6,9 +6,7 @@ It asks for shares of budgets, writes down which hosts limit requests, and hears
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Collection
-from typing import Final
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
@@ -17,13 +15,10 @@ from mirrors.jobs.queue import budget_shares, host_limits
 from mirrors.jobs.queue.timing import timing
 from mirrors.oci import Engine
 from mirrors.oci.http.budgets import RequestBudgets
-from mirrors.services import instance_name
+from mirrors.services import holder_name
 from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
-
-RANDOM_CHARACTERS: Final = 8
-"""Of a worker's name: two processes of one name would take each other's shares."""
 
 
 class BudgetKeeper:
@@ -39,7 +34,7 @@ class BudgetKeeper:
         self._thread = threading.Thread(target=self._run, name="budgets", daemon=True)
 
     def start(self) -> None:
-        self._name = f"{instance_name()[:200]} {uuid.uuid4().hex[:RANDOM_CHARACTERS]}"
+        self._name = holder_name()
         self._thread.start()
 
     def stop(self) -> None:
