@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from webhook.database.mapping_cache import Row
 from webhook.decision.snapshot import Snapshot, Snapshots
 
 HOUR = 3_600.0
+# The tables are read long before the tests run: they and the tests name the same moment.
+NOW = 1_800_000_000.0
 SOURCE = ImageRef.parse("registry.example.com/team/app:1.0")
 PRIVATE = {"access": "secrets"}
 
@@ -42,7 +43,6 @@ def snapshot_in(directory: Path, **keys: Any) -> Snapshot:
 
 
 def row(**fields: Any) -> Row:
-    now = time.time()
     made = MappingSnapshot(
         mapping_id=1,
         source=str(SOURCE),
@@ -51,8 +51,8 @@ def row(**fields: Any) -> Row:
         access="anonymous",
         source_digest="sha256:a",
         target_digest="sha256:a",
-        verified_at=now,
-        source_checked_at=now,
+        verified_at=NOW,
+        source_checked_at=NOW,
         platforms=("linux/amd64",),
         obstacle="",
         paused=False,
@@ -63,4 +63,4 @@ def row(**fields: Any) -> Row:
 
 
 def grant(granted: bool, age: float) -> dict[str, Any]:
-    return {**PRIVATE, "grants": {"other": Grant(granted, time.time() - age)}}
+    return {**PRIVATE, "grants": {"other": Grant(granted, NOW - age)}}

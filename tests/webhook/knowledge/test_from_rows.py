@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import pytest
+from time_machine import TimeMachineFixture
 
 from mirrors.kubernetes.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
-from tests.webhook.rows import HOUR, PRIVATE, SOURCE, grant, row, snapshot_in
+from tests.webhook.rows import HOUR, NOW, PRIVATE, SOURCE, grant, row, snapshot_in
 from webhook.database.mapping_cache import Row
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
@@ -21,6 +22,11 @@ from webhook.knowledge.registry_prober import ProbeAnswer
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return snapshot_in(tmp_path_factory.mktemp("snapshot"))
+
+
+@pytest.fixture(autouse=True)
+def at_the_moment_of_the_tables(time_machine: TimeMachineFixture) -> None:
+    time_machine.move_to(NOW, tick=False)
 
 
 def knowledge(snapshot: Snapshot, known: Row | None, *, namespace: str = "other", platforms: Any = ()) -> Any:
@@ -36,7 +42,7 @@ def knowledge(snapshot: Snapshot, known: Row | None, *, namespace: str = "other"
     [(0.0, False), (500.0, False), (700.0, True), (100 * HOUR, True)],
 )
 def test_an_old_answer_is_stale(snapshot: Snapshot, age: float, is_stale: bool) -> None:
-    assert knowledge(snapshot, row(verified_at=time.time() - age)).stale is is_stale
+    assert knowledge(snapshot, row(verified_at=NOW - age)).stale is is_stale
 
 
 def test_only_what_is_present_can_be_stale(snapshot: Snapshot) -> None:
@@ -92,8 +98,8 @@ def test_what_has_no_row_is_unknown(snapshot: Snapshot) -> None:
     ("fields", "is_uncertain"),
     [
         ({}, False),
-        ({"verified_at": time.time() - HOUR}, False),
-        ({"verified_at": time.time() - 3 * HOUR}, True),
+        ({"verified_at": NOW - HOUR}, False),
+        ({"verified_at": NOW - 3 * HOUR}, True),
         ({"existence": "absent"}, True),
         ({"existence": "unknown"}, True),
         ({"existence": "absent", "paused": True}, False),
@@ -112,13 +118,13 @@ def test_without_a_row_there_is_cause_to_ask(snapshot: Snapshot) -> None:
 @pytest.mark.parametrize(
     ("fields", "digest", "is_tampered"),
     [
-        ({"verified_at": time.time() - HOUR}, "sha256:a", False),
-        ({"verified_at": time.time() - HOUR}, "sha256:b", True),
-        ({"verified_at": time.time() - HOUR}, "", False),
-        ({"verified_at": time.time() - HOUR, "target_digest": ""}, "sha256:b", False),
+        ({"verified_at": NOW - HOUR}, "sha256:a", False),
+        ({"verified_at": NOW - HOUR}, "sha256:b", True),
+        ({"verified_at": NOW - HOUR}, "", False),
+        ({"verified_at": NOW - HOUR, "target_digest": ""}, "sha256:b", False),
         # A copy that runs, or has just ended, explains the difference.
-        ({"verified_at": time.time() - HOUR, "last_job_status": "running"}, "sha256:b", False),
-        ({"verified_at": time.time() + HOUR}, "sha256:b", False),
+        ({"verified_at": NOW - HOUR, "last_job_status": "running"}, "sha256:b", False),
+        ({"verified_at": NOW + HOUR}, "sha256:b", False),
     ],
 )
 def test_another_digest_than_was_written(fields: dict[str, Any], digest: str, is_tampered: bool) -> None:
@@ -148,6 +154,6 @@ def test_what_a_namespace_without_quota_gets(
 
 @pytest.mark.parametrize(("status", "is_counted"), [("succeeded", True), ("failed", True), ("running", False)])
 def test_time_since_the_last_comparison(snapshot: Snapshot, status: str, is_counted: bool) -> None:
-    held = row(source_checked_at=time.time() - HOUR, last_job_status=status)
+    held = row(source_checked_at=NOW - HOUR, last_job_status=status)
 
     assert (knowledge(snapshot, held).seconds_since_check >= HOUR) is is_counted

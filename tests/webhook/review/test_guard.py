@@ -6,12 +6,13 @@ import time
 from typing import Any
 
 import pytest
+from time_machine import TimeMachineFixture
 
 from mirrors.images import ImageRef
 from mirrors.kubernetes.pods import ImageSlot
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.reasons import Reason
-from tests.webhook.rows import HOUR, PRIVATE, SOURCE, grant, row, snapshot_in
+from tests.webhook.rows import HOUR, NOW, PRIVATE, SOURCE, grant, row, snapshot_in
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
@@ -21,6 +22,11 @@ from webhook.review.guard import is_foreign, is_private_repository
 @pytest.fixture(scope="module")
 def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return snapshot_in(tmp_path_factory.mktemp("snapshot"))
+
+
+@pytest.fixture(autouse=True)
+def at_the_moment_of_the_tables(time_machine: TimeMachineFixture) -> None:
+    time_machine.move_to(NOW, tick=False)
 
 
 def mapped(**fields: Any) -> MappingSnapshot:
