@@ -5,12 +5,14 @@
 """
 
 from mirrors.admin.access import history, logins, tokens, users
+from mirrors.admin.clusters import clusters, running_images
 from mirrors.admin.configuration import filters, hosts, internals, processes, registries, registry_checks, repositories
 from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
 
 __all__ = [
     "activity",
     "admissions",
+    "clusters",
     "decisions",
     "filters",
     "history",
@@ -23,6 +25,7 @@ __all__ = [
     "registries",
     "registry_checks",
     "repositories",
+    "running_images",
     "tokens",
     "users",
 ]

@@ -3,6 +3,7 @@
 from mirrors.models.accounting import DecisionCount, ImageUse
 from mirrors.models.action import OperatorAction
 from mirrors.models.check import CheckStatus, RegistryCheck
+from mirrors.models.cluster import DEFAULT_CLUSTER, Cluster, ClusterNode, RunningImage, RunningState
 from mirrors.models.filter import Filter
 from mirrors.models.hosts import BlobLocation, BudgetShare, HostBudget
 from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
@@ -29,7 +30,10 @@ __all__ = [
     "AttemptOutcome",
     "BlobLocation",
     "BudgetShare",
+    "DEFAULT_CLUSTER",
     "CheckStatus",
+    "Cluster",
+    "ClusterNode",
     "DecisionCount",
     "ErrorClass",
     "Existence",
@@ -54,6 +58,8 @@ __all__ = [
     "RegistryCheck",
     "RegistryKind",
     "RegistryRole",
+    "RunningImage",
+    "RunningState",
     "Revision",
     "TargetRepository",
     "Trigger",

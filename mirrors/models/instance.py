@@ -9,11 +9,12 @@ from django.db.models.functions import Now
 class InstanceRole(models.TextChoices):
     WEBHOOK = "webhook"
     WORKER = "worker"
+    WATCHER = "watcher"
 
 
 class Instance(models.Model):
-    """A webhook process, or a worker. ``facts`` of a webhook: dry_run, switched_off, problem (of the configuration
-    file), target, certificate_expires_at (ISO 8601)."""
+    """A webhook process, a worker or a watcher. ``facts`` of a webhook: dry_run, switched_off, problem (of the
+    configuration file), target, certificate_expires_at (ISO 8601)."""
 
     role = models.CharField(max_length=10, choices=InstanceRole)
     name = models.CharField(max_length=255, help_text="Host (in a cluster, the pod) and process ID.")

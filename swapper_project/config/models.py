@@ -9,11 +9,21 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
+from swapper_project.config.cluster import Watcher
 from swapper_project.config.limits import HostRateLimit, PullReserve
 from swapper_project.config.section import Section
 from swapper_project.config.source import Source
 from swapper_project.config.target import Target
-from swapper_project.config.values import Duration, FileName, ListenAddress, Platform, Size, duration, show_duration
+from swapper_project.config.values import (
+    ClusterName,
+    Duration,
+    FileName,
+    ListenAddress,
+    Platform,
+    Size,
+    duration,
+    show_duration,
+)
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -93,6 +103,16 @@ class Config(Section):
     annotate: bool = True
     trusted_ca: FileName | None = Field(
         default=None, alias="trustedCA", description="Certificate authorities (PEM) beside the system's, everywhere."
+    )
+    cluster_name: ClusterName = Field(
+        default="default", description="Name of this cluster; each cluster that shares a database has another one."
+    )
+    watcher: Watcher = Watcher()
+    backfill: Literal["off", "report", "on"] = Field(
+        default="report", description="Images that run and are not mirrored: ignored, listed, or mirrored."
+    )
+    on_target_unhealthy: Literal["keep", "swap"] = Field(
+        default="keep", description="New pods while nodes cannot pull from the target: source image, or mirror anyway."
     )
     existence: Existence = Existence()
     quotas: Quotas = Quotas()

@@ -231,3 +231,8 @@ SecretKey = Annotated[
 Namespace = Annotated[
     str, _pattern(r"\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "must be the name of a namespace, or '*' for all")
 ]
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+NamespaceName = Annotated[str, _pattern(_LABEL, "must be the name of a namespace")]
+ClusterName = Annotated[
+    str, _pattern(_LABEL, "must be a name of at most 63 small letters, digits and hyphens, such as production")
+]

@@ -29,8 +29,14 @@ LAYERS: list[set[str]] = [
     {"webhook.review", "mirrors.api", "mirrors.installation"},
     {"webhook.runtime"},
     {"webhook.http", "webhook.explain"},
-    {"mirrors.admin.tools", "mirrors.demo"},
-    {"mirrors.admin.access", "mirrors.admin.configuration", "mirrors.admin.images", "mirrors.admin.overview"},
+    {"mirrors.admin.tools", "mirrors.demo", "mirrors.watcher"},
+    {
+        "mirrors.admin.access",
+        "mirrors.admin.clusters",
+        "mirrors.admin.configuration",
+        "mirrors.admin.images",
+        "mirrors.admin.overview",
+    },
     {"mirrors.admin"},
     {"mirrors.management", "webhook.management"},
 ]

@@ -1,0 +1,30 @@
+"""Clusters and their nodes, as their watchers see them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import moment
+from mirrors.models import Cluster, ClusterNode
+
+
+@admin.register(Cluster)
+class ClusterAdmin(ReadOnlyAdmin[Cluster]):
+    list_display = ["name", "version", "pods", "nodes", "listed", "seen", "problem"]
+    empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
+    search_fields = ["name"]
+    ordering = ["name"]
+
+    listed = moment("listed_at")
+    seen = moment("seen_at")
+
+
+@admin.register(ClusterNode)
+class ClusterNodeAdmin(ReadOnlyAdmin[ClusterNode]):
+    list_display = ["name", "cluster", "platform", "ready", "pulled"]
+    empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
+    search_fields = ["name", "cluster"]
+    ordering = ["-id"]
+
+    pulled = moment("pulled_at")

@@ -1,0 +1,116 @@
+"""What runs in each cluster, as its watcher sees it: nodes, and images by workload."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models.image_mapping import DIGEST_LENGTH, REFERENCE_LENGTH
+
+DEFAULT_CLUSTER = "default"
+"""The name of a cluster whose configuration gives none."""
+
+KEY_LENGTH = 40
+"""Characters of ``RunningImage.key``: 160 bits of a SHA-256, in hexadecimal digits."""
+
+
+class Cluster(models.Model):
+    """A cluster that is watched. Before ``listed_at``, when all of it had been read, nothing counts as missing."""
+
+    name = models.CharField(max_length=63, unique=True)
+    version = models.CharField(max_length=40, blank=True, help_text="Version of Kubernetes.")
+    pods = models.PositiveIntegerField(default=0)
+    nodes = models.PositiveIntegerField(default=0)
+    platforms = models.JSONField(default=list, blank=True, help_text="Platforms of its nodes, such as linux/amd64.")
+    namespaces = models.JSONField(default=list, blank=True, help_text="Namespaces that are watched; empty: all.")
+    problem = models.TextField(blank=True, help_text="Why it cannot be read completely, and what to do.")
+    listed_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(db_default=Now(), help_text="When its watcher last reported.")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ClusterNode(models.Model):
+    """A node; ``pulled_at`` is when a container with an image of the target was last seen to have started on it."""
+
+    cluster = models.CharField(max_length=63)
+    name = models.CharField(max_length=253)
+    platform = models.CharField(max_length=40, blank=True)
+    ready = models.BooleanField(default=False)
+    pulled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "node"
+        constraints = [models.UniqueConstraint(fields=["cluster", "name"], name="cluster_node_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.name}"
+
+
+class RunningState(models.TextChoices):
+    """Of an image in a workload. A row is ``failing`` if a container of one of its pods cannot pull it."""
+
+    RUNNING = "running"
+    STARTING = "starting"
+    FAILING = "failing"
+    TEMPLATE = "template", "not running"
+    """A workload names the image, and has no pod with it: scaled to zero, suspended, or between two runs."""
+    ENDED = "ended"
+    """No longer in the cluster; the row is deleted later."""
+
+
+class RunningImageQuerySet(models.QuerySet["RunningImage"]):
+    def current(self) -> RunningImageQuerySet:
+        return self.exclude(state=RunningState.ENDED)
+
+
+class RunningImage(models.Model):
+    """An image in a workload of a cluster: what its pods run, or what its template names.
+
+    ``source`` is the canonical reference that the workload names; of an image at the target it is that of our own
+    mapping, and empty if no mapping has it.
+    """
+
+    cluster = models.CharField(max_length=63)
+    key = models.CharField(max_length=KEY_LENGTH, editable=False, help_text="See key_of.")
+    namespace = models.CharField(max_length=63)
+    workload_kind = models.CharField(max_length=63, blank=True)
+    workload = models.CharField(max_length=253, blank=True)
+    source = models.CharField(max_length=REFERENCE_LENGTH, blank=True, help_text="Original image.")
+    image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image as the pods or the template have it.")
+    digest = models.CharField(max_length=DIGEST_LENGTH, blank=True, help_text="Digest that runs, where known.")
+    pods = models.PositiveIntegerField(default=0)
+    nodes = models.PositiveIntegerField(default=0)
+    pod_name = models.CharField(max_length=253, blank=True, help_text="One of the pods.")
+    in_template = models.BooleanField(default=False, help_text="Whether the template of the workload names it.")
+    state = models.CharField(max_length=10, choices=RunningState)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+
+    objects = RunningImageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "running image"
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "key"], name="running_image_unique"),
+            models.CheckConstraint(condition=Q(state__in=RunningState.values), name="running_image_state_known"),
+        ]
+        indexes = [
+            models.Index(fields=["cluster", "namespace", "workload"], name="running_by_workload"),
+            models.Index(fields=["source"], name="running_by_source"),
+            models.Index(fields=["state", "-id"], name="running_by_state"),
+            models.Index(fields=["last_seen_at"], condition=Q(state="ended"), name="running_ended"),
+        ]
+
+    @staticmethod
+    def key_of(namespace: str, kind: str, workload: str, image: str, digest: str) -> str:
+        """Of what makes a row of a cluster: too long together for an index."""
+        parts = "\n".join((namespace, kind, workload, image, digest))
+        return hashlib.sha256(parts.encode(errors="replace")).hexdigest()[:KEY_LENGTH]
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.workload}: {self.source or self.image}"

@@ -1,0 +1,15 @@
+"""The cluster that a process runs in: its name, and the section ``watcher``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from swapper_project.config.section import Section
+from swapper_project.config.values import NamespaceName
+
+
+class Watcher(Section):
+    """What is read of the cluster."""
+
+    enabled: bool = True
+    namespaces: tuple[NamespaceName, ...] = Field(default=(), description="Namespaces to watch; empty: all.")
