@@ -1,7 +1,7 @@
-"""Django settings, drawn from the process environment. One code base, three roles.
+"""Django settings, drawn from the process environment. One code base, four roles.
 
-``SWAPPER_ROLE`` selects applications, middleware and URLs: ``webhook`` (no sessions, users or admin), ``web``
-(admin and API), ``worker`` (the queue), ``all`` for management commands.
+``SWAPPER_ROLE`` selects applications, middleware and URLs: ``webhook`` and ``watcher`` (no sessions, users or admin),
+``web`` (admin and API), ``worker`` (the queue), ``all`` for management commands.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ except ValueError as error:
 
 ROLE = ENVIRONMENT.role
 WEBHOOK = ROLE == "webhook"
+HAS_PAGES = ROLE not in ("webhook", "watcher")
 DEBUG = ENVIRONMENT.debug
 
 # No default. It signs sessions and the queue's wake-ups, so all processes of an installation share one.
@@ -71,10 +72,10 @@ _ADMIN = [
 _API = ["rest_framework", "knox", "django_filters", "drf_spectacular", "drf_spectacular_sidecar"]
 _ACCESS = ["axes", "auditlog"]
 # Accounts come last: their roles are made of all others' permissions.
-INSTALLED_APPS = _OURS if WEBHOOK else [*_ADMIN, *_API, *_ACCESS, *_OURS, "mirrors.accounts"]
+INSTALLED_APPS = [*_ADMIN, *_API, *_ACCESS, *_OURS, "mirrors.accounts"] if HAS_PAGES else _OURS
 MIDDLEWARE = (
     []
-    if WEBHOOK
+    if not HAS_PAGES
     else [
         "swapper_project.middleware.probes.ProbeMiddleware",
         "swapper_project.middleware.proxies.ProxyMiddleware",
@@ -113,7 +114,7 @@ TEMPLATES = [
     }
 ]
 
-if WEBHOOK:
+if not HAS_PAGES:
     REST_FRAMEWORK: dict[str, Any] = {
         "DEFAULT_AUTHENTICATION_CLASSES": [],
         "DEFAULT_PERMISSION_CLASSES": [],
@@ -144,7 +145,7 @@ else:
         "tcp_user_timeout": 5_000,
         "options": f"-c statement_timeout={_STATEMENT} -c lock_timeout={_LOCK}",
     }
-if not WEBHOOK:
+if HAS_PAGES:
     # Counts for the API's limits, which all processes share; everything else is cached in memory.
     CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
@@ -188,7 +189,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 AUTHENTICATION_BACKENDS = (
     []
-    if WEBHOOK
+    if not HAS_PAGES
     else [
         "axes.backends.AxesStandaloneBackend",
         *ENVIRONMENT.authentication_backends,

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import httpx2 as httpx
 import lightkube
 from lightkube import KubeConfig
+from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ApiError, ConfigError, LoadResourceError
+from lightkube.core.generic_client import GenericSyncClient
 from lightkube.resources.core_v1 import Secret, ServiceAccount
+
+T = TypeVar("T")
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECONDS: Final = 10.0
@@ -63,18 +68,36 @@ def client() -> lightkube.Client:
     return _client(os.environ.get("KUBECONFIG", ""))
 
 
+def is_configured() -> bool:
+    """Whether this process runs in a cluster, or has been given the access to one."""
+    return (SERVICE_ACCOUNT / "token").exists() or bool(os.environ.get("KUBECONFIG"))
+
+
+def streaming_client(timeout: httpx.Timeout) -> GenericSyncClient:
+    """lightkube's lower layer, which takes the parameters of a watch; raises ClusterError outside of a cluster."""
+    parameters = ConnectionParams(timeout=timeout, trust_env=False)
+    return _usable(lambda: GenericSyncClient(parameters, _config(os.environ.get("KUBECONFIG", ""))))
+
+
 @lru_cache(maxsize=2)
 def _client(kubeconfig: str) -> lightkube.Client:
+    # The API server is always direct, whatever proxies the environment names.
+    timeout = httpx.Timeout(SECONDS)
+    return _usable(lambda: lightkube.Client(config=_config(kubeconfig), timeout=timeout, trust_env=False))
+
+
+def _config(kubeconfig: str) -> KubeConfig:
     """The default file of kubectl is not used: it would read whatever cluster somebody works with."""
+    if (SERVICE_ACCOUNT / "token").exists():
+        return KubeConfig.from_service_account(str(SERVICE_ACCOUNT))
+    if kubeconfig:
+        return KubeConfig.from_file(kubeconfig)
+    raise ClusterError("this process does not run in a cluster, and KUBECONFIG is not set")
+
+
+def _usable(make: Callable[[], T]) -> T:
     try:
-        if (SERVICE_ACCOUNT / "token").exists():
-            config = KubeConfig.from_service_account(str(SERVICE_ACCOUNT))
-        elif kubeconfig:
-            config = KubeConfig.from_file(kubeconfig)
-        else:
-            raise ClusterError("this process does not run in a cluster, and KUBECONFIG is not set")
-        # The API server is always direct, whatever proxies the environment names.
-        return lightkube.Client(config=config, timeout=httpx.Timeout(SECONDS), trust_env=False)
+        return make()
     except (ConfigError, LoadResourceError, OSError, ValueError) as error:
         raise ClusterError(f"the access to the cluster is not usable ({type(error).__name__}): {error}") from None
 

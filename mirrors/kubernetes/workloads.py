@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from mirrors.kubernetes.pods import Json
@@ -27,10 +28,14 @@ def workload_of(pod: Json) -> Workload:
     owner = _controller(metadata.get("ownerReferences"))
     if owner is None:
         return Workload()
-    kind, name = owner
+    labels = metadata.get("labels")
+    return workload_of_owner(*owner, labels if isinstance(labels, dict) else {})
+
+
+def workload_of_owner(kind: str, name: str, labels: Mapping[str, object]) -> Workload:
+    """Of a pod with these labels whose controller has this kind and name."""
     if kind == "ReplicaSet":
-        labels = metadata.get("labels")
-        suffix = labels.get("pod-template-hash") if isinstance(labels, dict) else None
+        suffix = labels.get("pod-template-hash")
         if isinstance(suffix, str) and suffix and name.endswith(f"-{suffix}"):
             return Workload("Deployment", name.removesuffix(f"-{suffix}"))
     if kind == "Job":

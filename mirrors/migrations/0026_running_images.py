@@ -31,6 +31,11 @@ class Migration(migrations.Migration):
             name='role',
             field=models.CharField(choices=[('webhook', 'Webhook'), ('worker', 'Worker'), ('watcher', 'Watcher')], max_length=10),
         ),
+        migrations.AlterField(
+            model_name='worklease',
+            name='name',
+            field=models.CharField(max_length=80, unique=True),
+        ),
         migrations.CreateModel(
             name='ClusterNode',
             fields=[

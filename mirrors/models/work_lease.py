@@ -8,7 +8,7 @@ from django.db import models
 class WorkLease(models.Model):
     """The right to do it, until it expires; its holder renews it."""
 
-    name = models.CharField(max_length=50, unique=True)
+    name = models.CharField(max_length=80, unique=True)
     holder = models.CharField(max_length=255, help_text="Host (in a cluster, the pod), process ID and a random part.")
     expires_at = models.DateTimeField()
 

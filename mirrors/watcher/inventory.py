@@ -23,31 +23,78 @@ class Departed(NamedTuple):
 
 @dataclass(slots=True)
 class Inventory:
-    """Changed by the threads that watch, read by tasks: both hold ``lock``, tasks only to copy what they need."""
+    """Changed by the threads that watch, read by tasks: both hold ``lock``, tasks only to copy what they need.
+
+    ``changes`` is raised with each change, so that a task sees whether there was any.
+    """
 
     pods: dict[str, PodState] = field(default_factory=dict)
     """By UID."""
     templates: dict[str, TemplateState] = field(default_factory=dict)
-    """By UID of the workload."""
+    """By kind and UID of the workload."""
     nodes: dict[str, NodeState] = field(default_factory=dict)
     """By name."""
     departed: deque[Departed] = field(default_factory=lambda: deque(maxlen=MOST_DEPARTED))
     """Emptied by the watcher after each turn."""
+    changes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put_pod(self, uid: str, pod: PodState) -> None:
         with self.lock:
+            self.changes += self.pods.get(uid) != pod
             self.pods[uid] = pod
 
     def remove_pod(self, uid: str) -> None:
         with self.lock:
             if pod := self.pods.pop(uid, None):
                 self.departed.append(Departed(pod, time.time()))
+                self.changes += 1
 
-    def replace_pods(self, pods: dict[str, PodState]) -> None:
-        """After a new list: those that it does not have were deleted while nobody watched."""
+    def replace_pods(self, pods: dict[str, PodState], namespace: str = "") -> None:
+        """After a new list of a namespace, or of all: what it does not have was deleted while nobody watched."""
         with self.lock:
-            self.pods = pods
+            others = {uid: pod for uid, pod in self.pods.items() if namespace and pod.namespace != namespace}
+            self.pods = {**others, **pods}
+            self.changes += 1
+
+    def put_template(self, key: str, template: TemplateState) -> None:
+        with self.lock:
+            self.changes += self.templates.get(key) != template
+            self.templates[key] = template
+
+    def remove_template(self, key: str) -> None:
+        with self.lock:
+            self.changes += self.templates.pop(key, None) is not None
+
+    def replace_templates(self, kind: str, templates: dict[str, TemplateState], namespace: str = "") -> None:
+        with self.lock:
+            others = {
+                key: template
+                for key, template in self.templates.items()
+                if not key.startswith(f"{kind}/") or (namespace and template.namespace != namespace)
+            }
+            self.templates = {**others, **templates}
+            self.changes += 1
+
+    def put_node(self, node: NodeState) -> None:
+        with self.lock:
+            self.changes += self.nodes.get(node.name) != node
+            self.nodes[node.name] = node
+
+    def remove_node(self, name: str) -> None:
+        with self.lock:
+            self.changes += self.nodes.pop(name, None) is not None
+
+    def replace_nodes(self, nodes: dict[str, NodeState]) -> None:
+        with self.lock:
+            self.nodes = nodes
+            self.changes += 1
+
+    def forget_departed(self, seen: int) -> None:
+        """Drop the oldest ones, which all tasks have seen."""
+        with self.lock:
+            for _ in range(min(seen, len(self.departed))):
+                self.departed.popleft()
 
 
 class InventoryTask(Protocol):

@@ -23,7 +23,7 @@ REFUSING: Mapping[str, str] = {
 
 _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
-ROLES: Final = ("webhook", "web", "worker")
+ROLES: Final[Mapping[str, str]] = {"webhook": "webhook", "web": "web", "worker": "worker", "watch": "watcher"}
 """Commands that are a role of the system: their settings are read in that role."""
 
 
@@ -61,7 +61,7 @@ def explain_write(error: OSError, place: str = "") -> str:
 def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     """Have a command that is a role of the system run in it, whatever the variable said."""
     if argv[1:2] and argv[1] in ROLES:
-        environ["SWAPPER_ROLE"] = argv[1]
+        environ["SWAPPER_ROLE"] = ROLES[argv[1]]
         environ.pop("SWAPPER_ROLE_FILE", None)
 
 

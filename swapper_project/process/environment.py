@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from environs import Env, EnvValidationError, ValidationError
 
 PREFIX = "SWAPPER_"
-ROLES = ("webhook", "web", "worker", "all")
+ROLES = ("webhook", "web", "worker", "watcher", "all")
 MAX_FILE_BYTES = 64 * 1024
 """Bytes of a file that holds the value of a variable; they are a line long."""
 

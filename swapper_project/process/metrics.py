@@ -103,6 +103,21 @@ REGISTRY_REQUESTS: Final = Counter(
     ["host", "method", "code"],
 )
 
+# The cluster, on watchers.
+WATCHER_LEADS: Final = PublishedGauge(
+    "swapper_watcher_leads",
+    "1 while this watcher reads its cluster, 0 while another one does.",
+    multiprocess_mode="livemax",
+)
+WATCHER_PROBLEM: Final = PublishedGauge(
+    "swapper_watcher_problem",
+    "1 while something of the cluster cannot be read, or what runs cannot be written.",
+    multiprocess_mode="livemax",
+)
+CLUSTER_REQUESTS: Final = Counter(
+    "swapper_cluster_requests_total", "Lists and watches begun at the API server, by resource.", ["verb", "resource"]
+)
+
 OF_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {
     "webhook": (
         ADMISSIONS,
@@ -122,6 +137,7 @@ OF_ROLE: Final[Mapping[str, tuple[MetricWrapperBase, ...]]] = {
         SWAP_ENABLED,
         REGISTRY_REQUESTS,
     ),
+    "watcher": (WATCHER_LEADS, WATCHER_PROBLEM, CLUSTER_REQUESTS),
     "worker": (JOB_ATTEMPTS, COPY_BYTES, COPY_SECONDS, REGISTRY_REQUESTS),
     # Explaining pods runs the webhook's code there, which counts; web's own figures come from the database.
     "web": (),

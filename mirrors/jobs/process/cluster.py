@@ -8,6 +8,7 @@ import time
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from types import FrameType
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -15,13 +16,17 @@ from django.db import connections
 from django_q.cluster import Cluster
 from django_q.signals import post_spawn
 
-from mirrors.jobs.process import http_server, lockfree, stopping, tasks
-from mirrors.jobs.process.readiness import Readiness
+from mirrors.jobs.process import lockfree, stopping, tasks
 from mirrors.jobs.process.reconcile import Reconciler
 from mirrors.jobs.queue import liveness
+from swapper_project.process import probe_server
 from swapper_project.process.parent_death import follower
+from swapper_project.process.readiness import Readiness
 
 log = structlog.get_logger(__name__)
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:8001"
+"""Of metrics and probes."""
 
 
 class StoppableCluster(Cluster):
@@ -75,8 +80,8 @@ def serve() -> int:
     cluster.start()
     if stopping.is_requested():
         cluster.stop()
-    readiness = Readiness()
-    http_server.serve_in_background(settings.ENVIRONMENT.bind or http_server.DEFAULT_ADDRESS, readiness)
+    readiness = Readiness("worker")
+    probe_server.serve_in_background(settings.ENVIRONMENT.bind or DEFAULT_ADDRESS, readiness, liveness.age)
     reconciler = Reconciler(on_turn=readiness.note)
     reconciler.start()
     while cluster.is_alive:

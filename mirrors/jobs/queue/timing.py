@@ -48,6 +48,12 @@ class Timing:
     """Between two turns of the one process that checks which images the target still has."""
     existence_lease: float = 30.0
     """Several turns, each with as many checks as a slow target answers in it."""
+    watch_period: float = 10.0
+    """Between two turns of a watcher: rows follow the cluster by so much."""
+    watch_reading: float = 1.0
+    """Between two turns of a watcher until it has listed everything once, which takes seconds."""
+    watch_lease: float = 35.0
+    """Three turns of a watcher. Another one takes over so long after it was killed."""
     lookout_period: float = 3.0
     """Between two looks for jobs whose worker was lost, and for due jobs that nobody was woken for."""
     reconcile_period: float = 60.0

@@ -1,38 +1,37 @@
-"""The worker's own small HTTP server: metrics of all its processes, and its probes."""
+"""The small HTTP server of a role that serves nothing else: metrics of all its processes, and its probes."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from mirrors.jobs.process.readiness import Readiness
-from mirrors.jobs.queue import liveness
 from swapper_project.process import metrics
 from swapper_project.process.listening import listen
+from swapper_project.process.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:8001"
 ALIVE_WITHIN: Final = 60.0
-"""Seconds since the last sign of life after which the worker is taken for stuck."""
+"""Seconds since the last sign of life after which a process is taken for stuck."""
 
 
 class ProbeHandler(BaseHTTPRequestHandler):
     """``GET /metrics``, and ``GET /livez`` and ``/readyz`` for a kubelet."""
 
-    server: Server
+    server: ProbeServer
     timeout = 5
 
     def do_GET(self) -> None:  # noqa: N802
         match self.path.partition("?")[0]:
             case "/metrics":
-                self._answer(200, metrics.text("worker"), CONTENT_TYPE_LATEST)
+                self._answer(200, metrics.text(self.server.readiness.role), CONTENT_TYPE_LATEST)
             case "/livez":
-                age = liveness.age()
+                age = self.server.age()
                 is_alive = age is not None and age < ALIVE_WITHIN
                 self._probe("" if is_alive else "no sign of life: see the log")
             case "/readyz":
@@ -54,29 +53,31 @@ class ProbeHandler(BaseHTTPRequestHandler):
         """Probes come every few seconds."""
 
 
-class Server(ThreadingHTTPServer):
-    """At a socket that listens already."""
+class ProbeServer(ThreadingHTTPServer):
+    """At a socket that listens already. ``age`` gives the seconds since the last sign of life, None without any."""
 
     daemon_threads = True
 
-    def __init__(self, address: str, readiness: Readiness) -> None:
+    def __init__(self, address: str, readiness: Readiness, age: Callable[[], float | None]) -> None:
         listening = listen(address)
         super().__init__(listening.getsockname()[:2], ProbeHandler, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
         self.readiness = readiness
+        self.age = age
 
 
-def serve_in_background(address: str, readiness: Readiness) -> None:
+def serve_in_background(address: str, readiness: Readiness, age: Callable[[], float | None]) -> None:
     """Serve until the process ends; to be called after the fork. An address that is taken costs the metrics alone."""
+    role = readiness.role
     try:
-        server = Server(address, readiness)
+        server = ProbeServer(address, readiness, age)
     except (OSError, OverflowError) as error:
         log.error(
-            "Metrics and probes of the worker cannot be served; set SWAPPER_BIND to a free address of this machine",
+            f"Metrics and probes of the {role} cannot be served; set SWAPPER_BIND to a free address of this machine",
             address=address,
             error=getattr(error, "strerror", None) or str(error),
         )
         return
     threading.Thread(target=server.serve_forever, name="monitor", daemon=True).start()
-    log.info("Metrics and probes of the worker are served", address=address)
+    log.info(f"Metrics and probes of the {role} are served", address=address)

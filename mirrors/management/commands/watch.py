@@ -1,0 +1,51 @@
+"""``manage.py watch``: reads what runs in the cluster, and writes it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any, Final
+
+from django.conf import settings
+
+from mirrors.kubernetes import client
+from mirrors.watcher import Watcher, tasks_of
+from swapper_project.config import ConfigSource
+from swapper_project.process import configured, logs, probe_server
+from swapper_project.process.base_command import ConfiguredCommand
+from swapper_project.process.readiness import Readiness
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:8002"
+"""Of metrics and probes."""
+
+NO_CLUSTER: Final = (
+    "There is no cluster to watch: this process does not run in a cluster, and KUBECONFIG is not set. Set KUBECONFIG "
+    "to a file with the access to the cluster."
+)
+SWITCHED_OFF: Final = "watcher.enabled is false in the configuration file: set it to true to watch the cluster."
+
+
+class Command(ConfiguredCommand):
+    help = (
+        "Watch the cluster: which images run, in which workloads and on which nodes. One watcher of a cluster reads "
+        "it; others wait until it stops."
+    )
+    requires_system_checks: list[str] = []
+
+    def handle(self, **options: Any) -> None:
+        config = configured.load(settings.ENVIRONMENT)
+        logs.configure(config.log_level, config.log_format)
+        if not config.watcher.enabled:
+            configured.stop(SWITCHED_OFF)
+        if not client.is_configured():
+            configured.stop(NO_CLUSTER)
+        source = configured.source()
+        if not isinstance(source, ConfigSource):
+            configured.stop(configured.MISSING)
+        readiness = Readiness("watcher")
+        watcher = Watcher(source, tasks_of, readiness.note)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: watcher.stop())
+        probe_server.serve_in_background(settings.ENVIRONMENT.bind or DEFAULT_ADDRESS, readiness, readiness.age)
+        watcher.run()
+        sys.exit(0)

@@ -1,0 +1,87 @@
+"""Where the objects of each kind go in the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from mirrors.kubernetes import watched_objects as objects
+from mirrors.kubernetes.object_states import node_state, pod_state, template_state
+from mirrors.kubernetes.pod_states import TemplateState
+from mirrors.watcher.inventory import Inventory
+
+
+class Destination(Protocol):
+    """Takes the objects of one kind in one namespace, or in all (empty)."""
+
+    def replace(self, found: Iterable[Any]) -> None: ...
+
+    def put(self, found: Any) -> None: ...
+
+    def remove(self, found: Any) -> None: ...
+
+
+class Pods:
+    def __init__(self, inventory: Inventory, namespace: str) -> None:
+        self._inventory, self._namespace = inventory, namespace
+
+    def replace(self, found: Iterable[Any]) -> None:
+        pods = {pod.metadata.uid: pod_state(pod) for pod in found}
+        self._inventory.replace_pods(pods, self._namespace)
+
+    def put(self, found: Any) -> None:
+        self._inventory.put_pod(found.metadata.uid, pod_state(found))
+
+    def remove(self, found: Any) -> None:
+        self._inventory.remove_pod(found.metadata.uid)
+
+
+class Templates:
+    """Of one kind of workload."""
+
+    def __init__(self, inventory: Inventory, kind: str, namespace: str) -> None:
+        self._inventory, self._kind, self._namespace = inventory, kind, namespace
+
+    def replace(self, found: Iterable[Any]) -> None:
+        states = {self._key(one): self._state(one) for one in found}
+        templates = {key: state for key, state in states.items() if state is not None}
+        self._inventory.replace_templates(self._kind, templates, self._namespace)
+
+    def put(self, found: Any) -> None:
+        if (state := self._state(found)) is not None:
+            self._inventory.put_template(self._key(found), state)
+        else:
+            self.remove(found)
+
+    def remove(self, found: Any) -> None:
+        self._inventory.remove_template(self._key(found))
+
+    def _state(self, found: Any) -> TemplateState | None:
+        return template_state(self._kind, found)
+
+    def _key(self, found: Any) -> str:
+        return f"{self._kind}/{found.metadata.uid}"
+
+
+class Nodes:
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+
+    def replace(self, found: Iterable[Any]) -> None:
+        self._inventory.replace_nodes({node.metadata.name: node_state(node) for node in found})
+
+    def put(self, found: Any) -> None:
+        self._inventory.put_node(node_state(found))
+
+    def remove(self, found: Any) -> None:
+        self._inventory.remove_node(found.metadata.name)
+
+
+def destinations(inventory: Inventory, namespaces: Iterable[str]) -> list[tuple[Any, str, Destination]]:
+    """Each kind that is watched, where (empty: in all namespaces), and what takes its objects."""
+    places = tuple(namespaces) or ("",)
+    found: list[tuple[Any, str, Destination]] = [(objects.Node, "", Nodes(inventory))]
+    for place in places:
+        found.append((objects.Pod, place, Pods(inventory, place)))
+        found += [(kind, place, Templates(inventory, kind.__name__, place)) for kind in objects.WORKLOADS]
+    return found

@@ -1,0 +1,116 @@
+"""One kind of objects kept up to date in the inventory: listed once, then watched for as long as the process leads."""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import Final
+
+import structlog
+
+from mirrors.kubernetes.client import ClusterError
+from mirrors.kubernetes.object_reader import ForbiddenError, ObjectReader, OutdatedError
+from mirrors.watcher.destinations import Destination
+
+log = structlog.get_logger(__name__)
+
+SHORTEST_PAUSE: Final = 1.0
+"""Seconds before the first retry after an error."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between retries: the API server is seen within half a minute of its return."""
+
+FORBIDDEN_PAUSE: Final = 60.0
+"""Seconds until it is looked again whether a missing permission has been given."""
+
+QUICK_END: Final = 1.0
+"""Seconds to wait after a watch that the API server ended, so that one that ends at once is no loop of requests."""
+
+
+class Feed:
+    """A thread for one reader. ``problem`` is why it is not up to date, and what to do; empty: it is."""
+
+    def __init__(self, reader: ObjectReader, destination: Destination) -> None:
+        self._reader = reader
+        self._destination = destination
+        self._is_listed = False
+        self._failures = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"watch-{reader.plural}", daemon=True)
+        self.problem = ""
+        self.is_forbidden = False
+        self.has_listed = False
+
+    @property
+    def plural(self) -> str:
+        return self._reader.plural
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end, which it does after the next line of its watch."""
+        self._stopping.set()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that can be read has been read once."""
+        return self.has_listed or self.is_forbidden
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._stopping.wait(self._turn())
+
+    def _turn(self) -> float:
+        """One list or one watch; how long to wait before the next."""
+        try:
+            if not self._is_listed:
+                self._list()
+                return 0
+            self._watch()
+            return QUICK_END
+        except OutdatedError:
+            self._is_listed = False
+            return self._failed("")
+        except ForbiddenError as error:
+            self.is_forbidden, self._is_listed = True, False
+            self._failed(str(error))
+            return FORBIDDEN_PAUSE
+        except ClusterError as error:
+            return self._failed(str(error))
+        except Exception:
+            if self._stopping.is_set():
+                return 0
+            log.exception("A watch has failed; reading everything again", kind=self._reader.plural)
+            self._is_listed = False
+            return self._failed(f"{self._reader.plural} cannot be read: see the watcher's log")
+
+    def _list(self) -> None:
+        self._destination.replace(self._reader.read_all())
+        self._is_listed = self.has_listed = True
+        self._succeeded()
+
+    def _watch(self) -> None:
+        for change in self._reader.changes():
+            if change.event == "DELETED":
+                self._destination.remove(change.object)
+            elif change.object is not None:
+                self._destination.put(change.object)
+            self._succeeded()
+            if self._stopping.is_set():
+                return
+
+    def _succeeded(self) -> None:
+        if self.problem:
+            log.info("The API server can be read again", kind=self._reader.plural)
+        self.problem, self.is_forbidden, self._failures = "", False, 0
+
+    def _failed(self, problem: str) -> float:
+        if self._stopping.is_set():
+            return 0
+        if problem and problem != self.problem:
+            log.warning("The cluster cannot be watched completely; trying again", error=problem)
+        self.problem = problem or self.problem
+        self._failures += 1
+        pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * float(2 ** min(self._failures - 1, 5)))
+        return pause * random.uniform(0.8, 1.2)

@@ -1,0 +1,78 @@
+"""The original image of one that runs: itself, or what the mapping says of one at the target."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final
+
+from mirrors.images import ImageRef, InvalidReferenceError, TargetName
+from mirrors.models import ImageMapping, Registry, RegistryRole
+from swapper_project.config import Config
+
+UNKNOWN_FOR: Final = 300.0
+"""Seconds until an image at the target that no mapping had is looked for again."""
+
+BATCH: Final = 500
+"""References of one query: SQLite takes 999 parameters at least."""
+
+MOST_KNOWN: Final = 100_000
+"""References that are remembered, before all are looked up again: several times what a large cluster runs."""
+
+
+class ImageSources:
+    """Remembers what it has looked up; a changed target makes it begin from nothing."""
+
+    def __init__(self, config: Callable[[], Config]) -> None:
+        self._config = config
+        self._target: TargetName | None = None
+        self._known: dict[str, str] = {}
+        self._unknown: dict[str, float] = {}
+        self.at_target: set[str] = set()
+
+    def learn(self, images: Iterable[str]) -> bool:
+        """Look up those that are not known yet; whether any was found. Raises DatabaseError."""
+        target = self._config().target.name
+        if target != self._target or len(self._known) > MOST_KNOWN:
+            self._target, self._known, self._unknown, self.at_target = target, {}, {}, set()
+        now, before = time.monotonic(), len(self._known) - len(self._unknown)
+        at_target: dict[str, str] = {}
+        for image in images:
+            if image in self._known and self._unknown.get(image, now) >= now:
+                continue
+            reference = _parsed(image)
+            if reference is not None and target.contains(reference):
+                # ECR and others have several host names; mappings have the configured one.
+                at_target[image] = str(replace(reference, registry=target.endpoint))
+            else:
+                self._known[image] = str(reference) if reference is not None else ""
+        sources = _sources(target, sorted(set(at_target.values())))
+        for image, name in at_target.items():
+            self._known[image] = sources.get(name, "")
+            if name in sources:
+                self._unknown.pop(image, None)
+            else:
+                self._unknown[image] = now + UNKNOWN_FOR
+        self.at_target |= at_target.keys()
+        return len(self._known) - len(self._unknown) != before
+
+    def source_of(self, image: str) -> str:
+        return self._known.get(image, "")
+
+
+def _sources(target: TargetName, names: list[str]) -> dict[str, str]:
+    registries = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=target.endpoint, prefix=target.prefix)
+    rows = ImageMapping.objects.filter(target_registry__in=list(registries.values_list("pk", flat=True)))
+    found: dict[str, str] = {}
+    for start in range(0, len(names), BATCH):
+        batch = rows.filter(target__in=names[start : start + BATCH])
+        found |= dict(batch.values_list("target", "source"))
+    return found
+
+
+def _parsed(image: str) -> ImageRef | None:
+    try:
+        return ImageRef.parse(image)
+    except InvalidReferenceError:
+        return None

@@ -1,0 +1,191 @@
+"""Writes what runs as rows of a cluster: only what differs from what was written, in sorted batches."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeVar
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from mirrors.jobs.queue.timing import from_now
+from mirrors.kubernetes.pod_states import NodeState, PodState, TemplateState
+from mirrors.models import Cluster, ClusterNode, RunningImage, RunningState
+from mirrors.vocabulary.bounds import storable
+from mirrors.watcher.image_sources import ImageSources
+from mirrors.watcher.inventory import Inventory
+from mirrors.watcher.running_images import Place, Row, key_of, rows_of
+from swapper_project.config import Config
+
+T = TypeVar("T")
+
+BATCH: Final = 500
+"""Rows of one statement; each transaction is short, so that nobody waits for it."""
+
+CHUNK: Final = 2_000
+"""Rows that are in memory at a time while all are read."""
+
+KEEP_ENDED: Final = 7 * 86_400.0
+"""Seconds that a row is kept after its image was last seen: long enough to look back at an incident."""
+
+PULLED_AGE: Final = 3_600.0
+"""Seconds until a node's last pull from the target is written again."""
+
+PRUNE_PERIOD: Final = 3_600.0
+"""Seconds between deletions of old rows."""
+
+_LENGTHS: Final = {field.name: getattr(field, "max_length", None) for field in RunningImage._meta.get_fields()}
+WRITTEN: Final = ["source", "pods", "nodes", "pod_name", "in_template", "state", "last_seen_at"]
+
+
+class RowWriter:
+    """Of one cluster, in the watcher that leads. Begins with what the rows say, which another watcher has written.
+
+    Memory: of each row a fingerprint alone, as most of them stay as they are.
+    """
+
+    def __init__(self, cluster: str, config: Callable[[], Config], is_complete: Callable[[], bool]) -> None:
+        self._cluster = cluster
+        self._is_complete = is_complete
+        self._sources = ImageSources(config)
+        self._written: dict[str, bytes] = {}
+        self._nodes: dict[str, NodeState] = {}
+        self._pulled: dict[str, float] = {}
+        self._seen_changes = -1
+        self._seen_complete = False
+        self._prune_at = 0.0
+        self._load()
+
+    def run(self, inventory: Inventory) -> None:
+        """One turn; raises DatabaseError, and then begins again with the next."""
+        is_complete = self._is_complete()
+        with inventory.lock:
+            changes = inventory.changes
+            pods, templates = list(inventory.pods.values()), list(inventory.templates.values())
+            nodes = dict(inventory.nodes)
+        has_news = self._sources.learn(_images(pods, templates))
+        if has_news or changes != self._seen_changes or is_complete != self._seen_complete:
+            self._write_images(rows_of(pods, templates, self._sources.source_of), is_complete)
+            self._write_nodes(nodes, is_complete)
+        self._write_pulls(pods)
+        self._write_cluster(pods, nodes, is_complete)
+        self._prune()
+        self._seen_changes, self._seen_complete = changes, is_complete
+
+    def _load(self) -> None:
+        rows = RunningImage.objects.current().filter(cluster=self._cluster)
+        fields = rows.values_list("key", "source", "pods", "nodes", "pod_name", "in_template", "state")
+        self._written = {row[0]: _fingerprint(Row(*row[1:])) for row in fields.iterator(chunk_size=CHUNK)}
+        found = ClusterNode.objects.filter(cluster=self._cluster).values_list("name", "platform", "ready")
+        self._nodes = {name: NodeState(name, platform, ready) for name, platform, ready in found}
+
+    def _write_images(self, rows: Mapping[Place, Row], is_complete: bool) -> None:
+        keys = {key_of(place): place for place in rows}
+        changed = sorted(key for key, place in keys.items() if self._written.get(key) != _fingerprint(rows[place]))
+        for batch in _batches(changed):
+            made = [_image(self._cluster, key, keys[key], rows[keys[key]]) for key in batch]
+            RunningImage.objects.bulk_create(
+                made, update_conflicts=True, unique_fields=["cluster", "key"], update_fields=WRITTEN
+            )
+            self._written.update({key: _fingerprint(rows[keys[key]]) for key in batch})
+        if is_complete:
+            self._end(sorted(self._written.keys() - keys.keys()))
+
+    def _end(self, keys: list[str]) -> None:
+        """They run no longer. What never started, or was only named, leaves no row."""
+        for batch in _batches(keys):
+            rows = RunningImage.objects.filter(cluster=self._cluster, key__in=batch)
+            with transaction.atomic():
+                rows.filter(digest="").delete()
+                rows.update(state=RunningState.ENDED, pods=0, nodes=0, in_template=False, last_seen_at=Now())
+            for key in batch:
+                del self._written[key]
+
+    def _write_nodes(self, nodes: dict[str, NodeState], is_complete: bool) -> None:
+        changed = [nodes[name] for name in sorted(nodes) if self._nodes.get(name) != nodes[name]]
+        for batch in _batches(changed):
+            made = [
+                ClusterNode(cluster=self._cluster, name=node.name, platform=node.platform, ready=node.ready)
+                for node in batch
+            ]
+            ClusterNode.objects.bulk_create(
+                made, update_conflicts=True, unique_fields=["cluster", "name"], update_fields=["platform", "ready"]
+            )
+        if is_complete:
+            for names in _batches(sorted(self._nodes.keys() - nodes.keys())):
+                ClusterNode.objects.filter(cluster=self._cluster, name__in=names).delete()
+            self._nodes = nodes
+        else:
+            self._nodes = {**self._nodes, **nodes}
+
+    def _write_pulls(self, pods: Iterable[PodState]) -> None:
+        """Nodes on which a container with an image of the target has started."""
+        now = time.monotonic()
+        due = {
+            pod.node
+            for pod in pods
+            if pod.node and now - self._pulled.get(pod.node, float("-inf")) > PULLED_AGE and self._has_pulled(pod)
+        }
+        for batch in _batches(sorted(due)):
+            ClusterNode.objects.filter(cluster=self._cluster, name__in=batch).update(pulled_at=Now())
+        self._pulled |= dict.fromkeys(due, now)
+
+    def _has_pulled(self, pod: PodState) -> bool:
+        return any(one.started and one.image in self._sources.at_target for one in pod.containers)
+
+    def _write_cluster(self, pods: list[PodState], nodes: Mapping[str, NodeState], is_complete: bool) -> None:
+        values = {
+            "pods": sum(not pod.ended for pod in pods),
+            "nodes": len(nodes),
+            "platforms": sorted({node.platform for node in nodes.values() if node.platform}),
+            **({"listed_at": Now()} if is_complete else {}),
+        }
+        Cluster.objects.filter(name=self._cluster).update(**values)
+
+    def _prune(self) -> None:
+        if time.monotonic() < self._prune_at:
+            return
+        self._prune_at = time.monotonic() + PRUNE_PERIOD
+        ended = RunningImage.objects.filter(
+            cluster=self._cluster, state=RunningState.ENDED, last_seen_at__lt=from_now(-KEEP_ENDED)
+        )
+        while old := list(ended.values_list("pk", flat=True)[:BATCH]):
+            RunningImage.objects.filter(pk__in=old).delete()
+
+
+def _image(cluster: str, key: str, place: Place, row: Row) -> RunningImage:
+    return RunningImage(
+        cluster=cluster,
+        key=key,
+        namespace=_cut("namespace", place.namespace),
+        workload_kind=_cut("workload_kind", place.kind),
+        workload=_cut("workload", place.workload),
+        image=_cut("image", place.image),
+        digest=_cut("digest", place.digest),
+        source=_cut("source", row.source),
+        pods=row.pods,
+        nodes=row.nodes,
+        pod_name=_cut("pod_name", row.pod_name),
+        in_template=row.in_template,
+        state=row.state,
+        last_seen_at=Now(),
+    )
+
+
+def _cut(field: str, text: str) -> str:
+    return storable(text, _LENGTHS[field])
+
+
+def _fingerprint(row: Row) -> bytes:
+    return hashlib.blake2b(repr(tuple(row)).encode(errors="replace"), digest_size=8).digest()
+
+
+def _images(pods: Iterable[PodState], templates: Iterable[TemplateState]) -> set[str]:
+    found = {container.image for pod in pods for container in pod.containers}
+    return found.union(image for template in templates for image in template.images)
+
+
+def _batches(items: list[T]) -> Iterable[list[T]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))

@@ -1,0 +1,107 @@
+"""From pods and templates to rows: images by workload, counted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mirrors.kubernetes.pod_states import ContainerState, PodState, TemplateState
+from mirrors.models import RunningImage, RunningState
+
+
+class Place(NamedTuple):
+    """What makes a row of a cluster."""
+
+    namespace: str
+    kind: str
+    workload: str
+    image: str
+    digest: str
+
+
+class Row(NamedTuple):
+    """What is written of a place; equal ones need no write."""
+
+    source: str
+    pods: int
+    nodes: int
+    pod_name: str
+    in_template: bool
+    state: str
+
+
+@dataclass(slots=True)
+class _Count:
+    pods: int = 0
+    nodes: set[str] = field(default_factory=set)
+    pod_name: str = ""
+    failing: bool = False
+    started: bool = False
+
+    def add(self, pod: PodState, container: ContainerState) -> None:
+        self.pods += 1
+        if pod.node:
+            self.nodes.add(pod.node)
+        if not self.pod_name or pod.name < self.pod_name:
+            self.pod_name = pod.name
+        self.failing |= container.fails_to_pull
+        self.started |= container.started
+
+    @property
+    def state(self) -> str:
+        if self.failing:
+            return RunningState.FAILING.value
+        return (RunningState.RUNNING if self.started else RunningState.STARTING).value
+
+
+def rows_of(
+    pods: Iterable[PodState], templates: Iterable[TemplateState], source_of: Callable[[str], str]
+) -> dict[Place, Row]:
+    """``source_of`` names the original image of one in a pod or template; empty where it is not known."""
+    counts = _counted(pods)
+    named = _named(templates, source_of)
+    rows, running = {}, set()
+    for place, count in counts.items():
+        source = source_of(place.image)
+        named_as = (place.namespace, place.kind, place.workload, source or place.image)
+        in_template = named_as in named
+        running.add(named_as)
+        rows[place] = Row(source, count.pods, len(count.nodes), count.pod_name, in_template, count.state)
+    for named_as in named.keys() - running:
+        (namespace, kind, workload, _), image = named_as, named[named_as]
+        place = Place(namespace, kind, workload, image, "")
+        rows.setdefault(place, Row(source_of(image), 0, 0, "", True, RunningState.TEMPLATE.value))
+    return rows
+
+
+def key_of(place: Place) -> str:
+    return RunningImage.key_of(*place)
+
+
+def _counted(pods: Iterable[PodState]) -> dict[Place, _Count]:
+    counts: dict[Place, _Count] = {}
+    for pod in pods:
+        if pod.ended:
+            continue
+        workload = pod.workload
+        # A pod with two containers of one image is one pod.
+        seen: dict[Place, ContainerState] = {}
+        for container in pod.containers:
+            place = Place(pod.namespace, workload.kind, workload.name, container.image, container.digest)
+            if place not in seen or container.fails_to_pull:
+                seen[place] = container
+        for place, container in seen.items():
+            if (count := counts.get(place)) is None:
+                count = counts[place] = _Count()
+            count.add(pod, container)
+    return counts
+
+
+def _named(templates: Iterable[TemplateState], source_of: Callable[[str], str]) -> dict[tuple[str, str, str, str], str]:
+    """By workload and source: the image as the template has it."""
+    return {
+        (template.namespace, template.workload.kind, template.workload.name, source_of(image) or image): image
+        for template in templates
+        for image in template.images
+    }

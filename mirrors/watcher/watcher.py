@@ -1,0 +1,213 @@
+"""The watcher: waits until it leads its cluster, then reads it and has the tasks run, turn after turn."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import structlog
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models.functions import Now
+
+from mirrors.jobs.queue import work_leases
+from mirrors.jobs.queue.timing import timing
+from mirrors.kubernetes.client import ClusterError
+from mirrors.kubernetes.object_reader import ObjectReader, server_version
+from mirrors.models import Cluster, InstanceRole
+from mirrors.services import holder_name, report_instance, withdraw_instance
+from mirrors.watcher.destinations import destinations
+from mirrors.watcher.feed import Feed
+from mirrors.watcher.inventory import Inventory, InventoryTask
+from mirrors.watcher.row_writer import RowWriter
+from swapper_project.config import Config, ConfigSource
+from swapper_project.process import metrics
+from swapper_project.process.database_errors import explain_database
+
+log = structlog.get_logger(__name__)
+
+VERSION_LENGTH = 40
+"""Characters of the column."""
+
+MakeTasks = Callable[[Callable[[], Config]], Sequence[InventoryTask]]
+
+
+class Leadership:
+    """What there is while this process leads: the feeds, the inventory and the tasks."""
+
+    def __init__(self, source: ConfigSource, tasks: MakeTasks) -> None:
+        self._source = source
+        config = source.current
+        self.cluster = config.cluster_name
+        self.version = ""
+        self.namespaces = config.watcher.namespaces
+        self.inventory = Inventory()
+        self.requests: Counter[str] = Counter()
+        self.feeds = [
+            Feed(ObjectReader(kind, place, self._count), destination)
+            for kind, place, destination in destinations(self.inventory, self.namespaces)
+        ]
+        self._writer: RowWriter | None = None
+        self._tasks = tasks(lambda: source.current)
+        for feed in self.feeds:
+            feed.start()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that may be read has been, pods above all: what is missing now is not in the cluster."""
+        are_pods_listed = all(feed.has_listed for feed in self.feeds if feed.plural == "pods")
+        return are_pods_listed and all(feed.is_settled for feed in self.feeds)
+
+    @property
+    def problem(self) -> str:
+        return "\n".join(dict.fromkeys(feed.problem for feed in self.feeds if feed.problem))
+
+    def _count(self, verb: str, resource: str) -> None:
+        self.requests[verb] += 1
+        metrics.CLUSTER_REQUESTS.labels(verb, resource).inc()
+
+    def turn(self) -> None:
+        """Raises DatabaseError; the next turn begins with what the rows say."""
+        seen = len(self.inventory.departed)
+        try:
+            self._write()
+        except (DatabaseError, InterfaceError):
+            self._writer = None
+            raise
+        if self.is_complete:
+            for task in self._tasks:
+                self._run(task)
+        self.inventory.forget_departed(seen)
+
+    def _write(self) -> None:
+        Cluster.objects.update_or_create(
+            name=self.cluster,
+            defaults={
+                "problem": self.problem,
+                "namespaces": list(self.namespaces),
+                "version": self._server_version(),
+                "seen_at": Now(),
+            },
+        )
+        if self._writer is None:
+            self._writer = RowWriter(self.cluster, lambda: self._source.current, lambda: self.is_complete)
+        self._writer.run(self.inventory)
+
+    def _server_version(self) -> str:
+        """Asked for once: a cluster is upgraded with its watcher's node."""
+        if not self.version and self.is_complete:
+            self.version = server_version()[:VERSION_LENGTH]
+        return self.version
+
+    def _run(self, task: InventoryTask) -> None:
+        try:
+            task.run(self.inventory)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("A task of the watcher has failed; trying again", task=type(task).__name__)
+
+    def end(self) -> None:
+        """The threads end with the next line that they read; they hold nothing that has to be given back."""
+        for feed in self.feeds:
+            feed.stop()
+
+
+class Watcher:
+    """Runs in the calling thread until :meth:`stop`. ``on_turn`` hears how each turn ended; empty: well."""
+
+    def __init__(self, source: ConfigSource, tasks: MakeTasks, on_turn: Callable[[str], None]) -> None:
+        self._source = source
+        self._tasks = tasks
+        self._on_turn = on_turn
+        self._holder = holder_name()
+        self._leadership: Leadership | None = None
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            problem = self._turn()
+            self._on_turn(problem)
+            metrics.WATCHER_LEADS.set(self._leadership is not None)
+            metrics.WATCHER_PROBLEM.set(bool(problem or (self._leadership and self._leadership.problem)))
+            self._stopping.wait(self._pause())
+        self._leave()
+        self._withdraw()
+
+    def _pause(self) -> float:
+        """Shorter while the first lists come in."""
+        leadership = self._leadership
+        is_reading = leadership is not None and not leadership.is_complete and not leadership.problem
+        return timing().watch_reading if is_reading else timing().watch_period * random.uniform(0.9, 1.1)
+
+    def _turn(self) -> str:
+        try:
+            close_old_connections()
+            self._source.poll()
+            self._follow_configuration()
+            if not self._leads():
+                self._leave()
+                self._report("waiting: another watcher leads")
+                return ""
+            self._lead().turn()
+            self._report(self._lead().problem or "watching")
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("What runs cannot be written; trying again", error=explain_database(error) or str(error))
+            connection.close()
+            return f"the database cannot be used: {' '.join(str(error).split())}"
+        except ClusterError as error:
+            log.error("The cluster cannot be watched", error=str(error))
+            return str(error)
+        except Exception:
+            log.exception("A turn of the watcher has failed; trying again")
+            return "a turn has failed: see the log"
+        return ""
+
+    def _leads(self) -> bool:
+        return work_leases.hold(lease_of(self._source.current.cluster_name), self._holder, timing().watch_lease)
+
+    def _lead(self) -> Leadership:
+        if self._leadership is None:
+            self._leadership = Leadership(self._source, self._tasks)
+            log.info("This watcher leads", cluster=self._leadership.cluster)
+        return self._leadership
+
+    def _follow_configuration(self) -> None:
+        """Another cluster's name, or other namespaces: begin again with what the configuration now says."""
+        config, leadership = self._source.current, self._leadership
+        if leadership is not None and (leadership.cluster, leadership.namespaces) != (
+            config.cluster_name,
+            config.watcher.namespaces,
+        ):
+            self._leave()
+
+    def _leave(self) -> None:
+        leadership, self._leadership = self._leadership, None
+        if leadership is None:
+            return
+        leadership.end()
+        try:
+            work_leases.give_back(lease_of(leadership.cluster), self._holder)
+        except (DatabaseError, InterfaceError):
+            log.info("The lease of this watcher stays until it expires: the database does not respond")
+
+    def _report(self, state: str) -> None:
+        requests = self._leadership.requests if self._leadership else Counter[str]()
+        facts = {"state": state, "lists": requests["list"], "watches": requests["watch"]}
+        report_instance(role=InstanceRole.WATCHER, facts=facts)
+
+    def _withdraw(self) -> None:
+        try:
+            withdraw_instance(role=InstanceRole.WATCHER)
+        except (DatabaseError, InterfaceError):
+            log.info("The row of this watcher stays until it expires: the database does not respond")
+        connection.close()
+
+
+def lease_of(cluster: str) -> str:
+    """The name of the lease of the watcher that leads a cluster."""
+    return f"watcher {cluster}"
