@@ -39,6 +39,26 @@ class ControlPlane:
     directory: Path
     network: str
     """A /16 of the loopback range that is this cluster's; its Services have the addresses below `.16.0`."""
+    etcd: str
+    """URL of etcd, whose API is served as JSON too."""
+    server: Program
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """The API server is stopped meanwhile; etcd keeps everything."""
+        self.server.stop()
+        try:
+            yield
+        finally:
+            self.server.start()
+            wait_until(lambda: _is_ready(self), timeout=90, what="the API server")
+
+    def compact(self) -> None:
+        """Drop the history of all objects, as the API server does every five minutes with what is older than that."""
+        found = urllib3.request("POST", f"{self.etcd}/v3/kv/range", json={"key": "AA=="}, timeout=10).json()
+        revision = found["header"]["revision"]
+        answer = urllib3.request("POST", f"{self.etcd}/v3/kv/compaction", json={"revision": revision}, timeout=30)
+        assert answer.status == 200, answer.data
 
     def request(self, method: str, path: str, body: Any = None, *, token: str = ADMIN) -> Any:
         """One call of the API; its answer."""
@@ -128,10 +148,15 @@ def _control_plane(network: str) -> Iterator[ControlPlane]:
             wait_until(lambda: _is_healthy(client, etcd), timeout=60, what="etcd")
             port = free_port()
             arguments = _apiserver(directory, port, client, network)
-            with running_program([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log") as server:
-                plane = ControlPlane(f"https://127.0.0.1:{port}", authority.file, directory, network)
-                wait_until(lambda: _is_ready(plane, server), timeout=90, what="the API server")
+            server = Program([str(place / "kube-apiserver"), *arguments], directory / "apiserver.log")
+            url, etcd_url = f"https://127.0.0.1:{port}", f"http://127.0.0.1:{client}"
+            plane = ControlPlane(url, authority.file, directory, network, etcd_url, server)
+            server.start()
+            try:
+                wait_until(lambda: _is_ready(plane), timeout=90, what="the API server")
                 yield plane
+            finally:
+                server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -168,20 +193,34 @@ def _apiserver(directory: Path, port: int, etcd: int, network: str) -> list[str]
     ]
 
 
+@dataclass
+class Program:
+    """A process of this machine that is ended with the test runner, however that ends."""
+
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as file:
+            self.process = subprocess.Popen(
+                self.command, stdout=file, stderr=file, preexec_fn=partial(follower(signal.SIGKILL), os.getpid())
+            )
+
+    def stop(self) -> None:
+        if self.process is not None:
+            end(self.process, patience=10)
+
+
 @contextmanager
 def running_program(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            command,
-            stdout=file,
-            stderr=file,
-            # Ended with the test runner, however that ends.
-            preexec_fn=partial(follower(signal.SIGKILL), os.getpid()),
-        )
+    program = Program(command, log)
+    program.start()
+    assert program.process is not None
     try:
-        yield process
+        yield program.process
     finally:
-        end(process, patience=10)
+        program.stop()
 
 
 def _is_healthy(port: int, process: subprocess.Popen[bytes]) -> bool:
@@ -192,8 +231,9 @@ def _is_healthy(port: int, process: subprocess.Popen[bytes]) -> bool:
         return False
 
 
-def _is_ready(plane: ControlPlane, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, (plane.directory / "apiserver.log").read_text()[-3000:]
+def _is_ready(plane: ControlPlane) -> bool:
+    process = plane.server.process
+    assert process is not None and process.poll() is None, (plane.directory / "apiserver.log").read_text()[-3000:]
     pool = urllib3.PoolManager(ssl_context=ssl.create_default_context(cafile=str(plane.ca_file)))
     headers = {"Authorization": f"Bearer {ADMIN}"}
     try:

@@ -1,0 +1,77 @@
+"""The API server away, its history compacted, the database away: what is known stays, and is caught up with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cluster.api import Api
+from tests.support.controlplane import ControlPlane, control_plane
+from tests.support.ports import wait_until
+from tests.watcher.objects import Objects
+from tests.watcher.watching import Watcher, Watching
+
+SHOP = "shop"
+
+
+@pytest.fixture(scope="module")
+def own_plane() -> Iterator[ControlPlane]:
+    """One that these tests may stop."""
+    with control_plane() as plane:
+        Objects(Api(plane)).namespace(SHOP)
+        yield plane
+
+
+@pytest.fixture
+def objects(own_plane: ControlPlane) -> Iterator[Objects]:
+    made = Objects(Api(own_plane))
+    yield made
+    for pod in made.api.get(f"/api/v1/namespaces/{SHOP}/pods")["items"]:
+        made.delete_pod(SHOP, pod["metadata"]["name"])
+
+
+@pytest.fixture
+def watching(database_url: str, tmp_path: Path, own_plane: ControlPlane) -> Watching:
+    return Watching(database_url, tmp_path, own_plane)
+
+
+def sources(watching: Watching) -> set[str]:
+    return {row[2] for row in watching.images(SHOP)}
+
+
+def lists(watcher: Watcher) -> float:
+    return watcher.requests("list")
+
+
+def test_an_api_server_that_was_away_and_its_history_compacted(
+    watching: Watching, objects: Objects, own_plane: ControlPlane
+) -> None:
+    objects.pod(SHOP, "stays", "quay.io/org/stays:1")
+    objects.pod(SHOP, "goes", "quay.io/org/goes:1")
+    with watching.running() as watcher:
+        wait_until(lambda: sources(watching) == {"quay.io/org/stays:1", "quay.io/org/goes:1"}, what="the rows")
+        before = lists(watcher)
+        with own_plane.outage():
+            sql = "SELECT count(*) FROM mirrors_cluster WHERE problem LIKE '%does not answer%'"
+            wait_until(lambda: watching.value(sql), timeout=60, what="the problem")
+            assert sources(watching) == {"quay.io/org/stays:1", "quay.io/org/goes:1"}, "nothing is missing"
+            own_plane.compact()
+        objects.delete_pod(SHOP, "goes")
+        objects.pod(SHOP, "comes", "quay.io/org/comes:1")
+
+        expected = {"quay.io/org/stays:1", "quay.io/org/comes:1"}
+        wait_until(lambda: sources(watching) == expected, timeout=90, what="what runs now")
+        wait_until(lambda: watching.value("SELECT problem FROM mirrors_cluster") == "", timeout=60, what="no problem")
+        assert before == 8 and lists(watcher) <= 3 * before
+
+
+def test_changes_come_by_the_watches_alone(watching: Watching, objects: Objects) -> None:
+    objects.pod(SHOP, "app", "quay.io/org/app:1")
+    with watching.running() as watcher:
+        wait_until(lambda: sources(watching) == {"quay.io/org/app:1"}, what="the rows")
+        for number in range(20):
+            objects.pod(SHOP, f"more-{number}", f"quay.io/org/more{number}:1")
+        wait_until(lambda: len(sources(watching)) == 21, what="the rows of all pods")
+        assert lists(watcher) == 8
