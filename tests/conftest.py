@@ -57,9 +57,9 @@ def counts_of_this_test() -> None:
 
 
 @pytest.fixture(scope="session")
-def database_template(tmp_path_factory: pytest.TempPathFactory) -> DatabaseTemplate:
+def database_template() -> DatabaseTemplate:
     """A migrated database that fresh ones are copied from."""
-    return DatabaseTemplate.migrated(tmp_path_factory.mktemp("template"))
+    return DatabaseTemplate.migrated()
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ def prepare() -> None:
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
     for name in [name for name in os.environ if name.startswith("SWAPPER_") and not name.startswith("SWAPPER_TEST_")]:
         del os.environ[name]
+    # Each start of the product would compile all of its modules, which takes longer than the rest of the start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ |= {
         MARK: str(directory),
         "SWAPPER_DATA_DIR": str(directory),
