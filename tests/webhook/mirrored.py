@@ -19,6 +19,7 @@ from tests.support.steady import BUDGET, SLACK, SteadyLoad
 from tests.support.system import Answer, Webhook, pod_of, run_manage, write_config
 
 NAMES = ("known", "unseen", "new")
+IMPATIENT = {"DJANGO_SETTINGS_MODULE": "tests.webhook.impatient_settings"}
 
 
 def load_source(registry: MemoryRegistry) -> None:
@@ -47,7 +48,7 @@ def mirrored_webhook(
     """A webhook that has seen ``team/known`` swapped. ``setup_url`` is the database without a proxy before it."""
     registries = [{"type": "oci", "host": source.host, "insecure": True}]
     config = write_config(directory / "config.yaml", target=target.host, source={"registries": registries}, **keys)
-    webhook = Webhook(config, url, directory, extra or {})
+    webhook = Webhook(config, url, directory, {**IMPATIENT, **(extra or {})})
     if url.startswith("sqlite"):
         shutil.copy(migrated_sqlite(), url.removeprefix("sqlite:///"))
     setup = {**webhook.environment, "SWAPPER_DATABASE_URL": setup_url or url}
