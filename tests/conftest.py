@@ -22,6 +22,7 @@ STARTS_SERVERS = {
     "MemoryRegistry",
     "Process",
     "Webhook",
+    "run_suite",
     "running_registry",
     "running_webhook",
     "run_manage",

@@ -47,7 +47,7 @@ class Result:
         return f"{self.title}: {counts or 'nothing to run'} in {self.seconds:.0f} s"
 
 
-def run(suite: Suite, output: IO[str]) -> Result:
+def run_suite(suite: Suite, output: IO[str]) -> Result:
     """Run pytest, writing its output as it comes."""
     print(f"== {suite.title}", file=output, flush=True)
     started = time.monotonic()
@@ -83,11 +83,13 @@ def busy_suites(extra: list[str], processes: str) -> list[Suite]:
 
 def waiting_suites(extra: list[str]) -> list[Suite]:
     """What starts a whole system or cluster once, and waits for it: each in one process."""
-    return [
-        Suite("On a real API server with its controllers", ["-m", "cluster", *extra]),
-        Suite("The container image", ["-m", "image", *extra]),
-        Suite("In the browser", ["-m", "browser", *extra]),
-    ]
+    suites = {
+        "On a real API server with its controllers": ("cluster", "tests/e2e"),
+        "The container image": ("image", "tests/image"),
+        "In the browser": ("browser", "tests/browser"),
+    }
+    # Reading all other tests takes longer than some suites; arguments may name other places.
+    return [Suite(title, ["-m", mark, *(extra or [directory])]) for title, (mark, directory) in suites.items()]
 
 
 def main() -> int:
@@ -95,8 +97,8 @@ def main() -> int:
     busy = busy_suites(extra, os.environ.get("SWAPPER_TEST_PROCESSES", "3"))
     # The output of the second lane is shown when the first has ended: two at once are not readable.
     with tempfile.TemporaryFile("w+") as kept, ThreadPoolExecutor(1) as pool:
-        second = pool.submit(lambda: [run(suite, kept) for suite in waiting_suites(extra)])
-        results = [run(suite, sys.stdout) for suite in busy]
+        second = pool.submit(lambda: [run_suite(suite, kept) for suite in waiting_suites(extra)])
+        results = [run_suite(suite, sys.stdout) for suite in busy]
         results += second.result()
         kept.seek(0)
         print(kept.read(), end="", flush=True)
