@@ -104,7 +104,7 @@ class Webhook:
             self.directory / "webhook.log",
         )
         self.process.start()
-        wait_until(self._is_ready, timeout=30, what=f"a webhook that is ready (log: {self.process.log})")
+        wait_until(self._is_ready, timeout=60, what=f"a webhook that is ready (log: {self.process.log})")
 
     def stop(self) -> None:
         if self.process is not None:
