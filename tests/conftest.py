@@ -22,6 +22,11 @@ STARTS_SERVERS = {
     "MemoryRegistry",
     "Process",
     "Webhook",
+    "helm",
+    "notes",
+    "posted",
+    "render",
+    "run_suite",
     "running_registry",
     "running_webhook",
     "run_manage",
@@ -57,9 +62,9 @@ def counts_of_this_test() -> None:
 
 
 @pytest.fixture(scope="session")
-def database_template(tmp_path_factory: pytest.TempPathFactory) -> DatabaseTemplate:
+def database_template() -> DatabaseTemplate:
     """A migrated database that fresh ones are copied from."""
-    return DatabaseTemplate.migrated(tmp_path_factory.mktemp("template"))
+    return DatabaseTemplate.migrated()
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 """All suites: on SQLite, what depends on the database on Postgres, in the browser, in
-the container image, and on a real API server. Their counts come last."""
+the container image, and on a real API server. Their counts come last.
+
+Two lanes run beside each other: what needs the processors most of the time, and what waits for containers, pods and
+pages most of it. A lane runs one suite at a time.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,11 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import IO
 
 from tests import tools
 
@@ -14,44 +23,89 @@ NOTHING_SELECTED = 5
 """pytest's status when the arguments leave nothing of a suite to run."""
 
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
+KINDS = ("passed", "failed", "skipped")
 
 
-def run(title: str, arguments: list[str], **environment: str) -> tuple[int, dict[str, int]]:
-    """Run pytest, showing its output as it comes; exit status and counts of its closing line."""
-    print(f"== {title}", flush=True)
-    command = [sys.executable, "-m", "pytest", *arguments]
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
+@dataclass(frozen=True)
+class Suite:
+    title: str
+    arguments: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a suite ended: pytest's exit status, the counts of its closing line, and how many seconds it took."""
+
+    title: str
+    status: int
+    counts: dict[str, int]
+    seconds: float
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS if self.counts.get(kind))
+        return f"{self.title}: {counts or 'nothing to run'} in {self.seconds:.0f} s"
+
+
+def run_suite(suite: Suite, output: IO[str]) -> Result:
+    """Run pytest, writing its output as it comes."""
+    print(f"== {suite.title}", file=output, flush=True)
+    started = time.monotonic()
+    command = [sys.executable, "-m", "pytest", *suite.arguments]
+    process = subprocess.Popen(command, env={**os.environ, **suite.environment}, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     last = ""
     for line in process.stdout:
-        print(line, end="", flush=True)
+        print(line, end="", file=output, flush=True)
         last = line if SUMMARY.search(line) else last
+    return Result(suite.title, process.wait(), counts_of(last), time.monotonic() - started)
+
+
+def counts_of(closing_line: str) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for number, kind in SUMMARY.findall(last):
+    for number, kind in SUMMARY.findall(closing_line):
         kind = "failed" if kind.startswith("error") else kind
         counts[kind] = counts.get(kind, 0) + int(number)
-    return process.wait(), counts
+    return counts
+
+
+def busy_suites(extra: list[str], processes: str) -> list[Suite]:
+    """What needs the processors."""
+    spread = ["-n", processes, "--dist", "worksteal", *extra]
+    suites = [Suite("All tests, on SQLite", ["-m", "not browser and not image and not cluster", *spread])]
+    if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
+        print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
+        return suites
+    postgres = ["-m", "database and not cluster and not image", *spread]
+    environment = {"SWAPPER_TEST_DATABASE": "postgres"}
+    return [*suites, Suite("What depends on the database, on Postgres", postgres, environment)]
+
+
+def waiting_suites(extra: list[str]) -> list[Suite]:
+    """What starts a whole system or cluster once, and waits for it: each in one process."""
+    suites = {
+        "On a real API server with its controllers": ("cluster", "tests/e2e"),
+        "The container image": ("image", "tests/image"),
+        "In the browser": ("browser", "tests/browser"),
+    }
+    # Reading all other tests takes longer than some suites; arguments may name other places.
+    return [Suite(title, ["-m", mark, *(extra or [directory])]) for title, (mark, directory) in suites.items()]
 
 
 def main() -> int:
     extra = sys.argv[1:]
-    processes = os.environ.get("SWAPPER_TEST_PROCESSES", "3")
-    spread = ["-n", processes, "--dist", "worksteal", *extra]
-    runs = [run("All tests, on SQLite", ["-m", "not browser and not image and not cluster", *spread])]
-    if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
-        print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
-    else:
-        arguments = ["-m", "database and not cluster and not image", *spread]
-        runs.append(run("What depends on the database, on Postgres", arguments, SWAPPER_TEST_DATABASE="postgres"))
-    # Each process starts a whole system and a browser: few of them, and each with whole files.
-    runs.append(
-        run("In the browser", ["-m", "browser", "-n", str(min(2, int(processes))), "--dist", "loadfile", *extra])
-    )
-    runs.append(run("The container image", ["-m", "image", *extra]))
-    runs.append(run("On a real API server with its controllers", ["-m", "cluster", *extra]))
-    total = {kind: sum(counts.get(kind, 0) for _, counts in runs) for kind in ("passed", "failed", "skipped")}
+    busy = busy_suites(extra, os.environ.get("SWAPPER_TEST_PROCESSES", "3"))
+    # The output of the second lane is shown when the first has ended: two at once are not readable.
+    with tempfile.TemporaryFile("w+") as kept, ThreadPoolExecutor(1) as pool:
+        second = pool.submit(lambda: [run_suite(suite, kept) for suite in waiting_suites(extra)])
+        results = [run_suite(suite, sys.stdout) for suite in busy]
+        results += second.result()
+        kept.seek(0)
+        print(kept.read(), end="", flush=True)
+    print(*results, sep="\n")
+    total = {kind: sum(result.counts.get(kind, 0) for result in results) for kind in KINDS}
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
-    statuses = {status for status, _ in runs}
+    statuses = {result.status for result in results}
     return max(statuses - {NOTHING_SELECTED} or statuses)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +14,9 @@ from typing import Any
 
 import psycopg
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.made_once import made_once
+from tests.support.migrating import ROOT as ROOT
+from tests.support.migrating import migrate, migrated_sqlite
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,12 @@ class DatabaseTemplate:
     url: str
 
     @classmethod
-    def migrated(cls, directory: Path) -> DatabaseTemplate:
+    def migrated(cls) -> DatabaseTemplate:
         server = os.environ["SWAPPER_DATABASE_URL"]
         if server.startswith("sqlite"):
-            url = f"sqlite:///{directory}/template.sqlite3"
-        else:
-            url = _create_database(server, f"template_{uuid.uuid4().hex[:12]}")
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=ROOT,
-            env={**os.environ, "SWAPPER_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "swapper_project.settings"},
-            check=True,
-        )
-        return cls(url)
+            return cls(f"sqlite:///{migrated_sqlite()}")
+        made = made_once("migrated-postgres", lambda directory: _migrated_postgres(server, directory))
+        return cls((made / "url").read_text())
 
     @contextmanager
     def copy(self, directory: Path) -> Iterator[str]:
@@ -55,6 +48,12 @@ class DatabaseTemplate:
         finally:
             with psycopg.connect(os.environ["SWAPPER_DATABASE_URL"], autocommit=True) as connection:
                 connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _migrated_postgres(server: str, directory: Path) -> None:
+    url = _create_database(server, f"template_{uuid.uuid4().hex[:12]}")
+    migrate(url)
+    (directory / "url").write_text(url)
 
 
 def _create_database(server: str, name: str, template: str = "template1") -> str:

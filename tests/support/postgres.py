@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.made_once import made_once
+from tests.support.migrating import migrate
 from tests.support.ports import free_port
 
 OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
@@ -44,17 +46,28 @@ def require_postgres() -> None:
 
 
 @contextmanager
-def running_server() -> Iterator[PostgresServer]:
-    """A server of its own, deleted afterwards."""
+def running_server(*, is_migrated: bool = False) -> Iterator[PostgresServer]:
+    """A server of its own, deleted afterwards; with ``is_migrated`` its database ``postgres`` has our tables."""
     directory = Path(tempfile.mkdtemp(prefix="swapper-postgres-"))
     server = PostgresServer(directory, free_port())
     try:
-        server.initialise()
+        if is_migrated:
+            server.copy_data(made_once("migrated-server", _migrated_data))
+        else:
+            server.initialise()
         server.start()
         yield server
     finally:
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _migrated_data(place: Path) -> None:
+    """The files of a server that has stopped, with our tables in its database ``postgres``."""
+    with running_server() as server:
+        migrate(f"{server.url}/postgres")
+        server.stop("fast")
+        server.keep_data(place)
 
 
 class PostgresServer:
@@ -69,11 +82,23 @@ class PostgresServer:
         # Postgres refuses to run as root.
         self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
-    def initialise(self) -> None:
+    def _prepare_directory(self) -> None:
         if self._user:
             shutil.chown(self._directory, "postgres")
         self._directory.chmod(0o700)
+
+    def initialise(self) -> None:
+        self._prepare_directory()
         self._call("initdb", "-D", str(self._data), "-U", "swapper", "-A", "trust", "--no-sync")
+
+    def keep_data(self, place: Path) -> None:
+        """Copy the files of a stopped server, for ``copy_data``."""
+        _copy(self._data, place / "data")
+
+    def copy_data(self, place: Path) -> None:
+        """Begin with the files of another server."""
+        self._prepare_directory()
+        _copy(place / "data", self._data)
 
     def start(self) -> None:
         options = [f"-c {option}" for option in (*OPTIONS, f"port={self.port}", "listen_addresses=127.0.0.1")]
@@ -81,9 +106,9 @@ class PostgresServer:
         log = self._directory / "log"
         self._call("pg_ctl", "-D", str(self._data), "-w", "-l", str(log), "-o", " ".join(options), "start")
 
-    def stop(self) -> None:
+    def stop(self, mode: str = "immediate") -> None:
         if (self._data / "postmaster.pid").exists():
-            self._call("pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "stop")
+            self._call("pg_ctl", "-D", str(self._data), "-w", "-m", mode, "stop")
 
     @property
     def pid(self) -> int:
@@ -97,3 +122,8 @@ class PostgresServer:
             stdout=subprocess.DEVNULL,
             cwd=self._directory,
         )
+
+
+def _copy(files: Path, place: Path) -> None:
+    """With their owner, whom Postgres demands."""
+    subprocess.run(["cp", "-a", str(files), str(place)], check=True)

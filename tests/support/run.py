@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,10 @@ def prepare() -> None:
     stack.callback(shutil.rmtree, directory, ignore_errors=True)
     for name in [name for name in os.environ if name.startswith("SWAPPER_") and not name.startswith("SWAPPER_TEST_")]:
         del os.environ[name]
+    # Each start of the product would compile all of its modules, which takes longer than the rest of the start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # And each run of the tests would prepare all assertions again, which takes half of the time to read the tests.
+    sys.dont_write_bytecode = False
     os.environ |= {
         MARK: str(directory),
         "SWAPPER_DATA_DIR": str(directory),

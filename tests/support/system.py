@@ -18,13 +18,13 @@ from typing import Any
 import urllib3
 import yaml
 
+from tests.support.commands import PRODUCT as PRODUCT
+from tests.support.commands import run_manage as run_manage
 from tests.support.databases import ROOT, DatabaseTemplate
 from tests.support.ports import free_port, wait_until
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"]
 POOL = urllib3.PoolManager(maxsize=64, cert_reqs="CERT_NONE")
-PRODUCT = {"DJANGO_SETTINGS_MODULE": "swapper_project.settings"}
-"""Processes run with the settings of the product, not with those of the tests."""
 
 
 def write_config(path: Path, *, target: str, prefix: str = "", **keys: Any) -> Path:
@@ -104,7 +104,7 @@ class Webhook:
             self.directory / "webhook.log",
         )
         self.process.start()
-        wait_until(self._is_ready, timeout=30, what=f"a webhook that is ready (log: {self.process.log})")
+        wait_until(self._is_ready, timeout=60, what=f"a webhook that is ready (log: {self.process.log})")
 
     def stop(self) -> None:
         if self.process is not None:
@@ -278,21 +278,3 @@ def pod_of(*images: str, **metadata: Any) -> dict[str, Any]:
         "metadata": {"name": "web", **metadata},
         "spec": {"containers": containers},
     }
-
-
-def run_manage(
-    *arguments: str, environment: Mapping[str, str] | None = None, check: bool = True, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run a management command to its end."""
-    ended = subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **PRODUCT, **(environment or {})},
-        capture_output=True,
-        text=True,
-        input=stdin,
-        timeout=100,
-        check=False,
-    )
-    assert not check or ended.returncode == 0, f"{arguments}: {ended.stdout}\n{ended.stderr}"
-    return ended

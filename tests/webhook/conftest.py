@@ -65,7 +65,7 @@ def faulty() -> Iterator[FaultyRegistry]:
 
 @pytest.fixture
 def postgres() -> Iterator[PostgresServer]:
-    """A Postgres that the test may stop and start."""
+    """A migrated Postgres that the test may stop and start."""
     require_postgres()
-    with running_server() as server:
+    with running_server(is_migrated=True) as server:
         yield server

@@ -1,5 +1,6 @@
-"""The product's settings, with shorter rests for registries that do not answer."""
+"""The product's settings, with shorter rests for registries that do not answer, and earlier writes of uses."""
 
 from swapper_project.settings import *  # noqa: F403
 
 BREAKER_REST = 5.0
+FLUSH_EVERY = 2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,13 @@ from typing import Any
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import query
+from tests.support.migrating import migrated_sqlite
 from tests.support.ports import wait_until
 from tests.support.steady import BUDGET, SLACK, SteadyLoad
 from tests.support.system import Answer, Webhook, pod_of, run_manage, write_config
 
 NAMES = ("known", "unseen", "new")
+IMPATIENT = {"DJANGO_SETTINGS_MODULE": "tests.webhook.impatient_settings"}
 
 
 def load_source(registry: MemoryRegistry) -> None:
@@ -45,7 +48,9 @@ def mirrored_webhook(
     """A webhook that has seen ``team/known`` swapped. ``setup_url`` is the database without a proxy before it."""
     registries = [{"type": "oci", "host": source.host, "insecure": True}]
     config = write_config(directory / "config.yaml", target=target.host, source={"registries": registries}, **keys)
-    webhook = Webhook(config, url, directory, extra or {})
+    webhook = Webhook(config, url, directory, {**IMPATIENT, **(extra or {})})
+    if url.startswith("sqlite"):
+        shutil.copy(migrated_sqlite(), url.removeprefix("sqlite:///"))
     setup = {**webhook.environment, "SWAPPER_DATABASE_URL": setup_url or url}
     run_manage("prepare", environment=setup)
     run_manage("mirror", *(image(source, name) for name in ("known", "unseen")), environment=setup)

@@ -63,10 +63,9 @@ def test_a_target_that_does_not_respond_gets_no_requests_and_is_found_again(
     source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
     breaker = f'swapper_breaker_open{{host="{faulty.host}"}}'
-    extra = {"DJANGO_SETTINGS_MODULE": "tests.webhook.impatient_settings"}
     quotas = {"newImagesPerHour": 10_000, "pendingJobs": 10_000}
     with (
-        embedded_webhook(tmp_path, source, faulty, extra=extra, quotas=quotas) as webhook,
+        embedded_webhook(tmp_path, source, faulty, quotas=quotas) as webhook,
         known_pods(webhook, source),
     ):
         faulty.on(HEAD, reply(503), times=ALWAYS)

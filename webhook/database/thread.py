@@ -69,7 +69,7 @@ LOADED_WITHIN: Final = 5.0
 class DatabaseThread:
     """``target`` gives endpoint and prefix of the active target, ``quotas`` the active ones; ``on_rows`` takes
     operators' rows; ``facts`` is what this webhook reports of itself, where it is one. ``loads``: the mappings seen
-    most recently are brought into memory before anybody asks."""
+    most recently are brought into memory before anybody asks. ``flush_every`` is in seconds."""
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class DatabaseThread:
         on_rows: Callable[[OperatorRows], None],
         facts: Callable[[], Mapping[str, Any]] | None = None,
         loads: bool = True,
+        flush_every: float = FLUSH_EVERY,
     ) -> None:
         self.pending = PendingWrites()
         self.has_rows = threading.Event()
@@ -98,7 +99,7 @@ class DatabaseThread:
             Chore("changes", self._cache.poll, POLL_EVERY),
             Chore("operators' rows", self._poll_rows, POLL_EVERY),
             *([Chore("load", self._load, POLL_EVERY)] if loads else ()),
-            Chore("flush", self._flush, FLUSH_EVERY),
+            Chore("flush", self._flush, flush_every),
             *([Chore("report", partial(self._report, facts), REPORT_EVERY)] if facts is not None else ()),
         ]
         self._started_at = time.monotonic()

@@ -16,7 +16,7 @@ from swapper_project.config import ConfigSource
 from swapper_project.process import logs, metrics
 from swapper_project.process.certificates import ReloadingContext
 from swapper_project.process.environment import Environment
-from webhook.database.thread import DatabaseThread
+from webhook.database.thread import FLUSH_EVERY, DatabaseThread
 from webhook.decision.snapshot import Snapshots
 from webhook.knowledge.circuit_breaker import BREAKER_REST
 from webhook.knowledge.engine_pool import Engines
@@ -50,6 +50,7 @@ class Runtime:
             on_rows=self.snapshots.take_rows,
             facts=self._facts if settings.WEBHOOK else None,
             loads=not is_observer,
+            flush_every=getattr(settings, "FLUSH_EVERY", FLUSH_EVERY),
         )
         self.existence = RegistryProber(
             self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST)

@@ -1,0 +1,110 @@
+"""Run as ``python -m tests.support.warm_server FD``: starts ``manage.py`` in processes that have its libraries loaded.
+
+Most of the time of a short command goes into the import of libraries. Here they are imported once, and each command
+is a fork that reads its own environment, settings and arguments as any other process does.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import random
+import runpy
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PRELOADED = (
+    "asyncio",
+    "cryptography.x509",
+    "dj_database_url",
+    "django.contrib.postgres.fields",
+    "django.core.cache",
+    "django.core.mail",
+    "django.core.management.commands.migrate",
+    "django.db.backends.postgresql.base",
+    "django.db.backends.sqlite3.base",
+    "django.db.migrations.executor",
+    "django.db.models",
+    "django.forms",
+    "django.template.defaulttags",
+    "django.template.loader_tags",
+    "django.templatetags.static",
+    "django.test",
+    "django.urls",
+    "django.views.generic",
+    "environs",
+    "httpx2",
+    "inflection",
+    "jinja2",
+    "jsonschema",
+    "mirrors.filters",
+    "mirrors.kubernetes.pods",
+    "mirrors.oci.engine",
+    "requests",
+    "rich.progress",
+    "rich.traceback",
+    "structlog",
+    "swapper_project.config",
+    "swapper_project.process.certificates",
+    "swapper_project.process.environment",
+    "uritemplate",
+)
+"""What most commands import, and what reads neither settings nor environment while it is imported."""
+
+READ_ENVIRONMENT = "prometheus_client"
+"""Reads, while it is imported, where processes share their metrics."""
+
+
+def main(control: socket.socket) -> None:
+    """Serve requests until the test process closes its end; returns in the process of a command."""
+    for name in PRELOADED:
+        importlib.import_module(name)
+    from django.conf import settings
+
+    assert not settings.configured and READ_ENVIRONMENT not in sys.modules
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for those that wait for commands.
+    gc.freeze()
+    while True:
+        _, files, _, _ = socket.recv_fds(control, 1, 4)
+        if not files:
+            sys.exit()
+        if os.fork() == 0:
+            control.close()
+            return _serve(files)
+        for file in files:
+            os.close(file)
+
+
+def _serve(files: list[int]) -> None:
+    """One request: returns in the command's process; the one that waits for it ends here."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with socket.socket(fileno=files[0]) as connection, connection.makefile("rw") as lines:
+        request = json.loads(lines.readline())
+        if pid := os.fork():
+            print(pid, file=lines, flush=True)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), file=lines, flush=True)
+            os._exit(0)
+    _become(request, files[1:])
+
+
+def _become(request: dict[str, Any], files: list[int]) -> None:
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(ROOT)
+    random.seed()
+    sys.argv = ["manage.py", *request["arguments"]]
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
