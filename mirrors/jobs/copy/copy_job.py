@@ -44,7 +44,8 @@ class CopyJob:
     def __init__(self, copier: WorkerContext, lease: Lease, attempt: Attempt) -> None:
         self._copier = copier
         self._attempt = attempt
-        attempt.start()
+        if lease.number > 1:
+            attempt.start()
         self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
@@ -110,7 +111,7 @@ class CopyJob:
         repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> CopyOutcome:
-        self._attempt.note(f"copying {self._source} to {self._target.name}")
+        self._attempt.add(f"copying {self._source} to {self._target.name}")
         request = CopyRequest(
             # A mirror of the registry has the image under another host.
             source=replace(self._source, registry=source.access.host),
@@ -132,7 +133,7 @@ class CopyJob:
             self._copier.engine, self._copier.config, self._job.mapping, request, result, cancelled
         )
         if referrers.words:
-            self._attempt.note(referrers.words)
+            self._attempt.add(referrers.words)
         words = "nothing to do: the target already has it" if result.unchanged else "copied"
         return CopyOutcome(
             f"{words}; {result.target_digest}",
@@ -218,7 +219,7 @@ class CopyJob:
             raise
         for problem in found.problems:
             self._attempt.note(problem)
-        self._attempt.note(f"the source is read {found.words}")
+        self._attempt.add(f"the source is read {found.words}")
         return found
 
     def _brought(self) -> list[Brought]:

@@ -41,6 +41,8 @@ class Ending:
     """Seconds until the next attempt after a failure; None: there is none."""
     is_counted: bool = True
     """Whether a failed attempt counts against the maximum."""
+    progress: Callable[[], None] = lambda: None
+    """Writes the last figures of the copy."""
     after: Callable[[], None] = lambda: None
     """Called once all of it is written."""
 
@@ -69,6 +71,7 @@ class Ending:
         return leases.put_off(lease, self.report, delay=self.delay, is_counted=self.is_counted)
 
     def _learn(self, lease: Lease) -> bool:
+        self.progress()
         record_grants(mapping_id=lease.mapping_id, grants=self.grants)
         if self.is_unreadable:
             # Nobody is served what nobody was seen to read, whatever the swap policy.
@@ -86,7 +89,15 @@ def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
         metrics.COPY_SECONDS.observe(attempt.seconds)
         log.info("Mirrored an image", job=lease.job_id, bytes=done.bytes_copied, unchanged=done.unchanged)
 
-    return Ending(AttemptOutcome.SUCCEEDED, report, done.known, done.grants, answered=lease.probes, after=say)
+    return Ending(
+        AttemptOutcome.SUCCEEDED,
+        report,
+        done.known,
+        done.grants,
+        answered=lease.probes,
+        progress=attempt.end,
+        after=say,
+    )
 
 
 def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
