@@ -21,12 +21,12 @@ def ready() -> MirrorJobQuerySet:
 
 
 def claimable(
-    only: Collection[int] | None = None, besides: Full = NOTHING, *, has_limits: bool = True
+    only: Collection[int] | None = None, besides: Full = NOTHING, *, has_limits: bool | None = None
 ) -> QuerySet[MirrorJob]:
     """Due jobs, of ``only`` these if given, that no paused host prevents; without those of namespaces and
-    source hosts that have their share. Without ``has_limits`` no host is looked at."""
+    source hosts that have their share. ``has_limits``: whether any host is paused, where that is known already."""
     due = ready()
-    if has_limits:
+    if host_limits.exist() if has_limits is None else has_limits:
         due = due.filter(host_limits.free())
     if only is not None:
         due = due.filter(pk__in=only)
