@@ -217,8 +217,8 @@ def line(found: Measured) -> str:
     return (
         f"{found.database}: {found.images} images in {found.seconds:.2f} s, engine alone "
         f"{found.engine_alone_seconds:.2f} s, ratio {found.ratio:.2f}; CPU a job: "
-        f"workers {found.workers_cpu_ms:.1f} ms, web {found.web_cpu_ms:.1f} ms, database {found.database_cpu_ms:.1f} ms, "
-        f"with registries and this program {found.all_cpu_ms:.1f} ms"
+        f"workers {found.workers_cpu_ms:.1f} ms, web {found.web_cpu_ms:.1f} ms, "
+        f"database {found.database_cpu_ms:.1f} ms, with registries and this program {found.all_cpu_ms:.1f} ms"
     )
 
 

@@ -19,7 +19,7 @@ from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
 from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
-from mirrors.oci import CopyRequest, CopyResult, Readers, RegistryError
+from mirrors.oci import CopyRequest, CopyResult, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver, RepositoryState
 from mirrors.registries.credentials import CredentialError
@@ -49,6 +49,7 @@ class CopyJob:
         self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
+        self._seen: dict[RegistryAccess, Descriptor] = {}
 
     def run(self, cancelled: Stop) -> CopyOutcome:
         """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
@@ -122,6 +123,8 @@ class CopyJob:
             target_is_new=is_new,
             readers=self._readers(source),
             party=f"namespace {self._job.namespace}" if self._job.namespace else "",
+            # Once: what it has by the time of a second try is another question.
+            seen=self._seen.pop(source.access, None),
         )
         result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
         if result.foreign:
@@ -207,7 +210,7 @@ class CopyJob:
         finder = Finder(
             catalog=catalog,
             policy=self._copier.config.private_images,
-            head=lambda ref, how: self._copier.engine.head(ref, how, confirm=True),
+            head=self._head_source,
             pull_secrets=PullSecrets().find,
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
@@ -220,6 +223,12 @@ class CopyJob:
         for problem in found.problems:
             self._attempt.note(problem)
         self._attempt.add(f"the source is read {found.words}")
+        return found
+
+    def _head_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | None:
+        found = self._copier.engine.head(source, access, confirm=True)
+        if found is not None:
+            self._seen[access] = found
         return found
 
     def _brought(self) -> list[Brought]:

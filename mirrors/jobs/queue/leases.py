@@ -68,19 +68,9 @@ class AttemptReport:
     referrers_error: str = ""
 
 
-_CLAIMED = (
-    "pk",
-    "mapping_id",
-    "status",
-    "claims",
-    "attempts",
-    "max_attempts",
-    "namespace",
-    "source_host",
-    "target_host",
-    "may_wait",
-)
-"""Columns that a claim reads."""
+_KEPT = ("mapping_id", "max_attempts", "namespace", "source_host", "may_wait")
+_READ = ("pk", "status", "claims", "attempts", "target_host", *_KEPT)
+"""Columns that a claim reads, and those of them that a lease has as they are."""
 
 
 class _TakenByAnotherError(Exception):
@@ -104,7 +94,7 @@ def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | 
     has_limits = host_limits.exist()
     due = claim_order.claimable(only, besides, has_limits=has_limits).order_by(*claim_order.order_of_claims())
     # Workers that claim at the same moment take different jobs instead of waiting for one another.
-    row = due.select_for_update(skip_locked=True).annotate(may_wait=_may_wait()).values(*_CLAIMED).first()
+    row = due.select_for_update(skip_locked=True).annotate(may_wait=_may_wait()).values(*_READ).first()
     if row is None:
         return None
     probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if has_limits else ()
@@ -120,15 +110,11 @@ def _may_wait() -> ExpressionWrapper[Q]:
 def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str) -> Lease:
     lease = Lease(
         job_id=row["pk"],
-        mapping_id=row["mapping_id"],
         token=uuid.uuid4(),
         number=row["claims"] + 1,
         attempts=row["attempts"] + 1,
-        max_attempts=row["max_attempts"],
-        namespace=row["namespace"],
-        source_host=row["source_host"],
-        may_wait=row["may_wait"],
         probes=probes,
+        **{name: row[name] for name in _KEPT},
     )
     # As it was read: a database that locks no rows has no other fence.
     if not MirrorJob.objects.filter(pk=lease.job_id, status=row["status"], claims=row["claims"]).update(
