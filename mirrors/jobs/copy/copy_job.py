@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from mirrors.oci import CopyRequest, CopyResult, Descriptor, Readers, RegistryAc
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver, RepositoryState
 from mirrors.registries.credentials import CredentialError
+from mirrors.services import record_repository
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 
 
@@ -36,6 +37,8 @@ class CopyOutcome:
     bytes_copied: int = 0
     unchanged: bool = False
     referrers: ReferrersReport = ReferrersReport()
+    note: Callable[[], None] = lambda: None
+    """Writes what was learnt of the repository, in the transaction that ends the job."""
 
 
 class CopyJob:
@@ -103,10 +106,11 @@ class CopyJob:
         if state.pulls_through:
             return self._let_it_be_pulled(driver, source, cancelled)
         done = self._copy(driver, source, cancelled, is_new=state.is_new)
-        if not state.was_looked_at:
-            # The first push may have made it.
-            self._note_repository(state)
-        return done
+        if state.was_looked_at:
+            return done
+        # The first push may have made it.
+        registry_id, name = self._job.mapping.target_registry_id, self._target.repository
+        return replace(done, note=lambda: record_repository(registry_id=registry_id, name=name, state=state))
 
     def _note_repository(self, state: RepositoryState) -> None:
         repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)

@@ -41,8 +41,8 @@ class Ending:
     """Seconds until the next attempt after a failure; None: there is none."""
     is_counted: bool = True
     """Whether a failed attempt counts against the maximum."""
-    progress: Callable[[], None] = lambda: None
-    """Writes the last figures of the copy."""
+    notes: Collection[Callable[[], None]] = ()
+    """What else is written in the same transaction, last: the figures of the copy, and its repository."""
     after: Callable[[], None] = lambda: None
     """Called once all of it is written."""
 
@@ -71,12 +71,13 @@ class Ending:
         return leases.put_off(lease, self.report, delay=self.delay, is_counted=self.is_counted)
 
     def _learn(self, lease: Lease) -> bool:
-        self.progress()
         record_grants(mapping_id=lease.mapping_id, grants=self.grants)
         if self.is_unreadable:
             # Nobody is served what nobody was seen to read, whatever the swap policy.
             unknown = ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN)
             unknown.record(access=Access.UNREADABLE)
+        for note in self.notes:
+            note()
         return True
 
 
@@ -95,7 +96,7 @@ def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
         done.known,
         done.grants,
         answered=lease.probes,
-        progress=attempt.end,
+        notes=(attempt.end, done.note),
         after=say,
     )
 
