@@ -31,8 +31,8 @@ MAX_LOG: Final = 50_000
 MAX_ERROR: Final = 5_000
 """Characters of the error that lists and pages show."""
 
-MOMENT: Final = 1.0
-"""Seconds after which people may look at a running copy; most small images take less."""
+MOMENT: Final = 2.0
+"""Seconds after which people may look at a running copy; most small images take less, on a busy machine too."""
 
 CUT: Final = "\n… {count} characters are left out here …\n"
 
