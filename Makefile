@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots docs lint lock chart \
-	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-ui bench-prune bench-watch soak
+	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-drain bench-ui bench-prune bench-watch soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -72,6 +72,9 @@ bench-copy: $(STAMP)  ## our engine, skopeo, crane and regclient; ARGS="--only=s
 
 bench-jobs: $(STAMP)  ## what the job system costs beside the engine; ARGS="--images=50 --json=FILE"
 	$(BIN)/python -m benchmarks.jobs $(ARGS)
+
+bench-drain: $(STAMP)  ## CPU, statements and requests of one job in one process; ARGS="--images=100 --postgres"
+	$(BIN)/python -m benchmarks.drain $(ARGS)
 
 bench-ui: $(STAMP)  ## each page of admin and API beside a million jobs; ARGS="--sqlite --json=FILE"
 	$(BIN)/python -m benchmarks.ui $(ARGS)

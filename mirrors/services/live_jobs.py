@@ -27,8 +27,10 @@ def live_jobs(
         if not missing:
             break
         by_mapping = {mappings[source].id: source for source in missing}
-        made |= _insert([_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())])
-        for job in MirrorJob.objects.live().filter(mapping__in=by_mapping).order_by("mapping_id"):
+        new = _insert([_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())])
+        made |= new.keys()
+        others = by_mapping.keys() - new.keys()
+        for job in (*new.values(), *MirrorJob.objects.live().filter(mapping__in=others).order_by("mapping_id")):
             jobs[by_mapping[job.mapping_id]] = job
             missing.pop(by_mapping[job.mapping_id])
     for source, job in jobs.items():
@@ -40,13 +42,13 @@ def live_jobs(
     return jobs, made
 
 
-def _insert(jobs: Sequence[MirrorJob]) -> set[int]:
-    """Insert jobs whose mapping has no live one; the mappings of those that users requested and that are new.
+def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
+    """Insert jobs whose mapping has no live one; those that users requested and that are new, by mapping.
 
     An insert that ignores conflicts does not return the written rows, so jobs of users are inserted one by one.
     """
     MirrorJob.objects.bulk_create([job for job in jobs if job.trigger in UNATTENDED], ignore_conflicts=True)
-    made = set()
+    made = {}
     for job in jobs:
         if job.trigger in UNATTENDED:
             continue
@@ -55,7 +57,7 @@ def _insert(jobs: Sequence[MirrorJob]) -> set[int]:
                 job.save(force_insert=True)
         except IntegrityError:
             continue
-        made.add(job.mapping_id)
+        made[job.mapping_id] = job
     return made
 
 

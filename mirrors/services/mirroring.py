@@ -148,6 +148,8 @@ def _resting(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping
     If that job could not read its source, this applies only to the namespaces that requested it: others may have
     credentials that these lack.
     """
+    if not requests:
+        return set()
     jobs = MirrorJob.objects.filter(
         id__in=[mappings[request.source].last_job_id for request in requests],
         status__in=[JobStatus.FAILED, JobStatus.CANCELLED],

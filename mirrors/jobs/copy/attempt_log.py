@@ -1,4 +1,7 @@
-"""What people see of a running attempt: its log lines, and live progress twice a second."""
+"""What people see of a running attempt: its log lines, and live progress twice a second.
+
+A copy that is over within a moment writes nothing while it runs: its end has all of it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from django.utils import timezone
 from mirrors.jobs.copy.failures import Failure
 from mirrors.jobs.queue import host_limits
 from mirrors.jobs.queue.leases import AttemptReport, Lease
+from mirrors.jobs.queue.timing import from_now
 from mirrors.models import JobProgress, MirrorAttempt
 from mirrors.oci import Progress
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_BIG_INTEGER, LARGEST_INTEGER, storable, within
@@ -26,6 +30,9 @@ MAX_LOG: Final = 50_000
 
 MAX_ERROR: Final = 5_000
 """Characters of the error that lists and pages show."""
+
+MOMENT: Final = 2.0
+"""Seconds after which people may look at a running copy; most small images take less, on a busy machine too."""
 
 CUT: Final = "\n… {count} characters are left out here …\n"
 
@@ -57,6 +64,7 @@ class Attempt:
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
         self._log = Log()
+        self._has_new_lines = False
         self._seen = self._shown = Progress()
         self._began = time.monotonic()
         self._probes = lease.probes
@@ -72,27 +80,39 @@ class Attempt:
             metrics.COPY_BYTES.labels(kind).inc(getattr(self._seen, f"bytes_{kind}"))
 
     def start(self) -> None:
-        """An attempt begins with empty figures, whatever the one before left."""
-        empty = _columns(Progress()) | {"started_at": Now()}
-        JobProgress.objects.update_or_create(job_id=self._lease.job_id, defaults=empty)
+        """Empty figures in place of those that an attempt before this one left."""
+        self._write_figures(Progress(), "started_at")
 
     def note(self, text: str) -> None:
         """A line of the log, to be seen at once."""
+        self.add(text)
+        self._write_log()
+
+    def add(self, text: str) -> None:
+        """A line of the log, to be seen with the next ``show``."""
         self._write(text)
+        self._has_new_lines = True
+
+    def show(self) -> None:
+        """Let lines be seen, once the copy has taken a moment. Called often, on the image's own thread."""
+        if self._has_new_lines and self.seconds >= MOMENT:
+            self._write_log()
+
+    def _write_log(self) -> None:
         try:
             rows = MirrorAttempt.objects.filter(job_id=self._lease.job_id, number=self._lease.number)
             rows.update(log=str(self._log))
+            self._has_new_lines = False
         except (DatabaseError, InterfaceError):
             connection.close()
 
     def progress(self, seen: Progress) -> None:
         """The engine's callback, at most twice a second."""
         self._seen = seen
-        if seen == self._shown:
+        if seen == self._shown or (seen.is_complete and self.seconds < MOMENT):
             return
         try:
-            rows = JobProgress.objects.filter(job_id=self._lease.job_id)
-            rows.update(**_columns(seen), updated_at=Now())
+            self._write_figures(seen)
             if self._probes and _both_have_answered(seen):
                 host_limits.end_probe(self._probes, answered=self._probes)
                 self._probes = ()
@@ -100,6 +120,18 @@ class Attempt:
             self._shown = seen
         except (DatabaseError, InterfaceError):
             connection.close()
+
+    def end(self) -> None:
+        """Writes the last figures, in the transaction that ends the job."""
+        if self._seen != self._shown:
+            self._write_figures(self._seen)
+
+    def _write_figures(self, seen: Progress, *renewed: str) -> None:
+        columns = _columns(seen)
+        row = JobProgress(job_id=self._lease.job_id, **columns, started_at=from_now(-self.seconds), updated_at=Now())
+        JobProgress.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["job"], update_fields=[*columns, "updated_at", *renewed]
+        )
 
     def report(self, failure: Failure | None = None, last_words: str = "") -> AttemptReport:
         """What is left behind of it."""

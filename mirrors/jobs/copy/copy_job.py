@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,10 +19,11 @@ from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
 from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
-from mirrors.oci import CopyRequest, CopyResult, Readers, RegistryError
+from mirrors.oci import CopyRequest, CopyResult, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver, RepositoryState
 from mirrors.registries.credentials import CredentialError
+from mirrors.services import record_repository
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 
 
@@ -36,6 +37,8 @@ class CopyOutcome:
     bytes_copied: int = 0
     unchanged: bool = False
     referrers: ReferrersReport = ReferrersReport()
+    note: Callable[[], None] = lambda: None
+    """Writes what was learnt of the repository, in the transaction that ends the job."""
 
 
 class CopyJob:
@@ -44,10 +47,12 @@ class CopyJob:
     def __init__(self, copier: WorkerContext, lease: Lease, attempt: Attempt) -> None:
         self._copier = copier
         self._attempt = attempt
-        attempt.start()
+        if lease.number > 1:
+            attempt.start()
         self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
+        self._seen: dict[RegistryAccess, Descriptor] = {}
 
     def run(self, cancelled: Stop) -> CopyOutcome:
         """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
@@ -101,16 +106,17 @@ class CopyJob:
         if state.pulls_through:
             return self._let_it_be_pulled(driver, source, cancelled)
         done = self._copy(driver, source, cancelled, is_new=state.is_new)
-        if not state.was_looked_at:
-            # The first push may have made it.
-            self._note_repository(state)
-        return done
+        if state.was_looked_at:
+            return done
+        # The first push may have made it.
+        registry_id, name = self._job.mapping.target_registry_id, self._target.repository
+        return replace(done, note=lambda: record_repository(registry_id=registry_id, name=name, state=state))
 
     def _note_repository(self, state: RepositoryState) -> None:
         repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> CopyOutcome:
-        self._attempt.note(f"copying {self._source} to {self._target.name}")
+        self._attempt.add(f"copying {self._source} to {self._target.name}")
         request = CopyRequest(
             # A mirror of the registry has the image under another host.
             source=replace(self._source, registry=source.access.host),
@@ -121,6 +127,8 @@ class CopyJob:
             target_is_new=is_new,
             readers=self._readers(source),
             party=f"namespace {self._job.namespace}" if self._job.namespace else "",
+            # Once: what it has by the time of a second try is another question.
+            seen=self._seen.pop(source.access, None),
         )
         result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
         if result.foreign:
@@ -132,7 +140,7 @@ class CopyJob:
             self._copier.engine, self._copier.config, self._job.mapping, request, result, cancelled
         )
         if referrers.words:
-            self._attempt.note(referrers.words)
+            self._attempt.add(referrers.words)
         words = "nothing to do: the target already has it" if result.unchanged else "copied"
         return CopyOutcome(
             f"{words}; {result.target_digest}",
@@ -206,7 +214,7 @@ class CopyJob:
         finder = Finder(
             catalog=catalog,
             policy=self._copier.config.private_images,
-            head=lambda ref, how: self._copier.engine.head(ref, how, confirm=True),
+            head=self._head_source,
             pull_secrets=PullSecrets().find,
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
@@ -218,7 +226,13 @@ class CopyJob:
             raise
         for problem in found.problems:
             self._attempt.note(problem)
-        self._attempt.note(f"the source is read {found.words}")
+        self._attempt.add(f"the source is read {found.words}")
+        return found
+
+    def _head_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | None:
+        found = self._copier.engine.head(source, access, confirm=True)
+        if found is not None:
+            self._seen[access] = found
         return found
 
     def _brought(self) -> list[Brought]:

@@ -41,6 +41,8 @@ class Ending:
     """Seconds until the next attempt after a failure; None: there is none."""
     is_counted: bool = True
     """Whether a failed attempt counts against the maximum."""
+    notes: Collection[Callable[[], None]] = ()
+    """What else is written in the same transaction, last: the figures of the copy, and its repository."""
     after: Callable[[], None] = lambda: None
     """Called once all of it is written."""
 
@@ -74,6 +76,8 @@ class Ending:
             # Nobody is served what nobody was seen to read, whatever the swap policy.
             unknown = ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN)
             unknown.record(access=Access.UNREADABLE)
+        for note in self.notes:
+            note()
         return True
 
 
@@ -86,7 +90,15 @@ def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:
         metrics.COPY_SECONDS.observe(attempt.seconds)
         log.info("Mirrored an image", job=lease.job_id, bytes=done.bytes_copied, unchanged=done.unchanged)
 
-    return Ending(AttemptOutcome.SUCCEEDED, report, done.known, done.grants, answered=lease.probes, after=say)
+    return Ending(
+        AttemptOutcome.SUCCEEDED,
+        report,
+        done.known,
+        done.grants,
+        answered=lease.probes,
+        notes=(attempt.end, done.note),
+        after=say,
+    )
 
 
 def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:

@@ -61,9 +61,13 @@ class JobExecutor:
 
     def _copy(self, lease: Lease, pulse: LeaseStatus, attempt: Attempt) -> Ending | None:
         """How the copy ended; None: another worker has claimed the job."""
+
+        def is_stopped() -> bool:
+            attempt.show()
+            return self.stop() or pulse.is_lost or pulse.is_cancelled
+
         try:
-            copying = CopyJob(self.copier, lease, attempt)
-            done = copying.run(cancelled=lambda: self.stop() or pulse.is_lost or pulse.is_cancelled)
+            done = CopyJob(self.copier, lease, attempt).run(cancelled=is_stopped)
         except CopyCancelledError:
             return None if pulse.is_lost else ending.stop(attempt, is_cancelled=pulse.is_cancelled)
         except Exception as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
@@ -24,6 +25,9 @@ PATIENCE: Final = 2.0
 CANDIDATES: Final = 4
 """Repositories to mount a blob from that are tried: the first nearly always has it."""
 
+MOST_QUESTIONS: Final = 100
+"""Blobs that are looked up together, well below what one statement of SQLite takes."""
+
 BATCH: Final = 500
 """Locations of blobs that one transaction writes, so that its locks are short."""
 
@@ -33,7 +37,21 @@ MAPPINGS_LOOKED_AT: Final = 200
 Blob = tuple[str, str, str]
 """Registry, digest, repository."""
 
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Question(Generic[T]):
+    """``ask`` reads the database; ``default`` is the answer where it has no location of the blob. ``is_known``: it
+    has one in any case."""
+
+    registry: str
+    digest: str
+    ask: Callable[[], T]
+    default: T
+    is_known: bool = False
+    answer: Future[T] = field(default_factory=Future)
 
 
 class DatabaseMounts:
@@ -44,7 +62,7 @@ class DatabaseMounts:
 
     def __init__(self) -> None:
         self._memory = MemoryMounts()
-        self._asked: queue.Queue[tuple[Callable[[], Any], Future[Any]]] = queue.Queue()
+        self._asked: queue.Queue[_Question[Any]] = queue.Queue()
         self._learnt: queue.SimpleQueue[Blob] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -54,22 +72,21 @@ class DatabaseMounts:
         known = self._memory.find(registry, digest)
         if known and readers is None:
             return known
-        return self._ask(lambda: _find(registry, digest, known, readers), default=[])
+        return self._ask(_Question(registry, digest, lambda: _find(registry, digest, known, readers), [], bool(known)))
 
     def holds(self, registry: str, digest: str, repository: str) -> bool:
         if self._memory.holds(registry, digest, repository):
             return True
-        return self._ask(lambda: _holds(registry, digest, repository), default=False)
+        return self._ask(_Question(registry, digest, lambda: _holds(registry, digest, repository), False))
 
-    def _ask(self, question: Callable[[], T], *, default: T) -> T:
+    def _ask(self, question: _Question[T]) -> T:
         self._start()
-        answer: Future[T] = Future()
-        self._asked.put((question, answer))
+        self._asked.put(question)
         try:
-            return answer.result(PATIENCE)
+            return question.answer.result(PATIENCE)
         except Exception as error:
             log.warning("Where a blob is cannot be looked up; it is uploaded", error=str(error))
-            return default
+            return question.default
 
     def record(self, registry: str, digest: str, repository: str) -> None:
         if repository not in self._memory.find(registry, digest):
@@ -100,16 +117,21 @@ class DatabaseMounts:
 
     def _turn(self) -> None:
         try:
-            question, answer = self._asked.get(timeout=0.5)
+            questions = [self._asked.get(timeout=0.5)]
         except queue.Empty:
             self._flush()
             return
+        # Blobs of all images ask at the same time, and nearly all of them are new.
+        while len(questions) < MOST_QUESTIONS and not self._asked.empty():
+            questions.append(self._asked.get())
         try:
             close_old_connections()
-            answer.set_result(question())
+            _answer(questions)
         except Exception as error:
-            # Whatever it is: a blob waits for this.
-            answer.set_exception(error)
+            # Whatever it is: blobs wait for this.
+            for question in questions:
+                if not question.answer.done():
+                    question.answer.set_exception(error)
             connection.close()
 
     def _flush(self) -> None:
@@ -125,6 +147,16 @@ class DatabaseMounts:
         except (DatabaseError, InterfaceError) as error:
             log.warning("Where blobs are cannot be written; they will be uploaded again", error=str(error))
             connection.close()
+
+
+def _answer(questions: Sequence[_Question[Any]]) -> None:
+    """One look for all blobs that may be new; each one that is not is asked about alone."""
+    new = {question.digest for question in questions if not question.is_known}
+    rows = BlobLocation.objects.filter(registry__role=RegistryRole.TARGET, digest__in=new)
+    found = set(rows.values_list("registry__endpoint", "digest").distinct())
+    for question in questions:
+        is_anywhere = question.is_known or (question.registry, question.digest) in found
+        question.answer.set_result(question.ask() if is_anywhere else question.default)
 
 
 def _locations(registry: str, digest: str) -> QuerySet[BlobLocation]:

@@ -41,6 +41,8 @@ class WorkerContext:
         self.budgets = RequestBudgets(budget_finder(lambda: source.current))
         self._settings = engine_settings(source.current)
         self._known_hosts = self._catalog([])
+        self._catalog_of: Config | None = None
+        self._catalog_until = 0.0
         self.engine = self._new_engine()
         self._keeper = BudgetKeeper(self.budgets, lambda: self.engine)
         self.heart.start()
@@ -69,9 +71,11 @@ class WorkerContext:
             self.engine = self._new_engine()
 
     def catalog(self) -> SourceCatalog:
-        """Source registries of file and operators, as they are now."""
-        entries = [*source_entries(self.config), *selectors.operator_sources()]
-        self._known_hosts = self._catalog(entries)
+        """Source registries of file and operators; what operators change applies within ``config_poll``."""
+        config, now = self.config, time.monotonic()
+        if config is not self._catalog_of or now >= self._catalog_until:
+            self._known_hosts = self._catalog([*source_entries(config), *selectors.operator_sources()])
+            self._catalog_of, self._catalog_until = config, now + timing().config_poll
         return self._known_hosts
 
     def catalog_of(self, entries: Iterable[SourceEntry]) -> SourceCatalog:

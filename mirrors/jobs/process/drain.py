@@ -37,16 +37,17 @@ class ImageThreads:
         self._jobs: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._held: list[Lease] = []
-        self.changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
 
     @property
     def held(self) -> list[Lease]:
         """The jobs that run."""
-        with self.changed:
+        with self._lock:
             return list(self._held)
 
     def start(self, lease: Lease) -> None:
-        with self.changed:
+        with self._lock:
             self._held.append(lease)
             if len(self._held) > len(self._threads):
                 name = f"image-{len(self._threads)}"
@@ -55,9 +56,9 @@ class ImageThreads:
         self._jobs.put(lease)
 
     def wait(self, timeout: float) -> None:
-        """Until a job ends, or for so many seconds."""
-        with self.changed:
-            self.changed.wait(timeout)
+        """Until a job has ended since the last wait, or for so many seconds."""
+        self._ended.wait(timeout)
+        self._ended.clear()
 
     def end(self, patience: float = 1.0) -> None:
         """No more jobs: idle threads close their connections and go, a stuck one is left behind."""
@@ -73,9 +74,9 @@ class ImageThreads:
             try:
                 self._run(lease)
             finally:
-                with self.changed:
+                with self._lock:
                     self._held.remove(lease)
-                    self.changed.notify_all()
+                self._ended.set()
         connection.close()
 
 
@@ -100,6 +101,8 @@ class Drain:
         self._end = time.monotonic() + timing().drain_end
         self._idle_since: float | None = None
         self._claims_from = 0.0
+        self._small_from = 0.0
+        self._others_from = 0.0
         self._calls_from = 0.0
         self.claimed = 0
 
@@ -154,7 +157,9 @@ class Drain:
             return
         try:
             close_old_connections()
-            self._do_small_things()
+            if now >= self._small_from:
+                self._small_from = now + timing().poll
+                self._do_small_things()
             while not self._must_hand_back():
                 free = room(self._copier.config.copy_.images, self._threads.held)
                 lease = self._claim(free)
@@ -172,10 +177,13 @@ class Drain:
             self._claims_from = now + timing().poll
 
     def _claim(self, free: Room) -> Lease | None:
-        """A job of somebody who has less than a full share; else, while there is room for anybody, any."""
-        lease = None
-        if free.for_others:
+        """A job of somebody who has less than a full share; else, while there is room for anybody, any. Others that
+        had no jobs are looked for again after ``poll``."""
+        lease, now = None, time.monotonic()
+        if free.for_others and not (free.full and now < self._others_from):
             lease = leases.claim(worker=instance_name(), only=self._only, besides=free.full)
+            if lease is None:
+                self._others_from = now + timing().poll
         if lease is None and free.for_anybody and free.full:
             lease = leases.claim(worker=instance_name(), only=self._only)
         return lease

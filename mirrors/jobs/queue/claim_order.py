@@ -20,10 +20,14 @@ def ready() -> MirrorJobQuerySet:
     return MirrorJob.objects.due(abandoned=not database_outage.is_recent())
 
 
-def claimable(only: Collection[int] | None = None, besides: Full = NOTHING) -> QuerySet[MirrorJob]:
+def claimable(
+    only: Collection[int] | None = None, besides: Full = NOTHING, *, has_limits: bool | None = None
+) -> QuerySet[MirrorJob]:
     """Due jobs, of ``only`` these if given, that no paused host prevents; without those of namespaces and
-    source hosts that have their share."""
-    due = ready().filter(host_limits.free())
+    source hosts that have their share. ``has_limits``: whether any host is paused, where that is known already."""
+    due = ready()
+    if host_limits.exist() if has_limits is None else has_limits:
+        due = due.filter(host_limits.free())
     if only is not None:
         due = due.filter(pk__in=only)
     if besides.namespaces:

@@ -107,6 +107,11 @@ def next_free_at() -> datetime | None:
     return min((at for at in times if at is not None), default=None)
 
 
+def exist() -> bool:
+    """Whether any host is paused, to be probed or held. Most of the time none is, and claims need not look at each."""
+    return HostBudget.objects.filter(Q(resting_until__isnull=False) | Q(held_until__gt=Now())).exists()
+
+
 def free() -> Q:
     """Jobs whose hosts are not paused, and take copies of their priority. Anti-joins: their cost does not grow with how
     many hosts pods have named."""

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -28,7 +28,7 @@ from swapper_project.process import metrics
 LOST_MESSAGE = "The worker that copied this image stopped without releasing it; another worker continues the job."
 
 CLAIM_TRIES = 5
-"""Each time another job began to probe the host of the one that was claimed; the next claim looks at other hosts."""
+"""Each time another job was quicker: mostly it began to probe the same host, and the next claim looks at others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,13 @@ class AttemptReport:
     referrers_error: str = ""
 
 
-class _ProbedByAnotherError(Exception):
-    """A job was claimed whose host another job has begun to probe at the same moment."""
+_KEPT = ("mapping_id", "max_attempts", "namespace", "source_host", "may_wait")
+_READ = ("pk", "status", "claims", "attempts", "target_host", *_KEPT)
+"""Columns that a claim reads, and those of them that a lease has as they are."""
+
+
+class _TakenByAnotherError(Exception):
+    """Another claim has taken the job, or the right to probe its host, at the same moment."""
 
 
 def claim(*, worker: str, only: Collection[int] | None = None, besides: Full = NOTHING) -> Lease | None:
@@ -80,46 +85,48 @@ def claim(*, worker: str, only: Collection[int] | None = None, besides: Full = N
     among these the oldest.
     """
     for _ in range(CLAIM_TRIES):
-        with suppress(_ProbedByAnotherError), transaction.atomic():
+        with suppress(_TakenByAnotherError), transaction.atomic():
             return _claim(worker, only, besides)
     return None
 
 
 def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | None:
-    token = uuid.uuid4()
-    first = claim_order.claimable(only, besides).order_by(*claim_order.order_of_claims()).values("pk")
+    has_limits = host_limits.exist()
+    due = claim_order.claimable(only, besides, has_limits=has_limits).order_by(*claim_order.order_of_claims())
     # Workers that claim at the same moment take different jobs instead of waiting for one another.
-    first = first.select_for_update(skip_locked=True)[:1]
-    taken = claim_order.ready().filter(pk=Subquery(first))
-    if not taken.update(
-        status=JobStatus.RUNNING,
-        lease_token=token,
-        lease_expires_at=from_now(timing().lease),
-        attempts=F("attempts") + 1,
-        claims=F("claims") + 1,
-    ):
+    row = due.select_for_update(skip_locked=True).annotate(may_wait=_may_wait()).values(*_READ).first()
+    if row is None:
         return None
-    return _begin(token, worker)
-
-
-def _begin(token: uuid.UUID, worker: str) -> Lease:
-    row = MirrorJob.objects.get(status=JobStatus.RUNNING, lease_token=token)
-    probes = host_limits.begin_probe({row.source_host, row.target_host})
+    probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if has_limits else ()
     if probes is None:
-        raise _ProbedByAnotherError
+        raise _TakenByAnotherError
+    return _begin(row, probes, worker)
+
+
+def _may_wait() -> ExpressionWrapper[Q]:
+    return ExpressionWrapper(Q(created_at__gt=from_now(-timing().wait_for_hosts)), output_field=BooleanField())
+
+
+def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str) -> Lease:
     lease = Lease(
-        job_id=row.pk,
-        mapping_id=row.mapping_id,
-        token=token,
-        number=row.claims,
-        attempts=row.attempts,
-        max_attempts=row.max_attempts,
-        namespace=row.namespace,
-        source_host=row.source_host,
-        may_wait=MirrorJob.objects.filter(pk=row.pk, created_at__gt=from_now(-timing().wait_for_hosts)).exists(),
+        job_id=row["pk"],
+        token=uuid.uuid4(),
+        number=row["claims"] + 1,
+        attempts=row["attempts"] + 1,
         probes=probes,
+        **{name: row[name] for name in _KEPT},
     )
-    lose_attempts(lease.job_id)
+    # As it was read: a database that locks no rows has no other fence.
+    if not MirrorJob.objects.filter(pk=lease.job_id, status=row["status"], claims=row["claims"]).update(
+        status=JobStatus.RUNNING,
+        lease_token=lease.token,
+        lease_expires_at=from_now(timing().lease),
+        attempts=lease.attempts,
+        claims=lease.number,
+    ):
+        raise _TakenByAnotherError
+    if lease.number > 1:
+        lose_attempts(lease.job_id)
     MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
     return lease
 

@@ -50,6 +50,8 @@ class Comparer:
         if source.digest is not None:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
+        if self.request.seen is not None:
+            return Comparison(source.tag, self.look(source.tag), self.request.seen)
         looking = self.small.submit(self._head_source)
         present = self.look(source.tag)
         return Comparison(source.tag, present, self.call.outcome(looking, source.registry))

@@ -87,7 +87,7 @@ class ImageCopy:
         plan = None
         unchanged = present is not None and present.digest == manifest.digest
         if not unchanged:
-            looking = by_digest.get(manifest.digest)
+            looking = by_digest[manifest.digest] if manifest.digest in by_digest else self._look(manifest.digest)
             plan = self._copy(manifest, looking, denies_heads=hidden is not None, is_first=present is None)
             self._push_tag(compared.tag, manifest)
         self.counter.report(final=True)
@@ -100,14 +100,17 @@ class ImageCopy:
             foreign=tuple(dict.fromkeys(plan.foreign)) if plan else (),
         )
 
-    def _look_ahead(self, compared: Comparison) -> dict[str, Future[Descriptor | None]]:
+    def _look_ahead(self, compared: Comparison) -> dict[str, Future[Descriptor | None] | None]:
         """By digest: a look for the source's manifest at the target under another tag, while the source is read."""
         if compared.source is None:
             return {}
-        digest = compared.source.digest
+        return {compared.source.digest: self._look(compared.source.digest)}
+
+    def _look(self, digest: str) -> Future[Descriptor | None] | None:
+        """None where nothing that the target has under this digest counts."""
         if self.request.target_is_new or not self._is_known(digest):
-            return {}
-        return {digest: self.small.submit(is_present, self.target, self.request.target.repository, digest)}
+            return None
+        return self.small.submit(is_present, self.target, self.request.target.repository, digest)
 
     def _get_original(self) -> Manifest:
         source = self.request.source
@@ -134,12 +137,9 @@ class ImageCopy:
         self, root: Manifest, looking: Future[Descriptor | None] | None, *, denies_heads: bool, is_first: bool
     ) -> CopyPlan | None:
         """Everything that `root` refers to; `root` itself is left to the caller. None: the target has it, as
-        `looking`, or a look now, says. `is_first`: it has nothing under this tag."""
+        `looking` says. `is_first`: it has nothing under this tag."""
         request = self.request
-        if looking is not None:
-            if self.call.outcome(looking, request.target.registry):
-                return None
-        elif not request.target_is_new and self._is_known(root.digest) and self.comparer.look(root.digest):
+        if looking is not None and self.call.outcome(looking, request.target.registry):
             return None
         planner = Planner(
             self.source,

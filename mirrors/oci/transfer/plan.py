@@ -99,8 +99,9 @@ class Planner:
         return level
 
     def _start(self, child: Descriptor) -> list[Future[_Loaded]]:
-        """Look at the target and read the source: at the same time, where reading costs nothing."""
-        if self.is_new_repository or not self.is_known(child.digest):
+        """Look at the target and read the source: at the same time, where reading costs nothing. What counts at the
+        target is asked on the pool: for all children together."""
+        if self.is_new_repository:
             return [self.small.submit(self._read, child)]
         if self.reads_ahead:
             return [self.small.submit(self._look, child), self.small.submit(self._read, child)]
@@ -133,6 +134,8 @@ class Planner:
 
     def _is_at_target(self, child: Descriptor) -> bool:
         reference, media_type = child.digest, child.media_type
+        if not self.is_known(reference):
+            return False
         found = is_present(self.target, self.target_repository, reference, media_type, confirm=self.denies_heads)
         return found is not None
 

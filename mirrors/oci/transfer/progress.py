@@ -38,6 +38,11 @@ class Progress:
     blobs_done: int = 0
     moving: tuple[BlobProgress, ...] = ()
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the target has all blobs; manifests may still have to be pushed."""
+        return self.bytes_copied + self.bytes_mounted + self.bytes_skipped == self.bytes_total
+
 
 class ProgressCounter:
     """Counts one image's blobs. `add` is called from any thread, `report` from the image's own, so that the callback

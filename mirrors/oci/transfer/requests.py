@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mirrors.images import ImageRef
 from mirrors.oci.common.access import RegistryAccess
-from mirrors.oci.common.manifests import Manifest
+from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.transfer.mounts import Readers
 
 
@@ -20,7 +20,9 @@ class CopyRequest:
     is copied: no party takes all places of the engine.
 
     `subject` makes it the copy of a referrer: the source, pinned by digest, has to name this digest as its subject, and
-    is pushed without a tag. `max_bytes` of blobs are what a referrer may have beside the engine's own limit."""
+    is pushed without a tag. `max_bytes` of blobs are what a referrer may have beside the engine's own limit.
+
+    `seen` is what the source was just seen to have under its tag, so that it need not be looked at again."""
 
     source: ImageRef
     target: ImageRef
@@ -31,6 +33,7 @@ class CopyRequest:
     readers: Readers | None = None
     party: str = ""
     subject: str = ""
+    seen: Descriptor | None = None
     max_bytes: int | None = None
 
     def __post_init__(self) -> None:

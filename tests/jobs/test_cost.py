@@ -1,0 +1,111 @@
+"""What a short copy costs beside its transfer: statements, requests, and places that stay empty."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connections
+from django.db.backends.signals import connection_created
+
+from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.process.drain import ImageThreads
+from mirrors.jobs.queue.leases import Lease
+from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob
+from tests.jobs.support import drain, draining, load, order, orders, take
+from tests.support.faulty_registry import FaultyRegistry, held
+from tests.support.ports import wait_until
+
+JOBS = 20
+MOST_STATEMENTS = 13.0
+"""Of an image's own thread for each job: 10, and operators' registries each 50 ms; 15 when short copies wrote all that
+they did at once."""
+
+
+def test_a_short_copy_costs_few_statements(made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry) -> None:
+    for number in range(JOBS):
+        load(source, f"app{number}", seed=number)
+    orders([f"{source.host}/app{number}:1.0" for number in range(JOBS)], target=target.host)
+    with counted_statements() as statements:
+        drain(made)
+    assert MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).count() == JOBS
+    assert len(statements) / JOBS < MOST_STATEMENTS
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """Those of image threads that open their connections meanwhile."""
+    statements: list[str] = []
+
+    def count(execute: Any, sql: str, *arguments: Any) -> Any:
+        if threading.current_thread().name.startswith("image-"):
+            statements.append(sql)
+        return execute(sql, *arguments)
+
+    def watch(connection: Any, **_: Any) -> None:
+        connection.execute_wrappers.append(count)
+
+    connections.close_all()
+    connection_created.connect(watch)
+    try:
+        yield statements
+    finally:
+        connection_created.disconnect(watch)
+        connections.close_all()
+
+
+def test_the_source_of_a_first_copy_is_looked_at_once(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    assert MirrorJob.objects.get().status == JobStatus.SUCCEEDED
+    assert source.count("HEAD .*/manifests/1.0") == 1
+
+
+def test_a_copy_that_takes_longer_than_a_moment_shows_its_lines(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    release = threading.Event()
+    source.on("GET .*/blobs/", held(release), times=10)
+    order(f"{source.host}/app:1.0", target=target.host)
+    with draining(made):
+        try:
+            wait_until(lambda: MirrorAttempt.objects.filter(log__contains="copying").exists(), what="the line")
+        finally:
+            release.set()
+
+
+def test_the_figures_of_an_attempt_replace_those_of_the_one_before(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    job = order(f"{source.host}/app:1.0", target=target.host, namespace="shop")
+    JobProgress.objects.create(job=job, bytes_total=100, bytes_copied=70, blobs_total=3)
+    MirrorJob.objects.update(claims=1, attempts=job.max_attempts - 1)
+
+    drain(made)
+
+    assert MirrorJob.objects.get().status == JobStatus.FAILED, "the source has no such image"
+    seen = JobProgress.objects.get()
+    assert (seen.bytes_total, seen.bytes_copied, seen.blobs_total) == (0, 0, 0)
+
+
+def test_a_place_that_was_freed_before_the_wait_is_filled_at_once(transactional_db: None) -> None:
+    """A claim takes long enough for the next short copy to end meanwhile."""
+    order("app:1")
+    threads = ImageThreads(_nothing)
+    threads.start(take())
+    wait_until(lambda: not threads.held)
+    began = time.monotonic()
+    threads.wait(10)
+    threads.end()
+    assert time.monotonic() - began < 5
+
+
+def _nothing(lease: Lease) -> None:
+    """A copy that is over at once."""
