@@ -13,7 +13,9 @@ from django.db.models import Q
 
 from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, TargetName, normalise_host
 from mirrors.images.target_name import target_name
+from mirrors.models.cluster_column import cluster_field
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
+from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 HOST = RegexValidator(
     r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$",
@@ -114,6 +116,14 @@ class Registry(RevisionedModel):
     )
     settings = models.JSONField(default=dict, blank=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
+    cluster = cluster_field(default=ALL_CLUSTERS, help_text="Name of the cluster it is for; empty: all clusters.")
+    clusters = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+        help_text="Clusters whose configuration files name this target.",
+    )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -124,8 +134,8 @@ class Registry(RevisionedModel):
         verbose_name_plural = "registries"
         constraints = [
             models.UniqueConstraint(
-                fields=["role", "endpoint", "prefix"],
-                name="registry_endpoint_unique",
+                fields=["role", "cluster", "endpoint", "prefix"],
+                name="registry_of_cluster_unique",
                 violation_error_message="There is a registry of this host already: edit that one (or the "
                 "configuration file, if it comes from there).",
             ),

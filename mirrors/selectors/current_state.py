@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Exists, Max, Min, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, Max, Min, Q, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from mirrors.models import (
     HostBudget,
@@ -90,6 +90,13 @@ def running_processes(now: datetime) -> dict[str, Any]:
         "workers": counts["worker"],
         "certificate_expires_at": min(ends, default=None),
     }
+
+
+def clusters_with_workers() -> set[str]:
+    """Clusters of which a worker has reported recently."""
+    recently = ExpressionWrapper(Now() - SEEN_WITHIN["worker"], output_field=DateTimeField())
+    workers = Instance.objects.filter(role="worker", seen_at__gt=recently)
+    return set(workers.order_by().values_list("cluster", flat=True).distinct())
 
 
 def running_copies(limit: int = 10) -> Iterable[MirrorJob]:

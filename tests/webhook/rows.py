@@ -8,6 +8,7 @@ from typing import Any
 
 from mirrors.images import ImageRef
 from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
+from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import ConfigSource
 from swapper_project.process import environment
 from tests.support.system import write_config
@@ -63,4 +64,4 @@ def row(**fields: Any) -> Row:
 
 
 def grant(granted: bool, age: float) -> dict[str, Any]:
-    return {**PRIVATE, "grants": {"other": Grant(granted, NOW - age)}}
+    return {**PRIVATE, "grants": {ClusterNamespace("default", "other"): Grant(granted, NOW - age)}}

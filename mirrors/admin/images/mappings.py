@@ -32,6 +32,7 @@ from mirrors.admin.tools.list_rendering import label
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.selectors import declared
 from mirrors.selectors.advice import next_step
 from mirrors.selectors.mapping_states import state_of
 from mirrors.selectors.search import words_of
@@ -214,7 +215,8 @@ def _entry_of(row: ImageMapping) -> SourceEntry | None:
     of_file = configured.source()
     entries = source_entries(of_file.current) if of_file is not None else []
     catalog = SourceCatalog(
-        [*entries, *selectors.operator_sources()], credentials_dir=settings.ENVIRONMENT.credentials_dir
+        [*entries, *selectors.operator_sources(declared.own_cluster())],
+        credentials_dir=settings.ENVIRONMENT.credentials_dir,
     )
     return catalog.entry_of(ImageRef.parse(row.source))
 

@@ -12,6 +12,7 @@ from mirrors.images import ImageRef
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
+from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster
 from mirrors.jobs.copy.referrers import ReferrersReport, copy_referrers
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
@@ -24,6 +25,7 @@ from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver, RepositoryState
 from mirrors.registries.credentials import CredentialError
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class CopyJob:
     def __init__(self, copier: WorkerContext, lease: Lease, attempt: Attempt) -> None:
         self._copier = copier
         self._attempt = attempt
+        self._lease = lease
         attempt.start()
         self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
@@ -120,7 +123,7 @@ class CopyJob:
             platforms=self._copier.config.platforms,
             target_is_new=is_new,
             readers=self._readers(source),
-            party=f"namespace {self._job.namespace}" if self._job.namespace else "",
+            party=self._party(),
         )
         result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
         if result.foreign:
@@ -151,7 +154,16 @@ class CopyJob:
             return Readers(is_everybody=True)
         if source.how == Access.CONFIGURED:
             return Readers(configured_host=self._source.registry)
-        return Readers(namespaces=frozenset(name for name, granted in source.grants.items() if granted))
+        return Readers(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
+
+    def _party(self) -> str:
+        """With whom the copy shares what copies of others are to have too."""
+        job = self._job
+        return f"namespace {ClusterNamespace(job.cluster, job.namespace)}" if job.namespace else ""
+
+    def _place(self, namespace: str) -> ClusterNamespace:
+        """A namespace of the worker's cluster."""
+        return ClusterNamespace(self._lease.worker_cluster, namespace)
 
     def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         """A pull-through cache brings the image itself, once somebody asks for it."""
@@ -211,8 +223,16 @@ class CopyJob:
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
         )
+        brought = self._brought()
         try:
-            found = finder.find(Asker(self._source, self._brought(), self._job.mapping.access))
+            found = finder.find(
+                Asker(self._source, brought, self._job.mapping.access, self._lease.worker_cluster),
+            )
+        except JobRefusedError as error:
+            other = next_cluster(self._job, brought, self._lease.worker_cluster) if error.is_unreadable else None
+            if other is None:
+                raise
+            raise OtherClusterError(self._source, other, error.grants) from None
         except CredentialError as error:
             error.host = self._source.registry
             raise
@@ -223,9 +243,9 @@ class CopyJob:
 
     def _brought(self) -> list[Brought]:
         requests = self._job.requests.order_by("id")
-        rows = requests.values_list("namespace", "service_account", "secret_names")
-        brought = [Brought(ns, account, tuple(filter(None, names.split(",")))) for ns, account, names in rows]
-        return brought or [Brought(self._job.namespace)]
+        rows = requests.values_list("namespace", "service_account", "secret_names", "cluster")
+        brought = [Brought(ns, sa, tuple(filter(None, names.split(","))), cluster) for ns, sa, names, cluster in rows]
+        return brought or [Brought(self._job.namespace, cluster=self._job.cluster)]
 
 
 def _known(result: CopyResult) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class WorkerContext:
 
     def catalog(self) -> SourceCatalog:
         """Source registries of file and operators, as they are now."""
-        entries = [*source_entries(self.config), *selectors.operator_sources()]
+        entries = [*source_entries(self.config), *selectors.operator_sources(self.config.cluster_name)]
         self._known_hosts = self._catalog(entries)
         return self._known_hosts
 

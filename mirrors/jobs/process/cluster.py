@@ -19,6 +19,7 @@ from mirrors.jobs.process import http_server, lockfree, stopping, tasks
 from mirrors.jobs.process.readiness import Readiness
 from mirrors.jobs.process.reconcile import Reconciler
 from mirrors.jobs.queue import liveness
+from mirrors.selectors import declared
 from swapper_project.process.parent_death import follower
 
 log = structlog.get_logger(__name__)
@@ -77,7 +78,7 @@ def serve() -> int:
         cluster.stop()
     readiness = Readiness()
     http_server.serve_in_background(settings.ENVIRONMENT.bind or http_server.DEFAULT_ADDRESS, readiness)
-    reconciler = Reconciler(on_turn=readiness.note)
+    reconciler = Reconciler(cluster=declared.own_cluster, on_turn=readiness.note)
     reconciler.start()
     while cluster.is_alive:
         time.sleep(0.2)

@@ -173,11 +173,11 @@ class Drain:
 
     def _claim(self, free: Room) -> Lease | None:
         """A job of somebody who has less than a full share; else, while there is room for anybody, any."""
-        lease = None
+        lease, cluster = None, self._copier.config.cluster_name
         if free.for_others:
-            lease = leases.claim(worker=instance_name(), only=self._only, besides=free.full)
+            lease = leases.claim(worker=instance_name(), cluster=cluster, only=self._only, besides=free.full)
         if lease is None and free.for_anybody and free.full:
-            lease = leases.claim(worker=instance_name(), only=self._only)
+            lease = leases.claim(worker=instance_name(), cluster=cluster, only=self._only)
         return lease
 
     def _do_small_things(self) -> None:
@@ -210,7 +210,7 @@ class Drain:
     def _schedule_the_next_wakeup(self) -> None:
         """Whatever this drain leaves undone will wake somebody in its time."""
         try:
-            if claim_order.claimable().exists():
+            if claim_order.claimable(cluster=self._copier.config.cluster_name).exists():
                 leases.wake_soon() if self._is_stopped() else wake_workers()
             elif (at := claim_order.next_due_at()) is not None:
                 wake_workers(not_before=at)

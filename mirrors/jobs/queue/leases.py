@@ -20,7 +20,15 @@ from django.utils import timezone
 from mirrors.jobs.queue import claim_order, host_limits
 from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.jobs.queue.timing import from_now, timing
-from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
+from mirrors.models import (
+    DEFAULT_CLUSTER,
+    AttemptOutcome,
+    ErrorClass,
+    ImageMapping,
+    JobStatus,
+    MirrorAttempt,
+    MirrorJob,
+)
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process import metrics
@@ -41,12 +49,16 @@ class Lease:
     number: int
     attempts: int
     max_attempts: int
+    cluster: str = DEFAULT_CLUSTER
+    """That of the namespace."""
     namespace: str = ""
     source_host: str = ""
     may_wait: bool = True
     """Whether waiting for a paused host still costs it no attempt."""
     probes: tuple[str, ...] = ()
     """Hosts whose pause is over, and that this job alone talks to until they have answered."""
+    worker_cluster: str = DEFAULT_CLUSTER
+    """That of the worker, of which alone it reads pull secrets."""
 
     @property
     def is_last_attempt(self) -> bool:
@@ -72,22 +84,28 @@ class _ProbedByAnotherError(Exception):
     """A job was claimed whose host another job has begun to probe at the same moment."""
 
 
-def claim(*, worker: str, only: Collection[int] | None = None, besides: Full = NOTHING) -> Lease | None:
-    """Take the next due job, of ``only`` these if given, ``besides`` those of namespaces and hosts that have enough;
-    None if there is none.
+def claim(
+    *,
+    worker: str,
+    cluster: str = DEFAULT_CLUSTER,
+    only: Collection[int] | None = None,
+    besides: Full = NOTHING,
+) -> Lease | None:
+    """Take the next due job that a worker of this cluster may try, of ``only`` these if given, ``besides`` those of
+    namespaces and hosts that have enough; None if there is none.
 
     The next is the one of the best priority, among these of the namespace with the fewest running copies,
     among these the oldest.
     """
     for _ in range(CLAIM_TRIES):
         with suppress(_ProbedByAnotherError), transaction.atomic():
-            return _claim(worker, only, besides)
+            return _claim(worker, cluster, only, besides)
     return None
 
 
-def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | None:
+def _claim(worker: str, cluster: str, only: Collection[int] | None, besides: Full) -> Lease | None:
     token = uuid.uuid4()
-    first = claim_order.claimable(only, besides).order_by(*claim_order.order_of_claims()).values("pk")
+    first = claim_order.claimable(only, besides, cluster=cluster).order_by(*claim_order.order_of_claims()).values("pk")
     # Workers that claim at the same moment take different jobs instead of waiting for one another.
     first = first.select_for_update(skip_locked=True)[:1]
     taken = claim_order.ready().filter(pk=Subquery(first))
@@ -99,10 +117,10 @@ def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | 
         claims=F("claims") + 1,
     ):
         return None
-    return _begin(token, worker)
+    return _begin(token, worker, cluster)
 
 
-def _begin(token: uuid.UUID, worker: str) -> Lease:
+def _begin(token: uuid.UUID, worker: str, cluster: str) -> Lease:
     row = MirrorJob.objects.get(status=JobStatus.RUNNING, lease_token=token)
     probes = host_limits.begin_probe({row.source_host, row.target_host})
     if probes is None:
@@ -114,10 +132,12 @@ def _begin(token: uuid.UUID, worker: str) -> Lease:
         number=row.claims,
         attempts=row.attempts,
         max_attempts=row.max_attempts,
+        cluster=row.cluster,
         namespace=row.namespace,
         source_host=row.source_host,
         may_wait=MirrorJob.objects.filter(pk=row.pk, created_at__gt=from_now(-timing().wait_for_hosts)).exists(),
         probes=probes,
+        worker_cluster=cluster,
     )
     lose_attempts(lease.job_id)
     MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
@@ -174,6 +194,22 @@ def hand_back(lease: Lease, report: AttemptReport) -> bool:
     """Back to pending, as if it had never been taken: the attempt is not counted. False: the lease is lost."""
     with transaction.atomic():
         if not _release(lease, AttemptOutcome.HANDED_BACK, report, available_at=Now(), attempts=F("attempts") - 1):
+            return False
+        wake_soon()
+    return True
+
+
+def hand_over(lease: Lease, report: AttemptReport, *, cluster: str) -> bool:
+    """Back to pending, for the workers of another cluster alone; the attempt is not counted. False: the lease is
+    lost."""
+    tried = MirrorJob.objects.filter(id=lease.job_id).values_list("tried_clusters", flat=True).first() or ""
+    fields = _error_of(report) | {
+        "needs_cluster": cluster,
+        "tried_clusters": ",".join(filter(None, (tried, lease.worker_cluster))),
+    }
+    with transaction.atomic():
+        held_back = {"available_at": Now(), "attempts": F("attempts") - 1}
+        if not _release(lease, AttemptOutcome.HANDED_BACK, report, **held_back, **fields):
             return False
         wake_soon()
     return True
