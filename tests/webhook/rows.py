@@ -63,5 +63,5 @@ def row(**fields: Any) -> Row:
     return Row(replace(made, **fields))
 
 
-def grant(granted: bool, age: float) -> dict[str, Any]:
-    return {**PRIVATE, "grants": {ClusterNamespace("default", "other"): Grant(granted, NOW - age)}}
+def grant(granted: bool, age: float, cluster: str = "default") -> dict[str, Any]:
+    return {**PRIVATE, "grants": {ClusterNamespace(cluster, "other"): Grant(granted, NOW - age)}}
