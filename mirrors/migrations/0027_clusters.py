@@ -2,6 +2,8 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
+import mirrors.models.registry
+
 COPY = """
 INSERT INTO mirrors_clusteraccess (mapping_id, cluster, namespace, granted, checked_at)
 SELECT mapping_id, 'default', namespace, granted, checked_at FROM mirrors_mappingaccess
@@ -50,6 +52,11 @@ class Migration(migrations.Migration):
             model_name='mirrorjob',
             name='tried_clusters',
             field=models.TextField(blank=True, db_default='', default='', editable=False, help_text='Clusters whose workers could not read the source, comma-separated.'),
+        ),
+        migrations.AlterField(
+            model_name='registry',
+            name='namespaces',
+            field=models.JSONField(blank=True, db_default=[], default=list, help_text='Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; * for all; empty: public images only.', validators=[mirrors.models.registry.validate_namespaces]),
         ),
         migrations.AddConstraint(
             model_name='instance',

@@ -29,9 +29,17 @@ CREDENTIALS_DROPPED: Final = (
     "its username and credentials reference."
 )
 
-NAMESPACE: Final = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+NAMESPACE: Final = re.compile(rf"\*|({_LABEL}/)?{_LABEL}")
+LONGEST_NAME: Final = 127
+"""Characters of ``CLUSTER/NAMESPACE``, of which each has at most 63."""
+
 MOST_NAMESPACES: Final = 500
 """Each is compared with a pod's at admission, and shown on the registry's page."""
+
+TAKEN: Final = (
+    "There is a registry of this host already: edit that one (or the configuration file, if it comes from there)."
+)
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 CREDENTIAL_REFERENCE = RegexValidator(
@@ -44,7 +52,7 @@ CREDENTIAL_REFERENCE = RegexValidator(
 
 
 def validate_namespaces(names: object) -> None:
-    """A list of namespaces' names, or of ``*`` for all."""
+    """A list of namespaces' names, as ``NAMESPACE`` or ``CLUSTER/NAMESPACE``, or of ``*`` for all."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValidationError('Give a list of names of namespaces, such as ["shop", "billing"].')
     if len(names) > MOST_NAMESPACES:
@@ -52,7 +60,8 @@ def validate_namespaces(names: object) -> None:
     for name in names:
         if not NAMESPACE.fullmatch(name):
             raise ValidationError(
-                f"{name[:80]!r} is not the name of a namespace; write names such as shop, or * for all."
+                f"{name[:80]!r} is not the name of a namespace; write names such as shop, or prod/shop "
+                "for that of one cluster, or * for all."
             )
 
 
@@ -105,7 +114,8 @@ class Registry(RevisionedModel):
         db_default=[],
         blank=True,
         validators=[validate_namespaces],
-        help_text="Namespaces that may use private images read with them; * for all; empty: public images only.",
+        help_text="Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; "
+        "* for all; empty: public images only.",
     )
     insecure = models.BooleanField(default=False, help_text="Use plain HTTP for this host.")
     ca_file = models.CharField(
@@ -136,8 +146,7 @@ class Registry(RevisionedModel):
             models.UniqueConstraint(
                 fields=["role", "cluster", "endpoint", "prefix"],
                 name="registry_of_cluster_unique",
-                violation_error_message="There is a registry of this host already: edit that one (or the "
-                "configuration file, if it comes from there).",
+                violation_error_message=TAKEN,
             ),
             models.CheckConstraint(condition=Q(role__in=RegistryRole.values), name="registry_role_known"),
             models.CheckConstraint(condition=Q(kind__in=RegistryKind.values), name="registry_kind_known"),
@@ -149,6 +158,7 @@ class Registry(RevisionedModel):
             self.endpoint = _normalised(self.endpoint)
         except InvalidReferenceError as error:
             raise ValidationError({"endpoint": str(error)}) from error
+        self._refuse_duplicate_of_file()
         is_source = self.role == RegistryRole.SOURCE
         if is_source and (other := Registry.objects.exclude(pk=self.pk).named_alike(self.endpoint)):
             text = f"{other} is the same registry under another of its names: edit that one."
@@ -158,6 +168,14 @@ class Registry(RevisionedModel):
             raise ValidationError({"ca_file": text})
         if bool(self.username) != bool(self.credential_ref):
             raise ValidationError({"credential_ref": "Set the username and the credentials reference together."})
+
+    def _refuse_duplicate_of_file(self) -> None:
+        """Among rows of one cluster, or of all, the database does that."""
+        if self.managed_by == ManagedBy.CONFIG or self.cluster != ALL_CLUSTERS:
+            return
+        same = Registry.objects.filter(role=self.role, endpoint=self.endpoint, prefix=self.prefix)
+        if same.filter(managed_by=ManagedBy.CONFIG).exclude(pk=self.pk).exclude(cluster=ALL_CLUSTERS).exists():
+            raise ValidationError(TAKEN)
 
     def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
         """Another host never gets this one's credentials: where the host was changed, those that were not ``given``

@@ -29,10 +29,13 @@ def sync_config(*, config: Config) -> Registry:
     return target
 
 
-def _write(row: Registry) -> Registry:
+def _write(row: Registry, *, named_by: str = "") -> Registry:
+    """``named_by`` is the cluster whose file names it as its target."""
     found = _present(row) or Registry(**{name: getattr(row, name) for name in declared.KEYS[Registry]})
     for name in declared.FIELDS[Registry]:
         setattr(found, name, getattr(row, name))
+    if named_by:
+        found.clusters = sorted({*found.clusters, named_by})
     found.save()
     return found
 
@@ -54,10 +57,7 @@ def _has_others(cluster: str) -> bool:
 
 def _sync_target(config: Config) -> Registry:
     own = config.cluster_name
-    target = _write(declared.target_of(config))
-    if own not in target.clusters:
-        target.clusters = sorted({*target.clusters, own})
-        target.save(update_fields=["clusters", "updated_at"])
+    target = _write(declared.target_of(config), named_by=own)
     for former in Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).exclude(pk=target.pk):
         _leave(former, own)
     return target

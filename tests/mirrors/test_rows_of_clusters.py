@@ -59,7 +59,7 @@ def test_a_target_is_disabled_when_no_file_names_it_any_more() -> None:
     sync_config(config=config("b", target="new.example.com"))
 
     former.refresh_from_db()
-    assert not former.enabled and former.clusters == []
+    assert (former.enabled, former.clusters) == (False, [])
 
 
 def test_rows_of_an_earlier_release_are_taken_over() -> None:
