@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, Max, Min, Q, Subquery
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from mirrors.models import (
     HostBudget,
@@ -90,6 +92,13 @@ def running_processes(now: datetime) -> dict[str, Any]:
         "workers": counts["worker"],
         "certificate_expires_at": min(ends, default=None),
     }
+
+
+def processes_by_cluster() -> Mapping[tuple[str, str], int]:
+    """Processes that have reported recently, by role and cluster."""
+    now, longest = timezone.now(), max(SEEN_WITHIN.values())
+    rows = Instance.objects.values_list("role", "cluster", "seen_at")
+    return Counter((role, cluster) for role, cluster, at in rows if now - at <= SEEN_WITHIN.get(role, longest))
 
 
 def clusters_with_workers() -> set[str]:
