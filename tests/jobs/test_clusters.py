@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.jobs.copy.other_clusters import look_after
 from mirrors.jobs.queue import leases
-from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob
+from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob, Registry
 from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import Quotas
 from tests.jobs.support import config_file, copier, drain, load, order, take, target_row
@@ -132,6 +132,24 @@ def test_a_job_fails_after_each_cluster_has_tried(clusters: Clusters) -> None:
 
     job.refresh_from_db()
     assert (job.status, job.mapping.access) == (JobStatus.FAILED, Access.UNREADABLE)
+
+
+def test_each_cluster_copies_to_its_own_target(clusters: Clusters, private: FaultyRegistry, tmp_path: Path) -> None:
+    with FaultyRegistry() as other:
+        elsewhere = Clusters(tmp_path, private, other)
+        job = elsewhere.ask("b")
+        Registry.objects.filter(endpoint=other.host).update(clusters=["b"])
+
+        clusters.work("a", namespaces=["shop"])
+
+        job.refresh_from_db()
+        assert (job.status, job.needs_cluster) == (JobStatus.PENDING, "b")
+        assert "is at the target of cluster b: a worker there copies the image. None is running" in job.error_message
+
+        elsewhere.work("b", namespaces=["shop"])
+
+        job.refresh_from_db()
+        assert job.status == JobStatus.SUCCEEDED
 
 
 def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:

@@ -12,13 +12,13 @@ from mirrors.images import ImageRef
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
-from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster
+from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
 from mirrors.jobs.copy.referrers import ReferrersReport, copy_referrers
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
-from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
+from mirrors.kubernetes.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
 from mirrors.oci import CopyRequest, CopyResult, Readers, RegistryError
 from mirrors.registries.allowed import AllowedSources
@@ -48,7 +48,7 @@ class CopyJob:
         self._attempt = attempt
         self._lease = lease
         attempt.start()
-        self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
+        self._job = MirrorJob.objects.select_related("mapping__target_registry").get(id=lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
 
@@ -202,6 +202,8 @@ class CopyJob:
                 ErrorClass.INVALID, f"{self._source} is paused: resume its mapping, then retry this job."
             )
         if not config.target.name.contains(self._target):
+            if (other := of_target(self._job, self._lease.worker_cluster)) is not None:
+                raise other
             raise JobRefusedError(
                 ErrorClass.INVALID,
                 f"{self._target} is not at the configured target {config.target.name}: the configuration was changed "
@@ -223,7 +225,7 @@ class CopyJob:
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
         )
-        brought = self._brought()
+        brought = requesters_of(self._job)
         try:
             found = finder.find(
                 Asker(self._source, brought, self._job.mapping.access, self._lease.worker_cluster),
@@ -232,7 +234,7 @@ class CopyJob:
             other = next_cluster(self._job, brought, self._lease.worker_cluster) if error.is_unreadable else None
             if other is None:
                 raise
-            raise OtherClusterError(self._source, other, error.grants) from None
+            raise OtherClusterError(other.cluster, other.failure(self._source, error.grants)) from None
         except CredentialError as error:
             error.host = self._source.registry
             raise
@@ -240,12 +242,6 @@ class CopyJob:
             self._attempt.note(problem)
         self._attempt.note(f"the source is read {found.words}")
         return found
-
-    def _brought(self) -> list[Brought]:
-        requests = self._job.requests.order_by("id")
-        rows = requests.values_list("namespace", "service_account", "secret_names", "cluster")
-        brought = [Brought(ns, sa, tuple(filter(None, names.split(","))), cluster) for ns, sa, names, cluster in rows]
-        return brought or [Brought(self._job.namespace, cluster=self._job.cluster)]
 
 
 def _known(result: CopyResult) -> dict[str, Any]:

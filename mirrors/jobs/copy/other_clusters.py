@@ -1,4 +1,5 @@
-"""Sources that only the workers of another cluster can read: each reads the pull secrets of its own cluster alone."""
+"""Jobs for the workers of another cluster: each reads the pull secrets of its own cluster alone, and copies to the
+target of its own file."""
 
 from __future__ import annotations
 
@@ -46,12 +47,33 @@ class NextCluster:
 
 
 class OtherClusterError(Exception):
-    """Nothing that this worker may use reads the source; a worker of another cluster may have what does."""
+    """The workers of another cluster can do what this one cannot."""
 
-    def __init__(self, source: ImageRef, other: NextCluster, grants: Mapping[str, bool]) -> None:
-        self.failure = other.failure(source, grants)
-        super().__init__(self.failure.message)
-        self.cluster = other.cluster
+    def __init__(self, cluster: str, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.cluster = cluster
+        self.failure = failure
+
+
+def requesters_of(job: MirrorJob) -> list[Brought]:
+    """Who asked for the copy, the first first."""
+    rows = job.requests.order_by("id").values_list("namespace", "service_account", "secret_names", "cluster")
+    brought = [Brought(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
+    return brought or [Brought(job.namespace, cluster=job.cluster)]
+
+
+def of_target(job: MirrorJob, own: str) -> OtherClusterError | None:
+    """The cluster whose file names the job's target, where that of this worker names another one."""
+    tried = {own, *job.tried_clusters.split(",")}
+    clusters = sorted(set(job.mapping.target_registry.clusters) - tried)
+    if not clusters:
+        return None
+    running = clusters_with_workers()
+    chosen = min(clusters, key=lambda name: (name not in running, name))
+    words = f"{job.mapping.target} is at the target of cluster {chosen}: a worker there copies the image."
+    if chosen not in running:
+        words = f"{words} None is running: start a worker in that cluster."
+    return OtherClusterError(chosen, Failure(ErrorClass.UNAVAILABLE, words, permanent=False, says_step=True))
 
 
 def next_cluster(job: MirrorJob, brought: Collection[Brought], own: str) -> NextCluster | None:
