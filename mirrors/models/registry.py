@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -175,7 +175,7 @@ class Registry(RevisionedModel):
             return
         same = Registry.objects.filter(role=self.role, endpoint=self.endpoint, prefix=self.prefix)
         if same.filter(managed_by=ManagedBy.CONFIG).exclude(pk=self.pk).exclude(cluster=ALL_CLUSTERS).exists():
-            raise ValidationError(TAKEN)
+            raise ValidationError({NON_FIELD_ERRORS: TAKEN})
 
     def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
         """Another host never gets this one's credentials: where the host was changed, those that were not ``given``

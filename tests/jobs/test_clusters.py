@@ -10,9 +10,14 @@ import pytest
 from django.db.models.functions import Now
 
 from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.images import ImageRef
+from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.other_clusters import look_after
+from mirrors.jobs.copy.source_access import Asker, Finder
 from mirrors.jobs.queue import leases
+from mirrors.kubernetes.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob, Registry
+from mirrors.registries.sources import SourceCatalog
 from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import Quotas
 from tests.jobs.support import config_file, copier, drain, load, order, take, target_row
@@ -198,6 +203,23 @@ def test_a_failure_of_one_cluster_keeps_no_other_from_asking(clusters: Clusters)
 
     assert problem("a") == "failed-recently"
     assert problem("b") == ""
+
+
+def test_a_worker_reads_no_secret_of_another_cluster(tmp_path: Path) -> None:
+    read: list[Brought] = []
+
+    def pull_secrets(ref: ImageRef, brought: Brought) -> FoundSecrets:
+        read.append(brought)
+        return FoundSecrets()
+
+    finder = Finder(SourceCatalog([], credentials_dir=tmp_path), "guard", lambda ref, how: None, pull_secrets)
+    ours, theirs = Brought("shop", cluster="b"), Brought("shop", cluster="a")
+
+    with pytest.raises(JobRefusedError) as refused:
+        finder.find(Asker(ImageRef.parse("quay.io/team/app:1"), [theirs, ours], Access.UNKNOWN, "b"))
+
+    assert read == [ours]
+    assert refused.value.grants == {"shop": False}, "of the cluster b"
 
 
 def test_grants_are_of_the_cluster_whose_worker_tried(clusters: Clusters) -> None:
