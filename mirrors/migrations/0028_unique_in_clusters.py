@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.indexes import AddIndexAside, AddUniqueAside
+from mirrors.models.indexes import AddIndexAside, AddUniqueAside, ensure_search
 
 UNIQUE = (
     ('imageuse', 'image_use_unique', 'use_in_cluster_unique', ('mapping', 'cluster', 'namespace', 'workload_kind', 'workload')),
@@ -13,6 +13,11 @@ def replaced(model, former, name, fields):
     """The new one first: the release before inserts rows meanwhile, and leaves out what is there."""
     yield AddUniqueAside(model_name=model, constraint=models.UniqueConstraint(fields=fields, name=name))
     yield migrations.RemoveConstraint(model_name=model, name=former)
+
+
+def search(apps, schema_editor):
+    """SQLite builds a new table for a new column, without the indexes that no model has."""
+    ensure_search(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
@@ -34,4 +39,5 @@ class Migration(migrations.Migration):
             model_name='mirrorjob',
             index=models.Index(condition=models.Q(('cluster', 'default'), _negated=True), fields=['cluster', '-id'], name='job_in_cluster'),
         ),
+        migrations.RunPython(search, migrations.RunPython.noop),
     ]
