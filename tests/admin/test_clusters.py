@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from mirrors.models import AdmissionSample, DecisionCount, Filter, ImageUse, Instance, MirrorJob, Registry
+from mirrors.selectors.current_state import processes_by_cluster
 from mirrors.services.config_rows import sync_config
 from mirrors.services.recording import DecisionKey
 from swapper_project.config import parse
@@ -81,6 +85,13 @@ def test_the_api_has_the_cluster_as_field_and_filter(admin_client: Client, resou
 
     rows = admin_client.get(f"/api/v1/{resource}/", {"cluster": "b"}).json()["results"]
     assert [row["cluster"] for row in rows] == ["b"]
+
+
+@pytest.mark.usefixtures("two_clusters")
+def test_the_metric_of_processes_names_their_cluster() -> None:
+    Instance.objects.create(role="worker", cluster="b", name="stopped", seen_at=timezone.now() - timedelta(hours=1))
+
+    assert processes_by_cluster() == {("worker", "default"): 1, ("worker", "b"): 1}
 
 
 def test_operators_make_rows_for_one_cluster(admin_client: Client) -> None:
