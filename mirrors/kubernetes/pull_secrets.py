@@ -12,6 +12,7 @@ from mirrors.images import ImageRef
 from mirrors.kubernetes import keyring
 from mirrors.kubernetes.client import ClusterError, read_secret, read_service_account
 from mirrors.oci import Credential
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
 DEFAULT_ACCOUNT: Final = "default"
 
@@ -26,6 +27,8 @@ class Brought:
     namespace: str
     service_account: str = ""
     secret_names: tuple[str, ...] = ()
+    cluster: str = DEFAULT_CLUSTER
+    """Where the namespace is: its Secrets are read by workers of that cluster alone."""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from mirrors.models.accounting import DecisionCount, ImageUse
 from mirrors.models.action import OperatorAction
 from mirrors.models.check import CheckStatus, RegistryCheck
-from mirrors.models.cluster import DEFAULT_CLUSTER, Cluster, ClusterNode, RunningImage, RunningState
+from mirrors.models.cluster import Cluster, ClusterNode, RunningImage, RunningState
 from mirrors.models.filter import Filter
 from mirrors.models.hosts import BlobLocation, BudgetShare, HostBudget
 from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
@@ -23,6 +23,7 @@ from mirrors.models.repository import TargetRepository
 from mirrors.models.revision import Revision
 from mirrors.models.sample import AdmissionSample
 from mirrors.models.work_lease import WorkLease
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
 __all__ = [
     "Access",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
+from mirrors.models.cluster_column import cluster_field
 from mirrors.models.image_mapping import ImageMapping
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
 
 class ImageUse(models.Model):
     """A workload that was admitted with an image; ``last_seen_at`` is written at most once an hour."""
 
     mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="uses", db_index=False)
+    cluster = cluster_field()
     namespace = models.CharField(max_length=63)
     workload_kind = models.CharField(max_length=63, blank=True)
     workload = models.CharField(max_length=253, blank=True)
@@ -22,12 +26,14 @@ class ImageUse(models.Model):
         verbose_name = "workload"
         constraints = [
             models.UniqueConstraint(
-                fields=["mapping", "namespace", "workload_kind", "workload"], name="image_use_unique"
+                fields=["mapping", "cluster", "namespace", "workload_kind", "workload"], name="use_in_cluster_unique"
             ),
         ]
         indexes = [
             models.Index(fields=["namespace", "-id"], name="use_in_namespace"),
             models.Index(fields=["workload", "-id"], name="use_by_workload"),
+            # Empty where there is one cluster.
+            models.Index(fields=["cluster", "-id"], condition=~Q(cluster=DEFAULT_CLUSTER), name="use_in_cluster"),
         ]
 
     def __str__(self) -> str:
@@ -35,9 +41,10 @@ class ImageUse(models.Model):
 
 
 class DecisionCount(models.Model):
-    """Images decided on in an hour, by namespace, source host, decision and reason."""
+    """Images decided on in an hour, by cluster, namespace, source host, decision and reason."""
 
     hour = models.DateTimeField()
+    cluster = cluster_field()
     namespace = models.CharField(max_length=63)
     source_host = models.CharField(max_length=260)
     decision = models.CharField(max_length=10)
@@ -56,8 +63,8 @@ class DecisionCount(models.Model):
         verbose_name = "decision"
         constraints = [
             models.UniqueConstraint(
-                fields=["hour", "namespace", "source_host", "decision", "reason", "filter", "first_seen"],
-                name="decision_count_seen_unique",
+                fields=["hour", "cluster", "namespace", "source_host", "decision", "reason", "filter", "first_seen"],
+                name="decision_count_of_cluster_unique",
             ),
         ]
 

@@ -10,9 +10,6 @@ from django.db.models.functions import Now
 
 from mirrors.models.image_mapping import DIGEST_LENGTH, REFERENCE_LENGTH
 
-DEFAULT_CLUSTER = "default"
-"""The name of a cluster whose configuration gives none."""
-
 KEY_LENGTH = 40
 """Characters of ``RunningImage.key``: 160 bits of a SHA-256, in hexadecimal digits."""
 

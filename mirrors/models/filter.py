@@ -9,8 +9,10 @@ from django.db.models import Case, Q, Value, When
 
 from mirrors.filters import InvalidFilterError, compile_filter
 from mirrors.filters.places import pointed
+from mirrors.models.cluster_column import cluster_field
 from mirrors.models.registry import ManagedBy
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
+from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 
 class FilterQuerySet(RevisionedQuerySet["Filter"]):
@@ -46,6 +48,7 @@ class Filter(RevisionedModel):
     )
     enabled = models.BooleanField(default=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
+    cluster = cluster_field(default=ALL_CLUSTERS, help_text="Name of the cluster it is for; empty: all clusters.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -54,8 +57,8 @@ class Filter(RevisionedModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["managed_by", "name"],
-                name="filter_name_unique",
+                fields=["managed_by", "cluster", "name"],
+                name="filter_of_cluster_unique",
                 violation_error_message="There is a filter of this name already: choose another one.",
             ),
             models.CheckConstraint(condition=Q(managed_by__in=ManagedBy.values), name="filter_managed_by_known"),

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
+from mirrors.models.cluster_column import cluster_field
 from mirrors.models.registry import Registry
 
 REFERENCE_LENGTH = 800
@@ -139,9 +140,10 @@ class ImageMapping(models.Model):
 
 
 class MappingAccess(models.Model):
-    """Whether a namespace's own credentials have been shown to read the source of a mapping."""
+    """Whether the own credentials of a cluster's namespace have been shown to read the source of a mapping."""
 
-    mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="accesses")
+    mapping = models.ForeignKey(ImageMapping, on_delete=models.CASCADE, related_name="accesses", db_index=False)
+    cluster = cluster_field()
     namespace = models.CharField(max_length=63)
     granted = models.BooleanField()
     checked_at = models.DateTimeField(db_default=Now())
@@ -149,8 +151,10 @@ class MappingAccess(models.Model):
     class Meta:
         verbose_name = "pull secret check"
         verbose_name_plural = "pull secrets"
+        # The table of earlier releases allows one row for a namespace, whichever its cluster.
+        db_table = "mirrors_clusteraccess"
         constraints = [
-            models.UniqueConstraint(fields=["mapping", "namespace"], name="mapping_access_unique"),
+            models.UniqueConstraint(fields=["mapping", "cluster", "namespace"], name="cluster_access_unique"),
         ]
 
     def __str__(self) -> str:

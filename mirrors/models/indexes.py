@@ -9,7 +9,8 @@ from typing import Any, Final
 import structlog
 from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.operations import AddIndex, RemoveIndex
+from django.db.migrations.operations import AddConstraint, AddIndex, RemoveIndex
+from django.db.models import UniqueConstraint
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,25 @@ class RemoveIndexAside(RemoveIndex):
         index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
         model = from_state.apps.get_model(app_label, self.model_name)
         schema_editor.remove_index(model, index, concurrently=True)
+
+
+class AddUniqueAside(AddConstraint):
+    """The same for a unique constraint on fields: its index is built first, then taken over in a moment."""
+
+    constraint: UniqueConstraint
+    model_name: str
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            return super().database_forwards(app_label, schema_editor, from_state, to_state)
+        meta = to_state.apps.get_model(app_label, self.model_name)._meta
+        columns = ", ".join(meta.get_field(name).column for name in self.constraint.fields)
+        name, table = self.constraint.name, meta.db_table
+        with _patient(schema_editor.connection):
+            # What an interrupted build has left is of no use.
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            schema_editor.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})")
+        schema_editor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")
 
 
 def ensure_search(connection: BaseDatabaseWrapper) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from mirrors.models.cluster_column import cluster_field
+
 
 class InstanceRole(models.TextChoices):
     WEBHOOK = "webhook"
@@ -17,6 +19,7 @@ class Instance(models.Model):
     configuration file), target, certificate_expires_at (ISO 8601)."""
 
     role = models.CharField(max_length=10, choices=InstanceRole)
+    cluster = cluster_field()
     name = models.CharField(max_length=255, help_text="Host (in a cluster, the pod) and process ID.")
     facts = models.JSONField(default=dict, blank=True)
     started_at = models.DateTimeField(db_default=Now())
@@ -25,7 +28,7 @@ class Instance(models.Model):
     class Meta:
         verbose_name = "process"
         verbose_name_plural = "processes"
-        constraints = [models.UniqueConstraint(fields=["role", "name"], name="instance_unique")]
+        constraints = [models.UniqueConstraint(fields=["role", "cluster", "name"], name="instance_of_cluster_unique")]
 
     def __str__(self) -> str:
         return f"{self.role} {self.name}"

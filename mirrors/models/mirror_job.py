@@ -10,8 +10,10 @@ from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
 from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
+from mirrors.models.cluster_column import cluster_field
 from mirrors.models.image_mapping import ImageMapping
 from mirrors.vocabulary.bounds import HOST_LENGTH, ReadableDateTimeField
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
 
 class JobStatus(models.TextChoices):
@@ -157,7 +159,19 @@ class MirrorJob(models.Model):
     priority = models.PositiveSmallIntegerField(choices=Priority, default=Priority.DELAYED)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.ADMISSION)
     requested_by = models.CharField(max_length=255, blank=True, help_text="User or service account.")
+    cluster = cluster_field(help_text="Cluster of the namespace; empty: requested by a user.")
     namespace = models.CharField(max_length=63, blank=True, help_text="Busy workers take turns between namespaces.")
+    needs_cluster = cluster_field(
+        default="",
+        help_text="Cluster whose workers alone can read the source for its requesters; empty: any worker may try.",
+    )
+    tried_clusters = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Clusters whose workers could not read the source, comma-separated.",
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=5)
     claims = models.PositiveIntegerField(
@@ -239,6 +253,8 @@ class MirrorJob(models.Model):
             models.Index(fields=["finished_at", "status", "error_class", "error_host"], name="job_ended_where"),
             models.Index(fields=["created_at"], name="job_ordered"),
             models.Index(fields=["namespace", "-id"], name="job_in_namespace"),
+            # Empty where there is one cluster.
+            models.Index(fields=["cluster", "-id"], condition=~Q(cluster=DEFAULT_CLUSTER), name="job_in_cluster"),
             models.Index(fields=["error_class", "-id"], condition=~Q(error_class=""), name="job_by_error_class"),
             models.Index(
                 fields=["trigger", "-id"],
@@ -262,6 +278,7 @@ class MirrorRequest(models.Model):
     """A requester of a job, and the names of pull secrets that may read its source."""
 
     job = models.ForeignKey(MirrorJob, on_delete=models.CASCADE, related_name="requests", db_index=False)
+    cluster = cluster_field()
     namespace = models.CharField(max_length=63, blank=True)
     service_account = models.CharField(max_length=253, blank=True)
     secret_names = models.CharField(max_length=2000, blank=True, help_text="Comma-separated, sorted.")
@@ -272,7 +289,8 @@ class MirrorRequest(models.Model):
         verbose_name = "request"
         constraints = [
             models.UniqueConstraint(
-                fields=["job", "namespace", "service_account", "secret_names"], name="request_unique"
+                fields=["job", "cluster", "namespace", "service_account", "secret_names"],
+                name="request_of_cluster_unique",
             ),
         ]
 

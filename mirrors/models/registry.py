@@ -6,14 +6,16 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, TargetName, normalise_host
 from mirrors.images.target_name import target_name
+from mirrors.models.cluster_column import cluster_field
 from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
+from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 HOST = RegexValidator(
     r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?(:\d{1,5})?$|^\[[0-9a-f:]+\](:\d{1,5})?$",
@@ -27,9 +29,17 @@ CREDENTIALS_DROPPED: Final = (
     "its username and credentials reference."
 )
 
-NAMESPACE: Final = re.compile(r"\*|[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+NAMESPACE: Final = re.compile(rf"\*|({_LABEL}/)?{_LABEL}")
+LONGEST_NAME: Final = 127
+"""Characters of ``CLUSTER/NAMESPACE``, of which each has at most 63."""
+
 MOST_NAMESPACES: Final = 500
 """Each is compared with a pod's at admission, and shown on the registry's page."""
+
+TAKEN: Final = (
+    "There is a registry of this host already: edit that one (or the configuration file, if it comes from there)."
+)
 
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 CREDENTIAL_REFERENCE = RegexValidator(
@@ -42,7 +52,7 @@ CREDENTIAL_REFERENCE = RegexValidator(
 
 
 def validate_namespaces(names: object) -> None:
-    """A list of namespaces' names, or of ``*`` for all."""
+    """A list of namespaces' names, as ``NAMESPACE`` or ``CLUSTER/NAMESPACE``, or of ``*`` for all."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValidationError('Give a list of names of namespaces, such as ["shop", "billing"].')
     if len(names) > MOST_NAMESPACES:
@@ -50,7 +60,8 @@ def validate_namespaces(names: object) -> None:
     for name in names:
         if not NAMESPACE.fullmatch(name):
             raise ValidationError(
-                f"{name[:80]!r} is not the name of a namespace; write names such as shop, or * for all."
+                f"{name[:80]!r} is not the name of a namespace; write names such as shop, or prod/shop "
+                "for that of one cluster, or * for all."
             )
 
 
@@ -103,7 +114,8 @@ class Registry(RevisionedModel):
         db_default=[],
         blank=True,
         validators=[validate_namespaces],
-        help_text="Namespaces that may use private images read with them; * for all; empty: public images only.",
+        help_text="Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; "
+        "* for all; empty: public images only.",
     )
     insecure = models.BooleanField(default=False, help_text="Use plain HTTP for this host.")
     ca_file = models.CharField(
@@ -114,6 +126,14 @@ class Registry(RevisionedModel):
     )
     settings = models.JSONField(default=dict, blank=True)
     managed_by = models.CharField(max_length=10, choices=ManagedBy, default=ManagedBy.OPERATOR, editable=False)
+    cluster = cluster_field(default=ALL_CLUSTERS, help_text="Name of the cluster it is for; empty: all clusters.")
+    clusters = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+        help_text="Clusters whose configuration files name this target.",
+    )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -124,10 +144,9 @@ class Registry(RevisionedModel):
         verbose_name_plural = "registries"
         constraints = [
             models.UniqueConstraint(
-                fields=["role", "endpoint", "prefix"],
-                name="registry_endpoint_unique",
-                violation_error_message="There is a registry of this host already: edit that one (or the "
-                "configuration file, if it comes from there).",
+                fields=["role", "cluster", "endpoint", "prefix"],
+                name="registry_of_cluster_unique",
+                violation_error_message=TAKEN,
             ),
             models.CheckConstraint(condition=Q(role__in=RegistryRole.values), name="registry_role_known"),
             models.CheckConstraint(condition=Q(kind__in=RegistryKind.values), name="registry_kind_known"),
@@ -139,6 +158,7 @@ class Registry(RevisionedModel):
             self.endpoint = _normalised(self.endpoint)
         except InvalidReferenceError as error:
             raise ValidationError({"endpoint": str(error)}) from error
+        self._refuse_duplicate_of_file()
         is_source = self.role == RegistryRole.SOURCE
         if is_source and (other := Registry.objects.exclude(pk=self.pk).named_alike(self.endpoint)):
             text = f"{other} is the same registry under another of its names: edit that one."
@@ -148,6 +168,14 @@ class Registry(RevisionedModel):
             raise ValidationError({"ca_file": text})
         if bool(self.username) != bool(self.credential_ref):
             raise ValidationError({"credential_ref": "Set the username and the credentials reference together."})
+
+    def _refuse_duplicate_of_file(self) -> None:
+        """Among rows of one cluster, or of all, the database does that."""
+        if self.managed_by == ManagedBy.CONFIG or self.cluster != ALL_CLUSTERS:
+            return
+        same = Registry.objects.filter(role=self.role, endpoint=self.endpoint, prefix=self.prefix)
+        if same.filter(managed_by=ManagedBy.CONFIG).exclude(pk=self.pk).exclude(cluster=ALL_CLUSTERS).exists():
+            raise ValidationError({NON_FIELD_ERRORS: TAKEN})
 
     def drop_credentials_of_former_host(self, *, given: Collection[str]) -> bool:
         """Another host never gets this one's credentials: where the host was changed, those that were not ``given``

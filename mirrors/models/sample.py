@@ -8,6 +8,8 @@ from typing import Any
 from django.db import models
 from django.db.models.functions import Now
 
+from mirrors.models.cluster_column import cluster_field
+
 
 class AdmissionSample(models.Model):
     """One review, sampled. The pod is pruned to what filters read: no environment, commands, arguments, annotations.
@@ -16,6 +18,7 @@ class AdmissionSample(models.Model):
     """
 
     uid = models.CharField(max_length=64, blank=True)
+    cluster = cluster_field()
     namespace = models.CharField(max_length=63)
     pod_name = models.CharField(max_length=253, blank=True)
     workload_kind = models.CharField(max_length=63, blank=True)

@@ -10,6 +10,7 @@ from mirrors.images import ImageRef
 from mirrors.oci import Credential, CredentialSource, RegistryAccess
 from mirrors.oci.common.access import DOCKER_HUB, DOCKER_HUB_API
 from mirrors.registries.credentials import Reference, resolve
+from mirrors.vocabulary.clusters import ALL_CLUSTERS, ClusterNamespace
 from swapper_project.config import AwsRegistry, Config, GcpRegistry, SourceRegistry
 
 
@@ -29,7 +30,10 @@ class SourceEntry:
     insecure: bool = False
     ca_file: str | None = None
     connect_to: str | None = None
+    cluster: str = ALL_CLUSTERS
+    """The only one whose namespaces it serves; empty: those of all."""
     namespaces: tuple[str, ...] = ()
+    """Names of namespaces, or ``CLUSTER/NAMESPACE``, or ``*`` for all."""
     mirrors: tuple[str, ...] = ()
     origin: str = ""
     """Where an operator finds it, as messages name it."""
@@ -47,9 +51,11 @@ class SourceEntry:
         """Whether its credentials are for this image."""
         return not self.path or ref.repository.startswith(f"{self.path}/")
 
-    def serves(self, namespace: str) -> bool:
+    def serves(self, asker: ClusterNamespace) -> bool:
         """Whether pods of a namespace may use private images read with these credentials."""
-        return "*" in self.namespaces or namespace in self.namespaces
+        if self.cluster not in {ALL_CLUSTERS, asker.cluster}:
+            return False
+        return "*" in self.namespaces or asker.namespace in self.namespaces or str(asker) in self.namespaces
 
 
 class SourceCatalog:
@@ -78,10 +84,10 @@ class SourceCatalog:
     def is_configured(self, host: str) -> bool:
         return self.entry_for(host) is not None
 
-    def serves(self, ref: ImageRef, namespace: str) -> bool:
+    def serves(self, ref: ImageRef, asker: ClusterNamespace) -> bool:
         """Whether pods of a namespace may use this image, if it is private, with configured credentials."""
         entry = self.entry_of(ref)
-        return entry is not None and entry.serves(namespace)
+        return entry is not None and entry.serves(asker)
 
     def entry_of(self, ref: ImageRef) -> SourceEntry | None:
         """The entry whose credentials are for this image."""
@@ -153,10 +159,10 @@ def _access(
 
 def source_entries(config: Config) -> list[SourceEntry]:
     """The configuration file's source registries."""
-    return [_configured(entry, index) for index, entry in enumerate(config.source.registries)]
+    return [_configured(entry, index, config.cluster_name) for index, entry in enumerate(config.source.registries)]
 
 
-def _configured(entry: SourceRegistry, index: int) -> SourceEntry:
+def _configured(entry: SourceRegistry, index: int, cluster: str) -> SourceEntry:
     cloud = entry.cloud
     return SourceEntry(
         host=entry.registry_host,
@@ -169,6 +175,7 @@ def _configured(entry: SourceRegistry, index: int) -> SourceEntry:
         insecure=entry.insecure,
         ca_file=cloud.ca_file if cloud else entry.ca_file,
         connect_to=cloud.connect_to if cloud else entry.connect_to,
+        cluster=cluster,
         namespaces=("*",) if entry.serves_all_namespaces else entry.namespaces,
         mirrors=entry.mirrors,
         origin=f"source.registries[{index}] in the configuration file",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Exists, Max, Min, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, DateTimeField, Exists, ExpressionWrapper, Max, Min, Q, Subquery
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from mirrors.models import (
     HostBudget,
@@ -94,6 +96,20 @@ def running_processes(now: datetime) -> dict[str, Any]:
         "workers": counts["worker"],
         "certificate_expires_at": min(ends, default=None),
     }
+
+
+def processes_by_cluster() -> Mapping[tuple[str, str], int]:
+    """Processes that have reported recently, by role and cluster."""
+    now, longest = timezone.now(), max(SEEN_WITHIN.values())
+    rows = Instance.objects.values_list("role", "cluster", "seen_at")
+    return Counter((role, cluster) for role, cluster, at in rows if now - at <= SEEN_WITHIN.get(role, longest))
+
+
+def clusters_with_workers() -> set[str]:
+    """Clusters of which a worker has reported recently."""
+    recently = ExpressionWrapper(Now() - SEEN_WITHIN["worker"], output_field=DateTimeField())
+    workers = Instance.objects.filter(role="worker", seen_at__gt=recently)
+    return set(workers.order_by().values_list("cluster", flat=True).distinct())
 
 
 def running_copies(limit: int = 10) -> Iterable[MirrorJob]:

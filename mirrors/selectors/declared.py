@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeVar
 
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole
+from mirrors.vocabulary.clusters import ALL_CLUSTERS, DEFAULT_CLUSTER
 from swapper_project.config import Config, OciTarget, SourceRegistry
 from swapper_project.config.section import LogIn
 from swapper_project.process import configured
@@ -17,7 +18,7 @@ from swapper_project.process import configured
 Row = TypeVar("Row", Filter, Registry)
 
 KEYS: Final[dict[type[Any], tuple[str, ...]]] = {Registry: ("role", "endpoint", "prefix"), Filter: ("name",)}
-"""By which fields a row is the one that the file declares."""
+"""By which fields a row of the file's cluster, or of all, is the one that the file declares."""
 
 FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
     Registry: (
@@ -30,15 +31,16 @@ FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
         "ca_file",
         "settings",
         "managed_by",
+        "cluster",
         "enabled",
     ),
-    Filter: ("jmespath", "position", "managed_by", "enabled"),
+    Filter: ("jmespath", "position", "managed_by", "cluster", "enabled"),
 }
 """What the file says of it."""
 
 
 def target_of(config: Config) -> Registry:
-    """The target, not saved."""
+    """The target, not saved. All clusters whose files name it share its row."""
     name, chosen = config.target.name, config.target.chosen
     return Registry(
         role=RegistryRole.TARGET,
@@ -54,13 +56,19 @@ def target_of(config: Config) -> Registry:
 
 def sources_of(config: Config) -> list[Registry]:
     """The source registries, not saved."""
-    return [_source(entry) for entry in config.source.registries]
+    return [_source(entry, config.cluster_name) for entry in config.source.registries]
 
 
 def filters_of(config: Config) -> list[Filter]:
     """The filters in their order, not saved."""
     return [
-        Filter(name=f"source.filters[{index}]", jmespath=entry.jmespath, position=index, managed_by=ManagedBy.CONFIG)
+        Filter(
+            name=f"source.filters[{index}]",
+            jmespath=entry.jmespath,
+            position=index,
+            managed_by=ManagedBy.CONFIG,
+            cluster=config.cluster_name,
+        )
         for index, entry in enumerate(config.source.filters)
     ]
 
@@ -76,17 +84,31 @@ def in_force(model: type[Row]) -> list[Row] | None:
     return found
 
 
+def own_cluster() -> str:
+    """The cluster of the active file."""
+    source = configured.source()
+    return source.current.cluster_name if source is not None else DEFAULT_CLUSTER
+
+
+def clusters_of_rows() -> tuple[str, str]:
+    """Values of ``cluster`` in the rows that count for the active file's cluster."""
+    return ALL_CLUSTERS, own_cluster()
+
+
 def key_of(row: Filter | Registry) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in KEYS[type(row)])
 
 
 def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> None:
     """Give rows of the database what the active file says of them; those that it no longer has are disabled. Nothing
-    is saved. Rows of operators stay as they are, but for those that the file now declares."""
+    is saved. Rows of operators stay as they are, but for those that the file now declares; so do those of other
+    clusters."""
     if declared is None:
         return
-    by_key = {key_of(row): row for row in declared}
+    by_key, clusters = {key_of(row): row for row in declared}, clusters_of_rows()
     for row in rows:
+        if row.cluster not in clusters:
+            continue
         if (found := by_key.get(key_of(row))) is not None:
             for name in FIELDS[type(row)]:
                 setattr(row, name, getattr(found, name))
@@ -98,16 +120,17 @@ def without_row(model: type[Row], declared: Sequence[Row] | None) -> list[Row]:
     """What the active file declares and ``prepare`` has not written yet."""
     if not declared:
         return []
-    rows = model._default_manager.values_list(*KEYS[model])
+    rows = model._default_manager.filter(cluster__in=clusters_of_rows()).values_list(*KEYS[model])
     if model is Filter:
         rows = rows.filter(managed_by=ManagedBy.CONFIG)
     written = set(rows)
     return [row for row in declared if key_of(row) not in written]
 
 
-def _source(entry: SourceRegistry) -> Registry:
+def _source(entry: SourceRegistry, cluster: str) -> Registry:
     return Registry(
         role=RegistryRole.SOURCE,
+        cluster=cluster,
         endpoint=entry.registry_host,
         name=entry.registry_host,
         kind=entry.type,

@@ -67,7 +67,8 @@ def rows_in_force() -> list[Filter]:
     of_file = declared.in_force(Filter)
     if of_file is None:
         return rows
-    return [*of_file, *(row for row in rows if row.managed_by != ManagedBy.CONFIG)]
+    clusters = declared.clusters_of_rows()
+    return [*of_file, *(row for row in rows if row.managed_by != ManagedBy.CONFIG and row.cluster in clusters)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def _key(row: Filter, pk: float, position: int | None = None) -> tuple[int, floa
 
 def _is_same(one: Filter, other: Filter) -> bool:
     """The file's have no keys of the database."""
-    return (one.managed_by, one.name) == (other.managed_by, other.name)
+    return (one.managed_by, one.cluster, one.name) == (other.managed_by, other.cluster, other.name)
 
 
 def _samples() -> Iterator[Sampled]:

@@ -79,5 +79,5 @@ def _workloads(words: Sequence[str]) -> list[ImageUse]:
 
 def _workloads_by(words: Sequence[str], fields: Sequence[str]) -> list[ImageUse]:
     rows = search(ImageUse.objects.exclude(workload=""), words, fields).order_by("-id")[:MOST_ROWS]
-    once = {(row.namespace, row.workload_kind, row.workload): row for row in rows}
+    once = {(row.cluster, row.namespace, row.workload_kind, row.workload): row for row in rows}
     return list(once.values())[:SHOWN]

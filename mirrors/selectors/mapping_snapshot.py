@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from mirrors.vocabulary.clusters import ClusterNamespace
+
 
 class Grant(NamedTuple):
     """Whether a namespace's own pull secrets read the source, and when that was last tried (Unix seconds)."""
@@ -33,8 +35,8 @@ class MappingSnapshot:
     paused: bool
     last_job_id: int | None
     last_job_status: str
-    grants: Mapping[str, Grant] = field(default_factory=dict)
-    """By namespace; empty for what anybody may read."""
+    grants: Mapping[ClusterNamespace, Grant] = field(default_factory=dict)
+    """By namespace of a cluster; empty for what anybody may read."""
 
     @property
     def job_is_live(self) -> bool:

@@ -28,6 +28,7 @@ from mirrors.models.revision import numbers
 from mirrors.registries.credentials import Reference
 from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
+from mirrors.vocabulary.clusters import ALL_CLUSTERS, ClusterNamespace
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
@@ -143,14 +144,15 @@ def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[MappingSnapshot]:
         )
 
 
-def _grants(mapping_ids: Collection[int]) -> dict[int, dict[str, Grant]]:
-    grants: dict[int, dict[str, Grant]] = {}
+def _grants(mapping_ids: Collection[int]) -> dict[int, dict[ClusterNamespace, Grant]]:
+    grants: dict[int, dict[ClusterNamespace, Grant]] = {}
     if mapping_ids:
         rows = MappingAccess.objects.filter(mapping__in=mapping_ids)
-        for mapping_id, namespace, granted, checked_at in rows.values_list(
-            "mapping_id", "namespace", "granted", "checked_at"
+        for mapping_id, cluster, namespace, granted, checked_at in rows.values_list(
+            "mapping_id", "cluster", "namespace", "granted", "checked_at"
         ):
-            grants.setdefault(mapping_id, {})[namespace] = Grant(granted, checked_at.timestamp())
+            key = ClusterNamespace(cluster, namespace)
+            grants.setdefault(mapping_id, {})[key] = Grant(granted, checked_at.timestamp())
     return grants
 
 
@@ -201,16 +203,17 @@ def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
     return found, forgotten
 
 
-def operator_filters() -> list[tuple[str, str]]:
-    """Name and expression of the operators' filters, as they are evaluated."""
-    rows = Filter.objects.in_force().filter(managed_by=ManagedBy.OPERATOR)
+def operator_filters(cluster: str) -> list[tuple[str, str]]:
+    """Name and expression of the operators' filters of a cluster, as they are evaluated."""
+    rows = Filter.objects.in_force().filter(managed_by=ManagedBy.OPERATOR, cluster__in=[ALL_CLUSTERS, cluster])
     return list(rows.values_list("name", "jmespath"))
 
 
-def operator_sources() -> list[SourceEntry]:
-    """Source registries that operators added beside the configuration file's."""
+def operator_sources(cluster: str) -> list[SourceEntry]:
+    """Source registries that operators added for a cluster, or for all, beside the configuration file's."""
     rows = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True)
-    return [source_entry(row) for row in rows.order_by("id")]
+    # One for this cluster goes before one for all.
+    return [source_entry(row) for row in rows.filter(cluster__in=[ALL_CLUSTERS, cluster]).order_by("-cluster", "id")]
 
 
 def source_entry(row: Registry) -> SourceEntry:
@@ -222,6 +225,7 @@ def source_entry(row: Registry) -> SourceEntry:
         reference=Reference.of_row(row.username, row.credential_ref) if row.username else None,
         insecure=row.insecure,
         ca_file=ca_file,
+        cluster=row.cluster,
         namespaces=tuple(row.namespaces),
         origin=f"the registry {row} in the admin",
     )

@@ -14,13 +14,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from mirrors import selectors
+from mirrors.selectors import current_state
 
 log = structlog.get_logger(__name__)
 
 FRESH: Final = 15.0
 """Seconds for which numbers are given again: Prometheus reads every 15 to 60, often from two servers."""
 
-NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds")
+NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes")
 _LOCK = threading.Lock()
 _seen: tuple[float, list[Metric]] = (0.0, [])
 
@@ -54,4 +55,9 @@ def _read() -> list[Metric]:
     )
     for line in queue:
         oldest.add_metric([line.name], line.oldest_due_seconds)
-    return [jobs, oldest]
+    processes = GaugeMetricFamily(
+        NAMES[2], "Processes that have reported recently, by role and cluster.", labels=["role", "cluster"]
+    )
+    for (role, cluster), count in sorted(current_state.processes_by_cluster().items()):
+        processes.add_metric([role, cluster], count)
+    return [jobs, oldest, processes]

@@ -1,4 +1,4 @@
-"""Which namespaces may use a private image: those whose own pull secrets have been shown to read its source."""
+"""Which namespaces of which cluster may use a private image: those whose own pull secrets were seen to read it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from django.db.models.functions import Now
 from mirrors.models import ImageMapping, MappingAccess
 
 
-def record_grants(*, mapping_id: int, grants: Mapping[str, bool]) -> None:
-    """Records the access of namespaces; webhooks see it with their next poll."""
+def record_grants(*, mapping_id: int, cluster: str, grants: Mapping[str, bool]) -> None:
+    """Records the access of a cluster's namespaces; webhooks see it with their next poll."""
     if not grants:
         return
     MappingAccess.objects.bulk_create(
         [
-            MappingAccess(mapping_id=mapping_id, namespace=name, granted=granted, checked_at=Now())
+            MappingAccess(mapping_id=mapping_id, cluster=cluster, namespace=name, granted=granted, checked_at=Now())
             for name, granted in sorted(grants.items())
         ],
         update_conflicts=True,
-        unique_fields=["mapping", "namespace"],
+        unique_fields=["mapping", "cluster", "namespace"],
         update_fields=["granted", "checked_at"],
     )
     ImageMapping.objects.filter(pk=mapping_id).record()

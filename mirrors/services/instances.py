@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.db.models.functions import Now
 
-from mirrors.models import Instance
+from mirrors.models import DEFAULT_CLUSTER, Instance
 
 STARTED_AT: Final = datetime.now(UTC)
 
@@ -30,12 +30,12 @@ def holder_name() -> str:
     return f"{instance_name()[:200]} {uuid.uuid4().hex[:RANDOM_CHARACTERS]}"
 
 
-def report_instance(*, role: str, facts: Mapping[str, Any]) -> None:
-    """Records that this process is running, with its facts."""
+def report_instance(*, role: str, facts: Mapping[str, Any], cluster: str = DEFAULT_CLUSTER) -> None:
+    """Records that this process is running in a cluster, with its facts."""
     defaults = {"facts": dict(facts), "started_at": STARTED_AT, "seen_at": Now()}
-    Instance.objects.update_or_create(role=role, name=instance_name(), defaults=defaults)
+    Instance.objects.update_or_create(role=role, cluster=cluster, name=instance_name(), defaults=defaults)
 
 
-def withdraw_instance(*, role: str) -> None:
+def withdraw_instance(*, role: str, cluster: str = DEFAULT_CLUSTER) -> None:
     """This process ends."""
-    Instance.objects.filter(role=role, name=instance_name()).delete()
+    Instance.objects.filter(role=role, cluster=cluster, name=instance_name()).delete()

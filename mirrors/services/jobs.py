@@ -100,7 +100,9 @@ def _request_again(jobs: Iterable[MirrorJob], requested_by: str) -> tuple[dict[i
 
 def _same_again(job: MirrorJob, requested_by: str) -> RequestedCopy:
     trigger = Trigger.VERIFY if job.trigger == Trigger.VERIFY else Trigger.RETRY
-    return RequestedCopy.of_mapping(job.mapping, trigger=trigger, requested_by=requested_by, namespace=job.namespace)
+    return RequestedCopy.of_mapping(
+        job.mapping, trigger=trigger, requested_by=requested_by, namespace=job.namespace, cluster=job.cluster
+    )
 
 
 def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> None:

@@ -67,6 +67,7 @@ def _new_job(mapping_id: int, request: RequestedCopy) -> MirrorJob:
         priority=request.priority,
         trigger=request.trigger,
         requested_by=request.requested_by,
+        cluster=request.cluster,
         namespace=request.namespace,
         source_host=host_of(request.source),
         target_host=host_of(request.target),

@@ -25,6 +25,7 @@ from mirrors.models import (
     Trigger,
 )
 from mirrors.registries.allowed import AllowedSources
+from mirrors.selectors import declared
 from mirrors.services import quotas as quota
 from mirrors.services.actions import JobStateError, Subject, note_actions
 from mirrors.services.live_jobs import live_jobs
@@ -105,8 +106,10 @@ def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_b
 
 
 def active_target() -> Registry:
-    """The target registry in use. Raises JobStateError if there is none."""
-    registry = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
+    """The target registry in use: of several, that of the configuration file. Raises JobStateError if there is none."""
+    rows = list(Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).order_by("id"))
+    own = declared.own_cluster() if len(rows) > 1 else ""
+    registry = next((row for row in rows if own in row.clusters), rows[0] if rows else None)
     if registry is None:
         raise JobStateError(
             "There is no target yet: run manage.py prepare with a configuration file that has a target."
@@ -156,11 +159,12 @@ def _resting(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping
         finished_at__gt=ExpressionWrapper(Now() - REST_AFTER_FAILURE, output_field=DateTimeField()),
     )
     failed = {job.mapping_id: job for job in jobs}
-    asked = set(MirrorRequest.objects.filter(job__in=failed.values()).values_list("job__mapping_id", "namespace"))
+    rows = MirrorRequest.objects.filter(job__in=failed.values())
+    asked = set(rows.values_list("job__mapping_id", "cluster", "namespace"))
     resting = {request.source for request in requests if mappings[request.source].id in failed}
     for request in requests:
         job = failed.get(mappings[request.source].id)
-        if job and job.error_class in UNREADABLE and (job.mapping_id, request.namespace) not in asked:
+        if job and job.error_class in UNREADABLE and (job.mapping_id, request.cluster, request.namespace) not in asked:
             resting.discard(request.source)
     return resting
 
@@ -172,6 +176,7 @@ def _note_requests(
     rows = [
         MirrorRequest(
             job_id=jobs[request.source].id,
+            cluster=request.cluster,
             namespace=request.namespace,
             service_account=request.service_account,
             secret_names=",".join(sorted(request.secret_names)),
@@ -180,7 +185,7 @@ def _note_requests(
         for request in requests
         if request.source in jobs
     ]
-    rows.sort(key=lambda row: (row.job_id, row.namespace, row.service_account, row.secret_names))
+    rows.sort(key=lambda row: (row.job_id, row.cluster, row.namespace, row.service_account, row.secret_names))
     MirrorRequest.objects.bulk_create(rows, ignore_conflicts=True)
 
 

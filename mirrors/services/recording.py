@@ -12,7 +12,16 @@ from django.db import transaction
 from django.db.models import BigIntegerField, Case, DateTimeField, ExpressionWrapper, F, Value, When
 from django.db.models.functions import Now
 
-from mirrors.models import Access, DecisionCount, Existence, ImageMapping, ImageUse, MirrorJob, Obstacle
+from mirrors.models import (
+    DEFAULT_CLUSTER,
+    Access,
+    DecisionCount,
+    Existence,
+    ImageMapping,
+    ImageUse,
+    MirrorJob,
+    Obstacle,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -45,9 +54,9 @@ class DecisionKey(NamedTuple):
         return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def record_uses(*, target_registry_id: int, uses: set[UseKey]) -> set[UseKey]:
-    """Note that these workloads were admitted now; rows are written at most once an hour each. What has no mapping yet
-    is given back."""
+def record_uses(*, target_registry_id: int, uses: set[UseKey], cluster: str = DEFAULT_CLUSTER) -> set[UseKey]:
+    """Note that these workloads of a cluster were admitted now; rows are written at most once an hour each. What has
+    no mapping yet is given back."""
     mappings = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in={u.source for u in uses})
     with transaction.atomic():
         ids = dict(mappings.values_list("source", "id"))
@@ -55,10 +64,11 @@ def record_uses(*, target_registry_id: int, uses: set[UseKey]) -> set[UseKey]:
         if not found:
             return uses
         # Sorted: two upserters that touch the same rows in different orders deadlock.
-        rows = [ImageUse(**dict(zip(_USE, key, strict=True))) for key in sorted(found)]
+        rows = [ImageUse(cluster=cluster, **dict(zip(_USE, key, strict=True))) for key in sorted(found)]
         ImageUse.objects.bulk_create(rows, ignore_conflicts=True)
         an_hour_ago = ExpressionWrapper(Now() - USE_WRITTEN_EVERY, output_field=DateTimeField())
-        older = ImageUse.objects.filter(mapping_id__in=ids.values(), last_seen_at__lt=an_hour_ago)
+        theirs = ImageUse.objects.filter(mapping_id__in=ids.values(), cluster=cluster)
+        older = theirs.filter(last_seen_at__lt=an_hour_ago)
         seen = [pk for pk, *key in older.order_by("pk").values_list("pk", *_USE) if tuple(key) in found]
         ImageUse.objects.filter(pk__in=seen).update(last_seen_at=Now())
         ImageMapping.objects.filter(id__in=ids.values(), last_seen_at__lt=an_hour_ago).update(last_seen_at=Now())
@@ -68,14 +78,14 @@ def record_uses(*, target_registry_id: int, uses: set[UseKey]) -> set[UseKey]:
 _USE = ("mapping_id", "namespace", "workload_kind", "workload")
 
 
-def record_decisions(*, counts: Mapping[DecisionKey, int]) -> None:
-    """Add to the hourly counts of decisions, in a fixed number of statements: look-ups wait behind them."""
+def record_decisions(*, counts: Mapping[DecisionKey, int], cluster: str = DEFAULT_CLUSTER) -> None:
+    """Add to the hourly counts of a cluster's decisions, in a fixed number of statements: look-ups wait behind them."""
     with transaction.atomic():
-        rows = [DecisionCount(**key._asdict()) for key in sorted(counts)]
+        rows = [DecisionCount(cluster=cluster, **key._asdict()) for key in sorted(counts)]
         DecisionCount.objects.bulk_create(rows, ignore_conflicts=True)
         alike = {f"{field}__in": {getattr(key, field) for key in counts} for field in ("hour", "namespace", "reason")}
         # Held in the order of their keys: two that update the same rows in different orders deadlock.
-        held = DecisionCount.objects.filter(**alike).select_for_update().order_by("pk")
+        held = DecisionCount.objects.filter(cluster=cluster, **alike).select_for_update().order_by("pk")
         found = held.values_list("pk", *DecisionKey._fields)
         added = {pk: counts[key] for pk, *fields in found if (key := DecisionKey(*fields)) in counts}
         cases = [When(pk=pk, then=Value(images)) for pk, images in added.items()]

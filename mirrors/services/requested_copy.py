@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from mirrors.models import ImageMapping, Priority, Trigger
+from mirrors.models import DEFAULT_CLUSTER, ImageMapping, Priority, Trigger
 
 UNATTENDED: Final = frozenset({Trigger.ADMISSION, Trigger.REFRESH})
 """Triggers of requests that no user made."""
@@ -28,24 +28,31 @@ class RequestedCopy:
     priority: int = Priority.DELAYED
     requested_by: str = ""
     namespace: str = ""
+    cluster: str = DEFAULT_CLUSTER
+    """That of the namespace; empty with no namespace: users request copies for no cluster."""
     service_account: str = ""
     secret_names: tuple[str, ...] = ()
     workload: str = ""
 
     @classmethod
     def of_user(
-        cls, source: str, target: str, *, trigger: str, requested_by: str, namespace: str = ""
+        cls, source: str, target: str, *, trigger: str, requested_by: str, namespace: str = "", cluster: str = ""
     ) -> RequestedCopy:
         """One that a user made, and waits for."""
-        return cls(source, target, trigger, Priority.OPERATOR, requested_by, namespace)
+        return cls(source, target, trigger, Priority.OPERATOR, requested_by, namespace, cluster)
 
     @classmethod
     def of_mapping(
-        cls, mapping: ImageMapping, *, trigger: str, requested_by: str, namespace: str = ""
+        cls, mapping: ImageMapping, *, trigger: str, requested_by: str, namespace: str = "", cluster: str = ""
     ) -> RequestedCopy:
         """One of a user for an image that has its name at the target already."""
         return cls.of_user(
-            mapping.source, mapping.target, trigger=trigger, requested_by=requested_by, namespace=namespace
+            mapping.source,
+            mapping.target,
+            trigger=trigger,
+            requested_by=requested_by,
+            namespace=namespace,
+            cluster=cluster,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mirrors.models import AdmissionSample
+from mirrors.models import DEFAULT_CLUSTER, AdmissionSample
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,16 @@ class SampledReview:
     decisions: list[dict[str, Any]]
 
 
-def record_samples(*, samples: Sequence[SampledReview]) -> None:
+def record_samples(*, samples: Sequence[SampledReview], cluster: str = DEFAULT_CLUSTER) -> None:
     """Keep them; ``prune`` takes them away when their time is over."""
-    AdmissionSample.objects.bulk_create([_row(sample) for sample in samples])
+    AdmissionSample.objects.bulk_create([_row(sample, cluster) for sample in samples])
 
 
-def _row(sample: SampledReview) -> AdmissionSample:
+def _row(sample: SampledReview, cluster: str) -> AdmissionSample:
     swapped = sum(d["decision"] == "swap" for d in sample.decisions)
     return AdmissionSample(
         uid=sample.uid,
+        cluster=cluster,
         namespace=sample.namespace,
         pod_name=sample.pod_name,
         workload_kind=sample.workload_kind,

@@ -198,11 +198,11 @@ class Watcher:
     def _report(self, state: str) -> None:
         requests = self._leadership.requests if self._leadership else Counter[str]()
         facts = {"state": state, "lists": requests["list"], "watches": requests["watch"]}
-        report_instance(role=InstanceRole.WATCHER, facts=facts)
+        report_instance(role=InstanceRole.WATCHER, facts=facts, cluster=self._source.current.cluster_name)
 
     def _withdraw(self) -> None:
         try:
-            withdraw_instance(role=InstanceRole.WATCHER)
+            withdraw_instance(role=InstanceRole.WATCHER, cluster=self._source.current.cluster_name)
         except (DatabaseError, InterfaceError):
             log.info("The row of this watcher stays until it expires: the database does not respond")
         connection.close()

@@ -16,11 +16,13 @@ from mirrors.jobs.queue import leases
 from mirrors.jobs.queue.shares import Full, room
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
+from mirrors.vocabulary.clusters import ClusterNamespace
 from tests.jobs.support import FAST, config_file, copier, draining, load, order, orders, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 from tests.support.system import write_config
 
+GREEDY = ClusterNamespace("default", "greedy")
 BLOB = "GET .*/blobs/"
 
 
@@ -37,6 +39,7 @@ def ending(event: threading.Event) -> Iterator[None]:
 class Copy:
     namespace: str
     source_host: str
+    cluster: str = "default"
 
 
 def copies(*counts: tuple[int, str, str]) -> list[Copy]:
@@ -70,7 +73,7 @@ def test_a_share_is_half_of_the_places(
 ) -> None:
     found = room(places, running)
     assert (found.for_anybody, found.for_others) == (for_anybody, for_others)
-    assert (set(found.full.namespaces), set(found.full.hosts)) == (full_namespaces, full_hosts)
+    assert ({name.namespace for name in found.full.namespaces}, set(found.full.hosts)) == (full_namespaces, full_hosts)
 
 
 @pytest.mark.parametrize("places", [2, 3, 7, 8, 64])
@@ -86,12 +89,12 @@ def test_a_claim_passes_over_those_who_have_their_share() -> None:
     orders(["slow.example.com/app:1", "slow.example.com/app:2"], namespace="greedy")
     other = order("quay.io/org/app:1", namespace="other")
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
-    full = Full(frozenset({"greedy"}), frozenset({"slow.example.com"}))
+    full = Full(frozenset({GREEDY}), frozenset({"slow.example.com"}))
     assert take(besides=full).job_id == other.pk
     assert leases.claim(worker="tests", besides=full) is None
     same_host = order("slow.example.com/app:3", namespace="other")
     assert leases.claim(worker="tests", besides=full) is None
-    assert take(besides=Full(frozenset({"greedy"}))).job_id == same_host.pk
+    assert take(besides=Full(frozenset({GREEDY}))).job_id == same_host.pk
 
 
 @pytest.mark.parametrize("kind", ["namespace", "host"])

@@ -12,6 +12,7 @@ from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
 from mirrors.vocabulary.bounds import host_of
+from mirrors.vocabulary.clusters import ClusterNamespace
 from tests.jobs.support import target_row
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +62,7 @@ def test_a_claim_passes_over_thousands_of_paused_hosts(crowd: None) -> None:
 
 def test_a_claim_chooses_among_thousands_of_jobs(crowd: None) -> None:
     HostBudget.objects.update(resting_until=None)
-    for besides in (NOTHING, Full(frozenset({"team-1"}), frozenset({"r7.example.com"}))):
+    for besides in (NOTHING, Full(frozenset({ClusterNamespace("default", "team-1")}), frozenset({"r7.example.com"}))):
         held, seconds = _timed_claim(besides)
         assert held is not None and seconds < SECONDS_OF_ONE_CLAIM
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mirrors.images import ImageRef
 from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
+from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import ConfigSource
 from swapper_project.process import environment
 from tests.support.system import write_config
@@ -62,5 +63,5 @@ def row(**fields: Any) -> Row:
     return Row(replace(made, **fields))
 
 
-def grant(granted: bool, age: float) -> dict[str, Any]:
-    return {**PRIVATE, "grants": {"other": Grant(granted, NOW - age)}}
+def grant(granted: bool, age: float, cluster: str = "default") -> dict[str, Any]:
+    return {**PRIVATE, "grants": {ClusterNamespace(cluster, "other"): Grant(granted, NOW - age)}}

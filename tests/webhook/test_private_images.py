@@ -68,7 +68,7 @@ class System:
 
     def grants(self) -> dict[str, bool]:
         """What was learnt of each namespace."""
-        rows = query(self.webhook.database_url, "SELECT namespace, granted FROM mirrors_mappingaccess")
+        rows = query(self.webhook.database_url, "SELECT namespace, granted FROM mirrors_clusteraccess")
         return {name: bool(granted) for name, granted in rows}
 
     def configure(self, **keys: Any) -> None:

@@ -45,10 +45,19 @@ class Row:
 
 
 class MappingCache:
-    """What this process knows of mappings. ``target`` gives endpoint and prefix of the active target."""
+    """What this process knows of mappings. ``target`` gives endpoint and prefix of the active target, ``cluster`` the
+    name of the cluster whose pods are reviewed."""
 
-    def __init__(self, *, target: Callable[[], tuple[str, str]], on_rows: Callable[[OperatorRows], None]) -> None:
+    def __init__(
+        self,
+        *,
+        target: Callable[[], tuple[str, str]],
+        cluster: Callable[[], str],
+        on_rows: Callable[[OperatorRows], None],
+    ) -> None:
         self._target = target
+        self._cluster = cluster
+        self._rows_of = ""
         self._on_rows = on_rows
         self._rows: LRUCache[str, Row] = LRUCache(KNOWN)
         self._sources: LRUCache[str, str] = LRUCache(KNOWN)
@@ -158,9 +167,11 @@ class MappingCache:
 
     def poll_rows(self) -> None:
         """Take over operators' rows where the last ``poll`` has seen that they changed."""
-        if self._seen_revisions != self._revisions:
-            self._on_rows(OperatorRows(tuple(selectors.operator_filters()), tuple(selectors.operator_sources())))
-            self._revisions = self._seen_revisions
+        cluster = self._cluster()
+        if self._seen_revisions != self._revisions or cluster != self._rows_of:
+            filters, sources = selectors.operator_filters(cluster), selectors.operator_sources(cluster)
+            self._on_rows(OperatorRows(tuple(filters), tuple(sources)))
+            self._revisions, self._rows_of = self._seen_revisions, cluster
 
     def _changes(self, registry_id: int) -> tuple[Iterable[MappingSnapshot], datetime | None]:
         since = self._watermark

@@ -78,9 +78,9 @@ class PendingWrites:
             answers, self._existence = self._existence, {}
         return answers
 
-    def flush_counts(self, target_registry_id: int | None) -> bool:
-        """Write a part of what was counted; whether more is left. Raises what the database raises, and what was taken
-        out is lost then."""
+    def flush_counts(self, target_registry_id: int | None, cluster: str) -> bool:
+        """Write a part of what was counted, as this cluster's; whether more is left. Raises what the database raises,
+        and what was taken out is lost then."""
         if target_registry_id is None:
             return False
         with self._lock:
@@ -90,11 +90,12 @@ class PendingWrites:
             samples, self._samples = self._samples, []
             is_more = bool(self._uses or self._decisions)
         if uses:
-            self._await(uses, services.record_uses(target_registry_id=target_registry_id, uses=uses))
+            unknown = services.record_uses(target_registry_id=target_registry_id, cluster=cluster, uses=uses)
+            self._await(uses, unknown)
         if decisions:
-            services.record_decisions(counts=decisions)
+            services.record_decisions(cluster=cluster, counts=decisions)
         if samples:
-            services.record_samples(samples=samples)
+            services.record_samples(cluster=cluster, samples=samples)
         return is_more
 
     def _await(self, uses: set[UseKey], unknown: set[UseKey]) -> None:

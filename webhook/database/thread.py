@@ -67,7 +67,8 @@ LOADED_WITHIN: Final = 5.0
 
 
 class DatabaseThread:
-    """``target`` gives endpoint and prefix of the active target, ``quotas`` the active ones; ``on_rows`` takes
+    """``target`` gives endpoint and prefix of the active target, ``cluster`` the name of the cluster whose pods are
+    reviewed, ``quotas`` the active ones; ``on_rows`` takes
     operators' rows; ``facts`` is what this webhook reports of itself, where it is one. ``loads``: the mappings seen
     most recently are brought into memory before anybody asks. ``flush_every`` is in seconds."""
 
@@ -75,6 +76,7 @@ class DatabaseThread:
         self,
         *,
         target: Callable[[], tuple[str, str]],
+        cluster: Callable[[], str],
         quotas: Callable[[], Quotas],
         on_rows: Callable[[OperatorRows], None],
         facts: Callable[[], Mapping[str, Any]] | None = None,
@@ -84,8 +86,9 @@ class DatabaseThread:
         self.pending = PendingWrites()
         self.has_rows = threading.Event()
         """Set when operators' rows are in for the first time."""
-        self._cache = MappingCache(target=target, on_rows=on_rows)
+        self._cache = MappingCache(target=target, cluster=cluster, on_rows=on_rows)
         self._facts = facts
+        self._cluster = cluster
         self._barrier = ErrorBarrier()
         self._answering = Answering(self._cache, quotas, self._barrier)
         self._inbox = Inbox()
@@ -100,7 +103,7 @@ class DatabaseThread:
             Chore("operators' rows", self._poll_rows, POLL_EVERY),
             *([Chore("load", self._load, POLL_EVERY)] if loads else ()),
             Chore("flush", self._flush, flush_every),
-            *([Chore("report", partial(self._report, facts), REPORT_EVERY)] if facts is not None else ()),
+            *([Chore("report", partial(self._report, facts, cluster), REPORT_EVERY)] if facts is not None else ()),
         ]
         self._started_at = time.monotonic()
         self._has_connected = self._is_ready = False
@@ -227,11 +230,11 @@ class DatabaseThread:
         return is_more
 
     def _flush(self) -> bool:
-        return self.pending.flush_counts(self._cache.registry_id)
+        return self.pending.flush_counts(self._cache.registry_id, self._cluster())
 
     @staticmethod
-    def _report(facts: Callable[[], Mapping[str, Any]]) -> None:
-        services.report_instance(role=InstanceRole.WEBHOOK, facts=facts())
+    def _report(facts: Callable[[], Mapping[str, Any]], cluster: Callable[[], str]) -> None:
+        services.report_instance(role=InstanceRole.WEBHOOK, cluster=cluster(), facts=facts())
 
     def _came_back(self) -> None:
         if self._failures:
@@ -265,7 +268,7 @@ class DatabaseThread:
                 while self._flush():
                     pass
                 if self._facts is not None:
-                    services.withdraw_instance(role=InstanceRole.WEBHOOK)
+                    services.withdraw_instance(role=InstanceRole.WEBHOOK, cluster=self._cluster())
         except (DatabaseError, InterfaceError, OSError) as error:
             log.warning("Counts of the last seconds are lost: the database does not answer", error=str(error).strip())
         finally:

@@ -10,6 +10,7 @@ from typing import Final, TypedDict
 
 from mirrors.images import ImageRef
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.vocabulary.clusters import ClusterNamespace
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.mapping_cache import Row
 from webhook.decision.decision import Decision, Knowledge
@@ -95,12 +96,14 @@ class Allowed(TypedDict):
 
 
 def _access(known: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
-    """Whether a namespace may use what not everybody may read, and whether that is to be found out (again)."""
+    """Whether a namespace of this cluster may use what not everybody may read, and whether that is to be found out
+    (again)."""
     if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
         return Allowed(granted=False, access_due=False, barred=False)
-    if known.access == "configured" and source is not None and snapshot.sources.serves(source, namespace):
+    asker = ClusterNamespace(snapshot.config.cluster_name, namespace)
+    if known.access == "configured" and source is not None and snapshot.sources.serves(source, asker):
         return Allowed(granted=True, access_due=False, barred=False)
-    grant = known.grants.get(namespace)
+    grant = known.grants.get(asker)
     if grant is None:
         return Allowed(granted=False, access_due=True, barred=False)
     age = time.time() - grant.checked_at

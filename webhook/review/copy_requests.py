@@ -75,7 +75,15 @@ class CopyRequester:
     def refresh(self, request: AdmissionRequest, settled: Sequence[Decision], snapshot: Snapshot) -> None:
         """Have mutable tags compared with their source where that is due."""
         due = (d for d in settled if decision.wants_refresh(d, snapshot.policy))
-        self._queue(requests_for(itertools.islice(due, MOST_REQUESTED), request, Priority.REFRESH, Trigger.REFRESH))
+        self._queue(
+            requests_for(
+                itertools.islice(due, MOST_REQUESTED),
+                request,
+                Priority.REFRESH,
+                Trigger.REFRESH,
+                cluster=snapshot.config.cluster_name,
+            )
+        )
 
     def _due(
         self,
@@ -87,7 +95,13 @@ class CopyRequester:
         """Copies that are due, by canonical source."""
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
         wanted = (d for d in undecided if decision.wants_copy(d, known[d.key], snapshot.policy))
-        return requests_for(itertools.islice(wanted, MOST_REQUESTED), request, priority, Trigger.ADMISSION)
+        return requests_for(
+            itertools.islice(wanted, MOST_REQUESTED),
+            request,
+            priority,
+            Trigger.ADMISSION,
+            cluster=snapshot.config.cluster_name,
+        )
 
     def _queue(self, requests: dict[str, RequestedCopy]) -> None:
         """Queue copies without waiting for them."""
@@ -143,7 +157,7 @@ class CopyRequester:
 
 
 def requests_for(
-    decisions: Iterable[Decision], request: AdmissionRequest, priority: int, trigger: str
+    decisions: Iterable[Decision], request: AdmissionRequest, priority: int, trigger: str, *, cluster: str
 ) -> dict[str, RequestedCopy]:
     """A request for each, by canonical source."""
     wanted = {d.key: str(d.target) for d in decisions}
@@ -158,6 +172,7 @@ def requests_for(
         RequestedCopy,
         trigger=trigger,
         priority=priority,
+        cluster=cluster,
         namespace=namespace_of(request),
         service_account=valid_name(spec.get("serviceAccountName")),
         secret_names=_that_fit(sorted(names - {""})[:MOST_SECRETS]),

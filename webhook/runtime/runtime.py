@@ -46,6 +46,7 @@ class Runtime:
         self._engines = Engines(self._new_engine)
         self.database = DatabaseThread(
             target=self.snapshots.target,
+            cluster=lambda: self.snapshots.current.config.cluster_name,
             quotas=lambda: self.snapshots.current.config.quotas,
             on_rows=self.snapshots.take_rows,
             facts=self._facts if settings.WEBHOOK else None,

@@ -59,7 +59,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     list_filter = ["managed_by", "enabled"]
     search_fields = ["name", "jmespath"]
     ordering = ["managed_by", "position", "id"]
-    fields = ["name", "jmespath", "position", "enabled"]
+    fields = ["name", "jmespath", "position", "enabled", "cluster"]
     actions = ["enable", "disable"]
     actions_list: ClassVar[list[str]] = ["try_it"]
     list_before_template = "admin/mirrors/filters_hint.html"

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.clusters import ClusterFilter
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import (
@@ -42,17 +43,17 @@ def is_running(row: Instance) -> bool:
 
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin[Instance]):
-    list_display = ["role", "name", "state", "target", "notes", "started", "seen"]
+    list_display = ["role", "cluster", "name", "state", "target", "notes", "started", "seen"]
     sortable_by = None  # few rows
     empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
-    list_filter = [ReportsFilter, "role"]
+    list_filter = [ReportsFilter, "role", ClusterFilter]
     search_fields = ["name"]
-    ordering = ["role", "name"]
+    ordering = ["role", "cluster", "name"]
 
     started = moment("started_at")
     seen = moment("seen_at", "last report")
 
-    fields = ["role", "name", "state", "target", "notes", "started", "seen"]
+    fields = ["role", "cluster", "name", "state", "target", "notes", "started", "seen"]
 
     @admin.display(description="state")
     def state(self, row: Instance) -> SafeString:

@@ -74,7 +74,17 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = ["name", "endpoint"]
     ordering = ["role", "endpoint"]
-    fields = ["name", "endpoint", "username", "credential_ref", "namespaces", "insecure", "ca_file", "enabled"]
+    fields = [
+        "name",
+        "endpoint",
+        "username",
+        "credential_ref",
+        "namespaces",
+        "insecure",
+        "ca_file",
+        "enabled",
+        "cluster",
+    ]
     change_form_template = "admin/mirrors/registry.html"
     list_after_template = "admin/mirrors/without_row.html"
 

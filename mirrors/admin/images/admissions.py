@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
 from mirrors.admin.tools.columns import breakable
 from mirrors.admin.tools.list_rendering import labels
 from mirrors.kubernetes.yaml_scalars import dump
@@ -48,9 +49,9 @@ class DecisionFilter(DropdownFilter):
 
 @admin.register(AdmissionSample)
 class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
-    list_display = ["when", "namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
+    list_display = ["when", "shown_namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
     empty_words = "Appear after a pod is admitted: create one. They are kept for seven days."
-    list_filter = [NamespaceFilter, DecisionFilter]
+    list_filter = [NamespaceFilter, DecisionFilter, ClusterFilter]
     search_fields = SEARCH_FIELDS
     search_help_text = "Search by image, namespace, pod or workload"
     ordering = ["-id"]
@@ -78,6 +79,8 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
         sample = self.get_object(request, object_id)
         extra = {} if sample is None else _details(sample)
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    shown_namespace = namespace_column
 
     @display(description="when", ordering="id")
     def when(self, row: AdmissionSample) -> SafeString:

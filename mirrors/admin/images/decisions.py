@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import SummedAdmin
+from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.time_filter import TimeRangeFilter
@@ -39,15 +40,23 @@ class CoverageFilter(DropdownFilter):
 
 @admin.register(DecisionCount)
 class DecisionCountAdmin(SummedAdmin[DecisionCount]):
-    list_display = ["at", "namespace", "source_host", "decision", "reason", "filter", "images"]
+    list_display = ["at", "shown_namespace", "source_host", "decision", "reason", "filter", "images"]
     empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
-    list_filter = [CoverageFilter, RecentDecisions, RecentReasons, RecentFilters, ("hour", TimeRangeFilter)]
+    list_filter = [
+        CoverageFilter,
+        RecentDecisions,
+        RecentReasons,
+        RecentFilters,
+        ("hour", TimeRangeFilter),
+        ClusterFilter,
+    ]
     search_fields = ["namespace", "source_host"]
     ordering = ["-id"]
 
     sortable_by = ("at",)
 
     at = moment("hour", "hour")
+    shown_namespace = namespace_column
 
     list_before_template = "admin/mirrors/decisions_sum.html"
     summed, summed_within = "images", "hour"

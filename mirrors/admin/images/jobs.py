@@ -20,6 +20,7 @@ from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered, tell
+from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
 from mirrors.admin.tools.columns import breakable, moment, status
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.time_filter import TimeRangeFilter
@@ -100,6 +101,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         "trigger",
         ("namespace", FieldTextFilter),
         ("finished_at", TimeRangeFilter),
+        ClusterFilter,
     ]
     search_fields = ["mapping__source", "mapping__target"]
     search_help_text = "Search by any part of the image reference"
@@ -219,13 +221,14 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
 
 @admin.register(MirrorRequest)
 class MirrorRequestAdmin(ReadOnlyAdmin[MirrorRequest]):
-    list_display = ["id", "job", "namespace", "service_account", "workload", "created"]
+    list_display = ["id", "job", "shown_namespace", "service_account", "workload", "created"]
     empty_words = "Appear after a pod requests an image that is not mirrored yet."
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]
 
     created = moment("created_at", "requested")
+    shown_namespace = namespace_column
 
 
 @admin.register(JobProgress)

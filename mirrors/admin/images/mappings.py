@@ -26,12 +26,14 @@ from mirrors.admin.images.mapping_filters import (
 )
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered
+from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
 from mirrors.admin.tools.columns import STATE_COLOURS, good, moment, reason_of
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.selectors import declared
 from mirrors.selectors.advice import next_step
 from mirrors.selectors.mapping_states import state_of
 from mirrors.selectors.search import words_of
@@ -169,7 +171,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
 
     def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
         uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])
-        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("namespace")[: SHOWN + 1])
+        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("cluster", "namespace")[: SHOWN + 1])
         return {
             "uses": uses[:SHOWN],
             "accesses": accesses[:SHOWN],
@@ -214,34 +216,39 @@ def _entry_of(row: ImageMapping) -> SourceEntry | None:
     of_file = configured.source()
     entries = source_entries(of_file.current) if of_file is not None else []
     catalog = SourceCatalog(
-        [*entries, *selectors.operator_sources()], credentials_dir=settings.ENVIRONMENT.credentials_dir
+        [*entries, *selectors.operator_sources(declared.own_cluster())],
+        credentials_dir=settings.ENVIRONMENT.credentials_dir,
     )
     return catalog.entry_of(ImageRef.parse(row.source))
 
 
 @admin.register(MappingAccess)
 class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
-    list_display = ["mapping", "namespace", "is_granted", "checked"]
+    list_display = ["mapping", "shown_namespace", "is_granted", "checked"]
     empty_words = (
         "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
         "the menu."
     )
-    list_filter = ["granted"]
+    list_filter = ["granted", ClusterFilter]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "mapping__source"]
     ordering = ["-id"]
 
     is_granted = good("granted")
+    shown_namespace = namespace_column
     checked = moment("checked_at")
 
 
 @admin.register(ImageUse)
 class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
-    list_display = ["mapping", "namespace", "workload_kind", "workload", "first_seen", "last_seen"]
+    list_display = ["mapping", "shown_namespace", "workload_kind", "workload", "first_seen", "last_seen"]
     empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
     list_select_related = ["mapping"]
     search_fields = ["namespace", "workload", "mapping__source"]
     ordering = ["-id"]
 
+    list_filter = [ClusterFilter]
+
     first_seen = moment("first_seen_at")
+    shown_namespace = namespace_column
     last_seen = moment("last_seen_at")

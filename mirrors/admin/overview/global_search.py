@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from mirrors.admin.tools.navigation import sections
 from mirrors.models import ImageUse
+from mirrors.selectors.clusters import place_name
 from mirrors.selectors.found import Found, find_everywhere
 from mirrors.selectors.search import words_of
 
@@ -59,7 +60,7 @@ def _rows(found: Found) -> list[dict[str, Any]]:
 def _workload(row: ImageUse) -> tuple[str, str, str]:
     # Quotes keep a name together that has spaces.
     link = _list("imageuse", q=f'"{row.namespace}" "{row.workload}"')
-    return f"{row.workload_kind} {row.workload}".strip(), f"in {row.namespace}", link
+    return f"{row.workload_kind} {row.workload}".strip(), f"in {place_name(row.cluster, row.namespace)}", link
 
 
 def _group(title: str, rows: list[tuple[str, str, str]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ class AdmissionFilter(FilterSet):  # type: ignore[misc]
     class Meta:
         model = AdmissionSample
         fields = (
+            "cluster",
             "namespace",
             "workload_kind",
             "workload",

@@ -16,5 +16,6 @@ class FilterFilter(FilterSet):  # type: ignore[misc]
         model = Filter
         fields = (
             "enabled",
+            "cluster",
             "managed_by",
         )

@@ -19,6 +19,7 @@ class JobFilter(FilterSet):  # type: ignore[misc]
         fields = (
             "status",
             "error_class",
+            "cluster",
             "namespace",
             "priority",
             "trigger",

@@ -14,4 +14,4 @@ class InstanceFilter(FilterSet):  # type: ignore[misc]
 
     class Meta:
         model = Instance
-        fields = ("role",)
+        fields = ("role", "cluster")

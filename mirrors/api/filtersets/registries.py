@@ -18,5 +18,6 @@ class RegistryFilter(FilterSet):  # type: ignore[misc]
             "role",
             "kind",
             "enabled",
+            "cluster",
             "managed_by",
         )

@@ -14,6 +14,7 @@ class UseFilter(FilterSet):  # type: ignore[misc]
     class Meta:
         model = ImageUse
         fields = (
+            "cluster",
             "namespace",
             "workload_kind",
             "workload",

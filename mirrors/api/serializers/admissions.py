@@ -40,6 +40,7 @@ class AdmissionSerializer(serializers.ModelSerializer[AdmissionSample]):
             "created_at",
             "uid",
             "operation",
+            "cluster",
             "namespace",
             "pod_name",
             "workload_kind",

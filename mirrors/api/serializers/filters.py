@@ -22,7 +22,18 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
 
     class Meta:
         model = Filter
-        fields = ("id", "name", "jmespath", "warning", "position", "enabled", "managed_by", "created_at", "updated_at")
+        fields = (
+            "id",
+            "name",
+            "jmespath",
+            "warning",
+            "position",
+            "enabled",
+            "cluster",
+            "managed_by",
+            "created_at",
+            "updated_at",
+        )
         read_only_fields = ("managed_by",)
         validators: ClassVar[list[Any]] = []
 
@@ -35,5 +46,5 @@ class FilterInForceSerializer(serializers.ModelSerializer[Filter]):
 
     class Meta:
         model = Filter
-        fields = ("name", "jmespath", "position", "managed_by")
+        fields = ("name", "jmespath", "position", "cluster", "managed_by")
         read_only_fields = fields

@@ -15,7 +15,7 @@ from mirrors.selectors.mapping_states import CHOICES, state_of
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
     class Meta:
         model = MappingAccess
-        fields = ("namespace", "granted", "checked_at")
+        fields = ("cluster", "namespace", "granted", "checked_at")
 
 
 class MappingSerializer(serializers.ModelSerializer[ImageMapping]):

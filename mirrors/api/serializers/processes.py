@@ -19,4 +19,4 @@ class InstanceSerializer(serializers.ModelSerializer[Instance]):
 
     class Meta:
         model = Instance
-        fields = ("id", "role", "name", "state", "facts", "started_at", "seen_at")
+        fields = ("id", "role", "cluster", "name", "state", "facts", "started_at", "seen_at")

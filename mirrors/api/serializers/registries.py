@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from mirrors.api.serializers.declarable import CheckedAsModel
 from mirrors.models import Registry, RegistryCheck
-from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, MOST_NAMESPACES, validate_namespaces
+from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, LONGEST_NAME, MOST_NAMESPACES, validate_namespaces
 
 
 class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
@@ -17,10 +17,11 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
     model = Registry
     unique_field = "endpoint"
     namespaces = serializers.ListField(
-        child=serializers.CharField(max_length=63),
+        child=serializers.CharField(max_length=LONGEST_NAME),
         required=False,
         max_length=MOST_NAMESPACES,
-        help_text="Namespaces that may use private images read with them; `*` for all. Empty: public images only.",
+        help_text="Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; "
+        "`*` for all. Empty: public images only.",
     )
     notice = serializers.SerializerMethodField(help_text="Side effect of a change, or empty.")
     _notice = ""
@@ -43,6 +44,7 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
             "insecure",
             "ca_file",
             "enabled",
+            "cluster",
             "managed_by",
             "created_at",
             "updated_at",
@@ -82,6 +84,7 @@ class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
             "namespaces",
             "insecure",
             "ca_file",
+            "cluster",
             "managed_by",
         )
         read_only_fields = fields

@@ -12,4 +12,14 @@ class UseSerializer(serializers.ModelSerializer[ImageUse]):
 
     class Meta:
         model = ImageUse
-        fields = ("id", "mapping", "source", "namespace", "workload_kind", "workload", "first_seen_at", "last_seen_at")
+        fields = (
+            "id",
+            "mapping",
+            "source",
+            "cluster",
+            "namespace",
+            "workload_kind",
+            "workload",
+            "first_seen_at",
+            "last_seen_at",
+        )

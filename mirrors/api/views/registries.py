@@ -41,7 +41,7 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
         of_file = declared.in_force(Registry)
         rows = Registry.objects.filter(enabled=True).order_by("-role", "id")
         if of_file is not None:
-            rows = rows.filter(managed_by=ManagedBy.OPERATOR)
+            rows = rows.filter(managed_by=ManagedBy.OPERATOR, cluster__in=declared.clusters_of_rows())
         named = {declared.key_of(row) for row in of_file or ()}
         found = [*(of_file or ()), *(row for row in rows if declared.key_of(row) not in named)]
         return Response(serializers.RegistryInForceSerializer(found, many=True).data)

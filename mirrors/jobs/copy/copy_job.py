@@ -12,12 +12,13 @@ from mirrors.images import ImageRef
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
+from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
 from mirrors.jobs.copy.referrers import ReferrersReport, copy_referrers
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
-from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
+from mirrors.kubernetes.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
 from mirrors.oci import CopyRequest, CopyResult, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
@@ -25,6 +26,7 @@ from mirrors.registries.base import RegistryDriver, RepositoryState
 from mirrors.registries.credentials import CredentialError
 from mirrors.services import record_repository
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,10 @@ class CopyJob:
     def __init__(self, copier: WorkerContext, lease: Lease, attempt: Attempt) -> None:
         self._copier = copier
         self._attempt = attempt
+        self._lease = lease
         if lease.number > 1:
             attempt.start()
-        self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
+        self._job = MirrorJob.objects.select_related("mapping__target_registry").get(id=lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
         self._seen: dict[RegistryAccess, Descriptor] = {}
@@ -126,7 +129,7 @@ class CopyJob:
             platforms=self._copier.config.platforms,
             target_is_new=is_new,
             readers=self._readers(source),
-            party=f"namespace {self._job.namespace}" if self._job.namespace else "",
+            party=self._party(),
             # Once: what it has by the time of a second try is another question.
             seen=self._seen.pop(source.access, None),
         )
@@ -159,7 +162,16 @@ class CopyJob:
             return Readers(is_everybody=True)
         if source.how == Access.CONFIGURED:
             return Readers(configured_host=self._source.registry)
-        return Readers(namespaces=frozenset(name for name, granted in source.grants.items() if granted))
+        return Readers(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
+
+    def _party(self) -> str:
+        """With whom the copy shares what copies of others are to have too."""
+        job = self._job
+        return f"namespace {ClusterNamespace(job.cluster, job.namespace)}" if job.namespace else ""
+
+    def _place(self, namespace: str) -> ClusterNamespace:
+        """A namespace of the worker's cluster."""
+        return ClusterNamespace(self._lease.worker_cluster, namespace)
 
     def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         """A pull-through cache brings the image itself, once somebody asks for it."""
@@ -198,6 +210,8 @@ class CopyJob:
                 ErrorClass.INVALID, f"{self._source} is paused: resume its mapping, then retry this job."
             )
         if not config.target.name.contains(self._target):
+            if (other := of_target(self._job, self._lease.worker_cluster)) is not None:
+                raise other
             raise JobRefusedError(
                 ErrorClass.INVALID,
                 f"{self._target} is not at the configured target {config.target.name}: the configuration was changed "
@@ -219,8 +233,16 @@ class CopyJob:
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
         )
+        brought = requesters_of(self._job)
         try:
-            found = finder.find(Asker(self._source, self._brought(), self._job.mapping.access))
+            found = finder.find(
+                Asker(self._source, brought, self._job.mapping.access, self._lease.worker_cluster),
+            )
+        except JobRefusedError as error:
+            other = next_cluster(self._job, brought, self._lease.worker_cluster) if error.is_unreadable else None
+            if other is None:
+                raise
+            raise OtherClusterError(other.cluster, other.failure(self._source, error.grants)) from None
         except CredentialError as error:
             error.host = self._source.registry
             raise
@@ -234,12 +256,6 @@ class CopyJob:
         if found is not None:
             self._seen[access] = found
         return found
-
-    def _brought(self) -> list[Brought]:
-        requests = self._job.requests.order_by("id")
-        rows = requests.values_list("namespace", "service_account", "secret_names")
-        brought = [Brought(ns, account, tuple(filter(None, names.split(",")))) for ns, account, names in rows]
-        return brought or [Brought(self._job.namespace)]
 
 
 def _known(result: CopyResult) -> dict[str, Any]:

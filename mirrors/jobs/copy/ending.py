@@ -12,6 +12,7 @@ from django.db import transaction
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.copy_job import CopyOutcome
 from mirrors.jobs.copy.failures import Failure, delay_after, is_postponed
+from mirrors.jobs.copy.other_clusters import OtherClusterError
 from mirrors.jobs.queue import host_limits, leases
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.models import Access, AttemptOutcome, ErrorClass, ImageMapping, Obstacle
@@ -43,6 +44,8 @@ class Ending:
     """Whether a failed attempt counts against the maximum."""
     notes: Collection[Callable[[], None]] = ()
     """What else is written in the same transaction, last: the figures of the copy, and its repository."""
+    needs_cluster: str = ""
+    """The cluster whose workers try next, where the job is handed back for that."""
     after: Callable[[], None] = lambda: None
     """Called once all of it is written."""
 
@@ -65,13 +68,15 @@ class Ending:
             case AttemptOutcome.CANCELLED:
                 return leases.cancel(lease, self.report)
             case AttemptOutcome.HANDED_BACK:
+                if self.needs_cluster:
+                    return leases.hand_over(lease, self.report, cluster=self.needs_cluster)
                 return leases.hand_back(lease, self.report)
         if self.delay is None:
             return leases.fail(lease, self.report, **self.mapping)
         return leases.put_off(lease, self.report, delay=self.delay, is_counted=self.is_counted)
 
     def _learn(self, lease: Lease) -> bool:
-        record_grants(mapping_id=lease.mapping_id, grants=self.grants)
+        record_grants(mapping_id=lease.mapping_id, cluster=lease.worker_cluster, grants=self.grants)
         if self.is_unreadable:
             # Nobody is served what nobody was seen to read, whatever the swap policy.
             unknown = ImageMapping.objects.filter(pk=lease.mapping_id, access=Access.UNKNOWN)
@@ -107,6 +112,18 @@ def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
         return Ending(AttemptOutcome.CANCELLED, attempt.report(last_words="stopped: the job was cancelled"))
     words = "released by this worker: it stops, or starts a new drain"
     return Ending(AttemptOutcome.HANDED_BACK, attempt.report(last_words=words))
+
+
+def hand_over(lease: Lease, attempt: Attempt, other: OtherClusterError) -> Ending:
+    """No worker of this cluster can read the source; those of another one may."""
+    log.info("A job is handed to the workers of another cluster", job=lease.job_id, cluster=other.cluster)
+    return Ending(
+        AttemptOutcome.HANDED_BACK,
+        attempt.report(other.failure),
+        grants=other.failure.grants,
+        answered=lease.probes,
+        needs_cluster=other.cluster,
+    )
 
 
 def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:

@@ -12,6 +12,7 @@ from mirrors.jobs.copy import ending, failures
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.copy_job import CopyJob
 from mirrors.jobs.copy.ending import Ending
+from mirrors.jobs.copy.other_clusters import OtherClusterError
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.database_outage import retry_while_database_is_down
 from mirrors.jobs.queue.heartbeat import LeaseStatus
@@ -70,6 +71,8 @@ class JobExecutor:
             done = CopyJob(self.copier, lease, attempt).run(cancelled=is_stopped)
         except CopyCancelledError:
             return None if pulse.is_lost else ending.stop(attempt, is_cancelled=pulse.is_cancelled)
+        except OtherClusterError as other:
+            return ending.hand_over(lease, attempt, other)
         except Exception as error:
             return ending.failure(lease, attempt, failures.classify(error))
         return ending.success(lease, attempt, done)

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 
 from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
 from mirrors.oci import MemoryMounts, Readers
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 log = structlog.get_logger(__name__)
 
@@ -184,15 +185,15 @@ def _is_readable(registry: str, repository: str, readers: Readers) -> bool:
     if not rows or len(rows) > MAPPINGS_LOOKED_AT:
         return False
     granted = MappingAccess.objects.filter(
-        mapping__in=[pk for pk, _, _ in rows], granted=True, namespace__in=readers.namespaces
+        mapping__in=[pk for pk, _, _ in rows], granted=True, namespace__in={n.namespace for n in readers.namespaces}
     )
-    by_mapping: dict[int, set[str]] = {}
-    for mapping_id, namespace in granted.values_list("mapping_id", "namespace"):
-        by_mapping.setdefault(mapping_id, set()).add(namespace)
+    by_mapping: dict[int, set[ClusterNamespace]] = {}
+    for mapping_id, cluster, namespace in granted.values_list("mapping_id", "cluster", "namespace"):
+        by_mapping.setdefault(mapping_id, set()).add(ClusterNamespace(cluster, namespace))
     return all(_may_read(source, access, by_mapping.get(pk, set()), readers) for pk, source, access in rows)
 
 
-def _may_read(source: str, access: str, granted: set[str], readers: Readers) -> bool:
+def _may_read(source: str, access: str, granted: set[ClusterNamespace], readers: Readers) -> bool:
     if access == Access.ANONYMOUS:
         return True
     if readers.is_everybody:

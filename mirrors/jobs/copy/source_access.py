@@ -15,6 +15,7 @@ from mirrors.models import Access, ErrorClass
 from mirrors.oci import CopyCancelledError, Descriptor, RegistryAccess, RegistryError
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
 
 MOST_ASKERS: Final = 50
 """Requests of one job whose pull secrets are tried; the others request it again."""
@@ -31,10 +32,22 @@ class Asker:
     brought: Collection[Brought]
     known: str
     """``Access`` as the mapping has it."""
+    cluster: str = DEFAULT_CLUSTER
+    """The cluster of the worker: it reads no Secrets of another one."""
+
+    @property
+    def places(self) -> list[ClusterNamespace]:
+        return sorted({ClusterNamespace(brought.cluster, brought.namespace) for brought in self.brought})
 
     @property
     def namespaces(self) -> list[str]:
-        return sorted({brought.namespace for brought in self.brought})
+        """As messages name them."""
+        return [place.namespace if place.cluster == self.cluster else str(place) for place in self.places]
+
+    @property
+    def within_reach(self) -> list[Brought]:
+        """Those whose Secrets this worker may read."""
+        return [b for b in self.brought if b.namespace and b.cluster == self.cluster]
 
     @property
     def brings_secrets(self) -> bool:
@@ -142,7 +155,7 @@ class Finder:
         if self.policy == "mirror":
             return True
         ref = replace(asker.source, registry=mirror) if mirror else asker.source
-        return any(not name or self.catalog.serves(ref, name) for name in asker.namespaces)
+        return any(not place.namespace or self.catalog.serves(ref, place) for place in asker.places)
 
     def _by_secrets(
         self, asker: Asker, demands: Sequence[RegistryError], refused: Sequence[RegistryError]
@@ -150,7 +163,7 @@ class Finder:
         """Each namespace by its own pull secrets alone; what one of them reads is copied for all that may use it."""
         tried = Tried()
         reading: RegistryAccess | None = None
-        for brought in [b for b in asker.brought if b.namespace][:MOST_ASKERS]:
+        for brought in asker.within_reach[:MOST_ASKERS]:
             if self.cancelled():
                 raise CopyCancelledError
             found = self.pull_secrets(asker.source, brought)

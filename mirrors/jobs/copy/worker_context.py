@@ -74,7 +74,8 @@ class WorkerContext:
         """Source registries of file and operators; what operators change applies within ``config_poll``."""
         config, now = self.config, time.monotonic()
         if config is not self._catalog_of or now >= self._catalog_until:
-            self._known_hosts = self._catalog([*source_entries(config), *selectors.operator_sources()])
+            entries = [*source_entries(config), *selectors.operator_sources(config.cluster_name)]
+            self._known_hosts = self._catalog(entries)
             self._catalog_of, self._catalog_until = config, now + timing().config_poll
         return self._known_hosts
 

@@ -19,6 +19,7 @@ from django_q.signals import post_spawn
 from mirrors.jobs.process import lockfree, stopping, tasks
 from mirrors.jobs.process.reconcile import Reconciler
 from mirrors.jobs.queue import liveness
+from mirrors.selectors import declared
 from swapper_project.process import probe_server
 from swapper_project.process.parent_death import follower
 from swapper_project.process.readiness import Readiness
@@ -82,7 +83,7 @@ def serve() -> int:
         cluster.stop()
     readiness = Readiness("worker")
     probe_server.serve_in_background(settings.ENVIRONMENT.bind or DEFAULT_ADDRESS, readiness, liveness.age)
-    reconciler = Reconciler(on_turn=readiness.note)
+    reconciler = Reconciler(cluster=declared.own_cluster, on_turn=readiness.note)
     reconciler.start()
     while cluster.is_alive:
         time.sleep(0.2)

@@ -179,13 +179,13 @@ class Drain:
     def _claim(self, free: Room) -> Lease | None:
         """A job of somebody who has less than a full share; else, while there is room for anybody, any. Others that
         had no jobs are looked for again after ``poll``."""
-        lease, now = None, time.monotonic()
+        lease, now, cluster = None, time.monotonic(), self._copier.config.cluster_name
         if free.for_others and not (free.full and now < self._others_from):
-            lease = leases.claim(worker=instance_name(), only=self._only, besides=free.full)
+            lease = leases.claim(worker=instance_name(), cluster=cluster, only=self._only, besides=free.full)
             if lease is None:
                 self._others_from = now + timing().poll
         if lease is None and free.for_anybody and free.full:
-            lease = leases.claim(worker=instance_name(), only=self._only)
+            lease = leases.claim(worker=instance_name(), cluster=cluster, only=self._only)
         return lease
 
     def _do_small_things(self) -> None:
@@ -218,7 +218,7 @@ class Drain:
     def _schedule_the_next_wakeup(self) -> None:
         """Whatever this drain leaves undone will wake somebody in its time."""
         try:
-            if claim_order.claimable().exists():
+            if claim_order.claimable(cluster=self._copier.config.cluster_name).exists():
                 leases.wake_soon() if self._is_stopped() else wake_workers()
             elif (at := claim_order.next_due_at()) is not None:
                 wake_workers(not_before=at)

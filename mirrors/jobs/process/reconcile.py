@@ -17,12 +17,12 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Now, StrIndex, Substr
 
-from mirrors.jobs.copy import registry_checks
+from mirrors.jobs.copy import other_clusters, registry_checks
 from mirrors.jobs.process import pruning
 from mirrors.jobs.queue import claim_order, database_outage, work_leases
 from mirrors.jobs.queue.leases import LOST_MESSAGE, lose_attempts
 from mirrors.jobs.queue.timing import timing
-from mirrors.models import ErrorClass, Existence, ImageMapping, InstanceRole, JobStatus, MirrorJob
+from mirrors.models import DEFAULT_CLUSTER, ErrorClass, Existence, ImageMapping, InstanceRole, JobStatus, MirrorJob
 from mirrors.services import report_instance, withdraw_instance
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
@@ -40,9 +40,11 @@ EXHAUSTED = (
 
 
 class Reconciler:
-    """Turns from :meth:`start` to the end of the process, the first one at once. ``on_turn`` hears how each ended."""
+    """Turns from :meth:`start` to the end of the process, the first one at once. ``cluster`` gives the name of the
+    worker's cluster; ``on_turn`` hears how each turn ended."""
 
-    def __init__(self, on_turn: Callable[[str], None] = lambda problem: None) -> None:
+    def __init__(self, *, cluster: Callable[[], str], on_turn: Callable[[str], None] = lambda problem: None) -> None:
+        self._cluster = cluster
         self._on_turn = on_turn
         self._full_turn_at = 0.0
         self._stopping = threading.Event()
@@ -68,11 +70,12 @@ class Reconciler:
         try:
             close_old_connections()
             if time.monotonic() >= self._full_turn_at:
-                report_instance(role=InstanceRole.WORKER, facts={"processes": settings.Q_CLUSTER["workers"]})
-                reconcile()
+                facts = {"processes": settings.Q_CLUSTER["workers"]}
+                report_instance(role=InstanceRole.WORKER, cluster=self._cluster(), facts=facts)
+                reconcile(self._cluster())
                 self._full_turn_at = time.monotonic() + timing().reconcile_period * random.uniform(0.9, 1.1)
             else:
-                look_out()
+                look_out(self._cluster())
         except (DatabaseError, InterfaceError) as error:
             log.warning("Jobs cannot be reconciled; trying again", error=explain_database(error) or str(error))
             database_outage.notice(error)
@@ -85,26 +88,27 @@ class Reconciler:
 
     def _withdraw(self) -> None:
         try:
-            withdraw_instance(role=InstanceRole.WORKER)
+            withdraw_instance(role=InstanceRole.WORKER, cluster=self._cluster())
         except (DatabaseError, InterfaceError):
             log.info("The row of this worker stays until it expires: the database does not respond")
 
 
-def reconcile() -> None:
-    """One full turn."""
-    look_out()
+def reconcile(cluster: str = DEFAULT_CLUSTER) -> None:
+    """One full turn of a worker of this cluster."""
+    look_out(cluster)
     registry_checks.give_up_lost()
     _repair()
+    other_clusters.look_after()
     pruning.prune()
     _have_existence_refreshed()
 
 
-def look_out() -> None:
-    """Take back the jobs of lost workers, and wake somebody for what is due."""
+def look_out(cluster: str = DEFAULT_CLUSTER) -> None:
+    """Take back the jobs of lost workers, and wake somebody for what is due in this cluster."""
     if not database_outage.is_recent():
         for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
             _take_back(job)
-    _wake()
+    _wake(cluster)
 
 
 def _repair() -> None:
@@ -159,9 +163,9 @@ def _end(expired: QuerySet[MirrorJob], **fields: object) -> int:
     return taken
 
 
-def _wake() -> None:
+def _wake(cluster: str) -> None:
     """Wake-ups get lost with the workers that took them: what is due gets a new one."""
-    if claim_order.claimable().exists():
+    if claim_order.claimable(cluster=cluster).exists():
         wake_workers()
     elif (at := claim_order.next_due_at()) is not None:
         wake_workers(not_before=at)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from django.db.models import Case, Count, IntegerField, Min, QuerySet, Value, When
+from django.db.models import Case, Count, IntegerField, Min, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
@@ -13,6 +13,7 @@ from mirrors.jobs.queue import database_outage, host_limits
 from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.mirror_job import MirrorJobQuerySet
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 def ready() -> MirrorJobQuerySet:
@@ -21,17 +22,24 @@ def ready() -> MirrorJobQuerySet:
 
 
 def claimable(
-    only: Collection[int] | None = None, besides: Full = NOTHING, *, has_limits: bool | None = None
+    only: Collection[int] | None = None,
+    besides: Full = NOTHING,
+    *,
+    cluster: str | None = None,
+    has_limits: bool | None = None,
 ) -> QuerySet[MirrorJob]:
     """Due jobs, of ``only`` these if given, that no paused host prevents; without those of namespaces and
-    source hosts that have their share. ``has_limits``: whether any host is paused, where that is known already."""
+    source hosts that have their share. With a ``cluster``, those that its workers may try. ``has_limits``: whether any
+    host is paused, where that is known already."""
     due = ready()
     if host_limits.exist() if has_limits is None else has_limits:
         due = due.filter(host_limits.free())
+    if cluster is not None:
+        due = due.filter(needs_cluster__in=["", cluster])
     if only is not None:
         due = due.filter(pk__in=only)
     if besides.namespaces:
-        due = due.exclude(namespace__in=besides.namespaces)
+        due = due.exclude(_in_any(besides.namespaces))
     return due.exclude(source_host__in=besides.hosts) if besides.hosts else due
 
 
@@ -40,14 +48,25 @@ def order_of_claims() -> list[str | Combinable]:
 
     The copies are counted beside the claim, not in it: fairness may lag, the fence may not.
     """
-    running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by().values_list("namespace")
+    running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by().values_list("cluster", "namespace")
     # One branch for each number of copies: there are no more of these than places in all workers.
-    by_copies: dict[int, list[str]] = {}
-    for namespace, copies in running.annotate(Count("pk")):
-        by_copies.setdefault(copies, []).append(namespace)
-    whens = [When(namespace__in=names, then=Value(copies)) for copies, names in sorted(by_copies.items())]
+    by_copies: dict[int, list[ClusterNamespace]] = {}
+    for cluster, namespace, copies in running.annotate(Count("pk")):
+        by_copies.setdefault(copies, []).append(ClusterNamespace(cluster, namespace))
+    whens = [When(_in_any(names), then=Value(copies)) for copies, names in sorted(by_copies.items())]
     turn = [Case(*whens, default=Value(0), output_field=IntegerField())] if whens else []
     return ["priority", *turn, "available_at", "id"]
+
+
+def _in_any(namespaces: Iterable[ClusterNamespace]) -> Q:
+    """One condition for each cluster: there are few of them."""
+    by_cluster: dict[str, list[str]] = {}
+    for name in sorted(namespaces):
+        by_cluster.setdefault(name.cluster, []).append(name.namespace)
+    condition = Q(pk__in=[])
+    for cluster, names in by_cluster.items():
+        condition |= Q(cluster=cluster, namespace__in=names)
+    return condition
 
 
 def next_due_at() -> datetime | None:

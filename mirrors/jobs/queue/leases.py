@@ -20,7 +20,15 @@ from django.utils import timezone
 from mirrors.jobs.queue import claim_order, host_limits
 from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.jobs.queue.timing import from_now, timing
-from mirrors.models import AttemptOutcome, ErrorClass, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
+from mirrors.models import (
+    DEFAULT_CLUSTER,
+    AttemptOutcome,
+    ErrorClass,
+    ImageMapping,
+    JobStatus,
+    MirrorAttempt,
+    MirrorJob,
+)
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process import metrics
@@ -41,12 +49,16 @@ class Lease:
     number: int
     attempts: int
     max_attempts: int
+    cluster: str = DEFAULT_CLUSTER
+    """That of the namespace."""
     namespace: str = ""
     source_host: str = ""
     may_wait: bool = True
     """Whether waiting for a paused host still costs it no attempt."""
     probes: tuple[str, ...] = ()
     """Hosts whose pause is over, and that this job alone talks to until they have answered."""
+    worker_cluster: str = DEFAULT_CLUSTER
+    """That of the worker, of which alone it reads pull secrets."""
 
     @property
     def is_last_attempt(self) -> bool:
@@ -68,7 +80,7 @@ class AttemptReport:
     referrers_error: str = ""
 
 
-_KEPT = ("mapping_id", "max_attempts", "namespace", "source_host", "may_wait")
+_KEPT = ("mapping_id", "max_attempts", "cluster", "namespace", "source_host", "may_wait")
 _READ = ("pk", "status", "claims", "attempts", "target_host", *_KEPT)
 """Columns that a claim reads, and those of them that a lease has as they are."""
 
@@ -77,22 +89,29 @@ class _TakenByAnotherError(Exception):
     """Another claim has taken the job, or the right to probe its host, at the same moment."""
 
 
-def claim(*, worker: str, only: Collection[int] | None = None, besides: Full = NOTHING) -> Lease | None:
-    """Take the next due job, of ``only`` these if given, ``besides`` those of namespaces and hosts that have enough;
-    None if there is none.
+def claim(
+    *,
+    worker: str,
+    cluster: str = DEFAULT_CLUSTER,
+    only: Collection[int] | None = None,
+    besides: Full = NOTHING,
+) -> Lease | None:
+    """Take the next due job that a worker of this cluster may try, of ``only`` these if given, ``besides`` those of
+    namespaces and hosts that have enough; None if there is none.
 
     The next is the one of the best priority, among these of the namespace with the fewest running copies,
     among these the oldest.
     """
     for _ in range(CLAIM_TRIES):
         with suppress(_TakenByAnotherError), transaction.atomic():
-            return _claim(worker, only, besides)
+            return _claim(worker, cluster, only, besides)
     return None
 
 
-def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | None:
+def _claim(worker: str, cluster: str, only: Collection[int] | None, besides: Full) -> Lease | None:
     has_limits = host_limits.exist()
-    due = claim_order.claimable(only, besides, has_limits=has_limits).order_by(*claim_order.order_of_claims())
+    due = claim_order.claimable(only, besides, cluster=cluster, has_limits=has_limits)
+    due = due.order_by(*claim_order.order_of_claims())
     # Workers that claim at the same moment take different jobs instead of waiting for one another.
     row = due.select_for_update(skip_locked=True).annotate(may_wait=_may_wait()).values(*_READ).first()
     if row is None:
@@ -100,20 +119,21 @@ def _claim(worker: str, only: Collection[int] | None, besides: Full) -> Lease | 
     probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if has_limits else ()
     if probes is None:
         raise _TakenByAnotherError
-    return _begin(row, probes, worker)
+    return _begin(row, probes, worker, cluster)
 
 
 def _may_wait() -> ExpressionWrapper[Q]:
     return ExpressionWrapper(Q(created_at__gt=from_now(-timing().wait_for_hosts)), output_field=BooleanField())
 
 
-def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str) -> Lease:
+def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: str) -> Lease:
     lease = Lease(
         job_id=row["pk"],
         token=uuid.uuid4(),
         number=row["claims"] + 1,
         attempts=row["attempts"] + 1,
         probes=probes,
+        worker_cluster=cluster,
         **{name: row[name] for name in _KEPT},
     )
     # As it was read: a database that locks no rows has no other fence.
@@ -181,6 +201,22 @@ def hand_back(lease: Lease, report: AttemptReport) -> bool:
     """Back to pending, as if it had never been taken: the attempt is not counted. False: the lease is lost."""
     with transaction.atomic():
         if not _release(lease, AttemptOutcome.HANDED_BACK, report, available_at=Now(), attempts=F("attempts") - 1):
+            return False
+        wake_soon()
+    return True
+
+
+def hand_over(lease: Lease, report: AttemptReport, *, cluster: str) -> bool:
+    """Back to pending, for the workers of another cluster alone; the attempt is not counted. False: the lease is
+    lost."""
+    tried = MirrorJob.objects.filter(id=lease.job_id).values_list("tried_clusters", flat=True).first() or ""
+    fields = _error_of(report) | {
+        "needs_cluster": cluster,
+        "tried_clusters": ",".join(filter(None, (tried, lease.worker_cluster))),
+    }
+    with transaction.atomic():
+        held_back = {"available_at": Now(), "attempts": F("attempts") - 1}
+        if not _release(lease, AttemptOutcome.HANDED_BACK, report, **held_back, **fields):
             return False
         wake_soon()
     return True

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
+
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 class Holder(Protocol):
     """What has a place."""
 
+    @property
+    def cluster(self) -> str: ...
     @property
     def namespace(self) -> str: ...
     @property
@@ -25,12 +29,14 @@ class Holder(Protocol):
 class Full:
     """Namespaces and source hosts that have their share."""
 
-    namespaces: frozenset[str] = frozenset()
+    namespaces: frozenset[ClusterNamespace] = frozenset()
     hosts: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.namespaces or self.hosts)
 
+
+T = TypeVar("T")
 
 NOTHING: Final = Full()
 
@@ -47,7 +53,7 @@ class Room:
 def room(places: int, holders: Collection[Holder]) -> Room:
     """What ``places`` leave room for beside those that hold one each."""
     share = max(1, places // 2)
-    namespaces = Counter(holder.namespace for holder in holders)
+    namespaces = Counter(ClusterNamespace(holder.cluster, holder.namespace) for holder in holders)
     hosts = Counter(holder.source_host for holder in holders)
     over = max((count - share for counts in (namespaces, hosts) for count in counts.values()), default=0)
     busy = len(holders)
@@ -58,5 +64,5 @@ def room(places: int, holders: Collection[Holder]) -> Room:
     )
 
 
-def _full(counts: Iterable[tuple[str, int]], share: int) -> frozenset[str]:
+def _full(counts: Iterable[tuple[T, int]], share: int) -> frozenset[T]:
     return frozenset(name for name, count in counts if count >= share)

@@ -41,7 +41,8 @@ class Command(ConfiguredCommand):
 def _hosts(config: Config) -> list[str]:
     """Sources that are mirrored already, and those that are configured by name."""
     target = config.target.name
-    named = {entry.host for entry in (*source_entries(config), *operator_sources()) if "*" not in entry.host}
+    entries = (*source_entries(config), *operator_sources(config.cluster_name))
+    named = {entry.host for entry in entries if "*" not in entry.host}
     return sorted(named.union(mirrored_hosts(endpoint=target.endpoint, prefix=target.prefix)))
 
 

@@ -7,6 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from mirrors.vocabulary.clusters import ClusterNamespace
+
 MAX_DIGESTS: Final = 20_000
 """Blobs that are remembered, some MB; the one unused for longest is forgotten."""
 
@@ -20,7 +22,7 @@ class Readers:
     source host serve (`configured_host`)."""
 
     is_everybody: bool = False
-    namespaces: frozenset[str] = frozenset()
+    namespaces: frozenset[ClusterNamespace] = frozenset()
     configured_host: str = ""
 
 

@@ -77,6 +77,9 @@ def test_obstacles(snapshot: Snapshot, fields: dict[str, Any], platforms: Any, o
         (grant(False, 60.0), "other", False, False, True),
         (grant(False, 700.0), "other", False, True, True),
         ({"access": "unreadable"}, "other", False, True, False),
+        # What was learnt of a namespace of this name in another cluster.
+        (grant(True, 60.0, cluster="b"), "other", False, True, False),
+        (grant(False, 60.0, cluster="b"), "other", False, True, False),
     ],
 )
 def test_who_may_use_an_image(

@@ -51,6 +51,7 @@ def mapped(**fields: Any) -> MappingSnapshot:
         ([grant(True, 60.0)], "third", True),
         ([grant(True, 1_000 * HOUR)], "other", True),
         ([grant(False, 60.0)], "other", True),
+        ([grant(True, 60.0, cluster="b")], "other", True),
         # One private tag makes the repository private.
         ([{}, PRIVATE], "other", True),
     ],

@@ -10,6 +10,7 @@ import pytest
 
 from mirrors.images import ImageRef
 from mirrors.registries.sources import SourceCatalog, source_entries
+from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project import config as configuration
 from tests.support.aws import ACCOUNT, Aws
 from tests.support.registries import PASSWORD
@@ -42,7 +43,7 @@ def test_an_account_of_any_region_logs_in_by_each_of_its_names(host: str, aws: A
     assert found.host == host and found.private_allowed
     source: Any = found.credentials[0]
     assert source.issue(timeout=10).credential.password == PASSWORD
-    assert sources.serves(ref, "any-namespace"), "as with the earlier tool"
+    assert sources.serves(ref, ClusterNamespace("default", "any-namespace")), "as with the earlier tool"
     assert sources.anonymous_access_for(ref).credentials == ()
 
 
@@ -58,7 +59,7 @@ def test_an_account_that_is_not_configured_is_nobody_we_log_in_to(aws: Aws, tmp_
     sources = catalog(tmp_path, ecr(ACCOUNT, "eu-central-1"))
     for host in (f"{OTHER}.dkr.ecr.eu-central-1.amazonaws.com", f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"):
         assert sources.access_for(ImageRef.parse(f"{host}/app")).credentials == ()
-        assert not sources.serves(ImageRef.parse(f"{host}/app"), "web")
+        assert not sources.serves(ImageRef.parse(f"{host}/app"), ClusterNamespace("default", "web"))
 
 
 def test_an_artifact_registry_log_in_counts_below_its_repository(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_an_artifact_registry_log_in_counts_below_its_repository(tmp_path: Path)
     host = "europe-west3-docker.pkg.dev"
     for inside in ("project-a/main/app", "project-b/main/team/app"):
         ref = ImageRef.parse(f"{host}/{inside}:1")
-        assert sources.access_for(ref).credentials and sources.serves(ref, "web")
+        assert sources.access_for(ref).credentials and sources.serves(ref, ClusterNamespace("default", "web"))
     for outside in ("project-a/main2/app", "project-c/main/app"):
         ref = ImageRef.parse(f"{host}/{outside}:1")
-        assert sources.access_for(ref).credentials == () and not sources.serves(ref, "web")
+        assert sources.access_for(ref).credentials == () and not sources.serves(ref, ClusterNamespace("default", "web"))

@@ -1,0 +1,32 @@
+"""The clusters of rows in lists: the column of their namespace, and a filter where there are several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter
+
+from mirrors.selectors.clusters import known_clusters, place_name
+
+
+@admin.display(description="namespace", ordering="namespace")
+def namespace_column(self: Any, row: models.Model) -> str:
+    """The namespace; of another cluster than this one, with the cluster's name."""
+    return place_name(row.cluster, row.namespace) or "–"  # type: ignore[attr-defined]
+
+
+class ClusterFilter(DropdownFilter):
+    """Rows of one cluster; offered only where several share the database."""
+
+    title = parameter_name = "cluster"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        names = known_clusters()
+        return [(name, name) for name in names] if len(names) > 1 else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(cluster=self.value()) if self.value() else queryset

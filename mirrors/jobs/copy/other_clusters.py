@@ -1,0 +1,118 @@
+"""Jobs for the workers of another cluster: each reads the pull secrets of its own cluster alone, and copies to the
+target of its own file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mirrors.images import ImageRef
+from mirrors.jobs.copy.failures import Failure
+from mirrors.kubernetes.pull_secrets import Brought
+from mirrors.models import ErrorClass, JobStatus, MirrorJob
+from mirrors.selectors.current_state import clusters_with_workers
+from mirrors.vocabulary.clusters import ClusterNamespace
+
+BATCH: Final = 500
+"""Jobs looked at in one turn; more wait for the next."""
+
+SHOWN: Final = 5
+"""Namespaces that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextCluster:
+    """Whose workers try next, for which of its namespaces, and whether any of them is running."""
+
+    cluster: str
+    namespaces: tuple[str, ...]
+    has_workers: bool
+
+    def words(self, source: ImageRef) -> str:
+        """What operators read while the job waits."""
+        names = ", ".join(str(ClusterNamespace(self.cluster, name)) for name in self.namespaces[:SHOWN])
+        if self.has_workers:
+            return f"{source} is private; a worker of cluster {self.cluster} tries the pull secrets of {names} next."
+        return (
+            f"{source} is private; only a worker in cluster {self.cluster} can read the pull secrets of {names}, and "
+            f"none is running there. Start a worker in that cluster, or configure credentials for {source.registry} "
+            "that serve this namespace."
+        )
+
+    def failure(self, source: ImageRef, grants: Mapping[str, bool]) -> Failure:
+        error_class = ErrorClass.DENIED if self.has_workers else ErrorClass.UNAVAILABLE
+        words = self.words(source)
+        return Failure(error_class, words, permanent=False, host=source.registry, grants=grants, says_step=True)
+
+
+class OtherClusterError(Exception):
+    """The workers of another cluster can do what this one cannot."""
+
+    def __init__(self, cluster: str, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.cluster = cluster
+        self.failure = failure
+
+
+def requesters_of(job: MirrorJob) -> list[Brought]:
+    """Who asked for the copy, the first first."""
+    rows = job.requests.order_by("id").values_list("namespace", "service_account", "secret_names", "cluster")
+    brought = [Brought(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
+    return brought or [Brought(job.namespace, cluster=job.cluster)]
+
+
+def of_target(job: MirrorJob, own: str) -> OtherClusterError | None:
+    """The cluster whose file names the job's target, where that of this worker names another one."""
+    tried = {own, *job.tried_clusters.split(",")}
+    clusters = sorted(set(job.mapping.target_registry.clusters) - tried)
+    if not clusters:
+        return None
+    running = clusters_with_workers()
+    chosen = min(clusters, key=lambda name: (name not in running, name))
+    words = f"{job.mapping.target} is at the target of cluster {chosen}: a worker there copies the image."
+    if chosen not in running:
+        words = f"{words} None is running: start a worker in that cluster."
+    return OtherClusterError(chosen, Failure(ErrorClass.UNAVAILABLE, words, permanent=False, says_step=True))
+
+
+def next_cluster(job: MirrorJob, brought: Collection[Brought], own: str) -> NextCluster | None:
+    """The cluster of a requester whose workers have not tried yet, one with running workers first."""
+    tried = {own, *job.tried_clusters.split(",")}
+    return _next(((b.cluster, b.namespace) for b in brought), tried, clusters_with_workers())
+
+
+def _next(places: Iterable[tuple[str, str]], tried: Collection[str], running: Collection[str]) -> NextCluster | None:
+    by_cluster: dict[str, set[str]] = {}
+    for cluster, namespace in places:
+        if namespace and cluster not in tried:
+            by_cluster.setdefault(cluster, set()).add(namespace)
+    if not by_cluster:
+        return None
+    chosen = min(by_cluster, key=lambda name: (name not in running, name))
+    return NextCluster(chosen, tuple(sorted(by_cluster[chosen])), chosen in running)
+
+
+def look_after() -> None:
+    """Jobs whose cluster has no running worker say so, and go to another requester's cluster where there is one."""
+    if not MirrorJob.objects.filter(status=JobStatus.PENDING).exclude(needs_cluster="").exists():
+        return
+    running = clusters_with_workers()
+    waiting = MirrorJob.objects.filter(status=JobStatus.PENDING).exclude(needs_cluster__in=["", *running])
+    for job in waiting.select_related("mapping").prefetch_related("requests").order_by("id")[:BATCH]:
+        _redirect(job, running)
+
+
+def _redirect(job: MirrorJob, running: Collection[str]) -> None:
+    places = [(row.cluster, row.namespace) for row in job.requests.all()] or [(job.cluster, job.namespace)]
+    found = _next(places, job.tried_clusters.split(","), running)
+    if found is None:
+        return
+    failure = found.failure(ImageRef.parse(job.mapping.source), {})
+    pending = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.PENDING, needs_cluster=job.needs_cluster)
+    pending.update(
+        needs_cluster=found.cluster,
+        error_class=failure.error_class,
+        error_message=failure.message,
+        error_says_step=True,
+    )

@@ -1,0 +1,43 @@
+from django.db import migrations, models
+
+from mirrors.models.indexes import AddIndexAside, AddUniqueAside, ensure_search
+
+UNIQUE = (
+    ('imageuse', 'image_use_unique', 'use_in_cluster_unique', ('mapping', 'cluster', 'namespace', 'workload_kind', 'workload')),
+    ('decisioncount', 'decision_count_seen_unique', 'decision_count_of_cluster_unique', ('hour', 'cluster', 'namespace', 'source_host', 'decision', 'reason', 'filter', 'first_seen')),
+    ('mirrorrequest', 'request_unique', 'request_of_cluster_unique', ('job', 'cluster', 'namespace', 'service_account', 'secret_names')),
+)
+
+
+def replaced(model, former, name, fields):
+    """The new one first: the release before inserts rows meanwhile, and leaves out what is there."""
+    yield AddUniqueAside(model_name=model, constraint=models.UniqueConstraint(fields=fields, name=name))
+    yield migrations.RemoveConstraint(model_name=model, name=former)
+
+
+def search(apps, schema_editor):
+    """SQLite builds a new table for a new column, without the indexes that no model has."""
+    ensure_search(schema_editor.connection)
+
+
+class Migration(migrations.Migration):
+
+    # Built beside the writers.
+    atomic = False
+
+    dependencies = [
+        ('mirrors', '0027_clusters'),
+    ]
+
+    operations = [
+        *(operation for each in UNIQUE for operation in replaced(*each)),
+        AddIndexAside(
+            model_name='imageuse',
+            index=models.Index(condition=models.Q(('cluster', 'default'), _negated=True), fields=['cluster', '-id'], name='use_in_cluster'),
+        ),
+        AddIndexAside(
+            model_name='mirrorjob',
+            index=models.Index(condition=models.Q(('cluster', 'default'), _negated=True), fields=['cluster', '-id'], name='job_in_cluster'),
+        ),
+        migrations.RunPython(search, migrations.RunPython.noop),
+    ]

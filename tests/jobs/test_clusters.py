@@ -1,0 +1,230 @@
+"""Several clusters on one database: whose credentials read an image for whom, and who works on which job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db.models.functions import Now
+
+from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.images import ImageRef
+from mirrors.jobs.copy.failures import JobRefusedError
+from mirrors.jobs.copy.other_clusters import look_after
+from mirrors.jobs.copy.source_access import Asker, Finder
+from mirrors.jobs.queue import leases
+from mirrors.kubernetes.pull_secrets import Brought, FoundSecrets
+from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob, Registry
+from mirrors.registries.sources import SourceCatalog
+from mirrors.services import RequestedCopy, request_copies
+from swapper_project.config import Quotas
+from tests.jobs.support import config_file, copier, drain, load, order, take, target_row
+from tests.support.faulty_registry import FaultyRegistry
+
+PASSWORD = "correct horse battery"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[FaultyRegistry]:
+    """A source that shows nothing without credentials."""
+    (tmp_path / "password").write_text(PASSWORD)
+    with FaultyRegistry(gatekeeper=Gatekeeper("token", "reader", PASSWORD)) as registry:
+        load(registry)
+        yield registry
+
+
+class Clusters:
+    """Workers of clusters, each with its own configuration file, and one installation."""
+
+    def __init__(self, directory: Path, source: FaultyRegistry, target: FaultyRegistry) -> None:
+        self.directory, self.source, self.target = directory, source, target
+
+    def work(self, cluster: str, *, namespaces: list[str] | None = None) -> None:
+        """Drain as a worker of a cluster; its credentials serve ``namespaces`` there (None: it has none)."""
+        directory = self.directory / cluster
+        directory.mkdir(exist_ok=True)
+        password = str(self.directory / "password")
+        entry: dict[str, Any] = {}
+        if namespaces is not None:
+            entry = {"username": "reader", "passwordFile": password, "namespaces": namespaces}
+        config = config_file(directory, self.source, self.target, entry=entry, clusterName=cluster)
+        with copier(config) as made:
+            drain(made)
+
+    def ask(self, cluster: str, namespace: str = "shop") -> MirrorJob:
+        return order(f"{self.source.host}/app:1.0", target=self.target.host, cluster=cluster, namespace=namespace)
+
+
+@pytest.fixture
+def clusters(tmp_path: Path, private: FaultyRegistry, target: FaultyRegistry) -> Clusters:
+    return Clusters(tmp_path, private, target)
+
+
+def run_worker(cluster: str) -> None:
+    """Have a worker of the cluster count as running."""
+    Instance.objects.create(role="worker", cluster=cluster, name=f"worker-{cluster}")
+
+
+def test_a_file_serves_the_namespaces_of_its_own_cluster(clusters: Clusters) -> None:
+    job = clusters.ask("b")
+
+    clusters.work("a", namespaces=["shop"])
+
+    job.refresh_from_db()
+    assert (job.status, job.needs_cluster, job.attempts) == (JobStatus.PENDING, "b", 0)
+    assert clusters.target.storage.tags == {}
+
+    clusters.work("b", namespaces=["shop"])
+
+    job.refresh_from_db()
+    assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.CONFIGURED)
+
+
+def test_a_job_says_that_its_cluster_has_no_worker(clusters: Clusters) -> None:
+    job = clusters.ask("b")
+
+    clusters.work("a")
+
+    job.refresh_from_db()
+    assert job.error_class == ErrorClass.UNAVAILABLE
+    assert "only a worker in cluster b can read the pull secrets of b/shop" in job.error_message
+    assert "none is running there. Start a worker in that cluster" in job.error_message
+    attempt = job.attempt_rows.get()
+    assert attempt.outcome == "handed-back"
+
+
+def test_a_job_that_waits_for_a_running_worker_says_so(clusters: Clusters) -> None:
+    run_worker("b")
+    job = clusters.ask("b")
+
+    clusters.work("a")
+
+    job.refresh_from_db()
+    assert job.error_message.endswith("a worker of cluster b tries the pull secrets of b/shop next.")
+
+    Instance.objects.all().delete()
+    look_after()
+
+    job.refresh_from_db()
+    assert "none is running there" in job.error_message
+
+
+def test_a_cluster_without_workers_holds_up_no_other(clusters: Clusters) -> None:
+    job = clusters.ask("b")
+    clusters.work("a")
+    run_worker("c")
+    clusters.ask("c")
+
+    look_after()
+
+    job.refresh_from_db()
+    assert job.needs_cluster == "c"
+    clusters.work("c", namespaces=["shop"])
+    job.refresh_from_db()
+    assert job.status == JobStatus.SUCCEEDED
+
+
+def test_a_job_fails_after_each_cluster_has_tried(clusters: Clusters) -> None:
+    job = clusters.ask("a")
+    clusters.ask("b")
+
+    clusters.work("a")
+    clusters.work("b")
+
+    job.refresh_from_db()
+    assert (job.status, job.mapping.access) == (JobStatus.FAILED, Access.UNREADABLE)
+
+
+def test_each_cluster_copies_to_its_own_target(clusters: Clusters, private: FaultyRegistry, tmp_path: Path) -> None:
+    with FaultyRegistry() as other:
+        elsewhere = Clusters(tmp_path, private, other)
+        job = elsewhere.ask("b")
+        Registry.objects.filter(endpoint=other.host).update(clusters=["b"])
+
+        clusters.work("a", namespaces=["shop"])
+
+        job.refresh_from_db()
+        assert (job.status, job.needs_cluster) == (JobStatus.PENDING, "b")
+        assert "is at the target of cluster b: a worker there copies the image. None is running" in job.error_message
+
+        elsewhere.work("b", namespaces=["shop"])
+
+        job.refresh_from_db()
+        assert job.status == JobStatus.SUCCEEDED
+
+
+def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
+    theirs = order("quay.io/team/theirs:1", cluster="b", namespace="shop")
+    MirrorJob.objects.filter(pk=theirs.pk).update(needs_cluster="b")
+    anybodys = order("quay.io/team/anybodys:1", cluster="b", namespace="other")
+
+    assert take(cluster="a").job_id == anybodys.pk
+    assert leases.claim(worker="tests", cluster="a") is None
+    assert take(cluster="b").job_id == theirs.pk
+
+
+def test_namespaces_of_one_name_take_turns() -> None:
+    first = order("quay.io/team/first:1", cluster="a", namespace="shop")
+    second = order("quay.io/team/second:1", cluster="a", namespace="shop")
+    other = order("quay.io/team/other:1", cluster="b", namespace="shop")
+    MirrorJob.objects.update(available_at=Now())
+
+    assert take().job_id == first.pk
+    assert take().job_id == other.pk, "shop of b has no copy yet"
+    assert take().job_id == second.pk
+
+
+def test_a_quota_is_of_one_cluster() -> None:
+    quotas = Quotas.model_validate({"pendingJobs": 1})
+
+    def ask(cluster: str, number: int) -> str:
+        source = f"quay.io/team/app:{cluster}-{number}"
+        asked = RequestedCopy(source, f"mirror.example.com:5000/{source}", cluster=cluster, namespace="shop")
+        (outcome,) = request_copies(target_registry_id=target_row().pk, requests=[asked], quotas=quotas)
+        return outcome.problem
+
+    assert [ask("a", 1), ask("a", 2), ask("b", 1), ask("b", 2)] == ["", "quota", "", "quota"]
+
+
+def test_a_failure_of_one_cluster_keeps_no_other_from_asking(clusters: Clusters) -> None:
+    clusters.ask("a")
+    clusters.work("a")
+
+    def problem(cluster: str) -> str:
+        source = f"{clusters.source.host}/app:1.0"
+        target = MirrorJob.objects.get().mapping.target
+        asked = RequestedCopy(source, target, cluster=cluster, namespace="shop")
+        registry = target_row(clusters.target.host)
+        return request_copies(target_registry_id=registry.pk, requests=[asked])[0].problem
+
+    assert problem("a") == "failed-recently"
+    assert problem("b") == ""
+
+
+def test_a_worker_reads_no_secret_of_another_cluster(tmp_path: Path) -> None:
+    read: list[Brought] = []
+
+    def pull_secrets(ref: ImageRef, brought: Brought) -> FoundSecrets:
+        read.append(brought)
+        return FoundSecrets()
+
+    finder = Finder(SourceCatalog([], credentials_dir=tmp_path), "guard", lambda ref, how: None, pull_secrets)
+    ours, theirs = Brought("shop", cluster="b"), Brought("shop", cluster="a")
+
+    with pytest.raises(JobRefusedError) as refused:
+        finder.find(Asker(ImageRef.parse("quay.io/team/app:1"), [theirs, ours], Access.UNKNOWN, "b"))
+
+    assert read == [ours]
+    assert refused.value.grants == {"shop": False}, "of the cluster b"
+
+
+def test_grants_are_of_the_cluster_whose_worker_tried(clusters: Clusters) -> None:
+    """Without a cluster nothing is learnt, of nobody."""
+    clusters.ask("a")
+    clusters.work("b")
+
+    assert not MappingAccess.objects.exists()
