@@ -6,6 +6,11 @@ from django.db import models
 from django.db.models.functions import Now
 
 
+def percent_protected(workloads: int, unprotected: int) -> float | None:
+    """Rounded down to a tenth: 100 means all of them. None without workloads."""
+    return (workloads - unprotected) * 1_000 // workloads / 10 if workloads else None
+
+
 class ReadinessSample(models.Model):
     """An hour of a cluster, as of the last look within it. Workloads are those whose images the watcher lists."""
 
@@ -21,9 +26,8 @@ class ReadinessSample(models.Model):
         constraints = [models.UniqueConstraint(fields=["cluster", "hour"], name="readiness_sample_unique")]
 
     @property
-    def share(self) -> float | None:
-        """Of workloads that are protected, 0 to 1; None without workloads."""
-        return 1 - self.unprotected / self.workloads if self.workloads else None
+    def percent(self) -> float | None:
+        return percent_protected(self.workloads, self.unprotected)
 
     def __str__(self) -> str:
         return f"{self.cluster}: {self.unprotected} of {self.workloads} workloads not protected"

@@ -7,11 +7,12 @@ from typing import Final
 
 import structlog
 from django.db import DatabaseError
+from django.utils import timezone
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from mirrors.readiness import samples
+from mirrors.selectors.readiness_samples import newest
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +24,7 @@ class ReadinessCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         try:
-            found = samples.newest()
+            found = list(newest(timezone.now()))
         except DatabaseError as error:
             log.warning("Readiness cannot be read; it is left out", error=str(error).strip())
             return

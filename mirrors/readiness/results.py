@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from mirrors.models.readiness_sample import percent_protected
 from mirrors.readiness.gaps import MEANING, NEXT_STEP, Gap
 
 
@@ -86,8 +87,8 @@ class Share(NamedTuple):
 
     @property
     def percent(self) -> float | None:
-        """Protected ones, rounded down to a tenth: 100 means all of them. None without workloads."""
-        return self.protected * 1000 // self.workloads / 10 if self.workloads else None
+        """Of workloads that are protected; 100 means all of them. None without workloads."""
+        return percent_protected(self.workloads, self.unprotected)
 
     def as_json(self) -> dict[str, Any]:
         return {"workloads": self.workloads, "unprotected": self.unprotected, "percent": self.percent}

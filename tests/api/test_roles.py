@@ -63,6 +63,8 @@ ROUTES = {
     ("GET", "hosts/{host}/"): VIEW,
     ("POST", "hosts/{host}/resume/"): ACT,
     ("GET", "stats/"): VIEW,
+    ("GET", "readiness/"): VIEW,
+    ("POST", "readiness/mirror/"): ACT,
     ("GET", "tokens/"): VIEW,
     ("POST", "tokens/"): VIEW,
     ("DELETE", "tokens/{token}/"): VIEW,

@@ -40,6 +40,12 @@ from mirrors.api.serializers.mappings import (
 from mirrors.api.serializers.processes import (
     InstanceSerializer,
 )
+from mirrors.api.serializers.readiness import (
+    MirrorMissingSerializer,
+    MissingMirroredSerializer,
+    ReadinessQuerySerializer,
+    ReadinessSerializer,
+)
 from mirrors.api.serializers.registries import (
     CheckSerializer,
     RegistryInForceSerializer,
@@ -86,6 +92,8 @@ __all__ = [
     "JobSerializer",
     "MappingDetailSerializer",
     "MappingSerializer",
+    "MirrorMissingSerializer",
+    "MissingMirroredSerializer",
     "NewTokenSerializer",
     "OrderSerializer",
     "PointSerializer",
@@ -93,6 +101,8 @@ __all__ = [
     "ProgressSerializer",
     "QueueLineSerializer",
     "RangeSerializer",
+    "ReadinessQuerySerializer",
+    "ReadinessSerializer",
     "RegistryInForceSerializer",
     "RegistrySerializer",
     "RepositorySerializer",
