@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from playwright.sync_api import expect
 
 from mirrors.demo.images import sample_image
@@ -44,7 +42,5 @@ def test_what_is_missing_is_mirrored_by_one_button(system: System, visitors: Vis
     for theme in ("light", "dark"):
         use_theme(page, theme)
         faults += grave_faults(page, rules=COLOURS) if theme == "dark" else grave_faults(page)
-    if place := os.environ.get("SHOT"):
-        page.screenshot(path=place, full_page=True)
     page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     assert faults == [] and overflow(page) == 0
