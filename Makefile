@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots docs lint lock chart \
-	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-drain bench-ui bench-prune bench-watch soak
+	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-drain bench-ui bench-readiness bench-prune \
+	bench-watch soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -81,6 +82,9 @@ bench-ui: $(STAMP)  ## each page of admin and API beside a million jobs; ARGS="-
 
 bench-watch: $(STAMP) tools  ## a watcher of a large cluster on a real API server; ARGS="--pods=10000 --json=FILE"
 	$(BIN)/python -m benchmarks.watching $(ARGS)
+
+bench-readiness: $(STAMP)  ## CPU and memory of the fire drill beside 50,000 running images; ARGS="--sqlite"
+	$(BIN)/python -m benchmarks.readiness $(ARGS)
 
 bench-prune: $(STAMP)  ## what reviews notice while a year's history is deleted; ARGS="--seconds=30"
 	$(BIN)/python -m benchmarks.prune $(ARGS)

@@ -55,8 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def counts_of_this_test() -> None:
     """What the process keeps of days that are over is another test's."""
+    from mirrors.readiness import recent
     from mirrors.selectors import image_states, statistics
 
+    recent.forget()
     statistics.forget()
     image_states.kept.forget()
 

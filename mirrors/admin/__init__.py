@@ -5,7 +5,7 @@
 """
 
 from mirrors.admin.access import history, logins, tokens, users
-from mirrors.admin.clusters import clusters, running_images
+from mirrors.admin.clusters import clusters, readiness, running_images
 from mirrors.admin.configuration import filters, hosts, internals, processes, registries, registry_checks, repositories
 from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
 
@@ -22,6 +22,7 @@ __all__ = [
     "logins",
     "mappings",
     "processes",
+    "readiness",
     "registries",
     "registry_checks",
     "repositories",

@@ -15,6 +15,7 @@ from mirrors.api.views.hosts import HostViewSet
 from mirrors.api.views.jobs import JobViewSet
 from mirrors.api.views.mappings import MappingViewSet
 from mirrors.api.views.processes import InstanceViewSet
+from mirrors.api.views.readiness import MirrorMissingView, ReadinessView
 from mirrors.api.views.registries import RegistryViewSet
 from mirrors.api.views.repositories import RepositoryViewSet
 from mirrors.api.views.running_images import RunningImageViewSet
@@ -41,6 +42,8 @@ urlpatterns = [
     path("v1/", include(router.urls)),
     path("v1/stats/", StatsView.as_view(), name="stats"),
     path("v1/health/", HealthView.as_view(), name="health"),
+    path("v1/readiness/", ReadinessView.as_view(), name="readiness"),
+    path("v1/readiness/mirror/", MirrorMissingView.as_view(), name="readiness-mirror"),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
 ]

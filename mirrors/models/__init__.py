@@ -18,6 +18,7 @@ from mirrors.models.mirror_job import (
     Trigger,
 )
 from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
+from mirrors.models.readiness_sample import ReadinessSample
 from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
 from mirrors.models.repository import TargetRepository
 from mirrors.models.revision import Revision
@@ -54,6 +55,7 @@ __all__ = [
     "Obstacle",
     "OperatorAction",
     "Priority",
+    "ReadinessSample",
     "Registry",
     "ReferrersStatus",
     "RegistryCheck",

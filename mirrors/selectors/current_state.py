@@ -22,7 +22,7 @@ from mirrors.models import (
     Revision,
     TargetRepository,
 )
-from mirrors.selectors import image_states
+from mirrors.selectors import image_states, readiness_samples
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
 SEEN_WITHIN: Final = {
@@ -44,10 +44,13 @@ class SmallFacts:
     is_mapped: bool = False
     differing: int = 0
     forgotten: int = 0
+    workloads: int | None = None
+    """Of clusters that are watched, and those of them that need a source to start; None without such clusters."""
+    unprotected: int | None = None
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
 
 
-def small_facts() -> SmallFacts:
+def small_facts(now: datetime) -> SmallFacts:
     """In one query."""
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
@@ -57,8 +60,16 @@ def small_facts() -> SmallFacts:
         is_mapped=Exists(ImageMapping.objects.all()),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
+        **readiness_samples.sums(now),
         **(image_states.counts() if images is None else {}),
-    ).values("is_mapped", "differing", "forgotten", *(image_states.COUNTED if images is None else ()))
+    ).values(
+        "is_mapped",
+        "differing",
+        "forgotten",
+        "workloads",
+        "unprotected",
+        *(image_states.COUNTED if images is None else ()),
+    )
     if (found := row.first()) is None:
         return SmallFacts()
     if images is None:

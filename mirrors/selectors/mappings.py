@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -40,6 +41,9 @@ TARGETS_LIMIT = 1_000
 """References in one query: below the number of parameters that SQLite takes."""
 
 NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS, Access.UNREADABLE})
+READ_AT_ONCE = 2_000
+"""Rows that a pass over many of them holds at a time: some MB."""
+
 REPOSITORIES_AT_ONCE = 100
 """In one query: SQLite bounds the depth of an expression."""
 
@@ -107,6 +111,14 @@ def recent_mappings(
     return page, rows.values_list("last_seen_at", "pk").filter(pk=page[-1].mapping_id).first()
 
 
+def mappings_of_sources(*, target_registry_id: int, sources: models.QuerySet[Any, str]) -> Iterable[MappingSnapshot]:
+    """Those of the sources that a query gives, however many: two queries in all, read in one pass."""
+    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in=sources)
+    grants = _grants(rows.filter(access__in=NOT_PUBLIC).values("pk"))
+    for row in rows.order_by().values_list(*_KNOWN_FIELDS).iterator(chunk_size=READ_AT_ONCE):
+        yield _snapshot(row, grants)
+
+
 def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[MappingSnapshot]:
     """Mappings of images that not everybody may read, whose target lies in one of the repositories (host and path,
     without tag or digest)."""
@@ -123,30 +135,35 @@ def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[MappingSnapshot]:
     # Most images are public: only the others are asked about.
     grants = _grants([row[0] for row in found if row[4] in NOT_PUBLIC])
     for row in found:
-        (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
-        verified_at, source_checked_at, platforms, obstacle, paused, job_id, job_status = rest
-        yield MappingSnapshot(
-            mapping_id=pk,
-            source=source,
-            target=target,
-            existence=existence,
-            access=access,
-            source_digest=source_digest,
-            target_digest=target_digest,
-            verified_at=verified_at.timestamp() if verified_at else 0.0,
-            source_checked_at=source_checked_at.timestamp() if source_checked_at else 0.0,
-            platforms=tuple(platforms),
-            obstacle=obstacle,
-            paused=paused,
-            last_job_id=job_id,
-            last_job_status=job_status or "",
-            grants=grants.get(pk, {}),
-        )
+        yield _snapshot(row, grants)
 
 
-def _grants(mapping_ids: Collection[int]) -> dict[int, dict[ClusterNamespace, Grant]]:
+def _snapshot(row: tuple[Any, ...], grants: Mapping[int, Mapping[ClusterNamespace, Grant]]) -> MappingSnapshot:
+    (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
+    verified_at, source_checked_at, platforms, obstacle, paused, job_id, job_status = rest
+    return MappingSnapshot(
+        mapping_id=pk,
+        source=source,
+        target=target,
+        existence=existence,
+        access=access,
+        source_digest=source_digest,
+        target_digest=target_digest,
+        verified_at=verified_at.timestamp() if verified_at else 0.0,
+        source_checked_at=source_checked_at.timestamp() if source_checked_at else 0.0,
+        platforms=tuple(platforms),
+        obstacle=obstacle,
+        paused=paused,
+        last_job_id=job_id,
+        last_job_status=job_status or "",
+        grants=grants.get(pk, {}),
+    )
+
+
+def _grants(mapping_ids: Collection[int] | models.QuerySet[Any, Any]) -> dict[int, dict[ClusterNamespace, Grant]]:
+    """``mapping_ids`` may be a query, which is not run on its own."""
     grants: dict[int, dict[ClusterNamespace, Grant]] = {}
-    if mapping_ids:
+    if isinstance(mapping_ids, models.QuerySet) or mapping_ids:
         rows = MappingAccess.objects.filter(mapping__in=mapping_ids)
         for mapping_id, cluster, namespace, granted, checked_at in rows.values_list(
             "mapping_id", "cluster", "namespace", "granted", "checked_at"

@@ -59,7 +59,7 @@ class Overview:
         self.hours = hours
         self.now = timezone.now()
         self.since = self.begin_of(hours)
-        self.small = current_state.small_facts()
+        self.small = current_state.small_facts(self.now)
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
         self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True)

@@ -34,10 +34,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
+    from mirrors.readiness.collector import ReadinessCollector
     from mirrors.selectors.queue_metrics import QueueCollector
     from swapper_project.process.metrics import page
 
-    return page("web", QueueCollector())
+    return page("web", QueueCollector(), ReadinessCollector())
 
 
 PROBES: dict[str, Callable[[HttpRequest], HttpResponse]] = {"/livez": livez, "/readyz": readyz, "/metrics": metrics}

@@ -58,6 +58,7 @@ OTHERS: dict[str, Role] = {
     "accounts_apitoken_own": SEE,
     "mirrors_filter_try": SEE,
     "mirrors_mirrorjob_retry_failed": ACT,
+    "mirrors_readinesssample_mirror": ACT,
 }
 # Pages of a row beside its form, by the method that they take.
 OF_ROWS: dict[str, tuple[str, str, Role]] = {

@@ -65,6 +65,8 @@ ROUTES = {
     ("GET", "running-images/"): VIEW,
     ("GET", "clusters/"): VIEW,
     ("GET", "stats/"): VIEW,
+    ("GET", "readiness/"): VIEW,
+    ("POST", "readiness/mirror/"): ACT,
     ("GET", "tokens/"): VIEW,
     ("POST", "tokens/"): VIEW,
     ("DELETE", "tokens/{token}/"): VIEW,

@@ -142,6 +142,7 @@ SAMPLES = {
     "ImageSwapperFilterFails": ('swapper_filter_errors_total{namespace="swapper",filter="a"}', "0+1x120"),
     "ImageSwapperDryRun": ('swapper_dry_run{namespace="swapper"}', "1x120"),
     "ImageSwapperSwitchedOff": ('swapper_swap_enabled{namespace="swapper"}', "0x120"),
+    "ImageSwapperWorkloadsUnprotected": ('swapper_unprotected_workloads{namespace="swapper",cluster="a"}', "3x120"),
     "ImageSwapperCopiesFail": ('swapper_job_attempts_total{namespace="swapper",outcome="failed"}', "0+1x120"),
 }
 """A series that each alert is about, and values under which it fires."""

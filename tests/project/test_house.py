@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
     {"webhook.decision", "mirrors.jobs.queue"},
     {"webhook.database", "mirrors.jobs.copy"},
     {"webhook.knowledge", "mirrors.jobs.process"},
+    {"mirrors.readiness"},
     {"webhook.review", "mirrors.api", "mirrors.installation"},
     {"webhook.runtime"},
     {"webhook.http", "webhook.explain"},

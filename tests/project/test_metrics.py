@@ -15,6 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
+from mirrors.readiness import collector
 from mirrors.selectors import queue_metrics
 from swapper_project.process import metrics
 from tests.docs.markdown import code, rows
@@ -149,5 +150,6 @@ def test_each_metric_is_documented_and_no_other() -> None:
             name = metric._name + ("_total" if metric._type == "counter" else "")
             ours[name] = [role for role, shown in metrics.OF_ROLE.items() if metric in shown], list(metric._labelnames)
 
-    assert {name: told for name, told in documented.items() if name not in queue_metrics.NAMES} == ours
-    assert set(queue_metrics.NAMES) <= set(documented)
+    read = {*queue_metrics.NAMES, *collector.NAMES}
+    assert {name: told for name, told in documented.items() if name not in read} == ours
+    assert read <= set(documented)

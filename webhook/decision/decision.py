@@ -162,7 +162,7 @@ def settle(decision: Decision, known: Knowledge, policy: Policy) -> Decision:
 def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
     if known.obstacle is not None:
         return known.obstacle, False
-    barred = _access_obstacle(known, policy)
+    barred = access_obstacle(known, policy)
     if policy.swap_policy == "always":
         # Unknown provenance is swapped and checked in the background; what is known to be private stays guarded.
         return (barred, False) if barred is Reason.ACCESS_DENIED else (Reason.POLICY_ALWAYS, True)
@@ -177,7 +177,7 @@ def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
     return (Reason.ABSENT if known.existence == "absent" else Reason.UNKNOWN), False
 
 
-def _access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
+def access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
     """What the credential boundary has against a swap into this namespace."""
     if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
         return None

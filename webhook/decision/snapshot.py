@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -121,27 +122,11 @@ class Snapshots:
 
     def _compose(self) -> Snapshot:
         config = self._source.current
-        sources = SourceCatalog(
-            [*source_entries(config), *self._rows.sources], credentials_dir=self._environment.credentials_dir
-        )
-        filters = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
-        return Snapshot(
-            config=config,
-            policy=Policy(
-                target=config.target.name,
-                filters=_compiled([*filters, *self._rows.filters]),
-                swap_policy=config.image_swap_policy,
-                copy_policy=config.image_copy_policy,
-                private_images=config.private_images,
-                respects_opt_out=config.opt_out == "pods",
-                skips_known_operators=config.skip_known_operators,
-                dry_run=config.dry_run,
-                switched_off=self._switched_off,
-                annotate=config.annotate,
-                refresh_age=config.refresh_age,
-                allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
-            ),
-            sources=sources,
+        return compose(
+            config,
+            self._rows,
+            credentials_dir=self._environment.credentials_dir,
+            switched_off=self._switched_off,
             target_access=self._target_access(config),
         )
 
@@ -156,6 +141,38 @@ class Snapshots:
                 log.error("The target registry cannot be used", error=str(error))
             self._problem = str(error)
             return None
+
+
+def compose(
+    config: Config,
+    rows: OperatorRows,
+    *,
+    credentials_dir: Path,
+    switched_off: bool = False,
+    target_access: RegistryAccess | None = None,
+) -> Snapshot:
+    """What decisions read of a configuration and the operators' rows."""
+    sources = SourceCatalog([*source_entries(config), *rows.sources], credentials_dir=credentials_dir)
+    filters = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
+    return Snapshot(
+        config=config,
+        policy=Policy(
+            target=config.target.name,
+            filters=_compiled([*filters, *rows.filters]),
+            swap_policy=config.image_swap_policy,
+            copy_policy=config.image_copy_policy,
+            private_images=config.private_images,
+            respects_opt_out=config.opt_out == "pods",
+            skips_known_operators=config.skip_known_operators,
+            dry_run=config.dry_run,
+            switched_off=switched_off,
+            annotate=config.annotate,
+            refresh_age=config.refresh_age,
+            allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
+        ),
+        sources=sources,
+        target_access=target_access,
+    )
 
 
 def _compiled(filters: Sequence[tuple[str, str]]) -> tuple[CompiledFilter, ...]:

@@ -37,9 +37,9 @@ def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, limits: Revi
         existence=known.existence,
         mapping_id=known.mapping_id,
         access=known.access,
-        **_access(known, decision.source, snapshot, limits.namespace),
+        **access_of(known, decision.source, snapshot, limits.namespace),
         stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
-        obstacle=_obstacle(known, decision.key, snapshot, limits),
+        obstacle=obstacle_of(known, decision.key, snapshot, limits),
         seconds_since_check=0.0 if known.job_is_live else time.time() - known.source_checked_at,
     )
 
@@ -61,7 +61,7 @@ def differs(row: MappingSnapshot, answer: ProbeAnswer) -> bool:
     return bool(written and answer.digest and answer.digest != row.target_digest)
 
 
-def _obstacle(known: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
+def obstacle_of(known: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
     """What rules a swap out, whatever else is known."""
     if known.source != source:
         return Reason.TARGET_NAME_TAKEN
@@ -69,12 +69,17 @@ def _obstacle(known: MappingSnapshot, source: str, snapshot: Snapshot, limits: R
         return Reason.PAUSED
     if known.obstacle:
         return Reason(known.obstacle)
-    if snapshot.config.platforms and known.platforms and limits.platforms - _base(known.platforms):
+    if snapshot.config.platforms and lacking_platforms(known, limits.platforms):
         return Reason.PLATFORM_NOT_MIRRORED
     return None
 
 
-def _base(platforms: Iterable[str]) -> set[str]:
+def lacking_platforms(known: MappingSnapshot, wanted: Iterable[str]) -> set[str]:
+    """Those of ``wanted`` (``os/arch``) that the mirror does not have, where it is known which ones it has."""
+    return set(wanted) - base_platforms(known.platforms) if known.platforms else set()
+
+
+def base_platforms(platforms: Iterable[str]) -> set[str]:
     """``os/arch`` without the variant, which a pod can't ask for."""
     return {"/".join(platform.split("/")[:2]) for platform in platforms}
 
@@ -95,9 +100,9 @@ class Allowed(TypedDict):
     barred: bool
 
 
-def _access(known: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
-    """Whether a namespace of this cluster may use what not everybody may read, and whether that is to be found out
-    (again)."""
+def access_of(known: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
+    """Whether a namespace of the snapshot's cluster may use what not everybody may read, and whether that is to be
+    found out (again)."""
     if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
         return Allowed(granted=False, access_due=False, barred=False)
     asker = ClusterNamespace(snapshot.config.cluster_name, namespace)
@@ -119,7 +124,7 @@ def is_guarded(known: MappingSnapshot, snapshot: Snapshot, namespace: str) -> bo
     """Whether a mirror is known to be private, and not this namespace's to run."""
     if known.access not in NOT_PUBLIC:
         return False
-    return not _access(known, ImageRef.parse(known.source), snapshot, namespace)["granted"]
+    return not access_of(known, ImageRef.parse(known.source), snapshot, namespace)["granted"]
 
 
 def is_too_old(known: MappingSnapshot | None, snapshot: Snapshot) -> bool:

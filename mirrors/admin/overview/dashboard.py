@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +15,7 @@ from django.views.decorators.http import conditional_page
 
 from mirrors.admin.overview.attention import days_until, entries
 from mirrors.admin.tools import links
+from mirrors.admin.tools.charts import chart
 from mirrors.models import (
     JobStatus,
     MirrorJob,
@@ -23,7 +23,8 @@ from mirrors.models import (
     Registry,
     RegistryCheck,
 )
-from mirrors.selectors.current_state import running_copies
+from mirrors.models.readiness_sample import percent_protected
+from mirrors.selectors.current_state import SmallFacts, running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
 from swapper_project.process import configured
@@ -32,11 +33,6 @@ from swapper_project.process.kill_switch import Switch
 RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
 REGISTRIES: Final = 20
 """Registries on the dashboard: as many as fit on a screen; the list has all."""
-
-FEW_POINTS: Final = 12
-"""Up to so many values each one is a dot: a line between two of them, or none, says little."""
-
-SHOWN_POINTS: Final = {"pointStyle": "circle", "pointRadius": 4, "spanGaps": True}
 
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
@@ -80,6 +76,7 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
         "is_empty": not overview.small.is_mapped,
+        "readiness": _readiness(overview.small),
         "banner": banner(),
         "certificate_days": days_until(found["certificate_expires_at"], overview.now),
         "links": {
@@ -108,6 +105,15 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     link = links.decisions(overview.begin_of(entry["hours"]), coverage="admitted")
     is_chosen = entry["hours"] == overview.hours
     return {"name": name, "percent": now, "change": change, "link": link, "is_chosen": is_chosen}
+
+
+def _readiness(small: SmallFacts) -> dict[str, Any] | None:
+    """The last look at the clusters; None if none of them is watched."""
+    if small.workloads is None or small.unprotected is None:
+        return None
+    percent = percent_protected(small.workloads, small.unprotected)
+    link = reverse("admin:mirrors_readinesssample_changelist")
+    return {"percent": percent, "workloads": small.workloads, "unprotected": small.unprotected, "link": link}
 
 
 def _line(line: dict[str, Any]) -> dict[str, Any]:
@@ -189,37 +195,11 @@ def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:
     share = [_percent(p.coverage) for p in points]
     mebibytes = [round(p.bytes_copied / 2**20, 1) for p in points]
     return {
-        "coverage": _chart(times, ("Coverage, %", share, "var(--color-primary-600)")),
-        "jobs": _chart(
+        "coverage": chart(times, ("Coverage, %", share, "var(--color-primary-600)")),
+        "jobs": chart(
             times,
             ("Failed", [p.failed for p in points], "#dc2626"),
             ("Succeeded", [p.succeeded for p in points], "var(--color-primary-600)"),
         ),
-        "bytes": _chart(times, ("MiB copied", mebibytes, "var(--color-primary-600)")),
+        "bytes": chart(times, ("MiB copied", mebibytes, "var(--color-primary-600)")),
     }
-
-
-def _chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, str]:
-    has_few = max(sum(value is not None for value in data) for _, data, _ in lines) <= FEW_POINTS
-    sets = [
-        {
-            "label": name,
-            "data": data,
-            **(SHOWN_POINTS if has_few else {}),
-            "borderColor": colour,
-            "backgroundColor": colour,
-            "displayYAxis": True,
-            # Side by side: unfold's default draws one bar in front of the other.
-            "grouped": len(lines) > 1,
-        }
-        for name, data, colour in lines
-    ]
-    words = "; ".join(_in_words(name, [value for value in data if value is not None]) for name, data, _ in lines)
-    return {"data": json.dumps({"labels": labels, "datasets": sets}), "words": words}
-
-
-def _in_words(name: str, values: list[Any]) -> str:
-    """The data in text, for screen readers."""
-    if not values:
-        return f"{name}: no data yet"
-    return f"{name}: from {min(values)} to {max(values)}, last {values[-1]}"

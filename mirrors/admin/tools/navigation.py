@@ -19,6 +19,7 @@ SECTIONS = (
             ("Admissions", "admissionsample", "how_to_reg"),
         ),
     ),
+    ("Cluster", (("Readiness", "readinesssample", "health_and_safety"),)),
     (
         "Cluster",
         (

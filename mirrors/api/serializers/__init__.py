@@ -41,6 +41,12 @@ from mirrors.api.serializers.mappings import (
 from mirrors.api.serializers.processes import (
     InstanceSerializer,
 )
+from mirrors.api.serializers.readiness import (
+    MirrorMissingSerializer,
+    MissingMirroredSerializer,
+    ReadinessQuerySerializer,
+    ReadinessSerializer,
+)
 from mirrors.api.serializers.registries import (
     CheckSerializer,
     RegistryInForceSerializer,
@@ -89,6 +95,8 @@ __all__ = [
     "JobSerializer",
     "MappingDetailSerializer",
     "MappingSerializer",
+    "MirrorMissingSerializer",
+    "MissingMirroredSerializer",
     "NewTokenSerializer",
     "OrderSerializer",
     "PointSerializer",
@@ -96,6 +104,8 @@ __all__ = [
     "ProgressSerializer",
     "QueueLineSerializer",
     "RangeSerializer",
+    "ReadinessQuerySerializer",
+    "ReadinessSerializer",
     "RegistryInForceSerializer",
     "RegistrySerializer",
     "RepositorySerializer",

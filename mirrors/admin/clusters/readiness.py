@@ -1,0 +1,186 @@
+"""The page Readiness: what could not start without its source, over time, and one button that mirrors it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.bulk_actions import SHOWN, Done, tell
+from mirrors.admin.tools.charts import chart
+from mirrors.models import Cluster, ReadinessSample
+from mirrors.readiness import requests
+from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError
+from mirrors.readiness.gaps import MEANING, Gap
+from mirrors.readiness.recent import recent_drill
+from mirrors.readiness.results import Drill
+from mirrors.selectors.readiness_samples import trend
+from mirrors.services import JobStateError
+from swapper_project.config import Config
+from swapper_project.process import configured
+
+ROWS: Final = 50
+"""Of a page of the list."""
+
+NAMESPACES: Final = 20
+"""In the table by namespace, those with the most unprotected workloads first; the command lists all."""
+
+OPERATE: Final = "mirrors.change_mirrorjob"
+NOT_CONFIGURED: Final = "This process has no usable configuration file, so it is not known which target is asked about."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the address of the page chooses."""
+
+    cluster: str = ""
+    without: str = ""
+    namespace: str = ""
+    reason: str = ""
+    list: str = ""
+
+    @classmethod
+    def of(cls, given: QueryDict) -> Choice:
+        return cls(**{name: given.get(name, "")[:260] for name in cls.__slots__})
+
+    def link(self, **changes: str) -> str:
+        """The page with other choices; empty ones are left out."""
+        chosen = {**{name: getattr(self, name) for name in self.__slots__}, **changes}
+        return "?" + urlencode({name: value for name, value in chosen.items() if value})
+
+
+@admin.register(ReadinessSample)
+class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
+    list_display = ["hour", "cluster", "workloads", "unprotected"]
+    ordering = ["-id"]
+    search_fields = ["cluster"]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.mirror_view)
+        return [path("mirror/", view, name="mirrors_readinesssample_mirror"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The page in place of a list of samples, which are its chart."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        choice = Choice.of(request.GET)
+        config, drill, problem = _asked(choice)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Readiness",
+            "opts": self.opts,
+            "choice": choice,
+            "problem": problem,
+            **(_shown(request, choice, config, drill) if config and drill else {}),
+        }
+        return TemplateResponse(request, "admin/mirrors/readiness.html", context)
+
+    def mirror_view(self, request: HttpRequest) -> HttpResponse:
+        """Asks for confirmation with the number of images, then requests their copies."""
+        if not request.user.has_perm(OPERATE):
+            raise PermissionDenied
+        choice = Choice.of(request.POST if request.method == "POST" else request.GET)
+        back = reverse("admin:mirrors_readinesssample_changelist") + choice.link()
+        config, drill, problem = _asked(choice)
+        if request.method == "POST":
+            tell(request, _mirror(request, drill, config) if drill and config else Done("", [problem]))
+            return HttpResponseRedirect(back)
+        images = sorted(requests.to_mirror(drill)) if drill else []
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Mirror what is missing",
+            "opts": self.opts,
+            "choice": choice,
+            "problem": problem,
+            "count": len(images),
+            "most": requests.MOST_REQUESTED,
+            "shown": images[:SHOWN],
+            "more": max(0, len(images) - SHOWN),
+            "back": back,
+        }
+        return TemplateResponse(request, "admin/mirrors/mirror_missing.html", context)
+
+
+def _asked(choice: Choice) -> tuple[Config | None, Drill | None, str]:
+    """The answer, or why there is none."""
+    source = configured.source()
+    if source is None:
+        return None, None, NOT_CONFIGURED
+    config = source.current
+    asked = DrillRequest(choice.cluster or config.cluster_name, choice.without, choice.namespace)
+    try:
+        return config, recent_drill(asked, config), ""
+    except (NotListedError, RegistryNameError) as error:
+        return config, None, str(error)
+
+
+def _mirror(request: HttpRequest, drill: Drill, config: Config) -> Done:
+    try:
+        done = requests.mirror_missing(drill, config, requested_by=request.user.get_username())
+    except JobStateError as error:
+        return Done("", [str(error)])
+    words = f"{done.made} image{'' if done.made == 1 else 's'} queued."
+    active = f" {done.active} had a job already." if done.active else ""
+    left = f" {done.left} are left: mirror again." if done.left else ""
+    return Done(words + active + left, done.refusals)
+
+
+def _shown(request: HttpRequest, choice: Choice, config: Config, drill: Drill) -> dict[str, Any]:
+    is_drift = choice.list == "drift"
+    rows: list[Any] = list(drill.drift) if is_drift else list(drill.missing_of(gap=choice.reason))
+    listed = Paginator(rows, ROWS).get_page(request.GET.get("p"))
+    points = trend(drill.cluster)
+    worst = sorted(drill.namespaces.items(), key=lambda entry: (-entry[1].unprotected, entry[0]))
+    return {
+        "drill": drill,
+        "is_drift": is_drift,
+        "page": listed,
+        "pages": [(number, choice.link(p=str(number))) for number in _numbers(listed)],
+        "clusters": _clusters(choice, drill),
+        "registries": [(name, choice.link(without=name), name == drill.without) for name in ("", *drill.registries)],
+        "reasons": [_reason(choice, gap, images) for gap, images in drill.gaps.items()],
+        "namespaces": [(name, share, choice.link(namespace=name)) for name, share in worst[:NAMESPACES]],
+        "more_namespaces": max(0, len(worst) - NAMESPACES),
+        "links": {
+            "missing": choice.link(list="", reason=""),
+            "drift": choice.link(list="drift", reason=""),
+            "all_namespaces": choice.link(namespace=""),
+            "mirror": reverse("admin:mirrors_readinesssample_mirror") + choice.link(list="", reason=""),
+        },
+        "to_mirror": len(requests.to_mirror(drill)),
+        "may_operate": request.user.has_perm(OPERATE),
+        "charts": {"readiness": _chart(points)},
+        "has_trend": bool(points),
+    }
+
+
+def _clusters(choice: Choice, drill: Drill) -> list[tuple[str, str, bool]]:
+    names = Cluster.objects.filter(listed_at__isnull=False).order_by("name").values_list("name", flat=True)
+    return [(name, choice.link(cluster=name, namespace=""), name == drill.cluster) for name in names]
+
+
+def _reason(choice: Choice, gap: Gap, images: int) -> dict[str, Any]:
+    is_chosen = choice.reason == gap
+    link = choice.link(list="", reason="" if is_chosen else gap.value)
+    return {"name": gap.value, "meaning": MEANING[gap], "images": images, "link": link, "is_chosen": is_chosen}
+
+
+def _numbers(page: Any) -> list[int]:
+    """The first, the last and those beside the one that is shown."""
+    near = range(max(1, page.number - 3), min(page.paginator.num_pages, page.number + 3) + 1)
+    return sorted({1, *near, page.paginator.num_pages}) if page.paginator.num_pages > 1 else []
+
+
+def _chart(points: Any) -> dict[str, str]:
+    times = [sample.hour.isoformat() for sample in points]
+    share = [sample.percent for sample in points]
+    return chart(times, ("Protected, %", share, "var(--color-primary-600)"))

@@ -1,0 +1,38 @@
+"""Data of the charts that ``dashboard.js`` draws, which show times in the viewer's time zone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+FEW_POINTS: Final = 12
+"""Up to so many values each one is a dot: a line between two of them, or none, says little."""
+
+SHOWN_POINTS: Final = {"pointStyle": "circle", "pointRadius": 4, "spanGaps": True}
+
+
+def chart(labels: list[str], *lines: tuple[str, list[Any], str]) -> dict[str, str]:
+    """Data of a chart as JSON, and in words; ``labels`` are times, a line is a name, its values and its color."""
+    has_few = max(sum(value is not None for value in data) for _, data, _ in lines) <= FEW_POINTS
+    sets = [
+        {
+            "label": name,
+            "data": data,
+            **(SHOWN_POINTS if has_few else {}),
+            "borderColor": colour,
+            "backgroundColor": colour,
+            "displayYAxis": True,
+            # Side by side: unfold's default draws one bar in front of the other.
+            "grouped": len(lines) > 1,
+        }
+        for name, data, colour in lines
+    ]
+    words = "; ".join(_in_words(name, [value for value in data if value is not None]) for name, data, _ in lines)
+    return {"data": json.dumps({"labels": labels, "datasets": sets}), "words": words}
+
+
+def _in_words(name: str, values: list[Any]) -> str:
+    """The data in text, for screen readers."""
+    if not values:
+        return f"{name}: no data yet"
+    return f"{name}: from {min(values)} to {max(values)}, last {values[-1]}"

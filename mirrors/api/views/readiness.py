@@ -1,0 +1,90 @@
+"""The fire drill, and copies of what it found missing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from mirrors.accounts.roles import Role
+from mirrors.api import serializers
+from mirrors.api.current_user import who
+from mirrors.api.parameters import check
+from mirrors.api.problems import ConflictError
+from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError
+from mirrors.readiness.recent import recent_drill
+from mirrors.readiness.requests import mirror_missing
+from mirrors.readiness.results import Drill
+from swapper_project.config import Config
+from swapper_project.process import configured
+
+
+class ReadinessView(APIView):
+    """Which workloads could start on a new node if a registry could not be reached now."""
+
+    @extend_schema(parameters=[serializers.ReadinessQuerySerializer], responses=serializers.ReadinessSerializer)
+    def get(self, request: Request) -> Response:
+        asked = serializers.ReadinessQuerySerializer(data=request.query_params.dict())
+        check(request, tuple(asked.fields))
+        asked.is_valid(raise_exception=True)
+        given = asked.validated_data
+        drill = _drill(_config(), given)
+        found = serializers.ReadinessSerializer({**drill.as_json(), **_lists(drill, given)})
+        return Response(found.data)
+
+
+class MirrorMissingView(APIView):
+    """Mirror what is missing."""
+
+    roles: ClassVar[dict[str | None, Role]] = {None: Role.OPERATOR}
+
+    @extend_schema(request=serializers.MirrorMissingSerializer, responses=serializers.MissingMirroredSerializer)
+    def post(self, request: Request) -> Response:
+        """Requests copies of the images that a copy would protect, at most 2000 of them."""
+        asked = serializers.MirrorMissingSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        config = _config()
+        done = mirror_missing(_drill(config, asked.validated_data), config, requested_by=who(request))
+        found = {"requested": done.made, "active": done.active, "left": done.left, "refusals": done.refusals}
+        return Response(serializers.MissingMirroredSerializer(found).data)
+
+
+def _config() -> Config:
+    source = configured.source()
+    if source is None:
+        raise ConflictError("This process has no usable configuration.", code="not-configured")
+    return source.current
+
+
+def _drill(config: Config, given: dict[str, Any]) -> Drill:
+    asked = DrillRequest(
+        cluster=given["cluster"] or config.cluster_name,
+        without=given["without"],
+        namespace=given["namespace"],
+        max_age=given.get("max_age"),
+        allows_change=given.get("allow_changes", False),
+    )
+    try:
+        return recent_drill(asked, config)
+    except NotListedError as error:
+        raise ConflictError(str(error), code="not-listed") from error
+    except RegistryNameError as error:
+        raise ValidationError({"without": [str(error)]}) from error
+
+
+def _lists(drill: Drill, given: dict[str, Any]) -> dict[str, Any]:
+    """One page of what is missing, or of what has drifted."""
+    rows: list[Any] = list(drill.drift) if given["drift"] else list(drill.missing_of(gap=given["reason"]))
+    start = (given["page"] - 1) * given["page_size"]
+    shown = [row.as_json() for row in rows[start : start + given["page_size"]]]
+    return {
+        "taken_at": datetime.fromtimestamp(drill.taken_at, UTC),
+        "count": len(rows),
+        "missing": [] if given["drift"] else shown,
+        "drift": shown if given["drift"] else [],
+    }

@@ -1,0 +1,38 @@
+"""Readiness for Prometheus: the newest sample of each cluster, read by the web process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+from django.db import DatabaseError
+from django.utils import timezone
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mirrors.selectors.readiness_samples import newest
+
+log = structlog.get_logger(__name__)
+
+NAMES: Final = ("swapper_unprotected_workloads", "swapper_workloads")
+
+
+class ReadinessCollector(Collector):
+    """A cluster whose watcher has stopped is left out."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            found = list(newest(timezone.now()))
+        except DatabaseError as error:
+            log.warning("Readiness cannot be read; it is left out", error=str(error).strip())
+            return
+        unprotected = GaugeMetricFamily(
+            NAMES[0], "Workloads with an image that needs its source to start, by cluster.", labels=["cluster"]
+        )
+        workloads = GaugeMetricFamily(NAMES[1], "Workloads whose images the watcher lists.", labels=["cluster"])
+        for sample in found:
+            unprotected.add_metric([sample.cluster], sample.unprotected)
+            workloads.add_metric([sample.cluster], sample.workloads)
+        yield from (unprotected, workloads)

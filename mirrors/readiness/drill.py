@@ -1,0 +1,213 @@
+"""The drill: the rule for one image, applied in one pass to all that a cluster runs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+
+from mirrors import selectors
+from mirrors.images import ImageRef, InvalidReferenceError
+from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
+from mirrors.readiness.gaps import Conditions, gap_of, has_changed
+from mirrors.readiness.results import Drift, Drill, Missing, Share, WorkloadKey
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from swapper_project.config import Config
+from swapper_project.process.kill_switch import Switch
+from webhook.decision.snapshot import OperatorRows, Snapshot, compose
+from webhook.knowledge.from_rows import base_platforms
+
+ROWS_AT_ONCE: Final = 2_000
+"""Running images that the pass holds at a time: about a MB."""
+
+MOST_REFERENCES: Final = 4_096
+"""Parsed references in memory: rows of one image are mostly beside each other."""
+
+SWAPS_NOTHING: Final = "{cause}: pods are not swapped. The numbers say what is protected once they are."
+OPT_OUTS: Final = (
+    "Workloads that opt out or that a filter excludes are counted like others: their new pods pull from the source."
+)
+
+
+class NotListedError(Exception):
+    """The cluster is not known yet; the message says what to do."""
+
+
+class RegistryNameError(ValueError):
+    """The registry that is imagined away cannot be one; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrillRequest:
+    """What is asked. ``without`` is a registry's host; empty: no source can be reached. ``max_age`` is in seconds."""
+
+    cluster: str
+    without: str = ""
+    namespace: str = ""
+    max_age: float | None = None
+    allows_change: bool = False
+
+
+def run_drill(asked: DrillRequest, config: Config) -> Drill:
+    """Reads all that runs. Raises NotListedError or RegistryNameError."""
+    cluster = _listed(asked.cluster)
+    without = _registry(asked.without, config)
+    conditions = _conditions(asked, cluster, config)
+    rows = RunningImage.objects.current().filter(cluster=cluster.name)
+    if asked.namespace:
+        rows = rows.filter(namespace=asked.namespace)
+    drill_pass = _Pass(conditions, without, _mappings(rows, config))
+    drill_pass.run(rows)
+    return drill_pass.result(cluster.name, _notices(conditions.snapshot))
+
+
+def _listed(name: str) -> Cluster:
+    cluster = Cluster.objects.filter(name=name).first()
+    if cluster is not None and cluster.listed_at is not None:
+        return cluster
+    if cluster is not None and cluster.problem:
+        raise NotListedError(f"The cluster {name} has not been listed yet: {cluster.problem}")
+    others = ", ".join(Cluster.objects.filter(listed_at__isnull=False).order_by("name").values_list("name", flat=True))
+    raise NotListedError(
+        f"No watcher has listed the cluster {name} yet, so it is not known what runs in it. Run manage.py watch in it "
+        "(part of up and of the chart) and wait for its first list."
+        + (f" Clusters that have been listed: {others}." if others else "")
+    )
+
+
+def _registry(text: str, config: Config) -> str:
+    """The host as sources name it."""
+    if not text:
+        return ""
+    try:
+        host = ImageRef.parse(f"{text.strip().rstrip('/')}/library/x").registry
+    except InvalidReferenceError:
+        raise RegistryNameError(f"{text} is not a registry: give a host such as docker.io or ghcr.io.") from None
+    if "/" in text.strip().rstrip("/"):
+        raise RegistryNameError(f"{text} is not a registry: give its host alone, such as docker.io.")
+    if config.target.name.endpoint == host:
+        raise RegistryNameError(f"{host} is the target registry: the drill is about the sources of images.")
+    return host
+
+
+def _conditions(asked: DrillRequest, cluster: Cluster, config: Config) -> Conditions:
+    config = config.model_copy(update={"cluster_name": cluster.name})
+    rows = OperatorRows(sources=selectors.operator_sources(cluster.name))
+    switch = Switch(settings.ENVIRONMENT)
+    snapshot = compose(config, rows, credentials_dir=settings.ENVIRONMENT.credentials_dir, switched_off=switch.is_off())
+    return Conditions(
+        snapshot=snapshot,
+        now=time.time(),
+        max_age=config.existence.max_stale if asked.max_age is None else asked.max_age,
+        platforms=frozenset(base_platforms(cluster.platforms)),
+        nodes_have_pulled=ClusterNode.objects.filter(cluster=cluster.name, pulled_at__isnull=False).exists(),
+        reports_indexes=_reports_indexes(cluster.name),
+        allows_change=asked.allows_change,
+    )
+
+
+def _reports_indexes(cluster: str) -> bool:
+    """Whether an image runs with the digest of an index that has been mirrored."""
+    rows = RunningImage.objects.current().filter(cluster=cluster).exclude(digest="")
+    indexes = ImageMapping.objects.exclude(platforms=[])
+    return any(
+        indexes.filter(**{f"{side}_digest__in": rows.values("digest")}).exists() for side in ("source", "target")
+    )
+
+
+def _mappings(rows: QuerySet[RunningImage], config: Config) -> dict[str, MappingSnapshot]:
+    """By source, those at the configured target."""
+    name = config.target.name
+    target_id = selectors.target_registry_id(endpoint=name.endpoint, prefix=name.prefix)
+    if target_id is None:
+        return {}
+    sources = rows.order_by().values_list("source", flat=True).distinct()
+    return {m.source: m for m in selectors.mappings_of_sources(target_registry_id=target_id, sources=sources)}
+
+
+def _notices(snapshot: Snapshot) -> tuple[str, ...]:
+    notices = [OPT_OUTS]
+    if snapshot.policy.dry_run:
+        notices.insert(0, SWAPS_NOTHING.format(cause="dryRun is set"))
+    if snapshot.policy.switched_off:
+        notices.insert(0, SWAPS_NOTHING.format(cause="Swapping is switched off"))
+    return tuple(notices)
+
+
+@lru_cache(maxsize=MOST_REFERENCES)
+def _parsed(source: str) -> ImageRef | None:
+    """None for what no mapping knows, and for a reference that no registry could have."""
+    try:
+        return ImageRef.parse(source) if source else None
+    except InvalidReferenceError:
+        return None
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass over the rows; what it keeps grows with workloads and gaps alone."""
+
+    conditions: Conditions
+    without: str
+    mappings: dict[str, MappingSnapshot]
+    workloads: set[WorkloadKey] = field(default_factory=set)
+    missing: set[Missing] = field(default_factory=set)
+    """A workload may have several rows of an image, such as its template's and its pods'."""
+    drift: set[Drift] = field(default_factory=set)
+    registries: set[str] = field(default_factory=set)
+
+    def run(self, rows: QuerySet[RunningImage]) -> None:
+        for workload, source, image, digest in _read(rows):
+            self.workloads.add(workload)
+            self._look_at(workload, source, image, digest)
+
+    def _look_at(self, workload: WorkloadKey, source: str, image: str, digest: str) -> None:
+        reference, mapping = _parsed(source), self.mappings.get(source)
+        if reference is not None:
+            self.registries.add(reference.registry)
+            if mapping is not None:
+                self._compare(workload, reference, mapping, digest)
+            if self.without not in ("", reference.registry):
+                return
+        found = gap_of(reference, mapping, workload.namespace, digest, self.conditions)
+        if found is not None:
+            pk = mapping.mapping_id if mapping else None
+            self.missing.add(Missing(workload, source, image, found.gap, found.details, pk))
+
+    def _compare(self, workload: WorkloadKey, source: ImageRef, mapping: MappingSnapshot, digest: str) -> None:
+        if has_changed(source, mapping, digest, reports_indexes=self.conditions.reports_indexes):
+            digests = (digest, mapping.source_digest, mapping.target_digest)
+            self.drift.add(Drift(workload, mapping.source, *digests, mapping.mapping_id))
+
+    def result(self, cluster: str, notices: tuple[str, ...]) -> Drill:
+        unprotected = {row.workload for row in self.missing}
+        of_namespace = Counter(key.namespace for key in self.workloads)
+        missing_of_namespace = Counter(key.namespace for key in unprotected)
+        return Drill(
+            cluster=cluster,
+            without=self.without,
+            taken_at=self.conditions.now,
+            total=Share(len(self.workloads), len(unprotected)),
+            namespaces={
+                name: Share(workloads, missing_of_namespace[name]) for name, workloads in sorted(of_namespace.items())
+            },
+            missing=tuple(sorted(self.missing, key=lambda row: row[:4])),
+            drift=tuple(sorted(self.drift, key=lambda row: row[:3])),
+            registries=tuple(sorted(self.registries)),
+            notices=notices,
+        )
+
+
+def _read(rows: QuerySet[RunningImage]) -> Iterator[tuple[WorkloadKey, str, str, str]]:
+    """By source: so each reference is parsed once."""
+    names = ("namespace", "workload_kind", "workload", "pod_name", "source", "image", "digest")
+    found = rows.order_by(F("source")).values_list(*names)
+    for namespace, kind, name, pod, source, image, digest in found.iterator(chunk_size=ROWS_AT_ONCE):
+        key = WorkloadKey(namespace, kind, name) if name else WorkloadKey(namespace, kind or "Pod", pod)
+        yield key, source, image, digest

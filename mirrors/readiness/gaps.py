@@ -1,0 +1,129 @@
+"""Whether one image could start from its mirror alone, and if not, why: from plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from mirrors.images import ImageRef
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.vocabulary.reasons import MEANING as DECISIONS
+from mirrors.vocabulary.reasons import Reason
+from webhook.decision.decision import Knowledge, access_obstacle
+from webhook.decision.review_limits import ReviewLimits
+from webhook.decision.snapshot import Snapshot
+from webhook.knowledge.from_rows import access_of, lacking_platforms, obstacle_of
+
+
+class Gap(StrEnum):
+    """Why an image is not protected; in the order in which they are looked for."""
+
+    UNKNOWN_SOURCE = "unknown-source"
+    NOT_MIRRORED = "not-mirrored"
+    BLOCKED = "blocked"
+    NOT_VERIFIED = "not-verified"
+    PLATFORM_MISSING = "platform-missing"
+    NO_ACCESS = "no-access"
+    WOULD_CHANGE = "would-change"
+    NODES_UNTESTED = "nodes-untested"
+
+
+MEANING: Final[dict[Gap, str]] = {
+    Gap.UNKNOWN_SOURCE: "no mapping says which source it comes from",
+    Gap.NOT_MIRRORED: "the target does not have it",
+    Gap.BLOCKED: "pods are not swapped to it",
+    Gap.NOT_VERIFIED: "the target was not checked for it within the set age",
+    Gap.PLATFORM_MISSING: "the mirror lacks a platform of the cluster's nodes",
+    Gap.NO_ACCESS: "its source is private and this namespace has no access",
+    Gap.WOULD_CHANGE: "the mirror has another digest than the one that runs",
+    Gap.NODES_UNTESTED: "no node has been seen to pull from the target yet",
+}
+
+NEXT_STEP: Final[dict[Gap, str]] = {
+    Gap.UNKNOWN_SOURCE: "Name the image of its source in the workload, or mirror it from its source.",
+    Gap.NOT_MIRRORED: "Mirror it.",
+    Gap.BLOCKED: "Open its mapping and end what blocks it.",
+    Gap.NOT_VERIFIED: "Verify its mapping; check that workers run and reach the target.",
+    Gap.PLATFORM_MISSING: "Add the platform to platforms in the configuration and mirror it again. If its source lacks "
+    "the platform too, bind the workload to nodes of another one.",
+    Gap.NO_ACCESS: "Add a pull secret that reads it to the namespace, or serve the namespace with configured "
+    "credentials.",
+    Gap.WOULD_CHANGE: "Restart the workload while its source can be reached, or pin the digest that runs.",
+    Gap.NODES_UNTESTED: "Start a pod with a mirrored image. If it cannot be pulled, see the node's permissions and the "
+    "network.",
+}
+
+MIRRORABLE: Final = frozenset({Gap.NOT_MIRRORED, Gap.NOT_VERIFIED, Gap.PLATFORM_MISSING})
+"""Gaps that a copy closes: it brings the image, or finds that the target has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a drill asks of every image. Times are in seconds."""
+
+    snapshot: Snapshot
+    now: float
+    max_age: float
+    platforms: frozenset[str] = frozenset()
+    """``os/arch`` of the cluster's nodes."""
+    nodes_have_pulled: bool = True
+    reports_indexes: bool = False
+    """Whether the container runtime of the cluster has been seen to report the digests of indexes."""
+    allows_change: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A gap, with what of it is particular to the image."""
+
+    gap: Gap
+    details: str = ""
+
+
+def gap_of(
+    source: ImageRef | None, mapping: MappingSnapshot | None, namespace: str, digest: str, asked: Conditions
+) -> Found | None:
+    """Of an image that runs with a digest in a namespace; None: it is protected."""
+    if source is None:
+        return Found(Gap.UNKNOWN_SOURCE)
+    if not asked.snapshot.policy.allows_source(source.registry):
+        return Found(Gap.BLOCKED, DECISIONS[Reason.SOURCE_NOT_ALLOWED])
+    if mapping is None:
+        return Found(Gap.NOT_MIRRORED)
+    limits = ReviewLimits(deadline=0.0, namespace=namespace)
+    if (obstacle := obstacle_of(mapping, str(source), asked.snapshot, limits)) is not None:
+        return Found(Gap.BLOCKED, DECISIONS[obstacle])
+    if mapping.existence != "present":
+        return Found(Gap.NOT_MIRRORED)
+    if asked.now - mapping.verified_at > asked.max_age:
+        return Found(Gap.NOT_VERIFIED)
+    if lacking := lacking_platforms(mapping, asked.platforms):
+        return Found(Gap.PLATFORM_MISSING, ", ".join(sorted(lacking)))
+    return _of_namespace(source, mapping, namespace, digest, asked)
+
+
+def _of_namespace(
+    source: ImageRef, mapping: MappingSnapshot, namespace: str, digest: str, asked: Conditions
+) -> Found | None:
+    """Of an image that the target has."""
+    allowed = access_of(mapping, source, asked.snapshot, namespace)
+    knowledge = Knowledge(existence="present", access=mapping.access, **allowed)
+    if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
+        return Found(Gap.NO_ACCESS, DECISIONS[refusal])
+    if not asked.allows_change and has_changed(source, mapping, digest, reports_indexes=asked.reports_indexes):
+        return Found(Gap.WOULD_CHANGE)
+    return None if asked.nodes_have_pulled else Found(Gap.NODES_UNTESTED)
+
+
+def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, *, reports_indexes: bool) -> bool:
+    """Whether a new pod is known to get other content than the digest that runs.
+
+    Some runtimes report the digest of a platform's manifest, of which a mapping of an index knows nothing: then no
+    difference is claimed.
+    """
+    if not (digest and mapping.target_digest) or source.digest:
+        return False
+    if digest in (mapping.target_digest, mapping.source_digest):
+        return False
+    return reports_indexes or not mapping.platforms

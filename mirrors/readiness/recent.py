@@ -1,0 +1,40 @@
+"""Drills of this process, kept for a minute: pages and API ask for the same ones again and again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from mirrors.readiness.drill import DrillRequest, run_drill
+from mirrors.readiness.results import Drill
+from swapper_project.config import Config
+
+FRESH: Final = 60.0
+"""Seconds for which an answer is given again."""
+
+MOST_KEPT: Final = 4
+"""Answers in memory: of 50,000 rows none of which is protected, one takes some 20 MB."""
+
+_LOCK = threading.Lock()
+_kept: dict[tuple[DrillRequest, str], tuple[float, Drill]] = {}
+
+
+def recent_drill(asked: DrillRequest, config: Config) -> Drill:
+    """At most a minute old. Raises what ``run_drill`` raises. One drill runs at a time: others wait for its answer."""
+    key = (asked, config.digest)
+    with _LOCK:
+        taken_at, drill = _kept.get(key, (0.0, None))
+        if drill is None or time.monotonic() - taken_at > FRESH:
+            _kept.pop(key, None)
+            drill = run_drill(asked, config)
+            while len(_kept) >= MOST_KEPT:
+                _kept.pop(min(_kept, key=lambda kept: _kept[kept][0]))
+            _kept[key] = (time.monotonic(), drill)
+    return drill
+
+
+def forget() -> None:
+    """Ask again: what is missing was just requested."""
+    with _LOCK:
+        _kept.clear()

@@ -1,0 +1,87 @@
+"""Mirrors what a drill found missing, for a user who asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mirrors.images import ImageRef
+from mirrors.models import Registry, Trigger
+from mirrors.readiness import recent
+from mirrors.readiness.gaps import MIRRORABLE
+from mirrors.readiness.results import Drill
+from mirrors.services import RequestedCopy, active_target, refusal_of, request_copies
+from mirrors.services.actions import Subject, note_actions
+from mirrors.vocabulary.clusters import ClusterNamespace
+from swapper_project.config import Config
+
+MOST_REQUESTED: Final = 2_000
+"""Images that one request mirrors, so that it ends before a proxy's timeout."""
+
+AT_ONCE: Final = 200
+"""Copies that are requested in one transaction, so that it does not hold its locks for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """Jobs that were created, images that had one already, and why others have none."""
+
+    made: int
+    active: int
+    refusals: tuple[str, ...]
+    left: int = 0
+    """Images beyond the limit of one request."""
+
+
+def to_mirror(drill: Drill, namespace: str = "") -> dict[str, str]:
+    """Images that a copy would protect, each once, with a namespace that runs it: its pull secrets may be needed."""
+    found: dict[str, str] = {}
+    for row in drill.missing_of(namespace=namespace):
+        if row.gap in MIRRORABLE:
+            found.setdefault(row.source, row.workload.namespace)
+    return found
+
+
+def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace: str = "") -> Requested:
+    """Request the copies. Raises JobStateError where there is no target."""
+    images = to_mirror(drill, namespace)
+    now = sorted(images.items())[:MOST_REQUESTED]
+    target = active_target()
+    made = active = 0
+    refusals: list[str] = []
+    wanted: list[RequestedCopy] = []
+    for source, theirs in now:
+        reference = ImageRef.parse(source)
+        if refusal := refusal_of(reference, target, config.source.allowed_hosts):
+            refusals.append(f"{source}: {refusal}")
+        else:
+            wanted.append(_request(reference, target, requested_by, ClusterNamespace(drill.cluster, theirs)))
+    for start in range(0, len(wanted), AT_ONCE):
+        counts = _request_all(target, wanted[start : start + AT_ONCE], requested_by, refusals)
+        made, active = made + counts[0], active + counts[1]
+    recent.forget()
+    return Requested(made, active, tuple(refusals), left=len(images) - len(now))
+
+
+def _request(source: ImageRef, target: Registry, requested_by: str, asker: ClusterNamespace) -> RequestedCopy:
+    name = str(target.target_name.retarget(source))
+    return RequestedCopy.of_user(
+        str(source),
+        name,
+        trigger=Trigger.OPERATOR,
+        requested_by=requested_by,
+        namespace=asker.namespace,
+        cluster=asker.cluster,
+    )
+
+
+def _request_all(
+    target: Registry, wanted: list[RequestedCopy], requested_by: str, refusals: list[str]
+) -> tuple[int, int]:
+    """Jobs created, and jobs that were active already."""
+    outcomes = request_copies(target_registry_id=target.id, requests=wanted)
+    refusals += [f"{outcome.source}: {outcome.refusal}" for outcome in outcomes if outcome.job_id is None]
+    new = [outcome for outcome in outcomes if outcome.is_new]
+    subjects = [Subject(o.source, o.mapping_id, o.job_id, "readiness") for o in new]
+    note_actions(actor=requested_by, action="mirror", subjects=subjects)
+    return len(new), sum(outcome.job_id is not None for outcome in outcomes) - len(new)

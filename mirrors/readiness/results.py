@@ -1,0 +1,133 @@
+"""What a drill found: shares, what is missing, and digests that have drifted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mirrors.models.readiness_sample import percent_protected
+from mirrors.readiness.gaps import MEANING, NEXT_STEP, Gap
+
+
+class WorkloadKey(NamedTuple):
+    """A workload of a cluster; pods that nothing owns go by their own name, as kind Pod."""
+
+    namespace: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Missing(NamedTuple):
+    """An image of a workload that is not protected."""
+
+    workload: WorkloadKey
+    source: str
+    image: str
+    gap: Gap
+    details: str = ""
+    mapping_id: int | None = None
+
+    @property
+    def meaning(self) -> str:
+        words = MEANING[self.gap]
+        return f"{words}: {self.details}" if self.details else words
+
+    @property
+    def next_step(self) -> str:
+        return NEXT_STEP[self.gap]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **self.workload._asdict(),
+            "source": self.source,
+            "image": self.image,
+            "reason": self.gap.value,
+            "meaning": self.meaning,
+            "next_step": self.next_step,
+            "mapping": self.mapping_id,
+        }
+
+
+class Drift(NamedTuple):
+    """An image that runs with another digest than its mirror has."""
+
+    workload: WorkloadKey
+    source: str
+    running_digest: str
+    source_digest: str
+    """As of the last comparison of source and target; empty if they were never compared."""
+    target_digest: str
+    mapping_id: int
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            **self.workload._asdict(),
+            "source": self.source,
+            "running_digest": self.running_digest,
+            "source_digest": self.source_digest,
+            "target_digest": self.target_digest,
+            "mapping": self.mapping_id,
+        }
+
+
+class Share(NamedTuple):
+    """Of workloads."""
+
+    workloads: int
+    unprotected: int
+
+    @property
+    def protected(self) -> int:
+        return self.workloads - self.unprotected
+
+    @property
+    def percent(self) -> float | None:
+        """Of workloads that are protected; 100 means all of them. None without workloads."""
+        return percent_protected(self.workloads, self.unprotected)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"workloads": self.workloads, "unprotected": self.unprotected, "percent": self.percent}
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """The answer for a cluster. ``without`` is the registry that is imagined away; empty: all sources."""
+
+    cluster: str
+    without: str
+    taken_at: float
+    """Unix seconds."""
+    total: Share
+    namespaces: Mapping[str, Share]
+    missing: tuple[Missing, ...]
+    drift: tuple[Drift, ...]
+    registries: tuple[str, ...]
+    """Those that images of the cluster come from."""
+    notices: tuple[str, ...] = ()
+    """What the answer cannot know or assumes."""
+
+    @property
+    def gaps(self) -> dict[Gap, int]:
+        """Images of workloads by reason, the most frequent first."""
+        return dict(Counter(row.gap for row in self.missing).most_common())
+
+    def missing_of(self, *, namespace: str = "", gap: str = "") -> Iterator[Missing]:
+        """Those of a namespace and a reason, each if given."""
+        for row in self.missing:
+            if namespace in ("", row.workload.namespace) and gap in ("", row.gap):
+                yield row
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "cluster": self.cluster,
+            "without": self.without,
+            **self.total.as_json(),
+            "namespaces": [{"namespace": name, **share.as_json()} for name, share in self.namespaces.items()],
+            "reasons": {gap.value: images for gap, images in self.gaps.items()},
+            "notices": list(self.notices),
+        }

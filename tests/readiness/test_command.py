@@ -1,0 +1,180 @@
+"""``manage.py readiness``: shares, what is missing, drift, and the status for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from mirrors.models import Cluster, ClusterNode, ImageMapping
+from tests.readiness.cluster_rows import NEW, OLD, cluster, config_in, mirrored, runs, small_cluster
+
+pytestmark = pytest.mark.django_db
+Ask = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ask:
+    """Status and output of the command."""
+    config = config_in(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        status = 0
+        try:
+            call_command("readiness", "--config", str(config), *arguments)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        output = capsys.readouterr()
+        return status, output.out + output.err
+
+    return run
+
+
+def answer(ask: Ask, *arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(ask("--json", *arguments)[1])
+    return found
+
+
+def gaps(found: dict[str, Any]) -> set[tuple[str, str, str]]:
+    return {(row["name"], row["source"], row["reason"]) for row in found["missing"]}
+
+
+def test_shares_and_what_is_missing_without_all_sources(ask: Ask) -> None:
+    small_cluster()
+    found = answer(ask)
+
+    assert (found["workloads"], found["unprotected"], found["percent"]) == (4, 3, 25.0)
+    assert found["namespaces"] == [
+        {"namespace": "shop", "workloads": 3, "unprotected": 2, "percent": 33.3},
+        {"namespace": "site", "workloads": 1, "unprotected": 1, "percent": 0.0},
+    ]
+    assert gaps(found) == {
+        ("front", "docker.io/library/redis:7", "not-mirrored"),
+        ("moved", "docker.io/team/moved:1", "would-change"),
+        ("paused", "ghcr.io/org/paused:1", "blocked"),
+    }
+
+
+def test_without_one_registry_images_of_others_are_protected(ask: Ask) -> None:
+    small_cluster()
+
+    assert {row[0] for row in gaps(answer(ask, "--without", "docker.io"))} == {"front", "moved"}
+    assert {row[0] for row in gaps(answer(ask, "--without", "registry-1.docker.io"))} == {"front", "moved"}
+    assert {row[0] for row in gaps(answer(ask, "--without", "ghcr.io"))} == {"paused"}
+    assert ask("--without", "quay.io")[0] == 0
+
+
+def test_the_status_is_for_scripts(ask: Ask) -> None:
+    small_cluster()
+    status, text = ask()
+    assert status == 1
+    assert "1 of 4 workloads are protected (25.0 %)" in text and "site/front" in text and "Mirror it." in text
+
+    ImageMapping.objects.update(paused=False, target_digest=OLD)
+    mirrored("redis:7")
+    status, text = ask()
+    assert status == 0 and "4 of 4 workloads are protected (100.0 %)" in text
+
+
+def test_a_change_may_be_allowed_and_a_namespace_chosen(ask: Ask) -> None:
+    small_cluster()
+
+    assert "moved" not in {row[0] for row in gaps(answer(ask, "--allow-changes"))}
+    assert {row[0] for row in gaps(answer(ask, "--namespace", "site"))} == {"front"}
+    assert answer(ask, "--namespace", "site")["workloads"] == 1
+
+
+def test_a_check_that_is_too_old_counts_as_missing(ask: Ask) -> None:
+    cluster()
+    runs("nginx:1.27", "web")
+    mirrored("nginx:1.27", verified_at=timezone.now() - timedelta(hours=3))
+
+    assert ask()[0] == 0
+    assert {row[2] for row in gaps(answer(ask, "--max-age", "2h"))} == {"not-verified"}
+    assert ask("--max-age", "yesterday")[0] == 2
+
+
+def test_platforms_and_pulls_of_the_clusters_nodes_count(ask: Ask) -> None:
+    cluster(platforms=["linux/amd64", "linux/arm64"])
+    runs("nginx:1.27", "web")
+    mirrored("nginx:1.27", platforms=["linux/amd64"])
+    assert {row[2] for row in gaps(answer(ask))} == {"platform-missing"}
+    assert "linux/arm64" in ask()[1]
+
+    ImageMapping.objects.update(platforms=["linux/amd64", "linux/arm64/v8"])
+    assert ask()[0] == 0
+    ClusterNode.objects.update(pulled_at=None)
+    assert {row[2] for row in gaps(answer(ask))} == {"nodes-untested"}
+
+
+def test_drift_lists_the_three_digests(ask: Ask) -> None:
+    small_cluster()
+    status, text = ask("--drift", "--json")
+
+    (row,) = json.loads(text)["drift"]
+    assert status == 1
+    assert (row["name"], row["running_digest"], row["target_digest"]) == ("moved", OLD, NEW)
+    ImageMapping.objects.update(target_digest=OLD)
+    assert ask("--drift")[0] == 0
+
+
+def test_drift_of_indexes_is_known_once_the_runtime_has_reported_one(ask: Ask) -> None:
+    cluster()
+    both = ["linux/amd64", "linux/arm64"]
+    mirrored("team/moved:1", target_digest=NEW, source_digest=NEW, platforms=both)
+    runs("team/moved:1", "moved")
+    assert answer(ask, "--drift")["drift"] == []
+
+    mirrored("nginx:1.27", platforms=both)
+    runs("nginx:1.27", "web")
+    assert [row["name"] for row in answer(ask, "--drift")["drift"]] == ["moved"]
+
+
+@pytest.mark.parametrize("name", ["ghcr.io/org", "not a registry", "mirror.example.com:5000"])
+def test_what_is_no_source_registry_is_refused(name: str, ask: Ask) -> None:
+    cluster()
+    status, text = ask("--without", name)
+
+    assert status == 2 and name in text
+
+
+def test_a_cluster_that_was_never_listed_is_said_to_be_so(ask: Ask) -> None:
+    status, text = ask()
+    assert status == 2 and "manage.py watch" in text
+
+    cluster("east")
+    status, text = ask("--cluster", "west")
+    assert status == 2 and "have been listed: east" in text
+    Cluster.objects.create(name="west", problem="The watcher may not list pods: apply its ClusterRole.")
+    assert "apply its ClusterRole" in ask("--cluster", "west")[1]
+
+
+def test_the_same_namespace_of_another_cluster_is_another_one(ask: Ask) -> None:
+    cluster()
+    cluster("east")
+    mirrored("nginx:1.27")
+    runs("nginx:1.27", "web")
+    runs("redis:7", "web", cluster="east")
+
+    assert ask()[0] == 0
+    assert ask("--cluster", "east")[0] == 1
+
+
+def test_an_image_at_the_target_without_mapping_has_no_known_source(ask: Ask) -> None:
+    cluster()
+    runs("", "lost")
+
+    assert gaps(answer(ask)) == {("lost", "", "unknown-source")}
+
+
+def test_a_dry_run_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster()
+    call_command("readiness", "--config", str(config_in(tmp_path, dryRun=True)))
+
+    assert "dryRun is set" in capsys.readouterr().out

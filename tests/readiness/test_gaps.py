@@ -1,0 +1,93 @@
+"""Whether an image could start from its mirror alone: a line for each reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import time_machine
+
+from mirrors.images import ImageRef
+from mirrors.readiness.gaps import MEANING, NEXT_STEP, Conditions, Gap, gap_of, has_changed
+from mirrors.selectors.mapping_snapshot import Grant
+from tests.webhook.rows import HOUR, NOW, SOURCE, row, snapshot_in
+
+RUNS, OTHER = "sha256:a", "sha256:f"
+DENIED = {"access": "secrets", "grants": {"blog": Grant(False, NOW)}}
+GRANTED = {"access": "secrets", "grants": {"blog": Grant(True, NOW)}}
+LONG_AGO = {"access": "secrets", "grants": {"blog": Grant(True, NOW - 1_000 * HOUR)}}
+INDEX = {"platforms": ("linux/amd64", "linux/arm64")}
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "digest", "expected"),
+    [
+        ({}, {}, RUNS, None),
+        ({}, {}, "", None),
+        ({"existence": "absent"}, {}, RUNS, Gap.NOT_MIRRORED),
+        ({"existence": "unknown"}, {}, RUNS, Gap.NOT_MIRRORED),
+        ({"paused": True}, {}, RUNS, Gap.BLOCKED),
+        ({"obstacle": "tampered"}, {}, RUNS, Gap.BLOCKED),
+        ({"obstacle": "immutable-conflict"}, {}, RUNS, Gap.BLOCKED),
+        ({"source": "docker.io/library/other:1"}, {}, RUNS, Gap.BLOCKED),
+        ({"verified_at": NOW - 3 * HOUR}, {}, RUNS, Gap.NOT_VERIFIED),
+        ({"verified_at": NOW - 3 * HOUR}, {"max_age": 4 * HOUR}, RUNS, None),
+        ({"verified_at": 0.0}, {}, RUNS, Gap.NOT_VERIFIED),
+        ({}, {"platforms": frozenset({"linux/amd64", "linux/arm64"})}, RUNS, Gap.PLATFORM_MISSING),
+        ({"platforms": ("linux/arm64/v8",)}, {"platforms": frozenset({"linux/arm64"})}, RUNS, None),
+        ({"platforms": ()}, {"platforms": frozenset({"linux/arm64"})}, RUNS, None),
+        ({"access": "unknown"}, {}, RUNS, Gap.NO_ACCESS),
+        ({"access": "secrets"}, {}, RUNS, Gap.NO_ACCESS),
+        (DENIED, {}, RUNS, Gap.NO_ACCESS),
+        (LONG_AGO, {}, RUNS, Gap.NO_ACCESS),
+        (GRANTED, {}, RUNS, None),
+        ({"access": "configured"}, {}, RUNS, Gap.NO_ACCESS),
+        ({"platforms": ()}, {}, OTHER, Gap.WOULD_CHANGE),
+        ({"platforms": ()}, {"allows_change": True}, OTHER, None),
+        ({}, {}, OTHER, None),
+        ({}, {"reports_indexes": True}, OTHER, Gap.WOULD_CHANGE),
+        ({}, {"nodes_have_pulled": False}, RUNS, Gap.NODES_UNTESTED),
+    ],
+)
+def test_an_image_is_protected_or_has_a_reason(
+    known: dict[str, Any], asked: dict[str, Any], digest: str, expected: Gap | None, tmp_path: Path
+) -> None:
+    conditions = Conditions(snapshot_in(tmp_path), NOW, **{"max_age": 2 * HOUR, **asked})
+    with time_machine.travel(NOW, tick=False):
+        found = gap_of(SOURCE, row(**known).known, "blog", digest, conditions)
+
+    assert (found.gap if found else None) is expected
+
+
+def test_an_image_without_source_or_mapping_has_a_reason(tmp_path: Path) -> None:
+    conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR)
+    unknown, missing = gap_of(None, None, "blog", RUNS, conditions), gap_of(SOURCE, None, "blog", RUNS, conditions)
+
+    assert unknown is not None and unknown.gap is Gap.UNKNOWN_SOURCE
+    assert missing is not None and missing.gap is Gap.NOT_MIRRORED
+
+
+def test_a_private_image_is_protected_where_the_namespace_is_served(tmp_path: Path) -> None:
+    conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR)
+    with time_machine.travel(NOW, tick=False):
+        found = [gap_of(SOURCE, row(access="configured").known, ns, RUNS, conditions) for ns in ("shop", "blog")]
+    everywhere = Conditions(snapshot_in(tmp_path, privateImages="mirror"), NOW, 2 * HOUR)
+
+    assert [entry.gap if entry else None for entry in found] == [None, Gap.NO_ACCESS]
+    assert gap_of(SOURCE, row(access="configured").known, "blog", RUNS, everywhere) is None
+
+
+def test_a_digest_is_different_only_where_it_is_known_to_be() -> None:
+    mapping = row(**INDEX).known
+    assert mapping is not None
+    pinned = ImageRef.parse(f"registry.example.com/team/app@sha256:{'c' * 64}")
+
+    assert not has_changed(SOURCE, mapping, OTHER, reports_indexes=False), "it may be a platform's manifest"
+    assert has_changed(SOURCE, mapping, OTHER, reports_indexes=True)
+    assert not has_changed(SOURCE, mapping, mapping.source_digest, reports_indexes=True)
+    assert not has_changed(pinned, mapping, OTHER, reports_indexes=True)
+
+
+def test_each_reason_has_words_and_a_next_step() -> None:
+    assert set(MEANING) == set(NEXT_STEP) == set(Gap)
