@@ -18,8 +18,10 @@ from mirrors.models.mirror_job import (
     Trigger,
 )
 from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
+from mirrors.models.pull_failure import HealthState, PullFailure, TargetHealth
 from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
 from mirrors.models.repository import TargetRepository
+from mirrors.models.restart_loop import RestartLoop
 from mirrors.models.revision import Revision
 from mirrors.models.sample import AdmissionSample
 from mirrors.models.work_lease import WorkLease
@@ -38,6 +40,7 @@ __all__ = [
     "ErrorClass",
     "Existence",
     "Filter",
+    "HealthState",
     "HostBudget",
     "ImageMapping",
     "ImageUse",
@@ -53,14 +56,17 @@ __all__ = [
     "Obstacle",
     "OperatorAction",
     "Priority",
+    "PullFailure",
     "Registry",
     "ReferrersStatus",
     "RegistryCheck",
     "RegistryKind",
     "RegistryRole",
+    "RestartLoop",
     "RunningImage",
     "RunningState",
     "Revision",
+    "TargetHealth",
     "TargetRepository",
     "Trigger",
     "WorkLease",

@@ -22,6 +22,7 @@ from mirrors.selectors.mappings import (
     source_entry,
     target_registry_id,
 )
+from mirrors.selectors.suspensions import active_loops, disturbed_targets
 
 __all__ = [
     "CHANGES_LIMIT",
@@ -33,7 +34,9 @@ __all__ = [
     "SMALL_TABLES",
     "Seen",
     "TARGETS_LIMIT",
+    "active_loops",
     "changed_mappings",
+    "disturbed_targets",
     "job_states",
     "known_mappings",
     "operator_filters",

@@ -23,13 +23,15 @@ from mirrors.models import (
     Priority,
     Registry,
     RegistryRole,
+    RestartLoop,
+    TargetHealth,
 )
 from mirrors.models.revision import numbers
 from mirrors.registries.credentials import Reference
 from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
 
-SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
+SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
 """Tables whose revision counts deletions alone."""
 CHANGES_LIMIT = 5_000

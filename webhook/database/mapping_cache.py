@@ -19,6 +19,7 @@ from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from webhook.database.lru_cache import LRUCache
 from webhook.decision.snapshot import OperatorRows
+from webhook.decision.suspensions import Looping, TargetState
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +160,14 @@ class MappingCache:
     def poll_rows(self) -> None:
         """Take over operators' rows where the last ``poll`` has seen that they changed."""
         if self._seen_revisions != self._revisions:
-            self._on_rows(OperatorRows(tuple(selectors.operator_filters()), tuple(selectors.operator_sources())))
+            self._on_rows(
+                OperatorRows(
+                    filters=tuple(selectors.operator_filters()),
+                    sources=tuple(selectors.operator_sources()),
+                    targets=tuple(TargetState(*row) for row in selectors.disturbed_targets()),
+                    loops={Looping(*row): end for row, end in selectors.active_loops().items()},
+                )
+            )
             self._revisions = self._seen_revisions
 
     def _changes(self, registry_id: int) -> tuple[Iterable[MappingSnapshot], datetime | None]:
