@@ -5,7 +5,7 @@
 """
 
 from mirrors.admin.access import history, logins, tokens, users
-from mirrors.admin.clusters import clusters, running_images
+from mirrors.admin.clusters import clusters, pull_failures, running_images, suspensions
 from mirrors.admin.configuration import filters, hosts, internals, processes, registries, registry_checks, repositories
 from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
 
@@ -22,10 +22,12 @@ __all__ = [
     "logins",
     "mappings",
     "processes",
+    "pull_failures",
     "registries",
     "registry_checks",
     "repositories",
     "running_images",
+    "suspensions",
     "tokens",
     "users",
 ]

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('cluster', models.CharField(db_default='default', default='default', max_length=63)),
                 ('registry', models.CharField(help_text='Host of the target registry.', max_length=260)),
                 ('state', models.CharField(choices=[('healthy', 'Healthy'), ('unhealthy', 'Unhealthy'), ('testing', 'Testing')], default='healthy', max_length=10)),
-                ('cause', models.CharField(blank=True, choices=[('not-found', 'not found'), ('denied', 'denied'), ('rate-limited', 'rate limited'), ('unreachable', 'unreachable'), ('platform-missing', 'platform missing'), ('invalid-name', 'invalid name'), ('other', 'other')], max_length=20)),
+                ('cause', models.CharField(choices=[('not-found', 'not found'), ('denied', 'denied'), ('rate-limited', 'rate limited'), ('unreachable', 'unreachable'), ('platform-missing', 'platform missing'), ('invalid-name', 'invalid name'), ('other', 'other')], max_length=20)),
                 ('message', models.TextField(blank=True, help_text='What the kubelet of one of the nodes reported.')),
                 ('nodes', models.JSONField(blank=True, default=list, help_text='Nodes that could not pull.')),
                 ('began_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), help_text='When it was last found unhealthy.')),

@@ -92,7 +92,7 @@ class TargetHealth(RevisionedModel):
     cluster = models.CharField(max_length=63, default=DEFAULT_CLUSTER, db_default=DEFAULT_CLUSTER)
     registry = models.CharField(max_length=HOST_LENGTH, help_text="Host of the target registry.")
     state = models.CharField(max_length=10, choices=HealthState, default=HealthState.HEALTHY)
-    cause = models.CharField(max_length=20, choices=CAUSES, blank=True)
+    cause = models.CharField(max_length=20, choices=CAUSES)
     message = models.TextField(blank=True, help_text="What the kubelet of one of the nodes reported.")
     nodes = models.JSONField(default=list, blank=True, help_text="Nodes that could not pull.")
     began_at = models.DateTimeField(db_default=Now(), help_text="When it was last found unhealthy.")

@@ -8,7 +8,16 @@ from typing import Any, Final
 
 from django.db.models import Q
 
-from mirrors.models import Access, Existence, ImageMapping, MappingAccess, PullFailure, TargetHealth
+from mirrors.models import (
+    DEFAULT_CLUSTER,
+    Access,
+    Existence,
+    HealthState,
+    ImageMapping,
+    MappingAccess,
+    PullFailure,
+    TargetHealth,
+)
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
 AT_ONCE: Final = 400
@@ -127,3 +136,14 @@ def restart_commands(row: PullFailure) -> list[str]:
 def disturbed() -> list[TargetHealth]:
     """Targets that the nodes of a cluster cannot pull from."""
     return list(TargetHealth.objects.disturbed().order_by("cluster", "registry"))
+
+
+def health_words(row: TargetHealth) -> str:
+    """What an unhealthy target means for pods, why, and what to do."""
+    nodes = f"{row.nodes[0]} and {len(row.nodes) - 1} other nodes" if len(row.nodes) > 1 else "".join(row.nodes)
+    tests = "; a few are swapped as a test" if row.state == HealthState.TESTING else ""
+    where = f" of the cluster {row.cluster}" if row.cluster != DEFAULT_CLUSTER else ""
+    return (
+        f"{nodes or 'Nodes'}{where} cannot pull from {row.registry}, so new pods keep their source (unless "
+        f"onTargetUnhealthy is swap){tests}. {pull_advice(row.cause, PullSide.TARGET)}"
+    )

@@ -14,6 +14,7 @@ from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
 from mirrors.models import AdmissionSample, Filter, HostBudget, MirrorJob, Registry, TargetRepository
 from tests.api.conftest import Clients, user_of
+from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 
 VIEW, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 ROUTES = {
@@ -62,6 +63,14 @@ ROUTES = {
     ("GET", "hosts/"): VIEW,
     ("GET", "hosts/{host}/"): VIEW,
     ("POST", "hosts/{host}/resume/"): ACT,
+    ("GET", "pull-failures/"): VIEW,
+    ("GET", "pull-failures/{failure}/"): VIEW,
+    ("GET", "target-health/"): VIEW,
+    ("GET", "target-health/{health}/"): VIEW,
+    ("POST", "target-health/{health}/declare-healthy/"): ACT,
+    ("GET", "restart-loops/"): VIEW,
+    ("GET", "restart-loops/{loop}/"): VIEW,
+    ("POST", "restart-loops/{loop}/release/"): ACT,
     ("GET", "stats/"): VIEW,
     ("GET", "tokens/"): VIEW,
     ("POST", "tokens/"): VIEW,
@@ -84,6 +93,9 @@ def ids(job: MirrorJob) -> dict[str, int]:
         "repository": repository.pk,
         "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
         "token": 0,
+        "failure": failing_pull().pk,
+        "health": unhealthy_target().pk,
+        "loop": restart_loop().pk,
         "admission": AdmissionSample.objects.create(namespace="shop").pk,
     }
 

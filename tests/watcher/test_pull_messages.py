@@ -140,7 +140,8 @@ RPC = "rpc error: code = {} desc = {}"
         ),
         (
             f'Back-off pulling image "{MIRROR}": ErrImagePull: failed to pull and unpack image "{MIRROR}": '
-            f'failed to do request: Head "https://mirror.example.com/v2/denied/not-found-429/manifests/1": dial tcp 10.0.0.1:443: '
+            'failed to do request: Head "https://mirror.example.com/v2/denied/not-found-429/manifests/1": '
+            "dial tcp 10.0.0.1:443: "
             "connect: no route to host",
             PullCause.UNREACHABLE,
         ),

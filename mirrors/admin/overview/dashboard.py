@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
 from mirrors.admin.overview.attention import days_until, entries
+from mirrors.admin.overview.cluster_attention import cluster_entries
 from mirrors.admin.tools import links
 from mirrors.models import (
     JobStatus,
@@ -72,7 +73,7 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "charts": _charts(overview.series()),
         "coverage": _percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
-        "attention": entries(overview, found, images, registries),
+        "attention": [*cluster_entries(), *entries(overview, found, images, registries)],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],

@@ -20,6 +20,14 @@ SECTIONS = (
         ),
     ),
     (
+        "Cluster",
+        (
+            ("Failing pulls", "pullfailure", "cloud_off"),
+            ("Target health", "targethealth", "monitor_heart"),
+            ("Restart loops", "restartloop", "sync_problem"),
+        ),
+    ),
+    (
         "Configuration",
         (
             ("Filters", "filter", "filter_alt"),

@@ -40,6 +40,7 @@ from mirrors.api.serializers.mappings import (
 from mirrors.api.serializers.processes import (
     InstanceSerializer,
 )
+from mirrors.api.serializers.pull_failures import PullFailureSerializer
 from mirrors.api.serializers.registries import (
     CheckSerializer,
     RegistryInForceSerializer,
@@ -57,6 +58,7 @@ from mirrors.api.serializers.statistics import (
     RangeSerializer,
     StatsSerializer,
 )
+from mirrors.api.serializers.suspensions import RestartLoopSerializer, TargetHealthSerializer
 from mirrors.api.serializers.tokens import CreatedTokenSerializer, NewTokenSerializer, TokenSerializer
 from mirrors.api.serializers.workloads import (
     UseSerializer,
@@ -91,15 +93,18 @@ __all__ = [
     "PointSerializer",
     "PrioritySerializer",
     "ProgressSerializer",
+    "PullFailureSerializer",
     "QueueLineSerializer",
     "RangeSerializer",
     "RegistryInForceSerializer",
     "RegistrySerializer",
     "RepositorySerializer",
+    "RestartLoopSerializer",
     "RetriedSerializer",
     "RetryFailedSerializer",
     "StatsSerializer",
     "StepSerializer",
+    "TargetHealthSerializer",
     "TokenSerializer",
     "UseSerializer",
 ]
