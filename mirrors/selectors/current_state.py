@@ -17,7 +17,10 @@ from mirrors.models import (
     Instance,
     JobStatus,
     MirrorJob,
+    PullFailure,
+    RestartLoop,
     Revision,
+    TargetHealth,
     TargetRepository,
 )
 from mirrors.selectors import image_states
@@ -32,13 +35,20 @@ MOST_HOSTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
-    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some, and
-    the number of images by state."""
+    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some;
+    whether clusters report a target that nodes cannot pull from, failing pulls, restart loops; the number of images by
+    state."""
 
     is_mapped: bool = False
     differing: int = 0
     forgotten: int = 0
+    is_disturbed: bool = False
+    is_failing: bool = False
+    is_looping: bool = False
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
+
+
+_SMALL: Final = ("is_mapped", "differing", "forgotten", "is_disturbed", "is_failing", "is_looping")
 
 
 def small_facts() -> SmallFacts:
@@ -51,8 +61,11 @@ def small_facts() -> SmallFacts:
         is_mapped=Exists(ImageMapping.objects.all()),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
+        is_disturbed=Exists(TargetHealth.objects.disturbed()),
+        is_failing=Exists(PullFailure.objects.all()),
+        is_looping=Exists(RestartLoop.objects.active()),
         **(image_states.counts() if images is None else {}),
-    ).values("is_mapped", "differing", "forgotten", *(image_states.COUNTED if images is None else ()))
+    ).values(*_SMALL, *(image_states.COUNTED if images is None else ()))
     if (found := row.first()) is None:
         return SmallFacts()
     if images is None:

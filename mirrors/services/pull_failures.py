@@ -123,7 +123,7 @@ def recover_missing(
 
 
 def _request(row: ImageMapping) -> RequestedCopy:
-    """With the secrets of whoever asked for it last: the image may be private."""
+    """With the secrets of the last request: the image may be private."""
     last = MirrorRequest.objects.filter(job__mapping=row).order_by("-id").first()
     return RequestedCopy(
         row.source,

@@ -77,7 +77,7 @@ def test_a_target_under_test_gets_one_pod_a_process(webhook: Webhook, target: Me
     set_health(webhook, target.host, "unhealthy")
     wait_until(lambda: reason(webhook) == "target-unhealthy", what="a kept source")
     set_health(webhook, target.host, "testing")
-    # A request that is a dry run is no test.
+    # Dry-run requests are not tests.
     time_limit = time.monotonic() + 3
     while time.monotonic() < time_limit:
         assert reason(webhook, dryRun=True) == "target-unhealthy"

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlencode
 
 from django.db.models import Count
 from django.urls import reverse
 
 from mirrors.admin.overview.attention import Entry
-from mirrors.models import PullFailure, RestartLoop
-from mirrors.selectors.pull_failures import disturbed, health_words, pull_advice
+from mirrors.models import PullFailure, RestartLoop, TargetHealth
+from mirrors.selectors.current_state import SmallFacts
+from mirrors.selectors.pull_failures import health_words, pull_advice
 from mirrors.vocabulary.pull_causes import PullSide
 
 
-def cluster_entries() -> Iterator[Entry]:
-    """The most urgent first: one target is behind all pods."""
+def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth]) -> Iterator[Entry]:
+    """Targets first: one is behind all pods. Asks the database only where there is something."""
     health = reverse("admin:mirrors_targethealth_changelist")
-    for row in disturbed():
+    for row in targets:
         yield Entry(f"Target {row.state}: {row.registry}", health, None, health_words(row), None, "Review", health)
-    yield from _failing_pulls()
-    if loops := RestartLoop.objects.active().count():
+    if small.is_failing:
+        yield from _failing_pulls()
+    if small.is_looping and (loops := RestartLoop.objects.active().count()):
         link = reverse("admin:mirrors_restartloop_changelist")
         words = "Pods of these workloads were deleted again and again right after they were swapped: they keep their "
         yield Entry("Restart loops", link, loops, f"{words}source. Exclude them with a filter.", None, "Review", link)

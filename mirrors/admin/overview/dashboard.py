@@ -27,6 +27,7 @@ from mirrors.models import (
 from mirrors.selectors.current_state import running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
+from mirrors.templatetags.banners import disturbed_targets
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 
@@ -73,7 +74,10 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "charts": _charts(overview.series()),
         "coverage": _percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
-        "attention": [*cluster_entries(), *entries(overview, found, images, registries)],
+        "attention": [
+            *cluster_entries(overview.small, disturbed_targets(request, known=overview.small.is_disturbed)),
+            *entries(overview, found, images, registries),
+        ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],

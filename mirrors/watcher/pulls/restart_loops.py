@@ -106,7 +106,7 @@ class RestartLoops:
         registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
         known = mirrored_images(registry_id, [key.name for key in found])
         for key, loop in found.items():
-            # Others of its pods with this image are left alone: it is not the image that they are deleted for.
+            # Others of its pods keep running with this image: they are not deleted for it.
             if key in lasting or key.name not in known:
                 continue
             del self._rounds[key]
