@@ -1,4 +1,5 @@
-"""The figures of the queue and of clusters for Prometheus, read from the database by the web process alone, at most every 15 seconds."""
+"""Figures of the queue and of clusters for Prometheus, read from the database by the web process alone, at most every
+15 seconds."""
 
 from __future__ import annotations
 
