@@ -176,5 +176,7 @@ def test_the_groups_have_the_permissions_of_their_role(db: None) -> None:
         "change_imagemapping",
         "change_targetrepository",
         "change_hostbudget",
+        "change_restartloop",
+        "change_targethealth",
     }
     assert {"change_registry", "add_user", "delete_apitoken"} <= perms["admin"]
