@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from mirrors.vocabulary.pull_causes import PullCause
@@ -45,8 +46,12 @@ _RULES: Final = tuple(
 )
 
 
+@lru_cache(maxsize=4_096)
 def cause_of(reason: str, message: str, image: str = "") -> PullCause | None:
-    """The cause of a container's state; None for one that names no cause, such as a back-off alone."""
+    """The cause of a container's state; None for one that names no cause, such as a back-off alone.
+
+    Cached: a state is looked at in each turn, and lasts for minutes.
+    """
     if reason == "InvalidImageName":
         return PullCause.INVALID_NAME
     words = _QUOTED.sub(" ", message.replace(image, " ") if image else message)
