@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import transaction
-from django.db.models import DateTimeField, ExpressionWrapper, Q
+from django.db.models import DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -100,12 +100,11 @@ def recover_missing(
     """Forget that the target has these images, which a node did not find there, and copy them again before all others;
     each at most once in ``ASKED_EVERY``. Webhooks keep the sources of new pods until the target has them again."""
     recent = ExpressionWrapper(Now() - ASKED_EVERY, output_field=DateTimeField())
-    due = PullFailure.objects.filter(cluster=cluster, at=PullSide.TARGET, cause=PullCause.NOT_FOUND)
-    due = due.filter(Q(asked_at__isnull=True) | Q(asked_at__lte=recent))
+    missing = PullFailure.objects.filter(cluster=cluster, at=PullSide.TARGET, cause=PullCause.NOT_FOUND)
     with transaction.atomic():
-        sources = set(due.values_list("source", flat=True))
+        sources = set(missing.values_list("source", flat=True))
+        # Of all clusters, and under any of its names at the target.
         asked = PullFailure.objects.filter(source__in=sources, asked_at__gt=recent)
-        # Asked for by another cluster, or under another of its names.
         sources -= set(asked.values_list("source", flat=True))
         held = ImageMapping.objects.filter(pk__in=mapping_ids, source__in=sources, paused=False)
         rows = list(held.select_for_update().order_by("pk"))
@@ -114,7 +113,7 @@ def recover_missing(
         ImageMapping.objects.filter(pk__in=[row.pk for row in rows]).record(
             existence=Existence.UNKNOWN, verified_at=None
         )
-        due.filter(source__in=[row.source for row in rows]).update(asked_at=Now())
+        missing.filter(source__in=[row.source for row in rows]).update(asked_at=Now())
         if copies:
             request_copies(target_registry_id=target_registry_id, requests=[_request(row) for row in rows])
     for row in rows:

@@ -83,6 +83,31 @@ def test_a_back_off_keeps_the_cause_also_under_another_leader(task: PullFailures
         assert (row.cause, row.message) == ("unreachable", NO_ROUTE)
 
 
+def test_back_offs_of_one_image_keep_the_cause_of_each_pod(task: PullFailures) -> None:
+    cluster = Cluster()
+    cluster.put(pod(container("nginx:1.99", NO_ROUTE), name="a"), pod(container("nginx:1.99", NOT_FOUND), name="b"))
+    task.run(cluster.inventory)
+    back_off = container("nginx:1.99", 'Back-off pulling image "nginx:1.99"', reason="ImagePullBackOff")
+    cluster.put(pod(back_off, name="a"), pod(back_off, name="b"))
+
+    task.run(cluster.inventory)
+
+    assert sorted(PullFailure.objects.values_list("cause", "pods")) == [("not-found", 1), ("unreachable", 1)]
+
+
+def test_an_image_that_another_cluster_has_requested_is_not_requested_again(task: PullFailures, tmp_path: Path) -> None:
+    mapping = mirrored("nginx:1.27")
+    cluster = Cluster()
+    cluster.put(pod(container(mapping.target, NOT_FOUND)))
+    task.run(cluster.inventory)
+    type(mapping).objects.update(existence=Existence.PRESENT)
+
+    PullFailures(lambda: config_in(tmp_path, clusterName="west")).run(cluster.inventory)
+
+    mapping.refresh_from_db()
+    assert mapping.existence == Existence.PRESENT
+
+
 def test_a_failing_source_whose_mirror_has_the_image_names_the_command(task: PullFailures) -> None:
     mirrored("nginx:1.27")
     cluster = Cluster()
