@@ -15,6 +15,7 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.pulls.failing import FailingPull
 from mirrors.watcher.pulls.health_rules import Health, PullsSeen, next_health
 from mirrors.watcher.pulls.pull_failures import PullFailures
+from tests.watcher.rows import unhealthy_target
 from tests.watcher.support import DENIED, NO_ROUTE, NOT_FOUND, TARGET, Cluster, config_in, container, pod
 
 IMAGE = f"{TARGET}/docker.io/library/nginx:1.27"
@@ -146,6 +147,16 @@ def test_a_pod_that_was_running_before_shows_nothing(tmp_path: Path, db: None) -
         task.run(cluster.inventory)
 
     assert TargetHealth.objects.get().state == "unhealthy"
+
+
+def test_a_target_that_is_not_configured_any_more_is_forgotten(tmp_path: Path, db: None) -> None:
+    config = config_in(tmp_path)
+    unhealthy_target(registry="old.example.com")
+    other = unhealthy_target(registry="old.example.com", cluster="west")
+
+    PullFailures(lambda: config).run(Cluster().inventory)
+
+    assert list(TargetHealth.objects.all()) == [other]
 
 
 def test_a_missing_image_makes_no_target_unhealthy(tmp_path: Path, db: None) -> None:

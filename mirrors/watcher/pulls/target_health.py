@@ -29,7 +29,11 @@ class HealthKeeper:
     ) -> None:
         target, now = config.target.name, time.time()
         self._worked.look(pods, failing, target, now)
-        row = TargetHealth.objects.filter(cluster=config.cluster_name, registry=target.endpoint).first()
+        rows = {row.registry: row for row in TargetHealth.objects.filter(cluster=config.cluster_name)}
+        row = rows.pop(target.endpoint, None)
+        for other in rows.values():
+            # The configuration names another target now.
+            other.delete()
         if row is None and not failing:
             return
         health = _of_row(row) if row else Health()
