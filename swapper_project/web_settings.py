@@ -69,6 +69,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "PullCauseEnum": "mirrors.models.pull_failure.CAUSES",
+        "PullSideEnum": "mirrors.models.pull_failure.SIDES",
         "MappingStateEnum": "mirrors.selectors.mapping_states.CHOICES",
         "RunningStateEnum": "mirrors.models.cluster.RunningState.choices",
         "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],

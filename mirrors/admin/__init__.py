@@ -5,7 +5,7 @@
 """
 
 from mirrors.admin.access import history, logins, tokens, users
-from mirrors.admin.clusters import clusters, readiness, running_images
+from mirrors.admin.clusters import clusters, pull_failures, readiness, running_images, suspensions
 from mirrors.admin.configuration import filters, hosts, internals, processes, registries, registry_checks, repositories
 from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
 
@@ -22,11 +22,13 @@ __all__ = [
     "logins",
     "mappings",
     "processes",
+    "pull_failures",
     "readiness",
     "registries",
     "registry_checks",
     "repositories",
     "running_images",
+    "suspensions",
     "tokens",
     "users",
 ]

@@ -15,11 +15,13 @@ from mirrors.api.views.hosts import HostViewSet
 from mirrors.api.views.jobs import JobViewSet
 from mirrors.api.views.mappings import MappingViewSet
 from mirrors.api.views.processes import InstanceViewSet
+from mirrors.api.views.pull_failures import PullFailureViewSet
 from mirrors.api.views.readiness import MirrorMissingView, ReadinessView
 from mirrors.api.views.registries import RegistryViewSet
 from mirrors.api.views.repositories import RepositoryViewSet
 from mirrors.api.views.running_images import RunningImageViewSet
 from mirrors.api.views.statistics import HealthView, StatsView
+from mirrors.api.views.suspensions import RestartLoopViewSet, TargetHealthViewSet
 from mirrors.api.views.tokens import TokenViewSet
 from mirrors.api.views.workloads import UseViewSet
 
@@ -36,6 +38,9 @@ router.register("instances", InstanceViewSet)
 router.register("admissions", AdmissionViewSet)
 router.register("running-images", RunningImageViewSet, basename="running-image")
 router.register("clusters", ClusterViewSet)
+router.register("pull-failures", PullFailureViewSet)
+router.register("target-health", TargetHealthViewSet)
+router.register("restart-loops", RestartLoopViewSet)
 router.register("tokens", TokenViewSet, basename="token")
 
 urlpatterns = [

@@ -18,9 +18,11 @@ from mirrors.models.mirror_job import (
     Trigger,
 )
 from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
+from mirrors.models.pull_failure import HealthState, PullFailure, TargetHealth
 from mirrors.models.readiness_sample import ReadinessSample
 from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
 from mirrors.models.repository import TargetRepository
+from mirrors.models.restart_loop import RestartLoop
 from mirrors.models.revision import Revision
 from mirrors.models.sample import AdmissionSample
 from mirrors.models.work_lease import WorkLease
@@ -40,6 +42,7 @@ __all__ = [
     "ErrorClass",
     "Existence",
     "Filter",
+    "HealthState",
     "HostBudget",
     "ImageMapping",
     "ImageUse",
@@ -55,15 +58,18 @@ __all__ = [
     "Obstacle",
     "OperatorAction",
     "Priority",
+    "PullFailure",
     "ReadinessSample",
     "Registry",
     "ReferrersStatus",
     "RegistryCheck",
     "RegistryKind",
     "RegistryRole",
+    "RestartLoop",
     "RunningImage",
     "RunningState",
     "Revision",
+    "TargetHealth",
     "TargetRepository",
     "Trigger",
     "WorkLease",

@@ -23,6 +23,7 @@ from mirrors.selectors.mappings import (
     source_entry,
     target_registry_id,
 )
+from mirrors.selectors.suspensions import active_loops, disturbed_targets
 
 __all__ = [
     "CHANGES_LIMIT",
@@ -34,7 +35,9 @@ __all__ = [
     "SMALL_TABLES",
     "Seen",
     "TARGETS_LIMIT",
+    "active_loops",
     "changed_mappings",
+    "disturbed_targets",
     "job_states",
     "known_mappings",
     "mappings_of_sources",

@@ -19,7 +19,10 @@ from mirrors.models import (
     Instance,
     JobStatus,
     MirrorJob,
+    PullFailure,
+    RestartLoop,
     Revision,
+    TargetHealth,
     TargetRepository,
 )
 from mirrors.selectors import image_states, readiness_samples
@@ -38,8 +41,9 @@ MOST_HOSTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
-    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some, and
-    the number of images by state."""
+    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some;
+    whether clusters report a target that nodes cannot pull from, failing pulls, restart loops; the number of images by
+    state."""
 
     is_mapped: bool = False
     differing: int = 0
@@ -47,7 +51,22 @@ class SmallFacts:
     workloads: int | None = None
     """Of clusters that are watched, and those of them that need a source to start; None without such clusters."""
     unprotected: int | None = None
+    is_disturbed: bool = False
+    is_failing: bool = False
+    is_looping: bool = False
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
+
+
+_SMALL: Final = (
+    "is_mapped",
+    "differing",
+    "forgotten",
+    "workloads",
+    "unprotected",
+    "is_disturbed",
+    "is_failing",
+    "is_looping",
+)
 
 
 def small_facts(now: datetime) -> SmallFacts:
@@ -61,15 +80,11 @@ def small_facts(now: datetime) -> SmallFacts:
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
         **readiness_samples.sums(now),
+        is_disturbed=Exists(TargetHealth.objects.disturbed()),
+        is_failing=Exists(PullFailure.objects.all()),
+        is_looping=Exists(RestartLoop.objects.active()),
         **(image_states.counts() if images is None else {}),
-    ).values(
-        "is_mapped",
-        "differing",
-        "forgotten",
-        "workloads",
-        "unprotected",
-        *(image_states.COUNTED if images is None else ()),
-    )
+    ).values(*_SMALL, *(image_states.COUNTED if images is None else ()))
     if (found := row.first()) is None:
         return SmallFacts()
     if images is None:

@@ -24,6 +24,8 @@ from mirrors.models import (
     Priority,
     Registry,
     RegistryRole,
+    RestartLoop,
+    TargetHealth,
 )
 from mirrors.models.revision import numbers
 from mirrors.registries.credentials import Reference
@@ -31,7 +33,7 @@ from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
 from mirrors.vocabulary.clusters import ALL_CLUSTERS, ClusterNamespace
 
-SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter)
+SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
 """Tables whose revision counts deletions alone."""
 CHANGES_LIMIT = 5_000

@@ -1,4 +1,5 @@
-"""The queue's figures for Prometheus, read from the database by the web process alone, at most every 15 seconds."""
+"""Figures of the queue and of clusters for Prometheus, read from the database by the web process alone, at most every
+15 seconds."""
 
 from __future__ import annotations
 
@@ -15,19 +16,20 @@ from prometheus_client.registry import Collector
 
 from mirrors import selectors
 from mirrors.selectors import current_state
+from mirrors.selectors.pull_metrics import PULL_NAMES, pull_metrics
 
 log = structlog.get_logger(__name__)
 
 FRESH: Final = 15.0
 """Seconds for which numbers are given again: Prometheus reads every 15 to 60, often from two servers."""
 
-NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes")
+NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes", *PULL_NAMES)
 _LOCK = threading.Lock()
 _seen: tuple[float, list[Metric]] = (0.0, [])
 
 
 class QueueCollector(Collector):
-    """Jobs that are not over. Their ends are counted by the workers."""
+    """Jobs that are not over, whose ends are counted by the workers; and what clusters report."""
 
     def collect(self) -> Iterator[Metric]:
         global _seen
@@ -60,4 +62,4 @@ def _read() -> list[Metric]:
     )
     for (role, cluster), count in sorted(current_state.processes_by_cluster().items()):
         processes.add_metric([role, cluster], count)
-    return [jobs, oldest, processes]
+    return [jobs, oldest, processes, *pull_metrics()]

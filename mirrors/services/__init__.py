@@ -16,6 +16,7 @@ from mirrors.services.jobs import (
 )
 from mirrors.services.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
 from mirrors.services.mirroring import active_target, refusal_of, request_copies, request_image, request_images
+from mirrors.services.pull_failures import recover_missing, write_failures
 from mirrors.services.recording import (
     DecisionKey,
     TargetAnswer,
@@ -26,12 +27,14 @@ from mirrors.services.recording import (
 )
 from mirrors.services.repositories import record_repository, request_settings
 from mirrors.services.requested_copy import RequestedCopy, RequestOutcome
+from mirrors.services.restart_loops import FoundLoop, declare_healthy, note_loop, prune_loops, release_loops
 from mirrors.services.sampling import SampledReview, record_samples
 
 __all__ = [
     "BulkResult",
     "RequestedCopy",
     "DecisionKey",
+    "FoundLoop",
     "JobStateError",
     "RequestOutcome",
     "SampledReview",
@@ -40,18 +43,23 @@ __all__ = [
     "active_target",
     "cancel_job",
     "cancel_jobs",
+    "declare_healthy",
     "failed_last",
     "forget_mappings",
     "holder_name",
     "instance_name",
     "mirror_mappings",
+    "note_loop",
+    "prune_loops",
     "record_decisions",
     "record_existence",
     "record_grants",
     "record_repository",
     "record_samples",
     "record_uses",
+    "recover_missing",
     "refusal_of",
+    "release_loops",
     "report_instance",
     "request_check",
     "request_copies",
@@ -65,4 +73,5 @@ __all__ = [
     "set_priority",
     "verify_mappings",
     "withdraw_instance",
+    "write_failures",
 ]

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     TAMPERED = "tampered"
     IMMUTABLE_CONFLICT = "immutable-conflict"
     PLATFORM_NOT_MIRRORED = "platform-not-mirrored"
+    TARGET_UNHEALTHY = "target-unhealthy"
+    RESTART_LOOP = "restart-loop"
     DRY_RUN = "dry-run"
     SWITCHED_OFF = "switched-off"
     ERROR = "error"
@@ -64,6 +66,8 @@ MEANING: dict[Reason, str] = {
     Reason.TAMPERED: "the image at the target was changed after it was written",
     Reason.IMMUTABLE_CONFLICT: "the source tag was moved and the target's tags are immutable",
     Reason.PLATFORM_NOT_MIRRORED: "not mirrored for the cluster's platforms",
+    Reason.TARGET_UNHEALTHY: "nodes of the cluster cannot pull from the target registry",
+    Reason.RESTART_LOOP: "pods of its workload were deleted again and again after they were swapped",
     Reason.DRY_RUN: "dry run is configured: nothing is changed",
     Reason.SWITCHED_OFF: "swapping is switched off",
     Reason.ERROR: "an error in the webhook",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,15 @@ from mirrors.models import (
     MirrorJob,
     Registry,
     RegistryRole,
+    RestartLoop,
 )
 from mirrors.services import request_image
 from mirrors.services.config_rows import sync_config
 from swapper_project import config
+from tests.support.ports import wait_until
 from tests.support.samples import sampled
 from tests.support.system import pod_of, write_config
+from tests.watcher.rows import restart_loop, unhealthy_target
 from webhook.runtime import runtime
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -101,6 +105,28 @@ def test_what_is_mirrored_comes_with_its_patch(api: APIClient, registry: MemoryR
     (pod,) = explained(api, pod_of("nginx:1.27"), namespace="shop")
     assert pod["images"][0]["decision"] == "swap"
     assert {"op": "replace", "path": "/spec/containers/0/image", "value": target} in pod["patch"]
+
+
+def test_suspended_swaps_are_explained_with_a_link(
+    api: APIClient, admin_client: Client, registry: MemoryRegistry
+) -> None:
+    ImageMapping.objects.create(
+        source="docker.io/library/nginx:1.27",
+        target=f"{registry.host}/docker.io/library/nginx:1.27",
+        target_registry_id=Registry.objects.get(role=RegistryRole.TARGET).pk,
+        existence=Existence.PRESENT,
+        verified_at=timezone.now(),
+    )
+    owner = {"kind": "Database", "name": "orders", "controller": True}
+    pod = pod_of("nginx:1.27", ownerReferences=[owner], namespace="shop")
+    restart_loop(image=f"{registry.host}/docker.io/library/nginx:1.27")
+    assert explained(api, pod)[0]["images"][0]["reason"] == "restart-loop"
+
+    RestartLoop.objects.all().delete()
+    unhealthy_target(registry=registry.host)
+    wait_until(lambda: explained(api, pod)[0]["images"][0]["reason"] == "target-unhealthy", what="the target's state")
+    shown = admin_client.post(PAGE, {"manifest": json.dumps(pod), "namespace": "shop"}).content.decode()
+    assert '<a href="/admin/mirrors/targethealth/">Cause and fix</a>' in shown
 
 
 @pytest.mark.parametrize(

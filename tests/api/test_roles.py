@@ -14,6 +14,7 @@ from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
 from mirrors.models import AdmissionSample, Filter, HostBudget, MirrorJob, Registry, TargetRepository
 from tests.api.conftest import Clients, user_of
+from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 
 VIEW, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
 ROUTES = {
@@ -64,6 +65,14 @@ ROUTES = {
     ("POST", "hosts/{host}/resume/"): ACT,
     ("GET", "running-images/"): VIEW,
     ("GET", "clusters/"): VIEW,
+    ("GET", "pull-failures/"): VIEW,
+    ("GET", "pull-failures/{failure}/"): VIEW,
+    ("GET", "target-health/"): VIEW,
+    ("GET", "target-health/{health}/"): VIEW,
+    ("POST", "target-health/{health}/declare-healthy/"): ACT,
+    ("GET", "restart-loops/"): VIEW,
+    ("GET", "restart-loops/{loop}/"): VIEW,
+    ("POST", "restart-loops/{loop}/release/"): ACT,
     ("GET", "stats/"): VIEW,
     ("GET", "readiness/"): VIEW,
     ("POST", "readiness/mirror/"): ACT,
@@ -88,6 +97,9 @@ def ids(job: MirrorJob) -> dict[str, int]:
         "repository": repository.pk,
         "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
         "token": 0,
+        "failure": failing_pull().pk,
+        "health": unhealthy_target().pk,
+        "loop": restart_loop().pk,
         "admission": AdmissionSample.objects.create(namespace="shop").pk,
     }
 
@@ -168,5 +180,7 @@ def test_the_groups_have_the_permissions_of_their_role(db: None) -> None:
         "change_imagemapping",
         "change_targetrepository",
         "change_hostbudget",
+        "change_restartloop",
+        "change_targethealth",
     }
     assert {"change_registry", "add_user", "delete_apitoken"} <= perms["admin"]

@@ -113,6 +113,8 @@ tests:
       - {series: 'swapper_webhook_certificate_problem{namespace="swapper",pod="a"}', values: '0x120'}
       - {series: 'swapper_config_problem{namespace="swapper",pod="a"}', values: '0x120'}
       - {series: 'swapper_job_oldest_seconds{namespace="swapper",priority="delayed"}', values: '0x120'}
+      - {series: 'swapper_target_unhealthy{namespace="swapper",registry="m"}', values: '0x120'}
+      - {series: 'swapper_failing_pulls{namespace="swapper",at="source",reason="denied"}', values: '3x120'}
     alert_rule_test:
       - {eval_time: 90m, alertname: ALERT}
   - interval: 1m
@@ -132,6 +134,9 @@ SAMPLES = {
     "ImageSwapperReviewErrors": ('swapper_admission_requests_total{namespace="swapper",outcome="error"}', "0+1x120"),
     "ImageSwapperAnswersStale": ('swapper_existence_stale_seconds{namespace="swapper"}', "4000x120"),
     "ImageSwapperTargetRefuses": ('swapper_breaker_open{namespace="swapper",host="target"}', "1x120"),
+    "ImageSwapperTargetUnhealthy": ('swapper_target_unhealthy{namespace="swapper",registry="m"}', "1x120"),
+    "ImageSwapperPullsFail": ('swapper_failing_pulls{namespace="swapper",at="target",reason="denied"}', "3x120"),
+    "ImageSwapperRestartLoop": ('swapper_restart_loops{namespace="swapper",cluster="default"}', "1x120"),
     "ImageSwapperQueueStuck": ('swapper_job_oldest_seconds{namespace="swapper",priority="delayed"}', "1000x120"),
     "ImageSwapperCertificateExpires": ('swapper_webhook_certificate_expiry_seconds{namespace="swapper"}', "500000x120"),
     "ImageSwapperCertificateInvalid": ('swapper_webhook_certificate_problem{namespace="swapper"}', "1x120"),

@@ -19,6 +19,7 @@ from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from webhook.database.lru_cache import LRUCache
 from webhook.decision.snapshot import OperatorRows
+from webhook.decision.suspensions import Looping, TargetState
 
 log = structlog.get_logger(__name__)
 
@@ -169,8 +170,14 @@ class MappingCache:
         """Take over operators' rows where the last ``poll`` has seen that they changed."""
         cluster = self._cluster()
         if self._seen_revisions != self._revisions or cluster != self._rows_of:
-            filters, sources = selectors.operator_filters(cluster), selectors.operator_sources(cluster)
-            self._on_rows(OperatorRows(tuple(filters), tuple(sources)))
+            self._on_rows(
+                OperatorRows(
+                    filters=tuple(selectors.operator_filters(cluster)),
+                    sources=tuple(selectors.operator_sources(cluster)),
+                    targets=tuple(TargetState(*row) for row in selectors.disturbed_targets()),
+                    loops={Looping(*row): end for row, end in selectors.active_loops().items()},
+                )
+            )
             self._revisions, self._rows_of = self._seen_revisions, cluster
 
     def _changes(self, registry_id: int) -> tuple[Iterable[MappingSnapshot], datetime | None]:

@@ -7,8 +7,8 @@ the database thread within two seconds of an edit.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,7 @@ from swapper_project.process import logs
 from swapper_project.process.environment import Environment
 from swapper_project.process.kill_switch import Switch
 from webhook.decision.decision import Policy
+from webhook.decision.suspensions import NONE, Looping, Suspensions, TargetState, suspensions_of
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +35,13 @@ WATCH_EVERY: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class OperatorRows:
-    """Filters as (name, expression), and source registries, that operators added in the admin or by API."""
+    """Filters as (name, expression), and source registries, that operators added in the admin or by API; and what the
+    watchers of clusters found: targets by state, and restart loops with the time at which each ends."""
 
     filters: Sequence[tuple[str, str]] = ()
     sources: Sequence[SourceEntry] = ()
+    targets: Sequence[TargetState] = ()
+    loops: Mapping[Looping, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Snapshot:
     sources: SourceCatalog
     target_access: RegistryAccess | None
     """None where the target can't be asked: its credential can't be read."""
+    suspensions: Suspensions = NONE
 
     def label(self, host: str) -> str:
         """A registry's host as metrics name it."""
@@ -171,6 +176,13 @@ def compose(
             allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
         ),
         sources=sources,
+        suspensions=suspensions_of(
+            config.cluster_name,
+            config.target.name.endpoint,
+            targets=rows.targets,
+            loops=rows.loops,
+            keeps_sources=config.on_target_unhealthy == "keep",
+        ),
         target_access=target_access,
     )
 

@@ -26,6 +26,7 @@ from webhook.review.admission_review import AdmissionRequest
 from webhook.review.copy_requests import CopyRequester
 from webhook.review.guard import Guard
 from webhook.review.recording import Notes
+from webhook.review.suspending import Suspender
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ class Reviewer:
         self._gatherer = gatherer
         self._copies = CopyRequester(database, gatherer)
         self._guard = Guard(database, gatherer)
+        self._suspender = Suspender()
         self._notes = Notes(database.pending)
 
     def review(self, request: AdmissionRequest, limits: ReviewLimits) -> Outcome:
@@ -105,7 +107,8 @@ class Reviewer:
         known |= self._copies.request(request, undecided, known, snapshot, limits)
         known |= self._guard.bar(undecided, known, snapshot, limits)
         classified = self._guard.deny_foreign(classified, snapshot, limits)
-        return [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
+        settled = [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
+        return self._suspender.apply(request, settled, snapshot.suspensions, limits)
 
     def _classify(
         self,

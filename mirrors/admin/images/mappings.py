@@ -31,7 +31,7 @@ from mirrors.admin.tools.columns import STATE_COLOURS, good, moment, reason_of
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
 from mirrors.images import ImageRef
-from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction
+from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
 from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
 from mirrors.selectors import declared
 from mirrors.selectors.advice import next_step
@@ -166,6 +166,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "errors": _errors_once(jobs, said=failed.error_message if failed else ""),
             "more_jobs": len(jobs) > SHOWN,
             "is_over": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
+            "pull_failures": PullFailure.objects.filter(source=row.source).order_by("-pods", "-id")[:SHOWN],
             "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
         }
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
 from mirrors.admin.overview.attention import days_until, entries
+from mirrors.admin.overview.cluster_attention import cluster_entries
 from mirrors.admin.tools import links
 from mirrors.admin.tools.charts import chart
 from mirrors.models import (
@@ -27,6 +28,7 @@ from mirrors.models.readiness_sample import percent_protected
 from mirrors.selectors.current_state import SmallFacts, running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
+from mirrors.templatetags.banners import disturbed_targets
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 
@@ -68,7 +70,10 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "charts": _charts(overview.series()),
         "coverage": _percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
-        "attention": entries(overview, found, images, registries),
+        "attention": [
+            *cluster_entries(overview.small, disturbed_targets(request, known=overview.small.is_disturbed)),
+            *entries(overview, found, images, registries),
+        ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],

@@ -19,11 +19,14 @@ SECTIONS = (
             ("Admissions", "admissionsample", "how_to_reg"),
         ),
     ),
-    ("Cluster", (("Readiness", "readinesssample", "health_and_safety"),)),
     (
         "Cluster",
         (
             ("Running images", "runningimage", "deployed_code_history"),
+            ("Readiness", "readinesssample", "health_and_safety"),
+            ("Failing pulls", "pullfailure", "cloud_off"),
+            ("Target health", "targethealth", "monitor_heart"),
+            ("Restart loops", "restartloop", "sync_problem"),
             ("Clusters", "cluster", "hub"),
             ("Nodes", "clusternode", "host"),
         ),

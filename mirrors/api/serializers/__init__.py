@@ -41,6 +41,7 @@ from mirrors.api.serializers.mappings import (
 from mirrors.api.serializers.processes import (
     InstanceSerializer,
 )
+from mirrors.api.serializers.pull_failures import PullFailureSerializer
 from mirrors.api.serializers.readiness import (
     MirrorMissingSerializer,
     MissingMirroredSerializer,
@@ -65,6 +66,7 @@ from mirrors.api.serializers.statistics import (
     RangeSerializer,
     StatsSerializer,
 )
+from mirrors.api.serializers.suspensions import RestartLoopSerializer, TargetHealthSerializer
 from mirrors.api.serializers.tokens import CreatedTokenSerializer, NewTokenSerializer, TokenSerializer
 from mirrors.api.serializers.workloads import (
     UseSerializer,
@@ -102,6 +104,7 @@ __all__ = [
     "PointSerializer",
     "PrioritySerializer",
     "ProgressSerializer",
+    "PullFailureSerializer",
     "QueueLineSerializer",
     "RangeSerializer",
     "ReadinessQuerySerializer",
@@ -109,11 +112,13 @@ __all__ = [
     "RegistryInForceSerializer",
     "RegistrySerializer",
     "RepositorySerializer",
+    "RestartLoopSerializer",
     "RetriedSerializer",
     "RetryFailedSerializer",
     "RunningImageSerializer",
     "StatsSerializer",
     "StepSerializer",
+    "TargetHealthSerializer",
     "TokenSerializer",
     "UseSerializer",
 ]

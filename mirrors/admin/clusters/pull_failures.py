@@ -1,0 +1,76 @@
+"""Images that nodes cannot pull: by image and cause, with what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.columns import breakable, moment
+from mirrors.admin.tools.list_rendering import label
+from mirrors.models import PullFailure
+from mirrors.selectors.pull_failures import pull_advice, restart_commands
+
+STARTS = "A new pod would start from the mirror, which has the image:"
+
+
+@admin.register(PullFailure)
+class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
+    list_display = ["shown_image", "shown_cause", "at", "pods", "nodes", "in_namespaces", "what_to_do", "since"]
+    list_filter = ["cause", "at", "is_mirrored", "cluster"]
+    sortable_by = None  # few rows: those that fail now
+    empty_words = "Appear while pods cannot pull their image, where a watcher runs (manage.py watch)."
+    search_fields = ["image", "source"]
+    ordering = ["-pods", "-id"]
+    fields = (
+        "cluster",
+        "image",
+        "source",
+        "at",
+        "cause",
+        "message",
+        "what_to_do",
+        "pods",
+        "nodes",
+        "in_namespaces",
+        "some_pods",
+        "asked",
+        "first_seen",
+        "last_seen",
+    )
+
+    since = moment("first_seen_at", "since")
+    first_seen = moment("first_seen_at")
+    last_seen = moment("last_seen_at")
+    asked = moment("asked_at", "last copied again")
+
+    @admin.display(description="image", ordering="image")
+    def shown_image(self, row: PullFailure) -> SafeString:
+        return breakable(row.image)
+
+    @display(description="cause", ordering="cause")
+    def shown_cause(self, row: PullFailure) -> SafeString:
+        return label(row.get_cause_display(), "warning" if row.would_start else "danger")
+
+    @admin.display(description="namespaces")
+    def in_namespaces(self, row: PullFailure) -> str:
+        return ", ".join(row.namespaces)
+
+    @admin.display(description="what to do")
+    def what_to_do(self, row: PullFailure) -> Any:
+        if not row.pk:
+            return "–"
+        commands = restart_commands(row)
+        if not commands:
+            return pull_advice(row.cause, row.at)
+        lines = format_html_join("", "<br><code data-copy>{}</code>", ((command,) for command in commands))
+        return format_html("{}{}", STARTS, lines)
+
+    @admin.display(description="some of the pods")
+    def some_pods(self, row: PullFailure) -> Any:
+        pods = ((f"{s['namespace']}/{s['pod']}", s["node"] or "no node") for s in row.samples)
+        return format_html_join("", "{} on {}<br>", pods) or "–"

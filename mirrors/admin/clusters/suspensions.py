@@ -1,0 +1,110 @@
+"""Why swaps are suspended: targets that nodes cannot pull from, and restart loops; with actions that end it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from mirrors import services
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
+from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.list_rendering import label
+from mirrors.models import RestartLoop, TargetHealth
+from mirrors.selectors.pull_failures import pull_advice
+from mirrors.vocabulary.pull_causes import PullSide
+
+HEALTH_COLOURS: Final = {"healthy": "success", "unhealthy": "danger", "testing": "warning"}
+
+
+def _release(ids: Collection[int], actor: str) -> Done:
+    count = services.release_loops(loop_ids=ids, requested_by=actor)
+    return Done(f"{count} released." if count else "", () if count else ("None of these is active any more.",))
+
+
+def _declare_healthy(ids: Collection[int], actor: str) -> Done:
+    count = services.declare_healthy(health_ids=ids, requested_by=actor)
+    words = f"{count} declared healthy." if count else ""
+    return Done(words, () if count else ("All of these targets are healthy already.",))
+
+
+RELEASE: Final = Act(
+    "release",
+    "Release",
+    "The images of these workloads are swapped again from their next pod on. If their pods are still deleted after "
+    "that, the workloads are found again.",
+    _release,
+)
+DECLARE_HEALTHY: Final = Act(
+    "declare_healthy",
+    "Declare healthy",
+    "All new pods are swapped to these targets again, without a test. If pods of two nodes cannot pull from a target "
+    "after that, it is unhealthy again.",
+    _declare_healthy,
+)
+
+
+@admin.register(RestartLoop)
+class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
+    list_display = ["source", "namespace", "workload_kind", "workload", "state", "count", "detected", "expires"]
+    list_filter = ["cluster"]
+    empty_words = "Appear when the pods of a workload are deleted again and again right after they were swapped."
+    search_fields = ["source", "namespace", "workload"]
+    ordering = ["-id"]
+    actions = ["release"]
+
+    detected = moment("detected_at")
+    expires = moment("expires_at")
+
+    @display(description="state")
+    def state(self, row: RestartLoop) -> SafeString:
+        if row.released_at:
+            return label("released")
+        return label("not swapped", "danger") if row.expires_at > timezone.now() else label("expired")
+
+    @admin.action(description="Release …", permissions=["operate"])
+    def release(self, request: HttpRequest, rows: QuerySet[RestartLoop]) -> HttpResponse | None:
+        return confirm_or_run(RELEASE, request, rows, self)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("mirrors.change_restartloop")
+
+
+@admin.register(TargetHealth)
+class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
+    list_display = ["registry", "cluster", "shown_state", "cause", "what_to_do", "changed"]
+    sortable_by = None  # a row for each cluster
+    empty_words = "Appear when pods of two nodes cannot pull from the target, where a watcher runs (manage.py watch)."
+    search_fields = ["registry", "cluster"]
+    ordering = ["cluster", "registry"]
+    actions = ["declare_healthy"]
+    fields = ("cluster", "registry", "shown_state", "cause", "what_to_do", "message", "on_nodes", "began", "changed")
+
+    began = moment("began_at")
+    changed = moment("changed_at")
+
+    @display(description="state", ordering="state")
+    def shown_state(self, row: TargetHealth) -> SafeString:
+        return label(row.get_state_display(), HEALTH_COLOURS.get(row.state, ""))
+
+    @admin.display(description="what to do")
+    def what_to_do(self, row: TargetHealth) -> str:
+        return pull_advice(row.cause, PullSide.TARGET) if row.state in TargetHealth.DISTURBED else "–"
+
+    @admin.display(description="nodes that could not pull")
+    def on_nodes(self, row: TargetHealth) -> str:
+        return ", ".join(row.nodes) or "–"
+
+    @admin.action(description="Declare healthy …", permissions=["operate"])
+    def declare_healthy(self, request: HttpRequest, rows: QuerySet[TargetHealth]) -> HttpResponse | None:
+        return confirm_or_run(DECLARE_HEALTHY, request, rows, self)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("mirrors.change_targethealth")

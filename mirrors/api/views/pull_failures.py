@@ -1,0 +1,18 @@
+"""Images that nodes cannot pull."""
+
+from __future__ import annotations
+
+from rest_framework import viewsets
+
+from mirrors.api import serializers
+from mirrors.api.filtersets.pull_failures import PullFailureFilter
+from mirrors.models import PullFailure
+
+
+class PullFailureViewSet(viewsets.ReadOnlyModelViewSet[PullFailure]):
+    """Images that nodes of watched clusters cannot pull now, by image and cause, with what to do."""
+
+    queryset = PullFailure.objects.all()
+    serializer_class = serializers.PullFailureSerializer
+    filterset_class = PullFailureFilter
+    search_fields = ("image", "source")

@@ -1,0 +1,58 @@
+"""Why swaps are suspended, and actions that end it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from mirrors import services
+from mirrors.accounts.roles import Role
+from mirrors.api import serializers
+from mirrors.api.current_user import who
+from mirrors.api.filtersets.suspensions import RestartLoopFilter, TargetHealthFilter
+from mirrors.models import RestartLoop, TargetHealth
+
+
+class TargetHealthViewSet(viewsets.ReadOnlyModelViewSet[TargetHealth]):
+    """Whether the nodes of each cluster can pull from the target. A target without trouble so far is not listed."""
+
+    queryset = TargetHealth.objects.all()
+    serializer_class = serializers.TargetHealthSerializer
+    filterset_class = TargetHealthFilter
+    search_fields = ("registry", "cluster")
+    roles: ClassVar[dict[str, Role]] = {"declare_healthy": Role.OPERATOR}
+
+    @extend_schema(request=None, responses=serializers.TargetHealthSerializer)
+    @action(detail=True, methods=["post"], url_path="declare-healthy")
+    def declare_healthy(self, request: Request, pk: str) -> Response:
+        """Swap all new pods to the target again, without a test."""
+        row: TargetHealth = self.get_object()
+        if not services.declare_healthy(health_ids=[row.pk], requested_by=who(request)):
+            raise services.JobStateError(f"{row.registry} is healthy already: there is nothing to do.")
+        row.refresh_from_db()
+        return Response(self.get_serializer(row).data)
+
+
+class RestartLoopViewSet(viewsets.ReadOnlyModelViewSet[RestartLoop]):
+    """Workloads whose pods were deleted again and again right after they were swapped; their image is not swapped."""
+
+    queryset = RestartLoop.objects.all()
+    serializer_class = serializers.RestartLoopSerializer
+    filterset_class = RestartLoopFilter
+    search_fields = ("source", "workload")
+    roles: ClassVar[dict[str, Role]] = {"release": Role.OPERATOR}
+
+    @extend_schema(request=None, responses=serializers.RestartLoopSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: str) -> Response:
+        """Swap the image of the workload again from its next pod on."""
+        row: RestartLoop = self.get_object()
+        if not services.release_loops(loop_ids=[row.pk], requested_by=who(request)):
+            raise services.JobStateError(f"The loop of {row.workload} is not active any more: nothing to release.")
+        row.refresh_from_db()
+        return Response(self.get_serializer(row).data)

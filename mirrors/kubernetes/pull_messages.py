@@ -1,0 +1,60 @@
+"""What the messages of the kubelet about failed pulls mean. The texts are those of containerd, CRI-O and Docker."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from mirrors.vocabulary.pull_causes import PullCause
+
+_QUOTED: Final = re.compile(r'"[^"]*"|https?://\S+|docker://\S+')
+"""References and URLs, whose words say nothing of the cause."""
+
+_NO_CAUSE: Final = re.compile(r"\s*back-off pulling image\s*\S*\s*", re.IGNORECASE)
+
+_RULES: Final = tuple(
+    (cause, re.compile(pattern, re.IGNORECASE))
+    for cause, pattern in (
+        (
+            PullCause.INVALID_NAME,
+            r"couldn't parse image|invalid reference format|failed to parse (?:image|reference)"
+            r"|repository name must be",
+        ),
+        (PullCause.RATE_LIMITED, r"\b429\b|toomanyrequests|too many requests|rate limit"),
+        (
+            PullCause.PLATFORM_MISSING,
+            r"no match for platform|no matching manifest for|no image found in (?:manifest list|image index)"
+            r"|does not match the (?:specified|detected host) platform|no child with platform",
+        ),
+        # Before "denied": that no token could be fetched is about the network, not about rights.
+        (
+            PullCause.UNREACHABLE,
+            r"no such host|server misbehaving|name resolution|i/o timeout|connection refused|connection reset"
+            r"|no route to host|network is unreachable|tls handshake|tls: |x509: |deadline exceeded|client\.timeout"
+            r"|request canceled while waiting|proxyconnect|http response to https client|unexpected eof|: eof\b"
+            r"|\b50[0234]\b|broken pipe",
+        ),
+        # Before "not found": registries that hide what a client may not see say both.
+        (
+            PullCause.DENIED,
+            r"\b40[13]\b|unauthorized|forbidden|denied|permissiondenied|unauthenticated|authorization failed"
+            r"|failed to authorize|no basic auth credentials|authentication required|authorization token has expired",
+        ),
+        (PullCause.NOT_FOUND, r"not found|manifest[ _]unknown|name[ _]unknown|does not exist|\b404\b"),
+    )
+)
+
+
+@lru_cache(maxsize=4_096)
+def cause_of(reason: str, message: str, image: str = "") -> PullCause | None:
+    """The cause of a container's state; None for one that names no cause, such as a back-off alone.
+
+    Cached: a state is looked at in each turn, and lasts for minutes.
+    """
+    if reason == "InvalidImageName":
+        return PullCause.INVALID_NAME
+    words = _QUOTED.sub(" ", message.replace(image, " ") if image else message)
+    if not message.strip() or _NO_CAUSE.fullmatch(words):
+        return None
+    return next((cause for cause, pattern in _RULES if pattern.search(words)), PullCause.OTHER)

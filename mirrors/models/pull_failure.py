@@ -1,0 +1,113 @@
+"""Images that nodes cannot pull, and whether the nodes of a cluster can pull from the target."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models.cluster import KEY_LENGTH
+from mirrors.models.image_mapping import REFERENCE_LENGTH
+from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
+from mirrors.vocabulary.bounds import HOST_LENGTH
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
+from mirrors.vocabulary.pull_causes import PullCause, PullSide
+
+CAUSES = [(cause.value, cause.value.replace("-", " ")) for cause in PullCause]
+SIDES = [(side.value, side.value) for side in PullSide]
+
+
+class PullFailure(models.Model):
+    """An image that nodes of a cluster cannot pull for one cause. The row is deleted when no pod fails any more."""
+
+    cluster = models.CharField(max_length=63, default=DEFAULT_CLUSTER, db_default=DEFAULT_CLUSTER)
+    key = models.CharField(max_length=KEY_LENGTH, editable=False, help_text="See key_of.")
+    image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image as the pods have it.")
+    source = models.CharField(max_length=REFERENCE_LENGTH, blank=True, help_text="Original image, where it is known.")
+    at = models.CharField(max_length=6, choices=SIDES, help_text="Registry that the nodes pull from.")
+    cause = models.CharField(max_length=20, choices=CAUSES)
+    message = models.TextField(blank=True, help_text="What the kubelet of one of the nodes reported.")
+    pods = models.PositiveIntegerField(default=0)
+    nodes = models.PositiveIntegerField(default=0)
+    namespaces = models.JSONField(default=list, blank=True, help_text="Some of the namespaces.")
+    samples = models.JSONField(default=list, blank=True, help_text="Some of the pods, with workload and node.")
+    is_mirrored = models.BooleanField(
+        default=False, help_text="Whether the target has the image, and these namespaces may use it."
+    )
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the image was last requested again, because the target did not have it."
+    )
+    first_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = "failing pull"
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "key"], name="pull_failure_unique"),
+            models.CheckConstraint(
+                condition=Q(cause__in=[value for value, _ in CAUSES]), name="pull_failure_cause_known"
+            ),
+            models.CheckConstraint(condition=Q(at__in=[value for value, _ in SIDES]), name="pull_failure_side_known"),
+        ]
+        indexes = [
+            models.Index(fields=["source"], name="pull_failure_by_source"),
+            models.Index(fields=["cause", "at"], name="pull_failure_by_cause"),
+        ]
+
+    @staticmethod
+    def key_of(image: str, cause: str) -> str:
+        return hashlib.sha256(f"{image}\n{cause}".encode(errors="replace")).hexdigest()[:KEY_LENGTH]
+
+    @property
+    def would_start(self) -> bool:
+        """Whether a new pod would start from the mirror, where this one waits for its source."""
+        return self.at == PullSide.SOURCE and self.is_mirrored
+
+    def __str__(self) -> str:
+        return self.image
+
+
+class HealthState(models.TextChoices):
+    """Of a target, as the nodes of a cluster see it."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    TESTING = "testing"
+    """Unhealthy, and a few pods are swapped as a test."""
+
+
+class TargetHealthQuerySet(RevisionedQuerySet["TargetHealth"]):
+    def disturbed(self) -> TargetHealthQuerySet:
+        """Those that are not healthy."""
+        return self.filter(state__in=TargetHealth.DISTURBED)
+
+
+class TargetHealth(RevisionedModel):
+    """Whether the nodes of a cluster can pull from a target; its webhooks read it. Without a row: healthy."""
+
+    DISTURBED: ClassVar = frozenset({HealthState.UNHEALTHY, HealthState.TESTING})
+
+    cluster = models.CharField(max_length=63, default=DEFAULT_CLUSTER, db_default=DEFAULT_CLUSTER)
+    registry = models.CharField(max_length=HOST_LENGTH, help_text="Host of the target registry.")
+    state = models.CharField(max_length=10, choices=HealthState, default=HealthState.HEALTHY)
+    cause = models.CharField(max_length=20, choices=CAUSES)
+    message = models.TextField(blank=True, help_text="What the kubelet of one of the nodes reported.")
+    nodes = models.JSONField(default=list, blank=True, help_text="Nodes that could not pull.")
+    began_at = models.DateTimeField(db_default=Now(), help_text="When it was last found unhealthy.")
+    changed_at = models.DateTimeField(db_default=Now(), help_text="When the state last changed.")
+
+    objects = TargetHealthQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "target health"
+        verbose_name_plural = "target health"
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "registry"], name="target_health_unique"),
+            models.CheckConstraint(condition=Q(state__in=HealthState.values), name="target_health_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.registry} in {self.cluster}"

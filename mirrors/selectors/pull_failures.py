@@ -1,0 +1,149 @@
+"""What the target has of images that nodes cannot pull, and what to do about each cause."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db.models import Q
+
+from mirrors.models import (
+    DEFAULT_CLUSTER,
+    Access,
+    Existence,
+    HealthState,
+    ImageMapping,
+    MappingAccess,
+    PullFailure,
+    TargetHealth,
+)
+from mirrors.vocabulary.pull_causes import PullCause, PullSide
+
+AT_ONCE: Final = 400
+"""Images in one query, each as source and as target: below the number of parameters that SQLite takes."""
+
+RESTARTED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+"""Kinds that ``kubectl rollout restart`` knows."""
+
+ADVICE: Final = {
+    (
+        PullCause.NOT_FOUND,
+        PullSide.TARGET,
+    ): "The target does not have the image any more: it is copied again, and new pods keep their source meanwhile. "
+    "Check the lifecycle rules of the repository, and who deletes images there.",
+    (
+        PullCause.DENIED,
+        PullSide.TARGET,
+    ): "The target refuses the nodes. Give their credentials the right to pull: the IAM role of the nodes (Amazon ECR: "
+    "AmazonEC2ContainerRegistryPullOnly), their service account (Google: roles/artifactregistry.reader), or a pull "
+    "secret of the namespace.",
+    (
+        PullCause.UNREACHABLE,
+        PullSide.TARGET,
+    ): "The nodes cannot reach the target. Check their DNS, routes, firewall and proxy to it, and whether their "
+    "container runtime trusts its certificate.",
+    (
+        PullCause.NOT_FOUND,
+        PullSide.SOURCE,
+    ): "The source does not have this image: check its name and tag in the workload.",
+    (
+        PullCause.DENIED,
+        PullSide.SOURCE,
+    ): "The source refuses the pull: the image does not exist, or the namespace needs a pull secret for it.",
+    (
+        PullCause.UNREACHABLE,
+        PullSide.SOURCE,
+    ): "The nodes cannot reach the source. Check its status, and the DNS, routes and proxy of the nodes.",
+}
+OF_CAUSE: Final = {
+    PullCause.RATE_LIMITED: "The registry limits requests of the nodes; the kubelet tries again. Pulls from the mirror "
+    "do not count: mirror the image, then create the pod again.",
+    PullCause.PLATFORM_MISSING: "The image has no variant for the platform of these nodes. Compare the key "
+    "platforms of the configuration with the nodes, or bind the workload to nodes of another platform.",
+    PullCause.INVALID_NAME: "The image is not a valid reference: correct it in the workload.",
+    PullCause.OTHER: "Read the message of the kubelet: kubectl describe pod shows all of it.",
+    PullCause.NOT_FOUND: "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What is known of the mirror of an image."""
+
+    mapping_id: int
+    source: str
+    is_swappable: bool
+    """Whether the target has it, and nothing blocks a swap."""
+    is_public: bool
+    namespaces: frozenset[str] = field(default_factory=frozenset)
+    """Of a private image, those that have shown access."""
+
+    def is_usable_by(self, namespaces: Collection[str], *, everybody: bool) -> bool:
+        return self.is_swappable and (everybody or self.is_public or self.namespaces.issuperset(namespaces))
+
+
+def mirrored_images(target_registry_id: int | None, names: Sequence[str]) -> dict[str, Mirrored]:
+    """By the name that was asked for: the canonical source of an image, or its own name at the target."""
+    if target_registry_id is None:
+        return {}
+    found: dict[str, Mirrored] = {}
+    for start in range(0, len(names), AT_ONCE):
+        part = names[start : start + AT_ONCE]
+        rows = ImageMapping.objects.filter(Q(source__in=part) | Q(target__in=part), target_registry=target_registry_id)
+        mappings = list(rows)
+        granted = _granted([m.pk for m in mappings if m.access != Access.ANONYMOUS])
+        for mapping in mappings:
+            known = _mirrored(mapping, granted.get(mapping.pk, frozenset()))
+            found |= {mapping.source: known, mapping.target: known}
+    return found
+
+
+def _mirrored(mapping: ImageMapping, namespaces: frozenset[str]) -> Mirrored:
+    is_swappable = mapping.existence == Existence.PRESENT and not mapping.paused and not mapping.obstacle
+    is_public = mapping.access == Access.ANONYMOUS
+    return Mirrored(mapping.pk, mapping.source, is_swappable, is_public, namespaces)
+
+
+def _granted(mapping_ids: Collection[int]) -> dict[int, frozenset[str]]:
+    granted: dict[int, frozenset[str]] = {}
+    rows = MappingAccess.objects.filter(mapping__in=mapping_ids, granted=True)
+    for mapping_id, namespace in rows.values_list("mapping_id", "namespace"):
+        granted[mapping_id] = granted.get(mapping_id, frozenset()) | {namespace}
+    return granted
+
+
+def pull_advice(cause: str, side: str) -> str:
+    """What to do about a failing pull."""
+    if not cause:
+        return ""
+    known = PullCause(cause)
+    return ADVICE.get((known, PullSide(side))) or OF_CAUSE.get(known, "")
+
+
+def restart_command(sample: dict[str, Any]) -> str:
+    """What creates a pod again, which is then swapped: by its workload where kubectl can restart that."""
+    if sample["kind"] in RESTARTED:
+        return f"kubectl -n {sample['namespace']} rollout restart {sample['kind'].lower()}/{sample['name']}"
+    return f"kubectl -n {sample['namespace']} delete pod {sample['pod']}"
+
+
+def restart_commands(row: PullFailure) -> list[str]:
+    """For the pods that a row names, if new ones would start from the mirror."""
+    return list(dict.fromkeys(restart_command(sample) for sample in row.samples)) if row.would_start else []
+
+
+def disturbed() -> list[TargetHealth]:
+    """Targets that the nodes of a cluster cannot pull from."""
+    return list(TargetHealth.objects.disturbed().order_by("cluster", "registry"))
+
+
+def health_words(row: TargetHealth) -> str:
+    """What an unhealthy target means for pods, why, and what to do."""
+    nodes = f"{row.nodes[0]} and {len(row.nodes) - 1} other nodes" if len(row.nodes) > 1 else "".join(row.nodes)
+    tests = "; a few are swapped as a test" if row.state == HealthState.TESTING else ""
+    where = f" of the cluster {row.cluster}" if row.cluster != DEFAULT_CLUSTER else ""
+    return (
+        f"{nodes or 'Nodes'}{where} cannot pull from {row.registry}, so new pods keep their source (unless "
+        f"onTargetUnhealthy is swap){tests}. {pull_advice(row.cause, PullSide.TARGET)}"
+    )

@@ -1,0 +1,35 @@
+"""Banners of all pages: targets that nodes cannot pull from, read once for a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.urls import reverse
+
+from mirrors.models import TargetHealth
+from mirrors.selectors.pull_failures import disturbed, health_words
+
+register = template.Library()
+
+
+def disturbed_targets(request: HttpRequest, *, known: bool = True) -> list[TargetHealth]:
+    """``known`` is false for a page that has found out that there are none."""
+    kept: list[TargetHealth] | None = getattr(request, "_swapper_disturbed", None)
+    if kept is None:
+        kept = disturbed() if known else []
+        request._swapper_disturbed = kept  # type: ignore[attr-defined]
+    return kept
+
+
+@register.inclusion_tag("admin/banners.html", takes_context=True)
+def target_banners(context: Any) -> dict[str, Any]:
+    """For users who may see them."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if user is None or not user.has_perm("mirrors.view_targethealth"):
+        return {"banners": []}
+    link = reverse("admin:mirrors_targethealth_changelist")
+    banners = [{"title": f"Target {row.state}", "words": health_words(row)} for row in disturbed_targets(request)]
+    return {"banners": banners, "link": link}

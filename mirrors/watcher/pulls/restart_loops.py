@@ -1,0 +1,130 @@
+"""The task for restart loops: controllers that delete pods whose image is not the one that they wrote.
+
+Scale-downs, rolling updates and Jobs are none: their pods have lived, or belong to another owner, or have ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+import structlog
+
+from mirrors import selectors, services
+from mirrors.kubernetes.pod_states import PodState
+from mirrors.kubernetes.workloads import Workload
+from mirrors.selectors.pull_failures import mirrored_images
+from mirrors.services import FoundLoop
+from mirrors.vocabulary.pull_causes import PullSide
+from mirrors.watcher.inventory import Departed, Inventory
+from mirrors.watcher.pulls.failing import place_of
+from swapper_project.config import Config
+
+log = structlog.get_logger(__name__)
+
+YOUNG: Final = 60.0
+"""Seconds that a pod has lived at most to count: 30 for a controller to compare its image, and 30 which pods get by
+default to end."""
+
+ROUNDS: Final = 5
+"""Deleted pods of one owner, one after another, that make a loop."""
+
+WITHIN: Final = 600.0
+"""Seconds in which the rounds happen."""
+
+APART: Final = 5.0
+"""Seconds between the creation of two pods that count as two rounds: what is created at once was scaled up at once, and
+may be scaled down at once."""
+
+MOST_OWNERS: Final = 20_000
+"""Owners and images that are remembered; those without a round for longest are forgotten first."""
+
+
+class Key(NamedTuple):
+    """Pods of one owner with one image at the target. ``name`` is the image's own name there."""
+
+    owner: str
+    name: str
+
+
+class Found(NamedTuple):
+    """The rounds of a key are complete; a pod of it."""
+
+    key: Key
+    image: str
+    pod: PodState
+
+
+class RestartLoops:
+    """An InventoryTask. Rounds are in memory: a new leader begins to count again."""
+
+    def __init__(self, config_source: Callable[[], Config]) -> None:
+        self._config_source = config_source
+        self._rounds: dict[Key, deque[Departed]] = {}
+
+    def run(self, inventory: Inventory) -> None:
+        config = self._config_source()
+        with inventory.lock:
+            departed, pods = list(inventory.departed), inventory.pods.values() if inventory.departed else ()
+            alive = list(pods)
+        found = {loop.key: loop for departure in departed for loop in self._count(departure, config)}
+        if found:
+            self._note(config, found, alive)
+        services.prune_loops(cluster=config.cluster_name)
+
+    def _count(self, departure: Departed, config: Config) -> Iterator[Found]:
+        """Keys of a deleted pod whose rounds are complete with it."""
+        pod = departure.pod
+        if not pod.owner or pod.ended or departure.deleted_at - pod.created_at > YOUNG:
+            return
+        for image in dict.fromkeys(container.image for container in pod.containers):
+            name, side = place_of(image, config.target.name)
+            if side is PullSide.TARGET and self._is_complete(key := Key(pod.owner, name), departure):
+                yield Found(key, image, pod)
+
+    def _is_complete(self, key: Key, departure: Departed) -> bool:
+        rounds = self._rounds.pop(key, None) or deque(maxlen=ROUNDS)
+        # Behind all others: the first is the one without a round for longest.
+        self._rounds[key] = rounds
+        if len(self._rounds) > MOST_OWNERS:
+            del self._rounds[next(iter(self._rounds))]
+        if all(abs(departure.pod.created_at - other.pod.created_at) >= APART for other in rounds):
+            rounds.append(departure)
+        return len(rounds) == ROUNDS and departure.deleted_at - rounds[0].deleted_at <= WITHIN
+
+    def _note(self, config: Config, found: dict[Key, Found], alive: list[PodState]) -> None:
+        now, target = time.time(), config.target.name
+        owners = {key.owner for key in found}
+        lasting = {
+            Key(pod.owner, place_of(container.image, target)[0])
+            for pod in alive
+            if pod.owner in owners and now - pod.created_at > YOUNG and not pod.ended
+            for container in pod.containers
+        }
+        registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
+        known = mirrored_images(registry_id, [key.name for key in found])
+        for key, loop in found.items():
+            # Others of its pods keep running with this image: they are not deleted for it.
+            if key in lasting or key.name not in known:
+                continue
+            del self._rounds[key]
+            self._suspend(config.cluster_name, loop, known[key.name].source)
+
+    @staticmethod
+    def _suspend(cluster: str, loop: Found, source: str) -> None:
+        workload: Workload = loop.pod.workload
+        services.note_loop(
+            cluster=cluster,
+            loop=FoundLoop(loop.pod.namespace, workload.kind, workload.name, source, loop.image, ROUNDS),
+        )
+        log.warning(
+            "The pods of a workload are deleted again and again right after their image was swapped; it is not swapped "
+            "there for a day. Exclude the workload with a filter, or use the mirror's reference in it",
+            cluster=cluster,
+            namespace=loop.pod.namespace,
+            workload=f"{workload.kind}/{workload.name}",
+            image=source,
+            pods=ROUNDS,
+        )

@@ -1,0 +1,74 @@
+"""Writes the health of the target in a cluster, which webhooks read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from mirrors.kubernetes.pod_states import PodState
+from mirrors.models import HealthState, TargetHealth
+from mirrors.watcher.pulls.failing import FailingPull
+from mirrors.watcher.pulls.health_rules import Health, PullsSeen, next_health
+from mirrors.watcher.pulls.worked import WorkedPulls
+from swapper_project.config import Config
+
+log = structlog.get_logger(__name__)
+
+
+class HealthKeeper:
+    """One instance a watcher."""
+
+    def __init__(self) -> None:
+        self._worked = WorkedPulls()
+
+    def look(
+        self, config: Config, pods: Sequence[tuple[str, PodState]], failing: Sequence[FailingPull], nodes: int
+    ) -> None:
+        target, now = config.target.name, time.time()
+        self._worked.look(pods, failing, target, now)
+        rows = {row.registry: row for row in TargetHealth.objects.filter(cluster=config.cluster_name)}
+        row = rows.pop(target.endpoint, None)
+        for other in rows.values():
+            # The configuration names another target now.
+            other.delete()
+        if row is None and not failing:
+            return
+        health = _of_row(row) if row else Health()
+        seen = PullsSeen(failing, self._worked.at, self._worked.started_since, nodes, now)
+        changed = next_health(health, seen)
+        if changed != health:
+            _write(row or TargetHealth(cluster=config.cluster_name, registry=target.endpoint), changed)
+        if changed.state != health.state:
+            _log(config, changed)
+
+
+def _of_row(row: TargetHealth) -> Health:
+    began_at, changed_at = row.began_at.timestamp(), row.changed_at.timestamp()
+    return Health(row.state, row.cause, row.message, tuple(row.nodes), began_at, changed_at)
+
+
+def _write(row: TargetHealth, health: Health) -> None:
+    row.state, row.cause, row.message, row.nodes = health.state, health.cause, health.message, list(health.nodes)
+    row.began_at = datetime.fromtimestamp(health.began_at, UTC)
+    row.changed_at = datetime.fromtimestamp(health.changed_at, UTC)
+    row.save()
+
+
+def _log(config: Config, health: Health) -> None:
+    facts = {"cluster": config.cluster_name, "registry": config.target.name.endpoint}
+    if health.state == HealthState.UNHEALTHY:
+        log.error(
+            "Nodes cannot pull from the target registry",
+            **facts,
+            cause=health.cause,
+            nodes=list(health.nodes[:10]),
+            error=health.message,
+            new_pods="keep their source" if config.on_target_unhealthy == "keep" else "are still swapped",
+        )
+    elif health.state == HealthState.TESTING:
+        log.info("A few pods are swapped to test whether nodes can pull from the target registry again", **facts)
+    else:
+        log.info("Nodes can pull from the target registry again", **facts)

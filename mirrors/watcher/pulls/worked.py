@@ -1,0 +1,55 @@
+"""On which nodes a pull from the target has worked, and when: containers that were seen to start with an image that was
+not on their node before, or whose pull failed before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from mirrors.images import TargetName
+from mirrors.kubernetes.pod_states import PodState
+from mirrors.vocabulary.pull_causes import PullSide
+from mirrors.watcher.pulls.failing import FailingPull, place_of
+
+MOST_PLACES: Final = 100_000
+"""Images whose place is remembered, some 20 MB; then all are forgotten."""
+
+
+class WorkedPulls:
+    """``at`` is seconds since the epoch by node. What runs at the first look shows nothing: it may be old."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, float] = {}
+        self.started_since: dict[str, float] = {}
+        """When the newest pod was created whose container of the target has started, by node."""
+        self._seen: set[tuple[str, str]] | None = None
+        self._failing: set[str] = set()
+        self._target: TargetName | None = None
+        self._places: dict[str, bool] = {}
+
+    def look(
+        self, pods: Iterable[tuple[str, PodState]], failing: Iterable[FailingPull], target: TargetName, now: float
+    ) -> None:
+        if target != self._target or len(self._places) > MOST_PLACES:
+            self._target, self._places = target, {}
+        failed, seen = self._failing, set[tuple[str, str]]()
+        for uid, pod in pods:
+            for container in pod.containers:
+                if not container.started or not pod.node or not self._is_at_target(container.image):
+                    continue
+                place = (pod.node, container.image)
+                seen.add(place)
+                self.started_since[pod.node] = max(self.started_since.get(pod.node, 0.0), pod.created_at)
+                is_new = self._seen is not None and place not in self._seen
+                if is_new or f"{uid}/{container.name}" in failed:
+                    self.at[pod.node] = now
+        self._seen = seen
+        at_target = (f for f in failing if f.side is PullSide.TARGET)
+        self._failing = {f"{f.uid}/{c.name}" for f in at_target for c in f.pod.containers if c.fails_to_pull}
+
+    def _is_at_target(self, image: str) -> bool:
+        known = self._places.get(image)
+        if known is None:
+            assert self._target is not None
+            known = self._places[image] = place_of(image, self._target)[1] is PullSide.TARGET
+        return known

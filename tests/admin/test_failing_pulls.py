@@ -1,0 +1,163 @@
+"""Pages about failing pulls: lists, dashboard, banner of all pages, a mapping's page, and actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from mirrors.accounts.roles import Role
+from mirrors.models import HealthState, OperatorAction, PullFailure
+from tests.api.conftest import user_of
+from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
+from tests.watcher.support import mirrored
+
+pytestmark = pytest.mark.django_db
+
+PULLS, HEALTH, LOOPS = (f"/admin/mirrors/{name}/" for name in ("pullfailure", "targethealth", "restartloop"))
+COMMAND = "kubectl -n shop rollout restart deployment/web"
+ROLE = "AmazonEC2ContainerRegistryPullOnly"
+
+
+@pytest.fixture
+def viewer(client: Client) -> Client:
+    client.force_login(user_of(Role.VIEWER))
+    return client
+
+
+@pytest.fixture
+def operator(client: Client) -> Client:
+    user: User = user_of(Role.OPERATOR)
+    client.force_login(user)
+    return client
+
+
+def page(client: Client, url: str) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_list_says_what_to_do(viewer: Client) -> None:
+    failing_pull("mirror.example.com:5000/docker.io/library/nginx:1.27", at="target", cause="denied")
+    failing_pull("redis:7", cause="rate-limited")
+
+    shown = page(viewer, PULLS)
+
+    assert ROLE in shown
+    assert "mirror the image, then create the pod again" in shown
+    assert COMMAND not in shown
+
+
+def test_a_pod_that_would_start_from_the_mirror_has_its_command(viewer: Client) -> None:
+    row = failing_pull(is_mirrored=True)
+
+    for url in (PULLS, f"{PULLS}{row.pk}/change/"):
+        assert COMMAND in page(viewer, url)
+
+
+def test_the_page_of_a_mapping_has_its_failing_pulls(viewer: Client) -> None:
+    mapping = mirrored("nginx:1.27")
+    row = failing_pull(is_mirrored=True)
+    failing_pull("redis:7", source="docker.io/library/redis:7")
+
+    shown = page(viewer, f"/admin/mirrors/imagemapping/{mapping.pk}/change/")
+
+    assert "3 pods on 2 nodes cannot pull the image from the source" in shown
+    assert f"{PULLS}{row.pk}/change/" in shown
+    assert "A new pod would start from the mirror." in shown
+    assert shown.count("cannot pull the image") == 1
+
+
+def test_the_dashboard_lists_them_and_each_link_has_as_many_rows(viewer: Client) -> None:
+    failing_pull("a:1")
+    failing_pull("b:1")
+    failing_pull("c:1", is_mirrored=True)
+    failing_pull("m/d:1", at="target", cause="not-found")
+    unhealthy_target()
+    restart_loop()
+
+    entries: Any = viewer.get("/admin/").context["attention"]
+
+    found = {entry.title: entry for entry in entries}
+    assert {title: entry.count for title, entry in found.items() if title != "No worker"} == {
+        "Target unhealthy: mirror.example.com:5000": None,
+        "Failing pulls from the source: unreachable": 2,
+        "Failing pulls from the target: not found": 1,
+        "Pods to create again": 1,
+        "Restart loops": 1,
+    }
+    for title in ("Failing pulls from the target: not found", "Pods to create again", "Restart loops"):
+        assert len(viewer.get(found[title].link).context["cl"].result_list) == found[title].count
+
+
+@pytest.mark.parametrize(
+    "url", ["/admin/", PULLS, "/admin/mirrors/imagemapping/", "/admin/explain/", "/admin/password_change/"]
+)
+def test_all_pages_have_the_banner_with_cause_and_fix(viewer: Client, url: str) -> None:
+    assert "swapper-health" not in page(viewer, url)
+    row = unhealthy_target()
+
+    shown = page(viewer, url)
+    assert "Target unhealthy" in shown and ROLE in shown and "node-1 and 1 other nodes" in shown
+
+    row.state = HealthState.HEALTHY
+    row.save()
+    assert "swapper-health" not in page(viewer, url)
+
+
+def test_the_sign_in_page_has_no_banner(client: Client) -> None:
+    unhealthy_target()
+
+    assert "swapper-health" not in page(client, "/admin/login/")
+
+
+def run(client: Client, url: str, action: str, key: int) -> str:
+    data = {"action": action, "_selected_action": str(key), "confirmed": str(key)}
+    return client.post(url, data, follow=True).content.decode()
+
+
+def test_an_operator_releases_a_loop(operator: Client) -> None:
+    row = restart_loop()
+
+    assert "1 released." in run(operator, LOOPS, "release", row.pk)
+
+    row.refresh_from_db()
+    assert row.released_at is not None and row.released_at <= timezone.now()
+    assert [(a.action, a.subject, a.details) for a in OperatorAction.objects.all()] == [
+        ("release", row.source, "shop/orders")
+    ]
+    assert "None of these is active any more." in run(operator, LOOPS, "release", row.pk)
+
+
+def test_an_operator_declares_a_target_healthy(operator: Client) -> None:
+    row = unhealthy_target()
+
+    assert "1 declared healthy." in run(operator, HEALTH, "declare_healthy", row.pk)
+
+    row.refresh_from_db()
+    assert row.state == HealthState.HEALTHY
+    assert OperatorAction.objects.get().action == "declare-healthy"
+
+
+def test_a_viewer_ends_nothing(viewer: Client) -> None:
+    loop, health = restart_loop(), unhealthy_target()
+
+    run(viewer, LOOPS, "release", loop.pk)
+    run(viewer, HEALTH, "declare_healthy", health.pk)
+
+    loop.refresh_from_db()
+    health.refresh_from_db()
+    assert (loop.released_at, health.state) == (None, HealthState.UNHEALTHY)
+
+
+def test_many_failing_pulls_cost_no_more_queries(viewer: Client, django_assert_max_num_queries: Any) -> None:
+    for number in range(60):
+        failing_pull(f"app-{number}:1")
+
+    with django_assert_max_num_queries(14):
+        viewer.get(PULLS)
+    assert PullFailure.objects.count() == 60

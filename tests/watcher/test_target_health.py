@@ -1,0 +1,169 @@
+"""When a target counts as unhealthy for a cluster, and how it recovers."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from mirrors.models import TargetHealth
+from mirrors.vocabulary.pull_causes import PullCause, PullSide
+from mirrors.watcher.pulls.failing import FailingPull
+from mirrors.watcher.pulls.health_rules import Health, PullsSeen, next_health
+from mirrors.watcher.pulls.pull_failures import PullFailures
+from tests.watcher.rows import unhealthy_target
+from tests.watcher.support import DENIED, NO_ROUTE, NOT_FOUND, TARGET, Cluster, config_in, container, pod
+
+IMAGE = f"{TARGET}/docker.io/library/nginx:1.27"
+NOW = 1_000_000.0
+
+
+def failing(node: str, *, cause: PullCause = PullCause.DENIED, created: float = 100.0, **fields: Any) -> FailingPull:
+    """``created`` seconds ago, and failing since."""
+    side = fields.get("side", PullSide.TARGET)
+    state = pod(node=node, name=f"on-{node}")._replace(created_at=NOW - created)
+    return FailingPull(state.name, state, IMAGE, IMAGE, side, cause, "403", NOW - created)
+
+
+def seen(*pulls: FailingPull, nodes: int = 3, **fields: Any) -> PullsSeen:
+    return PullsSeen(pulls, fields.get("worked", {}), fields.get("started", {}), nodes, NOW)
+
+
+def health(state: str, *, ago: float, **fields: Any) -> Health:
+    """A state since ``ago`` seconds, which began 1,000 seconds ago on node-1 and node-2."""
+    known = {"cause": "denied", "nodes": ("node-1", "node-2"), "began_at": NOW - 1_000, **fields}
+    return Health(state, changed_at=NOW - ago, **known)
+
+
+@pytest.mark.parametrize(
+    ("before", "look", "after"),
+    [
+        # Two nodes are needed, or the only one.
+        (Health(), seen(failing("node-1"), failing("node-2")), "unhealthy"),
+        (Health(), seen(failing("node-1"), failing("node-1")), "healthy"),
+        (Health(), seen(failing("node-1"), nodes=1), "unhealthy"),
+        (Health(), seen(nodes=1), "healthy"),
+        (Health(), seen(nodes=0), "healthy"),
+        (Health(), seen(failing("")), "healthy"),
+        # Of causes that are about the target, at the target.
+        (Health(), seen(*(failing(n, cause=PullCause.UNREACHABLE) for n in "ab")), "unhealthy"),
+        (Health(), seen(*(failing(n, cause=PullCause.NOT_FOUND) for n in "ab")), "healthy"),
+        (Health(), seen(*(failing(n, cause=PullCause.PLATFORM_MISSING) for n in "ab")), "healthy"),
+        (Health(), seen(*(failing(n, side=PullSide.SOURCE) for n in "ab")), "healthy"),
+        # A pull that worked on the node meanwhile: it is about one image.
+        (Health(), seen(failing("a"), failing("b"), worked={"a": NOW - 50}), "healthy"),
+        (Health(), seen(failing("a"), failing("b"), worked={"a": NOW - 150}), "unhealthy"),
+        # Tests begin after some minutes.
+        (health("unhealthy", ago=299), seen(), "unhealthy"),
+        (health("unhealthy", ago=301), seen(failing("node-1", created=500)), "testing"),
+        # A test pod that fails ends the test; an older one does not.
+        (health("testing", ago=200), seen(failing("node-1", created=100)), "unhealthy"),
+        (health("testing", ago=200), seen(failing("node-1", created=300)), "testing"),
+        # A pull that works on a node that could not, or on two others while none fails.
+        (health("unhealthy", ago=60), seen(worked={"node-1": NOW - 10}), "healthy"),
+        (health("testing", ago=60), seen(failing("node-1", created=900), worked={"node-2": NOW - 10}), "healthy"),
+        (health("testing", ago=60), seen(worked={"node-3": NOW - 10}), "testing"),
+        (health("testing", ago=60), seen(worked={"node-3": NOW - 10, "node-4": NOW - 10}), "healthy"),
+        (
+            health("testing", ago=60),
+            seen(failing("node-1", created=900), worked={"node-3": NOW - 10, "node-4": NOW - 10}),
+            "testing",
+        ),
+        (health("testing", ago=60), seen(worked={"node-1": NOW - 1_001}), "testing"),
+        # Tests that start from images that their nodes had.
+        (health("testing", ago=601), seen(started={"node-3": NOW - 10}), "healthy"),
+        (health("testing", ago=599), seen(started={"node-3": NOW - 10}), "testing"),
+        (health("testing", ago=601), seen(started={"node-3": NOW - 700}), "testing"),
+        # After a recovery, pods that wait for their next try do not count.
+        (health("healthy", ago=100), seen(failing("a", created=200), failing("b", created=200)), "healthy"),
+        (health("healthy", ago=100), seen(failing("a", created=50), failing("b", created=50)), "unhealthy"),
+        (health("healthy", ago=700), seen(failing("a", created=900), failing("b", created=900)), "unhealthy"),
+    ],
+)
+def test_the_next_state(before: Health, look: PullsSeen, after: str) -> None:
+    assert next_health(before, look).state == after
+
+
+def test_the_cause_is_that_of_most_pods() -> None:
+    pulls = [failing("a"), failing("b", cause=PullCause.UNREACHABLE), failing("c", cause=PullCause.UNREACHABLE)]
+
+    found = next_health(Health(), seen(*pulls))
+
+    assert (found.cause, found.nodes, found.began_at, found.changed_at) == ("unreachable", ("a", "b", "c"), NOW, NOW)
+
+
+def test_unhealthy_and_recovered_by_a_pod_that_starts(tmp_path: Path, db: None) -> None:
+    config = config_in(tmp_path)
+    task, cluster = PullFailures(lambda: config), Cluster()
+    cluster.put(*(pod(container(IMAGE, DENIED), name=f"web-{i}", node=f"node-{i}") for i in (1, 2)))
+    task.run(cluster.inventory)
+    row = TargetHealth.objects.get()
+    assert (row.cluster, row.registry, row.state, row.cause) == ("default", TARGET, "unhealthy", "denied")
+    assert (row.nodes, row.message) == (["node-1", "node-2"], DENIED)
+
+    cluster.put(pod(container(IMAGE), name="web-1", node="node-1"))
+    task.run(cluster.inventory)
+
+    row.refresh_from_db()
+    assert row.state == "healthy"
+    # The other pod has still to try again.
+    task.run(cluster.inventory)
+    row.refresh_from_db()
+    assert row.state == "healthy"
+
+
+def test_tests_begin_and_one_that_fails_ends_them(tmp_path: Path, db: None) -> None:
+    config = config_in(tmp_path)
+    task, cluster = PullFailures(lambda: config), Cluster()
+    cluster.put(*(pod(container(IMAGE, NO_ROUTE), name=f"web-{i}", node=f"node-{i}", age=900) for i in (1, 2)))
+    task.run(cluster.inventory)
+    earlier = timezone.now() - timedelta(minutes=6)
+    TargetHealth.objects.update(began_at=earlier, changed_at=earlier)
+
+    task.run(cluster.inventory)
+    assert TargetHealth.objects.get().state == "testing"
+
+    TargetHealth.objects.update(changed_at=timezone.now() - timedelta(seconds=30))
+    cluster.put(pod(container(IMAGE, NO_ROUTE), name="test", node="node-3", age=5))
+    task.run(cluster.inventory)
+
+    row = TargetHealth.objects.get()
+    assert (row.state, row.nodes) == ("unhealthy", ["node-1", "node-2", "node-3"])
+    assert time.time() - row.changed_at.timestamp() < 10
+
+
+def test_a_pod_that_was_running_before_shows_nothing(tmp_path: Path, db: None) -> None:
+    """Its image is on the node, or was pulled before."""
+    config = config_in(tmp_path)
+    task, cluster = PullFailures(lambda: config), Cluster()
+    cluster.put(*(pod(container(IMAGE), name=f"old-{i}", node=f"node-{i}", age=900) for i in (1, 2)))
+    cluster.put(*(pod(container(f"{IMAGE}-new", DENIED), name=f"web-{i}", node=f"node-{i}") for i in (1, 2)))
+
+    for _ in range(3):
+        task.run(cluster.inventory)
+
+    assert TargetHealth.objects.get().state == "unhealthy"
+
+
+def test_a_target_that_is_not_configured_any_more_is_forgotten(tmp_path: Path, db: None) -> None:
+    config = config_in(tmp_path)
+    unhealthy_target(registry="old.example.com")
+    other = unhealthy_target(registry="old.example.com", cluster="west")
+
+    PullFailures(lambda: config).run(Cluster().inventory)
+
+    assert list(TargetHealth.objects.all()) == [other]
+
+
+def test_a_missing_image_makes_no_target_unhealthy(tmp_path: Path, db: None) -> None:
+    config = config_in(tmp_path)
+    cluster = Cluster()
+    cluster.put(*(pod(container(IMAGE, NOT_FOUND), name=f"web-{i}", node=f"node-{i}") for i in (1, 2, 3)))
+
+    PullFailures(lambda: config).run(cluster.inventory)
+
+    assert not TargetHealth.objects.exclude(state="healthy").exists()

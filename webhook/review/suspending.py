@@ -1,0 +1,63 @@
+"""Keeps the sources of images whose swaps are suspended, and lets a few pods through as a test of the target."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from mirrors.kubernetes.workloads import workload_of
+from mirrors.vocabulary.reasons import Reason
+from webhook.decision.decision import Decision
+from webhook.decision.review_limits import ReviewLimits
+from webhook.decision.suspensions import Suspensions
+from webhook.review.admission_review import AdmissionRequest, namespace_of
+
+TEST_EVERY: Final = 60.0
+"""Seconds between two pods that a process swaps as a test: their owners wait for them, if the test fails."""
+
+
+class Suspender:
+    """One instance a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next_test = 0.0
+
+    def apply(
+        self, request: AdmissionRequest, decisions: list[Decision], suspensions: Suspensions, limits: ReviewLimits
+    ) -> list[Decision]:
+        """The decisions, with the source kept where the swap is suspended."""
+        if not suspensions or not any(d.swap for d in decisions):
+            return decisions
+        decisions = _without_loops(request, decisions, suspensions)
+        if not suspensions.target or not any(d.swap for d in decisions):
+            return decisions
+        if suspensions.target == "testing" and limits.may_write and self._takes_test():
+            return decisions
+        return [_kept(d, Reason.TARGET_UNHEALTHY) if d.swap else d for d in decisions]
+
+    def _takes_test(self) -> bool:
+        with self._lock:
+            if time.monotonic() < self._next_test:
+                return False
+            self._next_test = time.monotonic() + TEST_EVERY
+            return True
+
+
+def _without_loops(
+    request: AdmissionRequest, decisions: Sequence[Decision], suspensions: Suspensions
+) -> list[Decision]:
+    if not suspensions.loops:
+        return list(decisions)
+    owner, now = (namespace_of(request), *workload_of(request.obj)), time.time()
+    return [
+        _kept(d, Reason.RESTART_LOOP) if d.swap and suspensions.loops.get((*owner, d.key), 0.0) > now else d
+        for d in decisions
+    ]
+
+
+def _kept(decision: Decision, reason: Reason) -> Decision:
+    return replace(decision, reason=reason, swap=False)
