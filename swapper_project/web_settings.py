@@ -69,6 +69,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "BackfillImageStateEnum": "mirrors.models.BackfillImageState",
+        "BackfillStateEnum": "mirrors.models.BackfillState",
         "MappingStateEnum": "mirrors.selectors.mapping_states.CHOICES",
         "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],
         "TokenRoleEnum": "mirrors.accounts.roles.NAMES",

@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
 from mirrors.api.views.activity import ActionViewSet
 from mirrors.api.views.admissions import AdmissionViewSet
+from mirrors.api.views.backfill import BackfillImageViewSet, BackfillViewSet
 from mirrors.api.views.filters import FilterViewSet
 from mirrors.api.views.hosts import HostViewSet
 from mirrors.api.views.jobs import JobViewSet
@@ -31,6 +32,8 @@ router.register("hosts", HostViewSet)
 router.register("actions", ActionViewSet)
 router.register("instances", InstanceViewSet)
 router.register("admissions", AdmissionViewSet)
+router.register("backfill", BackfillViewSet)
+router.register("backfill-images", BackfillImageViewSet)
 router.register("tokens", TokenViewSet, basename="token")
 
 urlpatterns = [

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
-from mirrors.models import Filter, ImageMapping, MirrorJob, Registry, TargetRepository
+from mirrors.models import BackfillRun, Filter, ImageMapping, MirrorJob, Registry, TargetRepository
 from mirrors.services import request_image
 from tests.api.conftest import user_of
 
@@ -64,6 +64,7 @@ OF_ROWS: dict[str, tuple[str, str, Role]] = {
     "mirrors_imagemapping_live": ("GET", "mirrors.imagemapping", SEE),
     "mirrors_mirrorjob_live": ("GET", "mirrors.mirrorjob", SEE),
     "mirrors_mirrorjob_priority": ("POST", "mirrors.mirrorjob", ACT),
+    "mirrors_backfillrun_live": ("GET", "mirrors.backfillrun", SEE),
     "mirrors_registry_test": ("POST", "mirrors.registry", ACT),
     "mirrors_registry_storage": ("GET", "mirrors.registry", SEE),
     "mirrors_registry_test_live": ("GET", "mirrors.registry", SEE),
@@ -101,6 +102,7 @@ def rows() -> dict[str, Any]:
         TargetRepository.objects.create(registry=job.mapping.target_registry, name="library/nginx"),
         User.objects.create(username="somebody"),
         Group.objects.get(name="viewer"),
+        BackfillRun.objects.create(cluster="default"),
         ApiToken.issue(user=user_of(SEE), name="t", role=SEE)[0],
         AccessAttempt.objects.create(username="x", failures_since_start=1, attempt_time=timezone.now()),
         AccessFailureLog.objects.create(username="x"),

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
-from mirrors.models import AdmissionSample, Filter, HostBudget, MirrorJob, Registry, TargetRepository
+from mirrors.models import AdmissionSample, BackfillRun, Filter, HostBudget, MirrorJob, Registry, TargetRepository
 from tests.api.conftest import Clients, user_of
 
 VIEW, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
@@ -62,6 +62,14 @@ ROUTES = {
     ("GET", "hosts/"): VIEW,
     ("GET", "hosts/{host}/"): VIEW,
     ("POST", "hosts/{host}/resume/"): ACT,
+    ("GET", "backfill/"): VIEW,
+    ("POST", "backfill/"): ACT,
+    ("GET", "backfill/{backfill}/"): VIEW,
+    ("POST", "backfill/{backfill}/start/"): ACT,
+    ("POST", "backfill/{backfill}/pause/"): ACT,
+    ("POST", "backfill/{backfill}/resume/"): ACT,
+    ("POST", "backfill/{backfill}/cancel/"): ACT,
+    ("GET", "backfill-images/"): VIEW,
     ("GET", "stats/"): VIEW,
     ("GET", "tokens/"): VIEW,
     ("POST", "tokens/"): VIEW,
@@ -83,6 +91,7 @@ def ids(job: MirrorJob) -> dict[str, int]:
         "filter": query.pk,
         "repository": repository.pk,
         "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
+        "backfill": BackfillRun.objects.create(cluster="default").pk,
         "token": 0,
         "admission": AdmissionSample.objects.create(namespace="shop").pk,
     }

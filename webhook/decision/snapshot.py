@@ -124,23 +124,9 @@ class Snapshots:
         sources = SourceCatalog(
             [*source_entries(config), *self._rows.sources], credentials_dir=self._environment.credentials_dir
         )
-        filters = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
         return Snapshot(
             config=config,
-            policy=Policy(
-                target=config.target.name,
-                filters=_compiled([*filters, *self._rows.filters]),
-                swap_policy=config.image_swap_policy,
-                copy_policy=config.image_copy_policy,
-                private_images=config.private_images,
-                respects_opt_out=config.opt_out == "pods",
-                skips_known_operators=config.skip_known_operators,
-                dry_run=config.dry_run,
-                switched_off=self._switched_off,
-                annotate=config.annotate,
-                refresh_age=config.refresh_age,
-                allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
-            ),
+            policy=policy_of(config, self._rows.filters, sources, switched_off=self._switched_off),
             sources=sources,
             target_access=self._target_access(config),
         )
@@ -156,6 +142,27 @@ class Snapshots:
                 log.error("The target registry cannot be used", error=str(error))
             self._problem = str(error)
             return None
+
+
+def policy_of(
+    config: Config, filters: Sequence[tuple[str, str]], sources: SourceCatalog, *, switched_off: bool = False
+) -> Policy:
+    """The policy of a configuration, with the filters that operators added."""
+    of_file = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
+    return Policy(
+        target=config.target.name,
+        filters=_compiled([*of_file, *filters]),
+        swap_policy=config.image_swap_policy,
+        copy_policy=config.image_copy_policy,
+        private_images=config.private_images,
+        respects_opt_out=config.opt_out == "pods",
+        skips_known_operators=config.skip_known_operators,
+        dry_run=config.dry_run,
+        switched_off=switched_off,
+        annotate=config.annotate,
+        refresh_age=config.refresh_age,
+        allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
+    )
 
 
 def _compiled(filters: Sequence[tuple[str, str]]) -> tuple[CompiledFilter, ...]:

@@ -17,12 +17,15 @@ from django.views.decorators.http import conditional_page
 from mirrors.admin.overview.attention import days_until, entries
 from mirrors.admin.tools import links
 from mirrors.models import (
+    BackfillRun,
     JobStatus,
     MirrorJob,
     Priority,
     Registry,
     RegistryCheck,
 )
+from mirrors.selectors.backfill import backfill_progress
+from mirrors.selectors.backfill import running as backfills_running
 from mirrors.selectors.current_state import running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
@@ -77,6 +80,7 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
+        "backfills": [_backfill(run) for run in backfills_running()],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
         "is_empty": not overview.small.is_mapped,
@@ -180,6 +184,11 @@ def _running(job: MirrorJob) -> dict[str, Any]:
         "link": reverse("admin:mirrors_mirrorjob_change", args=[job.pk]),
         "progress": copy_view(progress) if progress else None,
     }
+
+
+def _backfill(run: BackfillRun) -> dict[str, Any]:
+    link = reverse("admin:mirrors_backfillrun_change", args=[run.pk])
+    return {"run": run, "link": link, "progress": backfill_progress(run)}
 
 
 def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:

@@ -20,6 +20,13 @@ SECTIONS = (
         ),
     ),
     (
+        "Cluster",
+        (
+            ("Running images", "runningimage", "view_list"),
+            ("Backfill", "backfillrun", "cloud_download"),
+        ),
+    ),
+    (
         "Configuration",
         (
             ("Filters", "filter", "filter_alt"),
