@@ -17,7 +17,7 @@ from mirrors.jobs.queue import work_leases
 from mirrors.models import BackfillRun, BackfillState
 from mirrors.selectors import backfill as backfills
 from mirrors.services import JobStateError, holder_name
-from mirrors.services.backfill import request_preview, start_run
+from mirrors.services.backfill import cancel_run, request_preview, start_run
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config
 
@@ -34,6 +34,10 @@ LOOK_EVERY: Final = 60.0
 
 AGAIN_AFTER: Final = timedelta(hours=6)
 """After which ``backfill: on`` tries an image again that a run did not mirror: Docker Hub's window."""
+
+
+FORGOTTEN_AFTER: Final = timedelta(days=1)
+"""After which a preview that a user has not started does not keep ``backfill: on`` from beginning a run."""
 
 
 class BackfillTask:
@@ -79,13 +83,20 @@ class BackfillTask:
                 tried = backfills.tried_since(cluster, timezone.now() - AGAIN_AFTER)
                 run = request_preview(cluster=cluster, requested_by="", besides=tried)
                 log.info("A backfill begins, as backfill: on is configured", cluster=cluster, images=run.images)
-            if _is_ready(run):
+            if _is_forgotten(run):
+                cancel_run(run_id=run.pk, requested_by="")
+            elif _is_ready(run):
                 start_run(run_id=run.pk, requested_by="")
 
 
 def _is_ready(run: BackfillRun) -> bool:
     """A preview that a user requested is that user's to start."""
     return run.state == BackfillState.PREVIEW and run.previewed_at is not None and not run.requested_by
+
+
+def _is_forgotten(run: BackfillRun) -> bool:
+    is_theirs = run.state == BackfillState.PREVIEW and bool(run.requested_by)
+    return is_theirs and timezone.now() - run.created_at > FORGOTTEN_AFTER
 
 
 def lease_of(cluster: str) -> str:

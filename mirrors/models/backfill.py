@@ -21,6 +21,12 @@ class BackfillState(models.TextChoices):
     FINISHED = "finished"
 
 
+class BackfillRunQuerySet(models.QuerySet["BackfillRun"]):
+    def active(self) -> BackfillRunQuerySet:
+        """Those that copy or are paused."""
+        return self.filter(state__in=[BackfillState.RUNNING, BackfillState.PAUSED])
+
+
 class BackfillRun(models.Model):
     """One run over a cluster. A cluster has one at a time that is open. Times left are of what is left then."""
 
@@ -46,6 +52,8 @@ class BackfillRun(models.Model):
     resumed_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to run.")
     done_before = models.PositiveIntegerField(default=0, help_text="Images that were over when it last began to run.")
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BackfillRunQuerySet.as_manager()
 
     class Meta:
         verbose_name = "backfill"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Case, Count, Exists, F, IntegerField, Max, OuterRef, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Sum, Value, When
 from django.utils import timezone
 
 from mirrors.models import (
@@ -63,12 +63,6 @@ def open_run(cluster: str) -> BackfillRun | None:
     return BackfillRun.objects.filter(cluster=cluster, state__in=BackfillRun.OPEN).first()
 
 
-def running() -> list[BackfillRun]:
-    """Those that copy or are paused."""
-    active = [BackfillState.RUNNING, BackfillState.PAUSED]
-    return list(BackfillRun.objects.filter(state__in=active).order_by("cluster"))
-
-
 @dataclass(frozen=True, slots=True)
 class BackfillProgress:
     """Images of a run by state. ``seconds_left`` is None while nothing says it."""
@@ -103,10 +97,19 @@ class BackfillProgress:
 def backfill_progress(run: BackfillRun) -> BackfillProgress:
     """How far a run is."""
     rows = BackfillImage.objects.filter(run=run).order_by().values_list("state").annotate(Count("pk"))
-    counts: dict[str, int] = dict(rows)
+    return _progress(run, dict(rows))
+
+
+def running_backfills() -> list[tuple[BackfillRun, BackfillProgress]]:
+    """Those that copy or are paused, by one query: the dashboard refreshes itself."""
+    counts = {f"in_{s}": Count("candidates", filter=Q(candidates__state=s)) for s in BackfillImageState.values}
+    runs = BackfillRun.objects.active().order_by("cluster").annotate(**counts)
+    return [(run, _progress(run, {s: getattr(run, f"in_{s}") for s in BackfillImageState.values})) for run in runs]
+
+
+def _progress(run: BackfillRun, counts: dict[str, int]) -> BackfillProgress:
     progress = BackfillProgress(**counts)
-    now = timezone.now()
-    return BackfillProgress(**counts, seconds_left=seconds_left(run, progress, now))
+    return replace(progress, seconds_left=seconds_left(run, progress, timezone.now()))
 
 
 def seconds_left(run: BackfillRun, progress: BackfillProgress, now: datetime) -> float | None:

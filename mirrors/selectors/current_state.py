@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, Max, Min, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from mirrors.models import (
+    BackfillRun,
     HostBudget,
     ImageMapping,
     Instance,
@@ -32,10 +33,11 @@ MOST_HOSTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
-    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some, and
-    the number of images by state."""
+    """Whether anything is mirrored, whether a backfill is under way, how many repositories differ from their settings,
+    how often people forgot some, and the number of images by state."""
 
     is_mapped: bool = False
+    is_backfilling: bool = False
     differing: int = 0
     forgotten: int = 0
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
@@ -49,10 +51,11 @@ def small_facts() -> SmallFacts:
     images, began = image_states.kept.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
+        is_backfilling=Exists(BackfillRun.objects.active()),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
         **(image_states.counts() if images is None else {}),
-    ).values("is_mapped", "differing", "forgotten", *(image_states.COUNTED if images is None else ()))
+    ).values("is_mapped", "is_backfilling", "differing", "forgotten", *(image_states.COUNTED if images is None else ()))
     if (found := row.first()) is None:
         return SmallFacts()
     if images is None:

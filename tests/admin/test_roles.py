@@ -69,6 +69,8 @@ OF_ROWS: dict[str, tuple[str, str, Role]] = {
     "mirrors_registry_storage": ("GET", "mirrors.registry", SEE),
     "mirrors_registry_test_live": ("GET", "mirrors.registry", SEE),
 }
+# Forms on a list, by the role that may send them.
+POSTED: dict[str, Role] = {"mirrors_backfillrun_preview": ACT}
 FOR_ALL = {"login", "logout"}
 # Belong to a model or a row of it, and ask for its rights themselves.
 OF_A_ROW = {"history", "app_list", "view_on_site", "autocomplete", "auth_user_password_change", "mirrors_filter_try_it"}
@@ -149,6 +151,16 @@ def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable
 
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+@pytest.mark.parametrize("name", POSTED)
+def test_a_form_of_a_list_asks_for_its_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
+    answer = client_of(role).post(reverse(f"admin:{name}"))
+    if role >= POSTED[name]:
+        assert answer.status_code == 302 and "login" not in answer.headers["Location"]
+    else:
+        assert answer.status_code == (302 if role is Role.NOBODY else 403)
+
+
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OF_ROWS)
 def test_a_page_of_a_row_asks_for_its_role(
     name: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
@@ -169,7 +181,16 @@ def test_no_page_is_forgotten() -> None:
     known |= {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in ("history", "export")}
     found = set(_names(get_resolver().url_patterns))
     assert (
-        found - known - OF_A_ROW - FOR_ALL - OF_ALL_USERS - set(OTHERS) - set(OF_ROWS) - OF_THE_TRY_IT_PAGE == set()
+        found
+        - known
+        - OF_A_ROW
+        - FOR_ALL
+        - OF_ALL_USERS
+        - set(OTHERS)
+        - set(POSTED)
+        - set(OF_ROWS)
+        - OF_THE_TRY_IT_PAGE
+        == set()
     ), "give each a row in the tables above"
 
 

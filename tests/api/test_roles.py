@@ -173,5 +173,6 @@ def test_the_groups_have_the_permissions_of_their_role(db: None) -> None:
         "change_imagemapping",
         "change_targetrepository",
         "change_hostbudget",
+        "change_backfillrun",
     }
     assert {"change_registry", "add_user", "delete_apitoken"} <= perms["admin"]

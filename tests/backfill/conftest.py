@@ -14,15 +14,24 @@ from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.kubernetes.client import _client
-from mirrors.models import RunningImage
+from mirrors.models import Registry, RegistryRole, RunningImage
 from mirrors.services.config_rows import sync_config
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config, ConfigSource
+from tests.api.conftest import client_of
 from tests.jobs.support import FAST, config_file, copier
 from tests.support.controlplane import ADMIN, ControlPlane
 from tests.support.faulty_registry import FaultyRegistry
 
+__all__ = ["client_of"]
+
 _numbers = count(1)
+
+
+@pytest.fixture
+def registry(db: None) -> Registry:
+    """The row of a target."""
+    return Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
 
 
 @pytest.fixture(autouse=True)

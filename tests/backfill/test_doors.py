@@ -7,6 +7,7 @@ import signal
 import threading
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,7 +18,7 @@ from django.utils import timezone
 from mirrors.accounts.roles import Role
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import BackfillImage, BackfillRun, MirrorJob, OperatorAction, Registry
-from tests.api.conftest import Clients, client_of, user_of  # noqa: F401 (fixtures)
+from tests.api.conftest import Clients, user_of
 from tests.backfill.conftest import Shop, Watcher, running
 from tests.jobs.support import draining, load
 from tests.support.faulty_registry import FaultyRegistry
@@ -26,7 +27,7 @@ from tests.support.ports import wait_until
 LIST = "/admin/mirrors/backfillrun/"
 
 
-def previewed(**fields: object) -> BackfillRun:
+def previewed(**fields: Any) -> BackfillRun:
     values = {"cluster": "default", "images": 3, "previewed_at": timezone.now(), "requested_by": "ann", **fields}
     run = BackfillRun.objects.create(**values)
     states = ("ready", "ready", "ready", "skipped")
@@ -48,7 +49,7 @@ def act(client: Client, run: BackfillRun, name: str) -> str:
 
 
 @pytest.mark.django_db
-def test_an_operator_previews_starts_pauses_resumes_and_cancels(client: Client, target_row: Registry) -> None:  # noqa: F811
+def test_an_operator_previews_starts_pauses_resumes_and_cancels(client: Client, registry: Registry) -> None:
     client.force_login(user_of(Role.OPERATOR))
     for number in range(2):
         running(f"quay.io/app:{number}")
@@ -77,7 +78,7 @@ def test_an_operator_previews_starts_pauses_resumes_and_cancels(client: Client, 
 
 
 @pytest.mark.django_db
-def test_a_viewer_sees_all_and_changes_nothing(client: Client, target_row: Registry) -> None:  # noqa: F811
+def test_a_viewer_sees_all_and_changes_nothing(client: Client, registry: Registry) -> None:
     running("quay.io/app:1")
     run = previewed()
     client.force_login(user_of(Role.VIEWER))
@@ -93,7 +94,7 @@ def test_a_viewer_sees_all_and_changes_nothing(client: Client, target_row: Regis
 
 
 @pytest.mark.django_db
-def test_the_dashboard_shows_one_that_runs(client: Client) -> None:
+def test_the_dashboard_shows_one_that_runs(client: Client, registry: Registry) -> None:
     client.force_login(user_of(Role.VIEWER))
     run = previewed(state="preview")
     assert "Backfill of default" not in client.get("/admin/").content.decode()
@@ -105,7 +106,7 @@ def test_the_dashboard_shows_one_that_runs(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_the_api_does_the_same(client_of: Clients, target_row: Registry) -> None:  # noqa: F811
+def test_the_api_does_the_same(client_of: Clients, registry: Registry) -> None:
     operator = client_of(Role.OPERATOR)
     nothing = operator.post("/api/v1/backfill/", {}, format="json")
     assert nothing.status_code == 409 and "Nothing is known of the cluster default" in str(nothing.json())

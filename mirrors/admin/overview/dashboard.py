@@ -24,8 +24,7 @@ from mirrors.models import (
     Registry,
     RegistryCheck,
 )
-from mirrors.selectors.backfill import backfill_progress
-from mirrors.selectors.backfill import running as backfills_running
+from mirrors.selectors.backfill import BackfillProgress, running_backfills
 from mirrors.selectors.current_state import running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
@@ -80,7 +79,7 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
-        "backfills": [_backfill(run) for run in backfills_running()],
+        "backfills": [_backfill(*one) for one in running_backfills()] if overview.small.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
         "is_empty": not overview.small.is_mapped,
@@ -186,9 +185,9 @@ def _running(job: MirrorJob) -> dict[str, Any]:
     }
 
 
-def _backfill(run: BackfillRun) -> dict[str, Any]:
+def _backfill(run: BackfillRun, progress: BackfillProgress) -> dict[str, Any]:
     link = reverse("admin:mirrors_backfillrun_change", args=[run.pk])
-    return {"run": run, "link": link, "progress": backfill_progress(run)}
+    return {"run": run, "link": link, "progress": progress}
 
 
 def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:
