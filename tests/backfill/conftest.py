@@ -121,6 +121,11 @@ class Watcher:
         for _ in range(times):
             self.task.run(Inventory())
 
+    def look(self) -> None:
+        """A turn in which ``backfill: on`` looks for images, which it does once a minute."""
+        self.task._next_look = 0.0
+        self.turn()
+
 
 @pytest.fixture
 def watcher(
