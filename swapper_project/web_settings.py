@@ -71,6 +71,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PullCauseEnum": "mirrors.models.pull_failure.CAUSES",
         "PullSideEnum": "mirrors.models.pull_failure.SIDES",
+        "BackfillImageStateEnum": "mirrors.models.BackfillImageState",
+        "BackfillStateEnum": "mirrors.models.BackfillState",
         "MappingStateEnum": "mirrors.selectors.mapping_states.CHOICES",
         "RunningStateEnum": "mirrors.models.cluster.RunningState.choices",
         "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],

@@ -38,7 +38,15 @@ _SEEN_BY_ADMINS: Final = (
     "view_accessfailurelog",
     "view_accesslog",
 )
-_OPERATED: Final = ("mirrorjob", "imagemapping", "targetrepository", "hostbudget", "restartloop", "targethealth")
+_OPERATED: Final = (
+    "mirrorjob",
+    "imagemapping",
+    "targetrepository",
+    "hostbudget",
+    "restartloop",
+    "targethealth",
+    "backfillrun",
+)
 _CONFIGURED: Final = ("mirrors_filter", "mirrors_registry")
 _OPERATED_PAGES: Final = ("explain", "mirrors_registry_test")
 

@@ -5,13 +5,14 @@
 """
 
 from mirrors.admin.access import history, logins, tokens, users
-from mirrors.admin.clusters import clusters, pull_failures, readiness, running_images, suspensions
+from mirrors.admin.clusters import backfills, clusters, pull_failures, readiness, running_images, suspensions
 from mirrors.admin.configuration import filters, hosts, internals, processes, registries, registry_checks, repositories
 from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
 
 __all__ = [
     "activity",
     "admissions",
+    "backfills",
     "clusters",
     "decisions",
     "filters",

@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
 from mirrors.api.views.activity import ActionViewSet
 from mirrors.api.views.admissions import AdmissionViewSet
+from mirrors.api.views.backfill import BackfillImageViewSet, BackfillViewSet
 from mirrors.api.views.clusters import ClusterViewSet
 from mirrors.api.views.filters import FilterViewSet
 from mirrors.api.views.hosts import HostViewSet
@@ -41,6 +42,8 @@ router.register("clusters", ClusterViewSet)
 router.register("pull-failures", PullFailureViewSet)
 router.register("target-health", TargetHealthViewSet)
 router.register("restart-loops", RestartLoopViewSet)
+router.register("backfill", BackfillViewSet)
+router.register("backfill-images", BackfillImageViewSet)
 router.register("tokens", TokenViewSet, basename="token")
 
 urlpatterns = [

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx2 as httpx
 import lightkube
@@ -15,13 +15,24 @@ from lightkube import KubeConfig
 from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ApiError, ConfigError, LoadResourceError
 from lightkube.core.generic_client import GenericSyncClient
-from lightkube.resources.core_v1 import Secret, ServiceAccount
+from lightkube.resources import apps_v1, batch_v1
+from lightkube.resources.core_v1 import Pod, Secret, ServiceAccount
 
 T = TypeVar("T")
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECONDS: Final = 10.0
 """Seconds for a call of the API server, which answers reads in milliseconds."""
+
+WORKLOADS: Final[Mapping[str, Any]] = {
+    "Deployment": apps_v1.Deployment,
+    "StatefulSet": apps_v1.StatefulSet,
+    "DaemonSet": apps_v1.DaemonSet,
+    "ReplicaSet": apps_v1.ReplicaSet,
+    "Job": batch_v1.Job,
+    "CronJob": batch_v1.CronJob,
+}
+"""Kinds with a pod template that are read."""
 
 
 class ClusterError(Exception):
@@ -54,6 +65,25 @@ def read_service_account(namespace: str, name: str) -> ServiceAccount:
         return client().get(ServiceAccount, name=name, namespace=namespace)
     except (ApiError, httpx.HTTPError) as error:
         raise _refusal(error, f"service account {namespace}/{name}", "serviceaccounts") from None
+
+
+def read_pod(namespace: str, name: str) -> dict[str, Any]:
+    """A pod as JSON. Raises ClusterError."""
+    try:
+        return client().get(Pod, name=name, namespace=namespace).to_dict()
+    except (ApiError, httpx.HTTPError) as error:
+        raise _unread(error, f"pod {namespace}/{name}", "pods") from None
+
+
+def read_workload(kind: str, namespace: str, name: str) -> dict[str, Any]:
+    """A workload as JSON, with its kind. Raises ClusterError, also for kinds that are not known."""
+    resource = WORKLOADS.get(kind)
+    if resource is None or not name:
+        raise ClusterError(f"{kind or 'the workload'} {namespace}/{name} has no pod template", is_missing=True)
+    try:
+        return {**client().get(resource, name=name, namespace=namespace).to_dict(), "kind": kind}
+    except (ApiError, httpx.HTTPError) as error:
+        raise _unread(error, f"{kind} {namespace}/{name}", f"{kind.lower()}s") from None
 
 
 def own_namespace() -> str:
@@ -103,6 +133,21 @@ def _usable(make: Callable[[], T]) -> T:
 
 
 def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
+    """Of a Secret or service account."""
+    return _refused(
+        error,
+        what,
+        f"let the worker's service account get {resource} in that namespace "
+        "(docs/operations.md has the role; secretReader.enabled where the chart is used)",
+    )
+
+
+def _unread(error: ApiError | httpx.HTTPError, what: str, resource: str) -> ClusterError:
+    """Of a pod or workload."""
+    return _refused(error, what, f"let this process get {resource} (docs/cluster.md has the role; the chart has it)")
+
+
+def _refused(error: ApiError | httpx.HTTPError, what: str, permission: str) -> ClusterError:
     if not isinstance(error, ApiError):
         words = f"{what} was not read: the API server did not answer ({type(error).__name__})"
         return ClusterError(words, is_passing=True)
@@ -110,9 +155,5 @@ def _refusal(error: ApiError | httpx.HTTPError, what: str, resource: str) -> Clu
     if code == 404:
         return ClusterError(f"{what} does not exist", is_missing=True)
     if code in (401, 403):
-        return ClusterError(
-            f"{what} may not be read: let the worker's service account get {resource} in that namespace "
-            "(docs/operations.md has the role; secretReader.enabled where the chart is used)",
-            says_step=True,
-        )
+        return ClusterError(f"{what} may not be read: {permission}", says_step=True)
     return ClusterError(f"{what} was not read: the API server answered {code}", is_passing=True)

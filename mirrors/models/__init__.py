@@ -2,6 +2,7 @@
 
 from mirrors.models.accounting import DecisionCount, ImageUse
 from mirrors.models.action import OperatorAction
+from mirrors.models.backfill import BackfillImage, BackfillImageState, BackfillRun, BackfillState
 from mirrors.models.check import CheckStatus, RegistryCheck
 from mirrors.models.cluster import Cluster, ClusterNode, RunningImage, RunningState
 from mirrors.models.filter import Filter
@@ -32,6 +33,10 @@ __all__ = [
     "Access",
     "AdmissionSample",
     "AttemptOutcome",
+    "BackfillImage",
+    "BackfillImageState",
+    "BackfillRun",
+    "BackfillState",
     "BlobLocation",
     "BudgetShare",
     "DEFAULT_CLUSTER",

@@ -31,6 +31,7 @@ class Priority(models.IntegerChoices):
     IMMEDIATE = 10
     OPERATOR = 20
     DELAYED = 30
+    BACKFILL = 35
     REFRESH = 40
 
 
@@ -42,6 +43,7 @@ class Trigger(models.TextChoices):
     RETRY = "retry"
     REFRESH = "refresh"
     VERIFY = "verify"
+    BACKFILL = "backfill"
 
 
 class ErrorClass(models.TextChoices):

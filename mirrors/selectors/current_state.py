@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from mirrors.models import (
+    BackfillRun,
     HostBudget,
     ImageMapping,
     Instance,
@@ -41,11 +42,12 @@ MOST_HOSTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
-    """Whether anything is mirrored, how many repositories differ from their settings, how often people forgot some;
-    whether clusters report a target that nodes cannot pull from, failing pulls, restart loops; the number of images by
-    state."""
+    """Whether anything is mirrored, whether a backfill is under way, how many repositories differ from their settings,
+    how often people forgot some; whether clusters report a target that nodes cannot pull from, failing pulls, restart
+    loops; the number of images by state."""
 
     is_mapped: bool = False
+    is_backfilling: bool = False
     differing: int = 0
     forgotten: int = 0
     workloads: int | None = None
@@ -59,6 +61,7 @@ class SmallFacts:
 
 _SMALL: Final = (
     "is_mapped",
+    "is_backfilling",
     "differing",
     "forgotten",
     "workloads",
@@ -77,6 +80,7 @@ def small_facts(now: datetime) -> SmallFacts:
     images, began = image_states.kept.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
+        is_backfilling=Exists(BackfillRun.objects.active()),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
         **readiness_samples.sums(now),

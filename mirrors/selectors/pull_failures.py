@@ -83,8 +83,9 @@ class Mirrored:
         return self.is_swappable and (everybody or self.is_public or self.namespaces.issuperset(namespaces))
 
 
-def mirrored_images(target_registry_id: int | None, names: Sequence[str]) -> dict[str, Mirrored]:
-    """By the name that was asked for: the canonical source of an image, or its own name at the target."""
+def mirrored_images(target_registry_id: int | None, names: Sequence[str], *, cluster: str) -> dict[str, Mirrored]:
+    """By the name that was asked for: the canonical source of an image, or its own name at the target. With the
+    namespaces of the cluster that may use it."""
     if target_registry_id is None:
         return {}
     found: dict[str, Mirrored] = {}
@@ -92,7 +93,7 @@ def mirrored_images(target_registry_id: int | None, names: Sequence[str]) -> dic
         part = names[start : start + AT_ONCE]
         rows = ImageMapping.objects.filter(Q(source__in=part) | Q(target__in=part), target_registry=target_registry_id)
         mappings = list(rows)
-        granted = _granted([m.pk for m in mappings if m.access != Access.ANONYMOUS])
+        granted = _granted([m.pk for m in mappings if m.access != Access.ANONYMOUS], cluster)
         for mapping in mappings:
             known = _mirrored(mapping, granted.get(mapping.pk, frozenset()))
             found |= {mapping.source: known, mapping.target: known}
@@ -105,9 +106,9 @@ def _mirrored(mapping: ImageMapping, namespaces: frozenset[str]) -> Mirrored:
     return Mirrored(mapping.pk, mapping.source, is_swappable, is_public, namespaces)
 
 
-def _granted(mapping_ids: Collection[int]) -> dict[int, frozenset[str]]:
+def _granted(mapping_ids: Collection[int], cluster: str) -> dict[int, frozenset[str]]:
     granted: dict[int, frozenset[str]] = {}
-    rows = MappingAccess.objects.filter(mapping__in=mapping_ids, granted=True)
+    rows = MappingAccess.objects.filter(mapping__in=mapping_ids, cluster=cluster, granted=True)
     for mapping_id, namespace in rows.values_list("mapping_id", "namespace"):
         granted[mapping_id] = granted.get(mapping_id, frozenset()) | {namespace}
     return granted

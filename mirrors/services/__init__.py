@@ -1,6 +1,7 @@
 """Writes that webhook, jobs, API and pages share; each owns its side effects."""
 
 from mirrors.services.actions import JobStateError
+from mirrors.services.backfill import cancel_run, finish_run, pause_run, request_preview, resume_run, start_run
 from mirrors.services.checks import request_check
 from mirrors.services.grants import record_grants
 from mirrors.services.hosts import resume_hosts
@@ -43,14 +44,17 @@ __all__ = [
     "active_target",
     "cancel_job",
     "cancel_jobs",
+    "cancel_run",
     "declare_healthy",
     "failed_last",
+    "finish_run",
     "forget_mappings",
     "holder_name",
     "instance_name",
     "mirror_mappings",
     "note_loop",
     "prune_loops",
+    "pause_run",
     "record_decisions",
     "record_existence",
     "record_grants",
@@ -65,12 +69,15 @@ __all__ = [
     "request_copies",
     "request_image",
     "request_images",
+    "request_preview",
     "request_settings",
     "resume_hosts",
+    "resume_run",
     "retry_failed",
     "retry_jobs",
     "set_paused",
     "set_priority",
+    "start_run",
     "verify_mappings",
     "withdraw_instance",
     "write_failures",

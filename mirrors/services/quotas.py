@@ -39,7 +39,8 @@ def left(*, namespaces: Collection[ClusterNamespace], quotas: Quotas) -> dict[Cl
     an_hour_ago = ExpressionWrapper(Now() - AN_HOUR, output_field=DateTimeField())
     theirs = MirrorJob.objects.filter(namespace__in={name.namespace for name in namespaces}).order_by()
     new = _counts(theirs.filter(trigger=Trigger.ADMISSION, created_at__gt=an_hour_ago))
-    waiting = _counts(theirs.live())
+    # A backfill keeps no pod from its image.
+    waiting = _counts(theirs.live().exclude(trigger=Trigger.BACKFILL))
     return {
         name: max(0, min(quotas.new_images_per_hour - new.get(name, 0), quotas.pending_jobs - waiting.get(name, 0)))
         for name in namespaces

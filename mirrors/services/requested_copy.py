@@ -7,7 +7,7 @@ from typing import Final
 
 from mirrors.models import DEFAULT_CLUSTER, ImageMapping, Priority, Trigger
 
-UNATTENDED: Final = frozenset({Trigger.ADMISSION, Trigger.REFRESH})
+UNATTENDED: Final = frozenset({Trigger.ADMISSION, Trigger.REFRESH, Trigger.BACKFILL})
 """Triggers of requests that no user made."""
 
 PROBLEMS: Final = {

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from mirrors.kubernetes.pod_states import NodeState, PodState, TemplateState
 
@@ -95,6 +95,13 @@ class Inventory:
         with self.lock:
             for _ in range(min(seen, len(self.departed))):
                 self.departed.popleft()
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A task that has something to give back when the watcher no longer leads."""
+
+    def close(self) -> None: ...
 
 
 class InventoryTask(Protocol):

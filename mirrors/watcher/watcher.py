@@ -6,6 +6,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
@@ -19,7 +20,7 @@ from mirrors.models import Cluster, InstanceRole
 from mirrors.services import holder_name, report_instance, withdraw_instance
 from mirrors.watcher.destinations import destinations
 from mirrors.watcher.feed import Feed
-from mirrors.watcher.inventory import Inventory, InventoryTask
+from mirrors.watcher.inventory import Closable, Inventory, InventoryTask
 from mirrors.watcher.row_writer import RowWriter
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import metrics
@@ -112,6 +113,10 @@ class Leadership:
         """The threads end with the next line that they read; they hold nothing that has to be given back."""
         for feed in self.feeds:
             feed.stop()
+        for task in self._tasks:
+            if isinstance(task, Closable):
+                with suppress(DatabaseError, InterfaceError):
+                    task.close()
 
 
 class Watcher:

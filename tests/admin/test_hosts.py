@@ -99,11 +99,11 @@ def test_budgets_pulls_and_waiting_copies_are_shown(client: Client) -> None:
     page = client.get(f"/admin/mirrors/registry/{registry.pk}/change/").content.decode()
     rows = client.get("/api/v1/hosts/?host=docker.io").json()["results"]
 
-    assert "8/s" in listed and "37 of 200" in listed and "delayed, refresh: " in listed
+    assert "8/s" in listed and "37 of 200" in listed and "delayed, backfill, refresh: " in listed
     assert "8 per second, all workers" in page and "docker.io, ann" in page and "37 of 200" in page
-    assert "copies of priority delayed, refresh wait" in page and "docker.io is rate limited" in page
+    assert "copies of priority delayed, backfill, refresh wait" in page and "docker.io is rate limited" in page
     by_operation = {row["operation"]: row for row in rows}
     assert by_operation["put-manifest"]["per_second"] == 8
     assert (by_operation["pulls"]["credential"], by_operation["pulls"]["pull_limit"]) == ("ann", 200)
-    assert by_operation[""]["waiting_priorities"] == ["delayed", "refresh"]
+    assert by_operation[""]["waiting_priorities"] == ["delayed", "backfill", "refresh"]
     assert by_operation[""]["paused_until"] == by_operation[""]["low_priority_until"] is not None

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
-from mirrors.models import Filter, ImageMapping, MirrorJob, Registry, TargetRepository
+from mirrors.models import BackfillRun, Filter, ImageMapping, MirrorJob, Registry, TargetRepository
 from mirrors.services import request_image
 from tests.api.conftest import user_of
 
@@ -65,10 +65,13 @@ OF_ROWS: dict[str, tuple[str, str, Role]] = {
     "mirrors_imagemapping_live": ("GET", "mirrors.imagemapping", SEE),
     "mirrors_mirrorjob_live": ("GET", "mirrors.mirrorjob", SEE),
     "mirrors_mirrorjob_priority": ("POST", "mirrors.mirrorjob", ACT),
+    "mirrors_backfillrun_live": ("GET", "mirrors.backfillrun", SEE),
     "mirrors_registry_test": ("POST", "mirrors.registry", ACT),
     "mirrors_registry_storage": ("GET", "mirrors.registry", SEE),
     "mirrors_registry_test_live": ("GET", "mirrors.registry", SEE),
 }
+# Forms on a list, by the role that may send them.
+POSTED: dict[str, Role] = {"mirrors_backfillrun_preview": ACT}
 FOR_ALL = {"login", "logout"}
 # Belong to a model or a row of it, and ask for its rights themselves.
 OF_A_ROW = {"history", "app_list", "view_on_site", "autocomplete", "auth_user_password_change", "mirrors_filter_try_it"}
@@ -102,6 +105,7 @@ def rows() -> dict[str, Any]:
         TargetRepository.objects.create(registry=job.mapping.target_registry, name="library/nginx"),
         User.objects.create(username="somebody"),
         Group.objects.get(name="viewer"),
+        BackfillRun.objects.create(cluster="default"),
         ApiToken.issue(user=user_of(SEE), name="t", role=SEE)[0],
         AccessAttempt.objects.create(username="x", failures_since_start=1, attempt_time=timezone.now()),
         AccessFailureLog.objects.create(username="x"),
@@ -148,6 +152,16 @@ def test_another_page_asks_for_a_role(name: str, role: Role, client_of: Callable
 
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+@pytest.mark.parametrize("name", POSTED)
+def test_a_form_of_a_list_asks_for_its_role(name: str, role: Role, client_of: Callable[[Role], Client]) -> None:
+    answer = client_of(role).post(reverse(f"admin:{name}"))
+    if role >= POSTED[name]:
+        assert answer.status_code == 302 and "login" not in answer.headers["Location"]
+    else:
+        assert answer.status_code == (302 if role is Role.NOBODY else 403)
+
+
+@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
 @pytest.mark.parametrize("name", OF_ROWS)
 def test_a_page_of_a_row_asks_for_its_role(
     name: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
@@ -168,7 +182,16 @@ def test_no_page_is_forgotten() -> None:
     known |= {f"{label.replace('.', '_')}_{page}" for label in TABLE for page in ("history", "export")}
     found = set(_names(get_resolver().url_patterns))
     assert (
-        found - known - OF_A_ROW - FOR_ALL - OF_ALL_USERS - set(OTHERS) - set(OF_ROWS) - OF_THE_TRY_IT_PAGE == set()
+        found
+        - known
+        - OF_A_ROW
+        - FOR_ALL
+        - OF_ALL_USERS
+        - set(OTHERS)
+        - set(POSTED)
+        - set(OF_ROWS)
+        - OF_THE_TRY_IT_PAGE
+        == set()
     ), "give each a row in the tables above"
 
 

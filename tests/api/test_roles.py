@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
-from mirrors.models import AdmissionSample, Filter, HostBudget, MirrorJob, Registry, TargetRepository
+from mirrors.models import AdmissionSample, BackfillRun, Filter, HostBudget, MirrorJob, Registry, TargetRepository
 from tests.api.conftest import Clients, user_of
 from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 
@@ -73,6 +73,14 @@ ROUTES = {
     ("GET", "restart-loops/"): VIEW,
     ("GET", "restart-loops/{loop}/"): VIEW,
     ("POST", "restart-loops/{loop}/release/"): ACT,
+    ("GET", "backfill/"): VIEW,
+    ("POST", "backfill/"): ACT,
+    ("GET", "backfill/{backfill}/"): VIEW,
+    ("POST", "backfill/{backfill}/start/"): ACT,
+    ("POST", "backfill/{backfill}/pause/"): ACT,
+    ("POST", "backfill/{backfill}/resume/"): ACT,
+    ("POST", "backfill/{backfill}/cancel/"): ACT,
+    ("GET", "backfill-images/"): VIEW,
     ("GET", "stats/"): VIEW,
     ("GET", "readiness/"): VIEW,
     ("POST", "readiness/mirror/"): ACT,
@@ -96,6 +104,7 @@ def ids(job: MirrorJob) -> dict[str, int]:
         "filter": query.pk,
         "repository": repository.pk,
         "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
+        "backfill": BackfillRun.objects.create(cluster="default").pk,
         "token": 0,
         "failure": failing_pull().pk,
         "health": unhealthy_target().pk,
@@ -182,5 +191,6 @@ def test_the_groups_have_the_permissions_of_their_role(db: None) -> None:
         "change_hostbudget",
         "change_restartloop",
         "change_targethealth",
+        "change_backfillrun",
     }
     assert {"change_registry", "add_user", "delete_apitoken"} <= perms["admin"]

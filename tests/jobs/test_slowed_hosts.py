@@ -22,7 +22,7 @@ from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.ports import wait_until
 
 TARGET = "mirror.example.com:5000"
-ALL = {Priority.FORCE, Priority.IMMEDIATE, Priority.OPERATOR, Priority.DELAYED, Priority.REFRESH}
+ALL = set(Priority)
 
 
 @pytest.fixture
@@ -80,6 +80,9 @@ def test_at_a_limited_target_refreshes_wait_first_and_pods_never() -> None:
     assert claimed_priorities() == ALL - {Priority.REFRESH}
     host_limits.slow_down(TARGET, 2)
     assert claimed_priorities() == ALL - {Priority.REFRESH}, "one burst is one reason to wait"
+    later(10)
+    host_limits.slow_down(TARGET, 2)
+    assert claimed_priorities() == pods | {Priority.OPERATOR, Priority.DELAYED}, "then what a backfill brings"
     later(10)
     host_limits.slow_down(TARGET, 2)
     assert claimed_priorities() == pods | {Priority.OPERATOR}

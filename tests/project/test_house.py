@@ -31,6 +31,7 @@ LAYERS: list[set[str]] = [
     {"webhook.runtime"},
     {"webhook.http", "webhook.explain"},
     {"mirrors.admin.tools", "mirrors.demo", "mirrors.watcher"},
+    {"mirrors.backfill"},
     {
         "mirrors.admin.access",
         "mirrors.admin.clusters",

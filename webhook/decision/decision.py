@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -121,6 +121,23 @@ def classify(
     if not policy.allows_source(source.registry):
         return Decision(slot, Reason.SOURCE_NOT_ALLOWED, source=source)
     return Decision(slot, Reason.UNKNOWN, source=source, target=policy.target.retarget(source), key=str(source))
+
+
+def classify_pod(
+    slots: Iterable[ImageSlot],
+    *,
+    policy: Policy,
+    pod: Json,
+    namespace: str,
+    kept: Reason | None,
+    on_filter_error: Callable[[str, Exception], None],
+) -> list[Decision]:
+    """``classify`` for these images of a pod, which share what its filters may cost."""
+    seen, budget = pods.in_namespace(pod, namespace), ReviewBudget()
+    return [
+        classify(slot, policy=policy, pod=seen, kept=kept, budget=budget, on_filter_error=on_filter_error)
+        for slot in slots
+    ]
 
 
 def untouchable(pod: Json, policy: Policy) -> Reason | None:

@@ -158,23 +158,9 @@ def compose(
 ) -> Snapshot:
     """What decisions read of a configuration and the operators' rows."""
     sources = SourceCatalog([*source_entries(config), *rows.sources], credentials_dir=credentials_dir)
-    filters = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
     return Snapshot(
         config=config,
-        policy=Policy(
-            target=config.target.name,
-            filters=_compiled([*filters, *rows.filters]),
-            swap_policy=config.image_swap_policy,
-            copy_policy=config.image_copy_policy,
-            private_images=config.private_images,
-            respects_opt_out=config.opt_out == "pods",
-            skips_known_operators=config.skip_known_operators,
-            dry_run=config.dry_run,
-            switched_off=switched_off,
-            annotate=config.annotate,
-            refresh_age=config.refresh_age,
-            allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
-        ),
+        policy=policy_of(config, rows.filters, sources, switched_off=switched_off),
         sources=sources,
         suspensions=suspensions_of(
             config.cluster_name,
@@ -184,6 +170,27 @@ def compose(
             keeps_sources=config.on_target_unhealthy == "keep",
         ),
         target_access=target_access,
+    )
+
+
+def policy_of(
+    config: Config, filters: Sequence[tuple[str, str]], sources: SourceCatalog, *, switched_off: bool = False
+) -> Policy:
+    """The policy of a configuration, with the filters that operators added."""
+    of_file = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
+    return Policy(
+        target=config.target.name,
+        filters=_compiled([*of_file, *filters]),
+        swap_policy=config.image_swap_policy,
+        copy_policy=config.image_copy_policy,
+        private_images=config.private_images,
+        respects_opt_out=config.opt_out == "pods",
+        skips_known_operators=config.skip_known_operators,
+        dry_run=config.dry_run,
+        switched_off=switched_off,
+        annotate=config.annotate,
+        refresh_age=config.refresh_age,
+        allows_source=AllowedSources(config.source.allowed_hosts, sources.is_configured),
     )
 
 

@@ -21,7 +21,7 @@ from swapper_project.config import ConfigError
 from swapper_project.process import configured
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
-from webhook.review.admission_review import AdmissionRequest
+from webhook.review.admission_review import AdmissionRequest, creation_of
 from webhook.runtime.runtime import Runtime, observer
 
 SECONDS: Final = 10.0
@@ -78,7 +78,7 @@ def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = S
     runtime.database.has_rows.wait(min(seconds, ROWS_WITHIN))
     for pod in pods:
         limits = ReviewLimits(deadline=deadline, namespace=pod.namespace, may_write=False)
-        outcome = runtime.reviewer.review(_request(pod), limits)
+        outcome = runtime.reviewer.review(_creation(pod), limits)
         yield ExplainedPod(
             object=pod.title,
             namespace=pod.namespace,
@@ -97,20 +97,8 @@ def explain_live(pods: Sequence[PodManifest], *, seconds: float = SECONDS) -> li
     return list(explain(observer(), pods, seconds=seconds))
 
 
-def _request(pod: PodManifest) -> AdmissionRequest:
-    return AdmissionRequest(
-        api_version="admission.k8s.io/v1",
-        uid="explain",
-        kind="Pod",
-        operation="CREATE",
-        resource="pods",
-        sub_resource="",
-        namespace=pod.namespace,
-        name=pod.title,
-        dry_run=True,
-        obj=pod.pod,
-        old_obj={},
-    )
+def _creation(pod: PodManifest) -> AdmissionRequest:
+    return creation_of(pod.pod, namespace=pod.namespace, name=pod.title, uid="explain")
 
 
 def _images(decisions: Sequence[Decision]) -> list[ExplainedImage]:

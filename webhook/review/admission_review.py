@@ -81,6 +81,23 @@ def _request(version: str, uid: str, request: Json) -> AdmissionRequest:
     )
 
 
+def creation_of(pod: Json, *, namespace: str, name: str, uid: str) -> AdmissionRequest:
+    """The review of a pod as if it were created now, as a dry run; ``uid`` says who asks."""
+    return AdmissionRequest(
+        api_version="admission.k8s.io/v1",
+        uid=uid,
+        kind="Pod",
+        operation="CREATE",
+        resource="pods",
+        sub_resource="",
+        namespace=namespace,
+        name=name,
+        dry_run=True,
+        obj=pod,
+        old_obj={},
+    )
+
+
 def namespace_of(request: AdmissionRequest) -> str:
     """The request's namespace if it is one that Kubernetes allows, else nothing."""
     return request.namespace if _NAMESPACE.fullmatch(request.namespace) else ""

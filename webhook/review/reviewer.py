@@ -9,7 +9,6 @@ from typing import Final
 
 import structlog
 
-from mirrors.filters import ReviewBudget
 from mirrors.kubernetes import pods
 from mirrors.kubernetes.placement import platforms_of
 from mirrors.kubernetes.pods import ImageSlot
@@ -118,22 +117,16 @@ class Reviewer:
         snapshot: Snapshot,
         limits: ReviewLimits,
     ) -> list[Decision]:
-        pod = pods.in_namespace(request.obj, request.namespace)
-        budget = ReviewBudget()
-
         def on_filter_error(name: str, error: Exception) -> None:
             if limits.may_write:
                 metrics.FILTER_ERRORS.labels(name).inc()
             log.warning("A filter failed on this image and is skipped", filter=name, error=str(error), uid=request.uid)
 
-        return [
-            decision.classify(
-                slot,
-                policy=snapshot.policy,
-                pod=pod,
-                kept=kept,
-                budget=budget,
-                on_filter_error=on_filter_error,
-            )
-            for slot in slots
-        ]
+        return decision.classify_pod(
+            slots,
+            policy=snapshot.policy,
+            pod=request.obj,
+            namespace=request.namespace,
+            kept=kept,
+            on_filter_error=on_filter_error,
+        )

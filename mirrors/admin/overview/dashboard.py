@@ -18,6 +18,7 @@ from mirrors.admin.overview.cluster_attention import cluster_entries
 from mirrors.admin.tools import links
 from mirrors.admin.tools.charts import chart
 from mirrors.models import (
+    BackfillRun,
     JobStatus,
     MirrorJob,
     Priority,
@@ -25,6 +26,7 @@ from mirrors.models import (
     RegistryCheck,
 )
 from mirrors.models.readiness_sample import percent_protected
+from mirrors.selectors.backfill import BackfillProgress, running_backfills
 from mirrors.selectors.current_state import SmallFacts, running_copies
 from mirrors.selectors.job_progress import view as copy_view
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
@@ -78,6 +80,7 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
+        "backfills": [_backfill(*one) for one in running_backfills()] if overview.small.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
         "is_empty": not overview.small.is_mapped,
@@ -191,6 +194,11 @@ def _running(job: MirrorJob) -> dict[str, Any]:
         "link": reverse("admin:mirrors_mirrorjob_change", args=[job.pk]),
         "progress": copy_view(progress) if progress else None,
     }
+
+
+def _backfill(run: BackfillRun, progress: BackfillProgress) -> dict[str, Any]:
+    link = reverse("admin:mirrors_backfillrun_change", args=[run.pk])
+    return {"run": run, "link": link, "progress": progress}
 
 
 def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:

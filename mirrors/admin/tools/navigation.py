@@ -23,6 +23,7 @@ SECTIONS = (
         "Cluster",
         (
             ("Running images", "runningimage", "deployed_code_history"),
+            ("Backfill", "backfillrun", "cloud_download"),
             ("Readiness", "readinesssample", "health_and_safety"),
             ("Failing pulls", "pullfailure", "cloud_off"),
             ("Target health", "targethealth", "monitor_heart"),

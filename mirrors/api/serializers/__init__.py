@@ -8,6 +8,13 @@ from mirrors.api.serializers.admissions import (
     AdmissionSerializer,
     DecidedImageSerializer,
 )
+from mirrors.api.serializers.backfill import (
+    BackfillDetailSerializer,
+    BackfillImageSerializer,
+    BackfillPreviewSerializer,
+    BackfillProgressSerializer,
+    BackfillSerializer,
+)
 from mirrors.api.serializers.clusters import ClusterSerializer
 from mirrors.api.serializers.filter_trials import (
     ChangeSerializer,
@@ -78,6 +85,11 @@ __all__ = [
     "AdmissionDetailSerializer",
     "AdmissionSerializer",
     "AttemptSerializer",
+    "BackfillDetailSerializer",
+    "BackfillImageSerializer",
+    "BackfillPreviewSerializer",
+    "BackfillProgressSerializer",
+    "BackfillSerializer",
     "BlobProgressSerializer",
     "ChangeSerializer",
     "ClusterSerializer",

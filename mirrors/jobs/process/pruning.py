@@ -14,6 +14,8 @@ from mirrors.accounts.models import CacheEntry
 from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import (
     AdmissionSample,
+    BackfillImage,
+    BackfillRun,
     BlobLocation,
     BudgetShare,
     DecisionCount,
@@ -50,6 +52,9 @@ def _old() -> Iterator[QuerySet[Any]]:
     # A mapping's last job stays: it is what the mapping's state is read from.
     is_last = Exists(ImageMapping.objects.filter(last_job=OuterRef("pk"), pk=OuterRef("mapping")))
     yield _before(MirrorJob.objects.filter(~is_last), "finished_at", limits.keep_jobs_days)
+    # Its images first: a run may have thousands.
+    yield _before(BackfillImage.objects.all(), "run__finished_at", limits.keep_jobs_days)
+    yield _before(BackfillRun.objects.filter(candidates=None), "finished_at", limits.keep_jobs_days)
     yield _before(BlobLocation.objects.all(), "seen_at", limits.keep_blobs_days)
     yield _before(ImageUse.objects.all(), "last_seen_at", limits.keep_counts_days)
     yield _before(DecisionCount.objects.all(), "hour", limits.keep_counts_days)

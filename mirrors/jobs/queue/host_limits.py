@@ -1,8 +1,8 @@
 """Hosts that asked us to wait: no worker claims their jobs until then; then one job finds out whether it is over.
 
 A short wait ends no copy: the requests of all workers wait. Meanwhile, and for a minute, copies of low priority
-to that host are not claimed: at first those that refresh, if that does not help those in the background, then all but
-those that pods wait for.
+to that host are not claimed: at first those that refresh, if that does not help those of a backfill, then all in the
+background, then all but those that pods wait for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, pause_of, stor
 
 HOLD_SECONDS: Final = 60.0
 """For how long copies of low priority stay away from a host that limited requests for a short time."""
+
+HELD_LATER: Final = (Priority.BACKFILL, Priority.DELAYED, Priority.OPERATOR)
+"""Which copies stay away too after the refreshes, one more each time that did not help; those that pods wait for never
+do."""
 
 BURST_SECONDS: Final = 5.0
 """Limited requests within so short a time are answers to one burst: more copies stay away only if others follow."""
@@ -44,7 +48,10 @@ def slow_down(host: str, seconds: float) -> None:
     latest = from_now(LONGEST_PAUSE)
     is_burst = Q(held_until__gt=from_now(HOLD_SECONDS - BURST_SECONDS), held_until__lte=latest)
     is_held = Q(held_until__gt=Now(), held_until__lte=latest)
-    higher_priority = Greatest(F("held_from") - 10, Value(int(Priority.OPERATOR)))
+    higher_priority = Case(
+        *(When(held_from__gt=priority, then=Value(int(priority))) for priority in HELD_LATER),
+        default=Value(int(HELD_LATER[-1])),
+    )
     row.update(
         slowed_until=Greatest(Least(Coalesce("slowed_until", Now()), latest), from_now(pause_of(seconds))),
         held_from=Case(

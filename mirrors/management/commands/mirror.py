@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import signal
 import sys
@@ -21,6 +20,7 @@ from mirrors.jobs.process.drain import Drain
 from mirrors.jobs.queue import database_outage
 from mirrors.management.own_images import helm_values, own_images
 from mirrors.management.show_copies import show_on
+from mirrors.management.terminal import user_of_process
 from mirrors.models import Registry
 from mirrors.selectors import job_snapshots
 from mirrors.selectors.job_snapshots import JobView
@@ -69,7 +69,9 @@ class Command(ConfiguredCommand):
         refs, refused = _parse(images, target, source.current)
         if source.current.dry_run:
             self.stderr.write("dryRun is set: pods are not changed, but the copies requested here run.")
-        outcomes = request_images(target=target, sources=refs, requested_by=_user()) if refs else []
+        outcomes = (
+            request_images(target=target, sources=refs, requested_by=user_of_process("mirror command")) if refs else []
+        )
         ids = [outcome.job_id for outcome in outcomes if outcome.job_id is not None]
         refused |= {o.source: o.refusal for o in outcomes if o.problem}
         for image, reason in refused.items():
@@ -165,10 +167,3 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
     if stop.is_set():
         print("Stopped: unfinished copies stay queued, and workers run them.", file=sys.stderr)
     return job_snapshots.look(ids)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "mirror command"

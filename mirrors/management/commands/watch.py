@@ -9,7 +9,8 @@ from typing import Any, Final
 from django.conf import settings
 
 from mirrors.kubernetes import client
-from mirrors.watcher import Watcher, tasks_of
+from mirrors.management.watcher_tasks import tasks_of
+from mirrors.watcher import Watcher
 from swapper_project.config import ConfigSource
 from swapper_project.process import configured, logs, probe_server
 from swapper_project.process.base_command import ConfiguredCommand

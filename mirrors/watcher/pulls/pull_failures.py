@@ -40,7 +40,7 @@ class PullFailures:
 def _write(config: Config, images: list[FailingImage], rows: dict[str, PullFailure]) -> None:
     target = config.target.name
     registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
-    known = mirrored_images(registry_id, [image.name for image in images if image.name])
+    known = mirrored_images(registry_id, [image.name for image in images if image.name], cluster=config.cluster_name)
     everybody = config.private_images == "mirror"
     seen = [_seen(image, known.get(image.name), everybody=everybody) for image in images]
     write_failures(cluster=config.cluster_name, seen=seen, rows=rows)

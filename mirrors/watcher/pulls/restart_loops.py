@@ -104,7 +104,7 @@ class RestartLoops:
             for container in pod.containers
         }
         registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
-        known = mirrored_images(registry_id, [key.name for key in found])
+        known = mirrored_images(registry_id, [key.name for key in found], cluster=config.cluster_name)
         for key, loop in found.items():
             # Others of its pods keep running with this image: they are not deleted for it.
             if key in lasting or key.name not in known:

@@ -1,0 +1,192 @@
+"""Backfills: preview, start, pause, resume and cancel, with progress; and the images of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+from unfold.contrib.filters.admin import FieldTextFilter
+
+from mirrors import services
+from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, tell
+from mirrors.admin.tools.columns import breakable, moment
+from mirrors.admin.tools.detail import DetailAdmin
+from mirrors.admin.tools.list_rendering import label
+from mirrors.models import BackfillImage, BackfillRun, BackfillState, Registry, RegistryRole
+from mirrors.selectors.backfill import backfill_progress, of_clusters, skipped_by_reason, why
+from mirrors.templatetags.humanise import size
+
+COLOURS: Final = {
+    "preview": "info",
+    "running": "primary",
+    "paused": "warning",
+    "cancelled": "warning",
+    "finished": "success",
+    "queued": "info",
+    "mirrored": "success",
+    "failed": "danger",
+    "skipped": "warning",
+}
+
+
+def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collection[int], str], Done]:
+    """An action on several runs, each by itself."""
+
+    def run(ids: Collection[int], actor: str) -> Done:
+        changed, refusals = 0, []
+        for key in ids:
+            try:
+                change(run_id=key, requested_by=actor)
+                changed += 1
+            except services.JobStateError as error:
+                refusals.append(str(error))
+        return Done(f"{changed} {words}" if changed else "", refusals)
+
+    return run
+
+
+ACTS: Final = {
+    "start": Act(
+        "start",
+        "Start",
+        "The images of this preview are mirrored, about 50 queued at a time: first those that pods wait for, then the "
+        "most used. Copies that pods request go before them.",
+        _each(services.start_run, "started."),
+    ),
+    "pause": Act(
+        "pause",
+        "Pause",
+        "No more copies are requested. Jobs that are queued already run. You can resume it later.",
+        _each(services.pause_run, "paused."),
+    ),
+    "resume": Act("resume", "Resume", "The remaining images are mirrored.", _each(services.resume_run, "resumed.")),
+    "cancel": Act(
+        "cancel",
+        "Cancel",
+        "The remaining images are not mirrored, and queued jobs are cancelled, except those whose image pods have "
+        "requested since. Images that are mirrored already stay. You can preview a new one at any time.",
+        _each(services.cancel_run, "cancelled."),
+        is_dangerous=True,
+    ),
+}
+POSSIBLE: Final = {
+    BackfillState.PREVIEW: ("start", "cancel"),
+    BackfillState.RUNNING: ("pause", "cancel"),
+    BackfillState.PAUSED: ("resume", "cancel"),
+}
+
+
+@admin.register(BackfillRun)
+class BackfillRunAdmin(DetailAdmin[BackfillRun]):
+    list_display = ["id", "cluster", "state_label", "images", "excluded", "size", "requested_by", "created", "finished"]
+    list_filter = ["state"]
+    search_fields = ["cluster"]
+    ordering = ["-id"]
+    actions = ["start", "pause", "resume", "cancel"]
+    empty_words = "Appear after somebody has requested a preview: see the button above."
+    change_list_template = "admin/mirrors/backfills.html"
+    detail_template = "admin/mirrors/backfill.html"
+    live_template = "admin/mirrors/backfill_live.html"
+
+    created = moment("created_at")
+    finished = moment("finished_at")
+
+    @admin.display(description="state", ordering="state")
+    def state_label(self, run: BackfillRun) -> SafeString:
+        return label(run.get_state_display(), COLOURS.get(run.state, ""))
+
+    @admin.display(description="size")
+    def size(self, run: BackfillRun) -> str:
+        return size(run.bytes_total) if run.previewed_at else "–"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        target = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).values_list("pk", flat=True).first()
+        found = {"clusters": of_clusters(target), "may_operate": self.has_operate_permission(request)}
+        return super().changelist_view(request, {**found, **(extra_context or {})})
+
+    def live(self, request: HttpRequest, row: BackfillRun) -> dict[str, Any]:
+        acts = [ACTS[name] for name in POSSIBLE.get(BackfillState(row.state), ())]
+        is_looking = row.state == BackfillState.PREVIEW and row.previewed_at is None
+        return {
+            "progress": backfill_progress(row),
+            "skipped": skipped_by_reason(row),
+            "is_looking": is_looking,
+            "is_over": not row.is_open,
+            "acts": [act for act in acts if not (is_looking and act.name == "start")],
+            "images_link": f"{reverse('admin:mirrors_backfillimage_changelist')}?run__id__exact={row.pk}",
+        }
+
+    def detail(self, request: HttpRequest, row: BackfillRun) -> dict[str, Any]:
+        return {"title": f"Backfill {row.pk} of {row.cluster}"}
+
+    def get_urls(self) -> list[URLPattern]:
+        guarded = self.admin_site.admin_view(require_POST(self.preview_view))
+        return [path("preview/", guarded, name="mirrors_backfillrun_preview"), *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Request a preview of the cluster that was posted."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        cluster = request.POST.get("cluster", "")[:63]
+        try:
+            run = services.request_preview(cluster=cluster, requested_by=request.user.get_username())
+        except services.JobStateError as error:
+            tell(request, Done("", [str(error)]))
+            return HttpResponseRedirect(reverse("admin:mirrors_backfillrun_changelist"))
+        messages.success(request, "Its watcher looks at the images now. Nothing is copied before you start it.")
+        return HttpResponseRedirect(reverse("admin:mirrors_backfillrun_change", args=[run.pk]))
+
+    @admin.action(description="Start …", permissions=["operate"])
+    def start(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["start"], request, runs, self)
+
+    @admin.action(description="Pause …", permissions=["operate"])
+    def pause(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["pause"], request, runs, self)
+
+    @admin.action(description="Resume …", permissions=["operate"])
+    def resume(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["resume"], request, runs, self)
+
+    @admin.action(description="Cancel …", permissions=["operate"])
+    def cancel(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
+        return confirm_or_run(ACTS["cancel"], request, runs, self)
+
+
+@admin.register(BackfillImage)
+class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
+    list_display = ["rank", "image", "state_label", "why", "pods", "workloads", "is_awaited", "bytes", "job"]
+    list_display_links = ["image"]
+    list_filter = ["state", ("run__id", FieldTextFilter)]
+    list_select_related = ["job"]
+    search_fields = ["source"]
+    ordering = ["run", "rank"]
+    sortable_by = ()
+    empty_words = "Appear with a preview of a backfill."
+
+    @admin.display(description="image")
+    def image(self, row: BackfillImage) -> str:
+        return breakable(row.source)
+
+    @admin.display(description="state")
+    def state_label(self, row: BackfillImage) -> SafeString:
+        return label(row.get_state_display(), COLOURS.get(row.state, ""))
+
+    @admin.display(description="reason")
+    def why(self, row: BackfillImage) -> str:
+        if not row.reason:
+            return "–"
+        return f"{why(row.reason)}: {row.details}" if row.details else why(row.reason)
+
+    @admin.display(description="size")
+    def bytes(self, row: BackfillImage) -> str:
+        return size(row.size_bytes)

@@ -1,0 +1,22 @@
+"""Filters of the lists of backfills and their images."""
+
+from __future__ import annotations
+
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
+
+from mirrors.api.filtersets.base import time_range
+from mirrors.models import BackfillImage, BackfillRun
+
+
+class BackfillFilter(FilterSet):  # type: ignore[misc]
+    created_after, created_before = time_range("created_at")
+
+    class Meta:
+        model = BackfillRun
+        fields = ("cluster", "state")
+
+
+class BackfillImageFilter(FilterSet):  # type: ignore[misc]
+    class Meta:
+        model = BackfillImage
+        fields = ("run", "state")

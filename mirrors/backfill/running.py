@@ -1,0 +1,246 @@
+"""One turn of a backfill: look at images, measure them, request copies, and see how they ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.backfill.deciding import Decider, Verdict
+from mirrors.backfill.estimate import Measured, PullBudget, estimate
+from mirrors.backfill.measuring import Measurer, Size
+from mirrors.jobs.queue.pull_limits import PULLS
+from mirrors.kubernetes.client import ClusterError
+from mirrors.models import (
+    BackfillImage,
+    BackfillImageState,
+    BackfillRun,
+    BackfillState,
+    Existence,
+    HostBudget,
+    ImageMapping,
+    JobStatus,
+)
+from mirrors.oci.common.access import DOCKER_HUB
+from mirrors.registries.request_limits import budget_finder
+from mirrors.registries.sources import SourceCatalog, source_entries
+from mirrors.selectors import backfill as backfills
+from mirrors.selectors import operator_sources, target_registry_id
+from mirrors.services import RequestOutcome, request_copies
+from mirrors.services.backfill import finish_run
+from mirrors.vocabulary.bounds import host_of
+from swapper_project.config import Config
+
+FOUND, READY, SKIPPED = BackfillImageState.FOUND, BackfillImageState.READY, BackfillImageState.SKIPPED
+QUEUED, MIRRORED = BackfillImageState.QUEUED, BackfillImageState.MIRRORED
+
+MOST_QUEUED: Final = 50
+"""Jobs of a backfill in the queue at a time: workers have work for minutes, and an end comes soon after a pause."""
+
+DECIDED_AT_ONCE: Final = 200
+"""Images that one turn looks at: a pod is read in milliseconds."""
+
+HUB_LIMITS: Final = {False: 100, True: 200}
+"""Pulls in six hours that Docker Hub allows without and with credentials of a free account
+(docs.docker.com/docker-hub/usage), until it has reported its own number."""
+
+
+class Turns:
+    """The work on a cluster's open run, a turn at a time. One a process."""
+
+    def __init__(self, config: Callable[[], Config]) -> None:
+        self._config = config
+        self._measurer: Measurer | None = None
+
+    def close(self) -> None:
+        if self._measurer is not None:
+            self._measurer.close()
+            self._measurer = None
+
+    def turn(self, run: BackfillRun, *, seconds: float) -> None:
+        """Work on a run for about so long. What keeps it from continuing is noted in the run."""
+        deadline = time.monotonic() + seconds
+        try:
+            if run.state == BackfillState.PREVIEW and run.previewed_at is None:
+                self._preview(run, deadline)
+            elif run.state == BackfillState.RUNNING:
+                self._continue(run, deadline)
+            elif run.state == BackfillState.PAUSED:
+                take_ended(run)
+            _note_problem(run, "")
+        except _NotNowError as error:
+            _note_problem(run, str(error))
+        except ClusterError as error:
+            _note_problem(run, f"The cluster cannot be read: {error}. It continues when that works.")
+
+    def _preview(self, run: BackfillRun, deadline: float) -> None:
+        decider = Decider(self._config(), self._registry_id())
+        for image in backfills.due(run, [FOUND], DECIDED_AT_ONCE):
+            if time.monotonic() >= deadline:
+                return
+            _note_verdict(image, decider.decide(image.source))
+        if self._measure(run, deadline) and not backfills.due(run, [FOUND], 1):
+            self._complete(run)
+
+    def _measure(self, run: BackfillRun, deadline: float) -> bool:
+        """Whether all images have been measured that can be."""
+        measurer = self._measurer = self._measurer or Measurer(self._config)
+        counting = self._pull_budgets().keys()
+        while True:
+            waiting = BackfillImage.objects.filter(run=run, state=READY, is_measured=False)
+            waiting = waiting.exclude(pk__in=list(measurer.under_way)).order_by("rank")
+            for image in waiting[: measurer.room]:
+                if not measurer.submit(image.pk, image.source, counting):
+                    _note_size(image.pk, None)
+            left = deadline - time.monotonic()
+            for key, size in measurer.take(left).items():
+                _note_size(key, size)
+            if not measurer.under_way and not waiting.exists():
+                return True
+            if left <= 0:
+                return False
+
+    def _complete(self, run: BackfillRun) -> None:
+        """The preview is there: its totals."""
+        self.close()
+        config = self._config()
+        rows = BackfillImage.objects.filter(run=run, state=READY)
+        images = [
+            Measured(host_of(source), *known)
+            for source, *known in rows.values_list("source", "manifests", "blobs", "size_bytes")
+        ]
+        find = budget_finder(lambda: config)
+        found = estimate(
+            images,
+            pulls=self._pull_budgets(),
+            limits=lambda host: limits.limits if (limits := find(host)) else {},
+            target=config.target.name.endpoint,
+        )
+        BackfillRun.objects.filter(pk=run.pk, state=BackfillState.PREVIEW).update(
+            images=len(images),
+            excluded=BackfillImage.objects.filter(run=run, state=SKIPPED).count(),
+            bytes_total=found.bytes_total,
+            unmeasured=found.unmeasured,
+            counted_pulls=found.counted_pulls,
+            seconds_estimated=found.seconds,
+            previewed_at=Now(),
+        )
+
+    def _pull_budgets(self) -> Mapping[str, PullBudget]:
+        """Docker Hub, and the other hosts that have reported a pull limit for the account that copies use."""
+        config = self._config()
+        catalog = _catalog(config)
+
+        def budget(host: str, limit: int, remaining: int) -> PullBudget:
+            has_account = bool(catalog.username(host))
+            reserve = config.pull_reserve.authenticated if has_account else config.pull_reserve.anonymous
+            return PullBudget(limit, remaining, reserve)
+
+        hub = HUB_LIMITS[bool(catalog.username(DOCKER_HUB))]
+        budgets = {DOCKER_HUB: budget(DOCKER_HUB, hub, hub)}
+        rows = HostBudget.objects.filter(operation=PULLS, pull_limit__gt=0, remaining__isnull=False)
+        for host, account, limit, remaining in rows.values_list("host", "credential", "pull_limit", "remaining"):
+            if account == catalog.username(host) and limit and remaining is not None:
+                budgets[host] = budget(host, limit, remaining)
+        return budgets
+
+    def _continue(self, run: BackfillRun, deadline: float) -> None:
+        take_ended(run)
+        self._refuse_if_off()
+        queued = BackfillImage.objects.filter(run=run, state=QUEUED).count()
+        registry_id = self._registry_id()
+        decider = Decider(self._config(), registry_id)
+        for image in backfills.due(run, [FOUND, READY], max(0, MOST_QUEUED - queued)):
+            if time.monotonic() >= deadline:
+                break
+            _request(registry_id, image, decider.decide(image.source))
+        if not backfills.due(run, [FOUND, READY, QUEUED], 1):
+            finish_run(run_id=run.pk)
+
+    def _refuse_if_off(self) -> None:
+        config = self._config()
+        if config.dry_run:
+            raise _NotNowError("dryRun is set: nothing is copied. Set dryRun: false; then it continues by itself.")
+        if config.image_copy_policy == "none":
+            raise _NotNowError("imageCopyPolicy: none is set: nothing is copied. Set it to delayed to continue.")
+        if config.backfill == "off":
+            raise _NotNowError("backfill: off is set. Set backfill: report; then it continues by itself.")
+
+    def _registry_id(self) -> int:
+        target = self._config().target.name
+        found = target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
+        if found is None:
+            raise _NotNowError("There is no target yet: run manage.py prepare.")
+        return found
+
+
+class _NotNowError(Exception):
+    """The configuration does not allow it now; the message says what to do."""
+
+
+def _catalog(config: Config) -> SourceCatalog:
+    entries = [*source_entries(config), *operator_sources(config.cluster_name)]
+    return SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
+
+
+def _request(registry_id: int, image: BackfillImage, verdict: Verdict) -> None:
+    """Several namespaces may request one image. One image at a time: jobs start in the order of their requests."""
+    if not verdict.requests:
+        _note_verdict(image, verdict)
+        return
+    outcomes = request_copies(target_registry_id=registry_id, requests=verdict.requests)
+    _note_outcome(image, _best_last(outcomes)[-1])
+
+
+def _best_last(outcomes: Iterable[RequestOutcome]) -> list[RequestOutcome]:
+    return sorted(outcomes, key=lambda outcome: outcome.job_id is not None)
+
+
+def _note_outcome(image: BackfillImage, outcome: RequestOutcome) -> None:
+    if outcome.job_id is not None:
+        _update(image.pk, state=QUEUED, job_id=outcome.job_id, reason="")
+    else:
+        _update(image.pk, state=SKIPPED, reason=outcome.problem)
+
+
+def _note_verdict(image: BackfillImage, verdict: Verdict) -> None:
+    if verdict.is_mirrored:
+        _update(image.pk, state=MIRRORED)
+    elif verdict.requests:
+        _update(image.pk, state=READY)
+    else:
+        _update(image.pk, state=SKIPPED, reason=verdict.reason, details=verdict.details)
+
+
+def _note_size(key: int, size: Size | None) -> None:
+    known = {"size_bytes": size.size, "manifests": size.manifests, "blobs": size.blobs} if size else {}
+    _update(key, is_measured=True, **known)
+
+
+def _update(key: int, **fields: Any) -> None:
+    """Not of an image that was cancelled meanwhile."""
+    BackfillImage.objects.filter(pk=key).exclude(state=BackfillImageState.CANCELLED).update(**fields)
+
+
+def _note_problem(run: BackfillRun, problem: str) -> None:
+    if run.problem != problem:
+        BackfillRun.objects.filter(pk=run.pk, state__in=BackfillRun.OPEN).update(problem=problem)
+
+
+def take_ended(run: BackfillRun) -> None:
+    """See how the jobs of a run have ended. A job that was deleted had ended too: its mapping says how."""
+    queued = BackfillImage.objects.filter(run=run, state=QUEUED)
+    for status, state in (
+        (JobStatus.SUCCEEDED, MIRRORED),
+        (JobStatus.FAILED, BackfillImageState.FAILED),
+        (JobStatus.CANCELLED, BackfillImageState.CANCELLED),
+    ):
+        queued.filter(job__status=status).update(state=state)
+    present = ImageMapping.objects.filter(existence=Existence.PRESENT).values("source")
+    lost = queued.filter(job=None)
+    lost.filter(Q(source__in=present)).update(state=MIRRORED)
+    lost.update(state=BackfillImageState.CANCELLED)

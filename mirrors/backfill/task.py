@@ -1,0 +1,104 @@
+"""What the watcher that leads does for backfills each turn; ``manage.py backfill`` does it while it follows one."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from django.utils import timezone
+
+from mirrors.backfill.running import Turns
+from mirrors.jobs.queue import work_leases
+from mirrors.models import BackfillRun, BackfillState
+from mirrors.selectors import backfill as backfills
+from mirrors.services import JobStateError, holder_name
+from mirrors.services.backfill import cancel_run, request_preview, start_run
+from mirrors.watcher.inventory import Inventory
+from swapper_project.config import Config
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS: Final = 1.5
+"""Of the watcher's turn of ten seconds, in which other tasks have their time too."""
+
+LEASE_SECONDS: Final = 30.0
+"""Three turns of the watcher: nobody takes a run over that a slow turn holds."""
+
+LOOK_EVERY: Final = 60.0
+"""Seconds between two looks for images under ``backfill: on``."""
+
+AGAIN_AFTER: Final = timedelta(hours=6)
+"""After which ``backfill: on`` tries an image again that a run did not mirror: Docker Hub's window."""
+
+
+FORGOTTEN_AFTER: Final = timedelta(days=1)
+"""After which a preview that a user has not started does not keep ``backfill: on`` from beginning a run."""
+
+
+class BackfillTask:
+    """A task of the watcher. ``close`` ends what it has started."""
+
+    def __init__(self, config_source: Callable[[], Config]) -> None:
+        self._config = config_source
+        self._turns = Turns(config_source)
+        self._holder = holder_name()
+        self._next_look = 0.0
+
+    def run(self, inventory: Inventory) -> None:
+        """The inventory is not needed: its rows are."""
+        if self._config().backfill == "on":
+            self._begin()
+        self.work(TURN_SECONDS)
+
+    def work(self, seconds: float) -> bool:
+        """Work on the open run of our cluster for about so long. False: another process does."""
+        cluster = self._config().cluster_name
+        run = backfills.open_run(cluster)
+        if run is None:
+            self._turns.close()
+            return True
+        if not work_leases.hold(lease_of(cluster), self._holder, LEASE_SECONDS):
+            return False
+        self._turns.turn(run, seconds=seconds)
+        return True
+
+    def close(self) -> None:
+        self._turns.close()
+        work_leases.give_back(lease_of(self._config().cluster_name), self._holder)
+
+    def _begin(self) -> None:
+        """``backfill: on``: a run begins by itself, and starts when its preview is complete."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_EVERY
+        cluster = self._config().cluster_name
+        run = backfills.open_run(cluster)
+        with suppress(JobStateError):
+            if run is None:
+                tried = backfills.tried_since(cluster, timezone.now() - AGAIN_AFTER)
+                run = request_preview(cluster=cluster, requested_by="", besides=tried)
+                log.info("A backfill begins, as backfill: on is configured", cluster=cluster, images=run.images)
+            if _is_forgotten(run):
+                cancel_run(run_id=run.pk, requested_by="")
+            elif _is_ready(run):
+                start_run(run_id=run.pk, requested_by="")
+
+
+def _is_ready(run: BackfillRun) -> bool:
+    """A preview that a user requested is that user's to start."""
+    return run.state == BackfillState.PREVIEW and run.previewed_at is not None and not run.requested_by
+
+
+def _is_forgotten(run: BackfillRun) -> bool:
+    is_theirs = run.state == BackfillState.PREVIEW and bool(run.requested_by)
+    return is_theirs and timezone.now() - run.created_at > FORGOTTEN_AFTER
+
+
+def lease_of(cluster: str) -> str:
+    """The lease of the work on a cluster's run; names of leases are shorter than those of clusters."""
+    return f"backfill:{hashlib.sha256(cluster.encode()).hexdigest()[:40]}"

@@ -1,0 +1,111 @@
+"""``manage.py backfill``: mirror what the cluster runs already."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import Any, Final
+
+from django.core.management import CommandError, CommandParser
+from django.db import close_old_connections
+from rich.console import Console
+
+from mirrors.backfill.task import BackfillTask
+from mirrors.management.show_backfill import preview_table, progress_line
+from mirrors.management.terminal import until_signal, user_of_process
+from mirrors.models import BackfillRun, BackfillState
+from mirrors.selectors.backfill import backfill_progress, open_run
+from mirrors.services import JobStateError, request_preview, start_run
+from mirrors.services.config_rows import sync_config
+from swapper_project.process import configured, logs
+from swapper_project.process.base_command import ConfiguredCommand, environment_with
+
+TURN_SECONDS: Final = 2.0
+"""Of work between two lines of progress."""
+
+PAUSE_SECONDS: Final = 1.0
+"""Between two turns where nothing is due: jobs take seconds."""
+
+
+class Command(ConfiguredCommand):
+    help = (
+        "Mirror images of running pods and of workloads that are not mirrored yet, with the decisions of the webhook. "
+        "Shows a preview, starts, and follows the progress until Ctrl-C, which leaves it running. "
+        "Ends with status 1 if an image could not be mirrored."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="show the preview and end; nothing is copied")
+        parser.add_argument(
+            "--cluster",
+            metavar="NAME",
+            help="default: clusterName of the configuration file; of another cluster, its watcher does the work",
+        )
+
+    def handle(self, *, dry_run: bool, cluster: str | None, **options: Any) -> None:
+        config = configured.load(environment_with(options["config"]))
+        logs.configure("warning", "console")
+        sync_config(config=config)
+        self._console = Console(file=sys.stdout, soft_wrap=True)
+        self._task = BackfillTask(lambda: config)
+        self._is_ours = cluster in (None, config.cluster_name)
+        name = cluster or config.cluster_name
+        with until_signal() as stop:
+            try:
+                self._run(name, dry_run, stop)
+            finally:
+                self._task.close()
+
+    def _run(self, cluster: str, dry_run: bool, stop: threading.Event) -> None:
+        run = open_run(cluster)
+        try:
+            if run is None or run.state == BackfillState.PREVIEW:
+                run = request_preview(cluster=cluster, requested_by=user_of_process("backfill command"))
+        except JobStateError as error:
+            self.stdout.write(str(error))
+            return
+        run = self._until_previewed(run, stop)
+        if run.previewed_at is None:
+            self.stderr.write("Stopped: the preview stays, and the watcher completes it.")
+            return
+        self._console.print(preview_table(run))
+        if dry_run:
+            return
+        if not run.images:
+            self.stdout.write("No image is left that an admission would mirror.")
+            return
+        if run.state == BackfillState.PREVIEW:
+            run = start_run(run_id=run.pk, requested_by=run.requested_by)
+        self._follow(run, stop)
+
+    def _until_previewed(self, run: BackfillRun, stop: threading.Event) -> BackfillRun:
+        """Look at the images here, unless the watcher does. Raises CommandError where the cluster can't be read."""
+        while run.previewed_at is None and run.is_open and not stop.is_set():
+            self._work(stop)
+            run.refresh_from_db()
+            if run.problem and self._is_ours:
+                raise CommandError(run.problem)
+        return run
+
+    def _follow(self, run: BackfillRun, stop: threading.Event) -> None:
+        shown = ""
+        while run.is_open and not stop.is_set():
+            self._work(stop)
+            run.refresh_from_db()
+            line = progress_line(run, backfill_progress(run))
+            if line != shown:
+                self.stdout.write(line)
+            shown = line
+        progress = backfill_progress(run)
+        if run.is_open:
+            self.stderr.write("Stopped following. The backfill continues: the watcher requests its copies.")
+        elif progress.failed or run.state == BackfillState.CANCELLED:
+            sys.exit(1)
+
+    def _work(self, stop: threading.Event) -> None:
+        close_old_connections()
+        began = time.monotonic()
+        if self._is_ours:
+            self._task.work(TURN_SECONDS)
+        stop.wait(max(0.0, PAUSE_SECONDS - (time.monotonic() - began)))

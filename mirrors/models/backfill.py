@@ -1,0 +1,125 @@
+"""Backfill: runs that mirror what a cluster runs already, and the images of each."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models.image_mapping import REFERENCE_LENGTH
+from mirrors.models.mirror_job import MirrorJob
+
+
+class BackfillState(models.TextChoices):
+    PREVIEW = "preview"
+    """Images are looked at and measured; nothing is copied before somebody starts it."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    FINISHED = "finished"
+
+
+class BackfillRunQuerySet(models.QuerySet["BackfillRun"]):
+    def active(self) -> BackfillRunQuerySet:
+        """Those that copy or are paused."""
+        return self.filter(state__in=[BackfillState.RUNNING, BackfillState.PAUSED])
+
+
+class BackfillRun(models.Model):
+    """One run over a cluster. A cluster has one at a time that is open. Times left are of what is left then."""
+
+    OPEN: ClassVar[frozenset[str]] = frozenset({BackfillState.PREVIEW, BackfillState.RUNNING, BackfillState.PAUSED})
+
+    cluster = models.CharField(max_length=63)
+    state = models.CharField(max_length=10, choices=BackfillState, default=BackfillState.PREVIEW)
+    requested_by = models.CharField(max_length=255, blank=True, help_text="User, or empty: by the configuration.")
+    problem = models.TextField(blank=True, help_text="Why it does not continue, and what to do.")
+    images = models.PositiveIntegerField(default=0, help_text="Images that it mirrors.")
+    excluded = models.PositiveIntegerField(default=0, help_text="Images that an admission would not mirror either.")
+    bytes_total = models.BigIntegerField(default=0, help_text="Size of the images whose manifests were read.")
+    unmeasured = models.PositiveIntegerField(default=0, help_text="Images whose size is not known.")
+    counted_pulls = models.PositiveIntegerField(
+        default=0, help_text="Manifests that registries with a pull limit, such as Docker Hub, will count."
+    )
+    seconds_estimated = models.FloatField(
+        default=0.0, help_text="How long the limits of registries make it take at least."
+    )
+    created_at = models.DateTimeField(db_default=Now())
+    previewed_at = models.DateTimeField(null=True, blank=True, help_text="When the preview was complete.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    resumed_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to run.")
+    done_before = models.PositiveIntegerField(default=0, help_text="Images that were over when it last began to run.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BackfillRunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "backfill"
+        verbose_name_plural = "backfills"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster"], condition=Q(state__in=["preview", "running", "paused"]), name="backfill_one_open"
+            ),
+            models.CheckConstraint(condition=Q(state__in=BackfillState.values), name="backfill_state_known"),
+        ]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in self.OPEN
+
+    def __str__(self) -> str:
+        return f"backfill {self.pk} of {self.cluster}"
+
+
+class BackfillImageState(models.TextChoices):
+    FOUND = "found"
+    """Not looked at yet."""
+    READY = "ready"
+    SKIPPED = "skipped"
+    QUEUED = "queued"
+    MIRRORED = "mirrored"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class BackfillImage(models.Model):
+    """An image of a run. Lower values of ``rank`` come first."""
+
+    OVER: ClassVar[frozenset[str]] = frozenset(
+        {BackfillImageState.MIRRORED, BackfillImageState.FAILED, BackfillImageState.CANCELLED}
+    )
+
+    run = models.ForeignKey(BackfillRun, on_delete=models.CASCADE, related_name="candidates", db_index=False)
+    source = models.CharField(max_length=REFERENCE_LENGTH, help_text="Original image.")
+    rank = models.PositiveIntegerField(help_text="Place in the order: first what pods wait for, then the most used.")
+    pods = models.PositiveIntegerField(default=0)
+    workloads = models.PositiveIntegerField(default=0)
+    is_awaited = models.BooleanField(default=False, help_text="Whether pods are waiting for it.")
+    state = models.CharField(max_length=10, choices=BackfillImageState, default=BackfillImageState.FOUND)
+    reason = models.CharField(max_length=40, blank=True, help_text="Why it is skipped.")
+    details = models.CharField(max_length=300, blank=True)
+    is_measured = models.BooleanField(default=False, help_text="Whether its manifests were asked for.")
+    size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Size by its manifests, where they were read.")
+    manifests = models.PositiveIntegerField(null=True, blank=True)
+    blobs = models.PositiveIntegerField(null=True, blank=True)
+    job = models.ForeignKey(
+        MirrorJob, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+
+    class Meta:
+        verbose_name = "image of a backfill"
+        verbose_name_plural = "images of backfills"
+        constraints = [
+            models.UniqueConstraint(fields=["run", "source"], name="backfill_image_unique"),
+            models.CheckConstraint(condition=Q(state__in=BackfillImageState.values), name="backfill_image_state_known"),
+        ]
+        indexes = [
+            models.Index(fields=["run", "state", "rank"], name="backfill_image_order"),
+            # Without it each job that is deleted costs the database a look at all of them.
+            models.Index(fields=["job"], condition=Q(job__isnull=False), name="backfill_image_of_job"),
+        ]
+
+    def __str__(self) -> str:
+        return self.source

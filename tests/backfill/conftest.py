@@ -1,0 +1,142 @@
+"""A source and a target in memory, a real API server, and rows as the watcher writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from mirrors.backfill.task import BackfillTask
+from mirrors.images import ImageRef
+from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.kubernetes.client import _client
+from mirrors.models import Registry, RegistryRole, RunningImage
+from mirrors.services.config_rows import sync_config
+from mirrors.watcher.inventory import Inventory
+from swapper_project.config import Config, ConfigSource
+from tests.api.conftest import client_of
+from tests.jobs.support import FAST, config_file, copier
+from tests.support.controlplane import ADMIN, ControlPlane
+from tests.support.faulty_registry import FaultyRegistry
+
+__all__ = ["client_of"]
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def registry(db: None) -> Registry:
+    """The row of a target."""
+    return Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
+
+
+@pytest.fixture(autouse=True)
+def fast(settings: Settings) -> None:
+    settings.JOB_TIMING = FAST
+
+
+@pytest.fixture
+def source() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+@pytest.fixture
+def target() -> Iterator[FaultyRegistry]:
+    with FaultyRegistry() as registry:
+        yield registry
+
+
+class Shop:
+    """A namespace of its own in the API server, and what the watcher would have written of it."""
+
+    def __init__(self, plane: ControlPlane, namespace: str) -> None:
+        self.plane, self.namespace = plane, namespace
+        plane.namespace(namespace)
+        plane.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", "default", "ServiceAccount")
+
+    def pod(self, name: str, image: str, *, pods: int = 1, state: str = "running", **more: Any) -> None:
+        """A pod that no node has, and its row. ``more`` is ``metadata`` or of the spec."""
+        metadata = {"name": name, **more.pop("metadata", {})}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": metadata,
+            "spec": {"containers": [{"name": "app", "image": image}], **more},
+        }
+        self.plane.request("POST", f"/api/v1/namespaces/{self.namespace}/pods", body)
+        self.row(image, pod_name=name, pods=pods, state=state)
+
+    def deployment(self, name: str, image: str) -> None:
+        """One that is scaled to zero."""
+        labels = {"app": name}
+        template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": image}]}}
+        spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+        path = f"/apis/apps/v1/namespaces/{self.namespace}/deployments"
+        self.plane.create(path, name, "Deployment", spec=spec)
+        self.row(image, workload_kind="Deployment", workload=name, in_template=True, state="template", pods=0)
+
+    def row(self, image: str, **fields: Any) -> RunningImage:
+        return running(image, namespace=self.namespace, **fields)
+
+
+def running(image: str, **fields: Any) -> RunningImage:
+    """A row as the watcher writes it."""
+    values = {"cluster": "default", "namespace": "shop", "state": "running", "pods": 1, **fields}
+    reference = str(ImageRef.parse(image))
+    return RunningImage.objects.create(key=str(next(_numbers)), image=image, source=reference, **values)
+
+
+@pytest.fixture
+def shop(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))
+    _client.cache_clear()
+    yield Shop(plane, f"shop-{next(_numbers)}")
+    _client.cache_clear()
+
+
+class Watcher:
+    """The watcher's turns, as long as a test wants them, with a configuration file that it may change."""
+
+    def __init__(self, directory: Path, source: FaultyRegistry, target: FaultyRegistry) -> None:
+        self._made_of = directory, source, target
+        self.path = config_file(directory, source, target)
+        self._source = ConfigSource(self.path)
+        sync_config(config=self._source.current)
+        self.task = BackfillTask(lambda: self._source.current)
+
+    @property
+    def config(self) -> Config:
+        return self._source.current
+
+    def configure(self, **keys: Any) -> None:
+        config_file(*self._made_of, **keys)
+        self._source.poll()
+
+    def turn(self, times: int = 1) -> None:
+        for _ in range(times):
+            self.task.run(Inventory())
+
+    def look(self) -> None:
+        """A turn in which ``backfill: on`` looks for images, which it does once a minute."""
+        self.task._next_look = 0.0
+        self.turn()
+
+
+@pytest.fixture
+def watcher(
+    transactional_db: None, tmp_path: Path, source: FaultyRegistry, target: FaultyRegistry
+) -> Iterator[Watcher]:
+    made = Watcher(tmp_path, source, target)
+    yield made
+    made.task.close()
+
+
+@pytest.fixture
+def worker(watcher: Watcher) -> Iterator[WorkerContext]:
+    with copier(watcher.path) as ready:
+        yield ready

@@ -1,0 +1,291 @@
+"""A year-old cluster is brought in: previewed, mirrored in order, with the decisions of admissions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db.models import F
+from django.utils import timezone
+
+from mirrors.backfill.task import BackfillTask
+from mirrors.images import ImageRef, TargetName
+from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.process.pruning import prune
+from mirrors.jobs.queue.claim_order import claimable, order_of_claims
+from mirrors.models import (
+    BackfillImage,
+    BackfillRun,
+    Filter,
+    HostBudget,
+    JobStatus,
+    ManagedBy,
+    MirrorJob,
+    MirrorRequest,
+    OperatorAction,
+    Priority,
+    RunningImage,
+    Trigger,
+)
+from mirrors.selectors.backfill import backfill_progress
+from mirrors.services import JobStateError, RequestedCopy, request_copies
+from mirrors.services.backfill import cancel_run, pause_run, request_preview, resume_run, start_run
+from mirrors.services.quotas import left
+from mirrors.vocabulary.clusters import ClusterNamespace
+from swapper_project.config import Quotas
+from tests.backfill.conftest import Shop, Watcher, running
+from tests.jobs.support import drain, load
+from tests.jobs.test_pull_limits import PullCounter
+from tests.support.faulty_registry import FaultyRegistry
+
+
+def preview(watcher: Watcher) -> BackfillRun:
+    """A complete one."""
+    run = request_preview(cluster="default", requested_by="ann")
+    while run.previewed_at is None:
+        watcher.turn()
+        run.refresh_from_db()
+        assert run.problem == ""
+    return run
+
+
+def states(run: BackfillRun) -> dict[str, str]:
+    """State of each image, or why it is skipped, by its repository and tag."""
+    rows = BackfillImage.objects.filter(run=run)
+    return {row.source.partition("/")[2]: row.reason or row.state for row in rows}
+
+
+def test_a_cluster_is_previewed_and_mirrored(
+    watcher: Watcher, worker: WorkerContext, source: FaultyRegistry, shop: Shop
+) -> None:
+    sizes = {}
+    for seed, tag in enumerate(("used", "waited", "scaled", "opted", "filtered"), 1):
+        image = load(source, tag=tag, seed=seed, platforms=("linux/amd64", "linux/arm64"))
+        sizes[tag] = sum(map(len, image.blobs.values()))
+    shop.pod("used", f"{source.host}/app:used", pods=40, imagePullSecrets=[{"name": "mine"}])
+    shop.pod("waits", f"{source.host}/app:waited", state="failing")
+    shop.deployment("scaled", f"{source.host}/app:scaled")
+    shop.pod("opted", f"{source.host}/app:opted", metadata={"annotations": {"k8s-image-swapper/skip": "true"}})
+    shop.pod("filtered", f"{source.host}/app:filtered", metadata={"labels": {"tier": "secret"}})
+    Filter.objects.create(name="secret", jmespath="obj.metadata.labels.tier == 'secret'", managed_by=ManagedBy.OPERATOR)
+
+    run = preview(watcher)
+
+    ready = {f"app:{tag}": "ready" for tag in ("used", "waited", "scaled")}
+    assert states(run) == {**ready, "app:opted": "opted-out", "app:filtered": "filtered"}
+    assert (run.images, run.excluded, run.unmeasured, run.counted_pulls) == (3, 2, 0, 0)
+    assert run.bytes_total == sum(sizes[tag] for tag in ("used", "waited", "scaled"))
+    assert not MirrorJob.objects.exists()
+
+    start_run(run_id=run.pk, requested_by="ann")
+    watcher.turn()
+    jobs = list(MirrorJob.objects.order_by("available_at", "id").select_related("mapping"))
+    assert [job.mapping.source.rpartition(":")[2] for job in jobs] == ["waited", "used", "scaled"]
+    assert {(job.trigger, job.priority) for job in jobs} == {(Trigger.BACKFILL, Priority.BACKFILL)}
+    asked = MirrorRequest.objects.get(job=jobs[1])
+    assert (asked.namespace, asked.service_account, asked.secret_names) == (shop.namespace, "default", "mine")
+    assert MirrorRequest.objects.get(job=jobs[2]).workload == "Deployment/scaled"
+
+    drain(worker)
+    watcher.turn()
+    run.refresh_from_db()
+    assert run.state == "finished" and run.finished_at is not None
+    assert backfill_progress(run).mirrored == 3
+    with pytest.raises(JobStateError, match="you cannot pause"):
+        pause_run(run_id=run.pk, requested_by="ann")
+    assert set(OperatorAction.objects.values_list("action", flat=True)) == {"preview", "start"}
+
+
+def test_the_queue_takes_fifty_at_a_time_and_a_pause_no_more(watcher: Watcher, shop: Shop) -> None:
+    shop.pod("one", "quay.io/org/app:0")
+    for number in range(1, 60):
+        shop.row(f"quay.io/org/app:{number}", pod_name="one", pods=0)
+    pod_names = RunningImage.objects.filter(pods=0)
+    containers = [{"name": f"c{number}", "image": f"quay.io/org/app:{number}"} for number in range(1, 60)]
+    shop.pod("all", "quay.io/org/app:0", pods=0, containers=containers)
+    pod_names.update(pod_name="all")
+    run = BackfillRun.objects.create(cluster="default", state="running")
+    sources = RunningImage.objects.values_list("source", flat=True).distinct()
+    BackfillImage.objects.bulk_create(
+        BackfillImage(run=run, source=source, rank=rank, state="ready") for rank, source in enumerate(sources)
+    )
+
+    watcher.turn(2)
+    assert MirrorJob.objects.count() == 50
+    MirrorJob.objects.filter(pk__in=MirrorJob.objects.values("pk")[:10]).update(
+        status="failed", finished_at=F("created_at")
+    )
+    pause_run(run_id=run.pk, requested_by="ann")
+    watcher.turn()
+    assert (MirrorJob.objects.count(), backfill_progress(run).failed) == (50, 10)
+    resume_run(run_id=run.pk, requested_by="ann")
+    watcher.turn()
+    assert MirrorJob.objects.count() == 60
+
+    waited_for = MirrorJob.objects.filter(status=JobStatus.PENDING).first()
+    assert waited_for is not None
+    MirrorJob.objects.filter(pk=waited_for.pk).update(priority=Priority.DELAYED)
+    cancel_run(run_id=run.pk, requested_by="ann")
+    left = MirrorJob.objects.filter(status=JobStatus.PENDING)
+    assert [job.pk for job in left] == [waited_for.pk], "a pod has requested it since"
+    watcher.turn()
+    run.refresh_from_db()
+    assert (run.state, MirrorJob.objects.count()) == ("cancelled", 60)
+
+
+def test_each_namespace_that_may_have_it_asks_in_its_own_name(
+    watcher: Watcher, source: FaultyRegistry, shop: Shop, plane: object
+) -> None:
+    other = Shop(shop.plane, f"{shop.namespace}-other")
+    load(source)
+    image = f"{source.host}/app:1.0"
+    shop.pod("a", image, metadata={"labels": {"k8s-image-swapper/skip": "true"}})
+    other.pod("b", image, serviceAccountName="default", imagePullSecrets=[{"name": "theirs"}])
+    run = preview(watcher)
+    start_run(run_id=run.pk, requested_by="ann")
+    watcher.turn()
+    asked = MirrorRequest.objects.get()
+    assert (asked.namespace, asked.secret_names) == (other.namespace, "theirs"), "not in the name of one that opted out"
+
+
+def test_an_image_at_the_target_that_was_lost_is_asked_for_by_its_source(
+    watcher: Watcher, source: FaultyRegistry, target: FaultyRegistry, shop: Shop
+) -> None:
+    load(source)
+    original = ImageRef.parse(f"{source.host}/app:1.0")
+    swapped = str(TargetName(target.host).retarget(original))
+    shop.pod("swapped", swapped)
+    RunningImage.objects.update(source=str(original), image=swapped)
+    assert states(preview(watcher)) == {"app:1.0": "ready"}
+
+
+def test_what_runs_no_longer_and_what_is_mirrored_by_now_is_skipped(watcher: Watcher, shop: Shop) -> None:
+    shop.row("quay.io/org/gone:1", pod_name="gone")
+    assert states(preview(watcher)) == {"org/gone:1": "pod-not-found"}
+
+
+def test_dry_run_and_the_cluster_hold_a_run_up_and_say_so(
+    watcher: Watcher, source: FaultyRegistry, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    watcher.configure(dryRun=True)
+    run = preview(watcher)
+    start_run(run_id=run.pk, requested_by="ann")
+    watcher.turn()
+    run.refresh_from_db()
+    assert "dryRun is set" in run.problem and not MirrorJob.objects.exists()
+    watcher.configure(dryRun=False)
+    monkeypatch.setenv("KUBECONFIG", str(shop.plane.kubeconfig()))
+    watcher.turn()
+    run.refresh_from_db()
+    assert "may not be read: let this process get pods" in run.problem and not MirrorJob.objects.exists()
+    monkeypatch.undo()
+
+
+def test_docker_hub_is_asked_little_and_its_pulls_are_counted(
+    watcher: Watcher, source: FaultyRegistry, shop: Shop
+) -> None:
+    hub = PullCounter(100, 90)
+    source.on("(HEAD|GET) .*/manifests/", hub, times=1_000)
+    for tag in range(15):
+        load(source, tag=f"t{tag}", seed=tag, platforms=("linux/amd64", "linux/arm64"))
+    shop.pod("one", f"{source.host}/app:t0")
+    for tag in range(1, 15):
+        shop.pod(f"p{tag}", f"{source.host}/app:t{tag}")
+    HostBudget.objects.create(host=source.host, operation="pulls", remaining=90, pull_limit=100)
+    run = preview(watcher)
+    assert hub.remaining == 90 - 20, "ten images, of each its index and one platform"
+    assert (run.counted_pulls, run.unmeasured) == (15 * 3, 5)
+    assert run.seconds_estimated == pytest.approx(5 / 70 * 6 * 3600), "40 pulls are free now, 70 of 100 each six hours"
+
+
+def test_on_begins_by_itself_and_rests_after_a_failure(watcher: Watcher, source: FaultyRegistry, shop: Shop) -> None:
+    shop.pod("one", f"{source.host}/missing:1")
+    watcher.turn()
+    assert not BackfillRun.objects.exists(), "report is the default"
+    watcher.configure(backfill="on")
+    for _ in range(30):
+        watcher.look()
+        if MirrorJob.objects.exists():
+            break
+    MirrorJob.objects.update(status="failed", finished_at=F("created_at"))
+    for _ in range(3):
+        watcher.look()
+    assert list(BackfillRun.objects.values_list("state", "requested_by")) == [("finished", "")]
+    running(f"{source.host}/new:1")
+    watcher.look()
+    newest = BackfillRun.objects.latest("id")
+    assert list(newest.candidates.values_list("source", flat=True)) == [f"{source.host}/new:1"]
+
+
+def test_one_process_at_a_time_works_on_a_run(watcher: Watcher, source: FaultyRegistry, shop: Shop) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    run = request_preview(cluster="default", requested_by="ann")
+    other = BackfillTask(lambda: watcher.config)
+    try:
+        assert watcher.task.work(0.1) and not other.work(0.1)
+        watcher.task.close()
+        assert other.work(0.1), "it takes over"
+    finally:
+        other.close()
+    assert run.is_open
+
+
+def test_a_cluster_has_its_own_candidates_and_runs(watcher: Watcher, source: FaultyRegistry, shop: Shop) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    running("quay.io/org/theirs:1", cluster="other", namespace=shop.namespace)
+    theirs = request_preview(cluster="other", requested_by="ann")
+    assert states(preview(watcher)) == {"app:1.0": "ready"}
+    theirs.refresh_from_db()
+    assert (states(theirs), theirs.previewed_at) == ({"org/theirs:1": "found"}, None), "its own watcher looks at them"
+
+
+def test_a_pod_comes_before_a_backfill_and_its_quota_is_its_own(watcher: Watcher, shop: Shop) -> None:
+    rows = [shop.row(f"quay.io/org/app:{number}", pod_name="all", pods=0) for number in range(3)]
+    containers = [{"name": f"c{n}", "image": row.image} for n, row in enumerate(rows)]
+    shop.pod("all", rows[0].image, containers=containers)
+    run = BackfillRun.objects.create(cluster="default", state="running")
+    BackfillImage.objects.bulk_create(
+        BackfillImage(run=run, source=row.source, rank=rank, state="ready") for rank, row in enumerate(rows)
+    )
+    watcher.turn()
+    theirs = ClusterNamespace("default", shop.namespace)
+    assert left(namespaces=[theirs], quotas=Quotas(pendingJobs=2)) == {theirs: 2}
+
+    job = MirrorJob.objects.select_related("mapping").latest("id")
+    registry = job.mapping.target_registry_id
+    asked = RequestedCopy(job.mapping.source, job.mapping.target, namespace=shop.namespace)
+    (outcome,) = request_copies(target_registry_id=registry, requests=[asked])
+    job.refresh_from_db()
+    assert (outcome.job_id, job.priority) == (job.pk, Priority.DELAYED)
+    assert claimable().order_by(*order_of_claims())[0].pk == job.pk
+
+
+def test_old_runs_are_deleted_with_their_images(db: None) -> None:
+    for days, state in ((400, "finished"), (1, "finished"), (400, "running")):
+        cluster = f"{state}-{days}"
+        over_at = timezone.now() - timedelta(days=days) if state == "finished" else None
+        run = BackfillRun.objects.create(cluster=cluster, state=state, finished_at=over_at)
+        BackfillImage.objects.create(run=run, source="quay.io/app:1", rank=0)
+    prune()
+    assert set(BackfillRun.objects.values_list("cluster", flat=True)) == {"finished-1", "running-400"}
+    assert BackfillImage.objects.count() == 2
+
+
+def test_a_forgotten_preview_does_not_keep_on_from_beginning(
+    watcher: Watcher, source: FaultyRegistry, shop: Shop
+) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    run = preview(watcher)
+    watcher.configure(backfill="on")
+    watcher.look()
+    run.refresh_from_db()
+    assert run.state == "preview", "it is for ann to start"
+    BackfillRun.objects.update(created_at=timezone.now() - timedelta(days=2))
+    watcher.look()
+    run.refresh_from_db()
+    assert run.state == "cancelled"

@@ -1,0 +1,200 @@
+"""Backfills by page, API and command, and on the dashboard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mirrors.accounts.roles import Role
+from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.models import BackfillImage, BackfillRun, MirrorJob, OperatorAction, Registry
+from tests.api.conftest import Clients, user_of
+from tests.backfill.conftest import Shop, Watcher, running
+from tests.jobs.support import draining, load
+from tests.support.faulty_registry import FaultyRegistry
+from tests.support.ports import wait_until
+
+LIST = "/admin/mirrors/backfillrun/"
+
+
+def previewed(**fields: Any) -> BackfillRun:
+    values = {"cluster": "default", "images": 3, "previewed_at": timezone.now(), "requested_by": "ann", **fields}
+    run = BackfillRun.objects.create(**values)
+    states = ("ready", "ready", "ready", "skipped")
+    BackfillImage.objects.bulk_create(
+        BackfillImage(
+            run=run, source=f"quay.io/app:{n}", rank=n, state=state, reason="opted-out" * (state == "skipped")
+        )
+        for n, state in enumerate(states)
+    )
+    return run
+
+
+def act(client: Client, run: BackfillRun, name: str) -> str:
+    """Ask for an action on the run's page, confirm it, and read the page that follows."""
+    form = {"action": name, "_selected_action": [run.pk], "back": f"{LIST}{run.pk}/change/"}
+    asked = client.post(LIST, form).content.decode()
+    assert str(run) in asked and f"{name.capitalize()} (1)" in asked
+    return client.post(LIST, {**form, "confirmed": str(run.pk)}, follow=True).content.decode()
+
+
+@pytest.mark.django_db
+def test_an_operator_previews_starts_pauses_resumes_and_cancels(client: Client, registry: Registry) -> None:
+    client.force_login(user_of(Role.OPERATOR))
+    for number in range(2):
+        running(f"quay.io/app:{number}")
+    assert "default: 2 images" in client.get(LIST).content.decode()
+
+    page = client.post(reverse("admin:mirrors_backfillrun_preview"), {"cluster": "default"}, follow=True)
+    run = BackfillRun.objects.get()
+    assert "2 images are not looked at yet" in page.content.decode() and b'value="start"' not in page.content
+    run.candidates.update(state="ready")
+    BackfillRun.objects.update(
+        previewed_at=timezone.now(), bytes_total=3 << 30, counted_pulls=34, seconds_estimated=7_200
+    )
+    page = client.get(f"{LIST}{run.pk}/change/")
+    for words in ("3.0 GiB", "34 at registries", "2 h at least", 'value="start"', 'value="cancel"'):
+        assert words in page.content.decode()
+
+    for name, state in (("start", "running"), ("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        act(client, run, name)
+        run.refresh_from_db()
+        assert run.state == state
+    assert "you cannot resume it now" in act(client, run, "resume")
+    assert set(run.candidates.values_list("state", flat=True)) == {"cancelled"}
+    done = OperatorAction.objects.order_by("id").values_list("action", flat=True)
+    assert list(done) == ["preview", "start", "pause", "resume", "cancel"]
+    assert client.get(f"{LIST}{run.pk}/live/").status_code == 286, "the page refreshes itself no longer"
+
+
+@pytest.mark.django_db
+def test_a_viewer_sees_all_and_changes_nothing(client: Client, registry: Registry) -> None:
+    running("quay.io/app:1")
+    run = previewed()
+    client.force_login(user_of(Role.VIEWER))
+    assert "Preview<" not in client.get(LIST).content.decode()
+    page = client.get(f"{LIST}{run.pk}/change/").content.decode()
+    assert "the pod has opted out (opted-out)" in page and 'value="start"' not in page
+    images = client.get(f"/admin/mirrors/backfillimage/?run__id__exact={run.pk}&state__exact=skipped").content.decode()
+    assert "app:3" in images and "app:1" not in images
+    assert client.post(reverse("admin:mirrors_backfillrun_preview"), {"cluster": "default"}).status_code == 403
+    client.post(LIST, {"action": "start", "_selected_action": [run.pk], "confirmed": str(run.pk)})
+    run.refresh_from_db()
+    assert run.state == "preview"
+
+
+@pytest.mark.django_db
+def test_the_dashboard_shows_one_that_runs(client: Client, registry: Registry) -> None:
+    client.force_login(user_of(Role.VIEWER))
+    run = previewed(state="preview")
+    assert "Backfill of default" not in client.get("/admin/").content.decode()
+    BackfillRun.objects.update(state="running", seconds_estimated=3_000, problem="The cluster cannot be read.")
+    BackfillImage.objects.filter(run=run, rank=0).update(state="mirrored")
+    for url in ("/admin/", "/admin/dashboard/"):
+        page = client.get(url).content.decode()
+        assert "1 of 3 images, about 33 min left" in page and "The cluster cannot be read." in page
+
+
+@pytest.mark.django_db
+def test_the_api_does_the_same(client_of: Clients, registry: Registry) -> None:
+    operator = client_of(Role.OPERATOR)
+    nothing = operator.post("/api/v1/backfill/", {}, format="json")
+    assert nothing.status_code == 409 and "Nothing is known of the cluster default" in str(nothing.json())
+    running("quay.io/app:1")
+    made = operator.post("/api/v1/backfill/", {"cluster": "default"}, format="json")
+    assert (made.status_code, made.json()["state"], made.json()["progress"]["found"]) == (201, "preview", 1)
+    url = f"/api/v1/backfill/{made.json()['id']}/"
+    early = operator.post(f"{url}start/")
+    assert early.status_code == 409 and "not complete yet" in str(early.json())
+    again = operator.post("/api/v1/backfill/", {"cluster": "default"}, format="json").json()
+    assert operator.get(url).json()["state"] == "cancelled", "a new preview replaces it"
+    BackfillRun.objects.update(previewed_at=timezone.now())
+    url = f"/api/v1/backfill/{again['id']}/"
+    assert operator.post(f"{url}start/").json()["state"] == "running"
+    second = operator.post("/api/v1/backfill/", {"cluster": "default"}, format="json")
+    assert second.status_code == 409 and "under way" in str(second.json())
+    for name, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        assert operator.post(f"{url}{name}/").json()["state"] == state
+    images = operator.get(f"/api/v1/backfill-images/?run={again['id']}").json()["results"]
+    assert [(image["source"], image["state"]) for image in images] == [("quay.io/app:1", "cancelled")]
+    assert [row["id"] for row in operator.get("/api/v1/backfill/?state=cancelled").json()["results"]][0] == again["id"]
+
+
+def command(watcher: Watcher, *arguments: str) -> str:
+    out = StringIO()
+    call_command("backfill", *arguments, config=watcher.path, stdout=out)
+    return out.getvalue()
+
+
+def test_the_command_previews_and_mirrors(
+    watcher: Watcher, worker: WorkerContext, source: FaultyRegistry, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    shop.pod("out", f"{source.host}/out:1.0", metadata={"labels": {"k8s-image-swapper/skip": "true"}})
+
+    command(watcher, "--dry-run")
+    shown = capsys.readouterr().out
+    assert "Skipped: opted-out" in shown and not MirrorJob.objects.exists()
+    assert BackfillRun.objects.get().state == "preview"
+
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            with draining(worker):
+                pass
+            over.wait(0.1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        followed = command(watcher)
+    finally:
+        over.set()
+        thread.join(30)
+    assert "1 of 1 images, finished" in followed
+    assert list(BackfillRun.objects.order_by("id").values_list("state", flat=True)) == ["cancelled", "finished"]
+    assert "No image is left" in command(watcher), "the other one has opted out"
+
+
+def test_ctrl_c_leaves_it_running_and_says_so(
+    watcher: Watcher, source: FaultyRegistry, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    ender = threading.Thread(target=_interrupt_when_queued)
+    ender.start()
+    errors = StringIO()
+    call_command("backfill", config=watcher.path, stdout=StringIO(), stderr=errors)
+    ender.join(30)
+    assert "The backfill continues" in errors.getvalue()
+    assert BackfillRun.objects.get().state == "running" and MirrorJob.objects.get().status == "pending"
+
+
+def _interrupt_when_queued() -> None:
+    from django.db import connection
+
+    wait_until(MirrorJob.objects.exists, timeout=20, what="the job")
+    connection.close()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_without_a_cluster_the_command_says_what_is_missing(
+    watcher: Watcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    assert "Nothing is known of the cluster" in command(watcher)
+    running("quay.io/app:1", pod_name="one")
+    with pytest.raises(CommandError, match="KUBECONFIG is not set"):
+        command(watcher)
