@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots docs lint lock chart \
-	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-ui bench-prune soak
+	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-ui bench-prune bench-watch soak
 .DEFAULT_GOAL := demo
 
 $(STAMP): requirements/dev.txt
@@ -75,6 +75,9 @@ bench-jobs: $(STAMP)  ## what the job system costs beside the engine; ARGS="--im
 
 bench-ui: $(STAMP)  ## each page of admin and API beside a million jobs; ARGS="--sqlite --json=FILE"
 	$(BIN)/python -m benchmarks.ui $(ARGS)
+
+bench-watch: $(STAMP) tools  ## a watcher of a large cluster on a real API server; ARGS="--pods=10000 --json=FILE"
+	$(BIN)/python -m benchmarks.watching $(ARGS)
 
 bench-prune: $(STAMP)  ## what reviews notice while a year's history is deleted; ARGS="--seconds=30"
 	$(BIN)/python -m benchmarks.prune $(ARGS)

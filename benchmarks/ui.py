@@ -142,7 +142,7 @@ def show(seen: list[Visited]) -> None:
         table.add_row(mark, page.name, *(f"{time:.0f}" for time in times), str(page.queries))
     Console(width=120).print(table)
     slow = sum(page.is_slow for page in seen)
-    print(f"{slow} of {len(seen)} pages take more than 200 ms or 14 queries, or do not answer with 200")
+    print(f"{slow} of {len(seen)} pages take more than 200 ms or 14 queries, or fail")
 
 
 def _line(page: Visited) -> str:

@@ -70,6 +70,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "MappingStateEnum": "mirrors.selectors.mapping_states.CHOICES",
+        "RunningStateEnum": "mirrors.models.cluster.RunningState.choices",
         "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],
         "TokenRoleEnum": "mirrors.accounts.roles.NAMES",
     },

@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
 from mirrors.api.views.activity import ActionViewSet
 from mirrors.api.views.admissions import AdmissionViewSet
+from mirrors.api.views.clusters import ClusterViewSet
 from mirrors.api.views.filters import FilterViewSet
 from mirrors.api.views.hosts import HostViewSet
 from mirrors.api.views.jobs import JobViewSet
@@ -16,6 +17,7 @@ from mirrors.api.views.mappings import MappingViewSet
 from mirrors.api.views.processes import InstanceViewSet
 from mirrors.api.views.registries import RegistryViewSet
 from mirrors.api.views.repositories import RepositoryViewSet
+from mirrors.api.views.running_images import RunningImageViewSet
 from mirrors.api.views.statistics import HealthView, StatsView
 from mirrors.api.views.tokens import TokenViewSet
 from mirrors.api.views.workloads import UseViewSet
@@ -31,6 +33,8 @@ router.register("hosts", HostViewSet)
 router.register("actions", ActionViewSet)
 router.register("instances", InstanceViewSet)
 router.register("admissions", AdmissionViewSet)
+router.register("running-images", RunningImageViewSet, basename="running-image")
+router.register("clusters", ClusterViewSet)
 router.register("tokens", TokenViewSet, basename="token")
 
 urlpatterns = [

@@ -25,7 +25,7 @@ WATCH_SECONDS: Final = 290
 """After which the API server is asked to end a watch: shorter than what load balancers let an idle connection live."""
 
 SILENCE_SECONDS: Final = 150.0
-"""Without a line of a watch: bookmarks come once a minute, so that this is a connection that leads nowhere."""
+"""Without a line of a watch: bookmarks arrive once a minute, so that this is a connection that leads nowhere."""
 
 
 class OutdatedError(Exception):
@@ -144,7 +144,7 @@ class ObjectReader:
             ) from None
         except (msgspec.DecodeError, json.JSONDecodeError, UnicodeError) as error:
             raise ClusterError(
-                f"{self.plural} cannot be read: the API server sent what is no {self.kind.__name__} ({error})",
+                f"{self.plural} cannot be read: the API server sent invalid objects ({error})",
                 is_passing=True,
             ) from None
 

@@ -23,7 +23,11 @@ from mirrors.models import (
 from mirrors.selectors import image_states
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
-SEEN_WITHIN: Final = {"webhook": timedelta(seconds=120), "worker": timedelta(seconds=180)}
+SEEN_WITHIN: Final = {
+    "webhook": timedelta(seconds=120),
+    "worker": timedelta(seconds=180),
+    "watcher": timedelta(seconds=60),
+}
 """How long after its last report a process counts as running."""
 
 MOST_HOSTS: Final = 100

@@ -24,7 +24,7 @@ FORBIDDEN_PAUSE: Final = 60.0
 """Seconds until it is looked again whether a missing permission has been given."""
 
 QUICK_END: Final = 1.0
-"""Seconds to wait after a watch that the API server ended, so that one that ends at once is no loop of requests."""
+"""Seconds to wait after the API server has ended a watch: one that always ends at once must not flood it."""
 
 
 class Feed:

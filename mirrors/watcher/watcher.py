@@ -139,7 +139,7 @@ class Watcher:
         self._withdraw()
 
     def _pause(self) -> float:
-        """Shorter while the first lists come in."""
+        """Shorter while the first lists are read."""
         leadership = self._leadership
         is_reading = leadership is not None and not leadership.is_complete and not leadership.problem
         return timing().watch_reading if is_reading else timing().watch_period * random.uniform(0.9, 1.1)

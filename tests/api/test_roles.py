@@ -62,6 +62,8 @@ ROUTES = {
     ("GET", "hosts/"): VIEW,
     ("GET", "hosts/{host}/"): VIEW,
     ("POST", "hosts/{host}/resume/"): ACT,
+    ("GET", "running-images/"): VIEW,
+    ("GET", "clusters/"): VIEW,
     ("GET", "stats/"): VIEW,
     ("GET", "tokens/"): VIEW,
     ("POST", "tokens/"): VIEW,

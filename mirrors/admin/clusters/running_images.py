@@ -2,19 +2,93 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.columns import moment
-from mirrors.models import RunningImage
+from mirrors.admin.tools.columns import breakable, moment
+from mirrors.admin.tools.list_rendering import label
+from mirrors.models import RunningImage, RunningState
+from mirrors.selectors.running_images import running_images
+
+STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
+
+
+class NamespaceFilter(TextFilter):
+    title = "namespace"
+    parameter_name = "namespace"
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
+        return rows.filter(namespace=self.value()) if self.value() else rows
+
+
+class StateFilter(DropdownFilter):
+    """Without it, what no longer runs is left out."""
+
+    title, parameter_name = "state", "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, str(words).capitalize()) for value, words in RunningState.choices]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
+        return rows.filter(state=self.value()) if self.value() else rows.exclude(state=RunningState.ENDED)
+
+
+class MirroredFilter(DropdownFilter):
+    title, parameter_name = "mirrored", "mirrored"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Mirrored"), ("no", "Not mirrored")]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
+        return rows.filter(Q(is_mirrored=self.value() == "yes")) if self.value() else rows
 
 
 @admin.register(RunningImage)
 class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
-    list_display = ["source", "image", "namespace", "workload", "pods", "nodes", "state", "last_seen"]
-    list_filter = ["state"]
+    list_display = [
+        "shown_source",
+        "namespace",
+        "shown_workload",
+        "pods",
+        "nodes",
+        "shown_state",
+        "mirrored",
+        "changed",
+    ]
+    list_filter = [StateFilter, MirroredFilter, NamespaceFilter]
     empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
     search_fields = ["source", "image", "namespace", "workload"]
+    search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]
+    sortable_by = None  # only the index of the rows' order serves a sorted page
 
-    last_seen = moment("last_seen_at")
+    changed = moment("last_seen_at", "last change")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RunningImage]:
+        return running_images(ended=True)
+
+    @admin.display(description="image")
+    def shown_source(self, row: RunningImage) -> SafeString:
+        """The original image, and below it the one that runs where that is another."""
+        if not row.source or row.source.endswith(row.image):
+            return breakable(row.source or row.image)
+        return format_html('{}<br><span class="text-xs">{}</span>', breakable(row.source), breakable(row.image))
+
+    @admin.display(description="workload")
+    def shown_workload(self, row: RunningImage) -> str:
+        return f"{row.workload_kind} {row.workload}".strip() or "standalone pods"
+
+    @admin.display(description="state")
+    def shown_state(self, row: RunningImage) -> SafeString:
+        return label(row.get_state_display(), STATE_COLOURS.get(row.state, ""))
+
+    @admin.display(description="mirrored")
+    def mirrored(self, row: RunningImage) -> SafeString:
+        return label("yes", "success") if row.is_mirrored else label("no", "warning")  # type: ignore[attr-defined]

@@ -75,6 +75,7 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
             f"certificate expires {facts['certificate_expires_at'][:10]}"
             if facts.get("certificate_expires_at")
             else "",
+            str(facts.get("state") or ""),
             f"{facts['processes']} processes" if facts.get("processes") else "",
         ]
         return ", ".join(filter(None, found)) or "–"

@@ -20,6 +20,14 @@ SECTIONS = (
         ),
     ),
     (
+        "Cluster",
+        (
+            ("Running images", "runningimage", "deployed_code_history"),
+            ("Clusters", "cluster", "hub"),
+            ("Nodes", "clusternode", "host"),
+        ),
+    ),
+    (
         "Configuration",
         (
             ("Filters", "filter", "filter_alt"),

@@ -8,6 +8,7 @@ from mirrors.api.serializers.admissions import (
     AdmissionSerializer,
     DecidedImageSerializer,
 )
+from mirrors.api.serializers.clusters import ClusterSerializer
 from mirrors.api.serializers.filter_trials import (
     ChangeSerializer,
     FilterAnswerSerializer,
@@ -49,6 +50,7 @@ from mirrors.api.serializers.registries import (
 from mirrors.api.serializers.repositories import (
     RepositorySerializer,
 )
+from mirrors.api.serializers.running_images import RunningImageSerializer
 from mirrors.api.serializers.statistics import (
     CoverageSerializer,
     HealthSerializer,
@@ -70,6 +72,7 @@ __all__ = [
     "AttemptSerializer",
     "BlobProgressSerializer",
     "ChangeSerializer",
+    "ClusterSerializer",
     "CheckSerializer",
     "CoverageSerializer",
     "CreatedTokenSerializer",
@@ -98,6 +101,7 @@ __all__ = [
     "RepositorySerializer",
     "RetriedSerializer",
     "RetryFailedSerializer",
+    "RunningImageSerializer",
     "StatsSerializer",
     "StepSerializer",
     "TokenSerializer",

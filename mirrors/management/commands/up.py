@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.core.management import CommandParser
 
+from mirrors.kubernetes import client
 from mirrors.management.serving import add_configuration_flags, as_json, overrides_of, webhook_environment
 from swapper_project import config as configuration
 from swapper_project.config import Config
@@ -26,7 +27,10 @@ log = structlog.get_logger(__name__)
 
 
 class Command(ConfiguredCommand):
-    help = "Run webhook, web (admin) and worker on this machine, with their database, until Ctrl-C."
+    help = (
+        "Run webhook, web (admin), worker, and the watcher where a cluster is configured, on this machine, with their "
+        "database, until Ctrl-C."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,6 +38,13 @@ class Command(ConfiguredCommand):
         parser.add_argument("--web-address", default="127.0.0.1:8000", type=_address, help="where the admin listens")
         parser.add_argument(
             "--metrics-address", default="127.0.0.1:8001", type=_address, help="where the worker's metrics are"
+        )
+
+        parser.add_argument(
+            "--watcher-address",
+            default="127.0.0.1:8002",
+            type=_address,
+            help="where the watcher's metrics are; it runs where a cluster is configured (KUBECONFIG)",
         )
 
     def handle(self, **options: Any) -> None:
@@ -64,6 +75,9 @@ class Command(ConfiguredCommand):
             Program("web", gunicorn(), {**common, **_web_environment(options["web_address"])}),
             Program("worker", manage("worker"), {**common, **_worker_environment(options["metrics_address"])}),
         ]
+        if config.watcher.enabled and client.is_configured():
+            watcher = {"SWAPPER_ROLE": "watcher", "SWAPPER_BIND": options["watcher_address"]}
+            programs.append(Program("watcher", manage("watch"), {**common, **watcher}))
         sys.exit(Supervisor(programs).run())
 
     def _prepare(self, common: dict[str, str], data_dir: Path) -> None:

@@ -43,6 +43,8 @@ class Node(threading.Thread):
             hosts = dict(_names(services))
             pods = self._api.get("/api/v1/pods")["items"]
             for pod in pods:
+                if self._stopping.is_set():
+                    return
                 self._look_after(pod, hosts)
             self._forget({pod["metadata"]["uid"] for pod in pods})
 

@@ -1,0 +1,24 @@
+"""Images that run in clusters."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from rest_framework import mixins, viewsets
+
+from mirrors.api import serializers
+from mirrors.api.filtersets.running_images import RunningImageFilter
+from mirrors.models import RunningImage
+from mirrors.selectors.running_images import running_images
+
+
+class RunningImageViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[RunningImage]):
+    """Images in the workloads of clusters, as their watchers see them: what pods run, and what templates name."""
+
+    queryset = RunningImage.objects.none()
+    serializer_class = serializers.RunningImageSerializer
+    filterset_class = RunningImageFilter
+    search_fields = ("source", "image", "workload")
+
+    def get_queryset(self) -> QuerySet[RunningImage]:
+        """What no longer runs is shown with ``state=ended`` alone."""
+        return running_images(ended=self.request.query_params.get("state") == "ended")

@@ -1,0 +1,124 @@
+"""What is kept of objects of the API server: one line a rule."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from lightkube.core import decoders
+
+from mirrors.kubernetes import watched_objects as objects
+from mirrors.kubernetes.object_states import node_state, pod_state, template_state
+
+DIGEST = "sha256:" + "a" * 64
+
+
+def pod(status: Any = None, spec: Any = None, **metadata: Any) -> objects.Pod:
+    container = {"name": "app", "image": "nginx:1"}
+    body = {
+        "metadata": {"name": "p", "namespace": "shop", "uid": "1", "resourceVersion": "7", **metadata},
+        "spec": {"containers": [container], **(spec or {})},
+        "status": {"containerStatuses": [{"name": "app", **(status or {})}]},
+    }
+    found: objects.Pod = decoders.decode_object(json.dumps(body).encode(), objects.Pod)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "started", "digest", "reason"),
+    [
+        ({}, False, "", ""),
+        ({"imageID": f"docker.io/library/nginx@{DIGEST}", "state": {"running": {"startedAt": "x"}}}, True, DIGEST, ""),
+        ({"imageID": f"docker-pullable://nginx@{DIGEST}", "state": {"running": {}}}, True, DIGEST, ""),
+        # The ID of an image that was built on the node: the digest of its configuration.
+        ({"imageID": DIGEST, "state": {"running": {}}}, True, "", ""),
+        ({"state": {"terminated": {"exitCode": 1}}}, True, "", ""),
+        ({"state": {"waiting": {"reason": "ContainerCreating"}}}, False, "", "ContainerCreating"),
+        ({"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {}}}, True, "", None),
+        ({"state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}, False, "", "ErrImagePull"),
+    ],
+)
+def test_a_container(status: Any, started: bool, digest: str, reason: str | None) -> None:
+    (container,) = pod_state(pod(status)).containers
+
+    assert (container.image, container.started, container.digest) == ("nginx:1", started, digest)
+    assert reason is None or container.reason == reason
+
+
+def test_the_message_of_a_failed_pull_is_kept_at_both_ends() -> None:
+    message = "failed to pull " + "x" * 5_000 + ": 403 Forbidden"
+    (container,) = pod_state(pod({"state": {"waiting": {"reason": "ErrImagePull", "message": message}}})).containers
+
+    assert container.fails_to_pull and len(container.message) < 600
+    assert container.message.startswith("failed to pull") and container.message.endswith("403 Forbidden")
+
+
+def test_all_images_of_a_pod() -> None:
+    spec = {
+        "initContainers": [{"name": "init", "image": "busybox:1"}],
+        "ephemeralContainers": [{"name": "debug", "image": "tools:1"}],
+        "volumes": [{"name": "model", "image": {"reference": "model:1"}}, {"name": "data", "emptyDir": {}}],
+    }
+    state = pod_state(pod({"state": {"running": {}}}, spec))
+
+    assert [one.image for one in state.containers] == ["busybox:1", "nginx:1", "tools:1", "model:1"]
+    assert [one.name for one in state.containers if one.started] == ["app", "volumes/model"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "labels", "workload"),
+    [
+        ("ReplicaSet", "web-6c5d8b7f9d", {"pod-template-hash": "6c5d8b7f9d"}, ("Deployment", "web")),
+        ("ReplicaSet", "web-6c5d8b7f9d", {}, ("ReplicaSet", "web-6c5d8b7f9d")),
+        ("Job", "nightly-29412345", {}, ("CronJob", "nightly")),
+        ("Job", "migrate", {}, ("Job", "")),
+        ("StatefulSet", "db", {}, ("StatefulSet", "db")),
+        ("Widget", "x", {}, ("Widget", "x")),
+    ],
+)
+def test_the_workload_of_a_pod(kind: str, name: str, labels: dict[str, str], workload: tuple[str, str]) -> None:
+    owner = {"apiVersion": "x/v1", "kind": kind, "name": name, "uid": "9", "controller": True}
+    state = pod_state(pod(ownerReferences=[owner], labels=labels))
+
+    assert (state.workload, state.owner) == (workload, "9")
+
+
+def decoded(kind: Any, body: Any) -> Any:
+    metadata = {"name": "web", "namespace": "shop", "uid": "1", "resourceVersion": "7", **body.pop("metadata", {})}
+    return decoders.decode_object(json.dumps({"metadata": metadata, **body}).encode(), kind)
+
+
+TEMPLATE = {"spec": {"containers": [{"name": "a", "image": "nginx:1"}, {"name": "b", "image": "nginx:1"}]}}
+OWNED = {
+    "metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "x", "uid": "2", "controller": True}]}
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "images"),
+    [
+        (objects.Deployment, {"spec": {"template": TEMPLATE}}, ("nginx:1",)),
+        (objects.ReplicaSet, {"spec": {"template": TEMPLATE}, **OWNED}, None),
+        (objects.Job, {"spec": {"template": TEMPLATE, "suspend": True}}, ("nginx:1",)),
+        (
+            objects.Job,
+            {"spec": {"template": TEMPLATE}, "status": {"conditions": [{"type": "Failed", "status": "True"}]}},
+            None,
+        ),
+        (objects.CronJob, {"spec": {"jobTemplate": {"spec": {"template": TEMPLATE}}}}, ("nginx:1",)),
+        (objects.Deployment, {}, ()),
+    ],
+)
+def test_a_template(kind: Any, body: Any, images: tuple[str, ...] | None) -> None:
+    state = template_state(kind.__name__, decoded(kind, dict(body)))
+
+    assert (state.images if state else None) == images
+
+
+def test_a_node() -> None:
+    info = {"operatingSystem": "linux", "architecture": "arm64"}
+    status = {"nodeInfo": info, "conditions": [{"type": "Ready", "status": "True"}]}
+
+    assert node_state(decoded(objects.Node, {"status": status})) == ("web", "linux/arm64", True)
+    assert node_state(decoded(objects.Node, {})) == ("web", "", False)
