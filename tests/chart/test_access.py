@@ -9,6 +9,7 @@ import pytest
 from tests.support.helm import FULLNAME, Manifests, Object, render
 
 SETUP, TEST, OWN = f"{FULLNAME}-setup", f"{FULLNAME}-test", f"{FULLNAME}-postgresql"
+WATCHER = f"{FULLNAME}-watcher"
 MADE = [f"{FULLNAME}-{name}" for name in ("app", "admin", "postgresql", "tls")]
 
 
@@ -24,7 +25,7 @@ def rules(found: Object) -> list[tuple[str, str, tuple[str, ...], tuple[str, ...
 def test_workers_read_nothing_by_default() -> None:
     roles = [found["metadata"]["name"] for kind in ("Role", "ClusterRole") for found in render().all(kind)]
 
-    assert set(roles) == {SETUP, TEST}
+    assert set(roles) == {SETUP, TEST, WATCHER}
 
 
 def test_the_secret_reader_reads_pull_secrets() -> None:
@@ -149,8 +150,9 @@ def test_the_webhook_is_open_and_nothing_else() -> None:
     assert allowed(manifests) == {"https": None}
     assert allowed(manifests, f"{FULLNAME}-web") == {}
     assert allowed(manifests, f"{FULLNAME}-worker") == {}
+    assert allowed(manifests, WATCHER) == {}
     (peer,) = allowed(manifests, OWN)["postgresql"]
-    assert peer["podSelector"]["matchExpressions"][0]["values"] == ["app", "web", "worker"]
+    assert peer["podSelector"]["matchExpressions"][0]["values"] == ["app", "web", "worker", "watcher"]
     assert "namespaceSelector" not in peer
 
 

@@ -16,7 +16,7 @@ def processes(manifests: Manifests) -> list[Object]:
     """All containers that talk to the database."""
     return [
         container
-        for role in ("", "web", "worker")
+        for role in ("", "web", "worker", "watcher")
         for container in containers(manifests.deployment(role)["spec"]["template"])
     ]
 
@@ -81,7 +81,7 @@ def test_an_external_database_whose_certificate_is_verified() -> None:
     external = {"host": "db.example.com", "caSecret": {"name": "db-ca", "key": "root.pem"}}
     manifests = render({"externalDatabase": external})
 
-    for role in ("", "web", "worker"):
+    for role in ("", "web", "worker", "watcher"):
         spec = manifests.deployment(role)["spec"]["template"]["spec"]
         (volume,) = [volume["secret"] for volume in spec["volumes"] if volume["name"] == "database-ca"]
         assert volume == {"secretName": "db-ca", "items": [{"key": "root.pem", "path": "ca.crt"}]}
@@ -122,6 +122,7 @@ def test_sqlite_is_one_pod_that_runs_everything() -> None:
         "--tls-key-file=/tls/tls.key",
         "--web-address=:8000",
         "--metrics-address=:8001",
+        "--watcher-address=:8002",
     ]
     assert "SWAPPER_DATABASE_URL" not in variables(container)
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}

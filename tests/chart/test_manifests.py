@@ -67,6 +67,8 @@ SETS: dict[str, dict[str, Any]] = {
     },
     "gateway": {"web": {"httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}], "hostnames": ["a.example.com"]}}},
     "readers": {"secretReader": {"enabled": True, "namespaces": ["shop", "billing"]}, "rbac": {"create": True}},
+    "watched-namespaces": {"config": {"watcher": {"namespaces": ["shop", "billing"]}}, "watcher": {"replicaCount": 2}},
+    "not-watched": {"watcher": {"enabled": False}, **MONITORED},
     "no-rbac": {"rbac": {"create": False}, "networkPolicy": {"enabled": False}, "web": {"replicaCount": 0}},
     "long-name": {"fullnameOverride": "a-name-that-is-as-long-as-names-of-kubernetes-may-be-at-most-63"},
 }

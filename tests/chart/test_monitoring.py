@@ -115,6 +115,9 @@ tests:
       - {series: 'swapper_job_oldest_seconds{namespace="swapper",priority="delayed"}', values: '0x120'}
       - {series: 'swapper_target_unhealthy{namespace="swapper",registry="m"}', values: '0x120'}
       - {series: 'swapper_failing_pulls{namespace="swapper",at="source",reason="denied"}', values: '3x120'}
+      - {series: 'swapper_watcher_leads{namespace="swapper",pod="a"}', values: '1x120'}
+      - {series: 'swapper_watcher_leads{namespace="swapper",pod="b"}', values: '0x120'}
+      - {series: 'swapper_watcher_problem{namespace="swapper",pod="a"}', values: '0x120'}
     alert_rule_test:
       - {eval_time: 90m, alertname: ALERT}
   - interval: 1m
@@ -143,6 +146,8 @@ SAMPLES = {
     "ImageSwapperQuotaReached": ('swapper_images_total{namespace="swapper",reason="quota"}', "0+1x120"),
     "ImageSwapperMirrorTampered": ('swapper_images_total{namespace="swapper",reason="tampered"}', "0+1x120"),
     "ImageSwapperDatabaseUnavailable": ('swapper_database_available{namespace="swapper"}', "0x120"),
+    "ImageSwapperClusterNotWatched": ('swapper_watcher_leads{namespace="swapper"}', "0x120"),
+    "ImageSwapperWatcherProblem": ('swapper_watcher_problem{namespace="swapper"}', "1x120"),
     "ImageSwapperConfigurationInvalid": ('swapper_config_problem{namespace="swapper"}', "1x120"),
     "ImageSwapperFilterFails": ('swapper_filter_errors_total{namespace="swapper",filter="a"}', "0+1x120"),
     "ImageSwapperDryRun": ('swapper_dry_run{namespace="swapper"}', "1x120"),
@@ -168,6 +173,18 @@ def test_an_alert_fires_when_it_should_and_not_while_all_is_well(alert: str, tmp
         ]
     text = ALERTS.replace('"ALERT"', f'"{alert}"').replace(": ALERT}", f": {alert}}}")
     (tmp_path / "test.yaml").write_text(text.replace("SERIES", json.dumps(given)))
+    command = [require("promtool"), "test", "rules", str(tmp_path / "test.yaml")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("alert", ["ImageSwapperWebhookDown", "ImageSwapperClusterNotWatched"])
+def test_an_alert_fires_where_nothing_is_there_to_read(alert: str, tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(render(ENABLED).get("PrometheusRule")["spec"]))
+    series = [{"series": "other", "values": "1x120"}]
+    text = ALERTS.replace('"ALERT"', f'"{alert}"').replace(": ALERT}", f": {alert}}}")
+    (tmp_path / "test.yaml").write_text(text.replace("SERIES", json.dumps(series)))
     command = [require("promtool"), "test", "rules", str(tmp_path / "test.yaml")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
 

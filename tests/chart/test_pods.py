@@ -56,7 +56,7 @@ def test_the_user_of_postgres_can_be_left_to_the_cluster() -> None:
 
 
 def test_who_has_a_token_of_the_api() -> None:
-    """Workers read pull secrets, the set-up writes Secrets and the test reads the registration."""
+    """Workers read pull secrets, the watcher pods, the set-up writes Secrets and the test reads the registration."""
     tokens = {where: pod["spec"]["automountServiceAccountToken"] for where, pod in pods(EVERYTHING)}
 
     assert {where.split("-")[-1] for where, has_token in tokens.items() if not has_token} == {
@@ -145,7 +145,13 @@ def test_where_the_others_run_follows_the_webhook_unless_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "port", "scheme"), [("", "https", "HTTPS"), ("web", "web", "HTTP"), ("worker", "metrics", "HTTP")]
+    ("role", "port", "scheme"),
+    [
+        ("", "https", "HTTPS"),
+        ("web", "web", "HTTP"),
+        ("worker", "metrics", "HTTP"),
+        ("watcher", "watcher", "HTTP"),
+    ],
 )
 def test_probes(role: str, port: str, scheme: str) -> None:
     container = render().deployment(role)["spec"]["template"]["spec"]["containers"][0]
@@ -159,7 +165,7 @@ def test_probes(role: str, port: str, scheme: str) -> None:
 def test_each_container_can_have_limits() -> None:
     """A quota of the namespace may ask for them."""
     limits = {"resources": {"limits": {"cpu": "1", "memory": "512Mi"}}}
-    values = {**limits, **dict.fromkeys(("web", "worker", "patch", "postgresql", "test"), limits)}
+    values = {**limits, **dict.fromkeys(("web", "worker", "watcher", "patch", "postgresql", "test"), limits)}
 
     for where, pod in pods(values):
         assert all("limits" in container["resources"] for container in containers(pod)), where
@@ -207,7 +213,7 @@ def test_a_worker_has_time_to_hand_its_copies_back() -> None:
 def test_files_of_passwords() -> None:
     manifests = render({"credentials": {"existingSecret": "registry-passwords"}})
 
-    for role in ("", "web", "worker"):
+    for role in ("", "web", "worker", "watcher"):
         spec = manifests.deployment(role)["spec"]["template"]["spec"]
         assert {"name": "credentials", "secret": {"secretName": "registry-passwords"}} in spec["volumes"]
         assert {"name": "SWAPPER_CREDENTIALS_DIR", "value": "/credentials"} in spec["containers"][0]["env"]
@@ -223,7 +229,7 @@ def test_volumes_variables_and_labels_of_the_users() -> None:
     }
     manifests = render(values)
 
-    for role in ("", "web", "worker"):
+    for role in ("", "web", "worker", "watcher"):
         pod = manifests.deployment(role)["spec"]["template"]
         assert pod["metadata"]["labels"]["azure.workload.identity/use"] == "true"
         for container in containers(pod):

@@ -76,7 +76,7 @@ def test_a_budget_of_one_replica_is_warned_of() -> None:
     assert "keeps nodes from being drained" not in notes({"pdb": {"enabled": True}, "replicaCount": 2})
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", (*ROLES, "watcher"))
 def test_replicas_prefer_different_nodes(role: str) -> None:
     spec = render().deployment(role)["spec"]
     (term,) = spec["template"]["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
@@ -85,7 +85,7 @@ def test_replicas_prefer_different_nodes(role: str) -> None:
     assert term["podAffinityTerm"]["labelSelector"]["matchLabels"] == spec["selector"]["matchLabels"]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", (*ROLES, "watcher"))
 def test_replicas_spread_over_zones(role: str) -> None:
     zones = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
     spec = render(block(role, topologySpreadConstraints=[zones])).deployment(role)["spec"]

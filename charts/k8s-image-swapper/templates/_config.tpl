@@ -7,6 +7,7 @@ generated from the application's models. */}}
 {{- $config := include "swapper.withoutShadowed" (list .Values.config $keys.defaults) | fromYaml -}}
 {{- include "swapper.checkKeys" (list $config "" $keys) -}}
 {{- include "swapper.accountsAsText" $config -}}
+{{- if not .Values.watcher.enabled -}}{{- include "swapper.switchWatcherOff" $config -}}{{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
 

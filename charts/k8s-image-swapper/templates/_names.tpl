@@ -92,6 +92,13 @@ labels:
 {{- end -}}
 {{- end -}}
 
+{{/* In the all-in-one pod the watcher has the pod's account. */}}
+{{- define "swapper.watcherServiceAccount" -}}
+{{- if eq (include "swapper.database" .) "sqlite" -}}{{ include "swapper.serviceAccount" . }}
+{{- else -}}{{ .Values.watcher.serviceAccount.name | default (include "swapper.suffixed" (list . "watcher")) }}
+{{- end -}}
+{{- end -}}
+
 {{- define "swapper.setupServiceAccount" -}}
 {{- .Values.patch.serviceAccount.name | default (include "swapper.suffixed" (list . "setup")) -}}
 {{- end -}}

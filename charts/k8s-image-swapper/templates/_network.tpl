@@ -41,14 +41,14 @@ ingress:
 {{- end -}}
 {{- end -}}
 
-{{/* Clients of the bundled Postgres: webhook, web, worker, KEDA and those that are named. */}}
+{{/* Clients of the bundled Postgres: webhook, web, worker, watcher, KEDA and those that are named. */}}
 {{- define "swapper.databaseClients" -}}
 - podSelector:
     matchLabels:
       app.kubernetes.io/name: {{ include "swapper.name" . }}
       app.kubernetes.io/instance: {{ .Release.Name }}
     matchExpressions:
-      - {key: app.kubernetes.io/component, operator: In, values: [app, web, worker]}
+      - {key: app.kubernetes.io/component, operator: In, values: [app, web, worker, watcher]}
 {{- if .Values.worker.keda.enabled }}
 - namespaceSelector: {}
   podSelector:

@@ -70,6 +70,9 @@
     {{- fail (printf "\n\nsqlite.enabled runs all roles in one pod: set %sreplicaCount to 1 and %sautoscaling.enabled to false, or use Postgres." $name $name) -}}
     {{- end -}}
   {{- end -}}
+  {{- if gt (int .Values.watcher.replicaCount) 1 -}}
+  {{- fail "\n\nsqlite.enabled runs all roles in one pod: set watcher.replicaCount to 1, or use Postgres." -}}
+  {{- end -}}
   {{- if .Values.worker.keda.enabled -}}
   {{- fail "\n\nsqlite.enabled runs all roles in one pod: set worker.keda.enabled to false, or use Postgres." -}}
   {{- end -}}

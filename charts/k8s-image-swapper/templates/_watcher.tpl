@@ -1,0 +1,44 @@
+{{/* The watcher: whether there is one, what it may read, and where. */}}
+
+{{/* "true" where the cluster is watched: the chart's value and the configuration's have to agree. */}}
+{{- define "swapper.watches" -}}
+{{- $config := include "swapper.config" . | fromYaml -}}
+{{- if ne (include "swapper.find" (list $config "watcher.enabled")) "false" -}}true{{- end -}}
+{{- end -}}
+
+{{/* "true" where the watcher has pods of its own. */}}
+{{- define "swapper.hasWatcherPods" -}}
+{{- if ne (include "swapper.database" .) "sqlite" -}}{{ include "swapper.watches" . }}{{- end -}}
+{{- end -}}
+
+{{/* Set watcher.enabled to false in the configuration, in place and whatever case its letters have. */}}
+{{- define "swapper.switchWatcherOff" -}}
+{{- $section := include "swapper.knownName" (list "watcher" (keys .)) | default "watcher" -}}
+{{- $watcher := get . $section | default dict -}}
+{{- $key := include "swapper.knownName" (list "enabled" (keys $watcher)) | default "enabled" -}}
+{{- $_ := set . $section (set $watcher $key false) -}}
+{{- end -}}
+
+{{/* Namespaces to watch, as a JSON list; empty: all. */}}
+{{- define "swapper.watchedNamespaces" -}}
+{{- $config := include "swapper.config" . | fromYaml -}}
+{{- $watcher := get $config (include "swapper.knownName" (list "watcher" (keys $config))) | default dict -}}
+{{- $namespaces := get $watcher (include "swapper.knownName" (list "namespaces" (keys $watcher))) | default list -}}
+{{- $namespaces | uniq | toJson -}}
+{{- end -}}
+
+{{- define "swapper.watchVerbs" -}}[get, list, watch]{{- end -}}
+
+{{/* Pods, and what makes them. */}}
+{{- define "swapper.workloadRules" -}}
+- {apiGroups: [""], resources: [pods], verbs: {{ include "swapper.watchVerbs" . }}}
+- apiGroups: [apps]
+  resources: [deployments, statefulsets, daemonsets, replicasets]
+  verbs: {{ include "swapper.watchVerbs" . }}
+- {apiGroups: [batch], resources: [jobs, cronjobs], verbs: {{ include "swapper.watchVerbs" . }}}
+{{- end -}}
+
+{{/* Nodes belong to no namespace. */}}
+{{- define "swapper.nodeRules" -}}
+- {apiGroups: [""], resources: [nodes], verbs: {{ include "swapper.watchVerbs" . }}}
+{{- end -}}

@@ -1,0 +1,206 @@
+"""The watcher: what it may read and where, the account that it has, when it is installed, and how it is monitored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.helm import FULLNAME, Manifests, Object, RenderError, containers, render, variables
+
+WATCHER = f"{FULLNAME}-watcher"
+SQLITE: dict[str, Any] = {"sqlite": {"enabled": True}}
+MONITORED: dict[str, Any] = {"metrics": {"podMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}}
+OFF: list[dict[str, Any]] = [
+    {"watcher": {"enabled": False}},
+    {"config": {"watcher": {"enabled": False}}},
+    {"config": {"Watcher": {"ENABLED": False}}},
+    {"watcher": {"enabled": False}, "config": {"watcher": {"enabled": True}}},
+    {"watcher": {"enabled": False}, "config": {"WATCHER": {"Enabled": True, "namespaces": ["shop"]}}},
+]
+
+READ = ("get", "list", "watch")
+NODES = {("", "nodes"): READ}
+WORKLOADS = {
+    ("", "pods"): READ,
+    **{("apps", kind): READ for kind in ("deployments", "statefulsets", "daemonsets", "replicasets")},
+    **{("batch", kind): READ for kind in ("jobs", "cronjobs")},
+}
+
+
+def permissions(role: Object) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Verbs by group and resource."""
+    return {
+        (group, resource): tuple(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def configured(manifests: Manifests) -> dict[str, Any]:
+    """The section ``watcher`` of the configuration file, by keys in lower case."""
+    config = {key.lower(): value for key, value in yaml.safe_load(manifests.config_text).items()}
+    return {key.lower(): value for key, value in (config.get("watcher") or {}).items()}
+
+
+def named(manifests: Manifests, kind: str) -> list[Object]:
+    return [found for found in manifests.all(kind) if found["metadata"]["name"] == WATCHER]
+
+
+def subjects(manifests: Manifests) -> set[tuple[str, str]]:
+    bindings = [*named(manifests, "ClusterRoleBinding"), *named(manifests, "RoleBinding")]
+    return {(subject["name"], subject["namespace"]) for binding in bindings for subject in binding["subjects"]}
+
+
+def test_it_reads_pods_workloads_and_nodes_and_nothing_else() -> None:
+    manifests = render({"secretReader": {"enabled": True}})
+
+    assert permissions(manifests.get("ClusterRole", WATCHER)) == NODES | WORKLOADS
+    assert not named(manifests, "Role")
+
+
+def test_it_has_an_account_of_its_own_which_no_other_role_is_bound_to() -> None:
+    """Workers may read pull secrets; the watcher's account may not."""
+    manifests = render({"secretReader": {"enabled": True}})
+    bound = [
+        binding["roleRef"]["name"]
+        for binding in [*manifests.all("ClusterRoleBinding"), *manifests.all("RoleBinding")]
+        if WATCHER in [subject["name"] for subject in binding["subjects"]]
+    ]
+
+    assert bound == [WATCHER]
+    assert manifests.has("ServiceAccount", WATCHER)
+    pod = manifests.deployment("watcher")["spec"]["template"]["spec"]
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (WATCHER, True)
+
+
+@pytest.mark.parametrize("section", ["watcher", "Watcher"])
+@pytest.mark.parametrize("key", ["namespaces", "NameSpaces"])
+def test_namespaces_of_the_configuration_limit_it(section: str, key: str) -> None:
+    manifests = render({"config": {section: {key: ["shop", "billing", "shop"]}}})
+    roles = {role["metadata"]["namespace"]: permissions(role) for role in named(manifests, "Role")}
+
+    assert roles == {"shop": WORKLOADS, "billing": WORKLOADS}
+    assert permissions(manifests.get("ClusterRole", WATCHER)) == NODES
+    assert [found["metadata"]["namespace"] for found in named(manifests, "RoleBinding")] == ["shop", "billing"]
+    assert subjects(manifests) == {(WATCHER, "swapper")}
+
+
+def test_no_namespaces_are_all() -> None:
+    assert not named(render({"config": {"watcher": {"namespaces": []}}}), "Role")
+    assert not named(render({"config": {"watcher": {"namespaces": None}}}), "Role")
+
+
+def test_an_account_of_the_user() -> None:
+    manifests = render({"watcher": {"serviceAccount": {"name": "reader"}}})
+
+    assert manifests.deployment("watcher")["spec"]["template"]["spec"]["serviceAccountName"] == "reader"
+    assert subjects(manifests) == {("reader", "swapper")}
+    assert not manifests.has("ServiceAccount", "reader")
+    assert not manifests.has("ServiceAccount", WATCHER)
+
+
+def test_annotations_of_its_account() -> None:
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/read"}
+    manifests = render({"watcher": {"serviceAccount": {"annotations": annotations}}})
+
+    assert manifests.get("ServiceAccount", WATCHER)["metadata"]["annotations"] == annotations
+
+
+def test_it_runs_beside_the_others() -> None:
+    manifests = render({"watcher": {"replicaCount": 2}})
+    deployment = manifests.deployment("watcher")["spec"]
+    (container,) = containers(deployment["template"])
+
+    assert deployment["replicas"] == 2
+    assert container["args"] == ["watch"]
+    assert variables(container)["SWAPPER_ROLE"] == "watcher"
+    assert variables(container)["SWAPPER_BIND"] == ":8002"
+    assert container["ports"] == [{"name": "watcher", "containerPort": 8002, "protocol": "TCP"}]
+    assert container["resources"] == {"requests": {"cpu": "50m", "memory": "192Mi"}}
+
+
+def test_a_change_that_is_read_at_the_start_only_restarts_it() -> None:
+    def checksum(**config: Any) -> str:
+        template = render({"config": config}).deployment("watcher")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/start"])
+
+    assert checksum() == checksum(clusterName="b")
+    assert checksum() != checksum(LogLevel="info")
+
+
+@pytest.mark.parametrize("values", OFF)
+@pytest.mark.parametrize("more", [{}, SQLITE])
+def test_switched_off_on_either_side_nothing_of_it_is_left(values: dict[str, Any], more: dict[str, Any]) -> None:
+    """And the configuration file says so to the other processes."""
+    manifests = render({**values, **more, **MONITORED})
+
+    assert configured(manifests)["enabled"] is False
+    assert not [found for found in manifests.objects if found["metadata"]["name"] == WATCHER]
+    assert "swapper_watcher" not in manifests.text
+    ports = [port["name"] for port in containers(manifests.deployment()["spec"]["template"])[-1]["ports"]]
+    assert "watcher" not in ports
+
+
+def test_the_other_keys_of_its_section_stay() -> None:
+    values = {"watcher": {"enabled": False}, "config": {"Watcher": {"Namespaces": ["shop"]}}}
+
+    assert configured(render(values)) == {"enabled": False, "namespaces": ["shop"]}
+
+
+def test_switched_on_nothing_is_added_to_the_configuration() -> None:
+    assert configured(render()) == {}
+
+
+def test_in_the_one_pod_of_sqlite_it_has_the_account_of_the_pod() -> None:
+    manifests = render(SQLITE)
+    pod = manifests.deployment()["spec"]["template"]["spec"]
+
+    assert not manifests.has("Deployment", WATCHER)
+    assert not manifests.has("ServiceAccount", WATCHER)
+    assert permissions(manifests.get("ClusterRole", WATCHER)) == NODES | WORKLOADS
+    assert subjects(manifests) == {(pod["serviceAccountName"], "swapper")}
+    assert pod["automountServiceAccountToken"] is True
+    assert {"name": "watcher", "containerPort": 8002, "protocol": "TCP"} in pod["containers"][0]["ports"]
+
+
+def test_the_one_pod_has_one_watcher() -> None:
+    with pytest.raises(RenderError, match=r"watcher\.replicaCount to 1"):
+        render({**SQLITE, "watcher": {"replicaCount": 2}})
+
+
+def test_roles_can_be_left_to_the_user() -> None:
+    manifests = render({"rbac": {"create": False}})
+
+    assert manifests.has("Deployment", WATCHER)
+    for kind in ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"):
+        assert not named(manifests, kind)
+
+
+@pytest.mark.parametrize("more", [{}, SQLITE])
+def test_prometheus_reads_its_metrics(more: dict[str, Any]) -> None:
+    manifests = render({**MONITORED, **more})
+    monitor = manifests.get("PodMonitor", WATCHER)["spec"]
+    selected = [
+        {port["name"] for port in containers(pod)[-1]["ports"]}
+        for _, pod in manifests.pods()
+        if pod["metadata"]["labels"].items() >= monitor["selector"]["matchLabels"].items()
+    ]
+
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert endpoint["port"] == "watcher"
+    assert len(selected) == 1
+    assert "watcher" in selected[0]
+
+
+@pytest.mark.parametrize(("more", "policy"), [({}, WATCHER), (SQLITE, FULLNAME)])
+def test_prometheus_alone_may_connect_to_it(more: dict[str, Any], policy: str) -> None:
+    def readers(values: dict[str, Any]) -> list[Any]:
+        rules = render({**values, **more}).get("NetworkPolicy", policy)["spec"].get("ingress", [])
+        return [rule["from"] for rule in rules if rule["ports"][0]["port"] == "watcher"]
+
+    assert readers({}) == []
+    ((peer,),) = readers(MONITORED)
+    assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "prometheus"}
