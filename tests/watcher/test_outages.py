@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,3 +76,33 @@ def test_changes_come_by_the_watches_alone(watching: Watching, objects: Objects)
             objects.pod(SHOP, f"more-{number}", f"quay.io/org/more{number}:1")
         wait_until(lambda: len(sources(watching)) == 21, what="the rows of all pods")
         assert lists(watcher) == 8
+
+
+def test_two_clusters_on_one_database_have_rows_of_their_own(
+    watching: Watching, objects: Objects, plane: ControlPlane, tmp_path: Path
+) -> None:
+    namespace = f"shop-{uuid.uuid4().hex[:8]}"
+    theirs = Objects(Api(plane))
+    theirs.namespace(namespace)
+    objects.namespace(namespace)
+    other = Watching(watching.database_url, tmp_path / "other", plane, cluster="staging")
+    other.directory.mkdir()
+
+    def shown(one: Watching) -> set[str]:
+        return {row[2] for row in one.images(namespace)}
+
+    for place, tag in ((objects, "production"), (theirs, "staging")):
+        place.pod(namespace, "app", f"quay.io/org/app:{tag}")
+    with watching.running(), other.running():
+        rows = {"quay.io/org/app:production"}, {"quay.io/org/app:staging"}
+        wait_until(
+            lambda: (
+                ({row[2] for row in watching.images(namespace)}, {row[2] for row in other.images(namespace)}) == rows
+            ),
+            what="the rows of both clusters",
+        )
+        theirs.delete_pod(namespace, "app")
+        wait_until(lambda: not other.images(namespace), what="the row of the other cluster to end")
+        assert watching.images(namespace), "what ends in one cluster runs on in the other"
+        sql = "SELECT count(*) FROM mirrors_worklease WHERE name IN ('watcher production', 'watcher staging')"
+        assert watching.value(sql) == 2
