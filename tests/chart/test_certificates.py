@@ -150,7 +150,10 @@ def test_no_job_where_nothing_is_to_be_made() -> None:
     assert not manifests.all("Job")
     assert not manifests.all("CronJob")
     assert not manifests.all("Role")
-    assert [account["metadata"]["name"] for account in manifests.all("ServiceAccount")] == [FULLNAME]
+    assert [account["metadata"]["name"] for account in manifests.all("ServiceAccount")] == [
+        FULLNAME,
+        f"{FULLNAME}-watcher",
+    ]
 
 
 def test_each_secret_can_be_the_user_s_own() -> None:

@@ -60,7 +60,7 @@ def test_under_ignore_our_own_pods_alone_are_left_out() -> None:
 def test_each_of_our_pods_has_that_label(values: dict[str, Any]) -> None:
     labels = {name: pod["metadata"]["labels"].get("k8s-image-swapper/component") for name, pod in render(values).pods()}
 
-    assert len(labels) == 7
+    assert len(labels) == 8
     assert None not in labels.values()
 
 

@@ -124,7 +124,7 @@ def test_the_kill_switch_is_a_file_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("ROLE", "admin", "'admin' is not one of webhook, web, worker, all"),
+        ("ROLE", "admin", "'admin' is not one of webhook, web, worker, watcher, all"),
         ("WEBHOOK_TIMEOUT_SECONDS", "soon", "Not a valid number"),
         ("WEBHOOK_TIMEOUT_SECONDS", "0", "must be from 1 to 30"),
         ("WEBHOOK_TIMEOUT_SECONDS", "31", "must be from 1 to 30"),

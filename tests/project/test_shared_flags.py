@@ -12,12 +12,15 @@ from tests.support.databases import ROOT
 from tests.support.system import run_manage, write_config
 
 COMMANDS: dict[str, list[str]] = {
+    "backfill": ["backfill", "--dry-run"],
     "config": ["config", "check"],
     "explain": ["explain", "-"],
     "mirror": ["mirror", "docker.io/library/app:1"],
     "policies": ["policies"],
     "prepare": ["prepare"],
+    "readiness": ["readiness"],
     "up": ["up"],
+    "watch": ["watch"],
     "web": ["web"],
     "webhook": ["webhook"],
     "worker": ["worker"],

@@ -11,12 +11,13 @@ import time_machine
 from mirrors.images import ImageRef
 from mirrors.readiness.gaps import MEANING, NEXT_STEP, Conditions, Gap, gap_of, has_changed
 from mirrors.selectors.mapping_snapshot import Grant
+from mirrors.vocabulary.clusters import ClusterNamespace
 from tests.webhook.rows import HOUR, NOW, SOURCE, row, snapshot_in
 
 RUNS, OTHER = "sha256:a", "sha256:f"
-DENIED = {"access": "secrets", "grants": {"blog": Grant(False, NOW)}}
-GRANTED = {"access": "secrets", "grants": {"blog": Grant(True, NOW)}}
-LONG_AGO = {"access": "secrets", "grants": {"blog": Grant(True, NOW - 1_000 * HOUR)}}
+DENIED = {"access": "secrets", "grants": {ClusterNamespace("default", "blog"): Grant(False, NOW)}}
+GRANTED = {"access": "secrets", "grants": {ClusterNamespace("default", "blog"): Grant(True, NOW)}}
+LONG_AGO = {"access": "secrets", "grants": {ClusterNamespace("default", "blog"): Grant(True, NOW - 1_000 * HOUR)}}
 INDEX = {"platforms": ("linux/amd64", "linux/arm64")}
 
 

@@ -99,7 +99,10 @@ def test_the_source_of_a_swapped_image_is_that_of_its_mapping(watching: Watching
         }
         wait_until(lambda: watching.images(shop) == expected, what="the rows")
         pulled = "SELECT name FROM mirrors_clusternode WHERE pulled_at IS NOT NULL"
-        wait_until(lambda: watching.value(pulled) == f"{shop}-a", what="the node that has pulled from the target")
+        wait_until(
+            lambda: (f"{shop}-a",) in query(watching.database_url, pulled),
+            what="the node that has pulled from the target",
+        )
 
 
 def test_what_has_finished_does_not_run(watching: Watching, objects: Objects, shop: str) -> None:
@@ -154,7 +157,7 @@ def test_one_namespace_alone_with_its_permissions(watching: Watching, objects: O
         assert watching.images(shop) == expected and not watching.images(other)
         problem = str(watching.value("SELECT problem FROM mirrors_cluster"))
         assert "deployments may not be read in namespace" in problem and "nodes may not be read" in problem
-        assert watcher.metrics()["swapper_watcher_problem"] == 1
+        wait_until(lambda: watcher.metrics().get("swapper_watcher_problem") == 1, what="the metric of the problem")
 
 
 def test_without_permission_for_pods_nothing_counts_as_missing(watching: Watching, objects: Objects, shop: str) -> None:

@@ -61,6 +61,7 @@ class Choice:
 @admin.register(ReadinessSample)
 class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
     list_display = ["hour", "cluster", "workloads", "unprotected"]
+    empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
     ordering = ["-id"]
     search_fields = ["cluster"]
 
