@@ -37,7 +37,8 @@ def test_workloads_that_are_created_at_once(cluster: Cluster, database_url: str,
             created = [threads.submit(deploy, number) for number in range(WORKLOADS)]
             after = random.randrange(WORKLOADS)
             created[after].result()
-            leader, other = (first, second) if first.metrics()["swapper_watcher_leads"] else (second, first)
+            wait_until(lambda: {first.leads(), second.leads()} == {0, 1}, what="one that leads and one that waits")
+            leader, other = (first, second) if first.leads() else (second, first)
             leader.process.stop(signal.SIGKILL)
         for one in created:
             one.result()

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from tests.support.controlplane import ADMIN, ControlPlane
 from tests.support.databases import query
 from tests.support.ports import free_port
@@ -90,7 +92,16 @@ class Watcher:
     port: int
 
     def metrics(self) -> dict[str, float]:
-        return read_metrics(POOL.request("GET", f"http://127.0.0.1:{self.port}/metrics", timeout=5).data.decode())
+        """Empty while the process starts."""
+        try:
+            answer = POOL.request("GET", f"http://127.0.0.1:{self.port}/metrics", retries=False, timeout=5)
+        except urllib3.exceptions.HTTPError:
+            return {}
+        return read_metrics(answer.data.decode())
+
+    def leads(self) -> float | None:
+        """None while that is not known."""
+        return self.metrics().get("swapper_watcher_leads")
 
     def requests(self, verb: str) -> float:
         found = self.metrics()
