@@ -110,7 +110,8 @@ def _of_namespace(
     allowed = access_of(mapping, source, asked.snapshot, namespace)
     knowledge = Knowledge(existence="present", access=mapping.access, **allowed)
     if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
-        return Found(Gap.NO_ACCESS, DECISIONS[refusal])
+        words = DECISIONS[refusal]
+        return Found(Gap.NO_ACCESS, "" if words == MEANING[Gap.NO_ACCESS] else words)
     if not asked.allows_change and has_changed(source, mapping, digest, reports_indexes=asked.reports_indexes):
         return Found(Gap.WOULD_CHANGE)
     return None if asked.nodes_have_pulled else Found(Gap.NODES_UNTESTED)

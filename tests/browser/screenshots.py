@@ -21,6 +21,7 @@ from tests.browser.visits import DESK, PHONE, Role, Visitors
 from tests.support import run
 from tests.support.databases import ROOT
 from tests.support.postgres import running_server
+from tests.support.system import run_manage
 
 IMAGES: Final = ROOT / "docs" / "images"
 
@@ -78,6 +79,14 @@ PICTURES: Final = (
     Picture("my-tokens", "/admin/accounts/apitoken/own/"),
     Picture("explain-sample", "/admin/explain/?sample=1", whole=True),
     Picture("target", "/admin/mirrors/registry/?role__exact=target", first_row=True, whole=True),
+    Picture("running-images", "/admin/mirrors/runningimage/"),
+    Picture("running-images-phone", "/admin/mirrors/runningimage/", size=PHONE),
+    Picture("readiness", "/admin/mirrors/readinesssample/", whole=True),
+    Picture("readiness-dark", "/admin/mirrors/readinesssample/", dark=True, whole=True),
+    Picture("failing-pulls", "/admin/mirrors/pullfailure/"),
+    Picture("failing-pull", "/admin/mirrors/pullfailure/", first_row=True, whole=True),
+    Picture("backfill", "/admin/mirrors/backfillrun/", whole=True),
+    Picture("clusters", "/admin/mirrors/cluster/"),
     Picture("api", "/api/docs/"),
 )
 
@@ -111,6 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="swapper-screenshots-"))
         site = stack.enter_context(seeded_site(stack.enter_context(running_server()), Path(directory)))
+        shell = "from tests.support.operators_cluster import write_cluster; write_cluster()"
+        run_manage("shell", "-c", shell, environment=site.webhook.environment)
         visitors = Visitors(stack.enter_context(running_chromium()))
         for picture in wanted:
             file = take(visitors, site, picture, options.directory)

@@ -92,3 +92,11 @@ def test_a_digest_is_different_only_where_it_is_known_to_be() -> None:
 
 def test_each_reason_has_words_and_a_next_step() -> None:
     assert set(MEANING) == set(NEXT_STEP) == set(Gap)
+
+
+def test_details_do_not_repeat_the_reason(tmp_path: Path) -> None:
+    conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR)
+    denied = row(**DENIED).known
+    found = gap_of(SOURCE, denied, "blog", RUNS, conditions)
+
+    assert found is not None and (found.gap, found.details) == (Gap.NO_ACCESS, "")
