@@ -1,5 +1,6 @@
 """Kubernetes objects as the product reads them, and the API server.
 
-Pods, manifests, workloads, placement and YAML are pure; ``client``, ``keyring`` and ``pull_secrets`` ask the API
-server, from workers alone: webhook and web have no token of it.
+Pods, manifests, workloads, placement, states and YAML are pure. ``client`` and ``object_reader`` ask the API server,
+from workers and watchers alone: webhook and web have no token of it. Workers read pull secrets (``pull_secrets``,
+``keyring``), watchers everything else.
 """

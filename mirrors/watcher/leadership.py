@@ -1,0 +1,112 @@
+"""What a watcher has while it leads its cluster: the threads that read it, the inventory, and the tasks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import structlog
+from django.db import DatabaseError, InterfaceError
+from django.db.models.functions import Now
+
+from mirrors.kubernetes.object_reader import ObjectReader, server_version
+from mirrors.models import Cluster
+from mirrors.watcher.destinations import destinations
+from mirrors.watcher.feed import Feed
+from mirrors.watcher.inventory import Closable, Inventory, InventoryTask
+from mirrors.watcher.row_writer import RowWriter
+from swapper_project.config import Config, ConfigSource
+from swapper_project.process import metrics
+
+log = structlog.get_logger(__name__)
+
+VERSION_LENGTH = 40
+"""Characters of the column."""
+
+MakeTasks = Callable[[Callable[[], Config]], Sequence[InventoryTask]]
+
+
+class Leadership:
+    """What there is while this process leads: the feeds, the inventory and the tasks."""
+
+    def __init__(self, source: ConfigSource, tasks: MakeTasks) -> None:
+        self._source = source
+        config = source.current
+        self.cluster = config.cluster_name
+        self.version = ""
+        self.namespaces = config.watcher.namespaces
+        self.inventory = Inventory()
+        self.requests: Counter[str] = Counter()
+        self.feeds = [
+            Feed(ObjectReader(kind, place, self._count), destination)
+            for kind, place, destination in destinations(self.inventory, self.namespaces)
+        ]
+        self._writer: RowWriter | None = None
+        self._tasks = tasks(lambda: source.current)
+        for feed in self.feeds:
+            feed.start()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that may be read has been, pods above all: what is missing now is not in the cluster."""
+        are_pods_listed = all(feed.has_listed for feed in self.feeds if feed.plural == "pods")
+        return are_pods_listed and all(feed.is_settled for feed in self.feeds)
+
+    @property
+    def problem(self) -> str:
+        return "\n".join(dict.fromkeys(feed.problem for feed in self.feeds if feed.problem))
+
+    def _count(self, verb: str, resource: str) -> None:
+        self.requests[verb] += 1
+        metrics.CLUSTER_REQUESTS.labels(verb, resource).inc()
+
+    def turn(self) -> None:
+        """Raises DatabaseError; the next turn begins with what the rows say."""
+        seen = len(self.inventory.departed)
+        try:
+            self._write()
+        except (DatabaseError, InterfaceError):
+            self._writer = None
+            raise
+        if self.is_complete:
+            for task in self._tasks:
+                self._run(task)
+        self.inventory.forget_departed(seen)
+
+    def _write(self) -> None:
+        Cluster.objects.update_or_create(
+            name=self.cluster,
+            defaults={
+                "problem": self.problem,
+                "namespaces": list(self.namespaces),
+                "version": self._server_version(),
+                "seen_at": Now(),
+            },
+        )
+        if self._writer is None:
+            self._writer = RowWriter(self.cluster, lambda: self._source.current, lambda: self.is_complete)
+        self._writer.run(self.inventory)
+
+    def _server_version(self) -> str:
+        """Asked for once: a cluster is upgraded with its watcher's node."""
+        if not self.version and self.is_complete:
+            self.version = server_version()[:VERSION_LENGTH]
+        return self.version
+
+    def _run(self, task: InventoryTask) -> None:
+        try:
+            task.run(self.inventory)
+        except (DatabaseError, InterfaceError):
+            raise
+        except Exception:
+            log.exception("A task of the watcher has failed; trying again", task=type(task).__name__)
+
+    def end(self) -> None:
+        """The threads end with the next line that they read; they hold nothing that has to be given back."""
+        for feed in self.feeds:
+            feed.stop()
+        for task in self._tasks:
+            if isinstance(task, Closable):
+                with suppress(DatabaseError, InterfaceError):
+                    task.close()
