@@ -189,7 +189,8 @@ def mirror_name(source: MemoryRegistry, repository: str) -> str:
 
 
 def wait_until_swapped(system: Webhook, image: str, **request: Any) -> None:
-    wait_until(lambda: swapped(system.admit(pod_of(image), **request)), timeout=40, what=f"a swap of {image}")
+    # A copy that fails once, on a machine that is busy, is tried again after half a minute.
+    wait_until(lambda: swapped(system.admit(pod_of(image), **request)), timeout=90, what=f"a swap of {image}")
 
 
 def purge(registry: MemoryRegistry, repository: str) -> None:
