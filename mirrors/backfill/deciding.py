@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
-from django.conf import settings
 
 from mirrors import selectors
+from mirrors.backfill.catalog import catalog_of
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.kubernetes import pods
 from mirrors.kubernetes.client import ClusterError, read_pod, read_workload
@@ -18,7 +18,6 @@ from mirrors.kubernetes.manifests import ManifestError, pods_in
 from mirrors.kubernetes.placement import platforms_of
 from mirrors.kubernetes.pods import ImageSlot, Json
 from mirrors.models import Priority, RunningImage, Trigger
-from mirrors.registries.sources import SourceCatalog, source_entries
 from mirrors.selectors.backfill import representatives
 from mirrors.services import RequestedCopy
 from mirrors.vocabulary.reasons import Reason
@@ -54,11 +53,7 @@ class Decider:
     """For some images at one time: the configuration and the operators' rows are read once."""
 
     def __init__(self, config: Config, registry_id: int) -> None:
-        sources = SourceCatalog(
-            [*source_entries(config), *selectors.operator_sources(config.cluster_name)],
-            credentials_dir=settings.ENVIRONMENT.credentials_dir,
-        )
-        filters = selectors.operator_filters(config.cluster_name)
+        sources, filters = catalog_of(config), selectors.operator_filters(config.cluster_name)
         # That nothing is copied now is for the run to say: what would be, is the same.
         policy = replace(policy_of(config, filters, sources), dry_run=False, copy_policy="delayed")
         self._snapshot = Snapshot(config, policy, sources, target_access=None)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
-from django.conf import settings
 
-from mirrors import selectors
+from mirrors.backfill.catalog import catalog_of
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.source_access import Asker, Finder
@@ -29,7 +28,6 @@ from mirrors.oci.common.manifests import Manifest, keep_platforms
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
-from mirrors.registries.sources import SourceCatalog, source_entries
 from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
@@ -65,11 +63,7 @@ class Measurer:
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
         current = config()
-        self._catalog = SourceCatalog(
-            [*source_entries(current), *selectors.operator_sources(current.cluster_name)],
-            credentials_dir=settings.ENVIRONMENT.credentials_dir,
-            trusted_ca=current.trusted_ca,
-        )
+        self._catalog = catalog_of(current)
         self._limits = PullLimits(lambda host: self._catalog.username(host))
         budgets = RequestBudgets(budget_finder(config))
         self._engine = Engine(engine_settings(current), on_remaining=self._limits.hear, budgets=budgets)

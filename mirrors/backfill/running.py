@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from mirrors.backfill.catalog import catalog_of
 from mirrors.backfill.deciding import Decider, Verdict
 from mirrors.backfill.estimate import Measured, PullBudget, estimate
 from mirrors.backfill.measuring import Measurer, Size
@@ -27,9 +27,8 @@ from mirrors.models import (
 )
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.registries.request_limits import budget_finder
-from mirrors.registries.sources import SourceCatalog, source_entries
 from mirrors.selectors import backfill as backfills
-from mirrors.selectors import operator_sources, target_registry_id
+from mirrors.selectors import target_registry_id
 from mirrors.services import RequestOutcome, request_copies
 from mirrors.services.backfill import finish_run
 from mirrors.vocabulary.bounds import host_of
@@ -133,7 +132,7 @@ class Turns:
     def _pull_budgets(self) -> Mapping[str, PullBudget]:
         """Docker Hub, and the other hosts that have reported a pull limit for the account that copies use."""
         config = self._config()
-        catalog = _catalog(config)
+        catalog = catalog_of(config)
 
         def budget(host: str, limit: int, remaining: int) -> PullBudget:
             has_account = bool(catalog.username(host))
@@ -180,11 +179,6 @@ class Turns:
 
 class _NotNowError(Exception):
     """The configuration does not allow it now; the message says what to do."""
-
-
-def _catalog(config: Config) -> SourceCatalog:
-    entries = [*source_entries(config), *operator_sources(config.cluster_name)]
-    return SourceCatalog(entries, credentials_dir=settings.ENVIRONMENT.credentials_dir)
 
 
 def _request(registry_id: int, image: BackfillImage, verdict: Verdict) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Final
 
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
@@ -44,7 +43,7 @@ class ImageSources:
             reference = _parsed(image)
             if reference is not None and target.contains(reference):
                 # ECR and others have several host names; mappings have the configured one.
-                at_target[image] = str(replace(reference, registry=target.endpoint))
+                at_target[image] = str(target.under_own_name(reference))
             else:
                 self._known[image] = str(reference) if reference is not None else ""
         sources = _sources(target, sorted(set(at_target.values())))

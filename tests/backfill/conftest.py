@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef
@@ -19,11 +18,12 @@ from mirrors.services.config_rows import sync_config
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config, ConfigSource
 from tests.api.conftest import client_of
-from tests.jobs.support import FAST, config_file, copier
+from tests.jobs.conftest import fast, source, target
+from tests.jobs.support import config_file, copier
 from tests.support.controlplane import ADMIN, ControlPlane
 from tests.support.faulty_registry import FaultyRegistry
 
-__all__ = ["client_of"]
+__all__ = ["client_of", "fast", "source", "target"]
 
 _numbers = count(1)
 
@@ -32,23 +32,6 @@ _numbers = count(1)
 def registry(db: None) -> Registry:
     """The row of a target."""
     return Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
-
-
-@pytest.fixture(autouse=True)
-def fast(settings: Settings) -> None:
-    settings.JOB_TIMING = FAST
-
-
-@pytest.fixture
-def source() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as registry:
-        yield registry
-
-
-@pytest.fixture
-def target() -> Iterator[FaultyRegistry]:
-    with FaultyRegistry() as registry:
-        yield registry
 
 
 class Shop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
+from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
 from mirrors.models import Cluster, ClusterNode
@@ -12,7 +13,7 @@ from mirrors.models import Cluster, ClusterNode
 @admin.register(Cluster)
 class ClusterAdmin(ReadOnlyAdmin[Cluster]):
     list_display = ["name", "version", "pods", "nodes", "listed", "seen", "problem"]
-    empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
+    empty_words = NEEDS_WATCHER
     search_fields = ["name"]
     ordering = ["name"]
 
@@ -23,7 +24,7 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
 @admin.register(ClusterNode)
 class ClusterNodeAdmin(ReadOnlyAdmin[ClusterNode]):
     list_display = ["name", "cluster", "platform", "ready", "pulled"]
-    empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
+    empty_words = NEEDS_WATCHER
     search_fields = ["name", "cluster"]
     ordering = ["-id"]
 

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 
+from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import SHOWN, Done, tell
 from mirrors.admin.tools.charts import chart
@@ -61,7 +62,7 @@ class Choice:
 @admin.register(ReadinessSample)
 class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
     list_display = ["hour", "cluster", "workloads", "unprotected"]
-    empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
+    empty_words = NEEDS_WATCHER
     ordering = ["-id"]
     search_fields = ["cluster"]
 

@@ -9,23 +9,17 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, TextFilter
+from unfold.contrib.filters.admin import DropdownFilter
 
+from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.running_images import running_images
 
 STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
-
-
-class NamespaceFilter(TextFilter):
-    title = "namespace"
-    parameter_name = "namespace"
-
-    def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
-        return rows.filter(namespace=self.value()) if self.value() else rows
 
 
 class StateFilter(DropdownFilter):
@@ -62,8 +56,8 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
         "mirrored",
         "changed",
     ]
-    list_filter = [StateFilter, MirroredFilter, NamespaceFilter]
-    empty_words = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
+    list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter]
+    empty_words = NEEDS_WATCHER
     search_fields = ["source", "image", "namespace", "workload"]
     search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]

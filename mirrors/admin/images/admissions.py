@@ -10,13 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from unfold.contrib.filters.admin import DropdownFilter, TextFilter
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
 from mirrors.admin.tools.columns import breakable
 from mirrors.admin.tools.list_rendering import labels
+from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.selectors.admissions import SEARCH_FIELDS, search_admissions
@@ -25,14 +26,6 @@ from mirrors.vocabulary.reasons import meaning_of
 
 IMAGES: Final = 3
 """Images of a pod in the list."""
-
-
-class NamespaceFilter(TextFilter):
-    title = "namespace"
-    parameter_name = "namespace"
-
-    def queryset(self, request: HttpRequest, rows: QuerySet[AdmissionSample]) -> QuerySet[AdmissionSample]:
-        return rows.filter(namespace=self.value()) if self.value() else rows
 
 
 class DecisionFilter(DropdownFilter):
@@ -51,7 +44,7 @@ class DecisionFilter(DropdownFilter):
 class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_display = ["when", "shown_namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
     empty_words = "Appear after a pod is admitted: create one. They are kept for seven days."
-    list_filter = [NamespaceFilter, DecisionFilter, ClusterFilter]
+    list_filter = [OwnNamespaceFilter, DecisionFilter, ClusterFilter]
     search_fields = SEARCH_FIELDS
     search_help_text = "Search by image, namespace, pod or workload"
     ordering = ["-id"]
