@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import settings
 
 from tests.support.controlplane import ControlPlane, control_plane
 from tests.support.databases import DatabaseTemplate
+from tests.support.kept_logs import add_logs
 
 # A busy machine makes no test wrong.
 settings.register_profile("untimed", deadline=None)
@@ -50,6 +51,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("cluster")
         if fixtures & {"db", "transactional_db", "database_url"} or item.get_closest_marker("django_db"):
             item.add_marker("database")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        add_logs(item, report)
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -125,7 +125,7 @@ def test_with_the_database_away_both_doors_say_so_and_come_back(server: Postgres
         assert {ask(port, link).status for link in style} == {200}
 
         server.start()
-        wait_until(lambda: _status(port, "/readyz") == 200, timeout=30, what="the database")
+        wait_until(lambda: _status(port, "/readyz") == 200, what="the database")
         assert ask(port, "/admin/", **session).status == ask(port, "/api/v1/jobs/", **token).status == 200
     counted = query(f"{server.url}/postgres", "SELECT value FROM accounts_cacheentry")
     assert counted in ([("1",)], [("2",)]), "requests are counted again; by now in a new minute, perhaps"

@@ -185,7 +185,7 @@ def test_ctrl_c_leaves_it_running_and_says_so(
 def _interrupt_when_queued() -> None:
     from django.db import connection
 
-    wait_until(MirrorJob.objects.exists, timeout=20, what="the job")
+    wait_until(MirrorJob.objects.exists, what="the job")
     connection.close()
     os.kill(os.getpid(), signal.SIGINT)
 

@@ -54,7 +54,7 @@ def test_a_pod_is_explained_and_what_it_misses_is_mirrored(system: System, visit
     wait_for(system, image, "succeeded")
 
     # What is known of the target reaches the web process within seconds.
-    wait_until(lambda: "present" in _explained(page), timeout=30, what="the explanation that it is present")
+    wait_until(lambda: "present" in _explained(page), what="the explanation that it is present")
     expect(page.locator("pre")).to_contain_text(f"{system.target.host}/{system.source.host.replace(':', '_')}")
 
 

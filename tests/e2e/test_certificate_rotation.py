@@ -142,7 +142,7 @@ def webhook(site: Site, mounted: MountedSecret, address: str, directory: Path) -
             return False
 
     try:
-        wait_until(is_ready, timeout=30, what="the webhook")
+        wait_until(is_ready, what="the webhook")
         yield process
     finally:
         pool.clear()

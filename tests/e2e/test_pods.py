@@ -155,7 +155,7 @@ def test_an_operator_that_compares_images_does_not_loop(cluster: Cluster, known:
             return False
         return bool(pod["status"].get("phase") == "Running")
 
-    wait_until(reconcile, timeout=30, what="a pod that the operator keeps")
+    wait_until(reconcile, what="a pod that the operator keeps")
     assert made == 1
 
 

@@ -88,7 +88,7 @@ class Container:
                 self.command(*arguments), env=self._places(), stdout=file, stderr=file, start_new_session=True
             )
         try:
-            wait_until(lambda: _answers(url, process, log), timeout=30, what=url)
+            wait_until(lambda: _answers(url, process, log), what=url)
             yield Start(time.monotonic() - began, _processor_seconds(process.pid))
         finally:
             POOL.clear()

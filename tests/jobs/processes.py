@@ -57,7 +57,7 @@ def worker(config: Path, directory: Path, **extra: str) -> Iterator[Process]:
     )
     process.start()
     try:
-        wait_until(lambda: _is_ready(process), timeout=30, what=f"a worker that is ready (log: {process.log})")
+        wait_until(lambda: _is_ready(process), what=f"a worker that is ready (log: {process.log})")
         yield process
     finally:
         process.stop()

@@ -90,4 +90,4 @@ def _sees_signs_of_life(sign: Path) -> None:
         signs.add(sign.stat().st_mtime_ns)
         return len(signs) > 10
 
-    wait_until(more, timeout=10, what="signs of life without a database")
+    wait_until(more, what="signs of life without a database")

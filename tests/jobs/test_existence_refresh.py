@@ -59,7 +59,7 @@ def test_one_process_checks_each_image_once(refreshers: list[ExistenceRefresh], 
         each.start()
 
     checked = ImageMapping.objects.filter(verified_at__gt=from_now(-100)).exclude(pk=fresh.pk)
-    wait_until(lambda: checked.count() == IMAGES + 1, timeout=15, what="all images that are due")
+    wait_until(lambda: checked.count() == IMAGES + 1, what="all images that are due")
 
     assert target.count("HEAD .*") == IMAGES + 1, "by one process, once each"
     assert WorkLease.objects.filter(name=work_leases.EXISTENCE, expires_at__gt=Now()).count() == 1

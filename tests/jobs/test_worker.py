@@ -145,7 +145,7 @@ def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: Fault
             signs.add(sign.stat().st_mtime_ns)
             return len(signs) > 5
 
-        wait_until(more_signs, timeout=5, what="signs of life")
+        wait_until(more_signs, what="signs of life")
         assert running.count() == 2
 
 

@@ -90,7 +90,7 @@ def signal_children(parent: int, number: signal.Signals) -> None:
 
 def await_success(job: MirrorJob) -> None:
     ended = MirrorJob.objects.filter(pk=job.pk, status=JobStatus.SUCCEEDED)
-    wait_until(ended.exists, timeout=40, what="the copy by another process")
+    wait_until(ended.exists, what="the copy by another process")
 
 
 @pytest.mark.parametrize("host", ["", "[::]"], ids=["no-host", "any-IPv6"])
@@ -109,15 +109,15 @@ def test_a_worker_needs_no_directory_to_be_alive_and_ready(config: Path, tmp_pat
     nowhere = tmp_path / "a file"
     nowhere.touch()
     with started(config, nowhere / "data", SWAPPER_BIND=f"127.0.0.1:{port}"):
-        wait_until(is_alive_at(port), timeout=30, what="a sign of life")
-        wait_until(is_alive_at(port, "/readyz"), timeout=30, what="readiness")
+        wait_until(is_alive_at(port), what="a sign of life")
+        wait_until(is_alive_at(port, "/readyz"), what="readiness")
 
 
 def test_a_worker_waits_for_its_database(config: Path, tmp_path: Path) -> None:
     port, closed = free_port(), free_port()
     away = {"SWAPPER_DATABASE_URL": f"postgres://nobody@127.0.0.1:{closed}/none"}
     with started(config, tmp_path / "data", SWAPPER_BIND=f"127.0.0.1:{port}", **away) as process:
-        wait_until(is_alive_at(port), timeout=30, what="a sign of life")
+        wait_until(is_alive_at(port), what="a sign of life")
         wait_until(lambda: "database" in answer("127.0.0.1", port, "/readyz")[1], what="the reason")
         assert answer("127.0.0.1", port, "/readyz")[0] == 503
         log = process.log.read_text()

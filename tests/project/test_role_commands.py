@@ -22,7 +22,7 @@ def running(directory: Path, *arguments: str, url: str, **environment: str) -> I
     process = Process([sys.executable, "manage.py", *arguments], environment, directory / "log")
     process.start()
     try:
-        wait_until(lambda: is_ready(process, url), timeout=30, what="the process that is ready")
+        wait_until(lambda: is_ready(process, url), what="the process that is ready")
         yield process
     finally:
         process.stop()

@@ -76,10 +76,10 @@ def test_a_killed_worker_is_started_again_and_the_webhook_does_not_notice(tmp_pa
 
         os.kill(first, signal.SIGKILL)
 
-        wait_until(lambda: worker_of(process) not in (None, first), timeout=30, what="another worker")
+        wait_until(lambda: worker_of(process) not in (None, first), what="another worker")
         assert answers(ports["listen"], "/readyz")
         wait_until(lambda: not members(first), what="the end of all that the first one had started")
-        wait_until(lambda: answers(ports["metrics"]), timeout=30, what="the new worker's sign of life")
+        wait_until(lambda: answers(ports["metrics"]), what="the new worker's sign of life")
 
 
 def test_what_cannot_start_ends_all_of_it() -> None:

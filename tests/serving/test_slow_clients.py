@@ -53,7 +53,7 @@ def test_stalled_clients_delay_nobody(webhook: Webhook) -> None:
         dripper.start()
         for _ in range(10):
             assert good_request(webhook) < 5
-        wait_until(lambda: are_closed(stalled), timeout=30, what="the end of all stalled connections")
+        wait_until(lambda: are_closed(stalled), what="the end of all stalled connections")
         stop.set()
         dripper.join()
         assert good_request(webhook) < 1

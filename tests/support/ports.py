@@ -33,7 +33,11 @@ def loopback_network() -> Iterator[str]:
     raise AssertionError("no network of the loopback range is free")
 
 
-def wait_until(condition: Callable[[], object], *, timeout: float = 20.0, what: str = "the condition") -> None:
+PATIENCE = 60.0
+"""Seconds that a test waits for what comes within one or two on an idle machine: a busy one starts a process in ten."""
+
+
+def wait_until(condition: Callable[[], object], *, timeout: float = PATIENCE, what: str = "the condition") -> None:
     """Poll ``condition`` until it is true; an AssertionError names ``what`` was waited for."""
     deadline = time.monotonic() + timeout
     while not condition():

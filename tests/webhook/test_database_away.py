@@ -118,8 +118,8 @@ def test_a_webhook_starts_without_its_database(source: MemoryRegistry, target: M
 
         # The kill switch needs no database either.
         switch.write_text("off\n")
-        wait_until(lambda: reason(webhook, source, "unseen") == "switched-off", timeout=5, what="the switch's effect")
+        wait_until(lambda: reason(webhook, source, "unseen") == "switched-off", what="the switch's effect")
         switch.write_text("on\n")
-        wait_until(lambda: reason(webhook, source, "unseen") == "present", timeout=5, what="the switch's effect")
+        wait_until(lambda: reason(webhook, source, "unseen") == "present", what="the switch's effect")
     finally:
         webhook.stop()

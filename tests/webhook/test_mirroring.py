@@ -87,7 +87,7 @@ def test_the_next_pod_runs_from_the_mirror(system: Webhook, source: MemoryRegist
 
     first = system.admit(pod_of(image))
     assert system.reasons(first) == ["absent"]
-    wait_until(lambda: swapped(system.admit(pod_of(image))), timeout=40, what="a swap")
+    wait_until(lambda: swapped(system.admit(pod_of(image))), what="a swap")
 
     mirrored = f"{target.host}/{source.host.replace(':', '_')}/team/app-1:1.0"
     second = system.admit(pod_of(image))
@@ -104,7 +104,7 @@ def test_an_image_s_first_pod_is_counted_apart(system: Webhook, source: MemoryRe
         answer = system.admit(pod_of(f"{source.host}/team/first-{policy}:1.0"), namespace=namespace)
         assert system.reasons(answer) == ["absent"]
         counted = f"SELECT first_seen FROM mirrors_decisioncount WHERE namespace = '{namespace}'"  # noqa: S608
-        wait_until(lambda sql=counted: query(system.database_url, sql), timeout=40, what="the counts")  # type: ignore[misc]
+        wait_until(lambda sql=counted: query(system.database_url, sql), what="the counts")  # type: ignore[misc]
         assert query(system.database_url, counted) == [(expected,)]
 
 
@@ -232,7 +232,7 @@ def test_a_tag_that_moved_at_its_source_is_copied_when_it_is_looked_at_again(
         assert swapped(system.admit(pod_of(image)))
         return target.storage.manifest(name, "latest") == source.storage.manifest("team/moving", "latest")
 
-    wait_until(is_copied, timeout=40, what="the moved tag at the mirror")
+    wait_until(is_copied, what="the moved tag at the mirror")
 
 
 def test_tag_and_digest_are_both_kept(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:

@@ -66,7 +66,7 @@ def test_our_own_copy_is_not_tampering(source: MemoryRegistry, faulty: FaultyReg
             found = faulty.storage.manifest(f"{mirror_of(source)}/team/known", "1.0")
             return found is not None and found[0] == moved.root
 
-        wait_until(is_copied, timeout=40, what="the moved tag at the mirror")
+        wait_until(is_copied, what="the moved tag at the mirror")
         for _ in range(10):
             assert reason(webhook, source, "known") in ("present", "present-stale")
 
@@ -78,7 +78,7 @@ def test_a_tag_that_moved_under_an_immutable_one_is_not_served(
         faulty.on("PUT .*/manifests/1.0", reply(400, IMMUTABLE), times=float("inf"))
         sample_image(seed=68, layers=1, layer_bytes=100).load(source.storage, "team/known", "1.0")
 
-        wait_until(lambda: reason(webhook, source, "known") == "immutable-conflict", timeout=40, what="the conflict")
+        wait_until(lambda: reason(webhook, source, "known") == "immutable-conflict", what="the conflict")
         assert webhook.admit(pod_of(image(source, "known"))).images == {}
 
         # Once the tag is deleted at the target, it can be copied again.

@@ -64,7 +64,7 @@ class System:
         return self.webhook.reasons(self.admit(namespace, image))[0]
 
     def wait_for(self, namespace: str, reason: str) -> None:
-        wait_until(lambda: self.reason(namespace) == reason, timeout=40, what=f"{reason} in {namespace}")
+        wait_until(lambda: self.reason(namespace) == reason, what=f"{reason} in {namespace}")
 
     def grants(self) -> dict[str, bool]:
         """What was learnt of each namespace."""
@@ -133,7 +133,7 @@ def test_what_one_namespace_has_mirrored_is_swapped_for_those_who_may_read_it(sy
 
     # Mirrored with another's secret: not swapped for those who have none.
     assert system.reason(stranger) == "access-denied"
-    wait_until(lambda: system.grants().get(stranger) is False, timeout=40, what="a look at the stranger's secrets")
+    wait_until(lambda: system.grants().get(stranger) is False, what="a look at the stranger's secrets")
     assert system.reason(stranger) == "access-denied"
     why = query(system.webhook.database_url, "SELECT error_message FROM mirrors_mirrorjob WHERE status = 'failed'")
     assert f"Secret {stranger}/pull does not exist" in why[0][0] and "was not found at" in why[0][0]
@@ -226,7 +226,7 @@ def test_a_worker_without_rights_says_so_and_copies_what_is_public(
             sample_image(layers=1, layer_bytes=100).load(public.storage, "team/other", "1.0")
             system.reason("without-role", f"{public.host}/team/other:1.0")
             failed = "SELECT error_message FROM mirrors_mirrorjob WHERE status = 'failed'"
-            wait_until(lambda: query(system.webhook.database_url, failed), timeout=40, what="a failed job")
+            wait_until(lambda: query(system.webhook.database_url, failed), what="a failed job")
             assert "secretReader.enabled" in query(system.webhook.database_url, failed)[0][0]
 
 
@@ -255,4 +255,4 @@ def test_under_always_what_was_seen_to_be_private_is_swapped_for_nobody_else(sys
     sample_image(seed=9, layers=1, layer_bytes=100).load(system.source.storage, "team/other", "1.0")
     other = f"{system.source.host}/team/other:1.0"
     assert system.reason(stranger, other) == "policy-always"
-    wait_until(lambda: system.reason(stranger, other) == "access-denied", timeout=40, what="the check's answer")
+    wait_until(lambda: system.reason(stranger, other) == "access-denied", what="the check's answer")

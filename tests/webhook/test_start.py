@@ -160,5 +160,5 @@ def _reasons_until_present(webhook: Webhook, image: str) -> list[str]:
         reasons.extend(webhook.reasons(webhook.admit(pod_of(image))))
         return reasons[-1] == "present"
 
-    wait_until(is_present, timeout=8, what="a mirror that is known")
+    wait_until(is_present, what="a mirror that is known")
     return reasons

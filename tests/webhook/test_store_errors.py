@@ -33,7 +33,7 @@ def test_a_row_that_cannot_be_read_stops_neither_filters_nor_counts(
         wait_until(lambda: reason(webhook, source, "new") == "filtered", what="an operator's filter")
         webhook.admit(pod_of(image(source, "known")), namespace="counted")
         counted = "SELECT 1 FROM mirrors_decisioncount WHERE namespace = 'counted'"
-        wait_until(lambda: query(webhook.database_url, counted), timeout=40, what="a flush")
+        wait_until(lambda: query(webhook.database_url, counted), what="a flush")
         assert webhook.log_text().count(MESSAGE) <= 3
         assert webhook.metrics()["swapper_database_available"] == 1
 
@@ -60,4 +60,4 @@ def test_a_problem_of_the_target_that_comes_back_is_logged_again(
             time.sleep(1.2)
             return webhook.log_text().count(message) > 1
 
-        wait_until(is_logged_again, timeout=40, what="the same problem later")
+        wait_until(is_logged_again, what="the same problem later")

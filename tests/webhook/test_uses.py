@@ -41,4 +41,4 @@ def test_a_use_is_recorded_when_a_mapping_comes_later(
         assert users(webhook, "new") == []
         run_manage("mirror", image(source, "new"), environment=webhook.environment)
 
-        wait_until(lambda: users(webhook, "new") == ["shop"], timeout=40, what="the use of a mapping that came later")
+        wait_until(lambda: users(webhook, "new") == ["shop"], what="the use of a mapping that came later")

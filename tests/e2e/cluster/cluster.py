@@ -33,7 +33,7 @@ class Cluster:
         name = f"{prefix}-{uuid.uuid4().hex[:6]}"
         self.api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         account = f"/api/v1/namespaces/{name}/serviceaccounts/default"
-        wait_until(lambda: self.api.get(account), timeout=30, what="the default service account")
+        wait_until(lambda: self.api.get(account), what="the default service account")
         return name
 
     def kubectl(self, *arguments: str, stdin: Any = None, check: bool = True) -> str:

@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.cluster.release import WEBHOOKS
+from tests.e2e.cluster.release import WEBHOOKS, pod_of
 from tests.support.authority import Authority
+from tests.support.ports import wait_until
 
 
 @contextmanager
@@ -42,12 +43,19 @@ def injector(cluster: Cluster, directory: Path, namespace: str, image: str) -> I
     kind = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}
     cluster.api.create(WEBHOOKS, {**kind, "metadata": {"name": name}, "webhooks": [hook]})
     try:
+        wait_until(lambda: _is_called(cluster, namespace), what="an API server that calls the injector")
         yield
     finally:
         cluster.api.delete(f"{WEBHOOKS}/{name}")
         server.shutdown()
         server.server_close()
         thread.join(10)
+
+
+def _is_called(cluster: Cluster, namespace: str) -> bool:
+    """Whether the API server knows the configuration by now: it learns of new ones by a watch."""
+    pod = cluster.api.create(f"/api/v1/namespaces/{namespace}/pods?dryRun=All", pod_of("injector.example.com/any:1"))
+    return len(pod["spec"]["containers"]) > 1
 
 
 def _handler(image: str) -> type[BaseHTTPRequestHandler]:

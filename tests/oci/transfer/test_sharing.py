@@ -172,7 +172,7 @@ def test_closing_the_engine_frees_threads_that_wait_for_bytes(
             copying.result(5)
 
     blob_threads = {t for t in threading.enumerate() if t.name.startswith("oci-blob")} - before
-    wait_until(lambda: not any(thread.is_alive() for thread in blob_threads), timeout=5)
+    wait_until(lambda: not any(thread.is_alive() for thread in blob_threads))
 
 
 def test_closing_the_engine_ends_its_copies(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:

@@ -112,7 +112,7 @@ def test_sts_that_is_down_at_the_start_is_tried_until_it_is_back(make_driver: Ma
         except RegistryError:
             return False
 
-    wait_until(is_in, timeout=30, what="a token once STS is back")
+    wait_until(is_in, what="a token once STS is back")
 
 
 @pytest.mark.parametrize(
