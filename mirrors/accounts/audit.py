@@ -36,8 +36,8 @@ def follow_changes() -> None:
 
 def _is_of_the_file(instance: LogEntry) -> bool:
     """Whether the row that was changed is the configuration file's."""
-    if told := (instance.changes or {}).get("managed_by"):
-        return ManagedBy.CONFIG in told
+    if change := (instance.changes or {}).get("managed_by"):
+        return ManagedBy.CONFIG in change
     rows = {model._meta.model_name: model.objects.all() for model in (Registry, Filter)}.get(
         instance.content_type.model
     )

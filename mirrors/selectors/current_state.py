@@ -103,8 +103,8 @@ def hosts(now: datetime) -> dict[str, Any]:
     heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
     # A host may have a budget for each credential: what is shown is the one that ends first.
     known = HostBudget.objects.filter(rests | heard).order_by().values("host")
-    told = known.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
-    rows = list(told.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS])
+    limited = known.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
+    rows = list(limited.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS])
     return {
         "resting_hosts": {host: until for host, until, _ in rows if until is not None},
         "remaining_pulls": {host: left for host, _, left in rows if left is not None},

@@ -36,7 +36,7 @@ _OTHER: Final = "A TLS handshake failed. Check what the client sends"
 
 
 @dataclass(slots=True)
-class _Told:
+class _Logged:
     """When a kind of failure was logged last, and how many there were since."""
 
     at: float
@@ -48,21 +48,21 @@ class RefusedHandshakes:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._told: dict[str, _Told] = {}
+        self._logged: dict[str, _Logged] = {}
 
     def note(self, error: BaseException | None, client: object) -> None:
         if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return
         words, now = meaning_of(error), self._clock()
-        told = self._told.get(words)
-        if told is not None and now - told.at < EVERY:
-            told.since += 1
+        logged = self._logged.get(words)
+        if logged is not None and now - logged.at < EVERY:
+            logged.since += 1
             return
         # A socket of both families shows IPv4 addresses in this form.
         address = str(client[0]).removeprefix("::ffff:") if isinstance(client, tuple) and client else ""
-        more = {"more": told.since} if told is not None and told.since else {}
+        more = {"more": logged.since} if logged is not None and logged.since else {}
         log.warning("A TLS handshake was refused", error=words, reason=error.reason or "", client=address, **more)
-        self._told[words] = _Told(now)
+        self._logged[words] = _Logged(now)
 
 
 def meaning_of(error: ssl.SSLError) -> str:

@@ -165,7 +165,7 @@ def test_sqlite_without_a_claim_is_warned_of() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"postgresql": {"enabled": False}}, "There is no database"),
+        ({"postgresql": {"enabled": False}}, "No database is configured"),
         ({"externalDatabase": {"url": "postgres://me:secret@db/x"}}, "holds a password"),
         ({"externalDatabase": {"existingSecretUrlKey": "uri"}}, "needs externalDatabase.existingSecret"),
     ],

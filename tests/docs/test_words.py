@@ -39,7 +39,16 @@ PAGES: Final = (
     ROOT / "docs" / "openapi.yaml",
     *sorted((ROOT / "templates").rglob("*.html")),
     *sorted((ROOT / "mirrors/static").rglob("*.js")),
+    *sorted((ROOT / "mirrors/static/mirrors").rglob("*.css")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
 )
+WRITTEN_FOR_MACHINES: Final = (
+    *(ROOT / name for name in (".ci/run", "Makefile", "Dockerfile", "compose.yaml", "mkdocs.yml", "pyproject.toml")),
+    *(path for path in sorted((ROOT / ".github").rglob("*.yml"))),
+    *(path for path in sorted((ROOT / "deploy").rglob("*")) if path.suffix in (".tf", ".yaml")),
+    *(path for path in sorted((ROOT / "charts").rglob("*")) if path.suffix in (".yaml", ".tpl", ".txt", ".in", ".md")),
+)
+"""Files whose comments and messages people read."""
 CODE: Final = ("mirrors", "webhook", "swapper_project", "tools")
 """Directories of which messages, comments and docstrings are checked."""
 
@@ -78,7 +87,7 @@ def test_the_pattern_finds_words(word: str) -> None:
 
 
 def test_pages_and_documentation_use_plain_terms() -> None:
-    assert [hit for page in PAGES for hit in found(page, iter([(1, page.read_text())]))] == []
+    assert [hit for page in (*PAGES, *WRITTEN_FOR_MACHINES) for hit in found(page, iter([(1, page.read_text())]))] == []
 
 
 def test_messages_comments_and_docstrings_use_plain_terms() -> None:

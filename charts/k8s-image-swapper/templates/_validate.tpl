@@ -56,7 +56,7 @@
 {{- $mode := include "swapper.database" . -}}
 {{- $external := .Values.externalDatabase -}}
 {{- if not $mode -}}
-{{- fail "\n\nThere is no database. Set postgresql.enabled=true, externalDatabase.host (or url, or existingSecretUrlKey), or sqlite.enabled=true." -}}
+{{- fail "\n\nNo database is configured. Set postgresql.enabled=true, externalDatabase.host (or url, or existingSecretUrlKey), or sqlite.enabled=true." -}}
 {{- end -}}
 {{- if and (eq $mode "external") $external.existingSecretUrlKey (not $external.existingSecret) -}}
 {{- fail "\n\nexternalDatabase.existingSecretUrlKey needs externalDatabase.existingSecret, the name of the Secret." -}}
