@@ -162,6 +162,7 @@ def running_worker(directory: Path, environment: dict[str, str], number: int) ->
         [sys.executable, "manage.py", "worker"],
         {**environment, "SWAPPER_ROLE": "worker", "SWAPPER_BIND": f"127.0.0.1:{free_port()}"},
         directory / f"worker-{number}.log",
+        is_forked=False,
     )
     worker.start()
     try:

@@ -64,6 +64,7 @@ def serve(
         [sys.executable, "-m", "gunicorn", "-c", f"python:{conf}", app],
         {**environment, **certificate, "SWAPPER_ROLE": role, "SWAPPER_BIND": f"127.0.0.1:{port}"},
         directory / f"{name}-{'tls' if tls else 'plain'}.log",
+        is_forked=False,
     )
     process.start()
     assert process.popen is not None

@@ -79,7 +79,7 @@ def image(workload: int) -> str:
 
 
 def measure(plane: ControlPlane, directory: Path, pods: int, churn: int) -> dict[str, Any]:
-    watching = Watching(f"sqlite:///{directory}/swapper.sqlite3", directory, plane)
+    watching = Watching(f"sqlite:///{directory}/swapper.sqlite3", directory, plane, is_forked=False)
     watching.prepare()
     with watching.running() as watcher:
         began = time.monotonic()

@@ -7,12 +7,13 @@ prepare()
 import dataclasses  # noqa: E402
 
 from swapper_project.settings import *  # noqa: E402, F403
-from swapper_project.settings import DATABASES, ENVIRONMENT  # noqa: E402
+from swapper_project.settings import DATABASES, ENVIRONMENT, INSTALLED_APPS  # noqa: E402
 
 # A file, not memory: threads and processes of a test see the same database.
 DATABASES["default"].setdefault("TEST", {})
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"]["NAME"] = str(ENVIRONMENT.data_dir / "test.sqlite3")
+INSTALLED_APPS = ["tests.support.quick_flush", *INSTALLED_APPS]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests ask more in a minute than anybody; those of the limits set their own.
 ENVIRONMENT = dataclasses.replace(ENVIRONMENT, api_requests_per_minute=0, api_anonymous_per_minute=0)

@@ -10,7 +10,6 @@ from typing import Any, Final
 import structlog
 
 from mirrors import selectors
-from mirrors.backfill.catalog import catalog_of
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.kubernetes import pods
 from mirrors.kubernetes.client import ClusterError, read_pod, read_workload
@@ -19,6 +18,7 @@ from mirrors.kubernetes.placement import platforms_of
 from mirrors.kubernetes.pods import ImageSlot, Json
 from mirrors.models import Priority, RunningImage, Trigger
 from mirrors.selectors.backfill import representatives
+from mirrors.selectors.operator_rows import catalog_of
 from mirrors.services import RequestedCopy
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.config import Config

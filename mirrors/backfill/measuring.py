@@ -13,7 +13,6 @@ from typing import Final
 
 import structlog
 
-from mirrors.backfill.catalog import catalog_of
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.source_access import Asker, Finder
@@ -28,6 +27,7 @@ from mirrors.oci.common.manifests import Manifest, keep_platforms
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
+from mirrors.selectors.operator_rows import catalog_of
 from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)

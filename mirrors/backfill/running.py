@@ -9,7 +9,6 @@ from typing import Any, Final
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.backfill.catalog import catalog_of
 from mirrors.backfill.deciding import Decider, Verdict
 from mirrors.backfill.estimate import Measured, PullBudget, estimate
 from mirrors.backfill.measuring import Measurer, Size
@@ -29,6 +28,7 @@ from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.registries.request_limits import budget_finder
 from mirrors.selectors import backfill as backfills
 from mirrors.selectors import target_registry_id
+from mirrors.selectors.operator_rows import catalog_of
 from mirrors.services import RequestOutcome, request_copies
 from mirrors.services.backfill import finish_run
 from mirrors.vocabulary.bounds import host_of

@@ -9,8 +9,8 @@ from mirrors.models.filter import Filter
 from mirrors.models.hosts import BlobLocation, BudgetShare, HostBudget
 from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
 from mirrors.models.instance import Instance, InstanceRole
+from mirrors.models.job_errors import ErrorClass
 from mirrors.models.mirror_job import (
-    ErrorClass,
     JobStatus,
     MirrorJob,
     MirrorRequest,

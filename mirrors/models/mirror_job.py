@@ -9,9 +9,9 @@ from django.db import models
 from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
-from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, normalise_host
 from mirrors.models.cluster_column import cluster_field
 from mirrors.models.image_mapping import ImageMapping
+from mirrors.models.job_errors import ErrorClass, recorded_for, registry_of
 from mirrors.vocabulary.bounds import HOST_LENGTH, ReadableDateTimeField
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
@@ -44,29 +44,6 @@ class Trigger(models.TextChoices):
     REFRESH = "refresh"
     VERIFY = "verify"
     BACKFILL = "backfill"
-
-
-class ErrorClass(models.TextChoices):
-    """Why a copy failed, as logs, metrics, API and pages name it; the engine's codes and our own."""
-
-    NONE = "", "none"
-    NOT_FOUND = "not-found"
-    DENIED = "denied"
-    UNAUTHORIZED = "unauthorized"
-    RATE_LIMITED = "rate-limited"
-    UNAVAILABLE = "unavailable"
-    TIMEOUT = "timeout"
-    BAD_DIGEST = "bad-digest"
-    UNSUPPORTED = "unsupported"
-    INVALID = "invalid"
-    TOO_LARGE = "too-large"
-    ADDRESS_REFUSED = "address-refused"
-    TLS = "tls", "TLS"
-    TAG_IMMUTABLE = "tag-immutable"
-    CONFLICT = "conflict"
-    CREDENTIAL = "credential"
-    WORKER_LOST = "worker-lost"
-    INTERNAL = "internal"
 
 
 class ReferrersStatus(models.TextChoices):
@@ -107,47 +84,8 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
         """Those with an error of one of these registries, by whichever name the error was recorded."""
         condition = Q(pk__in=[])
         for host in hosts:
-            condition |= _recorded_for(host)
+            condition |= recorded_for(host)
         return self.filter(condition)
-
-
-def _recorded_for(host: str) -> Q:
-    """Errors carry the registry's host as references have it. Those of earlier releases carry no port, and the host of
-    Docker Hub's API: the job's source and target show which registry is meant, as in ``registry_of``."""
-    host = known_host(host)
-    names = [host, *sorted(DOCKER_HUB_ALIASES)] if host == DEFAULT_REGISTRY else [host]
-    name, has_port = _without_port(host)
-    in_source, in_target = Q(mapping__source__startswith=f"{host}/"), Q(mapping__target__startswith=f"{host}/")
-    at_port = Q(mapping__source__startswith=f"{name}:"), Q(mapping__target__startswith=f"{name}:")
-    if not has_port:
-        return Q(error_host__in=names) & (in_source | in_target | ~(at_port[0] | at_port[1]))
-    without = Q(mapping__source__startswith=f"{name}/") | Q(mapping__target__startswith=f"{name}/")
-    theirs = Q(error_host=host) | (~without & (in_source | (in_target & ~at_port[0])))
-    # First, so that the index of errors by host is used.
-    return Q(error_host__in=[host, name]) & theirs
-
-
-def registry_of(error_host: str, source: str, target: str) -> str:
-    """The registry that an error is about, as references have it: see ``_recorded_for``."""
-    host = known_host(error_host)
-    places = [reference.partition("/")[0] for reference in (source, target)]
-    if not host or host in places:
-        return host
-    return next((place for place in places if _without_port(place) == (host, True)), host)
-
-
-def known_host(text: str) -> str:
-    """A host as in references; text that is not a valid host is returned unchanged."""
-    try:
-        return normalise_host(text) if text else ""
-    except InvalidReferenceError:
-        return text
-
-
-def _without_port(host: str) -> tuple[str, bool]:
-    """The host alone, and whether it had a port."""
-    name, colon, port = host.rpartition(":")
-    return (name, True) if colon and port.isdecimal() else (host, False)
 
 
 class MirrorJob(models.Model):

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 from django.conf import settings
@@ -25,9 +24,6 @@ from webhook.knowledge.from_rows import base_platforms
 
 ROWS_AT_ONCE: Final = 2_000
 """Running images that the pass holds at a time: about a MB."""
-
-MOST_REFERENCES: Final = 4_096
-"""Parsed references in memory: rows of one image are mostly beside each other."""
 
 SWAPS_NOTHING: Final = "{cause}: pods are not swapped. The numbers say what is protected once they are."
 OPT_OUTS: Final = (
@@ -140,15 +136,6 @@ def _notices(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(notices)
 
 
-@lru_cache(maxsize=MOST_REFERENCES)
-def _parsed(source: str) -> ImageRef | None:
-    """None for what no mapping knows, and for a reference that no registry could have."""
-    try:
-        return ImageRef.parse(source) if source else None
-    except InvalidReferenceError:
-        return None
-
-
 @dataclass(slots=True)
 class _Pass:
     """One pass over the rows; what it keeps grows with workloads and gaps alone."""
@@ -168,7 +155,7 @@ class _Pass:
             self._look_at(workload, source, image, digest)
 
     def _look_at(self, workload: WorkloadKey, source: str, image: str, digest: str) -> None:
-        reference, mapping = _parsed(source), self.mappings.get(source)
+        reference, mapping = ImageRef.parse_or_none(source), self.mappings.get(source)
         if reference is not None:
             self.registries.add(reference.registry)
             if mapping is not None:

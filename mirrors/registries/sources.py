@@ -78,6 +78,21 @@ class SourceCatalog:
         self._trusted_ca = trusted_ca
         self._read_secret = read_secret
 
+    @classmethod
+    def of(
+        cls,
+        config: Config | None,
+        rows: Iterable[SourceEntry],
+        *,
+        credentials_dir: Path,
+        read_secret: Callable[[str], str] | None = None,
+    ) -> SourceCatalog:
+        """Those of the configuration file, where there is one, and the rows of operators."""
+        if config is None:
+            return cls(rows, credentials_dir=credentials_dir, read_secret=read_secret)
+        entries = [*source_entries(config), *rows]
+        return cls(entries, credentials_dir=credentials_dir, trusted_ca=config.trusted_ca, read_secret=read_secret)
+
     def entry_for(self, host: str) -> SourceEntry | None:
         return next((entry for entry in self._entries if entry.matches(host)), None)
 

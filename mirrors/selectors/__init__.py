@@ -1,5 +1,6 @@
 """Reads that webhook, jobs, API and pages share. Begin in ``mappings.py``."""
 
+from mirrors.selectors.job_queue import QueueLine, queue
 from mirrors.selectors.mappings import (
     CHANGES_LIMIT,
     CHANGES_OVERLAP,
@@ -8,21 +9,17 @@ from mirrors.selectors.mappings import (
     REPOSITORIES_AT_ONCE,
     SMALL_TABLES,
     TARGETS_LIMIT,
-    QueueLine,
     Seen,
     changed_mappings,
     job_states,
     known_mappings,
     mappings_of_sources,
-    operator_filters,
-    operator_sources,
     private_targets_in,
-    queue,
     recent_mappings,
     small_table_revisions,
-    source_entry,
     target_registry_id,
 )
+from mirrors.selectors.operator_rows import catalog_of, operator_filters, operator_sources, source_entry
 from mirrors.selectors.suspensions import active_loops, disturbed_targets
 
 __all__ = [
@@ -36,6 +33,7 @@ __all__ = [
     "Seen",
     "TARGETS_LIMIT",
     "active_loops",
+    "catalog_of",
     "changed_mappings",
     "disturbed_targets",
     "job_states",

@@ -26,7 +26,7 @@ from mirrors.models import (
     TargetHealth,
     TargetRepository,
 )
-from mirrors.selectors import image_states, readiness_samples
+from mirrors.selectors import mapping_states, readiness_samples
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
 SEEN_WITHIN: Final = {
@@ -56,7 +56,7 @@ class SmallFacts:
     is_disturbed: bool = False
     is_failing: bool = False
     is_looping: bool = False
-    images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
+    images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED, 0))
 
 
 _SMALL: Final = (
@@ -77,7 +77,7 @@ def small_facts(now: datetime) -> SmallFacts:
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
     # Asked of a table that has a row as soon as anything is configured: the answers are beside it.
-    images, began = image_states.kept.get(), time.monotonic()
+    images, began = mapping_states.kept.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
         is_backfilling=Exists(BackfillRun.objects.active()),
@@ -87,13 +87,13 @@ def small_facts(now: datetime) -> SmallFacts:
         is_disturbed=Exists(TargetHealth.objects.disturbed()),
         is_failing=Exists(PullFailure.objects.all()),
         is_looping=Exists(RestartLoop.objects.active()),
-        **(image_states.counts() if images is None else {}),
-    ).values(*_SMALL, *(image_states.COUNTED if images is None else ()))
+        **(mapping_states.counts() if images is None else {}),
+    ).values(*_SMALL, *(mapping_states.COUNTED if images is None else ()))
     if (found := row.first()) is None:
         return SmallFacts()
     if images is None:
-        images = {state: found.pop(state) for state in image_states.COUNTED}
-        image_states.kept.put(images, seconds=time.monotonic() - began)
+        images = {state: found.pop(state) for state in mapping_states.COUNTED}
+        mapping_states.kept.put(images, seconds=time.monotonic() - began)
     return SmallFacts(**found, images=images)
 
 

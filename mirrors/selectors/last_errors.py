@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mirrors.models import ImageMapping, JobStatus
-from mirrors.models.mirror_job import registry_of
+from mirrors.models.job_errors import registry_of
 from mirrors.selectors.advice import next_step
 from mirrors.selectors.mapping_states import failed_job_of
 

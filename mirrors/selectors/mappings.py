@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import models
-from django.db.models import Min, Q
-from django.db.models.functions import Now
+from django.db.models import Q
 
 from mirrors.models import (
     Access,
     Filter,
     ImageMapping,
-    JobStatus,
-    ManagedBy,
     MappingAccess,
     MirrorJob,
-    Priority,
     Registry,
     RegistryRole,
     RestartLoop,
     TargetHealth,
 )
 from mirrors.models.revision import numbers
-from mirrors.registries.credentials import Reference
-from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
-from mirrors.vocabulary.clusters import ALL_CLUSTERS, ClusterNamespace
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
@@ -180,74 +171,11 @@ def job_states(job_ids: Collection[int]) -> dict[int, str]:
     return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))
 
 
-@dataclass(frozen=True, slots=True)
-class QueueLine:
-    """Live jobs of one priority. The oldest due one has been waiting since ``oldest_due_at``, for so many seconds."""
-
-    priority: int
-    name: str
-    waiting: int
-    running: int
-    oldest_due_at: datetime | None
-    oldest_due_seconds: float
-
-
-def queue() -> list[QueueLine]:
-    """The queue, in the order of priority. Jobs that are over are never counted: they are the many."""
-    live = MirrorJob.objects.live().order_by().values_list("status", "priority")
-    oldest = Min("available_at", filter=Q(status=JobStatus.PENDING, available_at__lte=Now()))
-    counts: dict[tuple[str, int], int] = {}
-    waits: dict[int, tuple[datetime | None, float]] = {p.value: (None, 0.0) for p in Priority}
-    for status, priority, jobs, since, now in live.annotate(jobs=models.Count("pk"), since=oldest, now=Now()):
-        counts[status, priority] = jobs
-        if since is not None:
-            waits[priority] = since, max(0.0, (now - since).total_seconds())
-    return [
-        QueueLine(
-            priority=p.value,
-            name=p.name.lower(),
-            waiting=counts.get((JobStatus.PENDING, p.value), 0),
-            running=counts.get((JobStatus.RUNNING, p.value), 0),
-            oldest_due_at=waits[p.value][0],
-            oldest_due_seconds=waits[p.value][1],
-        )
-        for p in Priority
-    ]
-
-
 def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
     """Revision numbers of the tables that processes hold in memory, and of those where they see what was deleted."""
     found = numbers((*SMALL_TABLES, *FORGOTTEN))
     forgotten = {model._meta.db_table: found.pop(model._meta.db_table) for model in FORGOTTEN}
     return found, forgotten
-
-
-def operator_filters(cluster: str) -> list[tuple[str, str]]:
-    """Name and expression of the operators' filters of a cluster, as they are evaluated."""
-    rows = Filter.objects.in_force().filter(managed_by=ManagedBy.OPERATOR, cluster__in=[ALL_CLUSTERS, cluster])
-    return list(rows.values_list("name", "jmespath"))
-
-
-def operator_sources(cluster: str) -> list[SourceEntry]:
-    """Source registries that operators added for a cluster, or for all, beside the configuration file's."""
-    rows = Registry.objects.filter(role=RegistryRole.SOURCE, managed_by=ManagedBy.OPERATOR, enabled=True)
-    # One for this cluster goes before one for all.
-    return [source_entry(row) for row in rows.filter(cluster__in=[ALL_CLUSTERS, cluster]).order_by("-cluster", "id")]
-
-
-def source_entry(row: Registry) -> SourceEntry:
-    """An operator's row as workers and webhooks reach it; its files lie in the credentials directory."""
-    # The last part alone: whatever the row says, no file elsewhere is read.
-    ca_file = str(settings.ENVIRONMENT.credentials_dir / Path(row.ca_file).name) if row.ca_file else None
-    return SourceEntry(
-        host=row.endpoint,
-        reference=Reference.of_row(row.username, row.credential_ref) if row.username else None,
-        insecure=row.insecure,
-        ca_file=ca_file,
-        cluster=row.cluster,
-        namespaces=tuple(row.namespaces),
-        origin=f"the registry {row} in the admin",
-    )
 
 
 def target_registry_id(*, endpoint: str, prefix: str) -> int | None:

@@ -19,7 +19,7 @@ from mirrors.models import (
     MirrorAttempt,
     MirrorJob,
 )
-from mirrors.models.mirror_job import known_host
+from mirrors.models.job_errors import known_host
 from mirrors.selectors import current_state
 from mirrors.selectors.admitted import OF_ADMITTED, Admitted
 

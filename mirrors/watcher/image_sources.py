@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from mirrors.images import ImageRef, InvalidReferenceError, TargetName
+from mirrors.images import ImageRef, TargetName
 from mirrors.models import ImageMapping, Registry, RegistryRole
 from swapper_project.config import Config
 
@@ -40,7 +40,7 @@ class ImageSources:
         for image in images:
             if image in self._known and self._unknown.get(image, now) >= now:
                 continue
-            reference = _parsed(image)
+            reference = ImageRef.parse_or_none(image)
             if reference is not None and target.contains(reference):
                 # ECR and others have several host names; mappings have the configured one.
                 at_target[image] = str(target.under_own_name(reference))
@@ -68,10 +68,3 @@ def _sources(target: TargetName, names: list[str]) -> dict[str, str]:
         batch = rows.filter(target__in=names[start : start + BATCH])
         found |= dict(batch.values_list("target", "source"))
     return found
-
-
-def _parsed(image: str) -> ImageRef | None:
-    try:
-        return ImageRef.parse(image)
-    except InvalidReferenceError:
-        return None

@@ -1,4 +1,4 @@
-"""The dashboard: each number is what SQL says, and a link to a list of just as many rows."""
+"""The dashboard as a page: what needs attention, charts, the banner, and what it costs the database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -21,137 +20,16 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from mirrors.models import (
     DecisionCount,
-    HostBudget,
     ImageMapping,
-    Instance,
     JobProgress,
     JobStatus,
-    MirrorAttempt,
     MirrorJob,
     Registry,
     RegistryCheck,
-    RegistryRole,
 )
-from mirrors.selectors.statistics import Overview, numbers
-from mirrors.services import forget_mappings, request_image
+from tests.admin.dashboard import LIVE, cards
 
 pytestmark = pytest.mark.django_db
-LIVE = "/admin/dashboard/?hours=24"
-
-
-@pytest.fixture
-def busy() -> Iterator[None]:
-    """Jobs in all states, of the last day and before; decisions, and a host that rests."""
-    Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
-    now = timezone.now()
-    ends = [("succeeded", "")] * 4 + [("failed", "denied")] * 2 + [("failed", "tls")] + [("pending", "")] * 3
-    for number, (status, error) in enumerate(ends):
-        job, _ = request_image(image=f"team/app-{number}:1", requested_by="x")
-        ended = None if status == "pending" else now - timedelta(hours=number)
-        MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=ended)
-    old, _ = request_image(image="team/old:1", requested_by="x")
-    MirrorJob.objects.filter(pk=old.pk).update(status=JobStatus.FAILED, finished_at=now - timedelta(hours=30))
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    for decision, reason, images in (("swap", "present", 6), ("keep", "absent", 2), ("keep", "filtered", 90)):
-        DecisionCount.objects.create(
-            hour=hour, namespace="a", source_host="b", decision=decision, reason=reason, images=images
-        )
-    HostBudget.objects.create(host="docker.io", resting_until=now + timedelta(minutes=5))
-    yield
-
-
-def cards(page: str) -> dict[str, tuple[str, str]]:
-    """Number and link by the card's title."""
-    pattern = r'<a (?:class="swapper-card[^"]*" )?href="([^"]+)">\s*<h2>([^<]+)</h2>\s*<strong>([^<]+)</strong>'
-    return {title: (number, unescape(link)) for link, title, number in re.findall(pattern, page)}
-
-
-def rows_of(client: Client, link: str) -> int:
-    """Rows of the list behind a link."""
-    page = client.get(link).content.decode()
-    return page.count('name="_selected_action"')
-
-
-def test_each_number_is_what_the_rows_say_and_what_its_list_has(admin_client: Client, busy: None) -> None:
-    shown = cards(admin_client.get(LIVE).content.decode())
-    assert shown["Coverage"][0] == "75.0 %"
-    expected = {
-        "Succeeded jobs": 4,
-        "Failed jobs": 3,
-        "Failed": 4,
-        "Queued": 3,
-        "Copying": 0,
-        "Mirrored": 0,
-        "Paused": 0,
-    }
-    for title, number in expected.items():
-        assert shown[title][0] == str(number), title
-        assert rows_of(admin_client, shown[title][1]) == number, title
-    longer = cards(admin_client.get("/admin/dashboard/?hours=168").content.decode())
-    assert longer["Failed jobs"][0] == "4"
-
-
-def test_a_registry_of_many_hosts_shows_what_befell_any_of_them(admin_client: Client, busy: None) -> None:
-    now = timezone.now()
-    row = Registry.objects.create(name="cloud", endpoint="*.cloud.example")
-    by_name = Registry.objects.create(name="ecr", endpoint="ecr.example", settings={"aliases": ["dual.example"]})
-    for number, host in enumerate(("a.cloud.example", "b.cloud.example", "cloud.example", "dual.example")):
-        job, _ = request_image(image=f"{host}/team/app:{number}", requested_by="x")
-        ended = {"status": JobStatus.FAILED, "error_class": "denied", "error_host": host, "finished_at": now}
-        MirrorJob.objects.filter(pk=job.pk).update(**ended)
-    until = now + timedelta(minutes=9)
-    for credential, left in (("", 7), ("robot", 3), ("other", 5)):
-        HostBudget.objects.create(host="a.cloud.example", credential=credential, remaining=left, resting_until=until)
-
-    page = admin_client.get(LIVE).content.decode()
-    found = dict(re.findall(r">(cloud|ecr)</a></td>(.+?)</tr>", page, re.S))
-    for name, failed in (("cloud", 2), ("ecr", 1)):
-        link, number = re.findall(r'<a href="([^"]+)">(\d+)</a>', found[name])[0]
-        assert int(number) == failed == rows_of(admin_client, unescape(link)), name
-    assert "rate limited" in found["cloud"]
-    assert Overview(hours=24).failed_by_host()["dual.example"] == 1
-    assert numbers(Overview(hours=24))["remaining_pulls"] == {"a.cloud.example": 3}
-
-    shown = admin_client.get(f"/admin/mirrors/registry/{row.pk}/change/").content.decode()
-    assert "a.cloud.example/team/app:0" in shown and "b.cloud.example/team/app:1" in shown
-    assert ">cloud.example/team" not in shown and "a.cloud.example is rate limited" in shown
-    shown = admin_client.get(f"/admin/mirrors/registry/{by_name.pk}/change/").content.decode()
-    assert "dual.example/team/app:3" in shown
-
-
-def test_bytes_and_shares_lead_to_the_rows_that_they_are_sums_of(admin_client: Client, busy: None) -> None:
-    now = timezone.now()
-    job = MirrorJob.objects.filter(status=JobStatus.SUCCEEDED)[0]
-    # An attempt that failed has copied something too; one of last week is not of the last day.
-    for number, (outcome, hours, copied) in enumerate(
-        [("failed", 3, 512), ("succeeded", 2, 1024), ("failed", 99, 4096)]
-    ):
-        ended = now - timedelta(hours=hours)
-        MirrorAttempt.objects.create(job=job, number=number, outcome=outcome, finished_at=ended, bytes_copied=copied)
-    DecisionCount.objects.create(
-        hour=now - timedelta(hours=99), namespace="a", source_host="c", decision="keep", reason="absent", images=2
-    )
-
-    page = admin_client.get(LIVE).content.decode()
-    shown, link = cards(page)["Copied"]
-    assert shown == "1.5 KiB"
-    assert "<strong>1.5 KiB</strong> copied" in admin_client.get(link).content.decode()
-    ran, all_ = re.findall(r'<span><a href="([^"]+)">6</a> of <a href="([^"]+)">8</a> admitted images', page)[0]
-    for link, images in ((ran, 6), (all_, 8)):
-        assert f"<strong>{images}</strong> images" in admin_client.get(unescape(link)).content.decode()
-    lines = re.findall(r'<a class="swapper-line" href="([^"]+)"><span>([^:]+): ([\d.]+) %', page)
-    assert [(name, share) for _, name, share in lines] == [("7 days", "60.0")], "the range itself is above"
-    assert "<strong>10</strong> images" in admin_client.get(unescape(lines[0][0])).content.decode()
-
-
-def test_a_host_leads_to_what_is_known_of_it_alone(admin_client: Client, busy: None) -> None:
-    HostBudget.objects.create(host="mirror.docker.io", remaining=9)
-    page = admin_client.get(LIVE).content.decode()
-    links = dict(re.findall(r'<a href="([^"]+)">([^<]+?)(?:</a>)? <span>(?:rate limited|\d+ pulls)', page))
-    assert sorted(links.values()) == ["docker.io", "mirror.docker.io"]
-    for link, host in links.items():
-        shown = admin_client.get(unescape(link)).content.decode()
-        assert re.findall(r"field-host[^>]*>(?:<a[^>]*>)?([^<]+)", shown) == [host]
 
 
 def test_an_image_s_first_pod_does_not_lower_the_coverage(admin_client: Client, busy: None) -> None:
@@ -165,18 +43,6 @@ def test_an_image_s_first_pod_does_not_lower_the_coverage(admin_client: Client, 
     for title in ("First seen", "Excluded"):
         number, link = shown[title]
         assert f"<strong>{number}</strong> images" in admin_client.get(link).content.decode()
-
-
-def test_images_now_are_counted_as_their_lists_filter_them(admin_client: Client, busy: None) -> None:
-    mapped = list(ImageMapping.objects.order_by("pk"))
-    ImageMapping.objects.filter(pk__in=[row.pk for row in mapped[:4]]).update(existence="present")
-    ImageMapping.objects.filter(pk__in=[row.pk for row in mapped[2:6]]).update(paused=True)
-    ImageMapping.objects.filter(pk=mapped[6].pk).update(obstacle="tampered")
-    shown = cards(admin_client.get(LIVE).content.decode())
-    numbers_shown = {title: int(shown[title][0]) for title in ("Mirrored", "Failed", "Queued", "Paused")}
-    assert numbers_shown == {"Mirrored": 2, "Failed": 1, "Queued": 3, "Paused": 4}
-    for title, number in numbers_shown.items():
-        assert rows_of(admin_client, shown[title][1]) == number, title
 
 
 def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None:
@@ -224,30 +90,6 @@ def test_few_values_of_a_chart_are_dots(admin_client: Client, busy: None) -> Non
     assert [(each["pointStyle"], each["spanGaps"]) for each in value["datasets"]] == [("circle", True)]
 
 
-def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) -> None:
-    with time_machine.travel(timezone.now(), tick=False):
-        before = Overview(hours=168).ended(JobStatus.SUCCEEDED)[""]
-        job = MirrorJob.objects.filter(status=JobStatus.PENDING)[0]
-        MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=timezone.now())
-        assert Overview(hours=168).ended(JobStatus.SUCCEEDED)[""] == before + 1
-        assert sum(point.succeeded for point in Overview(hours=168).series()) == before + 1
-
-
-def test_what_was_forgotten_counts_no_more(busy: None) -> None:
-    now = timezone.now()
-    job, _ = request_image(image="team/forgotten:1", requested_by="x")
-    ended = now - timedelta(days=3)
-    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=ended)
-    MirrorAttempt.objects.create(job=job, number=1, outcome="succeeded", finished_at=ended, bytes_copied=9_000)
-    with time_machine.travel(now, tick=False):
-        before = Overview(hours=168)
-        assert before.bytes_copied == 9_000
-        forget_mappings(mapping_ids=[job.mapping_id], requested_by="olga")
-        after = Overview(hours=168)
-    assert after.bytes_copied == 0
-    assert after.ended(JobStatus.SUCCEEDED)[""] == before.ended(JobStatus.SUCCEEDED)[""] - 1
-
-
 def test_the_charts_are_refreshed_with_the_numbers(admin_client: Client, busy: None) -> None:
     def told(of: str) -> tuple[list[list[float]], str]:
         page = admin_client.get(LIVE).content.decode()
@@ -259,24 +101,6 @@ def test_the_charts_are_refreshed_with_the_numbers(admin_client: Client, busy: N
     job = MirrorJob.objects.filter(status=JobStatus.PENDING)[0]
     MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED, finished_at=timezone.now())
     assert sum(told("jobs")[0][1]) == 5
-
-
-def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: None) -> None:
-    page = admin_client.get(LIVE).content.decode()
-    found = re.findall(r'<a href="([^"]+)">(Denied|TLS) <span>(\d+)</span></a>\s*<p>[^<]+</p>', page)
-    assert [(name, number) for _, name, number in found] == [("Denied", "2"), ("TLS", "1")]
-    for link, _, number in found:
-        assert rows_of(admin_client, unescape(link)) == int(number)
-    assert "docker.io</a> <span>rate limited, retry" in page
-
-
-def test_the_series_adds_up_to_the_numbers(busy: None) -> None:
-    points = Overview(hours=24).series()
-    assert len(points) in (25, 26)
-    assert sum(point.failed for point in points) == 3 and sum(point.succeeded for point in points) == 4
-    assert [point.coverage for point in points if point.coverage is not None] == [0.75]
-    by_day = Overview(hours=720).series()
-    assert sum(point.failed for point in by_day) == MirrorJob.objects.filter(status="failed").count() == 4
 
 
 def test_what_has_not_changed_is_not_sent_again(admin_client: Client) -> None:
@@ -331,16 +155,3 @@ def test_the_page_asks_the_database_a_bounded_number_of_times(
 
 def test_strangers_see_no_numbers(client: Client) -> None:
     assert client.get(LIVE).status_code == 302
-
-
-def test_processes_that_report_themselves_are_those_behind_their_number(admin_client: Client, busy: None) -> None:
-    Instance.objects.create(role="webhook", name="w:1")
-    Instance.objects.create(role="worker", name="w:2")
-    gone = Instance.objects.create(role="worker", name="w:3")
-    Instance.objects.filter(pk=gone.pk).update(seen_at=timezone.now() - timedelta(minutes=10))
-    shown = cards(admin_client.get(LIVE).content.decode())
-    assert shown["Processes"][0] == "1 + 1"
-    page = admin_client.get(shown["Processes"][1]).content.decode()
-    assert "w:1" in page and "w:2" in page and "w:3" not in page
-    Instance.objects.all().delete()
-    assert "no webhook is running" in admin_client.get(LIVE).content.decode()

@@ -59,7 +59,7 @@ def _person(number: int, image: str) -> list[int | bool]:
 
 def _claim(number: int) -> list[int]:
     """Claim until nothing is left."""
-    from mirrors.jobs.queue.leases import claim
+    from mirrors.jobs.queue.claims import claim
 
     taken = []
     while (lease := claim(worker=f"worker {number}")) is not None:

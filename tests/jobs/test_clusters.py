@@ -14,7 +14,7 @@ from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.other_clusters import look_after
 from mirrors.jobs.copy.source_access import Asker, Finder
-from mirrors.jobs.queue import leases
+from mirrors.jobs.queue import claims
 from mirrors.kubernetes.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob, Registry
 from mirrors.registries.sources import SourceCatalog
@@ -163,7 +163,7 @@ def test_workers_leave_jobs_of_another_cluster_to_its_own() -> None:
     anybodys = order("quay.io/team/anybodys:1", cluster="b", namespace="other")
 
     assert take(cluster="a").job_id == anybodys.pk
-    assert leases.claim(worker="tests", cluster="a") is None
+    assert claims.claim(worker="tests", cluster="a") is None
     assert take(cluster="b").job_id == theirs.pk
 
 

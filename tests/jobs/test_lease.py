@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mirrors.jobs.queue import host_limits, leases
+from mirrors.jobs.queue import claims, host_limits, leases
 from mirrors.jobs.queue.claim_order import next_due_at
 from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob, Priority
@@ -22,13 +22,13 @@ def test_a_claimed_job_is_nobody_elses() -> None:
     job = order("app:1")
     held = take()
     assert held.job_id == job.id
-    assert leases.claim(worker="other") is None
+    assert claims.claim(worker="other") is None
 
 
 def test_a_job_is_not_claimed_before_its_time() -> None:
     job = order("app:1")
     MirrorJob.objects.filter(id=job.id).update(available_at=timezone.now() + timedelta(seconds=60))
-    assert leases.claim(worker="tests") is None
+    assert claims.claim(worker="tests") is None
 
 
 def test_the_attempt_is_counted_before_the_work() -> None:
@@ -70,7 +70,7 @@ def test_a_heartbeat_keeps_the_lease() -> None:
     held = take()
     expire(held)
     leases.renew([held])
-    assert leases.claim(worker="other") is None
+    assert claims.claim(worker="other") is None
 
 
 def test_the_heartbeat_hears_of_a_cancellation() -> None:
@@ -133,7 +133,7 @@ def test_jobs_of_a_rate_limited_host_are_not_claimed() -> None:
     other = order("ghcr.io/org/app:1")
     host_limits.rest("quay.io", 600)
     assert take().job_id == other.id
-    assert leases.claim(worker="tests") is None
+    assert claims.claim(worker="tests") is None
     at = next_due_at()
     assert at is not None and at > timezone.now() + timedelta(seconds=590)
 
@@ -141,7 +141,7 @@ def test_jobs_of_a_rate_limited_host_are_not_claimed() -> None:
 def test_a_resting_target_stops_all_its_jobs() -> None:
     order("quay.io/org/app:1", target="mirror.example.com:5000")
     host_limits.rest("mirror.example.com:5000", 600)
-    assert leases.claim(worker="tests") is None
+    assert claims.claim(worker="tests") is None
 
 
 def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
@@ -155,4 +155,4 @@ def test_a_cancelled_job_that_ran_out_is_not_claimed_again() -> None:
     held = take()
     cancel_job(job_id=job.id, requested_by="ann")
     expire(held)
-    assert leases.claim(worker="tests") is None
+    assert claims.claim(worker="tests") is None

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
-from mirrors.jobs.queue import host_limits, leases
+from mirrors.jobs.queue import claims, host_limits, leases
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
 from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.jobs.queue.pull_limits import PullLimits
@@ -61,7 +61,7 @@ def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
     assert host_limits.resting() == {}
     assert next_due_at() is None
     take()
-    assert leases.claim(worker="tests") is None, "the target is tried by one job first"
+    assert claims.claim(worker="tests") is None, "the target is tried by one job first"
     host_limits.rest("quay.io", 5)
     host_limits.rest("mirror.example.com:5000", 5)
     assert all(at < timezone.now() + AN_HOUR for at in host_limits.resting().values())
@@ -92,7 +92,7 @@ def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> No
 
     probe = take()
     assert (probe.job_id, probe.probes) == (first.pk, ("quay.io",))
-    assert leases.claim(worker="tests") is None
+    assert claims.claim(worker="tests") is None
     elsewhere = order("ghcr.io/org/app:1")
     assert take().job_id == elsewhere.pk
 

@@ -7,7 +7,7 @@ from django.db.models import F
 from django_q.models import OrmQ
 
 from mirrors.jobs.process.reconcile import reconcile
-from mirrors.jobs.queue import leases
+from mirrors.jobs.queue import claims, leases
 from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import (
@@ -61,7 +61,7 @@ def test_a_job_that_loses_every_worker_fails_in_the_end() -> None:
     assert (job.status, job.error_class) == (JobStatus.FAILED, ErrorClass.WORKER_LOST)
     assert "out of memory" in job.error_message
     assert MirrorAttempt.objects.filter(job=job, outcome=AttemptOutcome.LOST).count() == job.max_attempts
-    assert leases.claim(worker="tests") is None
+    assert claims.claim(worker="tests") is None
 
 
 def test_the_end_of_an_exhausted_job_reaches_webhooks() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from mirrors.jobs.queue import leases
+from mirrors.jobs.queue import claims
 from mirrors.jobs.queue.shares import Full, room
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
@@ -91,9 +91,9 @@ def test_a_claim_passes_over_those_who_have_their_share() -> None:
     MirrorJob.objects.filter(pk=other.pk).update(available_at=from_now(-0.001))
     full = Full(frozenset({GREEDY}), frozenset({"slow.example.com"}))
     assert take(besides=full).job_id == other.pk
-    assert leases.claim(worker="tests", besides=full) is None
+    assert claims.claim(worker="tests", besides=full) is None
     same_host = order("slow.example.com/app:3", namespace="other")
-    assert leases.claim(worker="tests", besides=full) is None
+    assert claims.claim(worker="tests", besides=full) is None
     assert take(besides=Full(frozenset({GREEDY}))).job_id == same_host.pk
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from django.db import connection, transaction
 
-from mirrors.jobs.queue import claim_order, leases
+from mirrors.jobs.queue import claim_order, claims, leases
 from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
@@ -78,7 +78,7 @@ def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
 def _timed_claim(besides: Full = NOTHING) -> tuple[leases.Lease | None, float]:
     if connection.vendor != "postgresql":
         began = time.thread_time()
-        return leases.claim(worker="tests", besides=besides), time.thread_time() - began
+        return claims.claim(worker="tests", besides=besides), time.thread_time() - began
     with transaction.atomic():
         began = time.monotonic()
-        return leases.claim(worker="tests", besides=besides), time.monotonic() - began
+        return claims.claim(worker="tests", besides=besides), time.monotonic() - began

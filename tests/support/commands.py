@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import threading
 from collections.abc import Mapping
 from typing import IO
 
-from tests.support.migrating import ROOT
+from tests.support.forked import Forked
 
 PRODUCT = {"DJANGO_SETTINGS_MODULE": "swapper_project.settings"}
 """Processes run with the settings of the product, not with those of the tests."""
@@ -43,39 +38,9 @@ def run_manage(
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str], *files: IO[str]) -> int:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        socket.send_fds(_server.control(), [b"+"], [theirs.fileno(), *(file.fileno() for file in files)])
-        theirs.close()
-        ours.settimeout(SECONDS)
-        with ours.makefile("rw") as lines:
-            print(json.dumps({"arguments": arguments, "environment": environment}), file=lines, flush=True)
-            pid = int(lines.readline())
-            try:
-                return int(lines.readline())
-            except TimeoutError as error:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(["manage.py", *arguments], SECONDS) from error
-
-
-class _Server:
-    """One a test process, from the first command to the end of the process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._control: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def control(self) -> socket.socket:
-        with self._lock:
-            if self._control is None:
-                self._control, theirs = socket.socketpair()
-                with theirs:
-                    number = theirs.fileno()
-                    command = [sys.executable, "-m", "tests.support.warm_server", str(number)]
-                    self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[number], stdin=subprocess.DEVNULL)
-            return self._control
-
-
-_server = _Server()
+    process = Forked(["manage.py", *arguments], environment, files)
+    try:
+        return process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        raise

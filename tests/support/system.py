@@ -21,6 +21,7 @@ import yaml
 from tests.support.commands import PRODUCT as PRODUCT
 from tests.support.commands import run_manage as run_manage
 from tests.support.databases import ROOT, DatabaseTemplate
+from tests.support.forked import Forked
 from tests.support.ports import free_port, wait_until
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"]
@@ -44,14 +45,20 @@ class Process:
     arguments: list[str]
     environment: Mapping[str, str]
     log: Path
-    popen: subprocess.Popen[bytes] | None = None
+    is_forked: bool = True
+    """From a process that has the libraries loaded; otherwise it starts, and weighs, as it does elsewhere."""
+    popen: subprocess.Popen[bytes] | Forked | None = None
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
+        environment = {**os.environ, **PRODUCT, **self.environment}
+        with self.log.open("ab") as log, open(os.devnull) as nothing:
+            if self.is_forked:
+                self.popen = Forked(self.arguments[1:], environment, [nothing, log, log], leads_group=True)
+                return
             self.popen = subprocess.Popen(
                 self.arguments,
                 cwd=ROOT,
-                env={**os.environ, **PRODUCT, **self.environment},
+                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -1,7 +1,7 @@
-"""Run as ``python -m tests.support.warm_server FD``: starts ``manage.py`` in processes that have its libraries loaded.
+"""Run as ``python -m tests.support.warm_server FD``: starts commands and servers that have their libraries loaded.
 
-Most of the time of a short command goes into the import of libraries. Here they are imported once, and each command
-is a fork that reads its own environment, settings and arguments as any other process does.
+Most of the time of a short command goes into the import of libraries, and of a server's start too. Here they are
+imported once, and each process is a fork that reads its own environment, settings and arguments as any other does.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ PRELOADED = (
     "django.urls",
     "django.views.generic",
     "environs",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.arbiter",
+    "gunicorn.workers.gthread",
     "httpx2",
     "inflection",
     "jinja2",
@@ -102,9 +105,20 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     os.environ.update(request["environment"])
     os.chdir(ROOT)
     random.seed()
-    sys.argv = ["manage.py", *request["arguments"]]
+    if request["leads_group"]:
+        os.setsid()
+    sys.argv = request["arguments"]
+
+
+def run(arguments: list[str]) -> None:
+    """What ``python ARGUMENTS`` does: a script, or ``-m MODULE``."""
+    if arguments[0] == "-m":
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        runpy.run_path(str(ROOT / arguments[0]), run_name="__main__")
 
 
 if __name__ == "__main__":
     main(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
+    run(sys.argv)

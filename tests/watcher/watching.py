@@ -37,6 +37,7 @@ class Watching:
     cluster: str = "production"
     token: str = ADMIN
     keys: dict[str, Any] = field(default_factory=dict)
+    is_forked: bool = True
 
     def watcher(self, name: str = "watcher") -> Watcher:
         """Another process, not started yet."""
@@ -52,7 +53,8 @@ class Watching:
             "SWAPPER_BIND": f"127.0.0.1:{port}",
             "KUBECONFIG": str(self.plane.kubeconfig(self.token)),
         }
-        process = Process([sys.executable, "manage.py", "watch"], environment, self.directory / f"{name}.log")
+        log = self.directory / f"{name}.log"
+        process = Process([sys.executable, "manage.py", "watch"], environment, log, self.is_forked)
         return Watcher(process, port)
 
     @contextmanager

@@ -23,6 +23,7 @@ from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.services import RequestedCopy, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering
+from webhook.database.availability import Availability
 from webhook.database.chores import AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
 from webhook.database.mapping_cache import MappingCache, Row
@@ -53,9 +54,6 @@ FLUSH_EVERY: Final = 10.0
 REPORT_EVERY: Final = 30.0
 """Seconds between two reports of this process; it counts as running until four are missing."""
 
-REST: Final = (0.5, 5.0)
-"""Seconds without a try after a database error: the first time, and at most."""
-
 STUCK_AFTER: Final = 1.0
 """Seconds of one turn after which the database counts as unavailable."""
 
@@ -68,9 +66,9 @@ LOADED_WITHIN: Final = 5.0
 
 class DatabaseThread:
     """``target`` gives endpoint and prefix of the active target, ``cluster`` the name of the cluster whose pods are
-    reviewed, ``quotas`` the active ones; ``on_rows`` takes
-    operators' rows; ``facts`` is what this webhook reports of itself, where it is one. ``loads``: the mappings seen
-    most recently are brought into memory before anybody asks. ``flush_every`` is in seconds."""
+    reviewed, ``quotas`` the active ones; ``on_rows`` takes operators' rows; ``facts`` is what this webhook reports of
+    itself, where it is one. ``loads``: the mappings seen most recently are brought into memory before anybody asks.
+    ``flush_every`` is in seconds."""
 
     def __init__(
         self,
@@ -93,8 +91,7 @@ class DatabaseThread:
         self._answering = Answering(self._cache, quotas, self._barrier)
         self._inbox = Inbox()
         self._unwritten = UnwrittenAnswers()
-        self._failures = 0
-        self._next_try = 0.0
+        self._availability = Availability()
         # In this order: answers are written before they are polled, so that what is read again is not older than what
         # is in memory; and a poll sets the time from which changes of what is loaded are followed.
         self._chores = [
@@ -138,7 +135,7 @@ class DatabaseThread:
 
     def is_away(self) -> bool:
         """Whether the database did not answer when it was last asked, or does not now; nobody waits for it then."""
-        return self._failures > 0 or self._watchdog.seconds > STUCK_AFTER
+        return self._availability.is_failing or self._watchdog.seconds > STUCK_AFTER
 
     def is_over_quota(self, namespace: str) -> bool:
         """Whether the namespace was refused a new image a moment ago; it may ask again after that."""
@@ -183,13 +180,13 @@ class DatabaseThread:
             batch = self._inbox.wait(self._seconds_until_due())
             self._take_answers()
             try:
-                if time.monotonic() >= self._next_try:
+                if self._availability.is_due:
                     close_old_connections()
                     connection.ensure_connection()
                     self._has_connected = True
                     with self._watchdog.watching():
                         self._turn(batch)
-                    self._came_back()
+                    self._availability.came_back()
             except AWAY as error:
                 self._rest(error)
             except Exception as error:
@@ -204,7 +201,7 @@ class DatabaseThread:
     def _seconds_until_due(self) -> float:
         if self._answering.waits:
             return WAIT_POLL_EVERY
-        due: float = max(self._next_try, min(chore.due_at for chore in self._chores))
+        due: float = max(self._availability.next_try, min(chore.due_at for chore in self._chores))
         return due - time.monotonic()
 
     def _turn(self, batch: list[Message]) -> None:
@@ -236,19 +233,8 @@ class DatabaseThread:
     def _report(facts: Callable[[], Mapping[str, Any]], cluster: Callable[[], str]) -> None:
         services.report_instance(role=InstanceRole.WEBHOOK, cluster=cluster(), facts=facts())
 
-    def _came_back(self) -> None:
-        if self._failures:
-            log.info("The database responds again")
-        self._failures = 0
-
     def _rest(self, error: Exception) -> None:
-        """Ask the database nothing for a while; requests answer from memory meanwhile."""
-        if not self._failures:
-            log.warning(
-                "The database does not respond; known images are still swapped from memory", error=str(error).strip()
-            )
-        self._next_try = time.monotonic() + min(REST[1], REST[0] * 2 ** min(self._failures, 10))
-        self._failures += 1
+        self._availability.rest(error)
         connection.close()
 
     def _take_answers(self) -> None:

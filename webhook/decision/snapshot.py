@@ -18,7 +18,7 @@ from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
 from mirrors.oci import RegistryAccess
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.credentials import CredentialError
-from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.registries.sources import SourceCatalog, SourceEntry
 from mirrors.registries.targets import target_driver
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import logs
@@ -157,7 +157,7 @@ def compose(
     target_access: RegistryAccess | None = None,
 ) -> Snapshot:
     """What decisions read of a configuration and the operators' rows."""
-    sources = SourceCatalog([*source_entries(config), *rows.sources], credentials_dir=credentials_dir)
+    sources = SourceCatalog.of(config, rows.sources, credentials_dir=credentials_dir)
     return Snapshot(
         config=config,
         policy=policy_of(config, rows.filters, sources, switched_off=switched_off),

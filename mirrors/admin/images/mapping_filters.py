@@ -13,7 +13,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
-from mirrors.selectors.image_states import LISTED
+from mirrors.selectors.mapping_states import LISTED
 from mirrors.selectors.search import search
 
 Rows = QuerySet[ImageMapping]

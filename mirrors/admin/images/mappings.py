@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
@@ -32,8 +31,7 @@ from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
-from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
-from mirrors.selectors import declared
+from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.advice import next_step
 from mirrors.selectors.mapping_states import state_of
 from mirrors.selectors.search import words_of
@@ -215,11 +213,7 @@ def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:
 def _entry_of(row: ImageMapping) -> SourceEntry | None:
     """The active registry entry whose credentials read the image."""
     of_file = configured.source()
-    entries = source_entries(of_file.current) if of_file is not None else []
-    catalog = SourceCatalog(
-        [*entries, *selectors.operator_sources(declared.own_cluster())],
-        credentials_dir=settings.ENVIRONMENT.credentials_dir,
-    )
+    catalog = selectors.catalog_of(of_file.current if of_file is not None else None)
     return catalog.entry_of(ImageRef.parse(row.source))
 
 

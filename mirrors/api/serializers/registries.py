@@ -10,6 +10,20 @@ from mirrors.api.serializers.declarable import CheckedAsModel
 from mirrors.models import Registry, RegistryCheck
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, LONGEST_NAME, MOST_NAMESPACES, validate_namespaces
 
+REACHED = (
+    "name",
+    "role",
+    "kind",
+    "endpoint",
+    "prefix",
+    "username",
+    "credential_ref",
+    "namespaces",
+    "insecure",
+    "ca_file",
+)
+"""What a registry is, and how it is reached: of a row, and of an active one."""
+
 
 class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
     """A source or target registry."""
@@ -31,25 +45,7 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
 
     class Meta:
         model = Registry
-        fields = (
-            "id",
-            "name",
-            "role",
-            "kind",
-            "endpoint",
-            "prefix",
-            "username",
-            "credential_ref",
-            "namespaces",
-            "insecure",
-            "ca_file",
-            "enabled",
-            "cluster",
-            "managed_by",
-            "created_at",
-            "updated_at",
-            "notice",
-        )
+        fields = ("id", *REACHED, "enabled", "cluster", "managed_by", "created_at", "updated_at", "notice")
         read_only_fields = ("role", "kind", "prefix", "managed_by")
         validators: ClassVar[list[Any]] = []
 
@@ -73,20 +69,7 @@ class RegistryInForceSerializer(serializers.ModelSerializer[Registry]):
 
     class Meta:
         model = Registry
-        fields = (
-            "name",
-            "role",
-            "kind",
-            "endpoint",
-            "prefix",
-            "username",
-            "credential_ref",
-            "namespaces",
-            "insecure",
-            "ca_file",
-            "cluster",
-            "managed_by",
-        )
+        fields = (*REACHED, "cluster", "managed_by")
         read_only_fields = fields
 
 

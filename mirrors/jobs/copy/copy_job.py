@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
-
-from django.db.models.functions import Now
+from dataclasses import replace
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
+from mirrors.jobs.copy.copy_outcome import CopyOutcome, copied, pulled_through, verified
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
 from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
-from mirrors.jobs.copy.referrers import ReferrersReport, copy_referrers
+from mirrors.jobs.copy.referrers import copy_referrers
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
 from mirrors.kubernetes.pull_secrets import PullSecrets
-from mirrors.models import Access, ErrorClass, Existence, MirrorJob, Obstacle, Trigger
-from mirrors.oci import CopyRequest, CopyResult, Descriptor, Readers, RegistryAccess, RegistryError
+from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
+from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
-from mirrors.registries.base import RegistryDriver, RepositoryState
+from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
 from mirrors.services import record_repository
-from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 from mirrors.vocabulary.clusters import ClusterNamespace
-
-
-@dataclass(frozen=True, slots=True)
-class CopyOutcome:
-    """How it ended, in words, what is known of the mapping now, and what was learnt of namespaces."""
-
-    words: str
-    known: Mapping[str, Any]
-    grants: Mapping[str, bool] = field(default_factory=dict)
-    bytes_copied: int = 0
-    unchanged: bool = False
-    referrers: ReferrersReport = ReferrersReport()
-    note: Callable[[], None] = lambda: None
-    """Writes what was learnt of the repository, in the transaction that ends the job."""
 
 
 class CopyJob:
@@ -89,34 +71,20 @@ class CopyJob:
     def _verify(self) -> CopyOutcome:
         """Ask the target alone; what it has is compared with what was written there."""
         found = self._copier.engine.head(self._target, self._copier.driver().access(), confirm=True)
-        if found is None:
-            known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
-            return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", known)
-        present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
-        written = self._job.mapping.target_digest
-        if written and written != found.digest:
-            words = f"the target has {found.digest}, and not {written} which was written: find out who pushed it"
-            return CopyOutcome(words, present | {"obstacle": Obstacle.TAMPERED})
-        obstacle = self._job.mapping.obstacle
-        cleared = Obstacle.NONE if obstacle == Obstacle.TAMPERED else obstacle
-        present |= {"target_digest": found.digest, "obstacle": cleared}
-        return CopyOutcome(f"the target has it; {found.digest}", present)
+        return verified(self._job.mapping, found)
 
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
-        state = driver.ensure_repository(self._target.repository)
+        registry_id, name = self._job.mapping.target_registry_id, self._target.repository
+        state = driver.ensure_repository(name)
         if state.was_looked_at:
-            self._note_repository(state)
+            repositories.note(registry_id, name, state)
         if state.pulls_through:
             return self._let_it_be_pulled(driver, source, cancelled)
         done = self._copy(driver, source, cancelled, is_new=state.is_new)
         if state.was_looked_at:
             return done
         # The first push may have made it.
-        registry_id, name = self._job.mapping.target_registry_id, self._target.repository
         return replace(done, note=lambda: record_repository(registry_id=registry_id, name=name, state=state))
-
-    def _note_repository(self, state: RepositoryState) -> None:
-        repositories.note(self._job.mapping.target_registry_id, self._target.repository, state)
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> CopyOutcome:
         self._attempt.add(f"copying {self._source} to {self._target.name}")
@@ -144,15 +112,7 @@ class CopyJob:
         )
         if referrers.words:
             self._attempt.add(referrers.words)
-        words = "nothing to do: the target already has it" if result.unchanged else "copied"
-        return CopyOutcome(
-            f"{words}; {result.target_digest}",
-            {**_known(result), **referrers.known, **self._access(source)},
-            source.grants,
-            result.bytes_copied,
-            unchanged=result.unchanged,
-            referrers=referrers,
-        )
+        return copied(self._job.mapping, source, result, referrers)
 
     def _readers(self, source: SourceAccess) -> Readers | None:
         """Who will get to run the mirror; None where nothing at the target is private from anybody."""
@@ -187,21 +147,7 @@ class CopyJob:
                 "ecr:CreateRepository for clients that pull).",
                 grants=source.grants,
             ) from None
-        known = {
-            "existence": Existence.PRESENT,
-            "verified_at": Now(),
-            "source_checked_at": Now(),
-            "target_digest": digest,
-            "obstacle": Obstacle.NONE,
-        }
-        words = f"not copied: the target is a pull-through cache, and has it; {digest}"
-        return CopyOutcome(words, known | self._access(source), source.grants, unchanged=True)
-
-    def _access(self, source: SourceAccess) -> dict[str, Any]:
-        """A pull secret that reads the image takes nothing from those whom the configured credentials serve."""
-        if source.how == Access.SECRETS and self._job.mapping.access == Access.CONFIGURED:
-            return {}
-        return {"access": source.how}
+        return pulled_through(self._job.mapping, source, digest)
 
     def _refuse_if_moot(self) -> None:
         config = self._copier.config
@@ -256,21 +202,3 @@ class CopyJob:
         if found is not None:
             self._seen[access] = found
         return found
-
-
-def _known(result: CopyResult) -> dict[str, Any]:
-    """Of an unchanged image the engine reports neither platforms nor sizes, and no size of one that the target had
-    under another tag: what was known of them stays."""
-    known = {
-        "existence": Existence.PRESENT,
-        "verified_at": Now(),
-        "source_checked_at": Now(),
-        "source_digest": result.source_digest,
-        "target_digest": result.target_digest,
-        "obstacle": Obstacle.NONE,
-    }
-    if not result.unchanged:
-        known |= {"platforms": list(result.platforms)}
-    if result.bytes_total:
-        known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
-    return known

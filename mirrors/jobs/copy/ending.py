@@ -7,19 +7,29 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import structlog
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from mirrors.jobs.copy.attempt_log import Attempt
-from mirrors.jobs.copy.copy_job import CopyOutcome
+from mirrors.jobs.copy.copy_outcome import CopyOutcome
 from mirrors.jobs.copy.failures import Failure, delay_after, is_postponed
 from mirrors.jobs.copy.other_clusters import OtherClusterError
+from mirrors.jobs.copy.worker_context import Stop
 from mirrors.jobs.queue import host_limits, leases
+from mirrors.jobs.queue.database_outage import retry_while_database_is_down
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.models import Access, AttemptOutcome, ErrorClass, ImageMapping, Obstacle
 from mirrors.services import record_grants
 from swapper_project.process import metrics
 
 log = structlog.get_logger(__name__)
+
+REFUSED_WRITES: Final = (DataError, IntegrityError, ValueError, OverflowError)
+"""What a database, or its driver, says of a value that it never takes: a second copy would end the same way."""
+
+NOT_STORABLE: Final = (
+    "The database refused to store the result of this copy, so that the job ends here: the worker's log has the value. "
+    "Report it with the image's name, then retry the job."
+)
 
 NOT_COUNTED: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
 
@@ -84,6 +94,16 @@ class Ending:
         for note in self.notes:
             note()
         return True
+
+
+def record(lease: Lease, ended: Ending, *, stop: Stop) -> bool:
+    """Write it; while the database is unavailable, again and again. False: this worker has lost the job."""
+    try:
+        return retry_while_database_is_down(lambda: ended.write(lease), stop=stop)
+    except REFUSED_WRITES:
+        log.exception("The database refused the result of a copy", job=lease.job_id)
+        refused = Ending(AttemptOutcome.FAILED, AttemptReport(ErrorClass.INVALID, NOT_STORABLE))
+        return retry_while_database_is_down(lambda: refused.write(lease), stop=stop)
 
 
 def success(lease: Lease, attempt: Attempt, done: CopyOutcome) -> Ending:

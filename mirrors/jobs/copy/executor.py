@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 
 from mirrors.jobs.copy import ending, failures
 from mirrors.jobs.copy.attempt_log import Attempt
@@ -14,22 +13,12 @@ from mirrors.jobs.copy.copy_job import CopyJob
 from mirrors.jobs.copy.ending import Ending
 from mirrors.jobs.copy.other_clusters import OtherClusterError
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
-from mirrors.jobs.queue.database_outage import retry_while_database_is_down
 from mirrors.jobs.queue.heartbeat import LeaseStatus
-from mirrors.jobs.queue.leases import AttemptReport, Lease
-from mirrors.models import AttemptOutcome, ErrorClass
+from mirrors.jobs.queue.leases import Lease
 from mirrors.oci import CopyCancelledError
 from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
-
-REFUSED_WRITES: Final = (DataError, IntegrityError, ValueError, OverflowError)
-"""What a database, or its driver, says of a value that it never takes: a second copy would end the same way."""
-
-NOT_STORABLE: Final = (
-    "The database refused to store the result of this copy, so that the job ends here: the worker's log has the value. "
-    "Report it with the image's name, then retry the job."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +36,7 @@ class JobExecutor:
             ended = self._copy(lease, pulse, attempt)
             if ended is None:
                 log.warning("Another worker has claimed the job; this copy of it was stopped", job=lease.job_id)
-            elif not self._record(lease, ended):
+            elif not ending.record(lease, ended, stop=self.stop):
                 log.warning(
                     "Another worker has claimed the job; the result of this copy is discarded", job=lease.job_id
                 )
@@ -76,12 +65,3 @@ class JobExecutor:
         except Exception as error:
             return ending.failure(lease, attempt, failures.classify(error))
         return ending.success(lease, attempt, done)
-
-    def _record(self, lease: Lease, ended: Ending) -> bool:
-        """Whether this worker still had the job."""
-        try:
-            return retry_while_database_is_down(lambda: ended.write(lease), stop=self.stop)
-        except REFUSED_WRITES:
-            log.exception("The database refused the result of a copy", job=lease.job_id)
-            refused = Ending(AttemptOutcome.FAILED, AttemptReport(ErrorClass.INVALID, NOT_STORABLE))
-            return retry_while_database_is_down(lambda: refused.write(lease), stop=self.stop)

@@ -23,40 +23,53 @@ def refusal(
 ) -> JobRefusedError:
     """``entry`` is the one of the source's registry, if any; ``may_serve`` says whether one of these namespaces may be
     served by its credentials. ``credentials_refused`` is what the registry said where it did not accept them."""
-    host = source.registry
     error_class = ErrorClass.NOT_FOUND
     if entry is None or not entry.has_credentials:
         where = entry.origin if entry is not None else "Registries in the admin or source.registries"
-        words = (
-            f"{source} was not found at {host}, or needs authentication: check the image's name and tag; if it "
-            f"is private, add credentials for {host} to {where}, or name a pull secret in the pod."
-        )
+        add = f"add credentials for {source.registry} to {where}, or name a pull secret in the pod."
+        words = _not_found(source, add)
     elif credentials_refused:
         error_class = ErrorClass.UNAUTHORIZED
-        words = (
-            f"{host} rejected the credentials of {entry.origin}: {credentials_refused}. "
-            "Correct the username or password, then retry."
-        )
-    elif not may_serve:
-        where = f"add {_names(namespaces)} to the namespaces of {entry.origin}"
-        if asks_for_credentials:
-            error_class = ErrorClass.DENIED
-            words = (
-                f"{source} is not public, and the credentials of {entry.origin} are not allowed for "
-                f"{_names(namespaces)}: {where}, or name a pull secret in the pod."
-            )
-        else:
-            words = (
-                f"{source} was not found at {host}, or needs authentication: check the image's name and tag; if it "
-                f"is private, {where}."
-            )
+        words = _rejected(source, entry, credentials_refused)
+    elif may_serve:
+        words = _not_shown(source, entry)
+    elif asks_for_credentials:
+        error_class = ErrorClass.DENIED
+        words = _not_allowed(source, entry, namespaces)
     else:
-        words = (
-            f"{source} was not found at {host}, neither without credentials nor with those of {entry.origin}: "
-            "check the image's name and tag, and what these credentials are allowed to read."
-        )
+        words = _not_found(source, f"add {_names(namespaces)} to the namespaces of {entry.origin}.")
     message = " ".join((words, *(f"{problem}." for problem in problems)))
-    return JobRefusedError(error_class, message, grants, is_unreadable=True, host=host)
+    return JobRefusedError(error_class, message, grants, is_unreadable=True, host=source.registry)
+
+
+def _not_found(source: ImageRef, step: str) -> str:
+    """Registries say so of private images, too; ``step`` is what to do then."""
+    return (
+        f"{source} was not found at {source.registry}, or needs authentication: check the image's name and tag; if it "
+        f"is private, {step}"
+    )
+
+
+def _rejected(source: ImageRef, entry: SourceEntry, answer: str) -> str:
+    return (
+        f"{source.registry} rejected the credentials of {entry.origin}: {answer}. "
+        "Correct the username or password, then retry."
+    )
+
+
+def _not_shown(source: ImageRef, entry: SourceEntry) -> str:
+    return (
+        f"{source} was not found at {source.registry}, neither without credentials nor with those of {entry.origin}: "
+        "check the image's name and tag, and what these credentials are allowed to read."
+    )
+
+
+def _not_allowed(source: ImageRef, entry: SourceEntry, namespaces: Sequence[str]) -> str:
+    names = _names(namespaces)
+    return (
+        f"{source} is not public, and the credentials of {entry.origin} are not allowed for {names}: add {names} to "
+        f"the namespaces of {entry.origin}, or name a pull secret in the pod."
+    )
 
 
 def _names(namespaces: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from mirrors.registries import tokens
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
-from mirrors.registries.sources import SourceCatalog, SourceEntry, source_entries
+from mirrors.registries.sources import SourceCatalog, SourceEntry
 from mirrors.registries.targets import target_driver
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import metrics
@@ -40,7 +40,7 @@ class WorkerContext:
         self.pull_limits = PullLimits(lambda host: self._known_hosts.username(host), self._reserve)
         self.budgets = RequestBudgets(budget_finder(lambda: source.current))
         self._settings = engine_settings(source.current)
-        self._known_hosts = self._catalog([])
+        self._known_hosts = self.catalog_of([])
         self._catalog_of: Config | None = None
         self._catalog_until = 0.0
         self.engine = self._new_engine()
@@ -74,16 +74,12 @@ class WorkerContext:
         """Source registries of file and operators; what operators change applies within ``config_poll``."""
         config, now = self.config, time.monotonic()
         if config is not self._catalog_of or now >= self._catalog_until:
-            entries = [*source_entries(config), *selectors.operator_sources(config.cluster_name)]
-            self._known_hosts = self._catalog(entries)
+            self._known_hosts = selectors.catalog_of(config, read_secret=_password)
             self._catalog_of, self._catalog_until = config, now + timing().config_poll
         return self._known_hosts
 
     def catalog_of(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
         """These registries alone."""
-        return self._catalog(entries)
-
-    def _catalog(self, entries: Iterable[SourceEntry]) -> SourceCatalog:
         return SourceCatalog(
             entries,
             credentials_dir=settings.ENVIRONMENT.credentials_dir,

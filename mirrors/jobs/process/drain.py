@@ -18,7 +18,7 @@ from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.executor import JobExecutor
 from mirrors.jobs.copy.registry_checks import RegistryChecks
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
-from mirrors.jobs.queue import claim_order, database_outage, leases
+from mirrors.jobs.queue import claim_order, claims, database_outage, leases
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.jobs.queue.shares import Room, room
 from mirrors.jobs.queue.timing import timing
@@ -181,11 +181,11 @@ class Drain:
         had no jobs are looked for again after ``poll``."""
         lease, now, cluster = None, time.monotonic(), self._copier.config.cluster_name
         if free.for_others and not (free.full and now < self._others_from):
-            lease = leases.claim(worker=instance_name(), cluster=cluster, only=self._only, besides=free.full)
+            lease = claims.claim(worker=instance_name(), cluster=cluster, only=self._only, besides=free.full)
             if lease is None:
                 self._others_from = now + timing().poll
         if lease is None and free.for_anybody and free.full:
-            lease = leases.claim(worker=instance_name(), cluster=cluster, only=self._only)
+            lease = claims.claim(worker=instance_name(), cluster=cluster, only=self._only)
         return lease
 
     def _do_small_things(self) -> None:

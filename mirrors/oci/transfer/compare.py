@@ -63,7 +63,7 @@ class Comparer:
         target, tag = self.request.target, self.request.source.tag
         if tag is not None:
             try:
-                present = self.ask(self.target.head_manifest, target.repository, tag, confirm=True)
+                present = self.send(self.target.head_manifest, target.repository, tag, confirm=True)
                 if present is None or present.digest == digest:
                     return Comparison(tag, present, wanted)
             except RegistryError as error:
@@ -78,12 +78,12 @@ class Comparer:
             return None
         return self.small.submit(is_readable, self.target, self.request.target.repository, compared.tag)
 
-    def ask(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def send(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A request that this thread waits for without blocking: it keeps checking whether it is cancelled."""
         return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
 
     def look(self, reference: str) -> Descriptor | None:
-        return self.ask(is_present, self.target, self.request.target.repository, reference)
+        return self.send(is_present, self.target, self.request.target.repository, reference)
 
     def _head_source(self) -> Descriptor | None:
         """None where a HEAD is denied, in whatever way: the GET is the last word."""

@@ -115,7 +115,7 @@ class ImageCopy:
     def _get_original(self) -> Manifest:
         source = self.request.source
         try:
-            original = self.comparer.ask(self.source.get_manifest, source.repository, source.manifest_reference)
+            original = self.comparer.send(self.source.get_manifest, source.repository, source.manifest_reference)
         except RegistryError as error:
             if error.code != "not-found":
                 raise
@@ -172,7 +172,7 @@ class ImageCopy:
     def _push_tag(self, tag: str, manifest: Manifest) -> None:
         """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
         try:
-            self.comparer.ask(self.put_manifest, tag, manifest)
+            self.comparer.send(self.put_manifest, tag, manifest)
         except RegistryError as error:
             present = self.comparer.look(tag) if error.code == "tag-immutable" else None
             if present is None or present.digest != manifest.digest:

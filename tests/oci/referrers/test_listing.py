@@ -1,44 +1,20 @@
-"""Lists of referrers: pages, fallback tags, false and hostile answers, and the index that is kept at the target."""
+"""Lists of referrers: their pages, what is followed and what is not, and answers that are false or hostile."""
 
 from __future__ import annotations
 
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from mirrors.demo.handler import Handler
-from mirrors.demo.images import OCI_INDEX, SampleImage, sample_image
+from mirrors.demo.images import OCI_INDEX
 from mirrors.oci import CopyCancelledError, Engine
 from tests.oci.conftest import MakeEngine, MakeProfiled, ref, request
+from tests.oci.referrers.listed import REFERRERS, bundle, load, tag_of
 from tests.oci.referrers.mirroring import mirror, mirrored
-from tests.support.faulty_registry import FaultyRegistry, hang, reply
-from tests.support.signing import BUNDLE, Artifact, Signer, Verifier, referring
-
-REFERRERS = "GET .*/referrers/"
-
-
-def load(registry: FaultyRegistry) -> SampleImage:
-    """An image of one platform: fewer requests to look at."""
-    image = sample_image(layer_bytes=1000, platforms=("linux/amd64",))
-    image.load(registry.storage, "app", "1.0")
-    return image
-
-
-def bundle(digest: str, **notes: str) -> Artifact:
-    return referring(digest, 1, BUNDLE, [(b"{}", BUNDLE)], annotations=notes)
-
-
-def tag_of(digest: str) -> str:
-    return digest.replace(":", "-")
-
-
-def fallback(registry: FaultyRegistry, digest: str) -> list[dict[str, Any]]:
-    found = registry.storage.manifest("app", tag_of(digest))
-    entries: list[dict[str, Any]] = json.loads(found[2])["manifests"] if found else []
-    return entries
+from tests.support.faulty_registry import hang, reply
+from tests.support.signing import BUNDLE, Signer, Verifier, referring
 
 
 def test_all_pages_of_a_list_are_read(engine: Engine, profiled: MakeProfiled) -> None:
@@ -180,117 +156,6 @@ def test_a_referrer_beyond_the_size_limit_is_not_copied(engine: Engine, profiled
 
     assert ("app", large) not in target.storage.manifests
     assert "more than the 100 MiB" in result.problems[0]
-
-
-def test_the_fallback_index_keeps_what_it_has_and_names_type_and_annotations(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
-    source, target = profiled(), profiled("ghcr")
-    image = load(source)
-    added = bundle(image.root, made="here").load(source.storage, "app")
-    theirs = {"mediaType": OCI_INDEX, "digest": f"sha256:{'1' * 64}", "size": 7, "x-extra": {"kept": True}}
-    old = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [theirs], "annotations": {"a": "b"}})
-    target.storage.add_manifest("app", OCI_INDEX, old.encode(), tag_of(image.root))
-
-    mirror(engine, source, target)
-
-    entries = fallback(target, image.root)
-    assert entries[0] == theirs
-    assert [(e["digest"], e["artifactType"], e["annotations"]) for e in entries[1:]] == [
-        (added, BUNDLE, {"made": "here"})
-    ]
-    found = target.storage.manifest("app", tag_of(image.root))
-    assert found is not None
-    assert json.loads(found[2])["annotations"] == {"a": "b"}
-
-
-def test_a_tag_that_is_not_an_index_is_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target = profiled(), profiled("ghcr")
-    image = load(source)
-    bundle(image.root).load(source.storage, "app")
-    other = bundle(image.root, other="yes").load(target.storage, "app", tag_of(image.root))
-
-    result = mirror(engine, source, target)
-
-    assert target.storage.tags["app", tag_of(image.root)] == other
-    assert "not an index of referrers" in result.problems[0]
-
-
-def test_a_registry_that_acknowledges_a_subject_gets_no_fallback_tag(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target = profiled(), profiled()
-    image = load(source)
-    bundle(image.root).load(source.storage, "app")
-
-    mirror(engine, source, target)
-
-    assert set(target.storage.tags) == {("app", "1.0")}
-    assert target.count(REFERRERS) == 0
-
-
-def test_a_registry_that_lists_without_acknowledging_gets_no_fallback_tag(
-    engine: Engine, profiled: MakeProfiled
-) -> None:
-    source, target = profiled(), profiled(acknowledges=False)
-    image = load(source)
-    bundle(image.root).load(source.storage, "app")
-
-    mirror(engine, source, target)
-
-    assert set(target.storage.tags) == {("app", "1.0")}
-
-
-def test_copies_at_the_same_time_lose_no_entry_of_an_index(engine: Engine, profiled: MakeProfiled) -> None:
-    """Two repositories with different signatures of one image go to the same place."""
-    sources, target = [profiled() for _ in range(4)], profiled("ghcr")
-    for number, source in enumerate(sources):
-        image = load(source)
-        for own in range(3):
-            bundle(image.root, of=f"{number}-{own}").load(source.storage, "app")
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda source: mirror(engine, source, target), sources))
-
-    assert len(fallback(target, image.root)) == 12
-
-
-def test_an_entry_that_another_process_has_overwritten_is_written_again(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target = profiled(), profiled("ghcr")
-    image = load(source)
-    ours = bundle(image.root).load(source.storage, "app")
-    theirs = {"mediaType": OCI_INDEX, "digest": f"sha256:{'1' * 64}", "size": 7}
-    wrote = threading.Event()
-
-    def overwrite(handler: Handler) -> bool:
-        """After the first write, and before it is read back."""
-        if ("app", tag_of(image.root)) in target.storage.tags and not wrote.is_set():
-            wrote.set()
-            raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [theirs]}).encode()
-            target.storage.add_manifest("app", OCI_INDEX, raw, tag_of(image.root))
-        return False
-
-    target.on(f"GET .*/manifests/{tag_of(image.root)}", overwrite, times=99)
-
-    mirror(engine, source, target)
-
-    assert wrote.is_set()
-    assert [entry["digest"] for entry in fallback(target, image.root)] == [theirs["digest"], ours]
-
-
-def test_a_subject_inside_an_image_is_listed_too(engine: Engine, profiled: MakeProfiled) -> None:
-    """A build tool's attestation with a subject, as a child of the index."""
-    source, target = profiled(), profiled("ghcr")
-    image = load(source)
-    platform = json.loads(image.manifests[image.root][1])["manifests"][0]
-    attestation = bundle(platform["digest"])
-    attestation.load(source.storage, "app")
-    child = {"mediaType": OCI_INDEX, "digest": attestation.digest, "size": len(attestation.manifest)}
-    about = {**child, "platform": {"os": "unknown", "architecture": "unknown"}}
-    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [platform, about]}).encode()
-    source.storage.add_manifest("app", OCI_INDEX, raw, "1.0")
-    source.on(REFERRERS, reply(404), times=99)
-
-    mirror(engine, source, target)
-
-    assert [entry["digest"] for entry in fallback(target, platform["digest"])] == [attestation.digest]
 
 
 def test_a_slow_list_ends_within_its_time_and_leaves_the_image(make_engine: MakeEngine, profiled: MakeProfiled) -> None:

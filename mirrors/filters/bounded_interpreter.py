@@ -1,0 +1,100 @@
+"""JMESPath's interpreter with a budget: each node visited is a step, and what looks at many values costs more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jmespath.functions import Functions
+from jmespath.visitor import TreeInterpreter
+
+# These look into the elements of their arguments, the others at most at each element.
+_DEEP_FUNCTIONS = frozenset({"contains", "join", "max", "min", "sort", "to_string"})
+_CHARACTERS_A_STEP = 64
+"""Characters of a text that cost as much as one step of the interpreter."""
+
+
+class OutOfStepsError(Exception):
+    """The budget is used up."""
+
+
+class BoundedInterpreter(TreeInterpreter):
+    """Evaluates once, counting down from ``left``; created for each evaluation, hence the bare constructor."""
+
+    _functions = Functions()
+    _dict_cls = dict
+    _handlers: dict[str, Any] = {}
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def visit(self, node: Any, value: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise OutOfStepsError
+        return self._handlers[node["type"]](self, node, value)
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        name = node["value"]
+        arguments = [self.visit(child, value) for child in node["children"]]
+        for argument in arguments:
+            if isinstance(argument, str):
+                self._charge(len(argument) // _CHARACTERS_A_STEP)
+            elif isinstance(argument, list | dict):
+                if name in _DEEP_FUNCTIONS:
+                    self._charge_whole(argument)
+                else:
+                    self._charge(len(argument))
+        if name == "join" and isinstance(arguments[0], str) and isinstance(arguments[1], list):
+            self._charge(len(arguments[0]) * len(arguments[1]) // _CHARACTERS_A_STEP)
+        return self._functions.call_function(name, arguments)
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        left, right = (self.visit(child, value) for child in node["children"])
+        # Python looks at the lengths first, so only equal ones are compared at length.
+        if isinstance(left, list | dict) and isinstance(right, list | dict) and len(left) == len(right):
+            self._charge_whole(left)
+        if node["value"] not in ("eq", "ne") and not (_has_order(left) and _has_order(right)):
+            return None
+        return self.COMPARATOR_FUNC[node["value"]](left, right)
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        base = self.visit(node["children"][0], value)
+        if not isinstance(base, list):
+            return None
+        self._charge(sum(len(element) if isinstance(element, list) else 1 for element in base))
+        merged: list[Any] = []
+        for element in base:
+            if isinstance(element, list):
+                merged.extend(element)
+            else:
+                merged.append(element)
+        return merged
+
+    def _charge(self, steps: int) -> None:
+        self.left -= steps
+        if self.left < 0:
+            raise OutOfStepsError
+
+    def _charge_whole(self, value: object) -> None:
+        waiting = [value]
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, str):
+                self._charge(1 + len(item) // _CHARACTERS_A_STEP)
+            elif isinstance(item, list | dict):
+                self._charge(1 + len(item))
+                waiting.extend(item.values() if isinstance(item, dict) else item)
+            else:
+                self._charge(1)
+
+
+_VISIT = "visit_"
+BoundedInterpreter._handlers = {
+    name.removeprefix(_VISIT): getattr(BoundedInterpreter, name)
+    for name in dir(BoundedInterpreter)
+    if name.startswith(_VISIT)
+}
+
+
+def _has_order(value: object) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)

@@ -1,0 +1,96 @@
+"""What a job that ended well says: in words, and of its mapping. From values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models.functions import Now
+
+from mirrors.jobs.copy.referrers import ReferrersReport
+from mirrors.jobs.copy.source_access import SourceAccess
+from mirrors.models import Access, Existence, ImageMapping, Obstacle
+from mirrors.oci import CopyResult, Descriptor
+from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOutcome:
+    """How it ended, in words, what is known of the mapping now, and what was learnt of namespaces."""
+
+    words: str
+    known: Mapping[str, Any]
+    grants: Mapping[str, bool] = field(default_factory=dict)
+    bytes_copied: int = 0
+    unchanged: bool = False
+    referrers: ReferrersReport = ReferrersReport()
+    note: Callable[[], None] = lambda: None
+    """Writes what was learnt of the repository, in the transaction that ends the job."""
+
+
+def verified(mapping: ImageMapping, found: Descriptor | None) -> CopyOutcome:
+    """What the target has is compared with what was written there."""
+    if found is None:
+        known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
+        return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", known)
+    present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
+    written = mapping.target_digest
+    if written and written != found.digest:
+        words = f"the target has {found.digest}, and not {written} which was written: find out who pushed it"
+        return CopyOutcome(words, present | {"obstacle": Obstacle.TAMPERED})
+    cleared = Obstacle.NONE if mapping.obstacle == Obstacle.TAMPERED else mapping.obstacle
+    return CopyOutcome(
+        f"the target has it; {found.digest}", present | {"target_digest": found.digest, "obstacle": cleared}
+    )
+
+
+def copied(mapping: ImageMapping, source: SourceAccess, result: CopyResult, referrers: ReferrersReport) -> CopyOutcome:
+    """The image was copied, or the target had it already."""
+    words = "nothing to do: the target already has it" if result.unchanged else "copied"
+    return CopyOutcome(
+        f"{words}; {result.target_digest}",
+        {**_known(result), **referrers.known, **_access(mapping, source)},
+        source.grants,
+        result.bytes_copied,
+        unchanged=result.unchanged,
+        referrers=referrers,
+    )
+
+
+def pulled_through(mapping: ImageMapping, source: SourceAccess, digest: str) -> CopyOutcome:
+    """The target is a pull-through cache, and has brought the image itself."""
+    known = {
+        "existence": Existence.PRESENT,
+        "verified_at": Now(),
+        "source_checked_at": Now(),
+        "target_digest": digest,
+        "obstacle": Obstacle.NONE,
+    }
+    words = f"not copied: the target is a pull-through cache, and has it; {digest}"
+    return CopyOutcome(words, known | _access(mapping, source), source.grants, unchanged=True)
+
+
+def _access(mapping: ImageMapping, source: SourceAccess) -> dict[str, Any]:
+    """A pull secret that reads the image takes nothing from those whom the configured credentials serve."""
+    if source.how == Access.SECRETS and mapping.access == Access.CONFIGURED:
+        return {}
+    return {"access": source.how}
+
+
+def _known(result: CopyResult) -> dict[str, Any]:
+    """Of an unchanged image the engine reports neither platforms nor sizes, and no size of one that the target had
+    under another tag: what was known of them stays."""
+    known = {
+        "existence": Existence.PRESENT,
+        "verified_at": Now(),
+        "source_checked_at": Now(),
+        "source_digest": result.source_digest,
+        "target_digest": result.target_digest,
+        "obstacle": Obstacle.NONE,
+    }
+    if not result.unchanged:
+        known |= {"platforms": list(result.platforms)}
+    if result.bytes_total:
+        known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
+    return known

@@ -1,0 +1,132 @@
+"""Jobs on their pages: progress, priority, and what can be done; a registry with its test and its last errors."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from mirrors import services
+from mirrors.models import (
+    ErrorClass,
+    JobProgress,
+    JobStatus,
+    MirrorAttempt,
+    MirrorJob,
+    OperatorAction,
+    Priority,
+    Registry,
+    RegistryCheck,
+    Trigger,
+)
+from tests.admin.operating import JOBS, failed, ordered
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]
+
+
+def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Client) -> None:
+    job = ordered("quay.io/team/app:1")
+    MirrorAttempt.objects.create(job=job, number=1, worker="worker-0", log="copying\n")
+    blob = {"digest": "sha256:" + "a" * 64, "size": 2048, "sent": 512}
+    JobProgress.objects.create(job=job, bytes_total=4096, bytes_copied=1024, blobs_total=2, moving=[blob])
+    live = reverse("admin:mirrors_mirrorjob_live", args=[job.pk])
+
+    running = operator.get(live)
+    assert running.status_code == 200
+    page = running.content.decode()
+    for words in ("1.0 KiB of 4.0 KiB", "512 B of 2.0 KiB", "sha256:aaaaaaaaaaaa", "worker-0", "copying"):
+        assert words in page
+
+    MirrorJob.objects.update(status=JobStatus.CANCELLED)
+    assert operator.get(live).status_code == 286
+
+
+def test_the_priority_of_a_queued_job_is_changed(operator: Client) -> None:
+    job = ordered("quay.io/team/app:1")
+    url = reverse("admin:mirrors_mirrorjob_priority", args=[job.pk])
+    assert operator.get(url).status_code == 405
+
+    operator.post(url, {"priority": Priority.FORCE})
+    job.refresh_from_db()
+    assert job.priority == Priority.FORCE
+    assert OperatorAction.objects.latest("id").details == "Operator → Force"
+
+    for wrong in ("5", "", "urgent"):
+        operator.post(url, {"priority": wrong})
+    MirrorJob.objects.update(status=JobStatus.CANCELLED)
+    page = operator.post(url, {"priority": Priority.REFRESH}, follow=True)
+    assert "the priority of queued jobs only" in page.content.decode()
+    job.refresh_from_db()
+    assert job.priority == Priority.FORCE
+
+
+def test_all_failures_with_one_error_are_retried_together(operator: Client) -> None:
+    for number in range(40):
+        failed(f"quay.io/team/app-{number}:1")
+    failed("ghcr.io/team/other:1", ErrorClass.TLS)
+    mended = failed("quay.io/team/mended:1")
+    newer = services.retry_jobs(job_ids=[mended.pk], requested_by="x").jobs[0]
+    MirrorJob.objects.filter(pk=newer.pk).update(status=JobStatus.SUCCEEDED)
+    listed = operator.get(f"{JOBS}?status__exact=failed&error_class__exact=unauthorized").content.decode()
+    assert "retry-failed/?error_class=unauthorized" in listed
+
+    url = reverse("admin:mirrors_mirrorjob_retry_failed")
+    asked = operator.get(url, {"error_class": "unauthorized"}).content.decode()
+    assert "40 images whose last job failed with this error" in asked and "did not accept the credentials" in asked
+    assert MirrorJob.objects.filter(trigger=Trigger.RETRY).count() == 1
+
+    done = operator.post(url, {"error_class": "unauthorized"}, follow=True)
+    assert "40 queued again" in done.content.decode()
+    new = MirrorJob.objects.filter(trigger=Trigger.RETRY, status=JobStatus.PENDING)
+    assert new.count() == 40 and new.filter(retry_of__isnull=False).count() == 40
+    assert "there is nothing to retry" in operator.get(url, {"error_class": "unauthorized"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("narrowed", "query"),
+    [
+        ("", "error_class=unauthorized"),
+        ("&error_host__exact=quay.io", "error_class=unauthorized&amp;error_host=quay.io"),
+        ("&finished_at_from_0=2026-01-01", "error_class=unauthorized"),
+        ("&namespace=shop", ""),
+        ("&q=app", ""),
+    ],
+)
+def test_all_are_retried_of_what_the_list_shows_alone(operator: Client, narrowed: str, query: str) -> None:
+    failed("quay.io/team/app:1")
+    page = operator.get(f"{JOBS}?status__exact=failed&error_class__exact=unauthorized{narrowed}").content.decode()
+    assert re.findall(r'retry-failed/\?([^"]+)"', page) == ([query] if query else [])
+
+
+def test_what_can_be_done_with_a_job_follows_its_state(operator: Client) -> None:
+    job = ordered("quay.io/team/app:1")
+    live = reverse("admin:mirrors_mirrorjob_live", args=[job.pk])
+    assert 'id="swapper-acts"' not in operator.get(live).content.decode()
+    assert 'value="cancel"' in operator.get(f"{JOBS}{job.pk}/change/").content.decode()
+    MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED)
+    over = operator.get(live).content.decode()
+    assert 'id="swapper-acts" hx-swap-oob="innerHTML"' in over and 'value="retry"' in over and "csrf" in over
+
+
+def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:
+    row = Registry.objects.create(name="quay", endpoint="quay.io")
+    job = failed("quay.io/team/app:1")
+    url = reverse("admin:mirrors_registry_change", args=[row.pk])
+    assert "Not tested yet" in operator.get(url).content.decode()
+
+    operator.post(reverse("admin:mirrors_registry_test", args=[row.pk]))
+    page = operator.get(url).content.decode()
+    assert "Queued" in page and f"{JOBS}{job.pk}/change/" in page
+    live = reverse("admin:mirrors_registry_test_live", args=[row.pk])
+    assert operator.get(live).status_code == 200
+
+    step = {"name": "Authentication", "status": "failed", "words": "check the credentials", "seconds": 0.1}
+    RegistryCheck.objects.update(status="failed", steps=[step])
+    done = operator.get(live)
+    assert done.status_code == 286 and "check the credentials" in done.content.decode()
+
+
+def test_a_deleted_row_is_reported(operator: Client) -> None:
+    assert operator.get(f"{JOBS}999999/change/").status_code == 404

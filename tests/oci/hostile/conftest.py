@@ -1,0 +1,17 @@
+"""Names of the internet and of the inside, as the engine of these tests resolves them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oci.conftest import PUBLIC, Internet
+
+
+@pytest.fixture(autouse=True)
+def names(internet: Internet) -> None:
+    internet.name("registry.test.", PUBLIC)
+    internet.name("inside.test.", "10.0.0.1")
+    internet.name("turns.test.", [PUBLIC, "127.0.0.1"])
+    internet.name("localhost.", "127.0.0.1")
+    internet.name("2130706433.", "127.0.0.1")
+    internet.name("0x7f.1.", "127.0.0.1")

@@ -1,0 +1,51 @@
+"""A hostile registry learns nothing: each false answer ends in its own error, soon, at its own host."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirrors.oci import Engine
+from tests.oci.hostile.false_answers import BOMB, CASES, MIB, TOKEN, answers
+from tests.oci.hostile.hostile_copy import ALWAYS, failed, registry_of
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_false_answer_ends_in_its_own_error(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, case: str
+) -> None:
+    asked, action, codes = CASES[case]
+    source.on("HEAD .*/manifests/", reply(404), times=ALWAYS)
+    source.on(asked, action(), times=ALWAYS)
+
+    error = failed(engine, source, target)
+
+    assert error.code in codes
+    assert len(str(error)) < 500
+    assert not any("X-Injected" in sent.headers for sent in (*source.asked, *target.asked))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BOMB,
+        b" " * 2 * MIB,
+        b"[" * 500_000,
+        b'{"token": "a\\r\\nX-Injected: 1"}',
+        b'{"token": ["a"]}',
+        b'{"token": "' + b"a" * 100_000 + b'"}',
+        b"",
+    ],
+    ids=["bomb", "large", "deep", "injected", "list", "long", "empty"],
+)
+def test_a_false_token_ends_in_its_own_error(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, body: bytes
+) -> None:
+    realm = f"http://{registry_of(source)}/token"
+    source.on(TOKEN, answers(200, body, Content_Encoding="gzip"), times=ALWAYS)
+    source.on("(HEAD|GET) /v2/", reply(401, WWW_Authenticate=f'Bearer realm="{realm}"'), times=ALWAYS)
+
+    error = failed(engine, source, target)
+
+    assert error.code in {"invalid", "too-large", "unauthorized", "unavailable"}
+    assert not any("X-Injected" in sent.headers for sent in source.asked)

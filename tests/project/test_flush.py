@@ -1,0 +1,53 @@
+"""Tests that commit leave a database as ``migrate`` makes it, whatever they did."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import call_command
+
+from mirrors.models import ImageMapping, Registry, RegistryRole
+from mirrors.services import request_image
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def flush() -> None:
+    call_command("flush", interactive=False, verbosity=0)
+
+
+def roles() -> dict[str, list[str]]:
+    groups = Group.objects.order_by("id")
+    return {group.name: sorted(group.permissions.values_list("codename", flat=True)) for group in groups}
+
+
+def test_what_a_test_made_is_deleted_and_the_roles_stay() -> None:
+    flush()
+    before = roles()
+    User.objects.create_user("otto").groups.add(Group.objects.get(name="operator"))
+
+    flush()
+
+    assert roles() == before and before
+    assert not User.objects.exists()
+
+
+def test_rows_that_refer_to_one_another_are_deleted() -> None:
+    Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com")
+    request_image(image="nginx:1", requested_by="somebody")
+
+    flush()
+
+    assert not ImageMapping.objects.exists()
+
+
+def test_roles_that_a_test_changed_are_made_again() -> None:
+    flush()
+    before = roles()
+    Group.objects.get(name="operator").permissions.clear()
+    Group.objects.get(name="viewer").delete()
+    Permission.objects.filter(codename="view_filter").delete()
+
+    flush()
+
+    assert roles() == before

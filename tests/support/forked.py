@@ -1,0 +1,93 @@
+"""Processes forked from one that has the libraries loaded: see ``tests.support.warm_server``."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from tests.support.migrating import ROOT
+
+
+class Forked:
+    """What ``python ARGUMENTS`` would start; with what tests use of ``subprocess.Popen``.
+
+    ``arguments`` are a script of the checkout or ``-m MODULE``, and what follows it. ``files`` are standard input,
+    output and error. ``leads_group``: it gets a session and a process group of its own.
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        files: Sequence[IO[str] | IO[bytes]],
+        *,
+        leads_group: bool = False,
+    ) -> None:
+        self.args = list(arguments)
+        self.returncode: int | None = None
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            numbers = [theirs.fileno(), *(file.fileno() for file in files)]
+            socket.send_fds(_server.control(), [b"+"], numbers)
+        request = {"arguments": self.args, "environment": dict(environment), "leads_group": leads_group}
+        self._connection.sendall(json.dumps(request).encode() + b"\n")
+        self.pid = int(self._line())
+
+    def poll(self) -> int | None:
+        """Its status; None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its status once it has ended; raises subprocess.TimeoutExpired after so many seconds."""
+        if self.returncode is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = int(self._line())
+            self._connection.close()
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Nothing, where it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _line(self) -> bytes:
+        """Read byte by byte, so that what comes after it still wakes ``select``."""
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = self._connection.recv(1)
+            assert byte, f"the warm server has stopped before {self.args}"
+            line += byte
+        return line
+
+
+class _Server:
+    """One a test process, from the first command to the end of the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def control(self) -> socket.socket:
+        with self._lock:
+            if self._control is None:
+                self._control, theirs = socket.socketpair()
+                with theirs:
+                    number = theirs.fileno()
+                    command = [sys.executable, "-m", "tests.support.warm_server", str(number)]
+                    self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[number], stdin=subprocess.DEVNULL)
+            return self._control
+
+
+_server = _Server()
