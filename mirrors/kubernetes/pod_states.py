@@ -6,7 +6,16 @@ from typing import Final, NamedTuple
 
 from mirrors.kubernetes.workloads import Workload
 
-PULL_FAILURES: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+PULL_FAILURES: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
 """Reasons for which a container waits, as the kubelet writes them, that are about its image."""
 
 MESSAGE_LENGTH: Final = 500
