@@ -1,4 +1,4 @@
-"""Watchers that are killed at random moments while workloads come and go, and an API server that is stopped meanwhile."""
+"""Watchers that are killed at random moments while workloads come and go, and an API server that stops meanwhile."""
 
 from __future__ import annotations
 
