@@ -54,6 +54,8 @@ class PodState(NamedTuple):
     containers: tuple[ContainerState, ...]
     ended: bool = False
     """Succeeded or Failed: nothing of it runs."""
+    deletion_requested_at: float = 0.0
+    """Seconds since the epoch; 0 for a pod that nobody deletes. It stays until its containers have stopped."""
 
 
 class TemplateState(NamedTuple):

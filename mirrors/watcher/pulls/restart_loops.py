@@ -25,8 +25,8 @@ from swapper_project.config import Config
 log = structlog.get_logger(__name__)
 
 YOUNG: Final = 60.0
-"""Seconds that a pod has lived at most to count: 30 for a controller to compare its image, and 30 which pods get by
-default to end."""
+"""Seconds between the creation of a pod and the request to delete it, at most, to count: controllers that compare
+images do so within 30, and some wait until a pod is ready."""
 
 ROUNDS: Final = 5
 """Deleted pods of one owner, one after another, that make a loop."""
