@@ -20,7 +20,7 @@ class ComparingController(threading.Thread):
         super().__init__(name=f"controller-{name}", daemon=True)
         self._api = api
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
-        self._name = name
+        self.workload = name
         self._maps = f"/api/v1/namespaces/{namespace}/configmaps"
         self._stopping = threading.Event()
         data = {"image": image, "replicas": str(replicas)}
@@ -48,7 +48,7 @@ class ComparingController(threading.Thread):
     def run(self) -> None:
         while not self._stopping.wait(RECONCILE_EVERY):
             for number in range(self.replicas):
-                self._reconcile(f"{self._name}-{number}")
+                self._reconcile(f"{self.workload}-{number}")
 
     def _reconcile(self, name: str) -> None:
         pod = self._api.get(f"{self._pods}/{name}")
@@ -66,7 +66,7 @@ class ComparingController(threading.Thread):
         owner = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "name": self._name,
+            "name": self.workload,
             "uid": self._owner["metadata"]["uid"],
             "controller": True,
         }

@@ -108,13 +108,14 @@ class Installation:
         }
         return run_manage(*arguments, environment=environment, check=check)
 
-    def configure(self, **config: Any) -> None:
-        """``helm upgrade`` with these keys of the configuration; others stay."""
+    def configure(self, *, waits: bool = True, **config: Any) -> None:
+        """``helm upgrade`` with these keys of the configuration; others stay. It ``waits`` until all pods have them."""
         release = self.release
         release.values["config"] |= config
         file = self.directory / "upgraded.json"
         file.write_text(json.dumps(release.values))
-        release.cluster.helm("upgrade", release.name, str(CHART), "-n", release.namespace, "-f", str(file), "--wait")
+        wait = ["--wait"] if waits else []
+        release.cluster.helm("upgrade", release.name, str(CHART), "-n", release.namespace, "-f", str(file), *wait)
 
     def _await_turn(self) -> None:
         """Stories ask again and again; a user of the API may do so a few times a second."""

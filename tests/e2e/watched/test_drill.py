@@ -125,6 +125,9 @@ def test_what_is_protected_starts_and_nothing_else(
     answer = installation.read(f"readiness/?without={hub.host}&namespace={shop}")
     assert (answer["workloads"], answer["unprotected"]) == (len(WORKLOADS) + 1, len(without_hub))
 
+    page = installation.page(f"/admin/mirrors/readinesssample/?without={hub.host}&namespace={shop}")
+    assert f"4 of 7 workloads in {shop}" in page
+
     switch_off.close()
 
     def new_pod(name: str) -> str:

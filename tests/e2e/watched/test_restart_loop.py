@@ -1,4 +1,4 @@
-"""A controller that deletes swapped pods, and that no list of ours knows, behind the installed chart."""
+"""Controllers that delete swapped pods, and that no list of ours knows, behind the installed chart."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.cluster.comparing import comparing
+from tests.e2e.cluster.comparing import ComparingController, comparing
 from tests.e2e.cluster.installation import Installation
 from tests.e2e.cluster.release import Release
 from tests.support.ports import wait_until
@@ -18,42 +18,55 @@ NOTICED = 150
 """Seconds: five rounds at least five seconds apart, and a turn of the watcher; on an idle machine 35 in all."""
 
 
-def loops(installation: Installation, namespace: str) -> list[dict[str, Any]]:
-    return [row for row in installation.get("restart-loops/") if row["namespace"] == namespace]
+def loops(installation: Installation, namespace: str) -> dict[str, dict[str, Any]]:
+    """By workload, those of a namespace."""
+    rows = installation.get("restart-loops/?page_size=100")
+    return {row["workload"]: row for row in rows if row["namespace"] == namespace}
 
 
-def reported(installation: Installation) -> float:
-    return installation.metrics().get('swapper_restart_loops{cluster="store"}', 0)
+def await_reported(installation: Installation, number: float) -> None:
+    name = 'swapper_restart_loops{cluster="store"}'
+    wait_until(lambda: installation.metrics().get(name, 0) == number, timeout=30, what=f"a metric of {number} loops")
 
 
-@pytest.mark.parametrize("replicas", [1, 3])
-def test_a_controller_that_compares_images_comes_to_rest(
-    replicas: int, cluster: Cluster, installation: Installation, release: Release, shop: str
+def test_controllers_that_compare_images_come_to_rest(
+    cluster: Cluster, installation: Installation, release: Release, shop: str
 ) -> None:
-    image = release.load(f"team/orders-{replicas}")
-    mirror = release.mirror_of(image)
-    release.wait_until_mirrored(shop, image)
-    before = reported(installation)
-
-    with comparing(cluster.api, shop, "orders", image, replicas=replicas) as controller:
-        wait_until(lambda: loops(installation, shop), timeout=NOTICED, what="a restart loop")
-        wait_until(lambda: controller.rests(8), timeout=60, what="a controller that has nothing to do")
-
-        assert controller.created[-replicas:] == [image] * replicas
-        (loop,) = loops(installation, shop)
-        assert (loop["workload_kind"], loop["workload"], loop["count"]) == ("ConfigMap", "orders", 5)
-        assert (loop["source"], loop["image"], loop["released_at"]) == (image, mirror, None)
-        wait_until(lambda: reported(installation) == before + 1, timeout=30, what="the metric")
+    image, other = release.load("team/orders"), release.load("team/ledger")
+    for each in (image, other):
+        release.wait_until_mirrored(shop, each)
+    with (
+        comparing(cluster.api, shop, "orders", image) as orders,
+        comparing(cluster.api, shop, "ledger", other, replicas=3) as ledger,
+    ):
+        wait_until(lambda: len(loops(installation, shop)) == 2, timeout=NOTICED, what="both restart loops")
+        for controller in (orders, ledger):
+            wait_until(lambda one=controller: one.rests(5), timeout=60, what="a controller at rest")  # type: ignore[misc]
+            assert_it_keeps_its_source(controller, loops(installation, shop), release)
+        await_reported(installation, 2)
         assert "restart loop" in installation.page().lower(), "the dashboard reports it"
-        assert release.image_of_new_pod(shop, image) == mirror, "pods of others are swapped as before"
+        (webhook,) = cluster.node.pods(release.namespace, "app")
+        assert '"reason":"restart-loop"' in webhook.log.read_text()
+        assert release.image_of_new_pod(shop, image) == release.mirror_of(image), "pods of others are swapped as before"
 
-        deleted = controller.deleted
-        assert installation.post(f"restart-loops/{loop['id']}/release/")["released_at"]
+        deleted = orders.deleted
+        assert installation.post(f"restart-loops/{loops(installation, shop)['orders']['id']}/release/")["released_at"]
 
         def is_swapped_again() -> bool:
-            if controller.rests(1):
+            if orders.rests(1):
                 cluster.api.delete(f"/api/v1/namespaces/{shop}/pods/orders-0")
-            return controller.deleted > deleted
+            return orders.deleted > deleted
 
         wait_until(is_swapped_again, timeout=60, what="a pod that is swapped again")
-        wait_until(lambda: reported(installation) == before, timeout=30, what="the metric of no loop")
+        await_reported(installation, 1)
+
+
+def assert_it_keeps_its_source(
+    controller: ComparingController, found: dict[str, dict[str, Any]], release: Release
+) -> None:
+    """Five pods at least were deleted before; the newest ones have the image that was written."""
+    loop = found[controller.workload]
+    assert controller.deleted >= 5
+    assert controller.created[-controller.replicas :] == [controller.image] * controller.replicas
+    assert (loop["workload_kind"], loop["count"], loop["released_at"]) == ("ConfigMap", 5, None)
+    assert (loop["source"], loop["image"]) == (controller.image, release.mirror_of(controller.image))
