@@ -16,6 +16,16 @@ RACKS = ("rack-1", "rack-2")
 """Nodes whose pods have the states that a story writes; no kubelet looks after them."""
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One after the other, in whatever order: else the release is installed again after each story from elsewhere."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    if here:
+        first = items.index(here[0])
+        before = [item for item in items[:first] if item not in here]
+        items[:] = [*before, *here, *(item for item in items[first:] if item not in here)]
+
+
 @pytest.fixture(scope="package")
 def installation(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     objects = Objects(cluster.api)
