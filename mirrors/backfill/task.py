@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -35,7 +35,6 @@ LOOK_EVERY: Final = 60.0
 AGAIN_AFTER: Final = timedelta(hours=6)
 """After which ``backfill: on`` tries an image again that a run did not mirror: Docker Hub's window."""
 
-
 FORGOTTEN_AFTER: Final = timedelta(days=1)
 """After which a preview that a user has not started does not keep ``backfill: on`` from beginning a run."""
 
@@ -48,11 +47,15 @@ class BackfillTask:
         self._turns = Turns(config_source)
         self._holder = holder_name()
         self._next_look = 0.0
+        self._on_since: datetime | None = None
 
     def run(self, inventory: Inventory) -> None:
         """The inventory is not needed: its rows are."""
         if self._config().backfill == "on":
-            self._begin()
+            self._on_since = self._on_since or timezone.now()
+            self._begin(self._on_since)
+        else:
+            self._on_since = None
         self.work(TURN_SECONDS)
 
     def work(self, seconds: float) -> bool:
@@ -71,7 +74,7 @@ class BackfillTask:
         self._turns.close()
         work_leases.give_back(lease_of(self._config().cluster_name), self._holder)
 
-    def _begin(self) -> None:
+    def _begin(self, on_since: datetime) -> None:
         """``backfill: on``: a run begins by itself, and starts when its preview is complete."""
         if time.monotonic() < self._next_look:
             return
@@ -85,13 +88,14 @@ class BackfillTask:
                 log.info("A backfill begins, as backfill: on is configured", cluster=cluster, images=run.images)
             if _is_forgotten(run):
                 cancel_run(run_id=run.pk, requested_by="")
-            elif _is_ready(run):
+            elif _is_ready(run, on_since):
                 start_run(run_id=run.pk, requested_by="")
 
 
-def _is_ready(run: BackfillRun) -> bool:
-    """A preview that a user requested is that user's to start."""
-    return run.state == BackfillState.PREVIEW and run.previewed_at is not None and not run.requested_by
+def _is_ready(run: BackfillRun, on_since: datetime) -> bool:
+    """A preview that a user requests is that user's to start; with ``on``, somebody has started an earlier one."""
+    is_complete = run.state == BackfillState.PREVIEW and run.previewed_at is not None
+    return is_complete and (not run.requested_by or run.created_at < on_since)
 
 
 def _is_forgotten(run: BackfillRun) -> bool:

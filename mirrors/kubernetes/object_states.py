@@ -41,6 +41,7 @@ def pod_state(pod: objects.Pod) -> PodState:
         created_at=_seconds(metadata.creationTimestamp),
         containers=tuple(_containers(spec, status)),
         ended=status.phase in _ENDED,
+        deletion_requested_at=_deletion_requested_at(metadata),
     )
 
 
@@ -112,6 +113,13 @@ def _shortened(message: str) -> str:
 
 def _controller(metadata: objects.Metadata) -> OwnerReference | None:
     return next((owner for owner in metadata.ownerReferences or () if owner.controller), None)
+
+
+def _deletion_requested_at(metadata: objects.Metadata) -> float:
+    """The API server writes the end of the grace period."""
+    if not metadata.deletionTimestamp:
+        return 0.0
+    return _seconds(metadata.deletionTimestamp) - metadata.deletionGracePeriodSeconds
 
 
 def _is_finished(workload: objects.Watched) -> bool:

@@ -6,7 +6,16 @@ from typing import Final, NamedTuple
 
 from mirrors.kubernetes.workloads import Workload
 
-PULL_FAILURES: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+PULL_FAILURES: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
 """Reasons for which a container waits, as the kubelet writes them, that are about its image."""
 
 MESSAGE_LENGTH: Final = 500
@@ -45,6 +54,8 @@ class PodState(NamedTuple):
     containers: tuple[ContainerState, ...]
     ended: bool = False
     """Succeeded or Failed: nothing of it runs."""
+    deletion_requested_at: float = 0.0
+    """Seconds since the epoch; 0 for a pod that nobody deletes. It stays until its containers have stopped."""
 
 
 class TemplateState(NamedTuple):

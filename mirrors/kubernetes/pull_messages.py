@@ -33,7 +33,7 @@ _RULES: Final = tuple(
             r"no such host|server misbehaving|name resolution|i/o timeout|connection refused|connection reset"
             r"|no route to host|network is unreachable|tls handshake|tls: |x509: |deadline exceeded|client\.timeout"
             r"|request canceled while waiting|proxyconnect|http response to https client|unexpected eof|: eof\b"
-            r"|\b50[0234]\b|broken pipe",
+            r"|\b50[0234]\b|broken pipe|registry is unavailable",
         ),
         # Before "not found": registries that hide what a client may not see say both.
         (

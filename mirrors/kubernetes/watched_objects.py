@@ -16,6 +16,8 @@ class Metadata(DictMixin):
     uid: str = ""
     resourceVersion: str = ""  # noqa: N815
     creationTimestamp: str = ""  # noqa: N815
+    deletionTimestamp: str = ""  # noqa: N815
+    deletionGracePeriodSeconds: int = 0  # noqa: N815
     labels: dict[str, str] | None = None
     ownerReferences: list[OwnerReference] | None = None  # noqa: N815
 

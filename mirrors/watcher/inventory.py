@@ -15,7 +15,8 @@ MOST_DEPARTED: Final = 20_000
 
 
 class Departed(NamedTuple):
-    """A pod that was deleted. ``deleted_at`` is in seconds since the epoch."""
+    """A pod that was deleted. ``deleted_at``, in seconds since the epoch, is when that was requested: its containers
+    may take long to stop."""
 
     pod: PodState
     deleted_at: float
@@ -41,13 +42,17 @@ class Inventory:
 
     def put_pod(self, uid: str, pod: PodState) -> None:
         with self.lock:
-            self.changes += self.pods.get(uid) != pod
+            known = self.pods.get(uid)
+            if known and known.deletion_requested_at:
+                # The kubelet's own deletion, at the end, has its own time.
+                pod = pod._replace(deletion_requested_at=known.deletion_requested_at)
+            self.changes += known != pod
             self.pods[uid] = pod
 
     def remove_pod(self, uid: str) -> None:
         with self.lock:
             if pod := self.pods.pop(uid, None):
-                self.departed.append(Departed(pod, time.time()))
+                self.departed.append(Departed(pod, pod.deletion_requested_at or time.time()))
                 self.changes += 1
 
     def replace_pods(self, pods: dict[str, PodState], namespace: str = "") -> None:

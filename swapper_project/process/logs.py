@@ -35,6 +35,7 @@ NOISY: Final = {
     "botocore": "WARNING",
     "google": "ERROR",
     "httpx2": "WARNING",
+    "httpcore2": "WARNING",
     "axes": "WARNING",
 }
 

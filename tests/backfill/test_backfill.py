@@ -275,13 +275,31 @@ def test_old_runs_are_deleted_with_their_images(db: None) -> None:
     assert BackfillImage.objects.count() == 2
 
 
-def test_a_forgotten_preview_does_not_keep_on_from_beginning(
+def test_on_starts_what_was_previewed_before_it_was_configured(
     watcher: Watcher, source: FaultyRegistry, shop: Shop
 ) -> None:
     load(source)
     shop.pod("one", f"{source.host}/app:1.0")
     run = preview(watcher)
+    watcher.look()
+    run.refresh_from_db()
+    assert run.state == "preview"
     watcher.configure(backfill="on")
+    watcher.look()
+    run.refresh_from_db()
+    assert (run.state, MirrorJob.objects.count()) == ("running", 1)
+
+
+def test_a_forgotten_preview_does_not_keep_on_from_beginning(
+    watcher: Watcher, source: FaultyRegistry, shop: Shop
+) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    watcher.configure(backfill="on")
+    BackfillRun.objects.create(cluster="default", state="running")
+    watcher.look()
+    BackfillRun.objects.all().delete()
+    run = preview(watcher)
     watcher.look()
     run.refresh_from_db()
     assert run.state == "preview", "it is for ann to start"

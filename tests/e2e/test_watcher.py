@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import urllib3
 
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.cluster.release import Release, installed
-from tests.support.databases import query
+from tests.e2e.cluster.installation import Installation
+from tests.e2e.cluster.release import installed
 from tests.support.ports import wait_until
-from tests.support.system import read_metrics
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -23,16 +20,16 @@ IMAGES = "SELECT source, image, state FROM mirrors_runningimage WHERE cluster = 
 class Watched:
     """A release that watches one namespace of two."""
 
-    def __init__(self, release: Release, shop: str, other: str) -> None:
-        self.release, self.shop, self.other = release, shop, other
-        self._cluster = release.cluster
+    def __init__(self, installation: Installation, shop: str, other: str) -> None:
+        self.release, self.shop, self.other = installation.release, shop, other
+        self._installation = installation
+        self._cluster = self.release.cluster
 
     def images(self, namespace: str) -> list[tuple[Any, ...]]:
-        return query(self._database_url(), IMAGES.format(namespace=namespace))
+        return self._installation.rows(IMAGES.format(namespace=namespace))
 
     def metrics(self) -> dict[str, float]:
-        (pod,) = self._cluster.node.pods(self.release.namespace, "watcher")
-        return read_metrics(urllib3.request("GET", f"http://{pod.address}:8002/metrics", timeout=10).data.decode())
+        return self._installation.metrics("watcher")
 
     def may(self, verb: str, resource: str, namespace: str) -> bool:
         """Whether the watcher's account may do it, as the API server says."""
@@ -40,20 +37,14 @@ class Watched:
         said = self._cluster.kubectl("auth", "can-i", verb, resource, "-n", namespace, "--as", account, check=False)
         return said.startswith("yes")
 
-    def _database_url(self) -> str:
-        namespace = self.release.namespace
-        secret = self._cluster.api.get(f"/api/v1/namespaces/{namespace}/secrets/{self.release.fullname}-postgresql")
-        password = base64.b64decode(secret["data"]["password"]).decode()
-        (pod,) = self._cluster.node.pods(namespace, "postgresql")
-        return f"postgres://swapper:{password}@{pod.address}:5432/swapper"
-
 
 @pytest.fixture(scope="module")
 def watched(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     shop, other = cluster.namespace("shop"), cluster.namespace("other")
     config = {"clusterName": "store", "watcher": {"namespaces": [shop]}}
-    with installed(cluster, tmp_path_factory.mktemp("watched"), config=config) as release:
-        yield Watched(release, shop, other)
+    directory = tmp_path_factory.mktemp("watched")
+    with installed(cluster, directory, config=config) as release:
+        yield Watched(Installation(release, directory), shop, other)
 
 
 def test_it_writes_what_runs_in_its_namespaces_alone(watched: Watched) -> None:
@@ -75,6 +66,13 @@ def test_it_leads_without_a_problem(watched: Watched) -> None:
     """Each kind that it asks for is one that its roles name."""
     wait_until(lambda: watched.metrics().get("swapper_watcher_leads") == 1, timeout=60, what="the watcher that leads")
     assert watched.metrics()["swapper_watcher_problem"] == 0
+
+
+def test_its_log_has_no_lines_of_the_http_client(cluster: Cluster, watched: Watched) -> None:
+    """At ``debug``, the chart's level, there were several for each line of a watch."""
+    (pod,) = cluster.node.pods(watched.release.namespace, "watcher")
+    assert "This watcher leads" in pod.log.read_text()
+    assert "receive_response" not in pod.log.read_text()
 
 
 @pytest.mark.parametrize("verb", ["get", "list", "watch"])

@@ -10,6 +10,8 @@ from lightkube.core import decoders
 
 from mirrors.kubernetes import watched_objects as objects
 from mirrors.kubernetes.object_states import node_state, pod_state, template_state
+from mirrors.watcher.destinations import Pods
+from mirrors.watcher.inventory import Inventory
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -82,6 +84,21 @@ def test_the_workload_of_a_pod(kind: str, name: str, labels: dict[str, str], wor
     state = pod_state(pod(ownerReferences=[owner], labels=labels))
 
     assert (state.workload, state.owner) == (workload, "9")
+
+
+def test_a_deleted_pod_has_the_time_of_the_request_however_long_it_takes_to_stop() -> None:
+    """The API server writes the end of the grace period, and then the kubelet's own deletion without one."""
+    created = {"creationTimestamp": "2026-11-28T10:00:00Z"}
+    asked = {**created, "deletionTimestamp": "2026-11-28T10:02:10Z", "deletionGracePeriodSeconds": 120}
+    stopped = {**created, "deletionTimestamp": "2026-11-28T10:01:40Z", "deletionGracePeriodSeconds": 0}
+    inventory = Inventory()
+    pods = Pods(inventory, "")
+    for metadata in (created, asked, stopped):
+        pods.put(pod(**metadata))
+    pods.remove(pod(**stopped))
+
+    (departed,) = inventory.departed
+    assert departed.deleted_at - departed.pod.created_at == 10
 
 
 def decoded(kind: Any, body: Any) -> Any:

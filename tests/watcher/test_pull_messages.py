@@ -170,6 +170,21 @@ RPC = "rpc error: code = {} desc = {}"
             "reading manifest 1 in docker.io/library/nginx: toomanyrequests: You have reached your pull rate limit",
             PullCause.RATE_LIMITED,
         ),
+        (
+            "image pull failed for nginx:1 because the registry is unavailable: pinging container registry m.example: "
+            'Get "https://m.example/v2/": dial tcp 10.0.0.1:443: connect: connection refused',
+            PullCause.UNREACHABLE,
+        ),
+        (
+            'Back-off pulling image "nginx:1": RegistryUnavailable: image pull failed for nginx:1 because the registry '
+            "is unavailable",
+            PullCause.UNREACHABLE,
+        ),
+        (
+            "image pull failed for nginx:1 because the signature validation failed: Source image rejected: A signature "
+            "was required, but no signature exists",
+            PullCause.OTHER,
+        ),
         # Docker, through cri-dockerd
         (
             "Error response from daemon: manifest for nginx:1.99 not found: manifest unknown: manifest unknown",

@@ -106,6 +106,18 @@ def test_a_workload_that_keeps_other_pods_with_the_image_is_none(task: RestartLo
     assert not RestartLoop.objects.exists()
 
 
+def test_a_controller_that_takes_one_pod_after_the_other_is_one(task: RestartLoops) -> None:
+    """The others wait for their turn, with an image that it does not want either."""
+    rounds(task, [deleted(index, name="orders-0") for index in range(4)])
+    cluster = Cluster()
+    cluster.put(pod(container(IMAGE), workload=DATABASE, owner="db-uid", name="orders-1", age=900))
+    cluster.depart(deleted(4, name="orders-0"), ago=160)
+
+    task.run(cluster.inventory)
+
+    assert RestartLoop.objects.active().get().workload == "orders"
+
+
 def test_a_loop_is_released_by_a_user_or_after_a_day_and_found_again(task: RestartLoops) -> None:
     rounds(task, [deleted(index) for index in range(5)])
     row = RestartLoop.objects.get()

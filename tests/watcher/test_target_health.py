@@ -149,6 +149,33 @@ def test_a_pod_that_was_running_before_shows_nothing(tmp_path: Path, db: None) -
     assert TargetHealth.objects.get().state == "unhealthy"
 
 
+def test_a_container_that_ran_before_and_cannot_pull_again_shows_nothing(tmp_path: Path, db: None) -> None:
+    config = config_in(tmp_path)
+    task, cluster = PullFailures(lambda: config), Cluster()
+    restarted = container(IMAGE, DENIED)._replace(started=True)
+    cluster.put(*(pod(restarted, name=f"web-{i}", node=f"node-{i}", age=900) for i in (1, 2)))
+    states = []
+
+    for _ in range(3):
+        task.run(cluster.inventory)
+        states.append(TargetHealth.objects.get().state)
+
+    assert states == ["unhealthy"] * 3
+
+
+def test_one_node_of_several_makes_no_target_unhealthy_where_nodes_may_not_be_read(tmp_path: Path, db: None) -> None:
+    config = config_in(tmp_path)
+    cluster = Cluster(nodes=0)
+    cluster.put(
+        pod(container(IMAGE, DENIED), name="web-1", node="node-1"),
+        pod(container("nginx:1"), name="web-2", node="node-2"),
+    )
+
+    PullFailures(lambda: config).run(cluster.inventory)
+
+    assert not TargetHealth.objects.exists()
+
+
 def test_a_target_that_is_not_configured_any_more_is_forgotten(tmp_path: Path, db: None) -> None:
     config = config_in(tmp_path)
     unhealthy_target(registry="old.example.com")

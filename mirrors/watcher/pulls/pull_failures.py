@@ -28,6 +28,8 @@ class PullFailures:
         config = self._config_source()
         with inventory.lock:
             pods, nodes = list(inventory.pods.items()), len(inventory.nodes)
+        # Without the permission to read nodes, those that have pods are known.
+        nodes = nodes or len({pod.node for _, pod in pods if pod.node})
         rows = {row.key: row for row in PullFailure.objects.filter(cluster=config.cluster_name)}
         earlier = {row.image: (row.cause, row.message) for row in rows.values()}
         failing = self._failing.look(pods, config.target.name, earlier)

@@ -25,8 +25,8 @@ from swapper_project.config import Config
 log = structlog.get_logger(__name__)
 
 YOUNG: Final = 60.0
-"""Seconds that a pod has lived at most to count: 30 for a controller to compare its image, and 30 which pods get by
-default to end."""
+"""Seconds between the creation of a pod and the request to delete it, at most, to count: controllers that compare
+images do so within 30, and some wait until a pod is ready."""
 
 ROUNDS: Final = 5
 """Deleted pods of one owner, one after another, that make a loop."""
@@ -94,6 +94,10 @@ class RestartLoops:
             rounds.append(departure)
         return len(rounds) == ROUNDS and departure.deleted_at - rounds[0].deleted_at <= WITHIN
 
+    def _is_one_pod(self, key: Key) -> bool:
+        """A pod that is created under its name again and again: its controller takes one after the other."""
+        return len({departure.pod.name for departure in self._rounds[key]}) == 1
+
     def _note(self, config: Config, found: dict[Key, Found], alive: list[PodState]) -> None:
         now, target = time.time(), config.target.name
         owners = {key.owner for key in found}
@@ -106,8 +110,8 @@ class RestartLoops:
         registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
         known = mirrored_images(registry_id, [key.name for key in found], cluster=config.cluster_name)
         for key, loop in found.items():
-            # Others of its pods keep running with this image: they are not deleted for it.
-            if key in lasting or key.name not in known:
+            # Others of its pods keep running with this image: they are not deleted for it, or not yet.
+            if (key in lasting and not self._is_one_pod(key)) or key.name not in known:
                 continue
             del self._rounds[key]
             self._suspend(config.cluster_name, loop, known[key.name].source)

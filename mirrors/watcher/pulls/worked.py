@@ -35,7 +35,9 @@ class WorkedPulls:
         failed, seen = self._failing, set[tuple[str, str]]()
         for uid, pod in pods:
             for container in pod.containers:
-                if not container.started or not pod.node or not self._is_at_target(container.image):
+                # One that ran before may have to pull again: it shows nothing until that has worked.
+                has_pulled = container.started and not container.fails_to_pull
+                if not has_pulled or not pod.node or not self._is_at_target(container.image):
                     continue
                 place = (pod.node, container.image)
                 seen.add(place)

@@ -59,7 +59,7 @@ class Cluster:
 @contextmanager
 def running_cluster(directory: Path) -> Iterator[Cluster]:
     (directory / "logs").mkdir(parents=True, exist_ok=True)
-    with control_plane() as plane, _controllers(plane):
+    with control_plane() as plane, controllers(plane):
         api = Api(plane)
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
         api.create("/api/v1/nodes", body)
@@ -72,7 +72,7 @@ def running_cluster(directory: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def _controllers(plane: ControlPlane) -> Iterator[None]:
+def controllers(plane: ControlPlane) -> Iterator[None]:
     """The controller manager, without what looks after nodes and clouds."""
     place = require_binaries()
     without: Sequence[str] = ("node-lifecycle-controller", "node-ipam-controller", "taint-eviction-controller")

@@ -18,7 +18,7 @@ LOOK_EVERY = 0.1
 
 
 class Node(threading.Thread):
-    """One node. ``running`` are the pods whose containers are processes, by namespace and name."""
+    """One node; pods of others are only deleted. ``running`` are the pods whose containers are processes."""
 
     def __init__(self, api: Api, network_address: str, logs: Path) -> None:
         """``network_address``: the first two numbers of its pods' addresses."""
@@ -72,7 +72,7 @@ class Node(threading.Thread):
             target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
             body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": target}
             self._api.call("POST", f"{path}/binding", body)
-        elif uid in self.running or uid in self._reported:
+        elif pod["spec"]["nodeName"] != NODE or uid in self.running or uid in self._reported:
             return
         elif pod["status"].get("phase") == "Pending" and _is_run_here(pod):
             number = next(self._numbers)
