@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from mirrors.oci import CopyRequest, CopyResult, Descriptor, Readers, RegistryAc
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver, RepositoryState
 from mirrors.registries.credentials import CredentialError
+from mirrors.selectors.node_platforms import platforms_to_mirror
 from mirrors.services import record_repository
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -120,13 +121,14 @@ class CopyJob:
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> CopyOutcome:
         self._attempt.add(f"copying {self._source} to {self._target.name}")
+        platforms = self._platforms()
         request = CopyRequest(
             # A mirror of the registry has the image under another host.
             source=replace(self._source, registry=source.access.host),
             target=self._target,
             source_access=source.access,
             target_access=driver.access(),
-            platforms=self._copier.config.platforms,
+            platforms=platforms,
             target_is_new=is_new,
             readers=self._readers(source),
             party=self._party(),
@@ -147,12 +149,22 @@ class CopyJob:
         words = "nothing to do: the target already has it" if result.unchanged else "copied"
         return CopyOutcome(
             f"{words}; {result.target_digest}",
-            {**_known(result), **referrers.known, **self._access(source)},
+            {**_known(result, platforms), **referrers.known, **self._access(source)},
             source.grants,
             result.bytes_copied,
             unchanged=result.unchanged,
             referrers=referrers,
         )
+
+    def _platforms(self) -> tuple[str, ...]:
+        """Those to copy; empty: all. What an image was mirrored for before stays: a node of it may come back."""
+        config = self._copier.config
+        choice = platforms_to_mirror(config)
+        if config.platforms != "auto":
+            return choice.platforms
+        self._attempt.add(f"platforms: {choice.words}")
+        before = filter(None, self._job.mapping.only_platforms.split(","))
+        return tuple(sorted({*choice.platforms, *before})) if choice.platforms else ()
 
     def _readers(self, source: SourceAccess) -> Readers | None:
         """Who will get to run the mirror; None where nothing at the target is private from anybody."""
@@ -258,7 +270,7 @@ class CopyJob:
         return found
 
 
-def _known(result: CopyResult) -> dict[str, Any]:
+def _known(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
     """Of an unchanged image the engine reports neither platforms nor sizes, and no size of one that the target had
     under another tag: what was known of them stays."""
     known = {
@@ -267,6 +279,7 @@ def _known(result: CopyResult) -> dict[str, Any]:
         "source_checked_at": Now(),
         "source_digest": result.source_digest,
         "target_digest": result.target_digest,
+        "only_platforms": ",".join(platforms) if result.target_digest != result.source_digest else "",
         "obstacle": Obstacle.NONE,
     }
     if not result.unchanged:
