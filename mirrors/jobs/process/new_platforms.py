@@ -67,7 +67,7 @@ def _lacking(registry_id: int, choice: PlatformChoice, most: int) -> list[ImageM
 
 
 def _room(registry_id: int) -> int:
-    """Refreshes that wait already count, whoever requested them."""
+    """Refreshes that wait already count too."""
     waiting = MirrorJob.objects.filter(
         mapping__target_registry_id=registry_id, status=JobStatus.PENDING, priority=Priority.REFRESH
     )
