@@ -135,7 +135,9 @@ class CopyJob:
             # Once: what it has by the time of a second try is another question.
             seen=self._seen.pop(source.access, None),
         )
-        result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
+        result = self._copier.engine.copy(
+            request, progress=self._attempt.progress, cancelled=cancelled, exchanges=self._attempt.exchanges
+        )
         if result.foreign:
             self._attempt.note(
                 f"{len(result.foreign)} layers were not copied, because their licence forbids it: nodes pull them from "
