@@ -27,6 +27,7 @@ from mirrors.oci.common.manifests import Manifest, keep_platforms
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
+from mirrors.selectors.node_platforms import platforms_to_mirror
 from mirrors.selectors.operator_rows import catalog_of
 from swapper_project.config import Config
 
@@ -91,7 +92,8 @@ class Measurer:
         if is_counted and self._asked[ref.registry] >= COUNTED_IMAGES:
             return False
         self._asked[ref.registry] += 1
-        self._under_way[key] = self._pool.submit(self._measure, ref, is_counted)
+        platforms = platforms_to_mirror(self._config()).platforms
+        self._under_way[key] = self._pool.submit(self._measure, ref, is_counted, platforms)
         return True
 
     def take(self, seconds: float) -> dict[int, Size | None]:
@@ -108,19 +110,18 @@ class Measurer:
         self._engine.close()
         self._keeper.stop()
 
-    def _measure(self, ref: ImageRef, is_counted: bool) -> Size | None:
+    def _measure(self, ref: ImageRef, is_counted: bool, platforms: tuple[str, ...]) -> Size | None:
         try:
-            return self._read(ref, is_counted)
+            return self._read(ref, is_counted, platforms)
         except (JobRefusedError, RegistryError, CredentialError, ClusterError, CopyCancelledError) as error:
             log.info("The size of an image is not known", image=str(ref), error=str(error))
         except Exception:
             log.exception("Reading the manifests of an image failed", image=str(ref))
         return None
 
-    def _read(self, ref: ImageRef, is_counted: bool) -> Size:
-        config = self._config()
-        access = self._access(ref, config)
-        root = keep_platforms(self._pull(ref, access), config.platforms, host=access.host)
+    def _read(self, ref: ImageRef, is_counted: bool, platforms: tuple[str, ...]) -> Size:
+        access = self._access(ref, self._config())
+        root = keep_platforms(self._pull(ref, access), platforms, host=access.host)
         read = root.children[: 1 if is_counted else MOST_CHILDREN]
         children = [self._pull(replace(ref, tag=None, digest=child.digest), access) for child in read]
         return size_of(root, children)

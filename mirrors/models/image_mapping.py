@@ -72,6 +72,12 @@ class ImageMapping(models.Model):
     source_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
     target_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
     platforms = models.JSONField(default=list, blank=True)
+    only_platforms = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Platforms to which the copy was limited, comma-separated; empty: the target has all of the source.",
+    )
     size_bytes = models.BigIntegerField(null=True, blank=True)
     existence = models.CharField(max_length=10, choices=Existence, default=Existence.UNKNOWN)
     verified_at = models.DateTimeField(

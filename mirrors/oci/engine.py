@@ -10,6 +10,7 @@ from mirrors.images import ImageRef
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import CopyCancelledError
+from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.http.authenticator import Authenticator
@@ -100,15 +101,18 @@ class Engine:
         *,
         progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        exchanges: ExchangeLog | None = None,
     ) -> CopyResult:
         """Copies one image on the calling thread, its blobs on the engine's pool.
 
         `progress` (at most twice a second, and once at the end) and `cancelled` are called on this thread only.
+        `exchanges` gets the requests that are sent for it.
         Raises RegistryError, and CopyCancelledError soon after `cancelled` turns true or the engine is closed.
         """
         call = Call(
             timeout=self.settings.copy_seconds,
             cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
+            exchanges=exchanges,
         )
         counter = ProgressCounter(progress, self.settings.progress_interval)
         try:

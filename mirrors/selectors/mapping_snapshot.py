@@ -30,11 +30,13 @@ class MappingSnapshot:
     verified_at: float
     source_checked_at: float
     platforms: tuple[str, ...]
-    """Those of a filtered index; empty: all that the source has, or not known."""
+    """Those of an index; empty: not known, or no index."""
     obstacle: str
     paused: bool
     last_job_id: int | None
     last_job_status: str
+    only_platforms: tuple[str, ...] = ()
+    """Those to which the copy was limited; empty: the target has all of the source."""
     grants: Mapping[ClusterNamespace, Grant] = field(default_factory=dict)
     """By namespace of a cluster; empty for what anybody may read."""
 

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from mirrors.models import (
     Access,
+    Cluster,
     Filter,
     ImageMapping,
     MappingAccess,
@@ -24,7 +25,7 @@ from mirrors.models.revision import numbers
 from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 
-SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop)
+SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop, Cluster)
 FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
 """Tables whose revision counts deletions alone."""
 CHANGES_LIMIT = 5_000
@@ -51,6 +52,7 @@ _KNOWN_FIELDS = (
     "verified_at",
     "source_checked_at",
     "platforms",
+    "only_platforms",
     "obstacle",
     "paused",
     "last_job_id",
@@ -133,7 +135,7 @@ def _known(rows: models.QuerySet[ImageMapping]) -> Iterable[MappingSnapshot]:
 
 def _snapshot(row: tuple[Any, ...], grants: Mapping[int, Mapping[ClusterNamespace, Grant]]) -> MappingSnapshot:
     (pk, source, target, existence, access, source_digest, target_digest, *rest) = row
-    verified_at, source_checked_at, platforms, obstacle, paused, job_id, job_status = rest
+    verified_at, source_checked_at, platforms, only_platforms, obstacle, paused, job_id, job_status = rest
     return MappingSnapshot(
         mapping_id=pk,
         source=source,
@@ -145,6 +147,7 @@ def _snapshot(row: tuple[Any, ...], grants: Mapping[int, Mapping[ClusterNamespac
         verified_at=verified_at.timestamp() if verified_at else 0.0,
         source_checked_at=source_checked_at.timestamp() if source_checked_at else 0.0,
         platforms=tuple(platforms),
+        only_platforms=tuple(filter(None, only_platforms.split(","))),
         obstacle=obstacle,
         paused=paused,
         last_job_id=job_id,

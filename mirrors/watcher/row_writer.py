@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from mirrors.jobs.queue.timing import from_now
 from mirrors.kubernetes.pod_states import NodeState, PodState, TemplateState
 from mirrors.models import Cluster, ClusterNode, RunningImage, RunningState
+from mirrors.models.revision import Revision
 from mirrors.vocabulary.bounds import storable
 from mirrors.watcher.image_sources import ImageSources
 from mirrors.watcher.inventory import Inventory
@@ -52,6 +53,7 @@ class RowWriter:
         self._sources = ImageSources(config)
         self._written: dict[str, bytes] = {}
         self._nodes: dict[str, NodeState] = {}
+        self._platforms: list[str] | None = None
         self._pulled: dict[str, float] = {}
         self._seen_changes = -1
         self._seen_complete = False
@@ -136,13 +138,20 @@ class RowWriter:
         return any(one.started and one.image in self._sources.at_target for one in pod.containers)
 
     def _write_cluster(self, pods: list[PodState], nodes: Mapping[str, NodeState], is_complete: bool) -> None:
+        # While nodes are being listed, those of before count too.
+        platforms = sorted({node.platform for node in self._nodes.values() if node.platform})
         values = {
             "pods": sum(not pod.ended for pod in pods),
             "nodes": len(nodes),
-            "platforms": sorted({node.platform for node in nodes.values() if node.platform}),
+            "platforms": platforms,
             **({"listed_at": Now()} if is_complete else {}),
         }
-        Cluster.objects.filter(name=self._cluster).update(**values)
+        with transaction.atomic():
+            Cluster.objects.filter(name=self._cluster).update(**values)
+            if platforms != self._platforms:
+                # Webhooks hold them in memory.
+                Revision.bump(Cluster)
+        self._platforms = platforms
 
     def _prune(self) -> None:
         if time.monotonic() < self._prune_at:

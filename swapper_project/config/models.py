@@ -19,7 +19,7 @@ from swapper_project.config.values import (
     Duration,
     FileName,
     ListenAddress,
-    Platform,
+    Platforms,
     Size,
     duration,
     show_duration,
@@ -89,7 +89,9 @@ class Config(Section):
     image_copy_policy: Literal["delayed", "immediate", "force", "none"] = "delayed"
     image_copy_deadline: Annotated[Duration, AfterValidator(_capped_deadline)] = 8.0
     refresh_age: Duration = Field(default=86_400.0, description="When a mutable tag is compared with its source again.")
-    platforms: tuple[Platform, ...] = Field(default=(), description="Platforms to mirror; empty: all.")
+    platforms: Platforms = Field(
+        default=(), description="Platforms to mirror; empty: all; auto: those of the clusters' nodes."
+    )
     referrers: Literal["none", "signatures", "all"] = "signatures"
     private_images: Literal["skip", "mirror", "guard", "enforce"] = "guard"
     access_age: Duration = Field(

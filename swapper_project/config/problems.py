@@ -55,7 +55,9 @@ class Findings:
     def add_all(self, errors: Iterable[Mapping[str, Any]]) -> None:
         """Take over the errors of a pydantic validation, in the words of the file."""
         for error in errors:
-            self.add(tuple(error["loc"]), _words(error))
+            # Alternatives of a value, as the models mark them, are no keys.
+            path = (part for part in error["loc"] if not str(part).startswith("<"))
+            self.add(tuple(path), _words(error))
 
     def raise_if_any(self) -> None:
         if self.problems:

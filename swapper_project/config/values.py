@@ -5,9 +5,18 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from mirrors.filters import InvalidFilterError, compile_filter
 from mirrors.images import normalise_host
@@ -188,6 +197,19 @@ KmsKeyName = Annotated[
 ]
 Platform = Annotated[
     str, _pattern(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?", "must be a platform such as linux/amd64 or linux/arm/v7")
+]
+AUTO: Final = "auto"
+"""Of ``platforms``: those of the clusters' nodes."""
+
+
+def _tag_of_platforms(value: object) -> str:
+    """Every other text is refused as no list."""
+    return "<auto>" if isinstance(value, str) and value.strip().lower() == AUTO else "<list>"
+
+
+Platforms = Annotated[
+    Annotated[Literal["auto"], Tag("<auto>")] | Annotated[tuple[Platform, ...], Tag("<list>")],
+    Discriminator(_tag_of_platforms),
 ]
 Region = Annotated[
     str, _pattern(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}", "must be the name of an AWS region, such as eu-central-1")

@@ -58,6 +58,8 @@ def problems(text: str) -> list[str]:
         (TARGET + "listenAddress: 8443", "c.yaml:2: listenAddress: must be text; put quotes around it"),
         (TARGET + "listenAddress: '8443'", "c.yaml:2: listenAddress: must be an address and port, 1 to 65535, such as :8443"),
         (TARGET + "platforms: linux/amd64", "c.yaml:2: platforms: must be a list"),
+        (TARGET + "platforms: Auto", "c.yaml:2: platforms: must be 'auto', not 'Auto'; did you mean auto?"),
+        (TARGET + "platforms: [auto]", "c.yaml:2: platforms[0]: must be a platform such as linux/amd64 or linux/arm/v7"),
         (TARGET + "platforms: [linux]", "c.yaml:2: platforms[0]: must be a platform such as linux/amd64 or linux/arm/v7"),
         (TARGET + "tlsCertFile: a.crt", "c.yaml: tlsCertFile and tlsKeyFile must be given together"),
         (TARGET + "existence: {maxAge: 2h, maxStale: 1h}", "c.yaml:2: existence: maxStale must not be shorter than maxAge"),

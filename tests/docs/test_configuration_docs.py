@@ -68,6 +68,8 @@ def resolved(field: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 
 
 def kind_of(field: dict[str, Any]) -> str:
+    if "oneOf" in field:
+        return " or ".join(f"`{one['const']}`" if "const" in one else kind_of(one) for one in field["oneOf"])
     if "enum" in field:
         return "choice"
     pattern = field.get("pattern", "")

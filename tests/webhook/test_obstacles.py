@@ -11,6 +11,7 @@ import pytest
 
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
+from tests.support.databases import query
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.ports import wait_until
 from tests.support.system import Process, Webhook, pod_of, run_manage
@@ -114,3 +115,41 @@ def test_a_pod_for_a_platform_that_is_not_mirrored_is_kept(
         assert reason_of(bound_to(name, "amd64", "arm64")) == "platform-not-mirrored"
         assert reason_of(bound_to(name, "amd64")) in ("present", "present-stale")
         assert reason_of(pod_of(name)) in ("present", "present-stale")
+
+
+CLUSTER = """
+INSERT INTO mirrors_cluster (name, version, pods, nodes, platforms, namespaces, problem, listed_at)
+VALUES ('default', '', 0, 1, '["linux/amd64"]', '[]', '', CURRENT_TIMESTAMP)
+"""
+NEW_NODE = """UPDATE mirrors_cluster SET platforms = '["linux/amd64", "linux/arm64"]'"""
+REVISION = """
+INSERT INTO mirrors_revision ("table", number) VALUES ('mirrors_cluster', 1)
+ON CONFLICT ("table") DO UPDATE SET number = mirrors_revision.number + 1
+"""
+
+
+def test_a_pod_that_may_get_to_a_node_of_a_new_platform_is_kept_until_its_image_is_there(
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
+) -> None:
+    with embedded_webhook(tmp_path, source, faulty, existence=SOON, platforms="auto") as webhook:
+        name = image(source, "new")
+
+        def watch(statement: str) -> None:
+            query(webhook.database_url, statement)
+            query(webhook.database_url, REVISION)
+
+        def reason_of(pod: dict[str, Any]) -> str:
+            return webhook.reasons(webhook.admit(pod))[0]
+
+        watch(CLUSTER)
+        run_manage("mirror", name, environment=webhook.environment)
+        wait_until(lambda: reason_of(pod_of(name)) in ("present", "present-stale"), what="the swap")
+        watch(NEW_NODE)
+        wait_until(lambda: reason_of(pod_of(name)) == "platform-not-mirrored", what="the new node")
+        assert reason_of(bound_to(name, "amd64")) in ("present", "present-stale"), "it gets to no other node"
+        assert reason_of(bound_to(name, "arm64")) == "platform-not-mirrored"
+        known = image(source, "known")
+        assert reason_of(pod_of(known)) in ("present", "present-stale"), "it was mirrored with all platforms"
+
+        run_manage("mirror", name, environment=webhook.environment)
+        wait_until(lambda: reason_of(pod_of(name)) in ("present", "present-stale"), what="the swap after the copy")

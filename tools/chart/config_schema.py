@@ -15,7 +15,7 @@ PREFIX: Final = "config."
 NOT_GIVEN: Final = ["", None]
 """A key with one of these counts as not given, as the application has it."""
 
-KEPT: Final = ("enum", "maximum", "minimum", "pattern", "type")
+KEPT: Final = ("const", "enum", "maximum", "minimum", "pattern", "type")
 """What is taken over of a field's schema."""
 
 
@@ -26,7 +26,8 @@ def definitions(schema: dict[str, Any]) -> dict[str, Any]:
 
 def without_null(field: dict[str, Any]) -> list[dict[str, Any]]:
     """The alternatives of a field but ``null``."""
-    return [choice for choice in field.get("anyOf", [field]) if choice.get("type") != "null"]
+    choices = field.get("anyOf") or field.get("oneOf") or [field]
+    return [choice for choice in choices if choice.get("type") != "null"]
 
 
 def any_case(name: str) -> str:

@@ -16,6 +16,7 @@ import structlog
 
 from mirrors import selectors
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.node_platforms import platforms_of_nodes
 from mirrors.services import TargetAnswer
 from webhook.database.lru_cache import LRUCache
 from webhook.decision.snapshot import OperatorRows
@@ -176,6 +177,7 @@ class MappingCache:
                     sources=tuple(selectors.operator_sources(cluster)),
                     targets=tuple(TargetState(*row) for row in selectors.disturbed_targets()),
                     loops={Looping(*row): end for row, end in selectors.active_loops().items()},
+                    node_platforms=platforms_of_nodes(cluster),
                 )
             )
             self._revisions, self._rows_of = self._seen_revisions, cluster

@@ -42,6 +42,8 @@ class OperatorRows:
     sources: Sequence[SourceEntry] = ()
     targets: Sequence[TargetState] = ()
     loops: Mapping[Looping, float] = field(default_factory=dict)
+    node_platforms: tuple[str, ...] | None = None
+    """Platforms of the cluster's nodes; empty: no watcher has listed them. None: not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Snapshot:
     target_access: RegistryAccess | None
     """None where the target can't be asked: its credential can't be read."""
     suspensions: Suspensions = NONE
+    node_platforms: tuple[str, ...] | None = None
+    """As in ``OperatorRows``; looked up for ``platforms: auto`` alone."""
 
     def label(self, host: str) -> str:
         """A registry's host as metrics name it."""
@@ -170,6 +174,7 @@ def compose(
             keeps_sources=config.on_target_unhealthy == "keep",
         ),
         target_access=target_access,
+        node_platforms=rows.node_platforms if config.platforms == "auto" else None,
     )
 
 

@@ -71,7 +71,16 @@ def obstacle_of(known: MappingSnapshot, source: str, snapshot: Snapshot, limits:
         return Reason(known.obstacle)
     if snapshot.config.platforms and lacking_platforms(known, limits.platforms):
         return Reason.PLATFORM_NOT_MIRRORED
+    if not limits.platforms and snapshot.node_platforms is not None and _may_miss_nodes(known, snapshot.node_platforms):
+        return Reason.PLATFORM_NOT_MIRRORED
     return None
+
+
+def _may_miss_nodes(known: MappingSnapshot, nodes: Iterable[str]) -> bool:
+    """Whether a pod may be scheduled to a node for whose platform the image was not copied. What its source does not
+    have either is not missing."""
+    copied_for = base_platforms(known.only_platforms)
+    return bool(copied_for) and not (base_platforms(nodes) or {"unknown"}) <= copied_for
 
 
 def lacking_platforms(known: MappingSnapshot, wanted: Iterable[str]) -> set[str]:

@@ -20,6 +20,7 @@ from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import JobProgress, MirrorAttempt
 from mirrors.oci import Progress
+from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_BIG_INTEGER, LARGEST_INTEGER, storable, within
 from swapper_project.process import metrics
 
@@ -68,6 +69,7 @@ class Attempt:
         self._seen = self._shown = Progress()
         self._began = time.monotonic()
         self._probes = lease.probes
+        self.exchanges = ExchangeLog()
 
     @property
     def seconds(self) -> float:
@@ -134,7 +136,9 @@ class Attempt:
         )
 
     def report(self, failure: Failure | None = None, last_words: str = "") -> AttemptReport:
-        """What is left behind of it."""
+        """What is left behind of it; each request only where somebody may ask why it failed or took so long."""
+        for line in self.exchanges.lines(each=failure is not None or self.seconds >= MOMENT):
+            self._write(line)
         for text in (last_words, failure.message if failure else "", failure.details if failure else ""):
             if text:
                 self._write(text)

@@ -21,6 +21,7 @@ from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, Regist
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
+from mirrors.selectors.node_platforms import platforms_to_mirror
 from mirrors.services import record_repository
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -88,20 +89,23 @@ class CopyJob:
 
     def _copy(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop, *, is_new: bool) -> CopyOutcome:
         self._attempt.add(f"copying {self._source} to {self._target.name}")
+        platforms = self._platforms()
         request = CopyRequest(
             # A mirror of the registry has the image under another host.
             source=replace(self._source, registry=source.access.host),
             target=self._target,
             source_access=source.access,
             target_access=driver.access(),
-            platforms=self._copier.config.platforms,
+            platforms=platforms,
             target_is_new=is_new,
             readers=self._readers(source),
             party=self._party(),
             # Once: what it has by the time of a second try is another question.
             seen=self._seen.pop(source.access, None),
         )
-        result = self._copier.engine.copy(request, progress=self._attempt.progress, cancelled=cancelled)
+        result = self._copier.engine.copy(
+            request, progress=self._attempt.progress, cancelled=cancelled, exchanges=self._attempt.exchanges
+        )
         if result.foreign:
             self._attempt.note(
                 f"{len(result.foreign)} layers were not copied, because their licence forbids it: nodes pull them from "
@@ -112,7 +116,17 @@ class CopyJob:
         )
         if referrers.words:
             self._attempt.add(referrers.words)
-        return copied(self._job.mapping, source, result, referrers)
+        return copied(self._job.mapping, source, result, referrers, platforms)
+
+    def _platforms(self) -> tuple[str, ...]:
+        """Those to copy; empty: all. What an image was mirrored for before stays: a node of it may come back."""
+        config = self._copier.config
+        choice = platforms_to_mirror(config)
+        if config.platforms != "auto":
+            return choice.platforms
+        self._attempt.add(f"platforms: {choice.words}")
+        before = filter(None, self._job.mapping.only_platforms.split(","))
+        return tuple(sorted({*choice.platforms, *before})) if choice.platforms else ()
 
     def _readers(self, source: SourceAccess) -> Readers | None:
         """Who will get to run the mirror; None where nothing at the target is private from anybody."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,12 +45,18 @@ def verified(mapping: ImageMapping, found: Descriptor | None) -> CopyOutcome:
     )
 
 
-def copied(mapping: ImageMapping, source: SourceAccess, result: CopyResult, referrers: ReferrersReport) -> CopyOutcome:
-    """The image was copied, or the target had it already."""
+def copied(
+    mapping: ImageMapping,
+    source: SourceAccess,
+    result: CopyResult,
+    referrers: ReferrersReport,
+    platforms: Sequence[str],
+) -> CopyOutcome:
+    """The image was copied, or the target had it already. ``platforms`` are those that were asked for; empty: all."""
     words = "nothing to do: the target already has it" if result.unchanged else "copied"
     return CopyOutcome(
         f"{words}; {result.target_digest}",
-        {**_known(result), **referrers.known, **_access(mapping, source)},
+        {**_known(result, platforms), **referrers.known, **_access(mapping, source)},
         source.grants,
         result.bytes_copied,
         unchanged=result.unchanged,
@@ -78,7 +84,7 @@ def _access(mapping: ImageMapping, source: SourceAccess) -> dict[str, Any]:
     return {"access": source.how}
 
 
-def _known(result: CopyResult) -> dict[str, Any]:
+def _known(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
     """Of an unchanged image the engine reports neither platforms nor sizes, and no size of one that the target had
     under another tag: what was known of them stays."""
     known = {
@@ -87,6 +93,7 @@ def _known(result: CopyResult) -> dict[str, Any]:
         "source_checked_at": Now(),
         "source_digest": result.source_digest,
         "target_digest": result.target_digest,
+        "only_platforms": ",".join(platforms) if result.target_digest != result.source_digest else "",
         "obstacle": Obstacle.NONE,
     }
     if not result.unchanged:

@@ -18,7 +18,7 @@ from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Now, StrIndex, Substr
 
 from mirrors.jobs.copy import other_clusters, registry_checks
-from mirrors.jobs.process import pruning
+from mirrors.jobs.process import new_platforms, pruning
 from mirrors.jobs.queue import claim_order, database_outage, work_leases
 from mirrors.jobs.queue.leases import LOST_MESSAGE, lose_attempts
 from mirrors.jobs.queue.timing import timing
@@ -26,6 +26,7 @@ from mirrors.models import DEFAULT_CLUSTER, ErrorClass, Existence, ImageMapping,
 from mirrors.services import report_instance, withdraw_instance
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
+from swapper_project.process import configured
 from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
@@ -101,6 +102,8 @@ def reconcile(cluster: str = DEFAULT_CLUSTER) -> None:
     other_clusters.look_after()
     pruning.prune()
     _have_existence_refreshed()
+    if (source := configured.source()) is not None:
+        new_platforms.request_missing(source.current)
 
 
 def look_out(cluster: str = DEFAULT_CLUSTER) -> None:

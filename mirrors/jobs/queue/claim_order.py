@@ -27,11 +27,12 @@ def claimable(
     *,
     cluster: str | None = None,
     has_limits: bool | None = None,
+    takes_abandoned: bool | None = None,
 ) -> QuerySet[MirrorJob]:
     """Due jobs, of ``only`` these if given, that no paused host prevents; without those of namespaces and
     source hosts that have their share. With a ``cluster``, those that its workers may try. ``has_limits``: whether any
-    host is paused, where that is known already."""
-    due = ready()
+    host is paused, and ``takes_abandoned``: whether leases that ran out count, where that is known already."""
+    due = ready() if takes_abandoned is None else MirrorJob.objects.due(abandoned=takes_abandoned)
     if host_limits.exist() if has_limits is None else has_limits:
         due = due.filter(host_limits.free())
     if cluster is not None:
@@ -43,17 +44,24 @@ def claimable(
     return due.exclude(source_host__in=besides.hosts) if besides.hosts else due
 
 
-def order_of_claims() -> list[str | Combinable]:
-    """By priority, then the namespace with the fewest running copies, then age.
+RunningCopies = tuple[tuple[int, tuple[ClusterNamespace, ...]], ...]
+"""Namespaces by how many copies they have running."""
 
-    The copies are counted beside the claim, not in it: fairness may lag, the fence may not.
-    """
+
+def running_copies() -> RunningCopies:
+    """They are counted beside the claim, not in it: fairness may lag, the fence may not."""
     running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by().values_list("cluster", "namespace")
-    # One branch for each number of copies: there are no more of these than places in all workers.
     by_copies: dict[int, list[ClusterNamespace]] = {}
     for cluster, namespace, copies in running.annotate(Count("pk")):
         by_copies.setdefault(copies, []).append(ClusterNamespace(cluster, namespace))
-    whens = [When(_in_any(names), then=Value(copies)) for copies, names in sorted(by_copies.items())]
+    return tuple((copies, tuple(sorted(names))) for copies, names in sorted(by_copies.items()))
+
+
+def order_of_claims(running: RunningCopies | None = None) -> list[str | Combinable]:
+    """By priority, then the namespace with the fewest running copies (of ``running``, else counted now), then age."""
+    running = running_copies() if running is None else running
+    # One branch for each number of copies: there are no more of these than places in all workers.
+    whens = [When(_in_any(names), then=Value(copies)) for copies, names in running]
     turn = [Case(*whens, default=Value(0), output_field=IntegerField())] if whens else []
     return ["priority", *turn, "available_at", "id"]
 

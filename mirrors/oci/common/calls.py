@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
+from mirrors.oci.common.exchanges import ExchangeLog
 
 POLL_SECONDS = 0.2
 """Seconds after which a wait looks whether its call was cancelled."""
@@ -21,9 +22,17 @@ class Call:
     """Carried through every layer, so that each wait knows when to end.
 
     Thread-safe; `cancelled` itself is only called on the thread that made the call: it may use a database connection.
+    `exchanges` is where its requests are noted.
     """
 
-    def __init__(self, *, timeout: float | None = None, cancelled: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        exchanges: ExchangeLog | None = None,
+    ) -> None:
+        self.exchanges = exchanges
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self._asked = cancelled
         self._event = threading.Event()

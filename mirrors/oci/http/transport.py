@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +15,7 @@ from urllib3.response import BaseHTTPResponse
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
+from mirrors.oci.common.exchanges import Exchange, shown
 from mirrors.oci.common.settings import MIB, EngineSettings
 from mirrors.oci.common.urls import Origin, Url, split_host
 from mirrors.oci.http.connections import Pool, Pools
@@ -148,7 +150,7 @@ class Transport:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if authorization:
             headers["Authorization"] = authorization
-        status = 0
+        status, began = 0, time.monotonic()
         watch = self._pools.watchdog.watch(call.remaining(patience))
         reply = upload = None
         try:
@@ -169,6 +171,11 @@ class Transport:
                 watch.end()
             if self._on_request is not None:
                 self._on_request(request.method, url.netloc, status)
+            if call.exchanges is not None:
+                # What a registry pointed at may carry a secret anywhere.
+                what = shown(url.target) if url is request.url and request.came_from is None else "/…"
+                spent = time.monotonic() - began
+                call.exchanges.add(Exchange(request.method, url.netloc, what, status, spent))
 
     def _send(
         self,

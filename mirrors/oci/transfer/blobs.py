@@ -36,15 +36,17 @@ class BlobCopy:
 
     def run(self) -> TransferMethod:
         """Raises RegistryError or CopyCancelledError."""
-        upload = None
+        mounted, upload = self._mount() if self._is_sibling else (False, None)
+        if mounted:
+            return "mounted"
         tries = self.wire.settings.upload_tries
         for attempt in range(1, tries + 1):
             is_known_absent = self.is_new_repository and attempt == 1
-            if not is_known_absent and self.target.has_blob(self.target_repository, self.blob.digest):
+            if not is_known_absent and self._is_at_target(upload):
                 if not self.is_known():
                     self._prove()
                 return "skipped"
-            if attempt == 1:
+            if attempt == 1 and not self._is_sibling:
                 mounted, upload = self._mount()
                 if mounted:
                     return "mounted"
@@ -58,12 +60,18 @@ class BlobCopy:
             upload = None
         raise AssertionError("the last try returns or raises")
 
+    @property
+    def _is_sibling(self) -> bool:
+        """Whether the target's registry has the source too, and so finds out itself what the source shows: then the
+        mount alone settles most blobs, and nobody is asked before it."""
+        return self.source.access.host == self.target.access.host and self.source_repository in self.mount_from[:1]
+
     def _mount(self) -> tuple[bool, Upload | None]:
         """Whether a mount worked, and the session that was opened where it did not. A refusal is not an error.
 
         Only what the source itself shows is mounted: a manifest may name the layers of another's private image.
         """
-        if not self.mount_from or not self._is_at_source():
+        if not self.mount_from or not (self._is_sibling or self._is_at_source()):
             return False, None
         for repository in self.mount_from[:1]:
             try:
@@ -73,6 +81,16 @@ class BlobCopy:
                 continue
             return upload is None, upload
         return False, None
+
+    def _is_at_target(self, upload: Upload | None) -> bool:
+        """A session that a mount has opened is given up where no upload follows."""
+        is_needed = False
+        try:
+            is_needed = not self.target.has_blob(self.target_repository, self.blob.digest)
+            return not is_needed
+        finally:
+            if upload is not None and not is_needed:
+                self.target.abandon(self.target_repository, upload)
 
     def _is_at_source(self) -> bool:
         try:

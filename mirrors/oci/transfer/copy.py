@@ -190,6 +190,7 @@ class ImageCopy:
         request, shared = self.request, self.shared
 
         def transfer(call: Call) -> TransferMethod:
+            call.exchanges = self.call.exchanges
             copy = BlobCopy(
                 wire=shared.wire,
                 small=shared.small,

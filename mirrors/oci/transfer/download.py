@@ -94,11 +94,13 @@ class Download:
                     self._connected_at = self._read
                 return self._chunk(self._stream)
             except RegistryError as error:
+                # A request that got no answer has been tried again already.
+                is_final = error.permanent or error.retry_after is not None or self._stream is None
                 self.close()
                 error.host = self._host
                 progressed = self._read - self._connected_at >= self._settings.resume_progress_bytes
                 self._failures = 0 if progressed else self._failures + 1
-                if error.permanent or error.retry_after is not None or self._failures > self._settings.retries:
+                if is_final or self._failures > self._settings.retries:
                     raise SourceError(error) from None
                 self._back_off()
         return b""

@@ -11,7 +11,7 @@ from mirrors.demo.images import OCI_CONFIG, ImageBuilder
 from mirrors.oci import Credential, Engine, RegistryError
 from tests.oci.conftest import MakeEngine, MakeRegistry, access, copy, ref, request
 from tests.oci.samples import one_blob
-from tests.support.faulty_registry import FaultyRegistry, cut, endless, hang, hang_up, reply, trickle
+from tests.support.faulty_registry import Action, FaultyRegistry, cut, endless, hang, hang_up, reply, trickle
 from tests.support.ports import wait_until
 from tests.support.registries import Registry
 
@@ -58,6 +58,22 @@ def test_a_source_that_drops_without_progress_is_given_up(
     assert caught.value.code == "unavailable"
     assert not caught.value.permanent
     assert source.count(f"GET .*/blobs/{digest}") == 3 * 3
+
+
+@pytest.mark.parametrize("fault", [reply(503), hang_up, cut(100)])
+def test_a_blob_that_always_fails_is_asked_for_eighteen_times(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, fault: Action
+) -> None:
+    """Three uploads, each with one first request and five more: retries of requests and of blobs do not multiply."""
+    image, digest = one_blob(big(MIB))
+    image.load(source.storage, "app", "1.0")
+    source.on(f"GET .*/blobs/{digest}", fault, times=999)
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert not caught.value.permanent
+    assert source.count(f"GET .*/blobs/{digest}") == 3 * 6
 
 
 @pytest.mark.parametrize("content_range", ["", "bytes 7-9/10", "bytes 0-1048575/1048576"])

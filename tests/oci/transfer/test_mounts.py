@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from mirrors.demo.handler import Handler
 from mirrors.demo.images import sample_image
 from mirrors.oci import Engine, RegistryError
 from tests.oci.conftest import MakeRegistry, copy, ref, request
@@ -22,6 +23,40 @@ def test_a_blob_another_repository_has_is_mounted(
     assert result.bytes_mounted == result.bytes_total == image.blob_bytes
     assert target.count("POST .*mount=.*&from=app") == len(image.blobs)
     assert source.count("GET .*/twin/blobs/") == 0
+
+
+def test_between_repositories_of_one_registry_a_blob_costs_one_request(engine: Engine, target: FaultyRegistry) -> None:
+    image = sample_image()
+    image.load(target.storage, "app", "1.0")
+
+    result = engine.copy(request(ref(target, "app:1.0"), ref(target, "copy:1.0")))
+
+    assert result.bytes_mounted == result.bytes_total == image.blob_bytes
+    assert target.count("POST .*mount=.*&from=app") == len(image.blobs)
+    assert target.count(".*/blobs/") == len(image.blobs), "neither side is asked for a blob before"
+
+
+def test_a_registry_that_mounts_nothing_gets_no_blob_again_that_it_has(engine: Engine, target: FaultyRegistry) -> None:
+    image = sample_image()
+    for name in ("app", "copy"):
+        image.load(target.storage, name, "1.0")
+    target.storage.tags.pop(("copy", "1.0"))
+    for digest in image.manifests:
+        target.storage.manifests.pop(("copy", digest))
+    opened = []
+
+    def session(handler: Handler) -> bool:
+        opened.append(target.storage.start_upload())
+        handler._upload_accepted(opened[-1])
+        return True
+
+    target.on("POST .*mount=", session, times=99)
+
+    result = engine.copy(request(ref(target, "app:1.0"), ref(target, "copy:1.0")))
+
+    assert result.bytes_skipped == result.bytes_total
+    assert target.count("PUT .*/blobs/uploads/") == 0
+    assert target.count("DELETE .*/blobs/uploads/") == len(opened) == len(image.blobs), "no session is left open"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,6 +65,27 @@ def test_only_what_is_present_can_be_stale(snapshot: Snapshot) -> None:
 )
 def test_obstacles(snapshot: Snapshot, fields: dict[str, Any], platforms: Any, obstacle: Reason | None) -> None:
     assert knowledge(snapshot, row(**fields), platforms=platforms).obstacle == obstacle
+
+
+@pytest.mark.parametrize(
+    ("only", "nodes", "platforms", "obstacle"),
+    [
+        ("", ("linux/amd64", "linux/arm64"), (), None),
+        ("linux/amd64", ("linux/amd64",), (), None),
+        ("linux/amd64", ("linux/amd64", "linux/arm64"), (), Reason.PLATFORM_NOT_MIRRORED),
+        ("linux/amd64", ("linux/amd64", "linux/arm64"), ["linux/amd64"], None),
+        # The source has no image for arm64: its copy was not limited to amd64.
+        ("linux/amd64,linux/arm64", ("linux/amd64", "linux/arm64"), (), None),
+        ("linux/amd64,linux/arm/v7", ("linux/amd64", "linux/arm"), (), None),
+        ("linux/amd64", (), (), Reason.PLATFORM_NOT_MIRRORED),
+        ("linux/amd64", None, (), None),
+    ],
+)
+def test_a_copy_for_other_nodes_than_the_clusters_is_an_obstacle(
+    snapshot: Snapshot, only: str, nodes: tuple[str, ...] | None, platforms: Any, obstacle: Reason | None
+) -> None:
+    known = row(only_platforms=tuple(filter(None, only.split(","))))
+    assert knowledge(replace(snapshot, node_platforms=nodes), known, platforms=platforms).obstacle == obstacle
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""What was asked of registries for one call, as people may read it: no query, no path of an upload or of storage."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Final
+
+MOST_KEPT: Final = 50
+"""Exchanges that are kept, the last ones: about 5 KB of text. A small image needs 25."""
+
+_PATH = re.compile(
+    r"/v2/([a-z0-9._/-]{1,255})/(manifests|blobs|referrers)/([A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}|uploads/)"
+)
+_DIGITS: Final = 19
+"""Characters of a digest that are shown: the algorithm, and enough to find it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer; `status` 0: none came. `what` is from `shown`; `seconds` end with the headers of an
+    answer that is streamed."""
+
+    method: str
+    host: str
+    what: str
+    status: int
+    seconds: float
+
+    def __str__(self) -> str:
+        status = self.status or "no answer"
+        return f"{self.method} {self.host}{self.what} {status} {1000 * self.seconds:.0f} ms"
+
+
+class ExchangeLog:
+    """Thread-safe; counts all, and keeps the last ones."""
+
+    def __init__(self) -> None:
+        self._last: deque[Exchange] = deque(maxlen=MOST_KEPT)
+        self._statuses: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, exchange: Exchange) -> None:
+        with self._lock:
+            self._last.append(exchange)
+            self._statuses[exchange.status] += 1
+
+    def lines(self, *, each: bool) -> list[str]:
+        """How many had which status, and with `each` the last ones by themselves. Empty: there were none."""
+        with self._lock:
+            statuses, last = sorted(self._statuses.items()), list(self._last)
+        if not statuses:
+            return []
+        counts = ", ".join(f"{status or 'no answer'}: {count}" for status, count in statuses)
+        total = sum(count for _, count in statuses)
+        shown = f"; the last {len(last)}:" if each and total > len(last) else ":" if each else ""
+        return [f"{total} requests by status: {counts}{shown}", *(f"  {one}" for one in last if each)]
+
+
+def shown(target: str) -> str:
+    """A path of the distribution API without its query; any other is left out, as it may carry a secret."""
+    found = _PATH.fullmatch(target.partition("?")[0])
+    if found is None:
+        return "/…"
+    repository, kind, reference = found.groups()
+    return f"/v2/{repository}/{kind}/{reference[:_DIGITS] if ':' in reference else reference}"

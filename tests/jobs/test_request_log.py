@@ -1,0 +1,77 @@
+"""The log of an attempt: which requests were sent, with status and milliseconds, and nothing that opens a door."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+
+from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.models import MirrorAttempt, MirrorJob
+from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
+from tests.jobs.support import drain, load, order
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/v2/team/app/manifests/1.0", "/v2/team/app/manifests/1.0"),
+        (f"/v2/app/blobs/{DIGEST}", "/v2/app/blobs/sha256:aaaaaaaaaaaa"),
+        (f"/v2/app/blobs/uploads/?mount={DIGEST}&from=other", "/v2/app/blobs/uploads/"),
+        ("/v2/app/blobs/uploads/8e0c-secret?_state=s3cret", "/…"),
+        ("/v2/app/manifests/1.0?token=s3cret", "/v2/app/manifests/1.0"),
+        ("/token?scope=repository:app:pull", "/…"),
+        ("/v2/app/manifests/<script>", "/…"),
+    ],
+)
+def test_what_is_shown_of_a_path(target: str, expected: str) -> None:
+    assert shown(target) == expected
+
+
+def test_all_requests_are_counted_and_the_last_ones_kept() -> None:
+    log = ExchangeLog()
+    for number in range(MOST_KEPT + 10):
+        log.add(Exchange("GET", "registry.example.com", f"/v2/app/manifests/{number}", 200 if number else 0, 0.0123))
+    first, *rest = log.lines(each=True)
+    assert first == "60 requests by status: no answer: 1, 200: 59; the last 50:"
+    assert (len(rest), rest[-1]) == (50, "  GET registry.example.com/v2/app/manifests/59 200 12 ms")
+    assert log.lines(each=False) == ["60 requests by status: no answer: 1, 200: 59"]
+
+
+def test_admin_and_api_show_the_requests_of_an_attempt_that_failed(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = load(source)
+    source.on("GET .*/blobs/", reply(307, Location=f"http://{source.host}/store/s3cret?sig=s3cret"), times=99)
+    source.on("GET /store/", reply(403), times=99)
+    target.on("POST .*/uploads/", reply(202, Location="/v2/x/blobs/uploads/s3cret?_state=s3cret"), times=99)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+
+    client = Client()
+    client.force_login(get_user_model().objects.create_superuser("ann"))
+    (attempt,) = client.get(f"/api/v1/jobs/{job.pk}/attempts/").json()
+    page = client.get(reverse("admin:mirrors_mirrorjob_change", args=[job.pk])).content.decode()
+    for text in (attempt["log"], page):
+        assert re.search(rf"GET {source.host}/v2/app/manifests/1.0 200 \d+ ms", text)
+        assert re.search(rf"GET {source.host}/… 403 \d+ ms", text)
+        assert re.search(rf"POST {target.host}/v2/\S+/app/blobs/uploads/ 202 \d+ ms", text)
+        assert "s3cret" not in text
+    assert image.root[:19] in attempt["log"] or "manifests/sha256:" in attempt["log"]
+
+
+def test_a_quick_copy_that_succeeds_leaves_their_number_alone(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    assert MirrorJob.objects.get(pk=job.pk).status == "succeeded"
+    log = MirrorAttempt.objects.get().log
+    assert re.search(r"\d+ requests by status: 200: \d+, 201: \d+", log)
