@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from mirrors.models.image_mapping import DIGEST_LENGTH, REFERENCE_LENGTH
+from mirrors.vocabulary.kept import DETAILS_LENGTH, REASON_LENGTH
 
 KEY_LENGTH = 40
 """Characters of ``RunningImage.key``: 160 bits of a SHA-256, in hexadecimal digits."""
@@ -24,6 +25,11 @@ class Cluster(models.Model):
     platforms = models.JSONField(default=list, blank=True, help_text="Platforms of its nodes, such as linux/amd64.")
     namespaces = models.JSONField(default=list, blank=True, help_text="Namespaces that are watched; empty: all.")
     problem = models.TextField(blank=True, help_text="Why it cannot be read completely, and what to do.")
+    scope_problem = models.TextField(
+        blank=True,
+        db_default="",
+        help_text="Why it is not known which pods the API server sends to the webhook, and what to do.",
+    )
     listed_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(db_default=Now(), help_text="When its watcher last reported.")
 
@@ -85,6 +91,16 @@ class RunningImage(models.Model):
     pod_name = models.CharField(max_length=253, blank=True, help_text="One of the pods.")
     in_template = models.BooleanField(default=False, help_text="Whether the template of the workload names it.")
     state = models.CharField(max_length=10, choices=RunningState)
+    kept = models.CharField(
+        max_length=REASON_LENGTH, blank=True, db_default="", help_text="Why a new pod would keep the source, or empty."
+    )
+    kept_details = models.CharField(
+        max_length=DETAILS_LENGTH, blank=True, db_default="", help_text="The filter that matches."
+    )
+    decided_for = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False, help_text="Rules that it was decided by."
+    )
+    decided_at = models.DateTimeField(null=True, blank=True, help_text="When this was last decided.")
     first_seen_at = models.DateTimeField(db_default=Now())
     last_seen_at = models.DateTimeField(db_default=Now())
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from mirrors.images import ImageRef
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.vocabulary.kept import words_of
 from mirrors.vocabulary.reasons import MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Knowledge, access_obstacle
@@ -20,6 +21,7 @@ class Gap(StrEnum):
     """Why an image is not protected; in the order in which they are looked for."""
 
     UNKNOWN_SOURCE = "unknown-source"
+    NOT_SWAPPED = "not-swapped"
     NOT_MIRRORED = "not-mirrored"
     BLOCKED = "blocked"
     NOT_VERIFIED = "not-verified"
@@ -31,6 +33,7 @@ class Gap(StrEnum):
 
 MEANING: Final[dict[Gap, str]] = {
     Gap.UNKNOWN_SOURCE: "no mapping says which source it comes from",
+    Gap.NOT_SWAPPED: "not swapped",
     Gap.NOT_MIRRORED: "the target does not have it",
     Gap.BLOCKED: "pods are not swapped to it",
     Gap.NOT_VERIFIED: "the target was not checked for it within the set age",
@@ -42,6 +45,7 @@ MEANING: Final[dict[Gap, str]] = {
 
 NEXT_STEP: Final[dict[Gap, str]] = {
     Gap.UNKNOWN_SOURCE: "Name the image of its source in the workload, or mirror it from its source.",
+    Gap.NOT_SWAPPED: "End what keeps new pods at the source, or name the mirror's reference in the workload.",
     Gap.NOT_MIRRORED: "Mirror it.",
     Gap.BLOCKED: "Open its mapping and end what blocks it.",
     Gap.NOT_VERIFIED: "Verify its mapping; check that workers run and reach the target.",
@@ -75,10 +79,29 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A gap, with what of it is particular to the image."""
+    """A gap, with what of it is particular to the image; ``kept`` is why the webhook keeps the source."""
 
     gap: Gap
     details: str = ""
+    kept: str = ""
+
+
+def kept_by_webhook(reason: str, details: str = "") -> Found:
+    """Of an image whose new pods would keep their source."""
+    return Found(Gap.NOT_SWAPPED, words_of(reason, details), reason)
+
+
+def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) -> Found | None:
+    """Of an image that is protected but for this: swaps of it, or of all images, are suspended. ``owner`` is
+    namespace, kind and name of the workload."""
+    policy, suspensions = asked.snapshot.policy, asked.snapshot.suspensions
+    if suspensions.loops and suspensions.loops.get((*owner, str(source)), 0.0) > asked.now:
+        return kept_by_webhook(Reason.RESTART_LOOP)
+    if policy.switched_off:
+        return kept_by_webhook(Reason.SWITCHED_OFF)
+    if policy.dry_run:
+        return kept_by_webhook(Reason.DRY_RUN)
+    return kept_by_webhook(Reason.TARGET_UNHEALTHY) if suspensions.target else None
 
 
 def gap_of(
