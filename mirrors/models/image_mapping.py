@@ -72,6 +72,12 @@ class ImageMapping(models.Model):
     source_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
     target_digest = models.CharField(max_length=DIGEST_LENGTH, blank=True)
     platforms = models.JSONField(default=list, blank=True)
+    manifests = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Digests of the manifests that the index lists, one for each platform; empty: none, or not known.",
+    )
     size_bytes = models.BigIntegerField(null=True, blank=True)
     existence = models.CharField(max_length=10, choices=Existence, default=Existence.UNKNOWN)
     verified_at = models.DateTimeField(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -18,6 +18,7 @@ from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
 from mirrors.readiness.gaps import Conditions, Found, gap_of, has_changed, kept_by_webhook, suspended
 from mirrors.readiness.results import Drift, Drill, Missing, Share, WorkloadKey
+from mirrors.readiness.running_manifests import running_manifests
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from swapper_project.config import Config
 from swapper_project.process.kill_switch import Switch
@@ -68,7 +69,9 @@ def run_drill(asked: DrillRequest, config: Config) -> Drill:
     rows = RunningImage.objects.current().filter(cluster=cluster.name)
     if asked.namespace:
         rows = rows.filter(namespace=asked.namespace)
-    drill_pass = _Pass(conditions, without, _mappings(rows, config))
+    mappings = _mappings(rows, config)
+    conditions = replace(conditions, manifests=running_manifests(rows, mappings))
+    drill_pass = _Pass(conditions, without, mappings)
     drill_pass.run(rows)
     return drill_pass.result(cluster.name, _notices(cluster, conditions.snapshot, drill_pass.undecided))
 
@@ -218,7 +221,7 @@ class _Pass:
         return suspended(row.owner, reference, self.conditions)
 
     def _compare(self, workload: WorkloadKey, source: ImageRef, mapping: MappingSnapshot, digest: str) -> None:
-        if has_changed(source, mapping, digest, reports_indexes=self.conditions.reports_indexes):
+        if has_changed(source, mapping, digest, self.conditions):
             digests = (digest, mapping.source_digest, mapping.target_digest)
             self.drift.add(Drift(workload, mapping.source, *digests, mapping.mapping_id))
 

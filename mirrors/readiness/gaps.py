@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -63,6 +64,15 @@ MIRRORABLE: Final = frozenset({Gap.NOT_MIRRORED, Gap.NOT_VERIFIED, Gap.PLATFORM_
 
 
 @dataclass(frozen=True, slots=True)
+class IndexManifests:
+    """What mirrored indexes list: ``known`` are the sources of which that is known, ``running`` the pairs of source and
+    digest that run and are in the list."""
+
+    known: Collection[str] = frozenset()
+    running: Collection[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What a drill asks of every image. Times are in seconds."""
 
@@ -74,6 +84,7 @@ class Conditions:
     nodes_have_pulled: bool = True
     reports_indexes: bool = False
     """Whether the container runtime of the cluster has been seen to report the digests of indexes."""
+    manifests: IndexManifests = field(default_factory=IndexManifests)
     allows_change: bool = False
 
 
@@ -135,19 +146,21 @@ def _of_namespace(
     if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
         words = DECISIONS[refusal]
         return Found(Gap.NO_ACCESS, "" if words == MEANING[Gap.NO_ACCESS] else words)
-    if not asked.allows_change and has_changed(source, mapping, digest, reports_indexes=asked.reports_indexes):
+    if not asked.allows_change and has_changed(source, mapping, digest, asked):
         return Found(Gap.WOULD_CHANGE)
     return None if asked.nodes_have_pulled else Found(Gap.NODES_UNTESTED)
 
 
-def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, *, reports_indexes: bool) -> bool:
+def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, asked: Conditions) -> bool:
     """Whether a new pod is known to get other content than the digest that runs.
 
-    Some runtimes report the digest of a platform's manifest, of which a mapping of an index knows nothing: then no
-    difference is claimed.
+    Some runtimes report the digest of a platform's manifest. Where it is not known which ones the mirrored index lists,
+    a difference is only claimed if the cluster's runtime reports indexes.
     """
     if not (digest and mapping.target_digest) or source.digest:
         return False
     if digest in (mapping.target_digest, mapping.source_digest):
         return False
-    return reports_indexes or not mapping.platforms
+    if mapping.source in asked.manifests.known:
+        return (mapping.source, digest) not in asked.manifests.running
+    return asked.reports_indexes or not mapping.platforms

@@ -137,6 +137,20 @@ def test_drift_of_indexes_is_known_once_the_runtime_has_reported_one(ask: Ask) -
     assert [row["name"] for row in answer(ask, "--drift")["drift"]] == ["moved"]
 
 
+def test_the_digest_of_a_platform_is_that_of_the_index_that_lists_it(ask: Ask) -> None:
+    cluster()
+    both = ["linux/amd64", "linux/arm64"]
+    amd64, arm64, before = (f"sha256:{letter * 64}" for letter in "cde")
+    mirrored("nginx:1.27", platforms=both, manifests=[amd64, arm64])
+    mirrored("team/old:1", platforms=both)
+    runs("nginx:1.27", "same", digest=arm64)
+    runs("nginx:1.27", "moved", digest=before)
+    runs("team/old:1", "unknown", digest=before)
+
+    assert [(row["name"], row["running_digest"]) for row in answer(ask, "--drift")["drift"]] == [("moved", before)]
+    assert gaps(answer(ask)) == {("moved", "docker.io/library/nginx:1.27", "would-change")}
+
+
 @pytest.mark.parametrize("name", ["ghcr.io/org", "not a registry", "mirror.example.com:5000"])
 def test_what_is_no_source_registry_is_refused(name: str, ask: Ask) -> None:
     cluster()

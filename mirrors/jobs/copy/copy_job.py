@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from django.db.models.functions import Now
 
@@ -27,6 +27,9 @@ from mirrors.registries.credentials import CredentialError
 from mirrors.services import record_repository
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 from mirrors.vocabulary.clusters import ClusterNamespace
+
+MOST_MANIFESTS: Final = 64
+"""Digests of one index that are kept: the largest real ones list some forty, attestations among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +274,9 @@ def _known(result: CopyResult) -> dict[str, Any]:
     }
     if not result.unchanged:
         known |= {"platforms": list(result.platforms)}
+    if result.manifests or not result.unchanged:
+        # Some of the digests alone would make the others look like changed content.
+        known |= {"manifests": list(result.manifests) if len(result.manifests) <= MOST_MANIFESTS else []}
     if result.bytes_total:
         known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
     return known
