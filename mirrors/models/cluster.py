@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
+from typing import Final
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import ExpressionWrapper, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from mirrors.models.image_mapping import DIGEST_LENGTH, REFERENCE_LENGTH
 from mirrors.vocabulary.kept import DETAILS_LENGTH, REASON_LENGTH
 
 KEY_LENGTH = 40
 """Characters of ``RunningImage.key``: 160 bits of a SHA-256, in hexadecimal digits."""
+
+
+STALE_AFTER: Final = timedelta(minutes=5)
+"""Without a report of its watcher, which reports every ten seconds; another one takes over within a minute."""
+
+
+class ClusterQuerySet(models.QuerySet["Cluster"]):
+    def stale(self) -> ClusterQuerySet:
+        """Those whose watcher does not report: what is known of them may have changed since."""
+        return self.filter(seen_at__lt=ExpressionWrapper(Now() - STALE_AFTER, output_field=models.DateTimeField()))
 
 
 class Cluster(models.Model):
@@ -32,6 +45,12 @@ class Cluster(models.Model):
     )
     listed_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(db_default=Now(), help_text="When its watcher last reported.")
+
+    objects = ClusterQuerySet.as_manager()
+
+    @property
+    def is_stale(self) -> bool:
+        return timezone.now() - self.seen_at > STALE_AFTER
 
     def __str__(self) -> str:
         return self.name
@@ -102,7 +121,10 @@ class RunningImage(models.Model):
     )
     decided_at = models.DateTimeField(null=True, blank=True, help_text="When this was last decided.")
     first_seen_at = models.DateTimeField(db_default=Now())
-    last_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(
+        db_default=Now(),
+        help_text="When the row last changed; of one that has ended, when the image was last seen.",
+    )
 
     objects = RunningImageQuerySet.as_manager()
 

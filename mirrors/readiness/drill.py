@@ -19,6 +19,7 @@ from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
 from mirrors.readiness.gaps import Conditions, Found, gap_of, has_changed, kept_by_webhook, suspended
 from mirrors.readiness.results import Drift, Drill, Missing, Share, WorkloadKey
 from mirrors.readiness.running_manifests import running_manifests
+from mirrors.selectors.clusters import stale_words
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from swapper_project.config import Config
 from swapper_project.process.kill_switch import Switch
@@ -145,7 +146,9 @@ def _mappings(rows: QuerySet[RunningImage], config: Config) -> dict[str, Mapping
 
 
 def _notices(cluster: Cluster, snapshot: Snapshot, undecided: int) -> tuple[str, ...]:
-    notices = [NOT_DECIDED.format(rows=undecided)] if undecided else []
+    notices = [stale_words(cluster)] if cluster.is_stale else []
+    if undecided:
+        notices.append(NOT_DECIDED.format(rows=undecided))
     if cluster.scope_problem:
         notices.append(SCOPE_UNKNOWN.format(problem=cluster.scope_problem))
     if snapshot.policy.dry_run:
