@@ -66,7 +66,7 @@ class KeptImages:
             config, OperatorRows(filters=filters), credentials_dir=settings.ENVIRONMENT.credentials_dir
         ).policy
         stamp = _stamp(config, filters, self._scope)
-        self._decide(list(_due(config.cluster_name, stamp)[:ROWS]), policy, stamp)
+        self._decide(list(due(config.cluster_name, stamp)[:ROWS]), policy, stamp)
 
     def _read_scope(self, cluster: str) -> None:
         if time.monotonic() < self._scope_until:
@@ -113,7 +113,7 @@ class KeptImages:
         self._problem = problem
 
 
-def _due(cluster: str, stamp: str) -> QuerySet[RunningImage]:
+def due(cluster: str, stamp: str) -> QuerySet[RunningImage]:
     """Rows that were not decided yet, or for other filters, or long ago; those of a pod beside each other."""
     is_due = ~Q(decided_for=stamp) | Q(decided_at=None) | Q(decided_at__lt=from_now(-AGAIN_AFTER))
     rows = RunningImage.objects.current().filter(is_due, cluster=cluster).exclude(source="")
