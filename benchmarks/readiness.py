@@ -90,7 +90,7 @@ def _mapping(number: int, target_id: int, now: Any) -> dict[str, Any]:
         "source_digest": digest,
         "target_digest": digest,
         "platforms": ["linux/amd64", "linux/arm64/v8"] if number % 2 else [],
-        "manifests": [f"sha256:{number:060x}{place:04x}" for place in range(16)] if number % 2 else [],
+        "manifests": [f"sha256:{number:060x}{place:04x}" for place in range(8)] if number % 2 else [],
         "existence": "present" if number % 50 else "absent",
         "access": "anonymous" if number % PRIVATE_EACH else "secrets",
         "verified_at": now,

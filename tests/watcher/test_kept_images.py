@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from mirrors.backfill.deciding import Decider
 from mirrors.kubernetes.client import _client
 from mirrors.kubernetes.webhook_scope import NAME_LABEL
 from mirrors.models import Cluster, Filter, ManagedBy, RunningImage
@@ -19,7 +20,7 @@ from mirrors.watcher.inventory import Inventory
 from mirrors.watcher.kept_images import KeptImages
 from swapper_project.config import ConfigSource
 from tests.backfill.conftest import Shop
-from tests.readiness.cluster_rows import TARGET, cluster, config_in, mirrored
+from tests.readiness.cluster_rows import TARGET, cluster, config_in, mirrored, target
 from tests.support.controlplane import ADMIN, OTHER, ControlPlane
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +116,8 @@ def test_what_a_review_of_the_pod_would_keep_is_not_protected(
     assert watched.decide() == {"web": kept}
     words = {meaning.partition(":")[0] for meaning in watched.missing()}
     assert words == ({"not swapped"} if kept else set())
+    verdict = Decider(watched.source.current, target().pk).decide(IMAGE)
+    assert f"{verdict.reason} {verdict.details}".strip() == kept, "a backfill decides the same"
 
 
 def test_a_filter_of_the_file_is_named_and_a_change_of_it_decides_again(watched: Watched) -> None:
