@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo run test test-fast test-sqlite test-postgres test-browser test-image test-e2e screenshots docs lint lock chart \
-	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-drain bench-ui bench-readiness bench-prune \
+	release-check tools bench-admission bench-burst bench-copy bench-jobs bench-drain bench-ui bench-readiness bench-backfill bench-prune \
 	bench-watch soak
 .DEFAULT_GOAL := demo
 
@@ -85,6 +85,9 @@ bench-watch: $(STAMP) tools  ## a watcher of a large cluster on a real API serve
 
 bench-readiness: $(STAMP)  ## CPU and memory of the fire drill beside 50,000 running images; ARGS="--sqlite"
 	$(BIN)/python -m benchmarks.readiness $(ARGS)
+
+bench-backfill: $(STAMP)  ## a backfill of 20,000 images beside 50,000 running ones; ARGS="--sqlite"
+	$(BIN)/python -m benchmarks.backfill $(ARGS)
 
 bench-prune: $(STAMP)  ## what reviews notice while a year's history is deleted; ARGS="--seconds=30"
 	$(BIN)/python -m benchmarks.prune $(ARGS)

@@ -69,7 +69,7 @@ def fill() -> None:
     Cluster.objects.create(name="default", platforms=["linux/amd64", "linux/arm64"], listed_at=now)
     ClusterNode.objects.create(cluster="default", name="node-1", pulled_at=now)
     # A tenth of the images has no mapping.
-    images = [RunningImage(**_running(chosen.randrange(MAPPINGS + 2_000), number)) for number in range(_rows())]
+    images = [RunningImage(**row_of(chosen.randrange(MAPPINGS + 2_000), number)) for number in range(_rows())]
     RunningImage.objects.bulk_create(images, batch_size=2_000)
 
 
@@ -90,6 +90,7 @@ def _mapping(number: int, target_id: int, now: Any) -> dict[str, Any]:
         "source_digest": digest,
         "target_digest": digest,
         "platforms": ["linux/amd64", "linux/arm64/v8"] if number % 2 else [],
+        "manifests": [f"sha256:{number:060x}{place:04x}" for place in range(8)] if number % 2 else [],
         "existence": "present" if number % 50 else "absent",
         "access": "anonymous" if number % PRIVATE_EACH else "secrets",
         "verified_at": now,
@@ -97,7 +98,8 @@ def _mapping(number: int, target_id: int, now: Any) -> dict[str, Any]:
     }
 
 
-def _running(image: int, row: int) -> dict[str, Any]:
+def row_of(image: int, row: int) -> dict[str, Any]:
+    """A running image."""
     workload = row // ROWS_OF_EACH
     digest = f"sha256:{image + (row % 40 == 0):064x}"
     return {
@@ -124,7 +126,7 @@ def _measured() -> dict[str, Any]:
 
     source = configured.source()
     assert source is not None
-    before, began, cpu = _peak_mib(), time.monotonic(), time.process_time()
+    before, began, cpu = peak_mib(), time.monotonic(), time.process_time()
     drill = run_drill(DrillRequest("default"), source.current)
     return {
         "workloads": drill.total.workloads,
@@ -134,11 +136,12 @@ def _measured() -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 2),
         "cpu_seconds": round(time.process_time() - cpu, 2),
         "mib_before": before,
-        "mib_peak": _peak_mib(),
+        "mib_peak": peak_mib(),
     }
 
 
-def _peak_mib() -> int:
+def peak_mib() -> int:
+    """Of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 

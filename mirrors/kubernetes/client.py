@@ -16,7 +16,8 @@ from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ApiError, ConfigError, LoadResourceError
 from lightkube.core.generic_client import GenericSyncClient
 from lightkube.resources import apps_v1, batch_v1
-from lightkube.resources.core_v1 import Pod, Secret, ServiceAccount
+from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
+from lightkube.resources.core_v1 import Namespace, Pod, Secret, ServiceAccount
 
 T = TypeVar("T")
 
@@ -84,6 +85,27 @@ def read_workload(kind: str, namespace: str, name: str) -> dict[str, Any]:
         return {**client().get(resource, name=name, namespace=namespace).to_dict(), "kind": kind}
     except (ApiError, httpx.HTTPError) as error:
         raise _unread(error, f"{kind} {namespace}/{name}", f"{kind.lower()}s") from None
+
+
+def read_namespace(name: str) -> dict[str, str]:
+    """The labels of a namespace; none where it has been deleted. Raises ClusterError."""
+    try:
+        metadata = client().get(Namespace, name=name).metadata
+        return dict((metadata.labels if metadata else None) or {})
+    except (ApiError, httpx.HTTPError) as error:
+        refused = _unread(error, f"namespace {name}", "namespaces")
+        if refused.is_missing:
+            return {}
+        raise refused from None
+
+
+def read_webhook_configuration(name: str) -> dict[str, Any]:
+    """A MutatingWebhookConfiguration as JSON. Raises ClusterError."""
+    try:
+        return client().get(MutatingWebhookConfiguration, name=name).to_dict()
+    except (ApiError, httpx.HTTPError) as error:
+        what = f"MutatingWebhookConfiguration {name}"
+        raise _unread(error, what, "mutatingwebhookconfigurations") from None
 
 
 def own_namespace() -> str:

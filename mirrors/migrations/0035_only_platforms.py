@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mirrors', '0031_backfill'),
+        ('mirrors', '0034_last_seen_words'),
     ]
 
     operations = [

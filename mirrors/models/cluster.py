@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
+from typing import Final
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import ExpressionWrapper, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from mirrors.models.image_mapping import DIGEST_LENGTH, REFERENCE_LENGTH
+from mirrors.vocabulary.kept import DETAILS_LENGTH, REASON_LENGTH
 
 KEY_LENGTH = 40
 """Characters of ``RunningImage.key``: 160 bits of a SHA-256, in hexadecimal digits."""
+
+
+STALE_AFTER: Final = timedelta(minutes=5)
+"""Without a report of its watcher, which reports every ten seconds; another one takes over within a minute."""
+
+
+class ClusterQuerySet(models.QuerySet["Cluster"]):
+    def stale(self) -> ClusterQuerySet:
+        """Those whose watcher does not report: what is known of them may have changed since."""
+        return self.filter(seen_at__lt=ExpressionWrapper(Now() - STALE_AFTER, output_field=models.DateTimeField()))
 
 
 class Cluster(models.Model):
@@ -24,8 +38,19 @@ class Cluster(models.Model):
     platforms = models.JSONField(default=list, blank=True, help_text="Platforms of its nodes, such as linux/amd64.")
     namespaces = models.JSONField(default=list, blank=True, help_text="Namespaces that are watched; empty: all.")
     problem = models.TextField(blank=True, help_text="Why it cannot be read completely, and what to do.")
+    scope_problem = models.TextField(
+        blank=True,
+        db_default="",
+        help_text="Why it is not known which pods the API server sends to the webhook, and what to do.",
+    )
     listed_at = models.DateTimeField(null=True, blank=True)
     seen_at = models.DateTimeField(db_default=Now(), help_text="When its watcher last reported.")
+
+    objects = ClusterQuerySet.as_manager()
+
+    @property
+    def is_stale(self) -> bool:
+        return timezone.now() - self.seen_at > STALE_AFTER
 
     def __str__(self) -> str:
         return self.name
@@ -85,8 +110,21 @@ class RunningImage(models.Model):
     pod_name = models.CharField(max_length=253, blank=True, help_text="One of the pods.")
     in_template = models.BooleanField(default=False, help_text="Whether the template of the workload names it.")
     state = models.CharField(max_length=10, choices=RunningState)
+    kept = models.CharField(
+        max_length=REASON_LENGTH, blank=True, db_default="", help_text="Why a new pod would keep the source, or empty."
+    )
+    kept_details = models.CharField(
+        max_length=DETAILS_LENGTH, blank=True, db_default="", help_text="The filter that matches."
+    )
+    decided_for = models.CharField(
+        max_length=16, blank=True, default="", db_default="", editable=False, help_text="Rules that it was decided by."
+    )
+    decided_at = models.DateTimeField(null=True, blank=True, help_text="When this was last decided.")
     first_seen_at = models.DateTimeField(db_default=Now())
-    last_seen_at = models.DateTimeField(db_default=Now())
+    last_seen_at = models.DateTimeField(
+        db_default=Now(),
+        help_text="When the row last changed; of one that has ended, when the image was last seen.",
+    )
 
     objects = RunningImageQuerySet.as_manager()
 

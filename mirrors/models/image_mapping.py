@@ -78,6 +78,12 @@ class ImageMapping(models.Model):
         db_default="",
         help_text="Platforms to which the copy was limited, comma-separated; empty: the target has all of the source.",
     )
+    manifests = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Digests of the manifests that the index lists, one for each platform; empty: none, or not known.",
+    )
     size_bytes = models.BigIntegerField(null=True, blank=True)
     existence = models.CharField(max_length=10, choices=Existence, default=Existence.UNKNOWN)
     verified_at = models.DateTimeField(

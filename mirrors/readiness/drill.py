@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from django.conf import settings
 from django.db.models import F, QuerySet
@@ -14,20 +15,27 @@ from django.db.models import F, QuerySet
 from mirrors import selectors
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
-from mirrors.readiness.gaps import Conditions, gap_of, has_changed
+from mirrors.readiness.gaps import Conditions, Found, gap_of, has_changed, kept_by_webhook, suspended
 from mirrors.readiness.results import Drift, Drill, Missing, Share, WorkloadKey
+from mirrors.readiness.running_manifests import running_manifests
+from mirrors.selectors.clusters import stale_words
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from swapper_project.config import Config
 from swapper_project.process.kill_switch import Switch
 from webhook.decision.snapshot import OperatorRows, Snapshot, compose
+from webhook.decision.suspensions import Looping, TargetState
 from webhook.knowledge.from_rows import base_platforms
 
 ROWS_AT_ONCE: Final = 2_000
 """Running images that the pass holds at a time: about a MB."""
 
-SWAPS_NOTHING: Final = "{cause}: pods are not swapped. The numbers say what is protected once they are."
-OPT_OUTS: Final = (
-    "Workloads that opt out or that a filter excludes are counted like others: their new pods pull from the source."
+SWAPS_NOTHING: Final = "{cause}: pods are not swapped, so that no image is protected."
+NOT_DECIDED: Final = (
+    "{rows} images have not been compared with filters and opt-outs yet and are counted as swapped: the watcher does "
+    "this within minutes."
+)
+SCOPE_UNKNOWN: Final = (
+    "It is not known which namespaces are sent to the webhook, so that all are counted as if they were: {problem}."
 )
 
 
@@ -58,9 +66,11 @@ def run_drill(asked: DrillRequest, config: Config) -> Drill:
     rows = RunningImage.objects.current().filter(cluster=cluster.name)
     if asked.namespace:
         rows = rows.filter(namespace=asked.namespace)
-    drill_pass = _Pass(conditions, without, _mappings(rows, config))
+    mappings = _mappings(rows, config)
+    conditions = replace(conditions, manifests=running_manifests(rows, mappings))
+    drill_pass = _Pass(conditions, without, mappings)
     drill_pass.run(rows)
-    return drill_pass.result(cluster.name, _notices(conditions.snapshot))
+    return drill_pass.result(cluster.name, _notices(cluster, conditions.snapshot, drill_pass.undecided))
 
 
 def _listed(name: str) -> Cluster:
@@ -94,7 +104,11 @@ def _registry(text: str, config: Config) -> str:
 
 def _conditions(asked: DrillRequest, cluster: Cluster, config: Config) -> Conditions:
     config = config.model_copy(update={"cluster_name": cluster.name})
-    rows = OperatorRows(sources=selectors.operator_sources(cluster.name))
+    rows = OperatorRows(
+        sources=selectors.operator_sources(cluster.name),
+        targets=tuple(TargetState(*row) for row in selectors.disturbed_targets()),
+        loops={Looping(*row): end for row, end in selectors.active_loops().items()},
+    )
     switch = Switch(settings.ENVIRONMENT)
     snapshot = compose(config, rows, credentials_dir=settings.ENVIRONMENT.credentials_dir, switched_off=switch.is_off())
     return Conditions(
@@ -127,13 +141,30 @@ def _mappings(rows: QuerySet[RunningImage], config: Config) -> dict[str, Mapping
     return {m.source: m for m in selectors.mappings_of_sources(target_registry_id=target_id, sources=sources)}
 
 
-def _notices(snapshot: Snapshot) -> tuple[str, ...]:
-    notices = [OPT_OUTS]
+def _notices(cluster: Cluster, snapshot: Snapshot, undecided: int) -> tuple[str, ...]:
+    notices = [stale_words(cluster)] if cluster.is_stale else []
+    if undecided:
+        notices.append(NOT_DECIDED.format(rows=undecided))
+    if cluster.scope_problem:
+        notices.append(SCOPE_UNKNOWN.format(problem=cluster.scope_problem))
     if snapshot.policy.dry_run:
         notices.insert(0, SWAPS_NOTHING.format(cause="dryRun is set"))
     if snapshot.policy.switched_off:
         notices.insert(0, SWAPS_NOTHING.format(cause="Swapping is switched off"))
     return tuple(notices)
+
+
+class _Row(NamedTuple):
+    """A running image. ``owner`` is as restart loops have it: without a name for pods that nothing owns for long."""
+
+    workload: WorkloadKey
+    owner: tuple[str, str, str]
+    source: str
+    image: str
+    digest: str
+    kept: str
+    kept_details: str
+    decided_at: datetime | None
 
 
 @dataclass(slots=True)
@@ -148,27 +179,39 @@ class _Pass:
     """A workload may have several rows of an image, such as its template's and its pods'."""
     drift: set[Drift] = field(default_factory=set)
     registries: set[str] = field(default_factory=set)
+    undecided: int = 0
+    """Rows of which the watcher has not noted yet whether new pods would keep the source."""
 
     def run(self, rows: QuerySet[RunningImage]) -> None:
-        for workload, source, image, digest in _read(rows):
-            self.workloads.add(workload)
-            self._look_at(workload, source, image, digest)
+        for row in _read(rows):
+            self.workloads.add(row.workload)
+            self.undecided += row.decided_at is None
+            self._look_at(row)
 
-    def _look_at(self, workload: WorkloadKey, source: str, image: str, digest: str) -> None:
-        reference, mapping = ImageRef.parse_or_none(source), self.mappings.get(source)
+    def _look_at(self, row: _Row) -> None:
+        reference, mapping = ImageRef.parse_or_none(row.source), self.mappings.get(row.source)
         if reference is not None:
             self.registries.add(reference.registry)
             if mapping is not None:
-                self._compare(workload, reference, mapping, digest)
+                self._compare(row.workload, reference, mapping, row.digest)
             if self.without not in ("", reference.registry):
                 return
-        found = gap_of(reference, mapping, workload.namespace, digest, self.conditions)
+        found = self._gap_of(row, reference, mapping)
         if found is not None:
             pk = mapping.mapping_id if mapping else None
-            self.missing.add(Missing(workload, source, image, found.gap, found.details, pk))
+            self.missing.add(Missing(row.workload, row.source, row.image, found.gap, found.details, pk, found.kept))
+
+    def _gap_of(self, row: _Row, reference: ImageRef | None, mapping: MappingSnapshot | None) -> Found | None:
+        """What mirroring does not help against goes first, and what ends by itself or for all workloads last."""
+        if row.kept:
+            return kept_by_webhook(row.kept, row.kept_details)
+        found = gap_of(reference, mapping, row.workload.namespace, row.digest, self.conditions)
+        if found is not None or reference is None:
+            return found
+        return suspended(row.owner, reference, self.conditions)
 
     def _compare(self, workload: WorkloadKey, source: ImageRef, mapping: MappingSnapshot, digest: str) -> None:
-        if has_changed(source, mapping, digest, reports_indexes=self.conditions.reports_indexes):
+        if has_changed(source, mapping, digest, self.conditions):
             digests = (digest, mapping.source_digest, mapping.target_digest)
             self.drift.add(Drift(workload, mapping.source, *digests, mapping.mapping_id))
 
@@ -191,10 +234,10 @@ class _Pass:
         )
 
 
-def _read(rows: QuerySet[RunningImage]) -> Iterator[tuple[WorkloadKey, str, str, str]]:
+def _read(rows: QuerySet[RunningImage]) -> Iterator[_Row]:
     """By source: so each reference is parsed once."""
     names = ("namespace", "workload_kind", "workload", "pod_name", "source", "image", "digest")
-    found = rows.order_by(F("source")).values_list(*names)
-    for namespace, kind, name, pod, source, image, digest in found.iterator(chunk_size=ROWS_AT_ONCE):
+    found = rows.order_by(F("source")).values_list(*names, "kept", "kept_details", "decided_at")
+    for namespace, kind, name, pod, *rest in found.iterator(chunk_size=ROWS_AT_ONCE):
         key = WorkloadKey(namespace, kind, name) if name else WorkloadKey(namespace, kind or "Pod", pod)
-        yield key, source, image, digest
+        yield _Row(key, (namespace, kind, name), *rest)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from mirrors.images import ImageRef
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.vocabulary.kept import words_of
 from mirrors.vocabulary.reasons import MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Knowledge, access_obstacle
@@ -20,6 +22,7 @@ class Gap(StrEnum):
     """Why an image is not protected; in the order in which they are looked for."""
 
     UNKNOWN_SOURCE = "unknown-source"
+    NOT_SWAPPED = "not-swapped"
     NOT_MIRRORED = "not-mirrored"
     BLOCKED = "blocked"
     NOT_VERIFIED = "not-verified"
@@ -31,6 +34,7 @@ class Gap(StrEnum):
 
 MEANING: Final[dict[Gap, str]] = {
     Gap.UNKNOWN_SOURCE: "no mapping says which source it comes from",
+    Gap.NOT_SWAPPED: "not swapped",
     Gap.NOT_MIRRORED: "the target does not have it",
     Gap.BLOCKED: "pods are not swapped to it",
     Gap.NOT_VERIFIED: "the target was not checked for it within the set age",
@@ -42,6 +46,7 @@ MEANING: Final[dict[Gap, str]] = {
 
 NEXT_STEP: Final[dict[Gap, str]] = {
     Gap.UNKNOWN_SOURCE: "Name the image of its source in the workload, or mirror it from its source.",
+    Gap.NOT_SWAPPED: "End what keeps new pods at the source, or name the mirror's reference in the workload.",
     Gap.NOT_MIRRORED: "Mirror it.",
     Gap.BLOCKED: "Open its mapping and end what blocks it.",
     Gap.NOT_VERIFIED: "Verify its mapping; check that workers run and reach the target.",
@@ -59,6 +64,15 @@ MIRRORABLE: Final = frozenset({Gap.NOT_MIRRORED, Gap.NOT_VERIFIED, Gap.PLATFORM_
 
 
 @dataclass(frozen=True, slots=True)
+class IndexManifests:
+    """What mirrored indexes list: ``known`` are the sources of which that is known, ``running`` the pairs of source and
+    digest that run and are in the list."""
+
+    known: Collection[str] = frozenset()
+    running: Collection[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Conditions:
     """What a drill asks of every image. Times are in seconds."""
 
@@ -70,15 +84,35 @@ class Conditions:
     nodes_have_pulled: bool = True
     reports_indexes: bool = False
     """Whether the container runtime of the cluster has been seen to report the digests of indexes."""
+    manifests: IndexManifests = field(default_factory=IndexManifests)
     allows_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A gap, with what of it is particular to the image."""
+    """A gap, with what of it is particular to the image; ``kept`` is why the webhook keeps the source."""
 
     gap: Gap
     details: str = ""
+    kept: str = ""
+
+
+def kept_by_webhook(reason: str, details: str = "") -> Found:
+    """Of an image whose new pods would keep their source."""
+    return Found(Gap.NOT_SWAPPED, words_of(reason, details), reason)
+
+
+def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) -> Found | None:
+    """Of an image that is protected but for this: swaps of it, or of all images, are suspended. ``owner`` is
+    namespace, kind and name of the workload."""
+    policy, suspensions = asked.snapshot.policy, asked.snapshot.suspensions
+    if suspensions.loops and suspensions.loops.get((*owner, str(source)), 0.0) > asked.now:
+        return kept_by_webhook(Reason.RESTART_LOOP)
+    if policy.switched_off:
+        return kept_by_webhook(Reason.SWITCHED_OFF)
+    if policy.dry_run:
+        return kept_by_webhook(Reason.DRY_RUN)
+    return kept_by_webhook(Reason.TARGET_UNHEALTHY) if suspensions.target else None
 
 
 def gap_of(
@@ -112,19 +146,21 @@ def _of_namespace(
     if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
         words = DECISIONS[refusal]
         return Found(Gap.NO_ACCESS, "" if words == MEANING[Gap.NO_ACCESS] else words)
-    if not asked.allows_change and has_changed(source, mapping, digest, reports_indexes=asked.reports_indexes):
+    if not asked.allows_change and has_changed(source, mapping, digest, asked):
         return Found(Gap.WOULD_CHANGE)
     return None if asked.nodes_have_pulled else Found(Gap.NODES_UNTESTED)
 
 
-def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, *, reports_indexes: bool) -> bool:
+def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, asked: Conditions) -> bool:
     """Whether a new pod is known to get other content than the digest that runs.
 
-    Some runtimes report the digest of a platform's manifest, of which a mapping of an index knows nothing: then no
-    difference is claimed.
+    Some runtimes report the digest of a platform's manifest. Where it is not known which ones the mirrored index lists,
+    a difference is only claimed if the cluster's runtime reports indexes.
     """
     if not (digest and mapping.target_digest) or source.digest:
         return False
     if digest in (mapping.target_digest, mapping.source_digest):
         return False
-    return reports_indexes or not mapping.platforms
+    if mapping.source in asked.manifests.known:
+        return (mapping.source, digest) not in asked.manifests.running
+    return asked.reports_indexes or not mapping.platforms

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from mirrors.models.readiness_sample import percent_protected
 from mirrors.readiness.gaps import MEANING, NEXT_STEP, Gap
+from mirrors.vocabulary.kept import NEXT_STEPS
 
 
 class WorkloadKey(NamedTuple):
@@ -31,6 +32,8 @@ class Missing(NamedTuple):
     gap: Gap
     details: str = ""
     mapping_id: int | None = None
+    kept: str = ""
+    """Why the webhook keeps the source, where that is the gap."""
 
     @property
     def meaning(self) -> str:
@@ -39,7 +42,7 @@ class Missing(NamedTuple):
 
     @property
     def next_step(self) -> str:
-        return NEXT_STEP[self.gap]
+        return NEXT_STEPS.get(self.kept) or NEXT_STEP[self.gap]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -49,6 +52,7 @@ class Missing(NamedTuple):
             "reason": self.gap.value,
             "meaning": self.meaning,
             "next_step": self.next_step,
+            "kept": self.kept,
             "mapping": self.mapping_id,
         }
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mirrors.models import Registry, RegistryRole
+from django.utils.timesince import timesince
+
+from mirrors.models import Cluster, Registry, RegistryRole
 from mirrors.selectors.declared import clusters_of_rows
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -18,3 +20,17 @@ def place_name(cluster: str, namespace: str) -> str:
     if not namespace or cluster in clusters_of_rows():
         return namespace
     return str(ClusterNamespace(cluster, namespace))
+
+
+def stale_clusters() -> list[Cluster]:
+    """Those whose watcher does not report; one query."""
+    return list(Cluster.objects.stale().order_by("name"))
+
+
+def stale_words(cluster: Cluster) -> str:
+    """What a watcher that does not report means, and what to do."""
+    since = timesince(cluster.seen_at, depth=1)
+    return (
+        f"The watcher of the cluster {cluster.name} last reported {since} ago: what is shown of this cluster is as of "
+        "then. Check that it runs (manage.py watch) and reaches the database."
+    )

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from mirrors.models import (
     BackfillRun,
+    Cluster,
     HostBudget,
     ImageMapping,
     Instance,
@@ -56,6 +57,8 @@ class SmallFacts:
     is_disturbed: bool = False
     is_failing: bool = False
     is_looping: bool = False
+    is_stale: bool = False
+    """Whether a cluster is not watched any more."""
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED, 0))
 
 
@@ -69,6 +72,7 @@ _SMALL: Final = (
     "is_disturbed",
     "is_failing",
     "is_looping",
+    "is_stale",
 )
 
 
@@ -87,6 +91,7 @@ def small_facts(now: datetime) -> SmallFacts:
         is_disturbed=Exists(TargetHealth.objects.disturbed()),
         is_failing=Exists(PullFailure.objects.all()),
         is_looping=Exists(RestartLoop.objects.active()),
+        is_stale=Exists(Cluster.objects.stale()),
         **(mapping_states.counts() if images is None else {}),
     ).values(*_SMALL, *(mapping_states.COUNTED if images is None else ()))
     if (found := row.first()) is None:

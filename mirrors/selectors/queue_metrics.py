@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from mirrors import selectors
 from mirrors.selectors import current_state
+from mirrors.selectors.backfill_metrics import BACKFILL_NAME, backfill_metrics
 from mirrors.selectors.pull_metrics import PULL_NAMES, pull_metrics
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ log = structlog.get_logger(__name__)
 FRESH: Final = 15.0
 """Seconds for which numbers are given again: Prometheus reads every 15 to 60, often from two servers."""
 
-NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes", *PULL_NAMES)
+NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes", *PULL_NAMES, BACKFILL_NAME)
 _LOCK = threading.Lock()
 _seen: tuple[float, list[Metric]] = (0.0, [])
 
@@ -62,4 +63,4 @@ def _read() -> list[Metric]:
     )
     for (role, cluster), count in sorted(current_state.processes_by_cluster().items()):
         processes.add_metric([role, cluster], count)
-    return [jobs, oldest, processes, *pull_metrics()]
+    return [jobs, oldest, processes, *pull_metrics(), *backfill_metrics()]

@@ -38,7 +38,8 @@ PRUNE_PERIOD: Final = 3_600.0
 """Seconds between deletions of old rows."""
 
 _LENGTHS: Final = {field.name: getattr(field, "max_length", None) for field in RunningImage._meta.get_fields()}
-WRITTEN: Final = ["source", "pods", "nodes", "pod_name", "in_template", "state", "last_seen_at"]
+WRITTEN: Final = ["source", "pods", "nodes", "pod_name", "in_template", "state", "decided_for", "last_seen_at"]
+"""What a change writes; it is decided again then whether new pods would keep the source."""
 
 
 class RowWriter:

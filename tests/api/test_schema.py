@@ -18,11 +18,16 @@ from schemathesis.specs.openapi.checks import (
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
-from mirrors.models import Filter, Registry, RegistryRole, TargetRepository
+from mirrors.models import BackfillImage, BackfillRun, Filter, TargetRepository
 from mirrors.services import request_image
 from tests.api.conftest import Clients, user_of
+from tests.readiness.cluster_rows import small_cluster, target
+from tests.readiness.conftest import configured_web
 from tests.support.databases import ROOT
 from tests.support.samples import sampled
+from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
+
+__all__ = ["configured_web"]
 
 COMMITTED = ROOT / "docs/openapi.yaml"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -43,14 +48,19 @@ def test_schema_and_documentation_are_served_with_assets_of_our_own(client_of: C
 
 
 @pytest.fixture
-def api(transactional_db: None, live_server: Any) -> Any:
+def api(transactional_db: None, live_server: Any, configured_web: None) -> Any:
     """Some rows, and an administrator's token."""
     call_command("migrate", verbosity=0)
-    registry = Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
-    request_image(image="nginx:1.27", requested_by="somebody")
+    registry = target()
+    request_image(image="busybox:1", requested_by="somebody")
     Filter.objects.create(name="mine", jmespath="`true`")
     TargetRepository.objects.create(registry=registry, name="docker.io/library/nginx")
     sampled("shop", "nginx:1.27")
+    small_cluster()
+    for row in (failing_pull, unhealthy_target, restart_loop):
+        row()
+    run = BackfillRun.objects.create(cluster="default", state="paused", images=1)
+    BackfillImage.objects.create(run=run, source="docker.io/library/redis:7", rank=0, state="ready")
     _, token = ApiToken.issue(user=user_of(Role.ADMIN), name="t", role=Role.ADMIN)
     return schemathesis.openapi.from_url(
         f"{live_server.url}/api/schema/", headers={"Authorization": f"Token {token}", "Accept": "application/json"}

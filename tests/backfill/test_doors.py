@@ -14,15 +14,19 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from mirrors.accounts.roles import Role
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import BackfillImage, BackfillRun, MirrorJob, OperatorAction, Registry
+from mirrors.selectors import queue_metrics
+from mirrors.selectors.backfill_metrics import backfill_metrics
 from tests.api.conftest import Clients, user_of
 from tests.backfill.conftest import Shop, Watcher, running
 from tests.jobs.support import draining, load
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
+from tests.support.system import read_metrics
 
 LIST = "/admin/mirrors/backfillrun/"
 
@@ -38,6 +42,23 @@ def previewed(**fields: Any) -> BackfillRun:
         for n, state in enumerate(states)
     )
     return run
+
+
+@pytest.mark.django_db
+def test_prometheus_reads_the_images_of_open_runs_by_state(
+    client: Client, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setattr(queue_metrics, "FRESH", 0.0)
+    previewed(cluster="west", state="running")
+    previewed(state="finished")
+    found = read_metrics(client.get("/metrics").content.decode())
+    images = {name: value for name, value in found.items() if name.startswith("swapper_backfill_images{")}
+
+    assert images.pop('swapper_backfill_images{cluster="west",state="ready"}') == 3
+    assert images.pop('swapper_backfill_images{cluster="west",state="skipped"}') == 1
+    assert set(images.values()) == {0} and 'swapper_backfill_images{cluster="west",state="failed"}' in images
+    with django_assert_max_num_queries(2):
+        backfill_metrics()
 
 
 def act(client: Client, run: BackfillRun, name: str) -> str:

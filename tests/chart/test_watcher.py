@@ -21,7 +21,12 @@ OFF: list[dict[str, Any]] = [
 ]
 
 READ = ("get", "list", "watch")
-NODES = {("", "nodes"): READ}
+NODES = {
+    ("", "nodes"): READ,
+    # Which pods are sent to the webhook.
+    ("", "namespaces"): ("get",),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): ("get",),
+}
 WORKLOADS = {
     ("", "pods"): READ,
     **{("apps", kind): READ for kind in ("deployments", "statefulsets", "daemonsets", "replicasets")},
@@ -115,7 +120,7 @@ def test_it_runs_beside_the_others() -> None:
     (container,) = containers(deployment["template"])
 
     assert deployment["replicas"] == 2
-    assert container["args"] == ["watch"]
+    assert container["args"] == ["watch", f"--webhook-configuration={FULLNAME}"]
     assert variables(container)["SWAPPER_ROLE"] == "watcher"
     assert variables(container)["SWAPPER_BIND"] == ":8002"
     assert container["ports"] == [{"name": "watcher", "containerPort": 8002, "protocol": "TCP"}]

@@ -10,6 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from mirrors.jobs.copy import copy_job
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import AttemptOutcome, ErrorClass, Existence, ImageMapping, JobProgress, JobStatus, MirrorAttempt
@@ -36,6 +37,26 @@ def test_a_copy_records_what_it_learnt(made: WorkerContext, source: FaultyRegist
     assert mapping.platforms == ["linux/amd64"]
     assert mapping.access == "anonymous"
     assert target.storage.manifest(f"{source.host.replace(':', '_')}/app", "1.0") is not None
+
+
+@pytest.mark.parametrize(("most", "is_known"), [(64, True), (1, False)])
+def test_the_manifests_of_an_index_are_kept_all_or_none(
+    most: int,
+    is_known: bool,
+    made: WorkerContext,
+    source: FaultyRegistry,
+    target: FaultyRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(copy_job, "MOST_MANIFESTS", most)
+    image = load(source, platforms=("linux/amd64", "linux/arm64"))
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+
+    job.refresh_from_db()
+    listed = image.manifests.keys() - {image.root}
+    assert len(listed) == 2
+    assert set(job.mapping.manifests) == (listed if is_known else set())
 
 
 def test_an_image_that_the_target_has_under_another_tag_has_no_size(

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from mirrors.models import Cluster, ClusterNode, ImageMapping
 from tests.readiness.cluster_rows import NEW, OLD, cluster, config_in, mirrored, runs, small_cluster
+from tests.watcher.rows import restart_loop, unhealthy_target
 
 pytestmark = pytest.mark.django_db
 Ask = Callable[..., tuple[int, str]]
@@ -136,6 +137,20 @@ def test_drift_of_indexes_is_known_once_the_runtime_has_reported_one(ask: Ask) -
     assert [row["name"] for row in answer(ask, "--drift")["drift"]] == ["moved"]
 
 
+def test_the_digest_of_a_platform_is_that_of_the_index_that_lists_it(ask: Ask) -> None:
+    cluster()
+    both = ["linux/amd64", "linux/arm64"]
+    amd64, arm64, before = (f"sha256:{letter * 64}" for letter in "cde")
+    mirrored("nginx:1.27", platforms=both, manifests=[amd64, arm64])
+    mirrored("team/old:1", platforms=both)
+    runs("nginx:1.27", "same", digest=arm64)
+    runs("nginx:1.27", "moved", digest=before)
+    runs("team/old:1", "unknown", digest=before)
+
+    assert [(row["name"], row["running_digest"]) for row in answer(ask, "--drift")["drift"]] == [("moved", before)]
+    assert gaps(answer(ask)) == {("moved", "docker.io/library/nginx:1.27", "would-change")}
+
+
 @pytest.mark.parametrize("name", ["ghcr.io/org", "not a registry", "mirror.example.com:5000"])
 def test_what_is_no_source_registry_is_refused(name: str, ask: Ask) -> None:
     cluster()
@@ -178,3 +193,51 @@ def test_a_dry_run_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     call_command("readiness", "--config", str(config_in(tmp_path, dryRun=True)))
 
     assert "dryRun is set" in capsys.readouterr().out
+
+
+def test_what_the_webhook_keeps_has_its_own_reason_and_next_step(ask: Ask) -> None:
+    cluster()
+    mirrored("nginx:1.27")
+    decided: dict[str, Any] = {"decided_at": timezone.now()}
+    runs("nginx:1.27", "filtered", kept="filtered", kept_details="no-shop", **decided)
+    runs("redis:7", "opted", kept="opted-out", **decided)
+    runs("nginx:1.27", "web", **decided)
+    status, text = ask()
+
+    assert status == 1 and "1 of 3 workloads are protected" in text
+    assert "not swapped: filter no-shop" in text and "not swapped: the pod has opted out" in text
+    assert "not-swapped: Change the filter" in text and "not-swapped: Remove k8s-image-swapper/skip" in text
+    assert {row["kept"] for row in answer(ask)["missing"]} == {"filtered", "opted-out"}
+    assert answer(ask)["notices"] == []
+
+
+@pytest.mark.parametrize(
+    ("suspend", "kept"),
+    [
+        (lambda: unhealthy_target(), {"web": "target-unhealthy", "other": "target-unhealthy"}),
+        (lambda: unhealthy_target(cluster="west"), {}),
+        (lambda: restart_loop(workload_kind="Deployment", workload="web"), {"web": "restart-loop"}),
+    ],
+)
+def test_a_suspended_swap_protects_nothing(suspend: Callable[[], Any], kept: dict[str, str], ask: Ask) -> None:
+    cluster()
+    mirrored("nginx:1.27")
+    runs("nginx:1.27", "web")
+    runs("nginx:1.27", "other")
+    runs("redis:7", "missing")
+    suspend()
+    found = {row["name"]: row["kept"] or row["reason"] for row in answer(ask)["missing"]}
+
+    assert found == {"missing": "not-mirrored", **kept}
+
+
+def test_nothing_is_protected_by_a_dry_run_and_other_gaps_keep_their_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_cluster()
+    with pytest.raises(SystemExit):
+        call_command("readiness", "--json", "--config", str(config_in(tmp_path, dryRun=True)))
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["reasons"] == {"not-swapped": 2, "not-mirrored": 1, "would-change": 1, "blocked": 1}
+    assert found["unprotected"] == found["workloads"]

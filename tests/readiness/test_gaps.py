@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from mirrors.images import ImageRef
-from mirrors.readiness.gaps import MEANING, NEXT_STEP, Conditions, Gap, gap_of, has_changed
+from mirrors.readiness.gaps import MEANING, NEXT_STEP, Conditions, Gap, IndexManifests, gap_of, has_changed
 from mirrors.selectors.mapping_snapshot import Grant
 from mirrors.vocabulary.clusters import ClusterNamespace
 from tests.webhook.rows import HOUR, NOW, SOURCE, row, snapshot_in
@@ -79,15 +79,27 @@ def test_a_private_image_is_protected_where_the_namespace_is_served(tmp_path: Pa
     assert gap_of(SOURCE, row(access="configured").known, "blog", RUNS, everywhere) is None
 
 
-def test_a_digest_is_different_only_where_it_is_known_to_be() -> None:
+@pytest.mark.parametrize(
+    ("digest", "asked", "expected"),
+    [
+        (OTHER, {}, False),  # It may be a platform's manifest.
+        (OTHER, {"reports_indexes": True}, True),
+        (RUNS, {"reports_indexes": True}, False),
+        (OTHER, {"manifests": IndexManifests({str(SOURCE)}, {(str(SOURCE), OTHER)}), "reports_indexes": True}, False),
+        (OTHER, {"manifests": IndexManifests({str(SOURCE)}, {(str(SOURCE), "sha256:e")})}, True),
+        (OTHER, {"manifests": IndexManifests({"docker.io/library/x:1"}, {("docker.io/library/x:1", OTHER)})}, False),
+    ],
+)
+def test_a_digest_is_different_only_where_it_is_known_to_be(
+    digest: str, asked: dict[str, Any], expected: bool, tmp_path: Path
+) -> None:
     mapping = row(**INDEX).known
     assert mapping is not None
+    conditions = Conditions(snapshot_in(tmp_path), NOW, 2 * HOUR, **asked)
     pinned = ImageRef.parse(f"registry.example.com/team/app@sha256:{'c' * 64}")
 
-    assert not has_changed(SOURCE, mapping, OTHER, reports_indexes=False), "it may be a platform's manifest"
-    assert has_changed(SOURCE, mapping, OTHER, reports_indexes=True)
-    assert not has_changed(SOURCE, mapping, mapping.source_digest, reports_indexes=True)
-    assert not has_changed(pinned, mapping, OTHER, reports_indexes=True)
+    assert has_changed(SOURCE, mapping, digest, conditions) is expected
+    assert not has_changed(pinned, mapping, digest, conditions)
 
 
 def test_each_reason_has_words_and_a_next_step() -> None:

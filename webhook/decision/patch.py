@@ -42,7 +42,7 @@ def operations(
     ]
     if is_subresource or not policy.annotate or policy.dry_run or policy.switched_off:
         return replaced
-    earlier = _earlier_originals(pod)
+    earlier = original_images(pod)
     if earlier and not swaps and is_untouchable:
         return []
     kept = _still_true(earlier, pod, policy) if earlier else {}
@@ -70,7 +70,7 @@ def _swapped(image: str, target: TargetName) -> str:
         return ""
 
 
-def _earlier_originals(pod: Json) -> dict[str, Any] | None:
+def original_images(pod: Json) -> dict[str, Any] | None:
     """Entries of the annotation as the pod has it; None where there is none, or it is not what we write."""
     annotations = _annotations(pod)
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None

@@ -38,7 +38,12 @@
 - {apiGroups: [batch], resources: [jobs, cronjobs], verbs: {{ include "swapper.watchVerbs" . }}}
 {{- end -}}
 
-{{/* Nodes belong to no namespace. */}}
+{{/* What belongs to no namespace. Registration and labels of namespaces say which pods are sent to the webhook. */}}
 {{- define "swapper.nodeRules" -}}
 - {apiGroups: [""], resources: [nodes], verbs: {{ include "swapper.watchVerbs" . }}}
+- {apiGroups: [""], resources: [namespaces], verbs: [get]}
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [mutatingwebhookconfigurations]
+  resourceNames: [{{ include "swapper.fullname" . }}]
+  verbs: [get]
 {{- end -}}

@@ -23,6 +23,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
     list_display = ["shown_image", "shown_cause", "at", "pods", "nodes", "in_namespaces", "what_to_do", "since"]
     list_filter = ["cause", "at", "is_mirrored", "cluster"]
     sortable_by = None  # few rows: those that fail now
+    list_before_template = "admin/mirrors/stale_hint.html"
     empty_words = "Appear while pods cannot pull their image, where a watcher runs (manage.py watch)."
     search_fields = ["image", "source"]
     ordering = ["-pods", "-id"]

@@ -58,6 +58,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     ]
     list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter]
     empty_words = NEEDS_WATCHER
+    list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = ["source", "image", "namespace", "workload"]
     search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]

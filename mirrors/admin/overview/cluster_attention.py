@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from mirrors.admin.overview.attention import Entry
 from mirrors.models import PullFailure, RestartLoop, TargetHealth
+from mirrors.selectors.clusters import stale_clusters, stale_words
 from mirrors.selectors.current_state import SmallFacts
 from mirrors.selectors.pull_failures import health_words, pull_advice
 from mirrors.vocabulary.pull_causes import PullSide
@@ -20,6 +21,10 @@ def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth]) -> Itera
     health = reverse("admin:mirrors_targethealth_changelist")
     for row in targets:
         yield Entry(f"Target {row.state}: {row.registry}", health, None, health_words(row), None, "Review", health)
+    if small.is_stale:
+        link = reverse("admin:mirrors_cluster_changelist")
+        for cluster in stale_clusters():
+            yield Entry(f"Not watched: {cluster.name}", link, None, stale_words(cluster), None, "Review", link)
     if small.is_failing:
         yield from _failing_pulls()
     if small.is_looping and (loops := RestartLoop.objects.active().count()):

@@ -8,6 +8,11 @@ from mirrors.models import Cluster
 
 
 class ClusterSerializer(serializers.ModelSerializer[Cluster]):
+    is_stale = serializers.BooleanField(
+        read_only=True,
+        help_text="Whether its watcher has not reported for five minutes, so that numbers are old.",
+    )
+
     class Meta:
         model = Cluster
         fields = (
@@ -21,4 +26,5 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
             "problem",
             "listed_at",
             "seen_at",
+            "is_stale",
         )

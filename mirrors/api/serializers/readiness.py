@@ -61,6 +61,9 @@ class MissingImageSerializer(OfWorkloadSerializer):
     reason = serializers.ChoiceField(GAPS, help_text="Stable across versions.")
     meaning = serializers.CharField()
     next_step = serializers.CharField()
+    kept = serializers.CharField(
+        allow_blank=True, help_text="Reason for which the webhook keeps the source, if it is not swapped."
+    )
 
 
 class DriftSerializer(OfWorkloadSerializer):

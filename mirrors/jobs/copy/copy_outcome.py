@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db.models.functions import Now
 
@@ -13,6 +13,9 @@ from mirrors.jobs.copy.source_access import SourceAccess
 from mirrors.models import Access, Existence, ImageMapping, Obstacle
 from mirrors.oci import CopyResult, Descriptor
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
+
+MOST_MANIFESTS: Final = 64
+"""Digests of one index that are kept: the largest real ones list some forty, attestations among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,9 @@ def _known(result: CopyResult, platforms: Sequence[str]) -> dict[str, Any]:
     }
     if not result.unchanged:
         known |= {"platforms": list(result.platforms)}
+    if result.manifests or not result.unchanged:
+        # Some of the digests alone would make the others look like changed content.
+        known |= {"manifests": list(result.manifests) if len(result.manifests) <= MOST_MANIFESTS else []}
     if result.bytes_total:
         known |= {"size_bytes": within(result.bytes_total, LARGEST_BIG_INTEGER)}
     return known

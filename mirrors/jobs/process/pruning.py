@@ -18,6 +18,8 @@ from mirrors.models import (
     BackfillRun,
     BlobLocation,
     BudgetShare,
+    Cluster,
+    ClusterNode,
     DecisionCount,
     HostBudget,
     ImageMapping,
@@ -25,7 +27,9 @@ from mirrors.models import (
     Instance,
     MirrorJob,
     OperatorAction,
+    PullFailure,
     RegistryCheck,
+    RunningImage,
 )
 
 BATCH: Final = 500
@@ -71,7 +75,18 @@ def _old() -> Iterator[QuerySet[Any]]:
         yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
     yield _before(CacheEntry.objects.all(), "expires", 0)
     yield BudgetShare.objects.filter(expires_at__lt=from_now(-MINUTE)).order_by("pk")
+    yield _before(PullFailure.objects.all(), "last_seen_at", limits.keep_failures_days)
+    yield from _unwatched(limits.keep_clusters_days)
     yield _hosts_without_a_pause()
+
+
+def _unwatched(days: float) -> Iterator[QuerySet[Any]]:
+    """Clusters that nobody watches any more, after what ran in them."""
+    unwatched = _before(Cluster.objects.all(), "seen_at", days)
+    for kind in (RunningImage, ClusterNode):
+        yield kind.objects.filter(cluster__in=unwatched.order_by().values("name")).order_by("pk")
+    images = RunningImage.objects.filter(cluster=OuterRef("name"))
+    yield unwatched.filter(~Exists(images))
 
 
 def _hosts_without_a_pause() -> QuerySet[Any]:

@@ -69,6 +69,10 @@ class Timing:
     keep_wakeups_days: float = 7.0
     keep_changes_days: float = 365.0
     keep_log_ins_days: float = 90.0
+    keep_failures_days: float = 1 / 24
+    """Failing pulls that no watcher sees any more: one that runs notes them each minute."""
+    keep_clusters_days: float = 30.0
+    """Clusters without a watcher, with what ran in them."""
 
     def __post_init__(self) -> None:
         if self.lease < 2 * self.heartbeat:

@@ -99,8 +99,8 @@ def _print(console: Console, drill: Drill, *, drift: bool) -> None:
     if drill.missing:
         console.print(_missing(drill))
         for gap in drill.gaps:
-            row = next(row for row in drill.missing if row.gap == gap)
-            console.print(f"{gap.value}: {row.next_step}", markup=False)
+            for step in dict.fromkeys(row.next_step for row in drill.missing_of(gap=gap)):
+                console.print(f"{gap.value}: {step}", markup=False)
 
 
 def _namespaces(drill: Drill) -> Table:

@@ -16,6 +16,7 @@ from django.core.management import CommandParser
 
 from mirrors.kubernetes import client
 from mirrors.management.serving import add_configuration_flags, as_json, overrides_of, webhook_environment
+from mirrors.management.watcher_tasks import add_registration_flag
 from swapper_project import config as configuration
 from swapper_project.config import Config
 from swapper_project.process import command_line, configured, listening, logs
@@ -46,6 +47,7 @@ class Command(ConfiguredCommand):
             type=_address,
             help="where the watcher's metrics are; it runs where a cluster is configured (KUBECONFIG)",
         )
+        add_registration_flag(parser)
 
     def handle(self, **options: Any) -> None:
         overrides = overrides_of(options)
@@ -77,7 +79,8 @@ class Command(ConfiguredCommand):
         ]
         if config.watcher.enabled and client.is_configured():
             watcher = {"SWAPPER_ROLE": "watcher", "SWAPPER_BIND": options["watcher_address"]}
-            programs.append(Program("watcher", manage("watch"), {**common, **watcher}))
+            command = manage("watch", f"--webhook-configuration={options['webhook_configuration']}")
+            programs.append(Program("watcher", command, {**common, **watcher}))
         sys.exit(Supervisor(programs).run())
 
     def _prepare(self, common: dict[str, str], data_dir: Path) -> None:

@@ -7,9 +7,10 @@ import sys
 from typing import Any, Final
 
 from django.conf import settings
+from django.core.management import CommandParser
 
 from mirrors.kubernetes import client
-from mirrors.management.watcher_tasks import tasks_of
+from mirrors.management.watcher_tasks import add_registration_flag, tasks_of
 from mirrors.watcher import Watcher
 from swapper_project.config import ConfigSource
 from swapper_project.process import configured, logs, probe_server
@@ -33,7 +34,10 @@ class Command(ConfiguredCommand):
     )
     requires_system_checks: list[str] = []
 
-    def handle(self, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_registration_flag(parser)
+
+    def handle(self, *, webhook_configuration: str, **options: Any) -> None:
         config = configured.load(settings.ENVIRONMENT)
         logs.configure(config.log_level, config.log_format)
         if not config.watcher.enabled:
@@ -44,7 +48,7 @@ class Command(ConfiguredCommand):
         if not isinstance(source, ConfigSource):
             configured.stop(configured.MISSING)
         readiness = Readiness("watcher")
-        watcher = Watcher(source, tasks_of, readiness.note)
+        watcher = Watcher(source, lambda config: tasks_of(config, webhook_configuration), readiness.note)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watcher.stop())
         probe_server.serve_in_background(settings.ENVIRONMENT.bind or DEFAULT_ADDRESS, readiness, readiness.age)

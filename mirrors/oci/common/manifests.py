@@ -123,6 +123,13 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     )
 
 
+def children_of(manifest: Manifest) -> tuple[str, ...]:
+    """Digests of what an index lists; none where it lists other indexes, which a node looks into."""
+    if any(child.media_type in (OCI_INDEX, DOCKER_LIST) for child in manifest.children):
+        return ()
+    return tuple(child.digest for child in manifest.children)
+
+
 def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> Manifest:
     """The index with only `wanted` platforms (`os/arch[/variant]`), their attestations, and what names no platform.
 

@@ -10,7 +10,7 @@ from functools import partial
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor, Manifest, keep_platforms
+from mirrors.oci.common.manifests import Descriptor, Manifest, children_of, keep_platforms
 from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.http.client import RegistryClient
 from mirrors.oci.http.sender import HttpContext
@@ -98,6 +98,7 @@ class ImageCopy:
             unchanged=unchanged,
             platforms=manifest.platforms,
             foreign=tuple(dict.fromkeys(plan.foreign)) if plan else (),
+            manifests=children_of(original),
         )
 
     def _look_ahead(self, compared: Comparison) -> dict[str, Future[Descriptor | None] | None]:
@@ -234,6 +235,7 @@ class ImageCopy:
         unchanged: bool,
         platforms: tuple[str, ...] = (),
         foreign: tuple[str, ...] = (),
+        manifests: tuple[str, ...] = (),
     ) -> CopyResult:
         seen = self.counter.snapshot()
         return CopyResult(
@@ -248,4 +250,5 @@ class ImageCopy:
             unchanged=unchanged,
             foreign=foreign,
             unlisted=tuple(self.unlisted),
+            manifests=manifests,
         )

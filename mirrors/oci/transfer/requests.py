@@ -59,3 +59,5 @@ class CopyResult:
     unchanged: bool
     foreign: tuple[str, ...] = ()
     unlisted: tuple[Manifest, ...] = ()
+    manifests: tuple[str, ...] = ()
+    """Digests of what the source's index lists, where it was read: of its platforms, and of attestations."""

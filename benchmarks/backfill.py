@@ -1,0 +1,111 @@
+"""``make bench-backfill``: a backfill beside 50,000 running images of 20,000 sources, in a database of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.readiness import TARGET, peak_mib, row_of
+from benchmarks.ui import database
+from tests.support.databases import ROOT
+from tests.support.system import run_manage, write_config
+
+ROWS, IMAGES = 50_000, 20_000
+CLUSTERS = ("default", "default", "west")
+"""Of each round over all images: the images run twice in the one, and half of them in the other too."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--filled", help=argparse.SUPPRESS)
+    parser.add_argument("--sqlite", action="store_true", help="SQLite, instead of a Postgres that is started")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        _measure()
+        return 0
+    with (
+        tempfile.TemporaryDirectory(prefix="swapper-bench-") as name,
+        database(Namespace(filled=options.filled, sqlite=options.sqlite), Path(name)) as url,
+    ):
+        config = write_config(Path(name) / "config.yaml", target=TARGET)
+        environment = {"SWAPPER_DATABASE_URL": url, "SWAPPER_CONFIG": str(config), "SWAPPER_DATA_DIR": name}
+        run_manage("prepare", environment=environment)
+        run_manage("shell", "-c", "from benchmarks.backfill import fill; fill()", environment=environment)
+        command = [sys.executable, "-m", "benchmarks.backfill", "--measure"]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True)
+    return 0
+
+
+def fill() -> None:
+    """Nothing is mirrored."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from mirrors.models import Cluster, RunningImage
+
+    for name in set(CLUSTERS):
+        Cluster.objects.create(name=name, platforms=["linux/amd64"], listed_at=timezone.now())
+    rows = [RunningImage(**{**row_of(n % IMAGES, n), "cluster": CLUSTERS[n // IMAGES]}) for n in range(ROWS)]
+    RunningImage.objects.bulk_create(rows, batch_size=2_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _measure() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swapper_project.settings")
+    import django
+
+    django.setup()
+    from mirrors.backfill.running import take_ended
+    from mirrors.models import BackfillImage, BackfillRun
+    from mirrors.selectors import backfill as backfills
+    from mirrors.selectors.backfill_metrics import backfill_metrics
+    from mirrors.services.backfill import cancel_run, request_preview, start_run
+    from mirrors.watcher.kept_images import due
+
+    runs: list[BackfillRun] = []
+    _step("clusters of the page", lambda: backfills.of_clusters(1))
+    _step("rows to decide", lambda: list(due("default", "x")[:500]))
+    _step("preview", lambda: runs.append(request_preview(cluster="default", requested_by="")))
+    run = runs[0]
+    source = BackfillImage.objects.filter(run=run)[0].source
+    _step("one image's pods", lambda: backfills.representatives(cluster="default", source=source, most=5))
+    _step("next images", lambda: backfills.due(run, ["found"], 200))
+    BackfillImage.objects.filter(run=run).update(state="ready")
+    BackfillRun.objects.filter(pk=run.pk).update(previewed_at=run.created_at)
+    _step("start", lambda: start_run(run_id=run.pk, requested_by=""))
+    _step("end of jobs", lambda: take_ended(run))
+    _step("progress", lambda: backfills.backfill_progress(run))
+    _step("metric", backfill_metrics)
+    _step("cancel", lambda: cancel_run(run_id=run.pk, requested_by=""))
+
+
+def _step(name: str, work: Callable[[], Any]) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    before, began, cpu = peak_mib(), time.monotonic(), time.process_time()
+    with CaptureQueriesContext(connection) as queries:
+        work()
+    found = {
+        "step": name,
+        "seconds": round(time.monotonic() - began, 3),
+        "cpu_seconds": round(time.process_time() - cpu, 3),
+        "statements": len(queries),
+        "mib_more": peak_mib() - before,
+    }
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Digests that run and that a mirrored index lists: container runtimes report those of platforms, or of indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from django.db.models import QuerySet
+
+from mirrors.models import ImageMapping, RunningImage
+from mirrors.readiness.gaps import IndexManifests
+from mirrors.selectors.mapping_snapshot import MappingSnapshot
+
+AT_ONCE: Final = 500
+"""Mappings of one query: SQLite takes 999 parameters at least. Their lists are a MB at most."""
+
+
+def running_manifests(rows: QuerySet[RunningImage], mappings: Mapping[str, MappingSnapshot]) -> IndexManifests:
+    """Of these rows. Lists are read of the indexes of which another digest runs than their own."""
+    digests = rows.exclude(digest="").order_by().values_list("source", "digest").distinct()
+    others: dict[int, set[str]] = {}
+    for source, digest in digests.iterator():
+        mapping = mappings.get(source)
+        if mapping is not None and digest not in (mapping.source_digest, mapping.target_digest):
+            others.setdefault(mapping.mapping_id, set()).add(digest)
+    known: set[str] = set()
+    running: set[tuple[str, str]] = set()
+    keys = sorted(others)
+    for start in range(0, len(keys), AT_ONCE):
+        found = ImageMapping.objects.filter(pk__in=keys[start : start + AT_ONCE]).exclude(manifests=[])
+        for pk, source, manifests in found.values_list("pk", "source", "manifests"):
+            known.add(source)
+            running |= {(source, digest) for digest in others[pk].intersection(manifests)}
+    return IndexManifests(known, running)

@@ -1,0 +1,14 @@
+"""Clusters of which pages show old numbers."""
+
+from __future__ import annotations
+
+from django import template
+
+from mirrors.selectors import clusters
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/stale_clusters.html")
+def stale_clusters() -> dict[str, list[str]]:
+    return {"words": [clusters.stale_words(cluster) for cluster in clusters.stale_clusters()]}

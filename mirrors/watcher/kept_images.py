@@ -1,0 +1,133 @@
+"""Notes of each running image whether a new pod would keep its source, whatever the target has: by a pod of each
+workload, decided as a review does. The fire drill counts such images as not protected."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from mirrors import selectors
+from mirrors.jobs.queue.timing import from_now
+from mirrors.kubernetes.client import ClusterError
+from mirrors.kubernetes.pods import Json
+from mirrors.kubernetes.sample_pods import pod_or_template
+from mirrors.kubernetes.webhook_scope import WebhookScope, read_scope
+from mirrors.models import Cluster, RunningImage
+from mirrors.vocabulary.bounds import storable
+from mirrors.vocabulary.kept import DETAILS_LENGTH, NOT_REVIEWED
+from mirrors.watcher.inventory import Inventory
+from swapper_project.config import Config
+from webhook.decision.as_created import reason_to_keep
+from webhook.decision.decision import Policy
+from webhook.decision.snapshot import OperatorRows, compose
+
+log = structlog.get_logger(__name__)
+
+TURN_SECONDS: Final = 1.0
+"""Of the watcher's turn of ten seconds, in which other tasks have their time too."""
+
+ROWS: Final = 500
+"""Rows that one turn looks at: a pod is read in milliseconds, and is that of several rows."""
+
+AGAIN_AFTER: Final = 6 * 3_600.0
+"""Seconds after which a row that did not change is decided again: an annotation of a template may have changed."""
+
+SCOPE_AGE: Final = 300.0
+"""Seconds until the webhook's registration, and the namespaces where it names their labels, are read again."""
+
+Verdict = tuple[str, str]
+
+
+class KeptImages:
+    """A task of the watcher. ``registration`` is the name of the MutatingWebhookConfiguration."""
+
+    def __init__(self, config_source: Callable[[], Config], registration: str) -> None:
+        self._config = config_source
+        self._registration = registration
+        self._scope = WebhookScope()
+        self._scope_until = 0.0
+        self._problem = ""
+
+    def run(self, inventory: Inventory) -> None:
+        """The inventory is not needed: its rows are."""
+        config = self._config()
+        self._read_scope(config.cluster_name)
+        filters = selectors.operator_filters(config.cluster_name)
+        policy = compose(
+            config, OperatorRows(filters=filters), credentials_dir=settings.ENVIRONMENT.credentials_dir
+        ).policy
+        stamp = _stamp(config, filters, self._scope)
+        self._decide(list(due(config.cluster_name, stamp)[:ROWS]), policy, stamp)
+
+    def _read_scope(self, cluster: str) -> None:
+        if time.monotonic() < self._scope_until:
+            return
+        self._scope_until, problem = time.monotonic() + SCOPE_AGE, ""
+        rows = RunningImage.objects.current().filter(cluster=cluster).order_by()
+        try:
+            self._scope = read_scope(self._registration, rows.values_list("namespace", flat=True).distinct())
+        except ClusterError as error:
+            problem = str(error)
+        Cluster.objects.filter(name=cluster).exclude(scope_problem=problem).update(scope_problem=problem)
+
+    def _decide(self, rows: Sequence[RunningImage], policy: Policy, stamp: str) -> None:
+        deadline = time.monotonic() + TURN_SECONDS
+        verdicts: dict[Verdict, list[int]] = defaultdict(list)
+        try:
+            for of_pod, found in groupby(rows, _pod_of):
+                pod = pod_or_template(*of_pod)
+                for row in found:
+                    verdicts[self._verdict(row, pod, policy)].append(row.pk)
+                if time.monotonic() >= deadline:
+                    break
+            self._problem = ""
+        except ClusterError as error:
+            self._note(str(error))
+        for (kept, details), keys in verdicts.items():
+            of_these = RunningImage.objects.filter(pk__in=keys)
+            of_these.update(kept=kept, kept_details=details, decided_for=stamp, decided_at=Now())
+
+    def _verdict(self, row: RunningImage, pod: Json | None, policy: Policy) -> Verdict:
+        if pod is None:
+            return "", ""
+        if not self._scope.reviews(row.namespace, pod):
+            return NOT_REVIEWED, ""
+        reason, details = reason_to_keep(
+            pod, namespace=row.namespace, source=row.source, image=row.image, policy=policy
+        )
+        return reason, storable(details, DETAILS_LENGTH)
+
+    def _note(self, problem: str) -> None:
+        """Once, until it is over: each turn tries again."""
+        if problem != self._problem:
+            log.warning("It cannot be decided which images new pods would keep; trying again", error=problem)
+        self._problem = problem
+
+
+def due(cluster: str, stamp: str) -> QuerySet[RunningImage]:
+    """Rows that were not decided yet, or for other filters, or long ago; those of a pod beside each other."""
+    is_due = ~Q(decided_for=stamp) | Q(decided_at=None) | Q(decided_at__lt=from_now(-AGAIN_AFTER))
+    rows = RunningImage.objects.current().filter(is_due, cluster=cluster).exclude(source="")
+    return rows.order_by(F("decided_at").asc(nulls_first=True), "namespace", "workload_kind", "workload", "pod_name")
+
+
+def _pod_of(row: RunningImage) -> tuple[str, str, str, str]:
+    return row.namespace, row.pod_name, row.workload_kind, row.workload
+
+
+def _stamp(config: Config, filters: Sequence[tuple[str, str]], scope: WebhookScope) -> str:
+    """Of all that verdicts follow from, beside the pods."""
+    of_file = [entry.jmespath for entry in config.source.filters]
+    target = config.target.name
+    rules = (config.opt_out, config.skip_known_operators, config.annotate, target.endpoint, target.prefix)
+    parts = repr((rules, of_file, list(filters), sorted(scope.excluded), scope.selectors))
+    return hashlib.sha256(parts.encode(errors="replace")).hexdigest()[:16]

@@ -1,0 +1,199 @@
+"""Images that new pods would keep at their source: decided by pods of a real API server, and counted by the drill."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from mirrors.backfill.deciding import Decider
+from mirrors.kubernetes.client import _client
+from mirrors.kubernetes.webhook_scope import NAME_LABEL
+from mirrors.models import Cluster, Filter, ManagedBy, RunningImage
+from mirrors.readiness.drill import DrillRequest, run_drill
+from mirrors.watcher.inventory import Inventory
+from mirrors.watcher.kept_images import KeptImages
+from swapper_project.config import ConfigSource
+from tests.backfill.conftest import Shop
+from tests.readiness.cluster_rows import TARGET, cluster, config_in, mirrored, target
+from tests.support.controlplane import ADMIN, OTHER, ControlPlane
+
+pytestmark = pytest.mark.django_db
+HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+IMAGE = "docker.io/library/nginx:1.27"
+SWAPPED = f"{TARGET}/docker.io/library/nginx:1.27"
+SKIP = {"k8s-image-swapper/skip": "true"}
+ORIGINAL = {"k8s-image-swapper/original-images": '{"app": "nginx:1.27"}'}
+
+_numbers = itertools.count(1)
+
+
+class Watched:
+    """A watcher's task and the drill, with a configuration that tests change."""
+
+    def __init__(self, directory: Path, plane: ControlPlane, shop: Shop) -> None:
+        self.directory, self.plane, self.shop = directory, plane, shop
+        self.registration = f"swapper-{next(_numbers)}"
+        self.register()
+        self.configure()
+        self.task = KeptImages(lambda: self.source.current, self.registration)
+
+    def register(self, **selectors: Any) -> None:
+        """The webhook. Nobody listens at its address, and pods are admitted all the same."""
+        rules = [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]
+        hook = {
+            "name": "k8s-image-swapper.github.io",
+            "admissionReviewVersions": ["v1"],
+            "sideEffects": "None",
+            "failurePolicy": "Ignore",
+            "timeoutSeconds": 1,
+            "clientConfig": {"url": "https://127.0.0.1:9/webhook"},
+            "rules": rules,
+            **selectors,
+        }
+        self.plane.create(HOOKS, self.registration, "MutatingWebhookConfiguration", webhooks=[hook])
+
+    def configure(self, **keys: Any) -> None:
+        self.source = ConfigSource(config_in(self.directory, **keys))
+
+    def decide(self) -> dict[str, str]:
+        """Reason and details of each pod's or workload's image."""
+        self.task.run(Inventory())
+        rows = RunningImage.objects.exclude(decided_at=None)
+        return {row.pod_name or row.workload: f"{row.kept} {row.kept_details}".strip() for row in rows}
+
+    def missing(self) -> set[str]:
+        drill = run_drill(DrillRequest("default"), self.source.current)
+        return {row.meaning for row in drill.missing}
+
+    def change(self, **fields: Any) -> None:
+        """As the watcher writes a row whose pods have changed."""
+        RunningImage.objects.update(decided_for="", **fields)
+
+
+@pytest.fixture
+def shop(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))
+    _client.cache_clear()
+    yield Shop(plane, f"kept-{next(_numbers)}")
+    _client.cache_clear()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, plane: ControlPlane, shop: Shop) -> Iterator[Watched]:
+    cluster()
+    mirrored(IMAGE)
+    made = Watched(tmp_path, plane, shop)
+    yield made
+    plane.request("DELETE", f"{HOOKS}/{made.registration}")
+
+
+@pytest.mark.parametrize(
+    ("more", "kept"),
+    [
+        ({}, ""),
+        ({"metadata": {"annotations": SKIP}}, "opted-out"),
+        ({"metadata": {"labels": SKIP}}, "opted-out"),
+        ({"metadata": {"labels": {"cnpg.io/cluster": "db"}}}, "known-operator"),
+        ({"metadata": {"labels": {"tier": "secret"}}}, "filtered no-secrets"),
+        ({"nodeName": "node-1", "metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}, "mirror-pod"),
+        ({"containers": [{"name": "app", "image": "nginx:1.27", "imagePullPolicy": "Never"}]}, "pull-policy-never"),
+    ],
+)
+def test_what_a_review_of_the_pod_would_keep_is_not_protected(
+    more: dict[str, Any], kept: str, watched: Watched
+) -> None:
+    secret = "obj.metadata.labels.tier == 'secret'"
+    Filter.objects.create(name="no-secrets", jmespath=secret, managed_by=ManagedBy.OPERATOR)
+    watched.shop.pod("web", "nginx:1.27", **more)
+    assert watched.missing() == set(), "before it is decided, it counts as swapped"
+
+    assert watched.decide() == {"web": kept}
+    words = {meaning.partition(":")[0] for meaning in watched.missing()}
+    assert words == ({"not swapped"} if kept else set())
+    verdict = Decider(watched.source.current, target().pk).decide(IMAGE)
+    assert f"{verdict.reason} {verdict.details}".strip() == kept, "a backfill decides the same"
+
+
+def test_a_filter_of_the_file_is_named_and_a_change_of_it_decides_again(watched: Watched) -> None:
+    watched.shop.deployment("web", "nginx:1.27")
+    watched.configure(source={"filters": [{"jmespath": "contains(container.image, 'nginx')"}]})
+    assert watched.decide() == {"web": "filtered source.filters[0]"}
+    assert watched.missing() == {"not swapped: filter source.filters[0]"}
+
+    watched.configure()
+    assert watched.decide() == {"web": ""}
+    assert watched.missing() == set()
+
+
+def test_an_image_that_the_pod_names_at_the_target_needs_no_swap(watched: Watched) -> None:
+    watched.shop.pod("named", SWAPPED, metadata={"annotations": SKIP})
+    watched.shop.pod("swapped", SWAPPED, metadata={"annotations": {**SKIP, **ORIGINAL}})
+    RunningImage.objects.update(source=IMAGE)
+
+    assert watched.decide() == {"named": "", "swapped": "opted-out"}
+
+
+@pytest.mark.parametrize(
+    ("selectors", "kept"),
+    [
+        ({"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "In"}]}}, ""),
+        (
+            {"namespaceSelector": {"matchExpressions": [{"key": NAME_LABEL, "operator": "NotIn"}]}},
+            "x",
+        ),
+        ({"namespaceSelector": {"matchLabels": {"team": "shop"}}}, "x"),
+        ({"objectSelector": {"matchLabels": {"app": "web"}}}, ""),
+        ({"objectSelector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}}, "x"),
+    ],
+)
+def test_what_is_not_sent_to_the_webhook_is_not_protected(
+    selectors: dict[str, Any], kept: str, watched: Watched
+) -> None:
+    for expression in selectors.get("namespaceSelector", {}).get("matchExpressions", []):
+        expression["values"] = [watched.shop.namespace]
+    watched.plane.request("DELETE", f"{HOOKS}/{watched.registration}")
+    watched.register(**selectors)
+    watched.shop.pod("web", "nginx:1.27", metadata={"labels": {"app": "web"}})
+
+    assert watched.decide() == {"web": "not-reviewed" if kept else ""}
+    assert bool(watched.missing()) is bool(kept)
+
+
+def test_a_registration_that_cannot_be_read_is_pointed_out(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.shop.pod("web", "nginx:1.27")
+    monkeypatch.setenv("KUBECONFIG", str(watched.plane.kubeconfig(OTHER)))
+    watched.decide()
+
+    drill = run_drill(DrillRequest("default"), watched.source.current)
+    assert any("let this process get mutatingwebhookconfigurations" in notice for notice in drill.notices)
+    assert any("1 images have not been compared" in notice for notice in drill.notices), "nor may it read pods"
+    monkeypatch.undo()
+    monkeypatch.setenv("KUBECONFIG", str(watched.plane.kubeconfig(ADMIN)))
+    watched.task._scope_until = 0.0
+    watched.decide()
+    assert run_drill(DrillRequest("default"), watched.source.current).notices == ()
+    assert Cluster.objects.get().scope_problem == ""
+
+
+def test_a_row_is_decided_again_when_it_changes_and_not_before(watched: Watched) -> None:
+    watched.shop.pod("web", "nginx:1.27")
+    watched.decide()
+    decided_at = RunningImage.objects.get().decided_at
+    watched.decide()
+    assert RunningImage.objects.get().decided_at == decided_at
+
+    watched.shop.pod("later", "nginx:1.27", metadata={"labels": SKIP})
+    RunningImage.objects.filter(pod_name="later").delete()
+    watched.change(pod_name="later")
+    assert watched.decide() == {"later": "opted-out"}
+
+    long_ago = timezone.now() - timedelta(hours=7)
+    RunningImage.objects.update(decided_at=long_ago)
+    watched.decide()
+    assert RunningImage.objects.filter(decided_at__gt=long_ago).exists()
