@@ -100,10 +100,11 @@ def backfill_progress(run: BackfillRun) -> BackfillProgress:
     return _progress(run, dict(rows))
 
 
-def running_backfills() -> list[tuple[BackfillRun, BackfillProgress]]:
-    """Those that copy or are paused, by one query: the dashboard refreshes itself."""
+def running_backfills(**of: str) -> list[tuple[BackfillRun, BackfillProgress]]:
+    """Those that copy or are paused, of all clusters or with ``cluster`` of one, by one query: the dashboard refreshes
+    itself."""
     counts = {f"in_{s}": Count("candidates", filter=Q(candidates__state=s)) for s in BackfillImageState.values}
-    runs = BackfillRun.objects.active().order_by("cluster").annotate(**counts)
+    runs = BackfillRun.objects.active().filter(**of).order_by("cluster").annotate(**counts)
     return [(run, _progress(run, {s: getattr(run, f"in_{s}") for s in BackfillImageState.values})) for run in runs]
 
 

@@ -72,21 +72,22 @@ _SMALL: Final = (
 )
 
 
-def small_facts(now: datetime) -> SmallFacts:
-    """In one query."""
+def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
+    """In one query. With a cluster, what clusters report is of that one."""
+    of: dict[str, str] = {"cluster": cluster} if cluster else {}
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
     # Asked of a table that has a row as soon as anything is configured: the answers are beside it.
     images, began = image_states.kept.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
-        is_backfilling=Exists(BackfillRun.objects.active()),
+        is_backfilling=Exists(BackfillRun.objects.active().filter(**of)),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
-        **readiness_samples.sums(now),
+        **readiness_samples.sums(now, **of),
         is_disturbed=Exists(TargetHealth.objects.disturbed()),
-        is_failing=Exists(PullFailure.objects.all()),
-        is_looping=Exists(RestartLoop.objects.active()),
+        is_failing=Exists(PullFailure.objects.filter(**of)),
+        is_looping=Exists(RestartLoop.objects.active().filter(**of)),
         **(image_states.counts() if images is None else {}),
     ).values(*_SMALL, *(image_states.COUNTED if images is None else ()))
     if (found := row.first()) is None:
@@ -111,12 +112,17 @@ def hosts(now: datetime) -> dict[str, Any]:
     }
 
 
-def running_processes(now: datetime) -> dict[str, Any]:
-    """How many webhooks and workers report themselves, and when the first of the webhooks' certificates ends."""
+def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
+    """How many webhooks and workers report themselves, of all clusters or of one, and when the first of the webhooks'
+    certificates ends. Workers of any cluster copy what is queued, hence ``has_worker``."""
     counts = dict.fromkeys(SEEN_WITHIN, 0)
     ends: list[datetime] = []
-    for role, facts, seen_at in Instance.objects.values_list("role", "facts", "seen_at"):
+    has_worker = False
+    for role, where, facts, seen_at in Instance.objects.values_list("role", "cluster", "facts", "seen_at"):
         if now - seen_at > SEEN_WITHIN[role]:
+            continue
+        has_worker = has_worker or role == "worker"
+        if cluster and where != cluster:
             continue
         counts[role] += 1
         if expires := facts.get("certificate_expires_at"):
@@ -124,6 +130,7 @@ def running_processes(now: datetime) -> dict[str, Any]:
     return {
         "webhooks": counts["webhook"],
         "workers": counts["worker"],
+        "has_worker": has_worker,
         "certificate_expires_at": min(ends, default=None),
     }
 

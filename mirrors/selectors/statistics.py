@@ -32,11 +32,11 @@ COVERAGE_HOURS: Final = (24, 168)
 Ended = dict[tuple[datetime, str, str, str], int]
 """Jobs by hour or day, status, error class and registry."""
 
-Reader = Callable[[datetime, bool], dict[Any, Any]]
-"""Counts from a time on, by the hour or by the day."""
+Reader = Callable[..., dict[Any, Any]]
+"""Counts from a time on, by the hour or by the day; of one cluster where it is given one."""
 
-MOST_KEPT: Final = 12
-"""Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones."""
+MOST_KEPT: Final = 36
+"""Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones and clusters."""
 
 _over: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
@@ -53,16 +53,17 @@ class Point:
 
 
 class Overview:
-    """All that is counted over the last hours, read once."""
+    """All that is counted over the last hours, read once. With a cluster, what it has of its own is of that cluster:
+    decisions, processes, readiness and pulls. Images, jobs and registries are shared by all clusters."""
 
-    def __init__(self, *, hours: int) -> None:
-        self.hours = hours
+    def __init__(self, *, hours: int, cluster: str = "") -> None:
+        self.hours, self.cluster = hours, cluster
         self.now = timezone.now()
         self.since = self.begin_of(hours)
-        self.small = current_state.small_facts(self.now)
+        self.small = current_state.small_facts(self.now, cluster)
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
-        self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True)
+        self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True, cluster=cluster)
         self._ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
         self._copied: dict[datetime, int] = self._read(_read_copied, self.since, is_hourly=is_hourly)
 
@@ -121,22 +122,23 @@ class Overview:
             for at in _times(self.since, self.now, is_hourly=is_hourly)
         ]
 
-    def _read(self, read: Reader, since: datetime, *, is_hourly: bool) -> dict[Any, Any]:
+    def _read(self, read: Reader, since: datetime, *, is_hourly: bool, **of: str) -> dict[Any, Any]:
         """Days that are over are read once a minute, as ``since`` moves; today is read each time."""
         today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
         # Of what was forgotten nothing counts any more.
-        key = (read, since, today, is_hourly, self.small.forgotten)
+        key = (read, since, today, is_hourly, self.small.forgotten, *of.values())
         if (over := _over.get(key)) is not None:
-            return {**over, **read(today, is_hourly)}
-        found = read(since, is_hourly)
+            return {**over, **read(today, is_hourly, **of)}
+        found = read(since, is_hourly, **of)
         if len(_over) >= MOST_KEPT:
             _over.clear()
         _over[key] = {at: counted for at, counted in found.items() if _time_of(at) < today}
         return found
 
 
-def _read_admitted(since: datetime, is_hourly: bool) -> dict[datetime, Admitted]:
-    rows = DecisionCount.objects.filter(hour__gte=since).order_by().values_list("hour")
+def _read_admitted(since: datetime, is_hourly: bool, cluster: str) -> dict[datetime, Admitted]:
+    within = {"hour__gte": since, **({"cluster": cluster} if cluster else {})}
+    rows = DecisionCount.objects.filter(**within).order_by().values_list("hour")
     sums = {name: Sum("images", filter=condition) for name, condition in OF_ADMITTED.items()}
     return {hour: Admitted(*(images or 0 for images in found)) for hour, *found in rows.annotate(**sums)}
 
@@ -170,7 +172,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
     """All numbers of dashboard and API, but for the series."""
     admitted = overview.admitted(overview.since)
     queue = selectors.queue()
-    processes = current_state.running_processes(overview.now)
+    processes = current_state.running_processes(overview.now, overview.cluster)
     return {
         "hours": overview.hours,
         "images_admitted": admitted.counted,

@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, tell
+from mirrors.admin.tools.clusters import ClusterFilter
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
@@ -88,7 +89,7 @@ POSSIBLE: Final = {
 @admin.register(BackfillRun)
 class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     list_display = ["id", "cluster", "state_label", "images", "excluded", "size", "requested_by", "created", "finished"]
-    list_filter = ["state"]
+    list_filter = ["state", ClusterFilter]
     search_fields = ["cluster"]
     ordering = ["-id"]
     actions = ["start", "pause", "resume", "cancel"]
@@ -162,11 +163,17 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         return confirm_or_run(ACTS["cancel"], request, runs, self)
 
 
+class RunClusterFilter(ClusterFilter):
+    """Images of the runs of one cluster."""
+
+    field = "run__cluster"
+
+
 @admin.register(BackfillImage)
 class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
     list_display = ["rank", "image", "state_label", "why", "pods", "workloads", "is_awaited", "bytes", "job"]
     list_display_links = ["image"]
-    list_filter = ["state", ("run__id", FieldTextFilter)]
+    list_filter = ["state", ("run__id", FieldTextFilter), RunClusterFilter]
     list_select_related = ["job"]
     search_fields = ["source"]
     ordering = ["run", "rank"]

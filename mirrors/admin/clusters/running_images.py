@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
@@ -48,7 +49,7 @@ class MirroredFilter(DropdownFilter):
 class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     list_display = [
         "shown_source",
-        "namespace",
+        "shown_namespace",
         "shown_workload",
         "pods",
         "nodes",
@@ -56,14 +57,15 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
         "mirrored",
         "changed",
     ]
-    list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter]
+    list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter, ClusterFilter]
     empty_words = NEEDS_WATCHER
     search_fields = ["source", "image", "namespace", "workload"]
     search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]
-    sortable_by = None  # only the index of the rows' order serves a sorted page
+    sortable_by = ()  # only the index of the rows' order serves a sorted page
 
     changed = moment("last_seen_at", "last change")
+    shown_namespace = namespace_column
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunningImage]:
         return running_images(ended=True)
