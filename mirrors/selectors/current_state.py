@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,13 +20,13 @@ from mirrors.models import (
     Instance,
     JobStatus,
     MirrorJob,
-    PullFailure,
     RestartLoop,
     Revision,
-    TargetHealth,
     TargetRepository,
 )
 from mirrors.selectors import image_states, readiness_samples
+from mirrors.selectors.pull_failures import OF_BANNER, disturbed_targets, failing_images
+from mirrors.selectors.subqueries import JsonRows, rows_counted
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
 SEEN_WITHIN: Final = {
@@ -43,8 +43,7 @@ MOST_HOSTS: Final = 100
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
     """Whether anything is mirrored, whether a backfill is under way, how many repositories differ from their settings,
-    how often people forgot some; whether clusters report a target that nodes cannot pull from, failing pulls, restart
-    loops; the number of images by state."""
+    how often people forgot some; what clusters report; the number of images by state."""
 
     is_mapped: bool = False
     is_backfilling: bool = False
@@ -53,9 +52,12 @@ class SmallFacts:
     workloads: int | None = None
     """Of clusters that are watched, and those of them that need a source to start; None without such clusters."""
     unprotected: int | None = None
-    is_disturbed: bool = False
-    is_failing: bool = False
-    is_looping: bool = False
+    loops: int = 0
+    disturbed: Sequence[Mapping[str, Any]] | None = None
+    """Targets that nodes cannot pull from, of all clusters; None where there are none."""
+    pulls: Sequence[Mapping[str, Any]] | None = None
+    """Images that nodes cannot pull, as ``images``, by ``cause``, ``at`` and ``is_mirrored``; None where there are
+    none."""
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(image_states.COUNTED, 0))
 
 
@@ -66,9 +68,9 @@ _SMALL: Final = (
     "forgotten",
     "workloads",
     "unprotected",
-    "is_disturbed",
-    "is_failing",
-    "is_looping",
+    "loops",
+    "disturbed",
+    "pulls",
 )
 
 
@@ -85,9 +87,9 @@ def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
         **readiness_samples.sums(now, **of),
-        is_disturbed=Exists(TargetHealth.objects.disturbed()),
-        is_failing=Exists(PullFailure.objects.filter(**of)),
-        is_looping=Exists(RestartLoop.objects.active().filter(**of)),
+        loops=rows_counted(RestartLoop.objects.active().filter(**of)),
+        disturbed=JsonRows(disturbed_targets().values(*OF_BANNER)),
+        pulls=JsonRows(failing_images(**of)),
         **(image_states.counts() if images is None else {}),
     ).values(*_SMALL, *(image_states.COUNTED if images is None else ()))
     if (found := row.first()) is None:

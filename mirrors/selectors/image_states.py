@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from django.db.models import Func, IntegerField, Q, Subquery
+from django.db.models import Q, Subquery
 
 from mirrors.models import ImageMapping
 from mirrors.selectors.mapping_states import STATES
+from mirrors.selectors.subqueries import rows_counted
 
 LISTED: Final[dict[str, tuple[str, Q]]] = {
     **{
@@ -56,6 +57,4 @@ def counts() -> dict[str, Subquery]:
 
 
 def _count(condition: Q) -> Subquery:
-    # A function and no aggregate: a count by group would have no row where there is nothing.
-    number = Func(template="COUNT(*)", output_field=IntegerField())
-    return Subquery(ImageMapping.objects.filter(condition).order_by().annotate(n=number).values("n"))
+    return rows_counted(ImageMapping.objects.filter(condition))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Sum, Value
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
@@ -31,6 +31,9 @@ COVERAGE_HOURS: Final = (24, 168)
 
 Ended = dict[tuple[datetime, str, str, str], int]
 """Jobs by hour or day, status, error class and registry."""
+
+COPIED: Final = "copied"
+"""In place of a status: the number is that of bytes which attempts copied."""
 
 Reader = Callable[..., dict[Any, Any]]
 """Counts from a time on, by the hour or by the day; of one cluster where it is given one."""
@@ -64,8 +67,9 @@ class Overview:
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
         self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True, cluster=cluster)
-        self._ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
-        self._copied: dict[datetime, int] = self._read(_read_copied, self.since, is_hourly=is_hourly)
+        ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
+        self._copied = {at: number for (at, status, _, _), number in ended.items() if status == COPIED}
+        self._ended = {key: jobs for key, jobs in ended.items() if key[1] != COPIED}
 
     def begin_of(self, hours: int) -> datetime:
         """Of the last hours. A whole minute: lists that are linked to begin at the same moment, and pages stay the same
@@ -146,12 +150,11 @@ def _read_admitted(since: datetime, is_hourly: bool, cluster: str) -> dict[datet
 def _read_ended(since: datetime, is_hourly: bool) -> Ended:
     ended = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
     counted = ended.values_list("at", "status", "error_class", "error_host").annotate(n=Count("*"))
-    return {(at, status, error, host): n for at, status, error, host, n in counted}
-
-
-def _read_copied(since: datetime, is_hourly: bool) -> dict[datetime, int]:
     attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
-    return {at: n or 0 for at, n in attempts.values_list("at").annotate(n=Sum("bytes_copied"))}
+    of = {"kind": Value(COPIED), "no_error": Value(""), "no_host": Value("")}
+    copied = attempts.annotate(**of).values_list("at", *of).annotate(n=Sum("bytes_copied"))
+    # Two short queries in one: the page asks often.
+    return {(at, status, error, host): int(n or 0) for at, status, error, host, n in counted.union(copied, all=True)}
 
 
 def forget() -> None:

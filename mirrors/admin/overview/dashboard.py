@@ -31,8 +31,9 @@ from mirrors.models.readiness_sample import percent_protected
 from mirrors.selectors.backfill import BackfillProgress, running_backfills
 from mirrors.selectors.current_state import SmallFacts, running_copies
 from mirrors.selectors.job_progress import view as copy_view
+from mirrors.selectors.pull_failures import target_of_banner
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
-from mirrors.templatetags.banners import disturbed_targets
+from mirrors.templatetags.banners import keep_targets
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 
@@ -63,6 +64,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     of = {"cluster": cluster} if cluster else {}
     overview = Overview(hours=choice.hours, cluster=cluster)
     found, images = numbers(overview), overview.small.images
+    targets = keep_targets(request, [target_of_banner(row) for row in overview.small.disturbed or ()])
     ended_since = links.from_on("finished_at", overview.since)
     registries = _registries(rows, found, overview.since)
     return {
@@ -75,9 +77,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "coverage": _percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "attention": [
-            *cluster_entries(
-                overview.small, disturbed_targets(request, known=overview.small.is_disturbed), cluster=cluster
-            ),
+            *cluster_entries(overview.small, targets, cluster=cluster),
             *entries(overview, found, images, registries),
         ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
