@@ -23,6 +23,8 @@ SEARCHED: Final[Indexes] = {
     "count_search": ("mirrors_decisioncount", ("namespace", "source_host")),
     "sample_search": ("mirrors_admissionsample", ("namespace", "pod_name", "workload")),
     "sample_image_search": ("mirrors_admissionsample", ("image_names",)),
+    "running_search": ("mirrors_runningimage", ("source", "image", "namespace", "workload")),
+    "backfill_search": ("mirrors_backfillimage", ("source",)),
 }
 """Name, table and columns of the indexes that search by a part of a word uses."""
 

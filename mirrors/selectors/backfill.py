@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +21,7 @@ from mirrors.models import (
     RunningImage,
     RunningState,
 )
+from mirrors.selectors.kept import KeptAnswer
 from mirrors.vocabulary.reasons import meaning_of
 
 AWAITED: Final = (RunningState.FAILING, RunningState.STARTING)
@@ -150,8 +152,20 @@ def done_now(run: BackfillRun) -> int:
     return BackfillImage.objects.filter(run=run, state__in=BackfillImage.OVER).count()
 
 
+kept_clusters: Final[KeptAnswer[list[dict[str, Any]]]] = KeptAnswer()
+
+
 def of_clusters(registry_id: int | None) -> list[dict[str, Any]]:
-    """Each cluster with the number of its images that are not mirrored."""
+    """Each cluster with the number of its images that are not mirrored. All running images have to be read for it."""
+    if (known := kept_clusters.get()) is not None:
+        return known
+    began = time.monotonic()
+    found = _of_clusters(registry_id)
+    kept_clusters.put(found, seconds=time.monotonic() - began)
+    return found
+
+
+def _of_clusters(registry_id: int | None) -> list[dict[str, Any]]:
     mirrored = ImageMapping.objects.filter(
         target_registry=registry_id, source=OuterRef("source"), existence=Existence.PRESENT
     )

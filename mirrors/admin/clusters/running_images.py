@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,7 +18,7 @@ from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.models import RunningImage, RunningState
-from mirrors.selectors.running_images import running_images
+from mirrors.selectors.running_images import only_mirrored, running_images
 
 STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 
@@ -42,7 +42,7 @@ class MirroredFilter(DropdownFilter):
         return [("yes", "Mirrored"), ("no", "Not mirrored")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
-        return rows.filter(Q(is_mirrored=self.value() == "yes")) if self.value() else rows
+        return only_mirrored(rows, mirrored=self.value() == "yes") if self.value() else rows
 
 
 @admin.register(RunningImage)

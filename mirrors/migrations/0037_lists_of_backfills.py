@@ -1,0 +1,23 @@
+from django.db import migrations, models
+
+from mirrors.models.indexes import AddIndexAside
+
+
+class Migration(migrations.Migration):
+
+    atomic = False
+
+    dependencies = [
+        ('mirrors', '0031_backfill'),
+    ]
+
+    operations = [
+        AddIndexAside(
+            model_name='mirrorjob',
+            index=models.Index(condition=models.Q(('trigger', 'backfill')), fields=['-id'], name='job_of_backfill'),
+        ),
+        migrations.AddIndex(
+            model_name='backfillimage',
+            index=models.Index(fields=['-run', 'rank'], name='backfill_image_listed'),
+        ),
+    ]
