@@ -1,6 +1,10 @@
 from django.db import migrations, models
 
-from mirrors.models.indexes import AddIndexAside
+from mirrors.models.indexes import AddIndexAside, ensure_search
+
+
+def build_search(apps, schema_editor):
+    ensure_search(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
@@ -20,4 +24,5 @@ class Migration(migrations.Migration):
             model_name='backfillimage',
             index=models.Index(fields=['-run', 'rank'], name='backfill_image_listed'),
         ),
+        migrations.RunPython(build_search, migrations.RunPython.noop, elidable=True),
     ]

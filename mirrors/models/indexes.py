@@ -117,12 +117,15 @@ def _has_trigrams(cursor: Any) -> bool:
 
 
 def _present(connection: BaseDatabaseWrapper, cursor: Any, wanted: Indexes) -> Indexes:
-    """Those whose columns are there: an early migration calls this before later ones add columns."""
+    """Those whose columns are there: an early migration calls this before later ones add tables and columns."""
+    tables = {table for table, _ in wanted.values()}
     columns = {
         table: {column.name for column in connection.introspection.get_table_description(cursor, table)}
-        for table in {table for table, _ in wanted.values()}
+        for table in tables.intersection(connection.introspection.table_names(cursor))
     }
-    return {name: (table, names) for name, (table, names) in wanted.items() if columns[table].issuperset(names)}
+    return {
+        name: (table, names) for name, (table, names) in wanted.items() if columns.get(table, set()).issuperset(names)
+    }
 
 
 def _build_on_sqlite(connection: BaseDatabaseWrapper) -> None:
