@@ -19,6 +19,7 @@ from mirrors.admin.tools.list_rendering import label
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.running_images import only_mirrored, running_images
+from mirrors.selectors.search import by_keys
 
 STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 
@@ -69,6 +70,12 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunningImage]:
         return running_images(ended=True)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[RunningImage], term: str
+    ) -> tuple[QuerySet[RunningImage], bool]:
+        found, is_double = super().get_search_results(request, queryset, term)
+        return (by_keys(queryset, found) if term else found), is_double
 
     @admin.display(description="image")
     def shown_source(self, row: RunningImage) -> SafeString:

@@ -16,7 +16,7 @@ from mirrors.admin.tools.recent_filter import RecentDecisions, RecentFilters, Re
 from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
 from mirrors.selectors.admitted import OF_ADMITTED
-from mirrors.selectors.search import FEW
+from mirrors.selectors.search import by_keys
 
 CHOICES = {
     "admitted": ("Images that coverage counts", "counted"),
@@ -59,12 +59,8 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[DecisionCount], term: str
     ) -> tuple[QuerySet[DecisionCount], bool]:
-        """In the order of the list, Postgres would go through all rows for words that few of them have."""
-        rows, is_double = super().get_search_results(request, queryset, term)
-        if not term:
-            return rows, is_double
-        keys = list(rows.order_by().values_list("pk", flat=True)[: FEW + 1])
-        return (rows if len(keys) > FEW else queryset.filter(pk__in=keys)), is_double
+        found, is_double = super().get_search_results(request, queryset, term)
+        return (by_keys(queryset, found) if term else found), is_double
 
     at = moment("hour", "hour")
     shown_namespace = namespace_column
