@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,12 +17,33 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from benchmarks.api_pages import api
+from benchmarks.page import SEARCHED, Page
 from mirrors.admin.tools import links
-from mirrors.models import AdmissionSample, ImageMapping, ImageUse, MirrorJob
+from mirrors.models import (
+    AdmissionSample,
+    BackfillRun,
+    ClusterNode,
+    ImageMapping,
+    MirrorJob,
+    PullFailure,
+    RestartLoop,
+    RunningImage,
+    TargetHealth,
+)
 
-SEARCHED = {"many": "library", "one": ".4711", "none": "no-such-image", "words": "nginx 17"}
 LISTS_ONLY = ("mirrors", "accounts")
-LARGE = ("imagemapping", "mirrorjob", "mirrorattempt", "mirrorrequest", "imageuse", "decisioncount", "admissionsample")
+LARGE = (
+    "imagemapping",
+    "mirrorjob",
+    "mirrorattempt",
+    "mirrorrequest",
+    "imageuse",
+    "decisioncount",
+    "admissionsample",
+    "runningimage",
+    "backfillimage",
+)
 """Of these all is measured; of the others the first page and the filters."""
 
 TYPED = {
@@ -41,6 +60,19 @@ TYPED = {
     "decisioncount": ("coverage=mirrored", "reason=absent", "filter=none-such"),
     "operatoraction": ("action=retry",),
     "instance": ("reports=yes",),
+    "runningimage": (
+        "state=ended",
+        "mirrored=no",
+        "namespace=api-000",
+        "namespace=api-000&mirrored=no",
+        "cluster=staging&state=failing",
+        "cluster=none-such",
+    ),
+    "clusternode": ("cluster=staging&ready__exact=0",),
+    "pullfailure": ("cause__exact=denied&at__exact=target", "at__exact=source&is_mirrored__exact=1&cluster=staging"),
+    "restartloop": ("cluster=staging",),
+    "backfillimage": ("run__id__exact=3", "run__id__exact=10&state__exact=queued", "state__exact=failed"),
+    "readinesssample": ("cluster=staging", "without=docker.io&namespace=api-000", "list=drift"),
 }
 """What people write into filters, and combine, beside the choices that a list offers."""
 
@@ -51,16 +83,6 @@ POD = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What is measured: its name in the table, its address, and what is posted to it, if anything."""
-
-    name: str
-    url: str
-    body: str = ""
-    content_type: str = "application/x-www-form-urlencoded"
-
-
 def pages(user: User) -> Iterator[Page]:
     yield from dashboard()
     for model, model_admin in admin.site._registry.items():
@@ -69,6 +91,7 @@ def pages(user: User) -> Iterator[Page]:
             yield from lists(model, model_admin, user)
     yield from search_in_menu()
     yield from details()
+    yield from cluster_details()
     yield from api()
 
 
@@ -77,6 +100,11 @@ def dashboard() -> Iterator[Page]:
         yield Page(f"dashboard, {hours} h", f"{reverse('admin:index')}?hours={hours}")
         yield Page(f"dashboard, live part, {hours} h", f"{reverse('dashboard-live')}?hours={hours}")
         yield Page(f"API stats, {hours} h", f"{reverse('stats')}?hours={hours}")
+    for hours in (24, 720):
+        query = f"?hours={hours}&cluster=staging"
+        yield Page(f"dashboard of a cluster, {hours} h", reverse("admin:index") + query)
+        yield Page(f"dashboard of a cluster, live part, {hours} h", reverse("dashboard-live") + query)
+        yield Page(f"API stats of a cluster, {hours} h", reverse("stats") + query)
     month = timezone.now() - timedelta(days=30)
     yield Page("attempts of 30 days, summed", links.attempts(**links.from_on("finished_at", month)))
     yield Page("decisions of 30 days, summed", links.decisions(month, coverage="admitted"))
@@ -145,59 +173,17 @@ def details() -> Iterator[Page]:
     yield Page("API mapping", f"/api/v1/mappings/{mapping.pk}/")
 
 
-def api() -> Iterator[Page]:
-    """Each resource: first page, far in, searches, and filters with common, rare and absent values."""
-    for resource in RESOURCES:
-        base = f"/api/v1/{resource}/"
-        yield Page(f"API {resource}, 200 a page", f"{base}?page_size=200")
-        for kind, text in SEARCHED.items() if resource in ("mappings", "jobs", "uses", "admissions") else ():
-            yield Page(f"API {resource}, search: {kind}", f"{base}?search={quote(text)}")
-    for resource, model in (("mappings", ImageMapping), ("jobs", MirrorJob), ("uses", ImageUse)):
-        middle = model.objects.latest("pk").pk // 2
-        cursor = base64.b64encode(f"p={middle}".encode()).decode()
-        yield Page(f"API {resource}, cursor far in", f"/api/v1/{resource}/?{urlencode({'cursor': cursor})}")
-    for resource, queries in FILTERS.items():
-        for query in queries:
-            yield Page(f"API {resource}: {query}", f"/api/v1/{resource}/?{query}")
-
-
-RESOURCES = ("mappings", "jobs", "uses", "filters", "registries", "repositories", "admissions", "actions", "instances")
-FILTERS = {
-    "mappings": (
-        "existence=present",
-        "existence=absent",
-        "access=secrets",
-        "obstacle=tampered",
-        "paused=true",
-        "state=failed",
-        "state=unknown",
-        "error_class=denied",
-        "error_host=ghcr.io",
-        "last_seen_before=2026-01-01T00:00:00Z",
-    ),
-    "jobs": (
-        "status=failed",
-        "status=running",
-        "ordering=finished_at",
-        "ordering=-finished_at",
-        "ordering=created_at",
-        "status=failed&error_class=bad-digest",
-        "error_class=conflict",
-        "namespace=api-000",
-        "namespace=nobody",
-        "priority=0",
-        "trigger=verify",
-        "mapping=1",
-        "mapping=1&status=failed",
-    ),
-    "uses": (
-        "namespace=api-000",
-        "namespace=nobody",
-        "workload_kind=Pod",
-        "workload=nginx-nginx-17",
-        "workload=nobody",
-        "mapping=1",
-    ),
-    "admissions": ("namespace=api-000", "namespace=nobody"),
-    "repositories": ("has_differences=true", "pulls_through=true"),
-}
+def cluster_details() -> Iterator[Page]:
+    run = BackfillRun.objects.latest("pk")
+    yield Page("backfill that runs", reverse("admin:mirrors_backfillrun_change", args=[run.pk]))
+    yield Page("backfill, live part", reverse("admin:mirrors_backfillrun_live", args=[run.pk]))
+    yield Page("backfill that ended", reverse("admin:mirrors_backfillrun_change", args=[1]))
+    for model in (RunningImage, ClusterNode, PullFailure, RestartLoop, TargetHealth):
+        row = model._default_manager.latest("pk")
+        yield Page(
+            str(model._meta.verbose_name), reverse(f"admin:mirrors_{model._meta.model_name}_change", args=[row.pk])
+        )
+    yield Page("mapping with failing pulls", reverse("admin:mirrors_imagemapping_change", args=[1]))
+    yield Page("readiness, what is mirrored", reverse("admin:mirrors_readinesssample_mirror"))
+    yield Page("API readiness", reverse("readiness"))
+    yield Page(f"API backfill {run.pk}", f"/api/v1/backfill/{run.pk}/")

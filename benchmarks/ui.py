@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -36,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sqlite", action="store_true", help="a tenth of the rows, in an SQLite file")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--only", default="", help="pages whose name has this in it")
+    parser.add_argument("--only", default="", help="pages whose name matches this regular expression")
     parser.add_argument("--requests", type=int, default=20, help="of each page, after one that does not count")
     parser.add_argument("--filled", help="URL of a database that is there, and stays; filled if it is empty")
     options = parser.parse_args()
@@ -125,7 +126,7 @@ def measure(directory: Path, environment: dict[str, str], *, only: str, requests
         visitor = Visitor(server.base.replace("127.0.0.1", "localhost"))
         visitor.log_in(NAME, PASSWORD)
         for page in pages(user):
-            if only in page.name:
+            if re.search(only, page.name):
                 seen.append(visit(page, visitor, inside, server, requests=requests))
                 print(_line(seen[-1]), file=sys.stderr, flush=True)
         print(f"The web process holds {server.resident_mib():.0f} MiB", file=sys.stderr)

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from benchmarks.pages import Page
+from benchmarks.page import Page
 from benchmarks.servers import Server
 
 FORM = "application/x-www-form-urlencoded"

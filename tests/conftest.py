@@ -65,11 +65,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def counts_of_this_test() -> None:
     """What the process keeps of days that are over is another test's."""
     from mirrors.readiness import recent
-    from mirrors.selectors import mapping_states, statistics
+    from mirrors.selectors import backfill, mapping_states, statistics
 
     recent.forget()
     statistics.forget()
     mapping_states.kept.forget()
+    backfill.kept_clusters.forget()
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from benchmarks.history import rows, small
+from benchmarks.history import clusters, rows, small
 from benchmarks.history.rows import Row, Size, Story
+from mirrors.models import Registry
 
 BATCH = 10_000
 
@@ -22,8 +23,8 @@ _COLUMNS = {
     "mirrorrequest": "id job_id namespace service_account secret_names workload created_at",
     "jobprogress": "job_id bytes_total bytes_copied bytes_mounted bytes_skipped blobs_total blobs_done moving "
     "started_at updated_at",
-    "imageuse": "id mapping_id namespace workload_kind workload first_seen_at last_seen_at",
-    "decisioncount": "id hour namespace source_host decision reason filter images",
+    "imageuse": "id mapping_id cluster namespace workload_kind workload first_seen_at last_seen_at",
+    "decisioncount": "id hour cluster namespace source_host decision reason filter images",
     "admissionsample": "id uid namespace pod_name workload_kind workload operation pod decisions "
     "image_names created_at",
     "registry": "id name role kind endpoint prefix username credential_ref insecure ca_file settings managed_by "
@@ -37,6 +38,20 @@ _COLUMNS = {
     "hostbudget": "id host credential operation resting_until remaining updated_at",
     "targetrepository": "id registry_id name facts differences has_differences pulls_through problem "
     "apply_requested_at checked_at",
+    "cluster": "id name version pods nodes platforms namespaces problem listed_at seen_at",
+    "clusternode": "id cluster name platform ready pulled_at",
+    "runningimage": "id cluster key namespace workload_kind workload source image digest pods nodes pod_name "
+    "in_template state first_seen_at last_seen_at",
+    "pullfailure": "id cluster key image source at cause message pods nodes namespaces samples is_mirrored "
+    "first_seen_at last_seen_at",
+    "targethealth": "id cluster registry state cause message nodes began_at changed_at",
+    "restartloop": "id cluster key namespace workload_kind workload source image count detected_at expires_at "
+    "released_at",
+    "backfillrun": "id cluster state requested_by problem images excluded bytes_total unmeasured "
+    "counted_pulls seconds_estimated done_before created_at previewed_at started_at resumed_at finished_at",
+    "backfillimage": "id run_id source rank pods workloads is_awaited state reason details is_measured "
+    "size_bytes job_id",
+    "readinesssample": "id cluster hour workloads unprotected taken_at",
 }
 
 
@@ -61,10 +76,20 @@ def fill(size: Size, *, registry_id: int, now: datetime, seed: int = 1) -> dict[
         ("instance", small.instances(story)),
         ("hostbudget", small.hosts(story)),
         ("targetrepository", small.repositories(story, registry_id)),
+        ("cluster", clusters.clusters(story)),
+        ("clusternode", clusters.nodes(story)),
+        ("runningimage", clusters.running_images(story)),
+        ("pullfailure", clusters.pull_failures(story)),
+        ("targethealth", clusters.target_health(story)),
+        ("restartloop", clusters.restart_loops(story)),
+        ("backfillrun", clusters.backfill_runs(story)),
+        ("backfillimage", clusters.backfill_images(story)),
+        ("readinesssample", clusters.readiness_samples(story)),
     ]
     # SQLite would look through all mappings for each new job; both databases check all of it in the end.
     with connection.constraint_checks_disabled(), transaction.atomic():
         _take_time()
+        Registry.objects.filter(pk=registry_id).update(clusters=list(clusters.CLUSTERS))
         written = {name: _write(f"mirrors_{name}", _COLUMNS[name].split(), found) for name, found in tables}
         connection.check_constraints()
     if connection.in_atomic_block:

@@ -28,9 +28,11 @@ class Size:
     uses: int = 1_000_000
     namespaces: int = 400
     counts_an_hour: int = 60
+    running_images: int = 50_000
 
     def tenth(self) -> Size:
-        return Size(self.mappings // 10, self.jobs // 10, self.uses // 10, self.namespaces, self.counts_an_hour // 10)
+        counts, running = self.counts_an_hour // 10, self.running_images // 10
+        return Size(self.mappings // 10, self.jobs // 10, self.uses // 10, self.namespaces, counts, running)
 
     @property
     def live(self) -> int:
@@ -217,7 +219,16 @@ def uses(story: Story) -> Iterator[Row]:
         last = first + (story.now.timestamp() - first) * rng.random()
         workload = f"{words.PARTS[(mapping + number) % 50]}-{words.PARTS[number % 50]}-{mapping % 1_000}"
         namespace = names[int(len(names) * rng.random() ** 2)]
-        yield (key + 1, mapping + 1, namespace, words.KINDS[number % 5], workload, text(first), text(last))
+        yield (
+            key + 1,
+            mapping + 1,
+            words.cluster_of(namespace),
+            namespace,
+            words.KINDS[number % 5],
+            workload,
+            text(first),
+            text(last),
+        )
 
 
 def counts(story: Story) -> Iterator[Row]:
@@ -235,7 +246,17 @@ def counts(story: Story) -> Iterator[Row]:
         for namespace, host, decision, reason in rng.sample(every, story.size.counts_an_hour):
             key += 1
             by = "filter-1" if reason == "filtered" else ""
-            yield (key, text(hour.timestamp()), namespace, host, decision, reason, by, 1 + int(200 * rng.random()))
+            yield (
+                key,
+                text(hour.timestamp()),
+                words.cluster_of(namespace),
+                namespace,
+                host,
+                decision,
+                reason,
+                by,
+                1 + int(200 * rng.random()),
+            )
         hour += timedelta(hours=1)
 
 

@@ -9,9 +9,9 @@ from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from mirrors.models import AdmissionSample
+from mirrors.models import AdmissionSample, RunningImage
 from mirrors.selectors.admissions import search_admissions
-from mirrors.selectors.search import search
+from mirrors.selectors.search import by_keys, search
 
 
 class ImageSearch(SearchFilter):
@@ -20,4 +20,7 @@ class ImageSearch(SearchFilter):
         fields = self.get_search_fields(view, request)
         if queryset.model is AdmissionSample:
             return search_admissions(queryset, words)
-        return search(queryset, words, fields) if words and fields else queryset
+        if not (words and fields):
+            return queryset
+        found = search(queryset, words, fields)
+        return by_keys(queryset, found) if queryset.model is RunningImage else found

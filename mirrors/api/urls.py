@@ -10,7 +10,7 @@ import mirrors.api.schema  # noqa: F401 (its scheme is known by being imported)
 from mirrors.api.views.activity import ActionViewSet
 from mirrors.api.views.admissions import AdmissionViewSet
 from mirrors.api.views.backfill import BackfillImageViewSet, BackfillViewSet
-from mirrors.api.views.clusters import ClusterViewSet
+from mirrors.api.views.clusters import ClusterNodeViewSet, ClusterViewSet
 from mirrors.api.views.filters import FilterViewSet
 from mirrors.api.views.hosts import HostViewSet
 from mirrors.api.views.jobs import JobViewSet
@@ -39,6 +39,7 @@ router.register("instances", InstanceViewSet)
 router.register("admissions", AdmissionViewSet)
 router.register("running-images", RunningImageViewSet, basename="running-image")
 router.register("clusters", ClusterViewSet)
+router.register("nodes", ClusterNodeViewSet)
 router.register("pull-failures", PullFailureViewSet)
 router.register("target-health", TargetHealthViewSet)
 router.register("restart-loops", RestartLoopViewSet)

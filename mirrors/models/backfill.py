@@ -117,6 +117,8 @@ class BackfillImage(models.Model):
         ]
         indexes = [
             models.Index(fields=["run", "state", "rank"], name="backfill_image_order"),
+            # The order of the list: the newest run first.
+            models.Index(fields=["-run", "rank"], name="backfill_image_listed"),
             # Without it each job that is deleted costs the database a look at all of them.
             models.Index(fields=["job"], condition=Q(job__isnull=False), name="backfill_image_of_job"),
         ]

@@ -23,6 +23,8 @@ SEARCHED: Final[Indexes] = {
     "count_search": ("mirrors_decisioncount", ("namespace", "source_host")),
     "sample_search": ("mirrors_admissionsample", ("namespace", "pod_name", "workload")),
     "sample_image_search": ("mirrors_admissionsample", ("image_names",)),
+    "running_search": ("mirrors_runningimage", ("source", "image", "namespace", "workload")),
+    "backfill_search": ("mirrors_backfillimage", ("source",)),
 }
 """Name, table and columns of the indexes that search by a part of a word uses."""
 
@@ -115,12 +117,15 @@ def _has_trigrams(cursor: Any) -> bool:
 
 
 def _present(connection: BaseDatabaseWrapper, cursor: Any, wanted: Indexes) -> Indexes:
-    """Those whose columns are there: an early migration calls this before later ones add columns."""
+    """Those whose columns are there: an early migration calls this before later ones add tables and columns."""
+    tables = {table for table, _ in wanted.values()}
     columns = {
         table: {column.name for column in connection.introspection.get_table_description(cursor, table)}
-        for table in {table for table, _ in wanted.values()}
+        for table in tables.intersection(connection.introspection.table_names(cursor))
     }
-    return {name: (table, names) for name, (table, names) in wanted.items() if columns[table].issuperset(names)}
+    return {
+        name: (table, names) for name, (table, names) in wanted.items() if columns.get(table, set()).issuperset(names)
+    }
 
 
 def _build_on_sqlite(connection: BaseDatabaseWrapper) -> None:

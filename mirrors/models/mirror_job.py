@@ -201,6 +201,7 @@ class MirrorJob(models.Model):
                 condition=Q(trigger__in=["operator", "retry", "verify"]),
                 name="job_by_rare_trigger",
             ),
+            models.Index(fields=["-id"], condition=Q(trigger="backfill"), name="job_of_backfill"),
             # Without it each job that is deleted costs the database a look at all of them.
             models.Index(fields=["retry_of"], condition=Q(retry_of__isnull=False), name="job_retried"),
         ]

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Q, QuerySet
 
 from mirrors import selectors
 from mirrors.images import ImageRef, InvalidReferenceError
@@ -73,8 +73,11 @@ def run_drill(asked: DrillRequest, config: Config) -> Drill:
     return drill_pass.result(cluster.name, _notices(cluster, conditions.snapshot, drill_pass.undecided))
 
 
-def _listed(name: str) -> Cluster:
-    cluster = Cluster.objects.filter(name=name).first()
+def _listed(name: str) -> Any:
+    """The cluster's row, with whether its nodes have pulled from the target and ``reports_indexes``."""
+    pulled = ClusterNode.objects.filter(cluster=name, pulled_at__isnull=False)
+    facts: dict[str, Any] = {"nodes_have_pulled": Exists(pulled), "reports_indexes": _reports_indexes(name)}
+    cluster = Cluster.objects.filter(name=name).annotate(**facts).first()
     if cluster is not None and cluster.listed_at is not None:
         return cluster
     if cluster is not None and cluster.problem:
@@ -102,7 +105,7 @@ def _registry(text: str, config: Config) -> str:
     return host
 
 
-def _conditions(asked: DrillRequest, cluster: Cluster, config: Config) -> Conditions:
+def _conditions(asked: DrillRequest, cluster: Any, config: Config) -> Conditions:
     config = config.model_copy(update={"cluster_name": cluster.name})
     rows = OperatorRows(
         sources=selectors.operator_sources(cluster.name),
@@ -116,19 +119,20 @@ def _conditions(asked: DrillRequest, cluster: Cluster, config: Config) -> Condit
         now=time.time(),
         max_age=config.existence.max_stale if asked.max_age is None else asked.max_age,
         platforms=frozenset(base_platforms(cluster.platforms)),
-        nodes_have_pulled=ClusterNode.objects.filter(cluster=cluster.name, pulled_at__isnull=False).exists(),
-        reports_indexes=_reports_indexes(cluster.name),
+        nodes_have_pulled=cluster.nodes_have_pulled,
+        reports_indexes=cluster.reports_indexes,
         allows_change=asked.allows_change,
     )
 
 
-def _reports_indexes(cluster: str) -> bool:
+def _reports_indexes(cluster: str) -> ExpressionWrapper[Any]:
     """Whether an image runs with the digest of an index that has been mirrored."""
     rows = RunningImage.objects.current().filter(cluster=cluster).exclude(digest="")
     indexes = ImageMapping.objects.exclude(platforms=[])
-    return any(
-        indexes.filter(**{f"{side}_digest__in": rows.values("digest")}).exists() for side in ("source", "target")
+    of_source, of_target = (
+        Exists(indexes.filter(**{f"{side}_digest__in": rows.values("digest")})) for side in ("source", "target")
     )
+    return ExpressionWrapper(Q(of_source) | Q(of_target), output_field=BooleanField())
 
 
 def _mappings(rows: QuerySet[RunningImage], config: Config) -> dict[str, MappingSnapshot]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +21,7 @@ from mirrors.models import (
     RunningImage,
     RunningState,
 )
+from mirrors.selectors.kept import KeptAnswer
 from mirrors.vocabulary.reasons import meaning_of
 
 AWAITED: Final = (RunningState.FAILING, RunningState.STARTING)
@@ -100,10 +102,11 @@ def backfill_progress(run: BackfillRun) -> BackfillProgress:
     return _progress(run, dict(rows))
 
 
-def running_backfills() -> list[tuple[BackfillRun, BackfillProgress]]:
-    """Those that copy or are paused, by one query: the dashboard refreshes itself."""
+def running_backfills(**of: str) -> list[tuple[BackfillRun, BackfillProgress]]:
+    """Those that copy or are paused, of all clusters or with ``cluster`` of one, by one query: the dashboard refreshes
+    itself."""
     counts = {f"in_{s}": Count("candidates", filter=Q(candidates__state=s)) for s in BackfillImageState.values}
-    runs = BackfillRun.objects.active().order_by("cluster").annotate(**counts)
+    runs = BackfillRun.objects.active().filter(**of).order_by("cluster").annotate(**counts)
     return [(run, _progress(run, {s: getattr(run, f"in_{s}") for s in BackfillImageState.values})) for run in runs]
 
 
@@ -149,8 +152,20 @@ def done_now(run: BackfillRun) -> int:
     return BackfillImage.objects.filter(run=run, state__in=BackfillImage.OVER).count()
 
 
+kept_clusters: Final[KeptAnswer[list[dict[str, Any]]]] = KeptAnswer()
+
+
 def of_clusters(registry_id: int | None) -> list[dict[str, Any]]:
-    """Each cluster with the number of its images that are not mirrored."""
+    """Each cluster with the number of its images that are not mirrored. All running images have to be read for it."""
+    if (known := kept_clusters.get()) is not None:
+        return known
+    began = time.monotonic()
+    found = _of_clusters(registry_id)
+    kept_clusters.put(found, seconds=time.monotonic() - began)
+    return found
+
+
+def _of_clusters(registry_id: int | None) -> list[dict[str, Any]]:
     mirrored = ImageMapping.objects.filter(
         target_registry=registry_id, source=OuterRef("source"), existence=Existence.PRESENT
     )

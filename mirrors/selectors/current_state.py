@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -21,13 +21,13 @@ from mirrors.models import (
     Instance,
     JobStatus,
     MirrorJob,
-    PullFailure,
     RestartLoop,
     Revision,
-    TargetHealth,
     TargetRepository,
 )
 from mirrors.selectors import mapping_states, readiness_samples
+from mirrors.selectors.pull_failures import OF_BANNER, disturbed_targets, failing_images
+from mirrors.selectors.subqueries import JsonRows, rows_counted
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
 SEEN_WITHIN: Final = {
@@ -44,8 +44,7 @@ MOST_HOSTS: Final = 100
 @dataclass(frozen=True, slots=True)
 class SmallFacts:
     """Whether anything is mirrored, whether a backfill is under way, how many repositories differ from their settings,
-    how often people forgot some; whether clusters report a target that nodes cannot pull from, failing pulls, restart
-    loops; the number of images by state."""
+    how often people forgot some; what clusters report; the number of images by state."""
 
     is_mapped: bool = False
     is_backfilling: bool = False
@@ -54,9 +53,12 @@ class SmallFacts:
     workloads: int | None = None
     """Of clusters that are watched, and those of them that need a source to start; None without such clusters."""
     unprotected: int | None = None
-    is_disturbed: bool = False
-    is_failing: bool = False
-    is_looping: bool = False
+    loops: int = 0
+    disturbed: Sequence[Mapping[str, Any]] | None = None
+    """Targets that nodes cannot pull from, of all clusters; None where there are none."""
+    pulls: Sequence[Mapping[str, Any]] | None = None
+    """Images that nodes cannot pull, as ``images``, by ``cause``, ``at`` and ``is_mirrored``; None where there are
+    none."""
     is_stale: bool = False
     """Whether a cluster is not watched any more."""
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED, 0))
@@ -69,28 +71,29 @@ _SMALL: Final = (
     "forgotten",
     "workloads",
     "unprotected",
-    "is_disturbed",
-    "is_failing",
-    "is_looping",
+    "loops",
+    "disturbed",
+    "pulls",
     "is_stale",
 )
 
 
-def small_facts(now: datetime) -> SmallFacts:
-    """In one query."""
+def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
+    """In one query. With a cluster, what clusters report is of that one."""
+    of: dict[str, str] = {"cluster": cluster} if cluster else {}
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
     # Asked of a table that has a row as soon as anything is configured: the answers are beside it.
     images, began = mapping_states.kept.get(), time.monotonic()
     row = Revision.objects.annotate(
         is_mapped=Exists(ImageMapping.objects.all()),
-        is_backfilling=Exists(BackfillRun.objects.active()),
+        is_backfilling=Exists(BackfillRun.objects.active().filter(**of)),
         differing=Coalesce(Subquery(differing.annotate(n=Count("*")).values("n")), 0),
         forgotten=Coalesce(Subquery(forgotten), 0),
-        **readiness_samples.sums(now),
-        is_disturbed=Exists(TargetHealth.objects.disturbed()),
-        is_failing=Exists(PullFailure.objects.all()),
-        is_looping=Exists(RestartLoop.objects.active()),
+        **readiness_samples.sums(now, **of),
+        loops=rows_counted(RestartLoop.objects.active().filter(**of)),
+        disturbed=JsonRows(disturbed_targets().values(*OF_BANNER)),
+        pulls=JsonRows(failing_images(**of)),
         is_stale=Exists(Cluster.objects.stale()),
         **(mapping_states.counts() if images is None else {}),
     ).values(*_SMALL, *(mapping_states.COUNTED if images is None else ()))
@@ -116,12 +119,17 @@ def hosts(now: datetime) -> dict[str, Any]:
     }
 
 
-def running_processes(now: datetime) -> dict[str, Any]:
-    """How many webhooks and workers report themselves, and when the first of the webhooks' certificates ends."""
+def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
+    """How many webhooks and workers report themselves, of all clusters or of one, and when the first of the webhooks'
+    certificates ends. Workers of any cluster copy what is queued, hence ``has_worker``."""
     counts = dict.fromkeys(SEEN_WITHIN, 0)
     ends: list[datetime] = []
-    for role, facts, seen_at in Instance.objects.values_list("role", "facts", "seen_at"):
+    has_worker = False
+    for role, where, facts, seen_at in Instance.objects.values_list("role", "cluster", "facts", "seen_at"):
         if now - seen_at > SEEN_WITHIN[role]:
+            continue
+        has_worker = has_worker or role == "worker"
+        if cluster and where != cluster:
             continue
         counts[role] += 1
         if expires := facts.get("certificate_expires_at"):
@@ -129,6 +137,7 @@ def running_processes(now: datetime) -> dict[str, Any]:
     return {
         "webhooks": counts["webhook"],
         "workers": counts["worker"],
+        "has_worker": has_worker,
         "certificate_expires_at": min(ends, default=None),
     }
 

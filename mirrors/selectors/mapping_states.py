@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
-from django.db.models import Func, IntegerField, Q, Subquery
+from django.db.models import Q, Subquery
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Obstacle
+from mirrors.selectors.kept import KeptAnswer
+from mirrors.selectors.subqueries import rows_counted
 
 OF_JOBS: Final[dict[str, str]] = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
 """States that a last job gives to an image that the target is not known to have."""
@@ -38,12 +39,6 @@ LISTED: Final[dict[str, tuple[str, Q]]] = {
 COUNTED: Final = ("mirrored", "failed", "queued", "copying", "paused", "obstacle")
 """States that the dashboard shows. The mappings alone say most of them, in an index; of the others there are few."""
 
-SLOW_SECONDS: Final = 0.05
-"""A query with these counts that took longer is not repeated at once: each open page asks every 5 seconds."""
-
-KEPT_FACTOR: Final = 100
-"""The counts are kept for this many times its duration: then counting takes at most a hundredth of the time."""
-
 CHOICES: Final = [(state, state) for state in STATES]
 
 
@@ -65,25 +60,7 @@ def failed_job_of(mapping: ImageMapping) -> MirrorJob | None:
     return job if job is not None and job.status == JobStatus.FAILED else None
 
 
-class KeptCounts:
-    """The last counts of a process, while counting again would be slow."""
-
-    def __init__(self) -> None:
-        self._until, self._counts = 0.0, dict.fromkeys(COUNTED, 0)
-
-    def get(self) -> dict[str, int] | None:
-        return self._counts if time.monotonic() < self._until else None
-
-    def put(self, counts: dict[str, int], *, seconds: float) -> None:
-        """``seconds`` is how long the query took."""
-        if seconds > SLOW_SECONDS:
-            self._until, self._counts = time.monotonic() + KEPT_FACTOR * seconds, counts
-
-    def forget(self) -> None:
-        self._until = 0.0
-
-
-kept = KeptCounts()
+kept: Final[KeptAnswer[dict[str, int]]] = KeptAnswer()
 
 
 def counts() -> dict[str, Subquery]:
@@ -92,6 +69,4 @@ def counts() -> dict[str, Subquery]:
 
 
 def _count(condition: Q) -> Subquery:
-    # A function and no aggregate: a count by group would have no row where there is nothing.
-    number = Func(template="COUNT(*)", output_field=IntegerField())
-    return Subquery(ImageMapping.objects.filter(condition).order_by().annotate(n=number).values("n"))
+    return rows_counted(ImageMapping.objects.filter(condition))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
 
 from mirrors.models import (
     DEFAULT_CLUSTER,
@@ -134,9 +135,26 @@ def restart_commands(row: PullFailure) -> list[str]:
     return list(dict.fromkeys(restart_command(sample) for sample in row.samples)) if row.would_start else []
 
 
-def disturbed() -> list[TargetHealth]:
+OF_BANNER: Final = ("cluster", "registry", "state", "cause", "nodes")
+"""What ``health_words`` says of a target."""
+
+
+def disturbed_targets() -> QuerySet[TargetHealth]:
     """Targets that the nodes of a cluster cannot pull from."""
-    return list(TargetHealth.objects.disturbed().order_by("cluster", "registry"))
+    return TargetHealth.objects.disturbed().order_by("cluster", "registry")
+
+
+def target_of_banner(row: Mapping[str, Any]) -> TargetHealth:
+    """From the values that ``OF_BANNER`` names; not saved."""
+    nodes = row["nodes"]
+    return TargetHealth(**{**row, "nodes": json.loads(nodes) if isinstance(nodes, str) else nodes})
+
+
+def failing_images(**of: str) -> QuerySet[Any, Any]:
+    """The number of images that nodes cannot pull, by cause, side and whether they are mirrored, the most first; of
+    all clusters, or with ``cluster`` of one."""
+    groups = PullFailure.objects.filter(**of).values("cause", "at", "is_mirrored")
+    return groups.annotate(images=Count("pk")).order_by("-images", "cause", "at")
 
 
 def health_words(row: TargetHealth) -> str:

@@ -18,21 +18,22 @@ MOST_POINTS: Final = 24 * 31
 """Of a chart: a month by the hour."""
 
 
-def newest(now: datetime) -> QuerySet[ReadinessSample]:
-    """One of each cluster that is watched now."""
+def newest(now: datetime, **of: str) -> QuerySet[ReadinessSample]:
+    """One of each cluster that is watched now, or with ``cluster`` of that one."""
     last = ReadinessSample.objects.filter(cluster=OuterRef("cluster")).order_by("-hour").values("pk")[:1]
-    return ReadinessSample.objects.filter(taken_at__gte=now - CURRENT, pk=Subquery(last)).order_by("cluster")
+    return ReadinessSample.objects.filter(taken_at__gte=now - CURRENT, pk=Subquery(last), **of).order_by("cluster")
 
 
-def sums(now: datetime) -> dict[str, Subquery]:
-    """Workloads of all clusters, and those that are not protected, for a query that has other numbers too."""
-    return {name: _sum(name, now) for name in ("workloads", "unprotected")}
+def sums(now: datetime, **of: str) -> dict[str, Subquery]:
+    """Workloads of all clusters, or with ``cluster`` of one, and those that are not protected, for a query that has
+    other numbers too."""
+    return {name: _sum(name, now, **of) for name in ("workloads", "unprotected")}
 
 
-def _sum(name: str, now: datetime) -> Subquery:
+def _sum(name: str, now: datetime, **of: str) -> Subquery:
     # A function and no aggregate: a sum by group would have no row where there is nothing.
     total = Func(F(name), function="SUM", output_field=IntegerField())
-    return Subquery(newest(now).order_by().annotate(n=total).values("n"))
+    return Subquery(newest(now, **of).order_by().annotate(n=total).values("n"))
 
 
 def trend(cluster: str, *, days: int = 31) -> Sequence[ReadinessSample]:

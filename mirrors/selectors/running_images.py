@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, QuerySet
+from typing import Final
+
+from django.db.models import BooleanField, Exists, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from mirrors.models import Existence, ImageMapping, RunningImage
+
+_PRESENT: Final = ImageMapping.objects.filter(source=OuterRef("source"), existence=Existence.PRESENT)
 
 
 def running_images(*, ended: bool = False) -> QuerySet[RunningImage]:
     """Those that are in a cluster now, or with ``ended`` all, with ``is_mirrored``: whether a target is known to have
     the source."""
     rows = RunningImage.objects.all() if ended else RunningImage.objects.current()
-    present = ImageMapping.objects.filter(source=OuterRef("source"), existence=Existence.PRESENT)
-    return rows.annotate(is_mirrored=Exists(present))
+    # Postgres would read all mappings for an EXISTS among the columns; this one it answers for each row of a page.
+    found = Subquery(_PRESENT.values(yes=Value(True))[:1], output_field=BooleanField())
+    return rows.annotate(is_mirrored=Coalesce(found, Value(False)))
+
+
+def only_mirrored(rows: QuerySet[RunningImage], *, mirrored: bool) -> QuerySet[RunningImage]:
+    """Those whose source a target is known to have, or the others."""
+    return rows.filter(Exists(_PRESENT) if mirrored else ~Exists(_PRESENT))

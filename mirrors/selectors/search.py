@@ -44,6 +44,13 @@ def search(rows: QuerySet[M], words: Iterable[str], fields: Iterable[str]) -> Qu
     return rows.filter(found)
 
 
+def by_keys(rows: QuerySet[M], found: QuerySet[M]) -> QuerySet[M]:
+    """``found``, which are some of ``rows``, by their keys if they are few. In the order of a list, Postgres would go
+    through all rows for words that few of them have, beside an index for just these words."""
+    keys = list(found.order_by().values_list("pk", flat=True)[: FEW + 1])
+    return found if len(keys) > FEW else rows.filter(pk__in=keys)
+
+
 def _is_quoted(part: str) -> bool:
     return len(part) > 1 and part[0] in "\"'" and part[0] == part[-1]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count, Sum
+from django.db.models import Count, Sum, Value
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils import timezone
 
@@ -32,11 +32,14 @@ COVERAGE_HOURS: Final = (24, 168)
 Ended = dict[tuple[datetime, str, str, str], int]
 """Jobs by hour or day, status, error class and registry."""
 
-Reader = Callable[[datetime, bool], dict[Any, Any]]
-"""Counts from a time on, by the hour or by the day."""
+COPIED: Final = "copied"
+"""In place of a status: the number is that of bytes which attempts copied."""
 
-MOST_KEPT: Final = 12
-"""Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones."""
+Reader = Callable[..., dict[Any, Any]]
+"""Counts from a time on, by the hour or by the day; of one cluster where it is given one."""
+
+MOST_KEPT: Final = 36
+"""Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones and clusters."""
 
 _over: dict[tuple[Any, ...], dict[Any, Any]] = {}
 
@@ -53,18 +56,20 @@ class Point:
 
 
 class Overview:
-    """All that is counted over the last hours, read once."""
+    """All that is counted over the last hours, read once. With a cluster, what it has of its own is of that cluster:
+    decisions, processes, readiness and pulls. Images, jobs and registries are shared by all clusters."""
 
-    def __init__(self, *, hours: int) -> None:
-        self.hours = hours
+    def __init__(self, *, hours: int, cluster: str = "") -> None:
+        self.hours, self.cluster = hours, cluster
         self.now = timezone.now()
         self.since = self.begin_of(hours)
-        self.small = current_state.small_facts(self.now)
+        self.small = current_state.small_facts(self.now, cluster)
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
-        self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True)
-        self._ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
-        self._copied: dict[datetime, int] = self._read(_read_copied, self.since, is_hourly=is_hourly)
+        self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True, cluster=cluster)
+        ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
+        self._copied = {at: number for (at, status, _, _), number in ended.items() if status == COPIED}
+        self._ended = {key: jobs for key, jobs in ended.items() if key[1] != COPIED}
 
     def begin_of(self, hours: int) -> datetime:
         """Of the last hours. A whole minute: lists that are linked to begin at the same moment, and pages stay the same
@@ -121,22 +126,23 @@ class Overview:
             for at in _times(self.since, self.now, is_hourly=is_hourly)
         ]
 
-    def _read(self, read: Reader, since: datetime, *, is_hourly: bool) -> dict[Any, Any]:
+    def _read(self, read: Reader, since: datetime, *, is_hourly: bool, **of: str) -> dict[Any, Any]:
         """Days that are over are read once a minute, as ``since`` moves; today is read each time."""
         today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
         # Of what was forgotten nothing counts any more.
-        key = (read, since, today, is_hourly, self.small.forgotten)
+        key = (read, since, today, is_hourly, self.small.forgotten, *of.values())
         if (over := _over.get(key)) is not None:
-            return {**over, **read(today, is_hourly)}
-        found = read(since, is_hourly)
+            return {**over, **read(today, is_hourly, **of)}
+        found = read(since, is_hourly, **of)
         if len(_over) >= MOST_KEPT:
             _over.clear()
         _over[key] = {at: counted for at, counted in found.items() if _time_of(at) < today}
         return found
 
 
-def _read_admitted(since: datetime, is_hourly: bool) -> dict[datetime, Admitted]:
-    rows = DecisionCount.objects.filter(hour__gte=since).order_by().values_list("hour")
+def _read_admitted(since: datetime, is_hourly: bool, cluster: str) -> dict[datetime, Admitted]:
+    within = {"hour__gte": since, **({"cluster": cluster} if cluster else {})}
+    rows = DecisionCount.objects.filter(**within).order_by().values_list("hour")
     sums = {name: Sum("images", filter=condition) for name, condition in OF_ADMITTED.items()}
     return {hour: Admitted(*(images or 0 for images in found)) for hour, *found in rows.annotate(**sums)}
 
@@ -144,12 +150,11 @@ def _read_admitted(since: datetime, is_hourly: bool) -> dict[datetime, Admitted]
 def _read_ended(since: datetime, is_hourly: bool) -> Ended:
     ended = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
     counted = ended.values_list("at", "status", "error_class", "error_host").annotate(n=Count("*"))
-    return {(at, status, error, host): n for at, status, error, host, n in counted}
-
-
-def _read_copied(since: datetime, is_hourly: bool) -> dict[datetime, int]:
     attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
-    return {at: n or 0 for at, n in attempts.values_list("at").annotate(n=Sum("bytes_copied"))}
+    of = {"kind": Value(COPIED), "no_error": Value(""), "no_host": Value("")}
+    copied = attempts.annotate(**of).values_list("at", *of).annotate(n=Sum("bytes_copied"))
+    # Two short queries in one: the page asks often.
+    return {(at, status, error, host): int(n or 0) for at, status, error, host, n in counted.union(copied, all=True)}
 
 
 def forget() -> None:
@@ -170,7 +175,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
     """All numbers of dashboard and API, but for the series."""
     admitted = overview.admitted(overview.since)
     queue = selectors.queue()
-    processes = current_state.running_processes(overview.now)
+    processes = current_state.running_processes(overview.now, overview.cluster)
     return {
         "hours": overview.hours,
         "images_admitted": admitted.counted,

@@ -9,18 +9,20 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from mirrors.models import TargetHealth
-from mirrors.selectors.pull_failures import disturbed, health_words
+from mirrors.selectors.pull_failures import disturbed_targets, health_words
 
 register = template.Library()
 
 
-def disturbed_targets(request: HttpRequest, *, known: bool = True) -> list[TargetHealth]:
-    """``known`` is false for a page that has found out that there are none."""
+def keep_targets(request: HttpRequest, targets: list[TargetHealth]) -> list[TargetHealth]:
+    """For a page that has read them with other numbers."""
+    request._swapper_disturbed = targets  # type: ignore[attr-defined]
+    return targets
+
+
+def _targets(request: HttpRequest) -> list[TargetHealth]:
     kept: list[TargetHealth] | None = getattr(request, "_swapper_disturbed", None)
-    if kept is None:
-        kept = disturbed() if known else []
-        request._swapper_disturbed = kept  # type: ignore[attr-defined]
-    return kept
+    return keep_targets(request, list(disturbed_targets())) if kept is None else kept
 
 
 @register.inclusion_tag("admin/banners.html", takes_context=True)
@@ -31,5 +33,5 @@ def target_banners(context: Any) -> dict[str, Any]:
     if user is None or not user.has_perm("mirrors.view_targethealth"):
         return {"banners": []}
     link = reverse("admin:mirrors_targethealth_changelist")
-    banners = [{"title": f"Target {row.state}", "words": health_words(row)} for row in disturbed_targets(request)]
+    banners = [{"title": f"Target {row.state}", "words": health_words(row)} for row in _targets(request)]
     return {"banners": banners, "link": link}

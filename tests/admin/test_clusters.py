@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mirrors.models import AdmissionSample, DecisionCount, Filter, ImageUse, Instance, MirrorJob, Registry
+from mirrors.models import (
+    AdmissionSample,
+    BackfillImage,
+    BackfillRun,
+    Cluster,
+    ClusterNode,
+    DecisionCount,
+    Filter,
+    ImageUse,
+    Instance,
+    MirrorJob,
+    PullFailure,
+    ReadinessSample,
+    Registry,
+    RestartLoop,
+    RunningImage,
+    RunningState,
+    TargetHealth,
+)
 from mirrors.selectors.current_state import processes_by_cluster
 from mirrors.services.config_rows import sync_config
 from mirrors.services.recording import DecisionKey
@@ -77,6 +98,46 @@ def test_details_and_search_name_the_cluster(admin_client: Client) -> None:
     assert "in b/shop" in admin_client.get("/admin/search/", {"q": "web-of-b"}).content.decode()
 
 
+@pytest.fixture
+def watched(two_clusters: None) -> None:
+    """What watchers of both clusters have written: a row of each kind in ``default``, and in ``b``."""
+    now = timezone.now()
+    for cluster in ("default", "b"):
+        of = {"cluster": cluster, "namespace": "shop", "workload": "web", "source": "quay.io/team/a:1"}
+        RunningImage.objects.create(key="a", image="quay.io/team/a:1", state=RunningState.RUNNING, **of)
+        RestartLoop.objects.create(key="a", image="m/a:1", count=5, expires_at=now + timedelta(hours=1), **of)
+        PullFailure.objects.create(
+            cluster=cluster, key="a", image="a:1", at="source", cause="denied", namespaces=["shop"]
+        )
+        TargetHealth.objects.create(cluster=cluster, registry="mirror.example.com", state="unhealthy", cause="denied")
+        Cluster.objects.create(name=cluster, listed_at=now)
+        ClusterNode.objects.create(cluster=cluster, name=f"node-of-{cluster}")
+        run = BackfillRun.objects.create(cluster=cluster, state="running")
+        BackfillImage.objects.create(run=run, source=f"quay.io/team/{cluster}:1", rank=1)
+        ReadinessSample.objects.create(cluster=cluster, hour=now, workloads=4, unprotected=1 if cluster == "b" else 2)
+
+
+WATCHED = ("runningimage", "restartloop", "pullfailure", "targethealth", "cluster", "clusternode", "backfillrun")
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("page", [*WATCHED, "backfillimage"])
+def test_lists_of_what_watchers_see_can_be_limited_to_a_cluster(admin_client: Client, page: str) -> None:
+    everything = admin_client.get(f"/admin/mirrors/{page}/").context["cl"]
+    assert everything.counted.rows == 2
+    assert "cluster" in [spec.title for spec in everything.filter_specs]
+
+    assert admin_client.get(f"/admin/mirrors/{page}/?cluster=b").context["cl"].counted.rows == 1
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("page", ["runningimage", "restartloop", "pullfailure"])
+def test_lists_of_what_watchers_see_name_the_cluster_of_another_namespace(admin_client: Client, page: str) -> None:
+    shown = admin_client.get(f"/admin/mirrors/{page}/").content.decode()
+
+    assert "b/shop" in shown and "default/shop" not in shown
+
+
 @pytest.mark.usefixtures("two_clusters")
 @pytest.mark.parametrize("resource", ["uses", "jobs", "admissions", "instances"])
 def test_the_api_has_the_cluster_as_field_and_filter(admin_client: Client, resource: str) -> None:
@@ -92,6 +153,105 @@ def test_the_metric_of_processes_names_their_cluster() -> None:
     Instance.objects.create(role="worker", cluster="b", name="stopped", seen_at=timezone.now() - timedelta(hours=1))
 
     assert processes_by_cluster() == {("worker", "default"): 1, ("worker", "b"): 1}
+
+
+def _decided(cluster: str, **images: int) -> None:
+    for reason, count in images.items():
+        decision = "swap" if reason == "present" else "keep"
+        DecisionCount.objects.create(
+            hour=DecisionKey.this_hour(), cluster=cluster, decision=decision, reason=reason, images=count
+        )
+
+
+def _of_dashboard(client: Client, **query: str) -> tuple[Any, dict[str, Any]]:
+    shown = client.get("/admin/dashboard/", query).context
+    return shown, {entry.title: entry for entry in shown["attention"]}
+
+
+@pytest.mark.usefixtures("watched")
+def test_the_dashboard_can_be_limited_to_a_cluster(admin_client: Client) -> None:
+    DecisionCount.objects.all().delete()
+    _decided("default", present=3, absent=1)
+    _decided("b", present=1, absent=3, filtered=7)
+    PullFailure.objects.create(cluster="b", key="b", image="b:1", at="source", cause="denied")
+
+    shown, attention = _of_dashboard(admin_client)
+    assert (shown["coverage"], shown["stats"]["workers"], shown["readiness"]["workloads"]) == (50.0, 2, 8)
+    assert (attention["Failing pulls from the source: denied"].count, attention["Restart loops"].count) == (3, 2)
+    assert len(shown["backfills"]) == 2
+
+    shown, attention = _of_dashboard(admin_client, cluster="b")
+    assert (shown["coverage"], shown["stats"]["images_excluded"], shown["stats"]["workers"]) == (25.0, 7, 1)
+    assert (shown["readiness"]["unprotected"], shown["readiness"]["workloads"]) == (1, 4)
+    assert [entry["run"].cluster for entry in shown["backfills"]] == ["b"]
+    assert [title for title in attention if title.startswith("Target")] == ["Target unhealthy: mirror.example.com"]
+    for title, rows in (("Failing pulls from the source: denied", 2), ("Restart loops", 1)):
+        assert attention[title].count == rows == admin_client.get(attention[title].link).context["cl"].counted.rows
+    summed = admin_client.get(shown["links"]["decisions"]).context["cl"]
+    assert summed.total == 4 and admin_client.get(shown["links"]["instances"]).context["cl"].counted.rows == 1
+
+
+@pytest.mark.usefixtures("watched")
+def test_the_dashboard_offers_the_clusters_and_says_what_they_share(admin_client: Client) -> None:
+    page = admin_client.get("/admin/", {"hours": "168"}).content.decode()
+    links = dict(
+        re.findall(r'<a href="(\?hours=168[^"]*)"[^>]*>([^<]+)</a>', page.partition('aria-label="Cluster"')[2])
+    )
+    assert {unescape(link): name for link, name in links.items()} == {
+        "?hours=168": "All clusters",
+        "?hours=168&cluster=b": "b",
+        "?hours=168&cluster=default": "default",
+    }
+    assert "all clusters</span>" not in page
+
+    page = admin_client.get("/admin/", {"cluster": "b"}).content.decode()
+    assert "/admin/dashboard/?hours=24&amp;cluster=b" in page, "the part that refreshes itself is of the same cluster"
+    assert "Of the cluster b:" in page and "Queue (all clusters)" in page and "all clusters</span>" in page
+    assert admin_client.get("/admin/", {"cluster": "none-such"}).context["cluster"] == ""
+
+
+def test_the_dashboard_of_one_cluster_offers_none(admin_client: Client) -> None:
+    sync_config(config=parse(TARGET))
+
+    shown = admin_client.get("/admin/", {"cluster": "default"})
+
+    assert shown.context["cluster"] == "" and 'aria-label="Cluster"' not in shown.content.decode()
+
+
+@pytest.mark.usefixtures("watched")
+def test_the_statistics_of_the_api_can_be_limited_to_a_cluster(admin_client: Client) -> None:
+    DecisionCount.objects.all().delete()
+    _decided("default", present=3, absent=1)
+    _decided("b", present=1, absent=3)
+
+    found = {name: admin_client.get("/api/v1/stats/", {"cluster": name}).json() for name in ("", "b")}
+
+    assert {name: (stats["coverage"], stats["workers"]) for name, stats in found.items()} == {
+        "": (0.5, 2),
+        "b": (0.25, 1),
+    }
+    assert max(point["coverage"] or 0 for point in found["b"]["series"]) == 0.25
+
+
+API_WATCHED = ("running-images", "restart-loops", "pull-failures", "target-health", "backfill")
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("resource", API_WATCHED)
+def test_the_api_limits_what_watchers_see_to_a_cluster(admin_client: Client, resource: str) -> None:
+    rows = admin_client.get(f"/api/v1/{resource}/", {"cluster": "b"}).json()["results"]
+    assert [row["cluster"] for row in rows] == ["b"]
+
+
+@pytest.mark.usefixtures("watched")
+def test_the_api_limits_images_of_backfills_and_clusters_by_name(admin_client: Client) -> None:
+    assert _results(admin_client, "backfill-images", cluster="b", field="source") == ["quay.io/team/b:1"]
+    assert _results(admin_client, "clusters", name="b", field="name") == ["b"]
+    assert _results(admin_client, "nodes", cluster="b", field="name") == ["node-of-b"]
+
+
+def _results(client: Client, resource: str, *, field: str, **query: str) -> list[object]:
+    return [row[field] for row in client.get(f"/api/v1/{resource}/", query).json()["results"]]
 
 
 def test_operators_make_rows_for_one_cluster(admin_client: Client) -> None:

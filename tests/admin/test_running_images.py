@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from mirrors.models import ImageMapping, Registry, RegistryRole, RunningImage, RunningState
+from mirrors.models import Cluster, ImageMapping, Registry, RegistryRole, RunningImage, RunningState
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:mirrors_runningimage_changelist"
@@ -71,3 +74,23 @@ def test_the_list(operator: Client, images: None, query: str, shown: set[str]) -
 def test_the_api(operator: Client, images: None, query: str, shown: set[str]) -> None:
     found = operator.get(f"/api/v1/running-images/{query}").json()["results"]
     assert {image["source"].rpartition("/")[2].removesuffix(":1") for image in found} == shown
+
+
+def test_a_cluster_without_a_watcher_says_what_to_do(operator: Client) -> None:
+    url = reverse("admin:mirrors_cluster_changelist")
+    row = Cluster.objects.create(name="production", listed_at=timezone.now(), problem="Nodes cannot be listed.")
+    assert "Nodes cannot be listed." in operator.get(url).content.decode()
+
+    Cluster.objects.filter(pk=row.pk).update(seen_at=timezone.now() - timedelta(minutes=6))
+
+    shown = operator.get(url).content.decode()
+    assert "stale" in shown and "Check that it runs (manage.py watch)" in shown
+
+
+def test_the_page_of_backfills_says_whether_anything_is_watched(operator: Client) -> None:
+    url = reverse("admin:mirrors_backfillrun_changelist")
+    assert "No cluster is watched yet" in operator.get(url).content.decode()
+
+    Cluster.objects.create(name="production", listed_at=timezone.now())
+
+    assert "All images that run in the watched clusters are mirrored." in operator.get(url).content.decode()

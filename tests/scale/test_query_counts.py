@@ -19,8 +19,8 @@ from mirrors.selectors.search import search, words_of
 
 pytestmark = pytest.mark.django_db
 
-FEW = Size(mappings=20, jobs=1_000, uses=20, namespaces=5, counts_an_hour=1)
-MANY = Size(mappings=200, jobs=6_000, uses=400, namespaces=40, counts_an_hour=1)
+FEW = Size(mappings=20, jobs=1_000, uses=20, namespaces=5, counts_an_hour=1, running_images=100)
+MANY = Size(mappings=200, jobs=6_000, uses=400, namespaces=40, counts_an_hour=1, running_images=1_000)
 COUNTS_ALL = re.compile(r'SELECT COUNT\(\*\) AS "__count" FROM "\w+"$')
 COUNTS_SOME = re.compile(r"^EXPLAIN |^SELECT COUNT\(\*\) FROM \(SELECT .+ LIMIT 10001\) subquery$")
 """Lists of more than one page ask for the number of their rows, up to a limit."""

@@ -18,10 +18,11 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, tell
+from mirrors.admin.tools.clusters import ClusterFilter
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
-from mirrors.models import BackfillImage, BackfillRun, BackfillState, Registry, RegistryRole
+from mirrors.models import BackfillImage, BackfillRun, BackfillState, Cluster, Registry, RegistryRole
 from mirrors.selectors.backfill import backfill_progress, of_clusters, skipped_by_reason, why
 from mirrors.templatetags.humanise import size
 
@@ -87,12 +88,12 @@ POSSIBLE: Final = {
 
 @admin.register(BackfillRun)
 class BackfillRunAdmin(DetailAdmin[BackfillRun]):
-    list_display = ["id", "cluster", "state_label", "images", "excluded", "size", "requested_by", "created", "finished"]
-    list_filter = ["state"]
+    list_display = ["id", "cluster", "state_label", "images", "excluded", "size", "requester", "created", "finished"]
+    list_filter = ["state", ClusterFilter]
     search_fields = ["cluster"]
     ordering = ["-id"]
     actions = ["start", "pause", "resume", "cancel"]
-    empty_words = "Appear after somebody has requested a preview: see the button above."
+    empty_words = "Appear after a preview is requested, for a cluster that has images to mirror."
     change_list_template = "admin/mirrors/backfills.html"
     detail_template = "admin/mirrors/backfill.html"
     live_template = "admin/mirrors/backfill_live.html"
@@ -104,13 +105,22 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     def state_label(self, run: BackfillRun) -> SafeString:
         return label(run.get_state_display(), COLOURS.get(run.state, ""))
 
+    @admin.display(description="requested by")
+    def requester(self, run: BackfillRun) -> str:
+        return run.requested_by or "the configuration"
+
     @admin.display(description="size")
     def size(self, run: BackfillRun) -> str:
         return size(run.bytes_total) if run.previewed_at else "–"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         target = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).values_list("pk", flat=True).first()
-        found = {"clusters": of_clusters(target), "may_operate": self.has_operate_permission(request)}
+        clusters = of_clusters(target)
+        found = {
+            "clusters": clusters,
+            "is_watched": clusters or Cluster.objects.filter(listed_at__isnull=False).exists(),
+            "may_operate": self.has_operate_permission(request),
+        }
         return super().changelist_view(request, {**found, **(extra_context or {})})
 
     def live(self, request: HttpRequest, row: BackfillRun) -> dict[str, Any]:
@@ -162,14 +172,20 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         return confirm_or_run(ACTS["cancel"], request, runs, self)
 
 
+class RunClusterFilter(ClusterFilter):
+    """Images of the runs of one cluster."""
+
+    field = "run__cluster"
+
+
 @admin.register(BackfillImage)
 class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
-    list_display = ["rank", "image", "state_label", "why", "pods", "workloads", "is_awaited", "bytes", "job"]
+    list_display = ["rank", "image", "state_label", "why", "pods", "workloads", "awaited", "bytes", "job"]
     list_display_links = ["image"]
-    list_filter = ["state", ("run__id", FieldTextFilter)]
+    list_filter = ["state", ("run__id", FieldTextFilter), RunClusterFilter]
     list_select_related = ["job"]
     search_fields = ["source"]
-    ordering = ["run", "rank"]
+    ordering = ["-run", "rank"]
     sortable_by = ()
     empty_words = "Appear with a preview of a backfill."
 
@@ -186,6 +202,10 @@ class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
         if not row.reason:
             return "–"
         return f"{why(row.reason)}: {row.details}" if row.details else why(row.reason)
+
+    @admin.display(description="pods wait")
+    def awaited(self, row: BackfillImage) -> str:
+        return "yes" if row.is_awaited else "no"
 
     @admin.display(description="size")
     def bytes(self, row: BackfillImage) -> str:

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.clusters import ClusterFilter
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import Cluster, ClusterNode
 
 
+class NameFilter(ClusterFilter):
+    """The row of one cluster, by the same parameter as other lists."""
+
+    field = "name"
+
+
 @admin.register(Cluster)
 class ClusterAdmin(ReadOnlyAdmin[Cluster]):
-    list_display = ["name", "version", "pods", "nodes", "listed", "shown_state", "seen", "problem"]
+    list_display = ["name", "version", "pods", "nodes", "shown_state", "listed", "seen", "shown_problem"]
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
+    list_filter = [NameFilter]
     search_fields = ["name"]
     ordering = ["name"]
 
-    listed = moment("listed_at")
-    seen = moment("seen_at")
+    listed = moment("listed_at", "last list")
+    seen = moment("seen_at", "last report")
 
-    @admin.display(description="state")
+    @display(description="state")
     def shown_state(self, row: Cluster) -> SafeString:
-        return label("stale", "danger") if row.is_stale else label("watched", "success")
+        if row.is_stale:
+            return label("stale", "danger")
+        return label("watched", "success") if row.listed_at else label("listing", "info")
+
+    @display(description="problem")
+    def shown_problem(self, row: Cluster) -> str:
+        return row.problem or "–"
 
 
 @admin.register(ClusterNode)
 class ClusterNodeAdmin(ReadOnlyAdmin[ClusterNode]):
     list_display = ["name", "cluster", "platform", "ready", "pulled"]
+    list_filter = ["ready", ClusterFilter]
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = ["name", "cluster"]

@@ -10,9 +10,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.clusters import ClusterFilter
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import PullFailure
+from mirrors.selectors.clusters import place_name
 from mirrors.selectors.pull_failures import pull_advice, restart_commands
 
 STARTS = "A new pod would start from the mirror, which has the image:"
@@ -21,7 +23,7 @@ STARTS = "A new pod would start from the mirror, which has the image:"
 @admin.register(PullFailure)
 class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
     list_display = ["shown_image", "shown_cause", "at", "pods", "nodes", "in_namespaces", "what_to_do", "since"]
-    list_filter = ["cause", "at", "is_mirrored", "cluster"]
+    list_filter = ["cause", "at", "is_mirrored", ClusterFilter]
     sortable_by = None  # few rows: those that fail now
     list_before_template = "admin/mirrors/stale_hint.html"
     empty_words = "Appear while pods cannot pull their image, where a watcher runs (manage.py watch)."
@@ -59,7 +61,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
 
     @admin.display(description="namespaces")
     def in_namespaces(self, row: PullFailure) -> str:
-        return ", ".join(row.namespaces)
+        return ", ".join(place_name(row.cluster, namespace) for namespace in row.namespaces)
 
     @admin.display(description="what to do")
     def what_to_do(self, row: PullFailure) -> Any:

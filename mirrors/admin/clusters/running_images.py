@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -13,11 +13,13 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
+from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.models import RunningImage, RunningState
-from mirrors.selectors.running_images import running_images
+from mirrors.selectors.running_images import only_mirrored, running_images
+from mirrors.selectors.search import by_keys
 
 STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 
@@ -41,14 +43,14 @@ class MirroredFilter(DropdownFilter):
         return [("yes", "Mirrored"), ("no", "Not mirrored")]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
-        return rows.filter(Q(is_mirrored=self.value() == "yes")) if self.value() else rows
+        return only_mirrored(rows, mirrored=self.value() == "yes") if self.value() else rows
 
 
 @admin.register(RunningImage)
 class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     list_display = [
         "shown_source",
-        "namespace",
+        "shown_namespace",
         "shown_workload",
         "pods",
         "nodes",
@@ -56,18 +58,25 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
         "mirrored",
         "changed",
     ]
-    list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter]
+    list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter, ClusterFilter]
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = ["source", "image", "namespace", "workload"]
     search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]
-    sortable_by = None  # only the index of the rows' order serves a sorted page
+    sortable_by = ()  # only the index of the rows' order serves a sorted page
 
     changed = moment("last_seen_at", "last change")
+    shown_namespace = namespace_column
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunningImage]:
         return running_images(ended=True)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[RunningImage], term: str
+    ) -> tuple[QuerySet[RunningImage], bool]:
+        found, is_double = super().get_search_results(request, queryset, term)
+        return (by_keys(queryset, found) if term else found), is_double
 
     @admin.display(description="image")
     def shown_source(self, row: RunningImage) -> SafeString:

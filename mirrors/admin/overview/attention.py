@@ -46,7 +46,7 @@ def entries(overview: Overview, found: dict[str, Any], images: Mapping[str, int]
 
 def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
     processes = reverse("admin:mirrors_instance_changelist")
-    if found["jobs"]["pending"] and not found["workers"]:
+    if found["jobs"]["pending"] and not found["has_worker"]:
         words = "Jobs are queued but no worker is running, so nothing is copied. Start a worker (manage.py worker) or "
         yield Entry("No worker", processes, words=f"{words}check its log.", action="Processes", action_link=processes)
     days = days_until(found["certificate_expires_at"], overview.now)

@@ -2,53 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from urllib.parse import urlencode
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from django.db.models import Count
 from django.urls import reverse
 
 from mirrors.admin.overview.attention import Entry
-from mirrors.models import PullFailure, RestartLoop, TargetHealth
+from mirrors.admin.tools import links
+from mirrors.models import TargetHealth
 from mirrors.selectors.clusters import stale_clusters, stale_words
 from mirrors.selectors.current_state import SmallFacts
 from mirrors.selectors.pull_failures import health_words, pull_advice
 from mirrors.vocabulary.pull_causes import PullSide
 
 
-def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth]) -> Iterator[Entry]:
-    """Targets first: one is behind all pods. Asks the database only where there is something."""
-    health = reverse("admin:mirrors_targethealth_changelist")
+def cluster_entries(small: SmallFacts, targets: Iterable[TargetHealth], *, cluster: str) -> Iterator[Entry]:
+    """Of one cluster, or of all if it is empty. Targets first: one is behind all pods."""
+    health = links.of_cluster("targethealth", cluster)
     for row in targets:
+        if cluster not in ("", row.cluster):
+            continue
         yield Entry(f"Target {row.state}: {row.registry}", health, None, health_words(row), None, "Review", health)
     if small.is_stale:
-        link = reverse("admin:mirrors_cluster_changelist")
-        for cluster in stale_clusters():
-            yield Entry(f"Not watched: {cluster.name}", link, None, stale_words(cluster), None, "Review", link)
-    if small.is_failing:
-        yield from _failing_pulls()
-    if small.is_looping and (loops := RestartLoop.objects.active().count()):
-        link = reverse("admin:mirrors_restartloop_changelist")
+        clusters = reverse("admin:mirrors_cluster_changelist")
+        for stale in stale_clusters():
+            if cluster in ("", stale.name):
+                yield Entry(f"Not watched: {stale.name}", clusters, None, stale_words(stale), None, "Review", clusters)
+    yield from _failing_pulls(small.pulls or (), cluster)
+    if small.loops:
+        link = links.of_cluster("restartloop", cluster)
         words = "Pods of these workloads were deleted again and again right after they were swapped: they keep their "
-        yield Entry("Restart loops", link, loops, f"{words}source. Exclude them with a filter.", None, "Review", link)
+        yield Entry(
+            "Restart loops", link, small.loops, f"{words}source. Exclude them with a filter.", None, "Review", link
+        )
 
 
-def _failing_pulls() -> Iterator[Entry]:
+def _failing_pulls(pulls: Iterable[Mapping[str, Any]], cluster: str) -> Iterator[Entry]:
     """By cause and side; apart from them what a new pod would end."""
-    pulls = reverse("admin:mirrors_pullfailure_changelist")
-    found = PullFailure.objects.values_list("cause", "at", "is_mirrored").annotate(n=Count("pk")).order_by("-n")
     counts: dict[tuple[str, str], int] = {}
     startable = 0
-    for cause, at, is_mirrored, images in found:
-        if at == PullSide.SOURCE and is_mirrored:
-            startable += images
+    for group in pulls:
+        cause, at = group["cause"], group["at"]
+        if at == PullSide.SOURCE and group["is_mirrored"]:
+            startable += group["images"]
         else:
-            counts[cause, at] = counts.get((cause, at), 0) + images
+            counts[cause, at] = counts.get((cause, at), 0) + group["images"]
     for (cause, at), images in counts.items():
-        link = f"{pulls}?{urlencode({'cause__exact': cause, 'at__exact': at})}"
+        link = links.of_cluster("pullfailure", cluster, cause__exact=cause, at__exact=at)
         title = f"Failing pulls from the {at}: {cause.replace('-', ' ')}"
         yield Entry(title, link, images, pull_advice(cause, at), None, "Review", link)
     if startable:
-        link = f"{pulls}?{urlencode({'at__exact': PullSide.SOURCE.value, 'is_mirrored__exact': 1})}"
+        link = links.of_cluster("pullfailure", cluster, at__exact=PullSide.SOURCE.value, is_mirrored__exact="1")
         words = "Their source fails, and the mirror has the image: new pods would start. The list has the commands."
         yield Entry("Pods to create again", link, startable, words, None, "Review", link)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
 from mirrors.admin.overview.attention import days_until, entries
+from mirrors.admin.overview.choice import RANGES, DashboardChoice
 from mirrors.admin.overview.cluster_attention import cluster_entries
 from mirrors.admin.tools import links
 from mirrors.admin.tools.charts import chart
@@ -24,48 +25,51 @@ from mirrors.models import (
     Priority,
     Registry,
     RegistryCheck,
+    RegistryRole,
 )
 from mirrors.models.readiness_sample import percent_protected
 from mirrors.selectors.backfill import BackfillProgress, running_backfills
 from mirrors.selectors.current_state import SmallFacts, running_copies
 from mirrors.selectors.job_progress import view as copy_view
+from mirrors.selectors.pull_failures import target_of_banner
 from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
-from mirrors.templatetags.banners import disturbed_targets
+from mirrors.templatetags.banners import keep_targets
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
 
-RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
 REGISTRIES: Final = 20
 """Registries on the dashboard: as many as fit on a screen; the list has all."""
 
 
 def context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     """unfold's hook for the index page."""
-    overview = Overview(hours=_hours(request))
-    return {
-        **page,
-        **_live(request, overview),
-        "title": "Dashboard",
-        "ranges": [{"hours": h, "name": name, "is_chosen": h == overview.hours} for h, name in RANGES],
-        "unit": "hour" if overview.hours <= BY_HOUR else "day",
-    }
+    shown = _live(request)
+    unit = "hour" if shown["choice"].hours <= BY_HOUR else "day"
+    return {**page, **shown, "title": "Dashboard", "unit": unit}
 
 
 @conditional_page
 def live(request: HttpRequest) -> HttpResponse:
     """The part of the page that refreshes itself."""
-    return render(request, "admin/dashboard/numbers.html", _live(request, Overview(hours=_hours(request))))
+    return render(request, "admin/dashboard/numbers.html", _live(request))
 
 
 live_view = admin.site.admin_view(live)
 
 
-def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
+def _live(request: HttpRequest) -> dict[str, Any]:
+    rows = _registry_rows()
+    choice = DashboardChoice.of(request, [row for row in rows if row.role == RegistryRole.TARGET])
+    cluster = choice.cluster
+    of = {"cluster": cluster} if cluster else {}
+    overview = Overview(hours=choice.hours, cluster=cluster)
     found, images = numbers(overview), overview.small.images
+    targets = keep_targets(request, [target_of_banner(row) for row in overview.small.disturbed or ()])
     ended_since = links.from_on("finished_at", overview.since)
-    registries = _registries(found, overview.since)
+    registries = _registries(rows, found, overview.since)
     return {
-        "hours": overview.hours,
+        "choice": choice,
+        "cluster": cluster,
         "range_name": dict(RANGES)[overview.hours],
         "stats": found,
         "images": images,
@@ -73,18 +77,18 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
         "coverage": _percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "attention": [
-            *cluster_entries(overview.small, disturbed_targets(request, known=overview.small.is_disturbed)),
+            *cluster_entries(overview.small, targets, cluster=cluster),
             *entries(overview, found, images, registries),
         ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
         "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
-        "backfills": [_backfill(*one) for one in running_backfills()] if overview.small.is_backfilling else [],
+        "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.small.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
         "is_empty": not overview.small.is_mapped,
-        "readiness": _readiness(overview.small),
+        "readiness": _readiness(overview.small, cluster),
         "banner": banner(),
         "certificate_days": days_until(found["certificate_expires_at"], overview.now),
         "links": {
@@ -92,11 +96,11 @@ def _live(request: HttpRequest, overview: Overview) -> dict[str, Any]:
             "succeeded_jobs": links.jobs(status__exact="succeeded", **ended_since),
             "failed_jobs": links.jobs(status__exact="failed", **ended_since),
             "copied": links.attempts(**ended_since),
-            "from_mirror": links.decisions(overview.since, coverage="mirrored"),
-            "decisions": links.decisions(overview.since, coverage="admitted"),
-            "first_seen": links.decisions(overview.since, coverage="first-seen"),
-            "excluded": links.decisions(overview.since, coverage="excluded"),
-            "instances": reverse("admin:mirrors_instance_changelist") + "?reports=yes",
+            "from_mirror": links.decisions(overview.since, coverage="mirrored", cluster=cluster),
+            "decisions": links.decisions(overview.since, coverage="admitted", cluster=cluster),
+            "first_seen": links.decisions(overview.since, coverage="first-seen", cluster=cluster),
+            "excluded": links.decisions(overview.since, coverage="excluded", cluster=cluster),
+            "instances": links.of_cluster("instance", cluster, reports="yes"),
             "hosts": reverse("admin:mirrors_hostbudget_changelist"),
         },
     }
@@ -110,17 +114,17 @@ def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
     now, before = _percent(entry["coverage"]), _percent(entry["before"])
     change = round(now - before, 1) if now is not None and before is not None else None
     name = "24 hours" if entry["hours"] == 24 else "7 days"
-    link = links.decisions(overview.begin_of(entry["hours"]), coverage="admitted")
+    link = links.decisions(overview.begin_of(entry["hours"]), coverage="admitted", cluster=overview.cluster)
     is_chosen = entry["hours"] == overview.hours
     return {"name": name, "percent": now, "change": change, "link": link, "is_chosen": is_chosen}
 
 
-def _readiness(small: SmallFacts) -> dict[str, Any] | None:
+def _readiness(small: SmallFacts, cluster: str) -> dict[str, Any] | None:
     """The last look at the clusters; None if none of them is watched."""
     if small.workloads is None or small.unprotected is None:
         return None
     percent = percent_protected(small.workloads, small.unprotected)
-    link = reverse("admin:mirrors_readinesssample_changelist")
+    link = links.of_cluster("readinesssample", cluster)
     return {"percent": percent, "workloads": small.workloads, "unprotected": small.unprotected, "link": link}
 
 
@@ -129,10 +133,14 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
     return {**line, "label": Priority(line["priority"]).label, "links": lists}
 
 
-def _registries(found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
-    """The configured registries, each with its last test, its failures and its rate limit."""
+def _registry_rows() -> list[Any]:
+    """The configured registries, targets first, each with the status of its last test."""
     enabled = Registry.objects.filter(enabled=True).annotate(test=RegistryCheck.newest_status())
-    rows: Any = enabled.order_by("-role", "endpoint")[:REGISTRIES]
+    return list(enabled.order_by("-role", "endpoint")[:REGISTRIES])
+
+
+def _registries(rows: Sequence[Any], found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
+    """With their failures and their rate limits."""
     shared = {row.endpoint.rpartition(":")[0] for row in rows}
     return [
         {
@@ -180,11 +188,6 @@ def banner() -> str:
         if source.current.dry_run:
             return "Dry run: all decisions are recorded and no pod is changed. Set dryRun: false to start swapping."
     return ""
-
-
-def _hours(request: HttpRequest) -> int:
-    text = request.GET.get("hours", "")
-    return int(text) if text in {str(hours) for hours, _ in RANGES} else RANGES[0][0]
 
 
 def _running(job: MirrorJob) -> dict[str, Any]:

@@ -23,10 +23,11 @@ class ClusterFilter(DropdownFilter):
     """Rows of one cluster; offered only where several share the database."""
 
     title = parameter_name = "cluster"
+    field = "cluster"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
         names = known_clusters()
         return [(name, name) for name in names] if len(names) > 1 else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(cluster=self.value()) if self.value() else queryset
+        return queryset.filter(**{self.field: self.value()}) if self.value() else queryset

@@ -26,8 +26,14 @@ def attempts(**query: str) -> str:
 
 def decisions(since: datetime, **query: str) -> str:
     """``coverage`` selects the images that a number of the dashboard counts, see ``CoverageFilter``; ``filter`` those
-    of one filter."""
-    return _list("decisioncount", query | from_on("hour", since))
+    of one filter; ``cluster`` those of one cluster, unless it is empty."""
+    given = {name: value for name, value in query.items() if value}
+    return _list("decisioncount", given | from_on("hour", since))
+
+
+def of_cluster(model: str, cluster: str, **query: str) -> str:
+    """A list of what clusters report, of all of them or of one."""
+    return _list(model, query | ({"cluster": cluster} if cluster else {}))
 
 
 def from_on(field: str, at: datetime) -> dict[str, str]:
@@ -57,4 +63,5 @@ def _folded(names: Iterable[str]) -> list[str]:
 
 
 def _list(model: str, query: dict[str, str]) -> str:
-    return f"{reverse(f'admin:mirrors_{model}_changelist')}?{urlencode(query)}"
+    link = reverse(f"admin:mirrors_{model}_changelist")
+    return f"{link}?{urlencode(query)}" if query else link

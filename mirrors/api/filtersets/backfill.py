@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
+from django_filters.rest_framework import CharFilter, FilterSet  # type: ignore[import-untyped]
 
 from mirrors.api.filtersets.base import time_range
 from mirrors.models import BackfillImage, BackfillRun
+from mirrors.vocabulary.clusters import CLUSTER_LENGTH
 
 
 class BackfillFilter(FilterSet):  # type: ignore[misc]
@@ -17,6 +18,8 @@ class BackfillFilter(FilterSet):  # type: ignore[misc]
 
 
 class BackfillImageFilter(FilterSet):  # type: ignore[misc]
+    cluster = CharFilter(field_name="run__cluster", label="Cluster of the backfill.", max_length=CLUSTER_LENGTH)
+
     class Meta:
         model = BackfillImage
         fields = ("run", "state")

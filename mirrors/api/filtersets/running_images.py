@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django_filters.rest_framework import BooleanFilter, FilterSet  # type: ignore[import-untyped]
 
 from mirrors.models import RunningImage
+from mirrors.selectors.running_images import only_mirrored
 
 
 class RunningImageFilter(FilterSet):  # type: ignore[misc]
-    mirrored = BooleanFilter(field_name="is_mirrored", help_text="Whether a target is known to have it.")
+    mirrored = BooleanFilter(method="only_mirrored", help_text="Whether a target is known to have it.")
 
     class Meta:
         model = RunningImage
         fields = ("cluster", "namespace", "workload_kind", "workload", "source", "state")
+
+    def only_mirrored(self, rows: QuerySet[RunningImage], name: str, value: bool) -> QuerySet[RunningImage]:
+        return only_mirrored(rows, mirrored=value)

@@ -15,7 +15,7 @@ from mirrors.api.serializers.backfill import (
     BackfillProgressSerializer,
     BackfillSerializer,
 )
-from mirrors.api.serializers.clusters import ClusterSerializer
+from mirrors.api.serializers.clusters import ClusterNodeSerializer, ClusterSerializer
 from mirrors.api.serializers.filter_trials import (
     ChangeSerializer,
     FilterAnswerSerializer,
@@ -92,6 +92,7 @@ __all__ = [
     "BackfillSerializer",
     "BlobProgressSerializer",
     "ChangeSerializer",
+    "ClusterNodeSerializer",
     "ClusterSerializer",
     "CheckSerializer",
     "CoverageSerializer",

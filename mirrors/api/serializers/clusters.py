@@ -1,10 +1,10 @@
-"""Clusters that are watched."""
+"""Clusters that are watched, and their nodes."""
 
 from __future__ import annotations
 
 from rest_framework import serializers
 
-from mirrors.models import Cluster
+from mirrors.models import Cluster, ClusterNode
 
 
 class ClusterSerializer(serializers.ModelSerializer[Cluster]):
@@ -28,3 +28,9 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
             "seen_at",
             "is_stale",
         )
+
+
+class ClusterNodeSerializer(serializers.ModelSerializer[ClusterNode]):
+    class Meta:
+        model = ClusterNode
+        fields = ("id", "cluster", "name", "platform", "ready", "pulled_at")

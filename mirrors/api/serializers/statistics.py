@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from mirrors.vocabulary.clusters import CLUSTER_LENGTH
+
 
 class HealthSerializer(serializers.Serializer[Any]):
     is_healthy = serializers.BooleanField()
@@ -76,3 +78,4 @@ class StatsSerializer(serializers.Serializer[Any]):
 
 class RangeSerializer(serializers.Serializer[Any]):
     hours = serializers.IntegerField(min_value=1, max_value=720, default=24)
+    cluster = serializers.CharField(max_length=CLUSTER_LENGTH, default="", allow_blank=True)

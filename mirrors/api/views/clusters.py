@@ -1,11 +1,12 @@
-"""Clusters that are watched."""
+"""Clusters that are watched, and their nodes."""
 
 from __future__ import annotations
 
 from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
-from mirrors.models import Cluster
+from mirrors.api.filtersets.clusters import ClusterFilter, ClusterNodeFilter
+from mirrors.models import Cluster, ClusterNode
 
 
 class ClusterViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):
@@ -13,3 +14,12 @@ class ClusterViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):
 
     queryset = Cluster.objects.all()
     serializer_class = serializers.ClusterSerializer
+    filterset_class = ClusterFilter
+
+
+class ClusterNodeViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ClusterNode]):
+    """Nodes of the clusters, and when each was last seen to pull from the target."""
+
+    queryset = ClusterNode.objects.all()
+    serializer_class = serializers.ClusterNodeSerializer
+    filterset_class = ClusterNodeFilter

@@ -25,14 +25,22 @@ class StatsView(APIView):
     """Statistics of the last hours."""
 
     @extend_schema(
-        parameters=[OpenApiParameter("hours", int, description="1 to 720; default 24.")],
+        parameters=[
+            OpenApiParameter("hours", int, description="1 to 720; default 24."),
+            OpenApiParameter(
+                "cluster",
+                str,
+                description="Decisions and processes of one cluster. Jobs and registries are shared: their numbers are "
+                "of all clusters.",
+            ),
+        ],
         responses=serializers.StatsSerializer,
     )
     def get(self, request: Request) -> Response:
-        check(request, ("hours",))
+        check(request, ("hours", "cluster"))
         asked = serializers.RangeSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        overview = Overview(hours=asked.validated_data["hours"])
+        overview = Overview(**asked.validated_data)
         found = {**numbers(overview), "series": overview.series()}
         return Response(serializers.StatsSerializer(found).data)
 

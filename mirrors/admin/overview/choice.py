@@ -1,0 +1,54 @@
+"""What the address of the dashboard chooses: the range of time, and one of several clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+
+from mirrors.models import Registry
+
+RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
+ALL_NAME: Final = "All clusters"
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardChoice:
+    """``cluster`` is empty for all of them; ``clusters`` is empty where there are not several."""
+
+    hours: int = RANGES[0][0]
+    cluster: str = ""
+    clusters: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, request: HttpRequest, targets: Iterable[Registry]) -> DashboardChoice:
+        """Values that the page does not offer are left out. The clusters are those of the targets, which the page has
+        read anyway."""
+        hours, cluster = request.GET.get("hours", ""), request.GET.get("cluster", "")
+        names = tuple(sorted({name for target in targets for name in target.clusters}))
+        return cls(
+            hours=int(hours) if hours in {str(offered) for offered, _ in RANGES} else RANGES[0][0],
+            cluster=cluster if cluster in names and len(names) > 1 else "",
+            clusters=names if len(names) > 1 else (),
+        )
+
+    @property
+    def query(self) -> str:
+        return self.link()
+
+    def link(self, **changes: Any) -> str:
+        """The query of the page with other choices."""
+        chosen = {"hours": self.hours, "cluster": self.cluster, **changes}
+        return "?" + urlencode({name: value for name, value in chosen.items() if value})
+
+    def ranges(self) -> list[tuple[str, str, bool]]:
+        """Name, link and whether it is chosen."""
+        return [(name, self.link(hours=hours), hours == self.hours) for hours, name in RANGES]
+
+    def cluster_links(self) -> list[tuple[str, str, bool]]:
+        """The same of the clusters, if there are several."""
+        names = ("", *self.clusters) if self.clusters else ()
+        return [(name or ALL_NAME, self.link(cluster=name), name == self.cluster) for name in names]

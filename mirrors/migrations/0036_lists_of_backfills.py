@@ -1,0 +1,28 @@
+from django.db import migrations, models
+
+from mirrors.models.indexes import AddIndexAside, ensure_search
+
+
+def build_search(apps, schema_editor):
+    ensure_search(schema_editor.connection)
+
+
+class Migration(migrations.Migration):
+
+    atomic = False
+
+    dependencies = [
+        ('mirrors', '0035_only_platforms'),
+    ]
+
+    operations = [
+        AddIndexAside(
+            model_name='mirrorjob',
+            index=models.Index(condition=models.Q(('trigger', 'backfill')), fields=['-id'], name='job_of_backfill'),
+        ),
+        migrations.AddIndex(
+            model_name='backfillimage',
+            index=models.Index(fields=['-run', 'rank'], name='backfill_image_listed'),
+        ),
+        migrations.RunPython(build_search, migrations.RunPython.noop, elidable=True),
+    ]
