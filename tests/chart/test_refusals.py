@@ -97,6 +97,7 @@ def test_a_key_without_a_value_is_not_given(empty: object) -> None:
     [
         {"imageCopyDeadline": "12s", "refreshAge": "1.5h", "copy": {"maxImageBytes": 21474836480}},
         {"copy": {"maxImageBytes": "1.5GiB"}, "platforms": ["linux/amd64"], "quotas": {"pendingJobs": 5}},
+        {"platforms": "auto"},
         {"existence": {"maxAge": "5m", "maxStale": "48h"}, "source": {"allowedHosts": ["*.example.com"]}},
     ],
 )
