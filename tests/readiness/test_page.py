@@ -121,5 +121,5 @@ def test_queries_do_not_grow_with_rows(
         runs(f"team/app-{number}:1", f"app-{number}")
     admin_client.get("/admin/")
 
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(14):
         page(admin_client)
