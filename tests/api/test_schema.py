@@ -67,7 +67,7 @@ def api(transactional_db: None, live_server: Any, configured_web: None) -> Any:
     )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_input_breaks_the_api_or_what_it_promises(api: Any) -> None:
     """Each operation with what its schema allows, and with more."""
     _, token = ApiToken.issue(user=user_of(Role.ADMIN), name="another", role=Role.ADMIN)
