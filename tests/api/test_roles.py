@@ -65,6 +65,7 @@ ROUTES = {
     ("POST", "hosts/{host}/resume/"): ACT,
     ("GET", "running-images/"): VIEW,
     ("GET", "clusters/"): VIEW,
+    ("GET", "nodes/"): VIEW,
     ("GET", "pull-failures/"): VIEW,
     ("GET", "pull-failures/{failure}/"): VIEW,
     ("GET", "target-health/"): VIEW,

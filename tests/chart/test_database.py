@@ -123,6 +123,7 @@ def test_sqlite_is_one_pod_that_runs_everything() -> None:
         "--web-address=:8000",
         "--metrics-address=:8001",
         "--watcher-address=:8002",
+        "--webhook-configuration=k8s-image-swapper",
     ]
     assert "SWAPPER_DATABASE_URL" not in variables(container)
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}

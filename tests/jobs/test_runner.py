@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from mirrors.jobs.copy import copy_job
+from mirrors.jobs.copy import copy_outcome
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import AttemptOutcome, ErrorClass, Existence, ImageMapping, JobProgress, JobStatus, MirrorAttempt
@@ -48,7 +48,7 @@ def test_the_manifests_of_an_index_are_kept_all_or_none(
     target: FaultyRegistry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(copy_job, "MOST_MANIFESTS", most)
+    monkeypatch.setattr(copy_outcome, "MOST_MANIFESTS", most)
     image = load(source, platforms=("linux/amd64", "linux/arm64"))
     job = order(f"{source.host}/app:1.0", target=target.host)
     drain(made)

@@ -23,6 +23,8 @@ from tests.support.system import POOL, Webhook, pod_of, web_process, write_confi
 DOC = ROOT / "docs/metrics.md"
 ROLES = ("webhook", "web", "worker")
 RULES = [code(cells[0])[0] for cells in rows(DOC, "Expression", "Meaning, and what to do")]
+OF_CLUSTERS = [code(cells[0])[0] for cells in rows(DOC, "Expression", "For a cluster")]
+"""Rules on what a watcher reports, which the healthy system here does not have."""
 WHERE = {code(cells[0])[0]: cells[1].split(", ") for cells in rows(DOC, "Metric", "Where", "Labels", "Meaning")}
 THIRTY_DAYS = dt.timedelta(days=30)
 FAILING = "starts_with(obj.metadata.labels.team, 'x')"
@@ -138,7 +140,11 @@ def family_of(sample: str) -> str:
     return re.sub(r"_(bucket|count|sum)$", "", sample)
 
 
-@pytest.mark.parametrize("rule", RULES)
+def test_what_a_rule_on_clusters_names_is_documented() -> None:
+    assert {term.name for rule in OF_CLUSTERS for term in terms_of(rule)} <= WHERE.keys()
+
+
+@pytest.mark.parametrize("rule", [*RULES, *OF_CLUSTERS])
 def test_each_rule_can_fire(rule: str) -> None:
     for term in terms_of(rule):
         series = term.name, term.labels | {("operation", "CREATE")}
