@@ -1,8 +1,8 @@
 """All suites: on SQLite, what depends on the database on Postgres, in the browser, in
 the container image, and on a real API server. Their counts come last.
 
-Two lanes run beside each other: what needs the processors most of the time, and what waits for containers, pods and
-pages most of it. A lane runs one suite at a time.
+Two lanes run beside each other: what needs the processors most of the time, and what waits for containers and pods most
+of it. A lane runs one suite at a time; the browser's suite is in the first one, which ends earlier without it.
 """
 
 from __future__ import annotations
@@ -73,23 +73,26 @@ def busy_suites(extra: list[str], processes: str) -> list[Suite]:
     """What needs the processors."""
     spread = ["-n", processes, "--dist", "worksteal", *extra]
     suites = [Suite("All tests, on SQLite", ["-m", "not browser and not image and not cluster", *spread])]
+    browser = _in_one_process("In the browser", "browser", "tests/browser", extra)
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
-        return suites
+        return [*suites, browser]
     postgres = ["-m", "database and not cluster and not image", *spread]
     environment = {"SWAPPER_TEST_DATABASE": "postgres"}
-    return [*suites, Suite("What depends on the database, on Postgres", postgres, environment)]
+    return [*suites, Suite("What depends on the database, on Postgres", postgres, environment), browser]
 
 
 def waiting_suites(extra: list[str]) -> list[Suite]:
-    """What starts a whole system or cluster once, and waits for it: each in one process."""
-    suites = {
-        "On a real API server with its controllers": ("cluster", "tests/e2e"),
-        "The container image": ("image", "tests/image"),
-        "In the browser": ("browser", "tests/browser"),
-    }
+    """What starts a whole cluster or image once, and waits for it."""
+    return [
+        _in_one_process("On a real API server with its controllers", "cluster", "tests/e2e", extra),
+        _in_one_process("The container image", "image", "tests/image", extra),
+    ]
+
+
+def _in_one_process(title: str, mark: str, directory: str, extra: list[str]) -> Suite:
     # Reading all other tests takes longer than some suites; arguments may name other places.
-    return [Suite(title, ["-m", mark, *(extra or [directory])]) for title, (mark, directory) in suites.items()]
+    return Suite(title, ["-m", mark, *(extra or [directory])])
 
 
 def main() -> int:
