@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tests.jobs.conftest import fast, source, target
 from tests.jobs.support import config_file, copier
 from tests.support.controlplane import ADMIN, ControlPlane
 from tests.support.faulty_registry import FaultyRegistry
+from tests.support.ports import wait_until
 
 __all__ = ["client_of", "fast", "source", "target"]
 
@@ -103,6 +104,15 @@ class Watcher:
     def turn(self, times: int = 1) -> None:
         for _ in range(times):
             self.task.run(Inventory())
+
+    def turn_until(self, condition: Callable[[], bool], what: str) -> None:
+        """A turn decides as many images as it has time for."""
+
+        def is_so() -> bool:
+            self.turn()
+            return condition()
+
+        wait_until(is_so, what=what)
 
     def look(self) -> None:
         """A turn in which ``backfill: on`` looks for images, which it does once a minute."""

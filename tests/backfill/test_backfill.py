@@ -110,6 +110,7 @@ def test_the_queue_takes_fifty_at_a_time_and_a_pause_no_more(watcher: Watcher, s
         BackfillImage(run=run, source=source, rank=rank, state="ready") for rank, source in enumerate(sources)
     )
 
+    watcher.turn_until(lambda: MirrorJob.objects.count() >= 50, what="fifty jobs")
     watcher.turn(2)
     assert MirrorJob.objects.count() == 50
     MirrorJob.objects.filter(pk__in=MirrorJob.objects.values("pk")[:10]).update(
@@ -119,7 +120,7 @@ def test_the_queue_takes_fifty_at_a_time_and_a_pause_no_more(watcher: Watcher, s
     watcher.turn()
     assert (MirrorJob.objects.count(), backfill_progress(run).failed) == (50, 10)
     resume_run(run_id=run.pk, requested_by="ann")
-    watcher.turn()
+    watcher.turn_until(lambda: MirrorJob.objects.count() >= 60, what="ten more jobs")
     assert MirrorJob.objects.count() == 60
 
     waited_for = MirrorJob.objects.filter(status=JobStatus.PENDING).first()
