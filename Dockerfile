@@ -34,12 +34,15 @@ COPY . .
 # Static files are served from one folder, compressed; their originals are not needed any more.
 RUN mkdir staticfiles \
     && SWAPPER_DATA_DIR=/tmp /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
-        --ignore '*.map' --ignore redoc --ignore rest_framework --ignore jquery.js --ignore xregexp.js \
+        --ignore '*.map' --ignore redoc --ignore rest_framework --ignore jquery.js --ignore xregexp.js --ignore select2.full.js \
     && /opt/venv/bin/python -m whitenoise.compress --quiet staticfiles \
     && find /opt/venv -type d -path '*/site-packages/*' -name static -prune -exec rm -r {} +
+# Of the descriptions of Kubernetes' objects, those that a module loads are left.
 # Bytecode is checked by no time stamp: those of layers may be changed, and the root file system is read-only.
 RUN find /app /opt/venv -name __pycache__ -prune -exec rm -r {} + \
     && SWAPPER_DATA_DIR=/tmp /opt/venv/bin/python -B deploy/image/imported_files.py > /tmp/files \
+    && find /opt/venv/lib/python3*/site-packages/lightkube/models /opt/venv/lib/python3*/site-packages/lightkube/resources \
+        -name '*.py' | grep -vxFf /tmp/files | xargs rm \
     && /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash -i /tmp/files manage.py \
     && rm -r requirements deploy \
     && mkdir --mode=0770 /data

@@ -17,9 +17,17 @@ from tests.browser.visits import DESK, PHONE
 from tests.e2e.cluster.api import Api
 from tests.support.controlplane import ADMIN, ControlPlane
 from tests.support.ports import free_port
-from tests.support.system import Process
+from tests.support.system import Process, run_manage
 from tests.watcher.objects import Objects
 from tests.watcher.watching import FAST
+
+FORGET = """
+from mirrors import models
+kinds = (models.BackfillImage, models.BackfillRun, models.PullFailure, models.RestartLoop, models.TargetHealth)
+kinds += (models.ReadinessSample, models.RunningImage, models.ClusterNode, models.Cluster)
+for kind in kinds:
+    kind.objects.all().delete()
+"""
 
 
 @contextmanager
@@ -32,12 +40,20 @@ def watched(system: System, plane: ControlPlane) -> Iterator[Objects]:
         "SWAPPER_BIND": f"127.0.0.1:{free_port()}",
         "KUBECONFIG": str(plane.kubeconfig(ADMIN)),
     }
+    forget_clusters(system)
+    objects = Objects(Api(plane))
+    objects.clear()
     process = Process([sys.executable, "manage.py", "watch"], environment, system.webhook.directory / "watcher.log")
     process.start()
     try:
-        yield Objects(Api(plane))
+        yield objects
     finally:
         process.stop()
+
+
+def forget_clusters(system: System) -> None:
+    """What another story's cluster has left."""
+    run_manage("shell", "-c", FORGET, environment=system.webhook.environment)
 
 
 def new_namespace(objects: Objects) -> str:

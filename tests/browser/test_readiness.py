@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from mirrors.demo.images import sample_image
 from tests.browser.accessibility import COLOURS, grave_faults
+from tests.browser.clusters import forget_clusters
 from tests.browser.jobs import wait_for
 from tests.browser.pages import overflow, use_theme
 from tests.browser.sites import System
@@ -24,6 +25,7 @@ def test_what_is_missing_is_mirrored_by_one_button(system: System, visitors: Vis
     image, sample = f"{system.source.host}/drill/app:1", sample_image(seed=77, layers=1, layer_bytes=500)
     sample.load(system.source.storage, "drill/app", "1")
     rows = ROWS.format(image=image, digest=sample.root)
+    forget_clusters(system)
     run_manage("shell", "-c", rows, environment=system.webhook.environment)
     page = visitors.visit(system, "operator").open("/admin/")
 

@@ -98,7 +98,7 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
 
         helm(release, tmp_path, "upgrade", "--wait", "--timeout", "180s", dryRun=True)
         with without_webhook(release):
-            assert status_of_new_pod(release, shop) == 500
+            wait_until(lambda: status_of_new_pod(release, shop) == 500, what="a pod that is refused")
             assert status_of_new_pod(release, "kube-system") == 201
 
         cluster.helm("rollback", release.name, "1", "-n", release.namespace, "--wait", "--timeout", "180s")

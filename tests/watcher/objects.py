@@ -22,6 +22,11 @@ class Objects:
         # No controller manager runs here to make it, and pods are refused without it.
         self.api.create(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}})
 
+    def clear(self) -> None:
+        """Delete all pods at once, as no kubelet ends them here."""
+        for pod in self.api.get("/api/v1/pods")["items"]:
+            self.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"])
+
     def node(self, name: str, architecture: str = "amd64") -> None:
         self.api.create("/api/v1/nodes", {"metadata": {"name": name}})
         info = dict.fromkeys(
