@@ -34,7 +34,7 @@ COPY . .
 # Static files are served from one folder, compressed; their originals are not needed any more.
 RUN mkdir staticfiles \
     && SWAPPER_DATA_DIR=/tmp /opt/venv/bin/python manage.py collectstatic --noinput --verbosity 0 \
-        --ignore '*.map' --ignore redoc --ignore rest_framework --ignore jquery.js --ignore xregexp.js --ignore select2.full.js \
+        --ignore '*.map' --ignore redoc --ignore rest_framework --ignore jquery.js --ignore xregexp.js \
     && /opt/venv/bin/python -m whitenoise.compress --quiet staticfiles \
     && find /opt/venv -type d -path '*/site-packages/*' -name static -prune -exec rm -r {} +
 # Of the descriptions of Kubernetes' objects, those that a module loads are left.
