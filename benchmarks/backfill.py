@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
-from argparse import Namespace
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from benchmarks.readiness import TARGET, peak_mib, row_of
-from benchmarks.ui import database
-from tests.support.databases import ROOT
-from tests.support.system import run_manage, write_config
+from benchmarks.filled import measure_beside_rows
+from benchmarks.readiness import peak_mib, row_of
 
 ROWS, IMAGES = 50_000, 20_000
 CLUSTERS = ("default", "default", "west")
@@ -25,25 +18,7 @@ CLUSTERS = ("default", "default", "west")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--filled", help=argparse.SUPPRESS)
-    parser.add_argument("--sqlite", action="store_true", help="SQLite, instead of a Postgres that is started")
-    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        _measure()
-        return 0
-    with (
-        tempfile.TemporaryDirectory(prefix="swapper-bench-") as name,
-        database(Namespace(filled=options.filled, sqlite=options.sqlite), Path(name)) as url,
-    ):
-        config = write_config(Path(name) / "config.yaml", target=TARGET)
-        environment = {"SWAPPER_DATABASE_URL": url, "SWAPPER_CONFIG": str(config), "SWAPPER_DATA_DIR": name}
-        run_manage("prepare", environment=environment)
-        run_manage("shell", "-c", "from benchmarks.backfill import fill; fill()", environment=environment)
-        command = [sys.executable, "-m", "benchmarks.backfill", "--measure"]
-        subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True)
-    return 0
+    return measure_beside_rows("benchmarks.backfill", __doc__, _measure)
 
 
 def fill() -> None:

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
 import resource
-import subprocess
 import sys
-import tempfile
 import time
-from argparse import Namespace
-from pathlib import Path
 from typing import Any
 
-from benchmarks.ui import database
-from tests.support.databases import ROOT
-from tests.support.system import run_manage, write_config
+from benchmarks.filled import TARGET, measure_beside_rows
 
 WORKLOADS, ROWS_OF_EACH, MAPPINGS = 10_000, 5, 20_000
 NAMESPACES, PRIVATE_EACH = 200, 20
 """One mapping in twenty is private."""
 
-TARGET = "mirror.example.com"
-
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--filled", help=argparse.SUPPRESS)
-    parser.add_argument("--sqlite", action="store_true", help="SQLite, instead of a Postgres that is started")
-    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(_measured()))
-        return 0
-    with (
-        tempfile.TemporaryDirectory(prefix="swapper-bench-") as name,
-        database(Namespace(filled=options.filled, sqlite=options.sqlite), Path(name)) as url,
-    ):
-        config = write_config(Path(name) / "config.yaml", target=TARGET)
-        environment = {"SWAPPER_DATABASE_URL": url, "SWAPPER_CONFIG": str(config), "SWAPPER_DATA_DIR": name}
-        run_manage("prepare", environment=environment)
-        run_manage("shell", "-c", "from benchmarks.readiness import fill; fill()", environment=environment)
-        for _ in range(3):
-            command = [sys.executable, "-m", "benchmarks.readiness", "--measure"]
-            ended = subprocess.run(
-                command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=True
-            )
-            print(ended.stdout.strip())
-    return 0
+    return measure_beside_rows("benchmarks.readiness", __doc__, _print_measured, rounds=3)
+
+
+def _print_measured() -> None:
+    print(json.dumps(_measured()), flush=True)
 
 
 def fill() -> None:
