@@ -47,15 +47,13 @@ def main() -> None:
 
 
 def fill(objects: Objects, pods: int, workloads: int, nodes: int) -> None:
-    """Deployments, each with its own image, and their pods; no kubelet reports of them."""
+    """Deployments, each with its own image, and their pods, which run as a kubelet reports it."""
     began = time.monotonic()
     for number in range(NAMESPACES):
         objects.namespace(f"ns-{number}")
     for number in range(nodes):
         objects.node(f"node-{number}")
-    in_parallel(
-        lambda n: objects.workload(f"ns-{n % NAMESPACES}", "Deployment", f"app-{n}", [image(n)]), range(workloads)
-    )
+    in_parallel(lambda n: deploy(objects, n), range(workloads))
     in_parallel(lambda n: create(objects, n, n % workloads, nodes), range(pods))
     print(f"{pods} pods and {workloads} workloads created in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
@@ -65,13 +63,9 @@ def deploy(objects: Objects, number: int) -> None:
 
 
 def create(objects: Objects, number: int, workload: int, nodes: int) -> None:
-    objects.pod(
-        f"ns-{workload % NAMESPACES}",
-        f"app-{workload}-{number}",
-        image(workload),
-        deployment=f"app-{workload}",
-        node=f"node-{number % nodes}",
-    )
+    namespace, name = f"ns-{workload % NAMESPACES}", f"app-{workload}-{number}"
+    objects.pod(namespace, name, image(workload), deployment=f"app-{workload}", node=f"node-{number % nodes}")
+    objects.report(namespace, name, image(workload), digest=f"sha256:{workload:064x}")
 
 
 def image(workload: int) -> str:

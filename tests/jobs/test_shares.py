@@ -165,7 +165,7 @@ def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
 ) -> None:
     """django-q2 would kill the process with all its copies."""
-    settings.JOB_TIMING = {**FAST, "drain_limit": 0.1, "drain_end": 0.5}
+    settings.JOB_TIMING = {**FAST, "drain_limit": 5.0, "drain_end": 6.0}
     load(source)
     source.on(BLOB, held(source.closing), times=1_000)
     job = order(f"{source.host}/app:1.0", target=target.host)

@@ -45,7 +45,7 @@ def asked(user: User) -> dict[str, list[str]]:
     return {page.name: [query["sql"] for query in queries_of(page, client)] for page in visited}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_page_asks_more_often_for_more_rows(user: User, target: Registry) -> None:
     now = datetime.now(UTC)
     with transaction.atomic():
