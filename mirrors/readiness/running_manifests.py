@@ -11,8 +11,11 @@ from mirrors.models import ImageMapping, RunningImage
 from mirrors.readiness.gaps import IndexManifests
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
 
-AT_ONCE: Final = 500
-"""Mappings of one query: SQLite takes 999 parameters at least. Their lists are a MB at most."""
+AT_ONCE: Final = 20_000
+"""Mappings of one query, as many as a large cluster runs: SQLite takes 32,766 parameters, Postgres 65,535."""
+
+CHUNK: Final = 500
+"""Rows in memory at a time: their lists are a MB at most."""
 
 
 def running_manifests(rows: QuerySet[RunningImage], mappings: Mapping[str, MappingSnapshot]) -> IndexManifests:
@@ -28,7 +31,7 @@ def running_manifests(rows: QuerySet[RunningImage], mappings: Mapping[str, Mappi
     keys = sorted(others)
     for start in range(0, len(keys), AT_ONCE):
         found = ImageMapping.objects.filter(pk__in=keys[start : start + AT_ONCE]).exclude(manifests=[])
-        for pk, source, manifests in found.values_list("pk", "source", "manifests"):
+        for pk, source, manifests in found.values_list("pk", "source", "manifests").iterator(CHUNK):
             known.add(source)
             running |= {(source, digest) for digest in others[pk].intersection(manifests)}
     return IndexManifests(known, running)
