@@ -19,7 +19,6 @@ from mirrors.admin.tools.list_rendering import label
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.running_images import only_mirrored, running_images
-from mirrors.selectors.search import by_keys
 
 STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 
@@ -62,6 +61,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = ["source", "image", "namespace", "workload"]
+    searches_by_keys = True
     search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]
     sortable_by = ()  # only the index of the rows' order serves a sorted page
@@ -71,12 +71,6 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RunningImage]:
         return running_images(ended=True)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[RunningImage], term: str
-    ) -> tuple[QuerySet[RunningImage], bool]:
-        found, is_double = super().get_search_results(request, queryset, term)
-        return (by_keys(queryset, found) if term else found), is_double
 
     @admin.display(description="image")
     def shown_source(self, row: RunningImage) -> SafeString:

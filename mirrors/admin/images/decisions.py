@@ -16,7 +16,6 @@ from mirrors.admin.tools.recent_filter import RecentDecisions, RecentFilters, Re
 from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
 from mirrors.selectors.admitted import OF_ADMITTED
-from mirrors.selectors.search import by_keys
 
 CHOICES = {
     "admitted": ("Images that coverage counts", "counted"),
@@ -52,15 +51,10 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
         ClusterFilter,
     ]
     search_fields = ["namespace", "source_host"]
+    searches_by_keys = True
     ordering = ["-id"]
 
     sortable_by = ("at",)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[DecisionCount], term: str
-    ) -> tuple[QuerySet[DecisionCount], bool]:
-        found, is_double = super().get_search_results(request, queryset, term)
-        return (by_keys(queryset, found) if term else found), is_double
 
     at = moment("hour", "hour")
     shown_namespace = namespace_column

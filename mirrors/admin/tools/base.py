@@ -31,7 +31,7 @@ from mirrors.admin.tools.list_rendering import box, box_for_all
 from mirrors.admin.tools.navigation import place_of, place_of_request
 from mirrors.models import ManagedBy
 from mirrors.selectors import declared
-from mirrors.selectors.search import search, words_of
+from mirrors.selectors.search import by_keys, search, words_of
 
 M = TypeVar("M", bound=models.Model)
 P = TypeVar("P", bound=models.Model)
@@ -104,8 +104,12 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
         return RowList
 
+    searches_by_keys = False
+    """Whether the few rows that a search finds are looked up by their keys: see ``by_keys``."""
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
-        return search(queryset, words_of(term), self.get_search_fields(request)), False
+        found = search(queryset, words_of(term), self.get_search_fields(request))
+        return (by_keys(queryset, found) if term and self.searches_by_keys else found), False
 
     @display(description=box_for_all())
     def action_checkbox(self, obj: M) -> SafeString:
