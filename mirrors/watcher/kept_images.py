@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import Final
 
 import structlog
-from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -28,7 +27,7 @@ from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config
 from webhook.decision.as_created import reason_to_keep
 from webhook.decision.decision import Policy
-from webhook.decision.snapshot import OperatorRows, compose
+from webhook.decision.snapshot import policy_of
 
 log = structlog.get_logger(__name__)
 
@@ -62,11 +61,9 @@ class KeptImages:
         config = self._config()
         self._read_scope(config.cluster_name)
         filters = selectors.operator_filters(config.cluster_name)
-        policy = compose(
-            config, OperatorRows(filters=filters), credentials_dir=settings.ENVIRONMENT.credentials_dir
-        ).policy
         stamp = _stamp(config, filters, self._scope)
-        self._decide(list(due(config.cluster_name, stamp)[:ROWS]), policy, stamp)
+        if rows := list(due(config.cluster_name, stamp)[:ROWS]):
+            self._decide(rows, policy_of(config, filters, selectors.catalog_of(config)), stamp)
 
     def _read_scope(self, cluster: str) -> None:
         if time.monotonic() < self._scope_until:
