@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support.controlplane import ControlPlane, control_plane
+from tests.support.controlplane import ADMIN, ControlPlane, control_plane
 from tests.support.databases import DatabaseTemplate
 from tests.support.kept_logs import add_logs
 
@@ -92,3 +92,14 @@ def plane() -> Iterator[ControlPlane]:
     with control_plane() as running:
         running.namespace("swapper")
         yield running
+
+
+@pytest.fixture
+def read_plane(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
+    """The same, as the API server that this process reads."""
+    from mirrors.kubernetes.client import _client
+
+    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))
+    _client.cache_clear()
+    yield plane
+    _client.cache_clear()

@@ -12,7 +12,6 @@ import pytest
 from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.kubernetes.client import _client
 from mirrors.models import Registry, RegistryRole, RunningImage
 from mirrors.services.config_rows import sync_config
 from mirrors.watcher.inventory import Inventory
@@ -20,7 +19,7 @@ from swapper_project.config import Config, ConfigSource
 from tests.api.conftest import client_of
 from tests.jobs.conftest import fast, source, target
 from tests.jobs.support import config_file, copier
-from tests.support.controlplane import ADMIN, ControlPlane
+from tests.support.controlplane import ControlPlane
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
 
@@ -76,11 +75,8 @@ def running(image: str, **fields: Any) -> RunningImage:
 
 
 @pytest.fixture
-def shop(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))
-    _client.cache_clear()
-    yield Shop(plane, f"shop-{next(_numbers)}")
-    _client.cache_clear()
+def shop(read_plane: ControlPlane) -> Shop:
+    return Shop(read_plane, f"shop-{next(_numbers)}")
 
 
 class Watcher:

@@ -12,7 +12,6 @@ import pytest
 from django.utils import timezone
 
 from mirrors.backfill.deciding import Decider
-from mirrors.kubernetes.client import _client
 from mirrors.kubernetes.webhook_scope import NAME_LABEL
 from mirrors.models import Cluster, Filter, ManagedBy, RunningImage
 from mirrors.readiness.drill import DrillRequest, run_drill
@@ -77,11 +76,8 @@ class Watched:
 
 
 @pytest.fixture
-def shop(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))
-    _client.cache_clear()
-    yield Shop(plane, f"kept-{next(_numbers)}")
-    _client.cache_clear()
+def shop(read_plane: ControlPlane) -> Shop:
+    return Shop(read_plane, f"kept-{next(_numbers)}")
 
 
 @pytest.fixture
