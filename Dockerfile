@@ -59,6 +59,7 @@ LABEL org.opencontainers.image.title="k8s-image-swapper" \
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONFAULTHANDLER=1 \
     HOME=/tmp \
     SWAPPER_DATA_DIR=/data
 WORKDIR /app

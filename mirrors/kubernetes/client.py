@@ -15,9 +15,10 @@ from lightkube import KubeConfig
 from lightkube.config.client_adapter import ConnectionParams
 from lightkube.core.exceptions import ApiError, ConfigError, LoadResourceError
 from lightkube.core.generic_client import GenericSyncClient
-from lightkube.resources import apps_v1, batch_v1
 from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
 from lightkube.resources.core_v1 import Namespace, Pod, Secret, ServiceAccount
+
+from mirrors.kubernetes import decoded_types
 
 T = TypeVar("T")
 
@@ -25,14 +26,7 @@ SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 SECONDS: Final = 10.0
 """Seconds for a call of the API server, which answers reads in milliseconds."""
 
-WORKLOADS: Final[Mapping[str, Any]] = {
-    "Deployment": apps_v1.Deployment,
-    "StatefulSet": apps_v1.StatefulSet,
-    "DaemonSet": apps_v1.DaemonSet,
-    "ReplicaSet": apps_v1.ReplicaSet,
-    "Job": batch_v1.Job,
-    "CronJob": batch_v1.CronJob,
-}
+WORKLOADS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in decoded_types.WORKLOADS}
 """Kinds with a pod template that are read."""
 
 
@@ -148,6 +142,7 @@ def _config(kubeconfig: str) -> KubeConfig:
 
 
 def _usable(make: Callable[[], T]) -> T:
+    decoded_types.make_ready()
     try:
         return make()
     except (ConfigError, LoadResourceError, OSError, ValueError) as error:

@@ -6,6 +6,7 @@ imported once, and each process is a fork that reads its own environment, settin
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import importlib
 import json
@@ -104,6 +105,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(ROOT)
+    faulthandler.enable()  # to the new standard error: a crash is to be seen in the log
     random.seed()
     if request["leads_group"]:
         os.setsid()
