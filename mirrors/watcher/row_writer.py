@@ -124,13 +124,10 @@ class RowWriter:
             self._nodes = {**self._nodes, **nodes}
 
     def _write_pulls(self, pods: Iterable[PodState]) -> None:
-        """Nodes on which a container with an image of the target has started."""
+        """Nodes on which a container with an image of the target has started, once they have a row."""
         now = time.monotonic()
-        due = {
-            pod.node
-            for pod in pods
-            if pod.node and now - self._pulled.get(pod.node, float("-inf")) > PULLED_AGE and self._has_pulled(pod)
-        }
+        old = {node for node in self._nodes if now - self._pulled.get(node, float("-inf")) > PULLED_AGE}
+        due = {pod.node for pod in pods if pod.node in old and self._has_pulled(pod)}
         for batch in _batches(sorted(due)):
             ClusterNode.objects.filter(cluster=self._cluster, name__in=batch).update(pulled_at=Now())
         self._pulled |= dict.fromkeys(due, now)
