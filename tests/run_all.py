@@ -3,6 +3,9 @@ the container image, and on a real API server. Their counts come last.
 
 Two lanes run beside each other: what needs the processors most of the time, and what waits for containers and pods most
 of it. A lane runs one suite at a time; the browser's suite is in the first one, which ends earlier without it.
+
+A few tests that failed are run once more at the end, one by one, when nothing else runs. Where they pass then, the run
+passes, and its last lines name them with what they said: they depend on the load, and need to be corrected.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 from tests import tools
@@ -22,6 +25,10 @@ from tests import tools
 NOTHING_SELECTED = 5
 """pytest's status when the arguments leave nothing of a suite to run."""
 
+MOST_REPEATED = 5
+"""Failed tests of all suites that are run once more: of 7,000, more than that have a cause of their own."""
+
+FAILURE = re.compile(r"(FAILED|ERROR) \S")
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 KINDS = ("passed", "failed", "skipped")
 
@@ -32,33 +39,44 @@ class Suite:
     arguments: list[str]
     environment: dict[str, str] = field(default_factory=dict)
 
+    def repeated(self) -> Suite:
+        """What failed when it ran last, one by one."""
+        arguments = [*self.arguments, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
+        return replace(self, title=f"{self.title}: once more what failed", arguments=arguments)
+
 
 @dataclass(frozen=True)
 class Result:
-    """How a suite ended: pytest's exit status, the counts of its closing line, and how many seconds it took."""
+    """How a suite ended: pytest's exit status, the counts of its closing line, how many seconds it took, and pytest's
+    line for each test that failed."""
 
-    title: str
+    suite: Suite
     status: int
     counts: dict[str, int]
     seconds: float
+    failures: list[str]
 
     def __str__(self) -> str:
         counts = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS if self.counts.get(kind))
-        return f"{self.title}: {counts or 'nothing to run'} in {self.seconds:.0f} s"
+        return "\n".join([f"{self.suite.title}: {counts or 'nothing to run'} in {self.seconds:.0f} s", *self.failures])
 
 
 def run_suite(suite: Suite, output: IO[str]) -> Result:
     """Run pytest, writing its output as it comes."""
     print(f"== {suite.title}", file=output, flush=True)
     started = time.monotonic()
-    command = [sys.executable, "-m", "pytest", *suite.arguments]
+    # Suites run at the same time, and each has its own memory of what failed.
+    cache = f"cache_dir=.pytest_cache/{re.sub(r'[^a-z]+', '-', suite.title.partition(':')[0].lower())}"
+    command = [sys.executable, "-m", "pytest", "-o", cache, *suite.arguments]
     process = subprocess.Popen(command, env={**os.environ, **suite.environment}, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    last = ""
+    last, failures = "", []
     for line in process.stdout:
         print(line, end="", file=output, flush=True)
         last = line if SUMMARY.search(line) else last
-    return Result(suite.title, process.wait(), counts_of(last), time.monotonic() - started)
+        if FAILURE.match(line):
+            failures.append(line.rstrip())
+    return Result(suite, process.wait(), counts_of(last), time.monotonic() - started, failures)
 
 
 def counts_of(closing_line: str) -> dict[str, int]:
@@ -105,10 +123,29 @@ def main() -> int:
         results += second.result()
         kept.seek(0)
         print(kept.read(), end="", flush=True)
-    print(*results, sep="\n")
-    total = {kind: sum(result.counts.get(kind, 0) for result in results) for kind in KINDS}
-    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
-    statuses = {result.status for result in results}
+    again = repeat(results)
+    print(*results, *again, sep="\n")
+    totals = {kind: sum(result.counts.get(kind, 0) for result in results) for kind in KINDS}
+    print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped", flush=True)
+    if again:
+        print(f"Of those that failed, {sum(one.counts.get('passed', 0) for one in again)} passed when run alone")
+    return status_of(results, again)
+
+
+def repeat(results: list[Result]) -> list[Result]:
+    """Once more what failed, where that are a few tests."""
+    failed = [result for result in results if result.failures]
+    if sum(len(result.failures) for result in failed) > MOST_REPEATED:
+        return []
+    return [run_suite(result.suite.repeated(), sys.stdout) for result in failed]
+
+
+def status_of(results: list[Result], again: list[Result]) -> int:
+    """pytest's status of the suites, where a suite counts as it ended last."""
+    ended = {result.suite.title: result.status for result in results}
+    for first, last in zip([result for result in results if result.failures], again, strict=False):
+        ended[first.suite.title] = last.status
+    statuses = set(ended.values())
     return max(statuses - {NOTHING_SELECTED} or statuses)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.run_all import Suite, counts_of, run_suite
+from tests.run_all import Suite, counts_of, repeat, run_suite, status_of
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,27 @@ def test_a_suite_that_fails_says_so(tmp_path: Path) -> None:
     assert (result.status, result.counts) == (1, {"passed": 1, "failed": 1})
     assert "== Two tests" in output.getvalue() and "test_other" in output.getvalue()
     assert "1 passed, 1 failed" in str(result)
+
+
+ONCE = """
+from pathlib import Path
+def test_always(): {always}
+def test_once():
+    mark = Path(__file__).with_name("seen")
+    seen, _ = mark.exists(), mark.write_text("")
+    assert seen, "the first time"
+"""
+
+
+@pytest.mark.parametrize(("always", "status"), [("pass", 0), ("assert 0", 1)])
+def test_what_failed_is_run_once_more(tmp_path: Path, always: str, status: int) -> None:
+    directory = tmp_path / "tests"
+    directory.mkdir()
+    (directory / "test_two.py").write_text(ONCE.format(always=always))
+    suite = Suite(f"Two tests of {tmp_path.name}", ["--rootdir", str(tmp_path), "-c", "/dev/null", str(directory)])
+    first = run_suite(suite, io.StringIO())
+    assert first.status == 1 and any("::test_once" in line for line in first.failures)
+    again = repeat([first])
+    assert [result.counts.get("passed") for result in again] == [1]
+    assert status_of([first], again) == status
+    assert repeat([first] * 6) == []
