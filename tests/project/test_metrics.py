@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -129,15 +130,18 @@ def is_counted(port: int, sample: str, number: int) -> bool:
 def copying_processes(worker: Process) -> list[int]:
     """Processes of the cluster that hold a file of durations of copies: django-q2's workers."""
     assert worker.popen is not None
-    return [
-        pid
-        for pid in descendants(worker.popen.pid)
-        if re.search(rf"swapper-metrics-\w+/histogram_{pid}\.db", Path(f"/proc/{pid}/maps").read_text())
-    ]
+    found = []
+    for pid in descendants(worker.popen.pid):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            if re.search(rf"swapper-metrics-\w+/histogram_{pid}\.db", Path(f"/proc/{pid}/maps").read_text()):
+                found.append(pid)
+    return found
 
 
 def descendants(pid: int) -> list[int]:
-    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    children: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return children + [other for child in children for other in descendants(child)]
 
 

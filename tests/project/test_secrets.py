@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -100,7 +100,7 @@ def test_no_secret_is_to_be_seen(
         with web_process(webhook, web_port := free_port()) as web:
             pages = _pages(webhook, web_port)
             pages.append(web.log.read_text())
-        arguments = [file.read_bytes().decode(errors="replace") for file in _command_lines()]
+        arguments = list(_command_lines())
     finally:
         worker.stop()
         webhook.stop()
@@ -146,8 +146,11 @@ def _query(directory: Path, sql: str) -> list[object]:
         return connection.execute(sql).fetchall()
 
 
-def _command_lines() -> list[Path]:
-    return [file for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
+def _command_lines() -> Iterator[str]:
+    """Of all processes that run now; other tests' processes end meanwhile."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            yield file.read_bytes().decode(errors="replace")
 
 
 def _pod(image: str) -> str:

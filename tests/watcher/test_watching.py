@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -155,8 +156,9 @@ def test_one_namespace_alone_with_its_permissions(watching: Watching, objects: O
         wait_until(watching.is_complete, what="what may be read")
         expected = {("", "", "quay.io/org/app:1", "quay.io/org/app:1", "starting", "1")}
         assert watching.images(shop) == expected and not watching.images(other)
-        problem = str(watching.value("SELECT problem FROM mirrors_cluster"))
-        assert "deployments may not be read in namespace" in problem and "nodes may not be read" in problem
+        sql = "SELECT count(*) FROM mirrors_cluster WHERE problem LIKE '%{}%'"
+        for problem in ("deployments may not be read in namespace", "nodes may not be read"):
+            wait_until(partial(watching.value, sql.format(problem)), what=problem)
         wait_until(lambda: watcher.metrics().get("swapper_watcher_problem") == 1, what="the metric of the problem")
 
 
