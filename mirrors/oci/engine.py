@@ -63,7 +63,7 @@ class Engine:
         self._blobs = FairPool(settings.blobs, name="oci-blob")
         # Enough for the share of each image; threads start when they are needed.
         self._small = ThreadPoolExecutor(
-            settings.images * settings.requests_per_host, thread_name_prefix="oci-manifest"
+            settings.images * settings.requests_per_image, thread_name_prefix="oci-manifest"
         )
         self._shared = Shared(self._wire, SharedTransfers(self._blobs), self._small, mounts or MemoryMounts())
         self._indexes = FallbackIndexes()

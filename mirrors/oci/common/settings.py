@@ -39,6 +39,8 @@ class EngineSettings:
     max_image_bytes: int = 20 * GIB
     requests_per_host: int = 16
     """In flight; as many as the pool of blobs has threads. A quarter is kept for small requests."""
+    requests_per_image: int = 32
+    """Short ones, under way or waiting for a slot: as many as source and target together take at once."""
     requests_per_second: float | None = None
     connect_timeout: float = 5.0
     stall_timeout: float = 30.0

@@ -88,7 +88,7 @@ class ReferrersCopy:
 
     def run(self) -> ReferrersResult:
         """Raises CopyCancelledError alone."""
-        small = Share(self.shared.small, self.shared.wire.settings.requests_per_host)
+        small = Share(self.shared.small, self.shared.wire.settings.requests_per_image)
         copies = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oci-referrer")
         try:
             return self._run(small, copies)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass
 
 from mirrors.oci.common.access import RegistryAccess
-from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.http.client import RegistryClient, Upload
 from mirrors.oci.http.sender import HttpContext
@@ -20,7 +20,8 @@ class BlobCopy:
     """`mount_from` are repositories of the target registry that may have the blob. `is_known` says whether the target's
     repository got it from a copy that was entitled to it; where it did not, the source has to deliver the blob
     before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count when an upload
-    starts again. `small` runs short requests, none of which waits for a blob."""
+    starts again. `small` runs short requests, none of which waits for a blob; `looking` is one of them, which asks
+    whether the target has the blob."""
 
     wire: HttpContext
     small: Executor
@@ -30,6 +31,7 @@ class BlobCopy:
     target_repository: str
     blob: Descriptor
     is_new_repository: bool
+    looking: Future[bool] | None
     mount_from: Sequence[str]
     is_known: Callable[[], bool]
     on_bytes: Callable[[int], None]
@@ -42,7 +44,7 @@ class BlobCopy:
         tries = self.wire.settings.upload_tries
         for attempt in range(1, tries + 1):
             is_known_absent = self.is_new_repository and attempt == 1
-            if not is_known_absent and self._is_at_target(upload):
+            if not is_known_absent and self._is_at_target(upload, self.looking if attempt == 1 else None):
                 if not self.is_known():
                     self._prove()
                 return "skipped"
@@ -82,15 +84,24 @@ class BlobCopy:
             return upload is None, upload
         return False, None
 
-    def _is_at_target(self, upload: Upload | None) -> bool:
+    def _is_at_target(self, upload: Upload | None, looking: Future[bool] | None) -> bool:
         """A session that a mount has opened is given up where no upload follows."""
         is_needed = False
         try:
-            is_needed = not self.target.has_blob(self.target_repository, self.blob.digest)
+            found = self._seen(looking) if looking else None
+            is_needed = not (self.target.has_blob(self.target_repository, self.blob.digest) if found is None else found)
             return not is_needed
         finally:
             if upload is not None and not is_needed:
                 self.target.abandon(self.target_repository, upload)
+
+    def _seen(self, looking: Future[bool]) -> bool | None:
+        """None where it was not answered: it was asked for an image that has been cancelled, and others wait too."""
+        try:
+            return self.target.call.outcome(looking, self.target.access.host)
+        except (CopyCancelledError, CancelledError):
+            self.target.call.check(self.target.access.host)
+            return None
 
     def _is_at_source(self) -> bool:
         try:

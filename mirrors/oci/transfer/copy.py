@@ -51,7 +51,7 @@ class ImageCopy:
         request, wire = self.request, self.shared.wire
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
-        object.__setattr__(self, "small", Share(self.shared.small, wire.settings.requests_per_host))
+        object.__setattr__(self, "small", Share(self.shared.small, wire.settings.requests_per_image))
         object.__setattr__(self, "comparer", Comparer(request, self.source, self.target, self.call, self.small))
 
     def run(self) -> CopyResult:
@@ -154,6 +154,8 @@ class ImageCopy:
             denies_heads,
             # Docker Hub counts each manifest that is read as a pull.
             reads_ahead=is_first and request.source.registry != DOCKER_HUB,
+            # Within a registry a mount settles it.
+            looks_ahead=not request.target_is_new and request.source.registry != request.target.registry,
             max_bytes=request.max_bytes,
         )
         plan = planner.plan(root)
@@ -186,7 +188,7 @@ class ImageCopy:
             self.unlisted.append(manifest)
         self._record(manifest.digest)
 
-    def blob_task(self, blob: Descriptor) -> Callable[[Call], TransferMethod]:
+    def blob_task(self, blob: Descriptor, looking: Future[bool] | None) -> Callable[[Call], TransferMethod]:
         """The transfer of one blob, to be run under a call of its own: other images may come to wait for it."""
         request, shared = self.request, self.shared
 
@@ -201,6 +203,7 @@ class ImageCopy:
                 target_repository=request.target.repository,
                 blob=blob,
                 is_new_repository=request.target_is_new,
+                looking=looking,
                 mount_from=self._mount_from(blob),
                 is_known=partial(self._is_known, blob.digest),
                 on_bytes=partial(self.counter.add, blob),

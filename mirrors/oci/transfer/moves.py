@@ -38,7 +38,8 @@ class Moves:
         target = self._copy.request.target
         key = (target.registry, target.repository, blob.digest)
         parties = tuple(filter(None, (self._copy.request.source.registry, self._copy.request.party)))
-        ticket = self._copy.shared.board.join(key, self._copy.call, parties, self._copy.blob_task(blob))
+        transfer = self._copy.blob_task(blob, self._plan.looks.pop(blob.digest, None))
+        ticket = self._copy.shared.board.join(key, self._copy.call, parties, transfer)
         self._running[ticket.future] = (blob.digest, ticket.is_owner)
 
     def _push_ready(self) -> None:

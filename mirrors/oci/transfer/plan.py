@@ -28,12 +28,14 @@ _Loaded = Manifest | Descriptor | Literal["undecided"] | None
 
 @dataclass(slots=True)
 class CopyPlan:
-    """Manifests by digest, and the blobs they need, each once. What is missing from `manifests` is at the target."""
+    """Manifests by digest, and the blobs they need, each once. What is missing from `manifests` is at the target.
+    `looks` are answers whether the target has a blob, asked for while other manifests are read."""
 
     manifests: dict[str, Manifest] = field(default_factory=dict)
     blobs: dict[str, Descriptor] = field(default_factory=dict)
     manifest_bytes: int = 0
     foreign: list[str] = field(default_factory=list)
+    looks: dict[str, Future[bool]] = field(default_factory=dict)
 
     def needs(self, manifest: Manifest) -> set[str]:
         """Digests that must be at the target before this manifest may be pushed."""
@@ -54,8 +56,9 @@ class CopyPlan:
 class Planner:
     """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
     `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed;
-    `reads_ahead` that a manifest may be read which the target turns out to have; `max_bytes` of blobs are what a
-    referrer may have, None for an image."""
+    `reads_ahead` that a manifest may be read which the target turns out to have; `looks_ahead` that the target is asked
+    for the blobs of each manifest as soon as that is read; `max_bytes` of blobs are what a referrer may have, None for
+    an image."""
 
     source: RegistryClient
     source_repository: str
@@ -67,6 +70,7 @@ class Planner:
     is_known: Callable[[str], bool]
     denies_heads: bool = False
     reads_ahead: bool = False
+    looks_ahead: bool = False
     max_bytes: int | None = None
 
     def plan(self, root: Manifest) -> CopyPlan:
@@ -74,10 +78,9 @@ class Planner:
         plan = CopyPlan()
         until = time.monotonic() + self.settings.plan_seconds
         seen = {root.digest}
+        self._add(plan, root)
         level = [root]
         while level:
-            for manifest in level:
-                self._add(plan, manifest)
             children = {c.digest: c for manifest in level for c in manifest.children if c.digest not in seen}
             seen.update(children)
             if len(seen) > MAX_IMAGE_MANIFESTS:
@@ -93,6 +96,7 @@ class Planner:
             if time.monotonic() > until:
                 raise self._too_slow()
             if isinstance(found, Manifest):
+                self._add(plan, found)
                 level.append(found)
             elif found is not None:
                 plan.blobs.setdefault(child.digest, found)
@@ -157,6 +161,13 @@ class Planner:
                 "raise it, or exclude the image with a filter",
                 says_step=True,
             )
+        if self.looks_ahead:
+            self._look_for_blobs(plan, manifest)
+
+    def _look_for_blobs(self, plan: CopyPlan, manifest: Manifest) -> None:
+        for blob in manifest.blobs:
+            if blob.digest not in plan.looks:
+                plan.looks[blob.digest] = self.small.submit(self.target.has_blob, self.target_repository, blob.digest)
 
     def _too_slow(self) -> RegistryError:
         host = self.source.access.host

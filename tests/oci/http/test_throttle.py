@@ -142,9 +142,9 @@ def test_a_target_gets_no_more_requests_at_once_than_there_are_blob_threads_and_
     sample_image(layers=40, layer_bytes=100).load(source.storage, "app", "1.0")
     target.on(".*", counted, times=9999)
 
-    copy(make_engine(blobs=4), source, target)
+    copy(make_engine(blobs=6, requests_per_host=8), source, target)
 
-    assert 1 < target.in_flight.most <= 4 + MAX_TARGET_REQUESTS_BESIDE_BLOBS
+    assert 1 < target.in_flight.most <= 6 + MAX_TARGET_REQUESTS_BESIDE_BLOBS
 
 
 def test_manifests_get_through_while_blobs_are_busy(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mirrors.oci import Engine, Progress, RegistryError
 from tests.oci.conftest import MakeEngine, access, copy, ref, request
 from tests.oci.samples import is_complete, odd_image
 from tests.support.faulty_registry import FaultyRegistry, without_digest
+from tests.support.ports import wait_until
 from tests.support.registries import Registry
 
 ACCEPTED = {
@@ -48,6 +50,26 @@ def test_what_came_from_a_real_registry_is_the_same_as_what_went_there(
     engine.copy(request(between, ref(target)))
 
     assert is_complete(target, image)
+
+
+def test_blobs_are_looked_for_while_other_manifests_are_read(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+
+    def after_a_look(_: object) -> bool:
+        wait_until(lambda: target.count("HEAD .*/blobs/") >= 1, timeout=20, what="a look for a blob")
+        return False
+
+    # Those of the first platform may be read; the last one is read when the target has been asked for a blob.
+    last = json.loads(image.manifests[image.root][1])["manifests"][-1]
+    source.on(f"GET .*/manifests/{last['digest']}", after_a_look, times=9)
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+    assert target.count("HEAD .*/blobs/") == len(image.blobs), "each once"
 
 
 def test_all_manifest_types_are_accepted_on_head_and_get(

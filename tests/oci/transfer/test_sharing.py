@@ -90,6 +90,33 @@ def test_cancelling_the_first_of_two_images_does_not_fail_the_second(
     assert {tag for _, tag in target.storage.tags} == {"two"}
 
 
+def test_a_look_for_a_blob_that_ended_with_its_image_is_repeated_for_another(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    _, layer = two_tags(source)
+    release = threading.Event()
+
+    def wait(handler: object) -> bool:
+        release.wait(20)
+        return False
+
+    target.on(f"HEAD .*/blobs/{layer}", wait)
+    with ThreadPoolExecutor(2) as pool:
+        copies = Copies(engine, source, target, pool)
+        one, cancel_one = copies.start("one")
+        wait_until(lambda: target.count(f"HEAD .*/blobs/{layer}") == 1)
+        two, _ = copies.start("two")
+        wait_until(lambda: source.count("GET .*/blobs/") == 2)  # each its configuration
+
+        cancel_one.set()
+        with pytest.raises(CopyCancelledError):
+            one()
+        assert two().target_tag == "two"
+        release.set()
+
+    assert source.count(f"GET .*/blobs/{layer}") == 1
+
+
 def test_the_failure_of_one_images_credentials_is_not_the_others(
     make_engine: MakeEngine, make_registry: MakeRegistry, target: FaultyRegistry
 ) -> None:
