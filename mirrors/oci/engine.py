@@ -20,7 +20,7 @@ from mirrors.oci.http.sender import HttpContext, OnRemaining
 from mirrors.oci.http.throttle import Gate
 from mirrors.oci.http.transport import OnRequest, Transport
 from mirrors.oci.probe import Probe
-from mirrors.oci.referrers.fallback_index import FallbackIndexes
+from mirrors.oci.referrers.fallback_index import FallbackIndexes, IndexLeases
 from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.referrers_copy import ReferrersCopy
 from mirrors.oci.referrers.results import ReferrersResult
@@ -39,6 +39,7 @@ class Engine:
     `on_remaining(host, limit, username)` of each registry that reports how many pulls it still allows. Both from any
     thread.
     `budgets` is what this process may send to each host; without them only slots and pauses bound it.
+    `index_leases` keep other processes from writing the same index of referrers at the same time.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Engine:
         on_request: OnRequest | None = None,
         on_remaining: OnRemaining | None = None,
         budgets: RequestBudgets | None = None,
+        index_leases: IndexLeases | None = None,
     ) -> None:
         self.settings = settings = settings or EngineSettings()
         self._transport = Transport(settings, on_request)
@@ -66,7 +68,7 @@ class Engine:
             settings.images * settings.requests_per_host, thread_name_prefix="oci-manifest"
         )
         self._shared = Shared(self._wire, SharedTransfers(self._blobs), self._small, mounts or MemoryMounts())
-        self._indexes = FallbackIndexes()
+        self._indexes = FallbackIndexes(index_leases)
         self._closed = threading.Event()
 
     def head(

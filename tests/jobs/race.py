@@ -16,7 +16,8 @@ def main(what: str, processes: int, *arguments: str) -> list[Any]:
     django.setup()
     # Imported once, before the fork: ten imports at the same moment would be no race.
     importlib.import_module("tests.jobs.support")
-    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person, "send": _send}
+    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person}
+    contest |= {"send": _send, "sign": _sign}
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes)
     answers = context.Queue()
@@ -92,6 +93,19 @@ def _send(number: int, host: str, *seconds: str) -> list[float]:
         times = [at for sent in threads.map(send, range(8)) for at in sent]
     copier.close()
     return sorted(times)
+
+
+def _sign(number: int, source: str, target: str) -> tuple[str, ...]:
+    """Copy an image, each process from a repository of its own, with what refers to it there. Its problems."""
+    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.process.tasks import config_source
+    from tests.oci.referrers.mirroring import mirror
+    from tests.support.registries import Registry
+
+    copier = WorkerContext(config_source())
+    result = mirror(copier.engine, Registry(source), Registry(target), rest=f"app{number}:1.0", to="app:1.0")
+    copier.close()
+    return result.problems
 
 
 if __name__ == "__main__":
