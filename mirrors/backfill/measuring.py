@@ -27,7 +27,6 @@ from mirrors.oci.common.manifests import Manifest, keep_platforms
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
-from mirrors.selectors.node_platforms import platforms_to_mirror
 from mirrors.selectors.operator_rows import catalog_of
 from swapper_project.config import Config
 
@@ -84,15 +83,14 @@ class Measurer:
     def room(self) -> int:
         return AHEAD - len(self._under_way)
 
-    def submit(self, key: int, source: str, counting: Collection[str]) -> bool:
-        """Have an image read. False: it is not, as its registry is one of those that count pulls, and was asked for
-        enough images."""
+    def submit(self, key: int, source: str, counting: Collection[str], platforms: tuple[str, ...]) -> bool:
+        """Have these platforms of an image read, or all. False: it is not, as its registry is one of those that count
+        pulls, and was asked for enough images."""
         ref = ImageRef.parse(source)
         is_counted = ref.registry in counting
         if is_counted and self._asked[ref.registry] >= COUNTED_IMAGES:
             return False
         self._asked[ref.registry] += 1
-        platforms = platforms_to_mirror(self._config()).platforms
         self._under_way[key] = self._pool.submit(self._measure, ref, is_counted, platforms)
         return True
 

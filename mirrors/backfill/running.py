@@ -28,6 +28,7 @@ from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.registries.request_limits import budget_finder
 from mirrors.selectors import backfill as backfills
 from mirrors.selectors import target_registry_id
+from mirrors.selectors.node_platforms import platforms_to_mirror
 from mirrors.selectors.operator_rows import catalog_of
 from mirrors.services import RequestOutcome, request_copies
 from mirrors.services.backfill import finish_run
@@ -89,11 +90,12 @@ class Turns:
         """Whether all images have been measured that can be."""
         measurer = self._measurer = self._measurer or Measurer(self._config)
         counting = self._pull_budgets().keys()
+        platforms = platforms_to_mirror(self._config()).platforms
         while True:
             waiting = BackfillImage.objects.filter(run=run, state=READY, is_measured=False)
             waiting = waiting.exclude(pk__in=list(measurer.under_way)).order_by("rank")
             for image in waiting[: measurer.room]:
-                if not measurer.submit(image.pk, image.source, counting):
+                if not measurer.submit(image.pk, image.source, counting, platforms):
                     _note_size(image.pk, None)
             left = deadline - time.monotonic()
             for key, size in measurer.take(left).items():

@@ -20,7 +20,7 @@ from mirrors.oci.http.sender import HttpContext, OnRemaining
 from mirrors.oci.http.throttle import Gate
 from mirrors.oci.http.transport import OnRequest, Transport
 from mirrors.oci.probe import Probe
-from mirrors.oci.referrers.fallback_index import FallbackIndexes
+from mirrors.oci.referrers.fallback_index import FallbackIndexes, IndexLeases
 from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.referrers_copy import ReferrersCopy
 from mirrors.oci.referrers.results import ReferrersResult
@@ -39,6 +39,7 @@ class Engine:
     `on_remaining(host, limit, username)` of each registry that reports how many pulls it still allows. Both from any
     thread.
     `budgets` is what this process may send to each host; without them only slots and pauses bound it.
+    `index_leases` keep other processes from writing the same index of referrers at the same time.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Engine:
         on_request: OnRequest | None = None,
         on_remaining: OnRemaining | None = None,
         budgets: RequestBudgets | None = None,
+        index_leases: IndexLeases | None = None,
     ) -> None:
         self.settings = settings = settings or EngineSettings()
         self._transport = Transport(settings, on_request)
@@ -66,29 +68,43 @@ class Engine:
             settings.images * settings.requests_per_image, thread_name_prefix="oci-manifest"
         )
         self._shared = Shared(self._wire, SharedTransfers(self._blobs), self._small, mounts or MemoryMounts())
-        self._indexes = FallbackIndexes()
+        self._indexes = FallbackIndexes(index_leases)
         self._closed = threading.Event()
 
     def head(
-        self, ref: ImageRef, access: RegistryAccess, *, timeout: float | None = None, confirm: bool = False
+        self,
+        ref: ImageRef,
+        access: RegistryAccess,
+        *,
+        timeout: float | None = None,
+        confirm: bool = False,
+        exchanges: ExchangeLog | None = None,
     ) -> Descriptor | None:
         """What the registry has under this reference; None only when it says 404.
 
         With `confirm` a GET settles what a HEAD denies: some registries refuse the one and answer the other. `timeout`
-        (seconds) bounds the whole call: name look-up, waiting for a slot, tokens, retries and the reply.
+        (seconds) bounds the whole call: name look-up, waiting for a slot, tokens, retries and the reply. `exchanges`
+        gets the requests that are sent for it, as in all that follow.
         Raises RegistryError for everything else, also where looking is forbidden.
         """
-        call = Call(timeout=timeout, cancelled=self._closed.is_set)
+        call = Call(timeout=timeout, cancelled=self._closed.is_set, exchanges=exchanges)
         return RegistryClient(self._wire, access, call).head_manifest(
             ref.repository, ref.manifest_reference, confirm=confirm
         )
 
-    def pull(self, ref: ImageRef, access: RegistryAccess, *, cancelled: Callable[[], bool] | None = None) -> Manifest:
+    def pull(
+        self,
+        ref: ImageRef,
+        access: RegistryAccess,
+        *,
+        cancelled: Callable[[], bool] | None = None,
+        exchanges: ExchangeLog | None = None,
+    ) -> Manifest:
         """The image's manifest, asked for as a node does: a registry that pulls through fetches the image for that.
 
         Raises RegistryError, `not-found` where it has no such image.
         """
-        call = Call(cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()))
+        call = self._call(None, cancelled, exchanges)
         return RegistryClient(self._wire, access, call).get_manifest(ref.repository, ref.manifest_reference)
 
     def probe(self, access: RegistryAccess) -> Probe:
@@ -106,14 +122,9 @@ class Engine:
         """Copies one image on the calling thread, its blobs on the engine's pool.
 
         `progress` (at most twice a second, and once at the end) and `cancelled` are called on this thread only.
-        `exchanges` gets the requests that are sent for it.
         Raises RegistryError, and CopyCancelledError soon after `cancelled` turns true or the engine is closed.
         """
-        call = Call(
-            timeout=self.settings.copy_seconds,
-            cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
-            exchanges=exchanges,
-        )
+        call = self._call(self.settings.copy_seconds, cancelled, exchanges)
         counter = ProgressCounter(progress, self.settings.progress_interval)
         try:
             return ImageCopy(self._shared, request, call, counter).run()
@@ -130,6 +141,7 @@ class Engine:
         policy: ReferrerPolicy,
         *,
         cancelled: Callable[[], bool] | None = None,
+        exchanges: ExchangeLog | None = None,
     ) -> ReferrersResult:
         """Copies what refers to an image that `request` was copied by, on the calling thread.
 
@@ -138,14 +150,19 @@ class Engine:
         """
         if policy == "none":
             return ReferrersResult()
-        call = Call(
-            timeout=self.settings.referrers_seconds,
-            cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
-        )
+        call = self._call(self.settings.referrers_seconds, cancelled, exchanges)
         result = ReferrersCopy(self._shared, self._indexes, request, image, policy, call).run()
         if self._closed.is_set():
             raise CopyCancelledError
         return result
+
+    def _call(self, timeout: float | None, cancelled: Callable[[], bool] | None, exchanges: ExchangeLog | None) -> Call:
+        """One that ends with the engine too."""
+        return Call(
+            timeout=timeout,
+            cancelled=lambda: self._closed.is_set() or (cancelled is not None and cancelled()),
+            exchanges=exchanges,
+        )
 
     def resume(self, hosts: Iterable[str]) -> None:
         """Ends long pauses of these hosts, which others keep account of beside this engine."""

@@ -16,7 +16,8 @@ def main(what: str, processes: int, *arguments: str) -> list[Any]:
     django.setup()
     # Imported once, before the fork: ten imports at the same moment would be no race.
     importlib.import_module("tests.jobs.support")
-    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person, "send": _send}
+    contest: dict[str, Callable[..., Any]] = {"order": _order, "claim": _claim, "person": _person}
+    contest |= {"send": _send, "sign": _sign, "refresh": _refresh}
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(processes)
     answers = context.Queue()
@@ -92,6 +93,38 @@ def _send(number: int, host: str, *seconds: str) -> list[float]:
         times = [at for sent in threads.map(send, range(8)) for at in sent]
     copier.close()
     return sorted(times)
+
+
+def _sign(number: int, source: str, target: str) -> tuple[str, ...]:
+    """Copy an image, each process from a repository of its own, with what refers to it there. Its problems."""
+    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.process.tasks import config_source
+    from tests.oci.referrers.mirroring import mirror
+    from tests.support.registries import Registry
+
+    copier = WorkerContext(config_source())
+    result = mirror(copier.engine, Registry(source), Registry(target), rest=f"app{number}:1.0", to="app:1.0")
+    copier.close()
+    return result.problems
+
+
+def _refresh(number: int, checks: str) -> int:
+    """Refresh existence until so many images were checked by any process; how many were."""
+    from mirrors.jobs.copy.existence_refresh import ExistenceRefresh
+    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.process.tasks import config_source
+    from mirrors.jobs.queue.timing import from_now
+    from mirrors.models import ImageMapping
+    from tests.support.ports import wait_until
+
+    copier = WorkerContext(config_source())
+    refresh = ExistenceRefresh(copier)
+    refresh.start()
+    checked = ImageMapping.objects.filter(verified_at__gt=from_now(-300))
+    wait_until(lambda: checked.count() >= int(checks), what="checks of existence")
+    refresh.stop()
+    copier.close()
+    return checked.count()
 
 
 if __name__ == "__main__":

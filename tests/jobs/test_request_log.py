@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
+from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
-from tests.jobs.support import drain, load, order
+from tests.jobs.support import config_file, copier, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry, reply
+from tests.support.signing import Signer
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -75,3 +78,55 @@ def test_a_quick_copy_that_succeeds_leaves_their_number_alone(
     assert MirrorJob.objects.get(pk=job.pk).status == "succeeded"
     log = MirrorAttempt.objects.get().log
     assert re.search(r"\d+ requests by status: 200: \d+, 201: \d+", log)
+
+
+TOTAL = re.compile(r"(\d+) requests by status")
+
+
+@pytest.fixture
+def guarded() -> FaultyRegistry:
+    """A source that gives tokens to everybody who asks for one."""
+    return FaultyRegistry(gatekeeper=Gatekeeper("token", "robot", "pass", anonymous_pull=True))
+
+
+def test_every_request_of_an_attempt_is_counted_tokens_and_signatures_too(
+    transactional_db: None, guarded: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    with guarded, copier(config_file(tmp_path, guarded, target)) as made:
+        image = load(guarded)
+        Signer().tagged(image.root).load(guarded.storage, "app", f"{image.root.replace(':', '-')}.sig")
+        job = order(f"{guarded.host}/app:1.0", target=target.host)
+        drain(made)
+
+    assert MirrorJob.objects.get(pk=job.pk).referrers == "copied"
+    found = TOTAL.search(MirrorAttempt.objects.get().log)
+    assert found and int(found[1]) == len(guarded.asked) + len(target.asked)
+
+
+def test_the_log_begins_with_the_first_look_at_the_source_and_shows_no_token(
+    transactional_db: None, guarded: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
+) -> None:
+    with guarded, copier(config_file(tmp_path, guarded, target)) as made:
+        load(guarded)
+        guarded.on("GET .*/blobs/", reply(403), times=99)
+        order(f"{guarded.host}/app:1.0", target=target.host)
+        drain(made)
+
+    log = MirrorAttempt.objects.get().log
+    requests = re.findall(r"  (\S+ \S+ \d+) \d+ ms", log)
+    assert requests[:3] == [
+        f"HEAD {guarded.host}/v2/app/manifests/1.0 401",
+        f"GET {guarded.host}/… 200",
+        f"HEAD {guarded.host}/v2/app/manifests/1.0 200",
+    ]
+    assert guarded.gatekeeper is not None
+    assert guarded.gatekeeper._tokens and not any(token in log for token in guarded.gatekeeper._tokens)
+
+
+def test_a_look_at_the_target_alone_is_in_the_log_too(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    order(f"{source.host}/app:1.0", target=target.host, trigger="verify")
+    target.on("(HEAD|GET) .*", reply(403), times=99)
+    drain(made)
+    assert re.search(rf"HEAD {target.host}/v2/\S+/app/manifests/1.0 403", MirrorAttempt.objects.get().log)

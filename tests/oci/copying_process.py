@@ -1,4 +1,7 @@
-"""A process that copies an image and its signatures: ``python -m tests.oci.copying_process SOURCE TARGET``."""
+"""A process that copies an image and its signatures: ``python -m tests.oci.copying_process SOURCE TARGET``.
+
+Its output is one line, just before the first request.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from tests.oci.conftest import FAST, request
 def main(source: str, target: str) -> None:
     engine = Engine(EngineSettings(**FAST))
     wanted = request(ImageRef.parse(source), ImageRef.parse(target))
+    print("copying", flush=True)
     engine.copy_referrers(wanted, engine.copy(wanted), "signatures")
     engine.close()
 

@@ -1,4 +1,4 @@
-"""Programs of others that tests run, built by ``go install`` and kept: helm, kubeconform, promtool, registry."""
+"""Programs of others that tests run, built by ``go install`` and kept: cosign, helm, kubeconform and others."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class GoTool:
 
 
 TOOLS: Final = {
+    "cosign": GoTool("github.com/sigstore/cosign/v2/cmd/cosign", "v2.4.1"),
     "helm": GoTool(
         "helm.sh/helm/v3/cmd/helm",
         "v3.22.0",

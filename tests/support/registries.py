@@ -24,7 +24,7 @@ HTPASSWD = "{username}:$2b$04$yjJCJP0pHdoVIuElLl3nQ.raTd4YnQPi4LVHa2XzLi.xJAbHaH
 
 CONFIG = """\
 version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
+log: {{level: error, accesslog: {{disabled: {is_quiet}}}}}
 storage:
   filesystem: {{rootdirectory: {directory}/data}}
   delete: {{enabled: true}}
@@ -42,6 +42,7 @@ class Registry:
     host: str
     ca_file: str | None = None
     data: Path = Path()
+    log: Path = Path()
 
 
 def require_docker_registry() -> None:
@@ -62,8 +63,10 @@ def distribution(
     username: str = USERNAME,
     names: Sequence[str] = (),
     program: str = "docker-registry",
+    logs_requests: bool = False,
 ) -> Iterator[Registry]:
-    """Runs a registry for the length of the block; its certificate is for ``names`` too."""
+    """Runs a registry for the length of the block; its certificate is for ``names`` too. With ``logs_requests`` each
+    request and its status is a line of ``Registry.log``."""
     if program == "docker-registry":
         require_docker_registry()
     directory.mkdir(parents=True, exist_ok=True)
@@ -76,7 +79,9 @@ def distribution(
         (directory / "htpasswd").write_text(HTPASSWD.format(username=username))
         extra += f"auth:\n  htpasswd: {{realm: tests, path: {directory}/htpasswd}}\n"
     config = directory / "config.yml"
-    config.write_text(CONFIG.format(directory=directory, port=port, extra=extra))
+    config.write_text(
+        CONFIG.format(directory=directory, port=port, extra=extra, is_quiet=str(not logs_requests).lower())
+    )
     with (directory / "log").open("wb") as log:
         environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
         command = [program, "serve", str(config)]
@@ -84,7 +89,7 @@ def distribution(
         try:
             wait_until(lambda: _is_open(port, process), what="docker-registry")
             ca_file = str(directory / "ca.pem") if tls else None
-            yield Registry(f"127.0.0.1:{port}", ca_file, directory / "data")
+            yield Registry(f"127.0.0.1:{port}", ca_file, directory / "data", directory / "log")
         finally:
             end(process, patience=5)
 

@@ -71,7 +71,8 @@ class CopyJob:
 
     def _verify(self) -> CopyOutcome:
         """Ask the target alone; what it has is compared with what was written there."""
-        found = self._copier.engine.head(self._target, self._copier.driver().access(), confirm=True)
+        access, exchanges = self._copier.driver().access(), self._attempt.exchanges
+        found = self._copier.engine.head(self._target, access, confirm=True, exchanges=exchanges)
         return verified(self._job.mapping, found)
 
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
@@ -112,7 +113,13 @@ class CopyJob:
                 f"the URLs in the image ({', '.join(result.foreign[:3])})"
             )
         referrers = copy_referrers(
-            self._copier.engine, self._copier.config, self._job.mapping, request, result, cancelled
+            self._copier.engine,
+            self._copier.config,
+            self._job.mapping,
+            request,
+            result,
+            cancelled,
+            self._attempt.exchanges,
         )
         if referrers.words:
             self._attempt.add(referrers.words)
@@ -150,7 +157,9 @@ class CopyJob:
     def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         """A pull-through cache brings the image itself, once somebody asks for it."""
         try:
-            digest = self._copier.engine.pull(self._target, driver.access(), cancelled=cancelled).digest
+            digest = self._copier.engine.pull(
+                self._target, driver.access(), cancelled=cancelled, exchanges=self._attempt.exchanges
+            ).digest
         except RegistryError as error:
             if error.code != "not-found":
                 raise
@@ -212,7 +221,7 @@ class CopyJob:
         return found
 
     def _head_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | None:
-        found = self._copier.engine.head(source, access, confirm=True)
+        found = self._copier.engine.head(source, access, confirm=True, exchanges=self._attempt.exchanges)
         if found is not None:
             self._seen[access] = found
         return found

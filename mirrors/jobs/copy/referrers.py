@@ -12,6 +12,7 @@ from mirrors.jobs.copy.worker_context import Stop
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import ImageMapping, ReferrersStatus
 from mirrors.oci import CopyRequest, CopyResult, Engine, ReferrersResult
+from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.vocabulary.bounds import storable
 from swapper_project.config import Config
 
@@ -44,6 +45,7 @@ def copy_referrers(
     request: CopyRequest,
     image: CopyResult,
     cancelled: Stop,
+    exchanges: ExchangeLog,
 ) -> ReferrersReport:
     """After the image itself. An unchanged one is looked at again once ``refreshAge`` is over. Raises
     CopyCancelledError; everything else is in the report."""
@@ -52,7 +54,7 @@ def copy_referrers(
         return ReferrersReport(known={} if is_same else UNKNOWN)
     if is_same and _is_fresh(mapping, config.refresh_age):
         return ReferrersReport()
-    return _report(engine.copy_referrers(request, image, config.referrers, cancelled=cancelled))
+    return _report(engine.copy_referrers(request, image, config.referrers, cancelled=cancelled, exchanges=exchanges))
 
 
 def _is_fresh(mapping: ImageMapping, age: float) -> bool:

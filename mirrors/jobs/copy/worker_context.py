@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from django.conf import settings
 
 from mirrors import selectors
+from mirrors.jobs.copy.index_leases import DatabaseIndexLeases
 from mirrors.jobs.copy.mounts import DatabaseMounts
 from mirrors.jobs.queue.budget_keeper import BudgetKeeper
 from mirrors.jobs.queue.heartbeat import Heart
@@ -36,6 +37,7 @@ class WorkerContext:
         self._next_poll = 0.0
         self._lock = threading.Lock()
         self.mounts = DatabaseMounts()
+        self._index_leases = DatabaseIndexLeases()
         self.heart = Heart()
         self.pull_limits = PullLimits(lambda host: self._known_hosts.username(host), self._reserve)
         self.budgets = RequestBudgets(budget_finder(lambda: source.current))
@@ -97,6 +99,7 @@ class WorkerContext:
             on_request=metrics.counts_requests(self._label),
             on_remaining=self.pull_limits.hear,
             budgets=self.budgets,
+            index_leases=self._index_leases,
         )
 
     def _reserve(self, authenticated: bool) -> int:

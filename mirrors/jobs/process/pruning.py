@@ -30,6 +30,7 @@ from mirrors.models import (
     PullFailure,
     RegistryCheck,
     RunningImage,
+    WorkLease,
 )
 
 BATCH: Final = 500
@@ -75,6 +76,8 @@ def _old() -> Iterator[QuerySet[Any]]:
         yield _before(log.objects.all(), "attempt_time", limits.keep_log_ins_days)
     yield _before(CacheEntry.objects.all(), "expires", 0)
     yield BudgetShare.objects.filter(expires_at__lt=from_now(-MINUTE)).order_by("pk")
+    # A process that was killed gives nothing back.
+    yield WorkLease.objects.filter(expires_at__lt=from_now(-DAY)).order_by("pk")
     yield _before(PullFailure.objects.all(), "last_seen_at", limits.keep_failures_days)
     yield from _unwatched(limits.keep_clusters_days)
     yield _hosts_without_a_pause()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 from mirrors.oci.common import manifests
 from mirrors.oci.common.errors import RegistryError
@@ -21,27 +23,57 @@ WRITES: Final = 3
 """How often what another process has overwritten is written again."""
 
 
-class FallbackIndexes:
-    """One writer at a time for each subject in this process. Others may write at the same time: what is written is
-    read back, and added again where it got lost."""
+POLL_SECONDS: Final = 0.2
+"""Between two looks whether another process has finished with an index; one write takes about as long."""
 
-    def __init__(self) -> None:
+
+class IndexLeases(Protocol):
+    """A lock over processes that expires when its holder is killed. Called from any thread; raises nothing."""
+
+    def hold(self, name: str) -> bool:
+        """Take it, or renew it. False: another process has it, or it can't be determined who has."""
+
+    def give_back(self, name: str) -> None: ...
+
+
+class FallbackIndexes:
+    """One writer at a time for each subject: in this process by a lock, over processes by a lease. Clients of others
+    keep to neither: what is written is read back, and added again where it got lost."""
+
+    def __init__(self, leases: IndexLeases | None = None) -> None:
         self._locks = [threading.Lock() for _ in range(LOCKS)]
+        self._leases = leases
 
     def add(self, client: RegistryClient, repository: str, subject: str, referrers: Sequence[Referrer]) -> None:
         """What the index has already stays as it is. Raises RegistryError."""
         host = client.access.host
-        lock = self._locks[hash((host, repository, subject)) % LOCKS]
-        with client.call.holding(lock, host):
+        with self._alone(client, f"{host}/{repository}@{subject}") as index:
             for _ in range(WRITES):
-                document = _read(client, repository, subject)
-                added = _with(document, referrers)
+                added = _with(_read(client, repository, subject), referrers)
                 if added is None:
                     return
+                self._wait_for_lease(client, index)
                 client.put_manifest(repository, fallback_tag(subject), _index(added, host))
             if _with(_read(client, repository, subject), referrers) is not None:
                 words = f"{host}/{repository}:{fallback_tag(subject)} is overwritten by somebody else again and again"
                 raise RegistryError("conflict", words, host=host)
+
+    @contextmanager
+    def _alone(self, client: RegistryClient, index: str) -> Iterator[str]:
+        """The name of the lease."""
+        name = hashlib.sha256(index.encode()).hexdigest()
+        with client.call.holding(self._locks[hash(index) % LOCKS], client.access.host):
+            self._wait_for_lease(client, name)
+            try:
+                yield name
+            finally:
+                if self._leases is not None:
+                    self._leases.give_back(name)
+
+    def _wait_for_lease(self, client: RegistryClient, name: str) -> None:
+        """No longer than the call may last."""
+        while self._leases is not None and not self._leases.hold(name):
+            client.call.sleep(POLL_SECONDS, client.access.host)
 
 
 def _read(client: RegistryClient, repository: str, subject: str) -> dict[str, Any]:

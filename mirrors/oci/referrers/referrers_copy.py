@@ -175,7 +175,7 @@ class ReferrersCopy:
             subject="" if one.tag else one.subject,
             max_bytes=max(0, min(MAX_REFERRER_BYTES, room)),
         )
-        call = Call(cancelled=lambda: self.call.is_cancelled)
+        call = Call(cancelled=lambda: self.call.is_cancelled, exchanges=self.call.exchanges)
         result = ImageCopy(self.shared, request, call, ProgressCounter(None, 0)).run()
         self.tally.add_bytes(result.bytes_copied)
         return result
