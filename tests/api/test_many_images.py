@@ -104,7 +104,9 @@ def test_many_images_cost_few_statements_and_few_wakeups(operator: APIClient, ta
 
 
 def test_what_is_no_list_of_images_is_refused(operator: APIClient, client_of: Clients, target: Registry) -> None:
-    bodies: list[dict[str, Any]] = [
+    bodies: list[Any] = [
+        5,
+        ["images"],
         {"images": []},
         {"images": "nginx"},
         {"images": ["nginx"] * 501},
