@@ -58,7 +58,7 @@ def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
         with transaction.atomic():
             return {job.mapping_id: job for job in MirrorJob.objects.bulk_create(attended)}
     except IntegrityError:
-        return _insert_each(attended)
+        return _insert_each(attended) if len(attended) > 1 else {}
 
 
 def _insert_each(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:

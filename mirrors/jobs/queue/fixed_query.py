@@ -24,6 +24,7 @@ def fixed_query(build: Callable[[], QuerySet[Any, Any]]) -> Rows:
     def rows() -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(*compiled(connection.vendor))
-            return cursor.fetchall()
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
 
     return rows
