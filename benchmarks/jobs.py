@@ -1,7 +1,8 @@
 """``make bench-jobs``: what the job system costs beside the engine. Small images are requested at once through the
 API; two workers copy them, with the database in an SQLite file, and on a Postgres.
 
-``ARGS=--json=FILE`` writes the figures; ``--images=N`` and ``--only=sqlite`` make it quicker.
+``ARGS=--json=FILE`` writes the figures; ``--images=N`` and ``--only=sqlite`` make it quicker; ``--single``: one POST
+an image.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ from tests.support.registries import distribution
 from tests.support.system import Process, run_manage, write_config
 
 CLIENTS = 8
-"""Connections that request copies at the same time."""
+"""Connections that request copies at the same time, one image each."""
+
+MOST_IMAGES = 500
+"""Images of one POST: the API takes no more."""
 
 WORKERS = 2
 AT_ONCE = 8
@@ -69,17 +73,18 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--referrers", default="none", help="policy; the engine alone copies none")
     parser.add_argument("--only", default="", choices=("", "sqlite", "postgres"))
+    parser.add_argument("--single", action="store_true", help="one POST an image")
     options = parser.parse_args()
     found = []
     for kind in ("sqlite", "postgres"):
         if options.only in kind:
-            found.append(measure(kind, options.images, options.referrers))
+            found.append(measure(kind, options.images, options.referrers, is_single=options.single))
             print(line(found[-1]), flush=True)
     if options.json:
         options.json.write_text(json.dumps([asdict(each) for each in found], indent=2) + "\n")
 
 
-def measure(kind: str, count: int, referrers: str) -> Measured:
+def measure(kind: str, count: int, referrers: str, *, is_single: bool) -> Measured:
     with tempfile.TemporaryDirectory(prefix="bench-jobs-") as name, ExitStack() as stack:
         directory = Path(name)
         source = stack.enter_context(distribution(directory / "source")).host
@@ -106,7 +111,7 @@ def measure(kind: str, count: int, referrers: str) -> Measured:
         groups = [[worker.popen.pid for worker in workers if worker.popen], [web.pid], server_group, [os.getpid()]]
         before = [cpu_seconds(group) for group in groups]
         began = time.monotonic()
-        request(web.base, token, images)
+        request(web.base, token, images, is_single=is_single)
         wait_until(lambda: succeeded(url) == count, timeout=600, what=f"{count} succeeded jobs")
         seconds = time.monotonic() - began
         spent = [(cpu_seconds(group) - was) * 1000 / count for group, was in zip(groups, before, strict=True)]
@@ -171,16 +176,20 @@ def running_worker(directory: Path, environment: dict[str, str], number: int) ->
         worker.stop()
 
 
-def request(base: str, token: str, images: list[str]) -> None:
-    """One POST an image."""
-    pool = urllib3.PoolManager(maxsize=CLIENTS, headers={"Authorization": f"Token {token}"}, timeout=30, retries=False)
+def request(base: str, token: str, images: list[str], *, is_single: bool) -> None:
+    """As many images in a POST as the API takes, or one POST an image."""
+    pool = urllib3.PoolManager(maxsize=CLIENTS, headers={"Authorization": f"Token {token}"}, timeout=60, retries=False)
 
-    def post(image: str) -> None:
-        answer = pool.request("POST", f"{base}/api/v1/jobs/", json={"image": image})
-        assert answer.status in (200, 201, 202), answer.data
+    def post(body: dict[str, object]) -> None:
+        answer = pool.request("POST", f"{base}/api/v1/jobs/", json=body)
+        assert answer.status in (200, 201, 207), answer.data
 
+    if is_single:
+        bodies: list[dict[str, object]] = [{"image": image} for image in images]
+    else:
+        bodies = [{"images": images[start : start + MOST_IMAGES]} for start in range(0, len(images), MOST_IMAGES)]
     with ThreadPoolExecutor(CLIENTS) as threads:
-        list(threads.map(post, images))
+        list(threads.map(post, bodies))
 
 
 def processes(url: str) -> int:

@@ -5,6 +5,7 @@ from mirrors.services.backfill import cancel_run, finish_run, pause_run, request
 from mirrors.services.checks import request_check
 from mirrors.services.grants import record_grants
 from mirrors.services.hosts import resume_hosts
+from mirrors.services.image_batches import ImageResult, NamedImage, request_batch
 from mirrors.services.instances import holder_name, instance_name, report_instance, withdraw_instance
 from mirrors.services.jobs import (
     BulkResult,
@@ -36,7 +37,9 @@ __all__ = [
     "RequestedCopy",
     "DecisionKey",
     "FoundLoop",
+    "ImageResult",
     "JobStateError",
+    "NamedImage",
     "RequestOutcome",
     "SampledReview",
     "TargetAnswer",
@@ -65,6 +68,7 @@ __all__ = [
     "refusal_of",
     "release_loops",
     "report_instance",
+    "request_batch",
     "request_check",
     "request_copies",
     "request_image",

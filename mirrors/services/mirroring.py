@@ -6,8 +6,9 @@ from what users name: images, or images that have a mapping.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import cache
 
 from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper
@@ -122,14 +123,25 @@ def refusal_of(source: ImageRef, target: Registry, allowed_hosts: Sequence[str])
 
     ``allowed_hosts`` are those of the configuration file; without any, all are allowed.
     """
-    if target.target_name.contains(source):
-        return "it is already at the target: use the reference of its source."
-    return AllowedSources(allowed_hosts, _is_configured).refusal(source.registry)
+    return refusals(target, allowed_hosts)(source)
 
 
-def _is_configured(host: str) -> bool:
-    sources = Registry.objects.filter(role=RegistryRole.SOURCE, enabled=True)
-    return any(row.covers(host) for row in sources)
+def refusals(target: Registry, allowed_hosts: Sequence[str] = ()) -> Callable[[ImageRef], str]:
+    """``refusal_of`` for many images: configured registries are read once."""
+
+    @cache
+    def registries() -> list[Registry]:
+        return list(Registry.objects.filter(role=RegistryRole.SOURCE, enabled=True))
+
+    allowed = AllowedSources(allowed_hosts, lambda host: any(row.covers(host) for row in registries()))
+    name = target.target_name
+
+    def refusal(source: ImageRef) -> str:
+        if name.contains(source):
+            return "it is already at the target: use the reference of its source."
+        return allowed.refusal(source.registry)
+
+    return refusal
 
 
 def _mappings(registry_id: int, requests: Sequence[RequestedCopy]) -> dict[str, ImageMapping]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from rest_framework import serializers
 
@@ -10,6 +10,13 @@ from mirrors.api.strict_fields import NamedChoiceField, StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import ErrorClass, MirrorAttempt, MirrorJob, Priority
 from mirrors.selectors.advice import next_step
+from mirrors.services import NamedImage
+
+LONGEST_IMAGE: Final = 1_024
+"""Characters of a reference; a valid one has at most a few hundred."""
+
+MOST_IMAGES: Final = 500
+"""Images of one request: it is answered in about a second."""
 
 
 class BlobProgressSerializer(serializers.Serializer[Any]):
@@ -93,13 +100,62 @@ class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
 class OrderSerializer(StrictFields):
     """An image to mirror now."""
 
-    image = serializers.CharField(max_length=1024, help_text="Image reference as in a pod, such as nginx:1.27.")
+    image = serializers.CharField(
+        max_length=LONGEST_IMAGE, help_text="Image reference as in a pod, such as nginx:1.27."
+    )
 
     def validate_image(self, value: str) -> str:
         try:
             return str(ImageRef.parse(value))
         except InvalidReferenceError as error:
             raise serializers.ValidationError(str(error)) from error
+
+
+class ImagesField(serializers.ListField):
+    """Each entry becomes a ``NamedImage``: one that is not valid refuses no other."""
+
+    def run_child_validation(self, data: Any) -> list[NamedImage]:
+        return [self._named(entry) for entry in data]
+
+    def _named(self, entry: Any) -> NamedImage:
+        name = str(entry)[:LONGEST_IMAGE]
+        try:
+            return NamedImage(name, ImageRef.parse(self.child.run_validation(entry)))
+        except serializers.ValidationError as error:
+            return NamedImage(name, None, " ".join(map(str, error.detail)))
+        except InvalidReferenceError as error:
+            return NamedImage(name, None, str(error))
+
+
+class OrdersSerializer(StrictFields):
+    """Images to mirror now."""
+
+    images = ImagesField(
+        child=serializers.CharField(max_length=LONGEST_IMAGE),
+        min_length=1,
+        max_length=MOST_IMAGES,
+        help_text=f"Image references as in a pod, at most {MOST_IMAGES}.",
+    )
+
+
+class ImageResultSerializer(serializers.Serializer[Any]):
+    """The job of one image, or why it has none."""
+
+    image = serializers.CharField(help_text="As you sent it.")
+    source = serializers.CharField(  # type: ignore[assignment]
+        help_text="The whole reference; empty if it is not valid."
+    )
+    mapping = serializers.IntegerField(allow_null=True)
+    job = serializers.IntegerField(allow_null=True, help_text="The active job; null if there is none.")
+    is_new = serializers.BooleanField(help_text="Whether this request created the job.")
+    code = serializers.CharField(help_text="`invalid` or `job-state` if there is no job, as in problem documents.")
+    error = serializers.CharField(help_text="Why there is no job, and what to do.")
+
+
+class OrderedSerializer(serializers.Serializer[Any]):
+    """The results of several images, in the order of the request."""
+
+    results = ImageResultSerializer(many=True)
 
 
 class PrioritySerializer(StrictFields):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import conditional_page
-from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -40,11 +41,21 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
     )
 
     @extend_schema(
-        request=serializers.OrderSerializer,
-        responses={200: serializers.JobSerializer, 201: serializers.JobSerializer},
+        request=PolymorphicProxySerializer(
+            "OrderOrOrders", [serializers.OrderSerializer, serializers.OrdersSerializer], resource_type_field_name=None
+        ),
+        responses={
+            200: serializers.JobSerializer,
+            201: serializers.JobSerializer,
+            207: serializers.OrderedSerializer,
+        },
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Mirror an image now. While a job of the image is active, that job is returned."""
+        """Mirror an image now. While a job of the image is active, that job is returned. With `images`, mirror many:
+        the answer is a 207 with a result for each of them."""
+        body: Any = request.data
+        if isinstance(body, dict) and "images" in body:
+            return _requested_many(request)
         asked = serializers.OrderSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         return _requested(asked.validated_data["image"], request)
@@ -103,7 +114,19 @@ class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJo
 
 
 def _requested(image: str, request: Request) -> Response:
-    followed = configured.source()
-    allowed = followed.current.source.allowed_hosts if followed else ()
-    job, is_new = services.request_image(image=image, requested_by=who(request), allowed_hosts=allowed)
+    job, is_new = services.request_image(image=image, requested_by=who(request), allowed_hosts=_allowed_hosts())
     return answer(job, is_new=is_new)
+
+
+def _requested_many(request: Request) -> Response:
+    asked = serializers.OrdersSerializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    results = services.request_batch(
+        images=asked.validated_data["images"], requested_by=who(request), allowed_hosts=_allowed_hosts()
+    )
+    return Response(serializers.OrderedSerializer({"results": results}).data, status=status.HTTP_207_MULTI_STATUS)
+
+
+def _allowed_hosts() -> Sequence[str]:
+    followed = configured.source()
+    return followed.current.source.allowed_hosts if followed else ()

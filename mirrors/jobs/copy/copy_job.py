@@ -35,7 +35,7 @@ class CopyJob:
         self._lease = lease
         if lease.number > 1:
             attempt.start()
-        self._job = MirrorJob.objects.select_related("mapping__target_registry").get(id=lease.job_id)
+        self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
         self._seen: dict[RegistryAccess, Descriptor] = {}

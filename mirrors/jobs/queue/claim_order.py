@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Min, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from mirrors.jobs.queue import database_outage, host_limits
+from mirrors.jobs.queue.fixed_query import fixed_query
 from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.mirror_job import MirrorJobQuerySet
@@ -45,23 +47,30 @@ def claimable(
 
 
 RunningCopies = tuple[tuple[int, tuple[ClusterNamespace, ...]], ...]
-"""Namespaces by how many copies they have running."""
+"""Namespaces that have copies running, those with the fewest first. The number is their rank, from 1: while the ranks
+stay the same, so does the search for the next job."""
+
+
+@fixed_query
+def _running() -> QuerySet[MirrorJob, Any]:
+    running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by()
+    return running.values_list("cluster", "namespace").annotate(Count("pk"))
 
 
 def running_copies() -> RunningCopies:
     """They are counted beside the claim, not in it: fairness may lag, the fence may not."""
-    running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by().values_list("cluster", "namespace")
     by_copies: dict[int, list[ClusterNamespace]] = {}
-    for cluster, namespace, copies in running.annotate(Count("pk")):
+    for cluster, namespace, copies in _running():
         by_copies.setdefault(copies, []).append(ClusterNamespace(cluster, namespace))
-    return tuple((copies, tuple(sorted(names))) for copies, names in sorted(by_copies.items()))
+    ranked = enumerate((by_copies[copies] for copies in sorted(by_copies)), start=1)
+    return tuple((rank, tuple(sorted(names))) for rank, names in ranked)
 
 
 def order_of_claims(running: RunningCopies | None = None) -> list[str | Combinable]:
     """By priority, then the namespace with the fewest running copies (of ``running``, else counted now), then age."""
     running = running_copies() if running is None else running
-    # One branch for each number of copies: there are no more of these than places in all workers.
-    whens = [When(_in_any(names), then=Value(copies)) for copies, names in running]
+    # One branch for each rank: there are no more of these than places in all workers.
+    whens = [When(_in_any(names), then=Value(rank)) for rank, names in running]
     turn = [Case(*whens, default=Value(0), output_field=IntegerField())] if whens else []
     return ["priority", *turn, "available_at", "id"]
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Case, Exists, F, Min, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
+from mirrors.jobs.queue.fixed_query import fixed_query
 from mirrors.jobs.queue.pull_limits import PULLS
 from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import HostBudget, Priority
@@ -116,7 +117,13 @@ def next_free_at() -> datetime | None:
 
 def exist() -> bool:
     """Whether any host is paused, to be probed or held. Most of the time none is, and claims need not look at each."""
-    return HostBudget.objects.filter(Q(resting_until__isnull=False) | Q(held_until__gt=Now())).exists()
+    return bool(_limited())
+
+
+@fixed_query
+def _limited() -> QuerySet[HostBudget, Any]:
+    limited = HostBudget.objects.filter(Q(resting_until__isnull=False) | Q(held_until__gt=Now()))
+    return limited.values_list("pk")[:1]
 
 
 def free() -> Q:

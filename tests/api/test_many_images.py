@@ -1,0 +1,124 @@
+"""Many images requested by one POST: each entry has a result of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django_q.models import OrmQ
+from rest_framework.test import APIClient
+
+from mirrors import services
+from mirrors.accounts.roles import Role
+from mirrors.models import ImageMapping, JobStatus, MirrorJob, OperatorAction, Priority, Registry, RegistryRole, Trigger
+from mirrors.services import RequestedCopy, request_copies
+from tests.api.conftest import Clients
+from tests.api.test_resources import problem
+
+URL = "/api/v1/jobs/"
+
+STATEMENTS = 90
+"""Of 500 images, authentication included: Django inserts at most 999 values by one statement on SQLite, which are 47
+jobs; Postgres needs fewer."""
+
+
+def results(client: APIClient, images: list[Any]) -> list[dict[str, Any]]:
+    answer = client.post(URL, {"images": images}, format="json")
+    assert answer.status_code == 207, answer.content
+    found: list[dict[str, Any]] = answer.json()["results"]
+    assert len(found) == len(images)
+    return found
+
+
+def test_each_image_has_a_job_as_if_it_were_requested_alone(operator: APIClient, target: Registry) -> None:
+    alone = operator.post(URL, {"image": "team/alone:1"}, format="json").json()
+    found = results(operator, [f"team/app-{number}:1" for number in range(30)])
+    assert [each["source"] for each in found] == [f"docker.io/team/app-{number}:1" for number in range(30)]
+    assert all(each["is_new"] and not each["error"] for each in found)
+    for each in found:
+        job = operator.get(f"{URL}{each['job']}/").json()
+        assert (job["source"], job["mapping"]) == (each["source"], each["mapping"])
+        same = ("status", "priority", "trigger", "requested_by", "cluster", "namespace", "attempts", "max_attempts")
+        assert {name: job[name] for name in same} == {name: alone[name] for name in same}
+    mappings = ImageMapping.objects.select_related("last_job")
+    assert all(mapping.last_job and mapping.last_job.mapping_id == mapping.pk for mapping in mappings)
+    actions = OperatorAction.objects.filter(action="mirror", actor="a-operator")
+    assert set(actions.values_list("subject", "job_id")) == {
+        (each["source"], each["job"] if "job" in each else each["id"]) for each in [*found, alone]
+    }
+
+
+def test_a_bad_entry_loses_nothing_of_the_others(operator: APIClient, target: Registry) -> None:
+    services.set_paused(
+        mapping_ids=[operator.post(URL, {"image": "team/paused:1"}, format="json").json()["mapping"]],
+        paused=True,
+        requested_by="x",
+    )
+    MirrorJob.objects.update(status=JobStatus.SUCCEEDED)
+    images = [
+        "team/good:1",
+        "team/Bad Name:1",
+        "",
+        [1],
+        {"image": "x"},
+        None,
+        "a" * 1_025,
+        "nul\0:1",
+        "mirror.example.com/docker.io/team/app:1",
+        "registry.internal/app:1",
+        "team/paused:1",
+        "team/good:2",
+    ]
+    found = results(operator, images)
+    assert [each["code"] for each in found] == ["", *["invalid"] * 7, *["job-state"] * 3, ""]
+    assert [bool(each["error"]) for each in found] == [bool(each["code"]) for each in found]
+    assert "already at the target" in found[8]["error"]
+    assert "add it to the source registries first" in found[9]["error"]
+    assert "resume it first" in found[10]["error"]
+    assert MirrorJob.objects.live().count() == 2
+
+
+def test_active_jobs_are_returned_and_an_image_listed_twice_has_one(operator: APIClient, target: Registry) -> None:
+    pod = RequestedCopy("docker.io/team/app:1", "mirror.example.com/docker.io/team/app:1", Trigger.ADMISSION)
+    (active,) = request_copies(target_registry_id=target.pk, requests=[pod])
+    found = results(operator, ["team/app:1", "team/new:1", "docker.io/team/new:1"])
+    assert [(each["job"] == active.job_id, each["is_new"]) for each in found] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
+    assert found[1]["job"] == found[2]["job"]
+    assert MirrorJob.objects.get(id=active.job_id or 0).priority == Priority.OPERATOR
+    assert OperatorAction.objects.filter(action="mirror").count() == 1
+
+
+def test_many_images_cost_few_statements_and_few_wakeups(operator: APIClient, target: Registry) -> None:
+    Registry.objects.create(role=RegistryRole.SOURCE, endpoint="registry.internal", managed_by="config")
+    images = [f"registry.internal/team/app-{number}:1" for number in range(500)]
+    with CaptureQueriesContext(connection) as statements:
+        assert all(each["is_new"] for each in results(operator, images))
+    assert len(statements) <= STATEMENTS, [each["sql"][:90] for each in statements]
+    assert MirrorJob.objects.count() == 500
+    assert OrmQ.objects.count() <= 4, "twice as many as processes of a worker"
+
+
+def test_what_is_no_list_of_images_is_refused(operator: APIClient, client_of: Clients, target: Registry) -> None:
+    bodies: list[Any] = [
+        5,
+        ["images"],
+        {"images": []},
+        {"images": "nginx"},
+        {"images": ["nginx"] * 501},
+        {"images": ["a"], "image": "b"},
+    ]
+    for body in bodies:
+        assert problem(operator.post(URL, body, format="json"), 400, "invalid")["errors"]
+    problem(client_of(Role.VIEWER).post(URL, {"images": ["nginx"]}, format="json"), 403, "permission-denied")
+    assert not MirrorJob.objects.exists()
+
+
+def test_without_a_target_there_is_a_conflict(operator: APIClient) -> None:
+    assert (
+        "manage.py prepare" in problem(operator.post(URL, {"images": ["a"]}, format="json"), 409, "job-state")["detail"]
+    )
