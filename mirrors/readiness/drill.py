@@ -37,6 +37,7 @@ NOT_DECIDED: Final = (
 SCOPE_UNKNOWN: Final = (
     "It is not known which namespaces are sent to the webhook, so that all are counted as if they were: {problem}."
 )
+INCOMPLETE: Final = "The watcher cannot read all that runs, so that something may be missing here: {problem}"
 
 
 class NotListedError(Exception):
@@ -161,6 +162,8 @@ def _notices(cluster: Cluster, snapshot: Snapshot, undecided: int) -> tuple[str,
     notices = [stale_words(cluster)] if cluster.is_stale else []
     if undecided:
         notices.append(NOT_DECIDED.format(rows=undecided))
+    if cluster.problem:
+        notices.append(INCOMPLETE.format(problem="; ".join(cluster.problem.splitlines())))
     if cluster.scope_problem:
         notices.append(SCOPE_UNKNOWN.format(problem=cluster.scope_problem))
     if snapshot.policy.dry_run:
