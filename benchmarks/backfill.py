@@ -49,7 +49,7 @@ def _measure() -> None:
     from mirrors.watcher.kept_images import due
 
     runs: list[BackfillRun] = []
-    _step("clusters of the page", lambda: backfills.of_clusters(1))
+    _step("clusters of the page", backfills.of_clusters)
     _step("rows to decide", lambda: list(due("default", "x")[:500]))
     _step("preview", lambda: runs.append(request_preview(cluster="default", requested_by="")))
     run = runs[0]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -31,7 +32,7 @@ from mirrors.selectors import target_registry_id
 from mirrors.selectors.node_platforms import platforms_to_mirror
 from mirrors.selectors.operator_rows import catalog_of
 from mirrors.services import RequestOutcome, request_copies
-from mirrors.services.backfill import finish_run
+from mirrors.services.backfill import finish_run, hold_running
 from mirrors.vocabulary.bounds import host_of
 from swapper_project.config import Config
 
@@ -158,7 +159,11 @@ class Turns:
         for image in backfills.due(run, [FOUND, READY], max(0, MOST_QUEUED - queued)):
             if time.monotonic() >= deadline:
                 break
-            _request(registry_id, image, decider.decide(image.source))
+            verdict = decider.decide(image.source)
+            with transaction.atomic():
+                if not hold_running(run.pk):
+                    return
+                _request(registry_id, image, verdict)
         if not backfills.due(run, [FOUND, READY, QUEUED], 1):
             finish_run(run_id=run.pk)
 

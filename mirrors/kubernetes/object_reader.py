@@ -96,29 +96,48 @@ class ObjectReader:
         yield from self._lines(self._client(), request)
 
     def _page(self, client: GenericSyncClient, request: BasicRequest) -> tuple[bool, str | None, list[Any]]:
-        return client.handle_response("list", client.send(client.build_adapter_request(request)), request)
+        response = client.send(client.build_adapter_request(request))
+        self._check(response)
+        try:
+            return client.handle_response("list", response, request)
+        except msgspec.ValidationError:
+            page = json.loads(response.content, object_pairs_hook=_without_nulls)
+            following, version, objects = decoders.decode_list(json.dumps({"items": [], **page}).encode(), self.kind)
+            if following:
+                request.params["continue"] = following
+            return bool(following), version, objects
+
+    def _check(self, response: httpx.Response) -> None:
+        """By the status alone: the body of an error may be that of a proxy."""
+        if response.status_code >= 300:
+            raise self._refusal(response.status_code)
 
     def _lines(self, client: GenericSyncClient, request: BasicRequest) -> Iterator[Change]:
         request.timeout = httpx.Timeout(SECONDS, read=SILENCE_SECONDS)
         response = self._sent(lambda: client.send(client.build_adapter_request(request), stream=True))
         try:
-            if response.status_code >= 400:
-                self._sent(response.read)
-                self._sent(lambda: client.raise_for_status(response))  # type: ignore[no-untyped-call]
+            self._check(response)
             yield CONNECTED
-            lines = response.iter_lines()
+            lines = _split(response.iter_bytes())
             while (line := self._sent(lambda: next(lines, None))) is not None:
                 yield self._sent(partial(self._change, line))
         finally:
             response.close()
 
-    def _change(self, line: str) -> Change:
-        event = decoders.decode_watch_event(line.encode())
+    def _change(self, line: bytes) -> Change:
+        event = decoders.decode_watch_event(line)
         if event.type == "ERROR":
             raise ApiError(status=decoders.decode_status(bytes(event.object)))
-        found = decoders.decode_object(bytes(event.object), self.kind)
+        found = self._object(bytes(event.object))
         self.version = found.metadata.resourceVersion
         return CONNECTED if event.type == "BOOKMARK" else Change(event.type, found)
+
+    def _object(self, data: bytes) -> Any:
+        try:
+            return decoders.decode_object(data, self.kind)
+        except msgspec.ValidationError:
+            found = json.loads(data, object_pairs_hook=_without_nulls)
+            return decoders.decode_object(json.dumps(found).encode(), self.kind)
 
     def _request(self, parameters: dict[str, Any], *, watch: bool) -> BasicRequest:
         namespace = self.namespace or (ALL_NS if "global_list" in self.kind._api_info.verbs else None)
@@ -159,3 +178,26 @@ class ObjectReader:
                 says_step=True,
             )
         return ClusterError(f"{self.plural} cannot be read: the API server answered {code}", is_passing=True)
+
+
+def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines end with a newline alone: other characters that end lines in text are in the objects. A last line without
+    its end was cut off."""
+    begun: list[bytes] = []
+    for chunk in chunks:
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            line = b"".join((*begun, part))
+            begun.clear()
+            if line.strip():
+                yield line
+        begun.append(rest)
+
+
+def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A field that is null is one that is not set."""
+    return {
+        name: [one for one in value if one is not None] if isinstance(value, list) else value
+        for name, value in pairs
+        if value is not None
+    }

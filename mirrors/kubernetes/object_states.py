@@ -20,9 +20,16 @@ from mirrors.kubernetes.pod_states import (
     TemplateState,
 )
 from mirrors.kubernetes.workloads import Workload, workload_of_owner
+from mirrors.vocabulary.bounds import storable
 
 MOST_INTERNED: Final = 32_768
 """States of containers that are kept once for all pods that have them: more than a cluster of 50,000 pods has."""
+
+PLATFORM_LENGTH: Final = 40
+"""Characters of the column: twice those of the longest real one."""
+
+MADE_BY_WORKLOADS: Final = frozenset({"ReplicaSet", "Job"})
+"""Kinds that other workloads make, and keep after their last pod."""
 
 T = TypeVar("T")
 _ENDED: Final = frozenset({"Succeeded", "Failed"})
@@ -30,7 +37,7 @@ _ENDED: Final = frozenset({"Succeeded", "Failed"})
 
 def pod_state(pod: objects.Pod) -> PodState:
     metadata, spec, status = pod.metadata, pod.spec or objects.PodSpec(), pod.status or objects.PodStatus()
-    owner = _controller(metadata)
+    owner = _owner(metadata)
     workload = workload_of_owner(owner.kind, owner.name, metadata.labels or {}) if owner else Workload()
     return PodState(
         namespace=intern(metadata.namespace),
@@ -46,8 +53,11 @@ def pod_state(pod: objects.Pod) -> PodState:
 
 
 def template_state(kind: str, workload: objects.Watched) -> TemplateState | None:
-    """None for one that another workload has made, and for a Job that has finished: they start no more pods."""
-    if _controller(workload.metadata) is not None or (kind == "Job" and _is_finished(workload)):
+    """None for one that another workload has made, and for a Job that has finished: they start no more pods.
+
+    The operators that make Deployments and StatefulSets have no template of theirs that is read."""
+    is_made = kind in MADE_BY_WORKLOADS and _controller(workload.metadata) is not None
+    if is_made or (kind == "Job" and _is_finished(workload)):
         return None
     spec = _template(workload)
     # Pods of a Job that no CronJob has made are known by their namespace alone.
@@ -60,6 +70,7 @@ def node_state(node: objects.Node) -> NodeState:
     status = node.status or objects.NodeStatus()
     info = status.nodeInfo
     platform = f"{info.operatingSystem}/{info.architecture}" if info and info.architecture else ""
+    platform = storable(platform, PLATFORM_LENGTH)
     ready = any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions or ())
     return NodeState(intern(node.metadata.name), intern(platform), ready)
 
@@ -105,14 +116,21 @@ def _digest(image_id: str) -> str:
 
 
 def _shortened(message: str) -> str:
-    if len(message) <= MESSAGE_LENGTH:
-        return message
-    half = MESSAGE_LENGTH // 2
-    return f"{message[:half]} … {message[-half:]}"
+    """As a column takes it: the words of a registry may be in it."""
+    if len(message) > MESSAGE_LENGTH:
+        half = MESSAGE_LENGTH // 2
+        message = f"{message[:half]} … {message[-half:]}"
+    return storable(message)
 
 
 def _controller(metadata: objects.Metadata) -> OwnerReference | None:
     return next((owner for owner in metadata.ownerReferences or () if owner.controller), None)
+
+
+def _owner(metadata: objects.Metadata) -> OwnerReference | None:
+    """The controller, or the only owner where it does not say that it is one."""
+    owners = metadata.ownerReferences or ()
+    return _controller(metadata) or (owners[0] if len(owners) == 1 else None)
 
 
 def _deletion_requested_at(metadata: objects.Metadata) -> float:

@@ -8,7 +8,9 @@ from typing import Final, NamedTuple
 
 from mirrors.kubernetes.pods import Json
 
-_KIND: Final = re.compile(r"[A-Za-z0-9]{1,63}")
+_KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
+"""As the API server checks it for custom resources."""
+
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _CRON_SUFFIX: Final = re.compile(r"-\d{8,12}$")
 
@@ -25,7 +27,7 @@ def workload_of(pod: Json) -> Workload:
     metadata = pod.get("metadata")
     if not isinstance(metadata, dict):
         return Workload()
-    owner = _controller(metadata.get("ownerReferences"))
+    owner = _owner(metadata.get("ownerReferences"))
     if owner is None:
         return Workload()
     labels = metadata.get("labels")
@@ -44,12 +46,14 @@ def workload_of_owner(kind: str, name: str, labels: Mapping[str, object]) -> Wor
     return Workload(kind, name)
 
 
-def _controller(references: object) -> tuple[str, str] | None:
+def _owner(references: object) -> tuple[str, str] | None:
+    """The controller, or the only owner where it does not say that it is one."""
     if not isinstance(references, list):
         return None
-    for reference in references:
-        if isinstance(reference, dict) and reference.get("controller") is True:
-            kind, name = reference.get("kind"), reference.get("name")
-            if isinstance(kind, str) and isinstance(name, str) and _KIND.fullmatch(kind) and _NAME.fullmatch(name):
-                return kind, name
+    owners = [reference for reference in references if isinstance(reference, dict)]
+    controllers = [owner for owner in owners if owner.get("controller") is True]
+    for owner in controllers or (owners if len(owners) == 1 else ()):
+        kind, name = owner.get("kind"), owner.get("name")
+        if isinstance(kind, str) and isinstance(name, str) and _KIND.fullmatch(kind) and _NAME.fullmatch(name):
+            return kind, name
     return None

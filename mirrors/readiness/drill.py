@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -37,6 +37,7 @@ NOT_DECIDED: Final = (
 SCOPE_UNKNOWN: Final = (
     "It is not known which namespaces are sent to the webhook, so that all are counted as if they were: {problem}."
 )
+INCOMPLETE: Final = "The watcher cannot read all that runs, so that something may be missing here: {problem}"
 
 
 class NotListedError(Exception):
@@ -58,11 +59,15 @@ class DrillRequest:
     allows_change: bool = False
 
 
-def run_drill(asked: DrillRequest, config: Config) -> Drill:
-    """Reads all that runs. Raises NotListedError or RegistryNameError."""
-    cluster = _listed(asked.cluster)
+def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
+    """Reads all that runs, and the targets that are not healthy unless they are given. Raises NotListedError or
+    RegistryNameError."""
+    clusters = _clusters(asked.cluster)
+    cluster = _listed(asked.cluster, clusters)
     without = _registry(asked.without, config)
-    conditions = _conditions(asked, cluster, config)
+    if targets is None:
+        targets = (TargetState(*row) for row in selectors.disturbed_targets())
+    conditions = _conditions(asked, cluster, config, tuple(targets))
     rows = RunningImage.objects.current().filter(cluster=cluster.name)
     if asked.namespace:
         rows = rows.filter(namespace=asked.namespace)
@@ -70,19 +75,29 @@ def run_drill(asked: DrillRequest, config: Config) -> Drill:
     conditions = replace(conditions, manifests=running_manifests(rows, mappings))
     drill_pass = _Pass(conditions, without, mappings)
     drill_pass.run(rows)
-    return drill_pass.result(cluster.name, _notices(cluster, conditions.snapshot, drill_pass.undecided))
+    notices = _notices(cluster, conditions.snapshot, drill_pass.undecided)
+    return drill_pass.result(cluster.name, _names_of_listed(clusters), notices)
 
 
-def _listed(name: str) -> Any:
-    """The cluster's row, with whether its nodes have pulled from the target and ``reports_indexes``."""
-    pulled = ClusterNode.objects.filter(cluster=name, pulled_at__isnull=False)
-    facts: dict[str, Any] = {"nodes_have_pulled": Exists(pulled), "reports_indexes": _reports_indexes(name)}
-    cluster = Cluster.objects.filter(name=name).annotate(**facts).first()
+def _clusters(asked: str) -> list[Any]:
+    """The rows of all, with whether the nodes of the one that is asked for have pulled from the target, and its
+    ``reports_indexes``."""
+    pulled = ClusterNode.objects.filter(cluster=asked, pulled_at__isnull=False)
+    facts: dict[str, Any] = {"nodes_have_pulled": Exists(pulled), "reports_indexes": _reports_indexes(asked)}
+    return list(Cluster.objects.annotate(**facts).order_by("name"))
+
+
+def _names_of_listed(clusters: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(cluster.name for cluster in clusters if cluster.listed_at is not None)
+
+
+def _listed(name: str, clusters: Iterable[Any]) -> Any:
+    cluster = next((found for found in clusters if found.name == name), None)
     if cluster is not None and cluster.listed_at is not None:
         return cluster
     if cluster is not None and cluster.problem:
         raise NotListedError(f"The cluster {name} has not been listed yet: {cluster.problem}")
-    others = ", ".join(Cluster.objects.filter(listed_at__isnull=False).order_by("name").values_list("name", flat=True))
+    others = ", ".join(_names_of_listed(clusters))
     raise NotListedError(
         f"No watcher has listed the cluster {name} yet, so it is not known what runs in it. Run manage.py watch in it "
         "(part of up and of the chart) and wait for its first list."
@@ -105,11 +120,11 @@ def _registry(text: str, config: Config) -> str:
     return host
 
 
-def _conditions(asked: DrillRequest, cluster: Any, config: Config) -> Conditions:
+def _conditions(asked: DrillRequest, cluster: Any, config: Config, targets: tuple[TargetState, ...]) -> Conditions:
     config = config.model_copy(update={"cluster_name": cluster.name})
     rows = OperatorRows(
         sources=selectors.operator_sources(cluster.name),
-        targets=tuple(TargetState(*row) for row in selectors.disturbed_targets()),
+        targets=targets,
         loops={Looping(*row): end for row, end in selectors.active_loops().items()},
     )
     switch = Switch(settings.ENVIRONMENT)
@@ -138,17 +153,17 @@ def _reports_indexes(cluster: str) -> ExpressionWrapper[Any]:
 def _mappings(rows: QuerySet[RunningImage], config: Config) -> dict[str, MappingSnapshot]:
     """By source, those at the configured target."""
     name = config.target.name
-    target_id = selectors.target_registry_id(endpoint=name.endpoint, prefix=name.prefix)
-    if target_id is None:
-        return {}
     sources = rows.order_by().values_list("source", flat=True).distinct()
-    return {m.source: m for m in selectors.mappings_of_sources(target_registry_id=target_id, sources=sources)}
+    found = selectors.mappings_of_sources(endpoint=name.endpoint, prefix=name.prefix, sources=sources)
+    return {mapping.source: mapping for mapping in found}
 
 
 def _notices(cluster: Cluster, snapshot: Snapshot, undecided: int) -> tuple[str, ...]:
     notices = [stale_words(cluster)] if cluster.is_stale else []
     if undecided:
         notices.append(NOT_DECIDED.format(rows=undecided))
+    if cluster.problem:
+        notices.append(INCOMPLETE.format(problem="; ".join(cluster.problem.splitlines())))
     if cluster.scope_problem:
         notices.append(SCOPE_UNKNOWN.format(problem=cluster.scope_problem))
     if snapshot.policy.dry_run:
@@ -219,7 +234,7 @@ class _Pass:
             digests = (digest, mapping.source_digest, mapping.target_digest)
             self.drift.add(Drift(workload, mapping.source, *digests, mapping.mapping_id))
 
-    def result(self, cluster: str, notices: tuple[str, ...]) -> Drill:
+    def result(self, cluster: str, clusters: tuple[str, ...], notices: tuple[str, ...]) -> Drill:
         unprotected = {row.workload for row in self.missing}
         of_namespace = Counter(key.namespace for key in self.workloads)
         missing_of_namespace = Counter(key.namespace for key in unprotected)
@@ -234,6 +249,7 @@ class _Pass:
             missing=tuple(sorted(self.missing, key=lambda row: row[:4])),
             drift=tuple(sorted(self.drift, key=lambda row: row[:3])),
             registries=tuple(sorted(self.registries)),
+            clusters=clusters,
             notices=notices,
         )
 

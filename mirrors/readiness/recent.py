@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from mirrors.readiness.drill import DrillRequest, run_drill
 from mirrors.readiness.results import Drill
 from swapper_project.config import Config
+from webhook.decision.suspensions import TargetState
 
 FRESH: Final = 60.0
 """Seconds for which an answer is given again."""
@@ -20,14 +22,14 @@ _LOCK = threading.Lock()
 _kept: dict[tuple[DrillRequest, str], tuple[float, Drill]] = {}
 
 
-def recent_drill(asked: DrillRequest, config: Config) -> Drill:
+def recent_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState] | None = None) -> Drill:
     """At most a minute old. Raises what ``run_drill`` raises. One drill runs at a time: others wait for its answer."""
     key = (asked, config.digest)
     with _LOCK:
         taken_at, drill = _kept.get(key, (0.0, None))
         if drill is None or time.monotonic() - taken_at > FRESH:
             _kept.pop(key, None)
-            drill = run_drill(asked, config)
+            drill = run_drill(asked, config, targets)
             while len(_kept) >= MOST_KEPT:
                 _kept.pop(min(_kept, key=lambda kept: _kept[kept][0]))
             _kept[key] = (time.monotonic(), drill)

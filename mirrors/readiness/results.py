@@ -112,6 +112,8 @@ class Drill:
     drift: tuple[Drift, ...]
     registries: tuple[str, ...]
     """Those that images of the cluster come from."""
+    clusters: tuple[str, ...]
+    """All that have been listed, by name."""
     notices: tuple[str, ...] = ()
     """What the answer cannot know or assumes."""
 

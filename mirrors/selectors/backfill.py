@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Case, Count, Exists, F, IntegerField, Max, OuterRef, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Sum, Value, When
 from django.utils import timezone
 
 from mirrors.models import (
@@ -21,6 +21,7 @@ from mirrors.models import (
     RunningImage,
     RunningState,
 )
+from mirrors.selectors.clusters import targets_in_use
 from mirrors.selectors.kept import KeptAnswer
 from mirrors.selectors.subqueries import rows_counted
 from mirrors.vocabulary.reasons import meaning_of
@@ -41,10 +42,7 @@ REASONS: Final = {
 def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
     """Images that run in a cluster and are not at the target, as dictionaries: first those that pods wait for, then
     the most used. ``besides`` are sources to leave out."""
-    mirrored = ImageMapping.objects.filter(
-        target_registry=registry_id, source=OuterRef("source"), existence=Existence.PRESENT
-    )
-    rows = RunningImage.objects.current().filter(~Exists(mirrored), cluster=cluster).exclude(source="")
+    rows = RunningImage.objects.current().filter(~_at(registry_id), cluster=cluster).exclude(source="")
     if besides is not None:
         rows = rows.exclude(source__in=besides)
     awaited = Max(Case(When(state__in=AWAITED, then=Value(1)), default=Value(0), output_field=IntegerField()))
@@ -158,20 +156,33 @@ def done_now(run: BackfillRun) -> int:
 kept_clusters: Final[KeptAnswer[list[dict[str, Any]]]] = KeptAnswer()
 
 
-def of_clusters(registry_id: int | None) -> list[dict[str, Any]]:
-    """Each cluster with the number of its images that are not mirrored. All running images have to be read for it."""
+def of_clusters() -> list[dict[str, Any]]:
+    """Each cluster with the number of its images that are not at its target, for which all running images are read."""
     if (known := kept_clusters.get()) is not None:
         return known
     began = time.monotonic()
-    found = _of_clusters(registry_id)
+    found = _of_clusters()
     kept_clusters.put(found, seconds=time.monotonic() - began)
     return found
 
 
-def _of_clusters(registry_id: int | None) -> list[dict[str, Any]]:
-    mirrored = ImageMapping.objects.filter(
-        target_registry=registry_id, source=OuterRef("source"), existence=Existence.PRESENT
-    )
-    rows = RunningImage.objects.current().filter(~Exists(mirrored)).exclude(source="").order_by()
+def _of_clusters() -> list[dict[str, Any]]:
+    rows = RunningImage.objects.current().filter(~_is_mirrored()).exclude(source="").order_by()
     counts = rows.values("cluster").annotate(images=Count("source", distinct=True)).order_by("cluster")
     return list(counts.values("cluster", "images", name=F("cluster")))
+
+
+def _is_mirrored() -> Q:
+    """Whether the target of a row's cluster has its image. The first target is that of clusters without one."""
+    clusters = {row.pk: row.clusters for row in targets_in_use()}
+    first = next(iter(clusters), None)
+    theirs = {pk: names for pk, names in clusters.items() if pk != first}
+    condition = Q(~Q(cluster__in=[name for names in theirs.values() for name in names]), _at(first))
+    for registry_id, names in theirs.items():
+        condition |= Q(_at(registry_id), cluster__in=names)
+    return condition
+
+
+def _at(registry_id: int | None) -> Exists:
+    present = ImageMapping.objects.filter(target_registry=registry_id, existence=Existence.PRESENT)
+    return Exists(present.filter(source=OuterRef("source")))

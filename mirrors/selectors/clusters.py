@@ -15,6 +15,17 @@ def known_clusters() -> list[str]:
     return sorted({name for names in targets for name in names})
 
 
+def targets_in_use() -> list[Registry]:
+    """Those that a configuration file names, the oldest first."""
+    return list(Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).order_by("id"))
+
+
+def target_of_cluster(cluster: str) -> Registry | None:
+    """The target that the cluster's configuration file names; of a cluster without one, the first."""
+    rows = targets_in_use()
+    return next((row for row in rows if cluster in row.clusters), rows[0] if rows else None)
+
+
 def place_name(cluster: str, namespace: str) -> str:
     """A namespace as people read it: of another cluster than this one, with the cluster's name."""
     if not namespace or cluster in clusters_of_rows():

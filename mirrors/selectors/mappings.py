@@ -106,9 +106,10 @@ def recent_mappings(
     return page, rows.values_list("last_seen_at", "pk").filter(pk=page[-1].mapping_id).first()
 
 
-def mappings_of_sources(*, target_registry_id: int, sources: models.QuerySet[Any, str]) -> Iterable[MappingSnapshot]:
-    """Those of the sources that a query gives, however many: two queries in all, read in one pass."""
-    rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, source__in=sources)
+def mappings_of_sources(*, endpoint: str, prefix: str, sources: models.QuerySet[Any, str]) -> Iterable[MappingSnapshot]:
+    """Those at a target, of the sources that a query gives, however many: two queries in all, read in one pass."""
+    target = models.Subquery(_target_registries(endpoint, prefix)[:1])
+    rows = ImageMapping.objects.filter(target_registry_id=target, source__in=sources)
     grants = _grants(rows.filter(access__in=NOT_PUBLIC).values("pk"))
     for row in rows.order_by().values_list(*_KNOWN_FIELDS).iterator(chunk_size=READ_AT_ONCE):
         yield _snapshot(row, grants)
@@ -183,11 +184,12 @@ def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
 
 def target_registry_id(*, endpoint: str, prefix: str) -> int | None:
     """Key of the target's row, or None until ``migrate`` or ``up`` has written it."""
-    return (
-        Registry.objects.filter(role=RegistryRole.TARGET, endpoint=endpoint, prefix=prefix)
-        .values_list("id", flat=True)
-        .first()
-    )
+    return _target_registries(endpoint, prefix).first()
+
+
+def _target_registries(endpoint: str, prefix: str) -> models.QuerySet[Registry, int]:
+    rows = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=endpoint, prefix=prefix)
+    return rows.order_by("id").values_list("id", flat=True)
 
 
 CHANGES_OVERLAP = timedelta(seconds=5)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import (
@@ -18,11 +18,10 @@ from mirrors.models import (
     JobStatus,
     MirrorJob,
     Priority,
-    RegistryRole,
     RunningImage,
 )
-from mirrors.models.registry import Registry
 from mirrors.selectors import backfill as backfills
+from mirrors.selectors.clusters import target_of_cluster
 from mirrors.services.actions import JobStateError, Subject, note_actions
 from mirrors.services.jobs import cancel_jobs
 
@@ -38,7 +37,7 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
 
     Raises JobStateError if there is nothing to mirror, or if a run is under way.
     """
-    target = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).first()
+    target = target_of_cluster(cluster)
     if target is None:
         raise JobStateError(
             "There is no target yet: run manage.py prepare with a configuration file that has a target."
@@ -106,10 +105,18 @@ def cancel_run(*, run_id: int, requested_by: str) -> BackfillRun:
 
 
 def _queued_jobs(run: BackfillRun) -> list[int]:
-    """A higher priority says that somebody else has requested the image since."""
-    theirs = BackfillImage.objects.filter(run=run, state=BackfillImageState.QUEUED).values("job")
-    jobs = MirrorJob.objects.filter(pk__in=theirs, status=JobStatus.PENDING, priority=Priority.BACKFILL)
-    return list(jobs.values_list("pk", flat=True))
+    """A higher priority says that somebody else has requested the image since; other clusters may wait for it too."""
+    queued = BackfillImage.objects.filter(state=BackfillImageState.QUEUED)
+    jobs = MirrorJob.objects.filter(status=JobStatus.PENDING, priority=Priority.BACKFILL)
+    theirs = jobs.filter(pk__in=queued.filter(run=run).values("job"))
+    of_others = queued.filter(job=OuterRef("pk"), run__state__in=BackfillRun.OPEN).exclude(run=run)
+    return list(theirs.filter(~Exists(of_others)).values_list("pk", flat=True))
+
+
+def hold_running(run_id: int) -> bool:
+    """Whether a run still runs, which stays so until the transaction ends: a pause or cancellation waits for it."""
+    running = BackfillRun.objects.filter(pk=run_id, state=BackfillState.RUNNING)
+    return bool(running.select_for_update().values_list("pk", flat=True))
 
 
 def _change(

@@ -27,6 +27,7 @@ from mirrors.models import (
 )
 from mirrors.registries.allowed import AllowedSources
 from mirrors.selectors import declared
+from mirrors.selectors.clusters import target_of_cluster
 from mirrors.services import quotas as quota
 from mirrors.services.actions import JobStateError, Subject, note_actions
 from mirrors.services.live_jobs import live_jobs
@@ -108,9 +109,7 @@ def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_b
 
 def active_target() -> Registry:
     """The target registry in use: of several, that of the configuration file. Raises JobStateError if there is none."""
-    rows = list(Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).order_by("id"))
-    own = declared.own_cluster() if len(rows) > 1 else ""
-    registry = next((row for row in rows if own in row.clusters), rows[0] if rows else None)
+    registry = target_of_cluster(declared.own_cluster())
     if registry is None:
         raise JobStateError(
             "There is no target yet: run manage.py prepare with a configuration file that has a target."

@@ -17,6 +17,7 @@ from mirrors.models import Existence, ImageMapping, MirrorRequest, Priority, Pul
 from mirrors.models.image_mapping import REFERENCE_LENGTH
 from mirrors.services.mirroring import request_copies
 from mirrors.services.requested_copy import RequestedCopy
+from mirrors.vocabulary.bounds import storable
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
 log = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ def _new(cluster: str, failure: SeenFailure) -> PullFailure:
     return PullFailure(
         cluster=cluster,
         key=failure.key,
-        image=failure.image[:REFERENCE_LENGTH],
+        image=storable(failure.image, REFERENCE_LENGTH),
         at=failure.side,
         cause=failure.cause,
         message=failure.message,
@@ -130,6 +131,7 @@ def _request(row: ImageMapping) -> RequestedCopy:
         trigger=Trigger.REFRESH,
         priority=Priority.FORCE,
         namespace=last.namespace if last else "",
+        cluster=last.cluster if last else "",
         service_account=last.service_account if last else "",
         secret_names=tuple(filter(None, last.secret_names.split(","))) if last else (),
         workload=last.workload if last else "",

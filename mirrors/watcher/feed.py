@@ -91,19 +91,22 @@ class Feed:
         self._succeeded()
 
     def _watch(self) -> None:
-        for change in self._reader.changes():
+        for number, change in enumerate(self._reader.changes()):
             if change.event == "DELETED":
                 self._destination.remove(change.object)
             elif change.object is not None:
                 self._destination.put(change.object)
-            self._succeeded()
+            # An API server that ends each watch with an error right after it began is not asked once a second.
+            self._succeeded(is_lasting=number > 0)
             if self._stopping.is_set():
                 return
 
-    def _succeeded(self) -> None:
+    def _succeeded(self, *, is_lasting: bool = True) -> None:
         if self.problem:
             log.info("The API server can be read again", kind=self._reader.plural)
-        self.problem, self.is_forbidden, self._failures = "", False, 0
+        self.problem, self.is_forbidden = "", False
+        if is_lasting:
+            self._failures = 0
 
     def _failed(self, problem: str) -> float:
         if self._stopping.is_set():

@@ -79,6 +79,15 @@ def test_what_the_application_ignores_is_let_through() -> None:
         ({"imagePullSecrets": "regcred"}, "/imagePullSecrets"),
         ({"pdb": {"enabled": "sometimes"}}, "/pdb/enabled"),
         ({"nodeSelector": ["a"]}, "/nodeSelector"),
+        ({"imagePullSecrets": ["regcred"]}, "/imagePullSecrets/0"),
+        ({"topologySpreadConstraints": [3]}, "/topologySpreadConstraints/0"),
+        ({"web": {"tolerations": ["all"]}}, "/web/tolerations/0"),
+        ({"extraEnv": ["A=B"]}, "/extraEnv/0"),
+        ({"webhook": {"exemptNamespaces": [{"name": "karpenter"}]}}, "/webhook/exemptNamespaces/0"),
+        ({"secretReader": {"secretNames": [{"name": "regcred"}]}}, "/secretReader/secretNames/0"),
+        ({"replicaCount": -1}, "/replicaCount"),
+        ({"containerPort": 84430}, "/containerPort"),
+        ({"service": {"port": 0}}, "/service/port"),
     ],
 )
 def test_a_wrong_type(values: dict[str, Any], place: str) -> None:

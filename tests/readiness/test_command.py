@@ -195,6 +195,15 @@ def test_a_dry_run_is_pointed_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "dryRun is set" in capsys.readouterr().out
 
 
+def test_kinds_that_the_watcher_may_not_read_are_pointed_out(ask: Ask) -> None:
+    cluster(
+        problem="cronjobs may not be read in all namespaces: let it\npods cannot be read: the API server answered 500"
+    )
+
+    (notice,) = answer(ask)["notices"]
+    assert "something may be missing here: cronjobs may not be read" in notice and "; pods cannot be read" in notice
+
+
 def test_what_the_webhook_keeps_has_its_own_reason_and_next_step(ask: Ask) -> None:
     cluster()
     mirrored("nginx:1.27")

@@ -10,10 +10,13 @@ from lightkube.core import decoders
 
 from mirrors.kubernetes import watched_objects as objects
 from mirrors.kubernetes.object_states import node_state, pod_state, template_state
+from mirrors.kubernetes.workloads import workload_of
 from mirrors.watcher.destinations import Pods
 from mirrors.watcher.inventory import Inventory
 
 DIGEST = "sha256:" + "a" * 64
+DATABASE = {"apiVersion": "x/v1", "kind": "Database", "name": "orders", "uid": "1", "controller": True}
+INFO = {"operatingSystem": "linux", "architecture": "\x00" * 99}
 
 
 def pod(status: Any = None, spec: Any = None, **metadata: Any) -> objects.Pod:
@@ -125,12 +128,42 @@ OWNED = {
         ),
         (objects.CronJob, {"spec": {"jobTemplate": {"spec": {"template": TEMPLATE}}}}, ("nginx:1",)),
         (objects.Deployment, {}, ()),
+        # Made by an operator: no other template that is read has its images.
+        (objects.StatefulSet, {"spec": {"template": TEMPLATE}, **OWNED}, ("nginx:1",)),
     ],
 )
 def test_a_template(kind: Any, body: Any, images: tuple[str, ...] | None) -> None:
     state = template_state(kind.__name__, decoded(kind, dict(body)))
 
     assert (state.images if state else None) == images
+
+
+@pytest.mark.parametrize(
+    ("owners", "workload"),
+    [
+        ([DATABASE], ("Database", "orders")),
+        ([{**DATABASE, "kind": "My-Kind", "name": "a.b"}], ("My-Kind", "a.b")),
+        ([{**DATABASE, "controller": None}], ("Database", "orders")),
+        ([{**DATABASE, "controller": False}], ("Database", "orders")),
+        ([{**DATABASE, "controller": False}, {**DATABASE, "kind": "Other"}], ("Other", "orders")),
+        # Nobody knows which of them creates it.
+        ([{**DATABASE, "controller": False}, {**DATABASE, "controller": False, "uid": "2"}], ("", "")),
+        ([], ("", "")),
+    ],
+)
+def test_watcher_and_webhook_name_the_same_owner(owners: list[Any], workload: tuple[str, str]) -> None:
+    state = pod_state(pod(ownerReferences=owners))
+
+    assert state.workload == workload and bool(state.owner) == bool(workload[0])
+    assert workload_of({"metadata": {"ownerReferences": owners}}) == workload
+
+
+def test_words_that_no_database_stores_are_replaced() -> None:
+    message = "unexpected status: \x00" + "x" * 5_000 + "\x00 403"
+    (container,) = pod_state(pod({"state": {"waiting": {"reason": "ErrImagePull", "message": message}}})).containers
+
+    assert "\x00" not in container.message and container.message.endswith("� 403")
+    assert node_state(decoded(objects.Node, {"status": {"nodeInfo": INFO}})).platform == "linux/" + "�" * 34
 
 
 def test_a_node() -> None:

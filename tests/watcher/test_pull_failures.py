@@ -55,6 +55,15 @@ def test_one_row_for_each_image_and_cause(task: PullFailures) -> None:
     assert (row.source, row.message, row.is_mirrored) == ("docker.io/library/nginx:1.99", NOT_FOUND, False)
 
 
+def test_what_no_database_stores_ends_no_turn(task: PullFailures) -> None:
+    cluster = Cluster()
+    cluster.put(pod(container("team/\x00x", "", reason="InvalidImageName"), namespace="blog"))
+
+    task.run(cluster.inventory)
+
+    assert PullFailure.objects.get().image == "team/�x"
+
+
 def test_only_what_differs_is_written_and_ended_rows_are_deleted(task: PullFailures) -> None:
     cluster = Cluster()
     cluster.put(pod(container("nginx:1.99", NOT_FOUND)))
@@ -163,6 +172,19 @@ def test_a_missing_mirror_is_forgotten_and_copied_before_all_others(task: PullFa
     assert (job.mapping, job.priority, job.status) == (mapping, Priority.FORCE, JobStatus.PENDING)
     row = PullFailure.objects.get()
     assert (row.at, row.source, row.cause) == ("target", "docker.io/library/nginx:1.27", "not-found")
+
+
+def test_a_private_image_that_is_missing_is_copied_with_the_secrets_of_its_own_cluster(tmp_path: Path) -> None:
+    mapping = mirrored("nginx:1.27", access="secrets")
+    job = MirrorJob.objects.create(mapping=mapping, status=JobStatus.SUCCEEDED)
+    job.requests.create(cluster="west", namespace="shop", service_account="default", secret_names="a,b")
+    cluster = Cluster()
+    cluster.put(pod(container(mapping.target, NOT_FOUND)))
+
+    PullFailures(lambda: config_in(tmp_path, clusterName="west")).run(cluster.inventory)
+
+    asked = MirrorJob.objects.get(status=JobStatus.PENDING).requests.get()
+    assert (asked.cluster, asked.namespace, asked.secret_names) == ("west", "shop", "a,b")
 
 
 def test_a_missing_mirror_is_requested_once_in_some_minutes(task: PullFailures, tmp_path: Path) -> None:

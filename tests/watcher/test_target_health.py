@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,8 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
         (health("testing", ago=601), seen(started={"node-3": NOW - 10}), "healthy"),
         (health("testing", ago=599), seen(started={"node-3": NOW - 10}), "testing"),
         (health("testing", ago=601), seen(started={"node-3": NOW - 700}), "testing"),
+        # A test pod that fails under a clock that was ahead: of another watcher, or before it was set right.
+        (health("testing", ago=-3_600), seen(failing("node-1", created=-10)), "unhealthy"),
         # After a recovery, pods that wait for their next try do not count.
         (health("healthy", ago=100), seen(failing("a", created=200), failing("b", created=200)), "healthy"),
         (health("healthy", ago=100), seen(failing("a", created=50), failing("b", created=50)), "unhealthy"),
@@ -86,6 +89,14 @@ def health(state: str, *, ago: float, **fields: Any) -> Health:
 )
 def test_the_next_state(before: Health, look: PullsSeen, after: str) -> None:
     assert next_health(before, look).state == after
+
+
+def test_a_clock_that_was_ahead_delays_no_test_by_more_than_the_pause() -> None:
+    ahead = health("unhealthy", ago=-86_400, began_at=NOW + 86_000)
+
+    noted = next_health(ahead, seen())
+    assert (noted.began_at, noted.changed_at) == (NOW, NOW)
+    assert next_health(noted, replace(seen(), now=NOW + 301)).state == "testing"
 
 
 def test_the_cause_is_that_of_most_pods() -> None:

@@ -83,6 +83,20 @@ def test_rows_follow_the_pods_of_a_workload(watching: Watching, objects: Objects
     assert sorted(watching.column("state", shop)) == ["ended", "template"], "what ran with a digest is kept for a while"
 
 
+def test_no_text_of_a_pod_ends_the_watch_of_the_others(watching: Watching, objects: Objects, shop: str) -> None:
+    lines_of_text = "\x0b\x0c\x1c\x85\u2028\u2029"  # characters at which str.splitlines() splits
+    with watching.running():
+        wait_until(watching.is_complete, what="the first lists")
+        objects.pod(shop, "odd", "quay.io/org/odd:1")
+        patch = {"metadata": {"annotations": {"note": f"a{lines_of_text}b"}}}
+        objects.api.patch(f"/api/v1/namespaces/{shop}/pods/odd", patch)
+        objects.pod(shop, "next", "quay.io/org/next:1")
+
+        expected = {"quay.io/org/odd:1", "quay.io/org/next:1"}
+        wait_until(lambda: {row[2] for row in watching.images(shop)} == expected, what="the rows of both")
+        assert watching.value("SELECT problem FROM mirrors_cluster") == ""
+
+
 def test_the_source_of_a_swapped_image_is_that_of_its_mapping(watching: Watching, objects: Objects, shop: str) -> None:
     mirrored = f"{TARGET}/docker.io/library/nginx:1.25"
     watching.prepare()

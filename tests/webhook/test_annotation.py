@@ -86,3 +86,29 @@ def test_an_entry_of_an_unchanged_container_stays(always: Webhook) -> None:
     new["metadata"]["labels"] = {"edited": "yes"}
 
     assert always.admit(new, operation="UPDATE", old=running).patch == []
+
+
+ALLOWED = 256 * 1024
+"""Bytes of names and values of all annotations that the API server accepts."""
+
+FULL = len(ANNOTATION) + len('{"c0":"nginx:1"}')
+
+
+@pytest.mark.parametrize(("free", "shown"), [(FULL, {"c0": "nginx:1"}), (FULL - 1, None), (0, None)])
+def test_an_annotation_that_the_api_server_would_refuse_is_left_out(
+    always: Webhook, free: int, shown: dict[str, str] | None
+) -> None:
+    full = pod_of("nginx:1", annotations={"é": "é" * ((ALLOWED - free - 2) // 2) + "x" * ((ALLOWED - free) % 2)})
+
+    found = applied(always, full)
+
+    assert originals(found) == shown and found["spec"]["containers"][0]["image"].endswith("library/nginx:1")
+
+
+def test_an_annotation_that_has_become_too_long_is_removed(always: Webhook) -> None:
+    running = applied(always, pod_of("nginx:1"))
+    new = copy.deepcopy(running)
+    new["metadata"]["annotations"]["mine"] = "x" * (ALLOWED - FULL - 4)
+    new["spec"]["containers"][0]["image"] = "nginx:1.27"
+
+    assert originals(applied(always, new, operation="UPDATE", old=running)) is None

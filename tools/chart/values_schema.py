@@ -21,6 +21,23 @@ CHOICES: Final[dict[str, list[str]]] = {
 }
 """What texts are allowed, by the value's path."""
 
+TEXTS: Final = frozenset(
+    {
+        "webhook.exemptNamespaces",
+        "secretReader.secretNames",
+        "secretReader.namespaces",
+        "web.trustedProxies",
+        "web.ingress.hosts",
+        "web.httpRoute.hostnames",
+    }
+)
+"""Lists of texts; all others are of objects."""
+
+MIXED: Final = frozenset({"extraManifestsTemplated"})
+"""Lists of objects and texts."""
+
+LARGEST_PORT: Final = 65_535
+
 _TYPE_OF: Final = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -56,4 +73,19 @@ def _property(default: Any, by_path: dict[str, Value], path: str) -> dict[str, A
     if path in CHOICES:
         others: list[object] = [True, False] if "boolean" in types else []
         return {**described, "enum": [*others, *CHOICES[path]]}
-    return {**described, "type": types[0] if len(types) == 1 else types}
+    limits = {**_items(path, types), **_range(path, types)}
+    return {**described, "type": types[0] if len(types) == 1 else types, **limits}
+
+
+def _items(path: str, types: list[str]) -> dict[str, Any]:
+    if "array" not in types or path in MIXED:
+        return {}
+    return {"items": {"type": "string" if path in TEXTS else "object"}}
+
+
+def _range(path: str, types: list[str]) -> dict[str, int]:
+    """Nothing is negative."""
+    if not {"integer", "number"}.intersection(types):
+        return {}
+    is_port = path.lower().endswith("port")
+    return {"minimum": 1, "maximum": LARGEST_PORT} if is_port else {"minimum": 0}

@@ -19,6 +19,9 @@ ANNOTATION: Final = "k8s-image-swapper/original-images"
 POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
 Operation = dict[str, Any]
 
+MOST_ANNOTATED: Final = 256 * 1024
+"""Bytes of names and values of all annotations of an object that the API server accepts."""
+
 MOST_COMPARED: Final = 1_000
 """Images whose entries in the annotation are looked at; what the others' entries say is dropped."""
 
@@ -49,7 +52,21 @@ def operations(
     shown = kept | {decision.slot.label: decision.slot.image for decision in swaps}
     if shown == (earlier or {}):
         return replaced
-    return [*replaced, *_annotate(pod, orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode() if shown else None)]
+    text = orjson.dumps(shown, option=orjson.OPT_SORT_KEYS).decode() if shown else None
+    if text is not None and not _fits(pod, text):
+        text = None
+    return [*replaced, *_annotate(pod, text)]
+
+
+def _fits(pod: Json, text: str) -> bool:
+    """Whether the API server takes a pod with the annotation: it must start, with or without it."""
+    annotations = _annotations(pod)
+    others = annotations if isinstance(annotations, dict) else {}
+    size = len(ANNOTATION) + len(text.encode())
+    for name, value in others.items():
+        if name != ANNOTATION:
+            size += len(name.encode()) + (len(value.encode()) if isinstance(value, str) else 0)
+    return size <= MOST_ANNOTATED
 
 
 def _still_true(earlier: dict[str, Any], pod: Json, policy: Policy) -> dict[str, str]:
@@ -91,7 +108,9 @@ def _annotations(pod: Json) -> object:
 def _annotate(pod: Json, text: str | None) -> list[Operation]:
     """Add the annotation with the parents that are missing, or take it away; nothing if a parent is not an object."""
     if text is None:
-        return [{"op": "remove", "path": POINTER}]
+        annotations = _annotations(pod)
+        is_there = isinstance(annotations, dict) and ANNOTATION in annotations
+        return [{"op": "remove", "path": POINTER}] if is_there else []
     metadata = pod.get("metadata")
     if metadata is None:
         return [{"op": "add", "path": "/metadata", "value": {"annotations": {ANNOTATION: text}}}]

@@ -22,7 +22,7 @@ from mirrors.admin.tools.clusters import ClusterFilter
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
-from mirrors.models import BackfillImage, BackfillRun, BackfillState, Cluster, Registry, RegistryRole
+from mirrors.models import BackfillImage, BackfillRun, BackfillState, Cluster
 from mirrors.selectors.backfill import backfill_progress, of_clusters, skipped_by_reason, why
 from mirrors.templatetags.humanise import size
 
@@ -114,8 +114,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         return size(run.bytes_total) if run.previewed_at else "–"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        target = Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).values_list("pk", flat=True).first()
-        clusters = of_clusters(target)
+        clusters = of_clusters()
         found = {
             "clusters": clusters,
             "is_watched": clusters or Cluster.objects.filter(listed_at__isnull=False).exists(),

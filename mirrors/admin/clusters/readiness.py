@@ -18,16 +18,19 @@ from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import SHOWN, Done, tell
 from mirrors.admin.tools.charts import chart
-from mirrors.models import Cluster, ReadinessSample
+from mirrors.models import ReadinessSample
 from mirrors.readiness import requests
 from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError
 from mirrors.readiness.gaps import MEANING, Gap
 from mirrors.readiness.recent import recent_drill
 from mirrors.readiness.results import Drill
+from mirrors.selectors.pull_failures import disturbed_targets
 from mirrors.selectors.readiness_samples import trend
 from mirrors.services import JobStateError
+from mirrors.templatetags.banners import keep_targets
 from swapper_project.config import Config
 from swapper_project.process import configured
+from webhook.decision.suspensions import TargetState
 
 ROWS: Final = 50
 """Of a page of the list."""
@@ -75,7 +78,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         choice = Choice.of(request.GET)
-        config, drill, problem = _asked(choice)
+        config, drill, problem = _asked(request, choice)
         context = {
             **self.admin_site.each_context(request),
             "title": "Readiness",
@@ -92,7 +95,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
             raise PermissionDenied
         choice = Choice.of(request.POST if request.method == "POST" else request.GET)
         back = reverse("admin:mirrors_readinesssample_changelist") + choice.link()
-        config, drill, problem = _asked(choice)
+        config, drill, problem = _asked(request, choice)
         if request.method == "POST":
             tell(request, _mirror(request, drill, config) if drill and config else Done("", [problem]))
             return HttpResponseRedirect(back)
@@ -112,15 +115,18 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         return TemplateResponse(request, "admin/mirrors/mirror_missing.html", context)
 
 
-def _asked(choice: Choice) -> tuple[Config | None, Drill | None, str]:
+def _asked(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill | None, str]:
     """The answer, or why there is none."""
     source = configured.source()
     if source is None:
         return None, None, NOT_CONFIGURED
     config = source.current
     asked = DrillRequest(choice.cluster or config.cluster_name, choice.without, choice.namespace)
+    # The page's banner shows them too.
+    disturbed = keep_targets(request, list(disturbed_targets()))
+    targets = [TargetState(row.cluster, row.registry, row.state) for row in disturbed]
     try:
-        return config, recent_drill(asked, config), ""
+        return config, recent_drill(asked, config, targets), ""
     except (NotListedError, RegistryNameError) as error:
         return config, None, str(error)
 
@@ -166,8 +172,7 @@ def _shown(request: HttpRequest, choice: Choice, config: Config, drill: Drill) -
 
 
 def _clusters(choice: Choice, drill: Drill) -> list[tuple[str, str, bool]]:
-    names = Cluster.objects.filter(listed_at__isnull=False).order_by("name").values_list("name", flat=True)
-    return [(name, choice.link(cluster=name, namespace=""), name == drill.cluster) for name in names]
+    return [(name, choice.link(cluster=name, namespace=""), name == drill.cluster) for name in drill.clusters]
 
 
 def _reason(choice: Choice, gap: Gap, images: int) -> dict[str, Any]:

@@ -60,6 +60,9 @@ class PullsSeen:
 
 def next_health(health: Health, seen: PullsSeen) -> Health:
     """The health after this look; the same object where nothing has changed."""
+    if health.changed_at > seen.now:
+        # The clock was ahead when it was written, of this watcher or of another one.
+        health = replace(health, began_at=min(health.began_at, seen.now), changed_at=seen.now)
     failing = _failing(health, seen)
     nodes = {f.pod.node for f in failing}
     if health.state == "healthy":
