@@ -40,12 +40,13 @@ SERVERS = {"aws", "database_url", "live_server", "plane"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the kind of database, so that it can be run on the other one too, and what needs no server,
-    so that it can be run after each edit."""
+    """Mark what depends on the kind of database, so that it can be run on the other one too, and what needs no server
+    and tries no hundreds of examples, so that it can be run after each edit."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         starts_servers = vars(getattr(item, "module", None) or item).keys() & STARTS_SERVERS or fixtures & SERVERS
-        if not starts_servers and not {"scale", "e2e"} & set(item.path.parts):
+        tries_examples = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if not starts_servers and not tries_examples and not {"scale", "e2e"} & set(item.path.parts):
             item.add_marker("fast")
         if "e2e" in item.path.parts:
             item.add_marker("cluster")
