@@ -6,15 +6,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 
 from tests.support.controlplane import ADMIN, ControlPlane, control_plane
-from tests.support.databases import DatabaseTemplate
+from tests.support.databases import DatabaseTemplate, name_of
 from tests.support.kept_logs import add_logs
 
 # A busy machine makes no test wrong.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 STARTS_SERVERS = {
@@ -78,6 +78,24 @@ def counts_of_this_test() -> None:
 def database_template() -> DatabaseTemplate:
     """A migrated database that fresh ones are copied from."""
     return DatabaseTemplate.migrated()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """The database of tests in this process is a copy too: each process would migrate one of its own otherwise."""
+    from django.conf import settings
+
+    with database_template.copy(tmp_path_factory.mktemp("database")) as url:
+        settings.DATABASES["default"]["TEST"]["NAME"] = name_of(url)
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """What is there is used. It is deleted with the copy."""
+    return True
 
 
 @pytest.fixture
