@@ -6,15 +6,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings as hypothesis_settings
 
 from tests.support.controlplane import ADMIN, ControlPlane, control_plane
-from tests.support.databases import DatabaseTemplate
+from tests.support.databases import DatabaseTemplate, name_of
 from tests.support.kept_logs import add_logs
 
 # A busy machine makes no test wrong.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 STARTS_SERVERS = {
@@ -40,12 +40,13 @@ SERVERS = {"aws", "database_url", "live_server", "plane"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what depends on the kind of database, so that it can be run on the other one too, and what needs no server,
-    so that it can be run after each edit."""
+    """Mark what depends on the kind of database, so that it can be run on the other one too, and what needs no server
+    and tries no hundreds of examples, so that it can be run after each edit."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         starts_servers = vars(getattr(item, "module", None) or item).keys() & STARTS_SERVERS or fixtures & SERVERS
-        if not starts_servers and not {"scale", "e2e"} & set(item.path.parts):
+        tries_examples = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if not starts_servers and not tries_examples and not {"scale", "e2e"} & set(item.path.parts):
             item.add_marker("fast")
         if "e2e" in item.path.parts:
             item.add_marker("cluster")
@@ -77,6 +78,24 @@ def counts_of_this_test() -> None:
 def database_template() -> DatabaseTemplate:
     """A migrated database that fresh ones are copied from."""
     return DatabaseTemplate.migrated()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    database_template: DatabaseTemplate, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """The database of tests in this process is a copy too: each process would migrate one of its own otherwise."""
+    from django.conf import settings
+
+    with database_template.copy(tmp_path_factory.mktemp("database")) as url:
+        settings.DATABASES["default"]["TEST"]["NAME"] = name_of(url)
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """What is there is used. It is deleted with the copy."""
+    return True
 
 
 @pytest.fixture

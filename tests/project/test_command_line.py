@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from swapper_project import __version__
 from swapper_project.process.command_line import take_flags
 from tests.support.databases import ROOT
+from tests.support.migrating import migrated_sqlite
 from tests.support.ports import free_port, wait_until
 from tests.support.system import run_manage, write_config
 
@@ -118,7 +120,7 @@ def test_one_refused_image_does_not_stop_the_others(tmp_path: Path) -> None:
         "SWAPPER_DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3",
         "SWAPPER_SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%",
     }
-    run_manage("prepare", "--config", str(config), environment=environment)
+    shutil.copy(migrated_sqlite(), tmp_path / "x.sqlite3")
 
     ended = run_manage(
         *(

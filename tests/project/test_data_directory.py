@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.migrating import migrated_sqlite
 from tests.support.system import run_manage, write_config
 
 SECRETS = ("secret-key", "admin-password", "webhook.key")
@@ -51,7 +53,7 @@ def modes(directory: Path) -> dict[str, int]:
 @pytest.mark.parametrize("command", [["prepare"], ["config", "check"], ["mirror", "--queue", "nginx:1"]])
 def test_every_command_closes_it(command: list[str], directory: Path, tmp_path: Path) -> None:
     if command[0] == "mirror":
-        run(directory, "prepare", tmp_path=tmp_path)
+        shutil.copy(migrated_sqlite(), directory / "swapper.sqlite3")
         for path in directory.glob("*"):
             path.chmod(path.stat().st_mode | 0o044)
         directory.chmod(0o755)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
@@ -19,11 +20,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import ROOT, query
+from tests.support.migrating import migrated_sqlite
 from tests.support.ports import free_port
 from tests.support.system import PRODUCT, run_manage, write_config
 
 KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-%"
 MIB = 1024 * 1024
+WITHOUT_DATABASE = 20_000
+"""Bytes: room for the key and the certificate."""
 
 
 class Installation:
@@ -35,6 +39,11 @@ class Installation:
         config = write_config(directory / "config.yaml", target="127.0.0.1:9")
         self.flags = ["--config", str(config), "--data-dir", str(self.data)]
         self.environment = {"SWAPPER_DATABASE_URL": "", "SWAPPER_SECRET_KEY": ""}
+
+    def give_database(self) -> None:
+        """As ``prepare`` leaves it."""
+        self.data.mkdir(mode=0o700)
+        shutil.copy(migrated_sqlite(), self.database)
 
     def run(self, *command: str, limit: int | None = None) -> subprocess.CompletedProcess[str]:
         if limit is None:
@@ -82,12 +91,14 @@ def test_prepare(installation: Installation, limit: int) -> None:
     assert query(f"sqlite:///{installation.database}", "SELECT username FROM auth_user") == [("admin",)]
 
 
-@pytest.mark.parametrize("limit", [0, 100, 20_000])
+@pytest.mark.parametrize("limit", [0, 100, WITHOUT_DATABASE])
 def test_up(installation: Installation, limit: int) -> None:
     """Bytes: without the key; with it, without its certificate; with both, without a database."""
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(3)]
     up = ["up", "--listen-address", addresses[0], "--web-address", addresses[1], "--metrics-address", addresses[2]]
     made = [installation.data / name for name in ("secret-key", "webhook.key", "webhook.crt")]
+    if limit < WITHOUT_DATABASE:
+        installation.give_database()  # It ends before it looks at it, and the start after it has less to do.
 
     assert_one_line(installation.run(*up, limit=limit), installation.data)
 
@@ -106,7 +117,7 @@ def test_up(installation: Installation, limit: int) -> None:
 
 @pytest.mark.parametrize("flags", [[], ["--queue"]], ids=["now", "queued"])
 def test_mirror(installation: Installation, flags: list[str]) -> None:
-    installation.run("prepare")
+    installation.give_database()
     (installation.data / "secret-key").write_text(KEY)
     installation.run("mirror", "--queue", "docker.io/library/before:1")
 
@@ -124,7 +135,7 @@ def test_mirror_ends_when_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
         installation = Installation(tmp_path)
         registries = [{"type": "oci", "host": host, "insecure": True}]
         write_config(tmp_path / "config.yaml", target="127.0.0.1:9", source={"registries": registries})
-        installation.run("prepare")
+        installation.give_database()
         (installation.data / "secret-key").write_text(KEY)
         source.settimeout(60)
         mirror = installation.start("mirror", f"{host}/app:1", limit=1024 * MIB)
@@ -146,7 +157,7 @@ def test_mirror_ends_when_the_disk_fills_during_a_copy(tmp_path: Path) -> None:
 
 
 def test_a_worker_says_what_to_do_and_continues_when_there_is_space(installation: Installation) -> None:
-    installation.run("prepare")
+    installation.give_database()
     (installation.data / "secret-key").write_text(KEY)
     with filled(installation.database, 3 * MIB):
         port = {"SWAPPER_ROLE": "worker", "SWAPPER_BIND": f"127.0.0.1:{free_port()}"}

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from typing import IO
 
 from tests.support.forked import Forked
-
-PRODUCT = {"DJANGO_SETTINGS_MODULE": "swapper_project.settings"}
-"""Processes run with the settings of the product, not with those of the tests."""
+from tests.support.warm_project import PRODUCT as PRODUCT
 
 SECONDS = 100
 """That a command may take."""
@@ -22,6 +20,17 @@ def run_manage(
     *arguments: str, environment: Mapping[str, str] | None = None, check: bool = True, stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run a management command to its end."""
+    return _run(["manage.py", *arguments], environment, check=check, stdin=stdin)
+
+
+def run_program(module: str, *, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a module to its end, with the settings of the product."""
+    return _run(["-m", module], environment)
+
+
+def _run(
+    arguments: list[str], environment: Mapping[str, str] | None, *, check: bool = True, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     with (
         tempfile.TemporaryFile("w+") as given,
         tempfile.TemporaryFile("w+") as out,
@@ -29,16 +38,16 @@ def run_manage(
     ):
         given.write(stdin)
         given.seek(0)
-        status = _run(arguments, {**os.environ, **PRODUCT, **(environment or {})}, given, out, err)
+        status = _wait(arguments, {**os.environ, **PRODUCT, **(environment or {})}, given, out, err)
         for file in (out, err):
             file.seek(0)
-        ended = subprocess.CompletedProcess(["manage.py", *arguments], status, out.read(), err.read())
+        ended = subprocess.CompletedProcess(arguments, status, out.read(), err.read())
     assert not check or ended.returncode == 0, f"{arguments}: {ended.stdout}\n{ended.stderr}"
     return ended
 
 
-def _run(arguments: tuple[str, ...], environment: dict[str, str], *files: IO[str]) -> int:
-    process = Forked(["manage.py", *arguments], environment, files)
+def _wait(arguments: list[str], environment: dict[str, str], *files: IO[str]) -> int:
+    process = Forked(arguments, environment, files)
     try:
         return process.wait(SECONDS)
     except subprocess.TimeoutExpired:

@@ -62,6 +62,11 @@ def _create_database(server: str, name: str, template: str = "template1") -> str
     return f"{server.rpartition('/')[0]}/{name}"
 
 
+def name_of(url: str) -> str:
+    """As Django's settings have it: a file, or a database of the server."""
+    return url.removeprefix("sqlite:///") if url.startswith("sqlite") else url.rpartition("/")[2]
+
+
 def query(url: str, sql: str) -> list[tuple[Any, ...]]:
     """Rows of a query on a database that processes of a test use."""
     if url.startswith("sqlite"):

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import IO
 
+from tests.support import warm_project
 from tests.support.migrating import ROOT
 
 
@@ -35,7 +36,8 @@ class Forked:
         self._connection, theirs = socket.socketpair()
         with theirs:
             numbers = [theirs.fileno(), *(file.fileno() for file in files)]
-            socket.send_fds(_server.control(), [b"+"], numbers)
+            server = _project if warm_project.can_start(self.args, environment) else _libraries
+            socket.send_fds(server.control(), [b"+"], numbers)
         request = {"arguments": self.args, "environment": dict(environment), "leads_group": leads_group}
         self._connection.sendall(json.dumps(request).encode() + b"\n")
         self.pid = int(self._line())
@@ -72,9 +74,10 @@ class Forked:
 
 
 class _Server:
-    """One a test process, from the first command to the end of the process."""
+    """One of its kind a test process, from the first command to the end of the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
         self._lock = threading.Lock()
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -85,9 +88,16 @@ class _Server:
                 self._control, theirs = socket.socketpair()
                 with theirs:
                     number = theirs.fileno()
-                    command = [sys.executable, "-m", "tests.support.warm_server", str(number)]
-                    self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[number], stdin=subprocess.DEVNULL)
+                    command = [sys.executable, "-m", "tests.support.warm_server", str(number), self._kind]
+                    self._process = subprocess.Popen(
+                        command,
+                        cwd=ROOT,
+                        env={**os.environ, **warm_project.PRODUCT},
+                        pass_fds=[number],
+                        stdin=subprocess.DEVNULL,
+                    )
             return self._control
 
 
-_server = _Server()
+_libraries = _Server("libraries")
+_project = _Server(warm_project.KIND)

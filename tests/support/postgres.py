@@ -19,6 +19,11 @@ from tests.support.ports import free_port
 OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=200")
 
 
+MIGRATED = "migrated-server"
+MIGRATED_USER = "swapper"
+"""Who owns the tables there."""
+
+
 class MissingToolError(RuntimeError):
     """A program that a suite needs is not on this machine."""
 
@@ -52,7 +57,7 @@ def running_server(*, is_migrated: bool = False) -> Iterator[PostgresServer]:
     server = PostgresServer(directory, free_port())
     try:
         if is_migrated:
-            server.copy_data(made_once("migrated-server", _migrated_data))
+            server.copy_data(made_once(MIGRATED, _migrated_data))
         else:
             server.initialise()
         server.start()
@@ -60,6 +65,11 @@ def running_server(*, is_migrated: bool = False) -> Iterator[PostgresServer]:
     finally:
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def copy_migrated(place: Path) -> None:
+    """Files of a stopped server whose database ``postgres`` has our tables, below ``place / "data"``."""
+    _copy(made_once(MIGRATED, _migrated_data) / "data", place / "data")
 
 
 def _migrated_data(place: Path) -> None:
@@ -78,7 +88,7 @@ class PostgresServer:
         self._data = directory / "data"
         self._directory = directory
         self.port = port
-        self.url = f"postgres://swapper@127.0.0.1:{port}"
+        self.url = f"postgres://{MIGRATED_USER}@127.0.0.1:{port}"
         # Postgres refuses to run as root.
         self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
 
@@ -89,7 +99,7 @@ class PostgresServer:
 
     def initialise(self) -> None:
         self._prepare_directory()
-        self._call("initdb", "-D", str(self._data), "-U", "swapper", "-A", "trust", "--no-sync")
+        self._call("initdb", "-D", str(self._data), "-U", MIGRATED_USER, "-A", "trust", "--no-sync")
 
     def keep_data(self, place: Path) -> None:
         """Copy the files of a stopped server, for ``copy_data``."""

@@ -20,6 +20,7 @@ import yaml
 
 from tests.support.commands import PRODUCT as PRODUCT
 from tests.support.commands import run_manage as run_manage
+from tests.support.commands import run_program
 from tests.support.databases import ROOT, DatabaseTemplate
 from tests.support.forked import Forked
 from tests.support.ports import free_port, wait_until
@@ -100,6 +101,10 @@ class Webhook:
 
     def prepare(self) -> None:
         run_manage("prepare", environment=self.environment)
+
+    def write_rows(self) -> None:
+        """What ``prepare`` does where the database is a copy of a migrated one."""
+        run_program("tests.support.configured_rows", environment=self.environment)
 
     def start(self) -> None:
         port = free_port()
@@ -193,7 +198,7 @@ def running_webhook(
     with template.copy(directory) as url:
         config = write_config(directory / "config.yaml", target=target, prefix=prefix, **keys)
         webhook = Webhook(config, url, directory, extra or {})
-        webhook.prepare()
+        webhook.write_rows()
         webhook.start()
         try:
             yield webhook

@@ -1,11 +1,16 @@
-"""Run as ``python -m tests.support.warm_server FD``: starts commands and servers that have their libraries loaded.
+"""Run as ``python -m tests.support.warm_server FD KIND``: starts commands and servers that have their libraries loaded.
 
 Most of the time of a short command goes into the import of libraries, and of a server's start too. Here they are
 imported once, and each process is a fork that reads its own environment, settings and arguments as any other does.
+
+There are two kinds. ``libraries`` has imported what reads neither settings nor environment. ``project`` has set up the
+whole project, for commands whose settings say nothing that has an effect while it is set up: see
+``tests.support.warm_project``.
 """
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import gc
 import importlib
@@ -16,8 +21,12 @@ import runpy
 import signal
 import socket
 import sys
+import threading
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from tests.support import warm_project
 
 ROOT = Path(__file__).resolve().parents[2]
 PRELOADED = (
@@ -65,13 +74,15 @@ READ_ENVIRONMENT = "prometheus_client"
 """Reads, while it is imported, where processes share their metrics."""
 
 
-def main(control: socket.socket) -> None:
+def main(control: socket.socket, kind: str) -> None:
     """Serve requests until the test process closes its end; returns in the process of a command."""
     for name in PRELOADED:
         importlib.import_module(name)
     from django.conf import settings
 
     assert not settings.configured and READ_ENVIRONMENT not in sys.modules
+    if kind == warm_project.KIND:
+        warm_project.set_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for those that wait for commands.
     gc.freeze()
     while True:
@@ -80,7 +91,10 @@ def main(control: socket.socket) -> None:
             sys.exit()
         if os.fork() == 0:
             control.close()
-            return _serve(files)
+            _serve(files)
+            if kind == warm_project.KIND:
+                warm_project.read_settings_again()
+            return
         for file in files:
             os.close(file)
 
@@ -121,6 +135,28 @@ def run(arguments: list[str]) -> None:
         runpy.run_path(str(ROOT / arguments[0]), run_name="__main__")
 
 
+def run_and_end(arguments: list[str]) -> NoReturn:
+    """The same, without freeing all objects of the project at the end: that takes longer than most commands."""
+    try:
+        run(arguments)
+        status: str | int | None = 0
+    except SystemExit as end:
+        status = end.code
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    if isinstance(status, str):
+        print(status, file=sys.stderr)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(status or 0) if not isinstance(status, str) else 1)
+
+
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
-    run(sys.argv)
+    kind = sys.argv[2]
+    main(socket.socket(fileno=int(sys.argv[1])), kind)
+    (run_and_end if kind == warm_project.KIND else run)(sys.argv)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from swapper_project.process.parent_death import follower
+from tests.e2e.cluster import databases
 from tests.e2e.cluster.api import Api, decoded
 from tests.e2e.cluster.volumes import MissingError, Volumes
 from tests.support.databases import ROOT
@@ -177,21 +178,20 @@ def _api_server(kubeconfig: Path) -> tuple[str, str]:
 def _postgres(environment: Mapping[str, str], log: Path, address: str) -> subprocess.Popen[bytes]:
     """Debian's Postgres as the official image starts: with a user, a password and a database by the environment."""
     place = Path(tempfile.mkdtemp(prefix="swapper-pod-postgres-"))
-    (place / "password").write_text(environment["POSTGRES_PASSWORD"])
     # Its own child, and not one of a program that changes the user: only so does it end with the test runner.
     account: dict[str, Any] = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
     if account:
-        for path in (place, place / "password"):
-            shutil.chown(path, "postgres")
-    quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": place, **account}
-    user, name, data = environment["POSTGRES_USER"], environment["POSTGRES_DB"], place / "data"
-    initdb = [str(postgres_bin() / "initdb"), "-D", str(data), "-U", user, "-A", "scram-sha-256", "--no-sync"]
-    subprocess.run([*initdb, f"--pwfile={place}/password"], **quiet)
-    single = [str(postgres_bin() / "postgres"), "--single", "-D", str(data), "postgres"]
-    subprocess.run(single, input=f'CREATE DATABASE "{name}";\n'.encode(), **quiet)
+        shutil.chown(place, "postgres")
+    databases.fill(place, environment, account)
     options = [f"listen_addresses={address}", "port=5432", f"unix_socket_directories={place}", *OPTIONS]
-    server = [str(postgres_bin() / "postgres"), "-D", str(data), *(part for o in options for part in ("-c", o))]
+    server = [str(postgres_bin() / "postgres"), "-D", str(place / "data")]
     with log.open("ab") as file:
         return subprocess.Popen(
-            server, stdout=file, stderr=file, cwd=place, start_new_session=True, preexec_fn=_ends_with_us(), **account
+            [*server, *(part for option in options for part in ("-c", option))],
+            stdout=file,
+            stderr=file,
+            cwd=place,
+            start_new_session=True,
+            preexec_fn=_ends_with_us(),
+            **account,
         )

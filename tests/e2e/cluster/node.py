@@ -14,7 +14,8 @@ from tests.e2e.cluster.pods import RunningPod, report
 from tests.e2e.cluster.services import ServiceNetwork
 
 NODE = "node"
-LOOK_EVERY = 0.1
+LOOK_EVERY = 0.2
+"""Seconds between two looks at all pods and Services: each costs the API server and this process some milliseconds."""
 
 
 class Node(threading.Thread):

@@ -26,6 +26,10 @@ PROBE = urllib3.PoolManager(cert_reqs="CERT_NONE", retries=False, timeout=3)
 REFRESH_EVERY = 1.0
 """Seconds between two looks for changed Secrets and ConfigMaps; a kubelet takes up to a minute and a half."""
 
+PROBE_EVERY = 0.5
+"""Seconds between two probes of a pod that is ready. One that is not is probed whenever it is looked at, so that no
+test waits for it."""
+
 RESTART_AFTER = 0.5
 
 
@@ -146,16 +150,20 @@ class RunningPod(threading.Thread):
         containers = self.pod["spec"]["containers"]
         running = [self._start(container, kubeconfig) for container in containers]
         self._report("Running", is_ready=False)
-        refreshed = time.monotonic()
+        refreshed, probed = time.monotonic(), 0.0
         while True:
             self._pause(0.1)
             for number, process in enumerate(running):
                 if process.poll() is not None:
                     self._pause(RESTART_AFTER)
                     running[number] = self._start(containers[number], kubeconfig)
+                    probed = 0.0
             if time.monotonic() - refreshed > REFRESH_EVERY:
                 refreshed = time.monotonic()
                 self._refresh()
+            if self.is_ready and time.monotonic() - probed < PROBE_EVERY:
+                continue
+            probed = time.monotonic()
             is_ready = all(self._is_ready(container) for container in containers)
             if is_ready != self.is_ready:
                 self._report("Running", is_ready=is_ready)
@@ -175,7 +183,8 @@ class RunningPod(threading.Thread):
         ports = {port.get("name"): port["containerPort"] for port in container["ports"]}
         url = f"{get.get('scheme', 'HTTP').lower()}://{self.address}:{ports.get(get['port'], get['port'])}{get['path']}"
         try:
-            return PROBE.request("GET", url).status == 200
+            # As a kubelet: a pod that ends does not wait for a connection that is kept.
+            return PROBE.request("GET", url, headers={"Connection": "close"}).status == 200
         except urllib3.exceptions.HTTPError:
             return False
 
