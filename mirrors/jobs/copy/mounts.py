@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -26,10 +25,6 @@ PATIENCE: Final = 2.0
 
 CANDIDATES: Final = 4
 """Repositories to mount a blob from that are tried: the first nearly always has it."""
-
-GATHERED_FOR: Final = 0.002
-"""Seconds in which blobs gather: those of an image ask at the same moment, each on its own thread. A round trip to a
-registry takes ten times as long."""
 
 MOST_QUESTIONS: Final = 100
 """Blobs that are looked up together, well below what one statement of SQLite takes."""
@@ -128,7 +123,6 @@ class DatabaseMounts:
             self._flush()
             return
         # Blobs of all images ask at the same time, and nearly all of them are new.
-        time.sleep(GATHERED_FOR)
         while len(questions) < MOST_QUESTIONS and not self._asked.empty():
             questions.append(self._asked.get())
         try:
