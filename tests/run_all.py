@@ -22,6 +22,9 @@ from typing import IO
 
 from tests import tools
 
+TESTS_FAILED = 1
+"""pytest's status when all tests ran, and some of them failed: others say that it could not run them all."""
+
 NOTHING_SELECTED = 5
 """pytest's status when the arguments leave nothing of a suite to run."""
 
@@ -134,16 +137,20 @@ def main() -> int:
 
 def repeat(results: list[Result]) -> list[Result]:
     """Once more what failed, where that are a few tests."""
-    failed = [result for result in results if result.failures]
+    failed = repeatable(results)
     if sum(len(result.failures) for result in failed) > MOST_REPEATED:
         return []
     return [run_suite(result.suite.repeated(), sys.stdout) for result in failed]
 
 
+def repeatable(results: list[Result]) -> list[Result]:
+    return [result for result in results if result.status == TESTS_FAILED and result.failures]
+
+
 def status_of(results: list[Result], again: list[Result]) -> int:
     """pytest's status of the suites, where a suite counts as it ended last."""
     ended = {result.suite.title: result.status for result in results}
-    for first, last in zip([result for result in results if result.failures], again, strict=False):
+    for first, last in zip(repeatable(results), again, strict=False):
         ended[first.suite.title] = last.status
     statuses = set(ended.values())
     return max(statuses - {NOTHING_SELECTED} or statuses)

@@ -54,3 +54,14 @@ def test_what_failed_is_run_once_more(tmp_path: Path, always: str, status: int) 
     assert [result.counts.get("passed") for result in again] == [1]
     assert status_of([first], again) == status
     assert repeat([first] * 6) == []
+
+
+def test_a_suite_of_which_a_file_cannot_be_read_is_not_repeated(tmp_path: Path) -> None:
+    (tmp_path / "test_broken.py").write_text("import nothing_of_this_name\n")
+    (tmp_path / "test_other.py").write_text("def test_one(): pass\n")
+    suite = Suite(f"Files of {tmp_path.name}", ["--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)])
+
+    first = run_suite(suite, io.StringIO())
+
+    assert first.failures and first.status == 2, "no test was run"
+    assert repeat([first]) == [] and status_of([first], []) == 2
