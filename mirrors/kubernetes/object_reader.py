@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx2 as httpx
 import msgspec
@@ -14,6 +14,8 @@ from lightkube.core.exceptions import ApiError
 from lightkube.core.generic_client import ALL_NS, BasicRequest, GenericSyncClient
 
 from mirrors.kubernetes.client import ClusterError, streaming_client
+
+T = TypeVar("T")
 
 PAGE: Final = 500
 """Objects of one page, as client-go asks for: some megabytes of pods."""
@@ -98,14 +100,10 @@ class ObjectReader:
     def _page(self, client: GenericSyncClient, request: BasicRequest) -> tuple[bool, str | None, list[Any]]:
         response = client.send(client.build_adapter_request(request))
         self._check(response)
-        try:
-            return client.handle_response("list", response, request)
-        except msgspec.ValidationError:
-            page = json.loads(response.content, object_pairs_hook=_without_nulls)
-            following, version, objects = decoders.decode_list(json.dumps({"items": [], **page}).encode(), self.kind)
-            if following:
-                request.params["continue"] = following
-            return bool(following), version, objects
+        following, version, objects = _decoded(lambda data: decoders.decode_list(data, self.kind), response.content)
+        if following:
+            request.params["continue"] = following
+        return bool(following), version, objects
 
     def _check(self, response: httpx.Response) -> None:
         """By the status alone: the body of an error may be that of a proxy."""
@@ -127,17 +125,10 @@ class ObjectReader:
     def _change(self, line: bytes) -> Change:
         event = decoders.decode_watch_event(line)
         if event.type == "ERROR":
-            raise ApiError(status=decoders.decode_status(bytes(event.object)))
-        found = self._object(bytes(event.object))
+            raise self._refusal(decoders.decode_status(bytes(event.object)).code or 0)
+        found = _decoded(lambda data: decoders.decode_object(data, self.kind), bytes(event.object))
         self.version = found.metadata.resourceVersion
         return CONNECTED if event.type == "BOOKMARK" else Change(event.type, found)
-
-    def _object(self, data: bytes) -> Any:
-        try:
-            return decoders.decode_object(data, self.kind)
-        except msgspec.ValidationError:
-            found = json.loads(data, object_pairs_hook=_without_nulls)
-            return decoders.decode_object(json.dumps(found).encode(), self.kind)
 
     def _request(self, parameters: dict[str, Any], *, watch: bool) -> BasicRequest:
         namespace = self.namespace or (ALL_NS if "global_list" in self.kind._api_info.verbs else None)
@@ -152,10 +143,6 @@ class ObjectReader:
     def _sent(self, call: Callable[[], Any]) -> Any:
         try:
             return call()
-        except ApiError as error:
-            raise self._refusal(error.status.code or 0) from None
-        except httpx.HTTPStatusError as error:
-            raise self._refusal(error.response.status_code) from None
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise ClusterError(
                 f"{self.plural} cannot be read: the API server does not answer ({type(error).__name__})",
@@ -192,6 +179,17 @@ def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
             if line.strip():
                 yield line
         begun.append(rest)
+
+
+def _decoded(decode: Callable[[bytes], T], data: bytes) -> T:
+    """Objects with fields that are null are rare, and decoded twice."""
+    try:
+        return decode(data)
+    except msgspec.ValidationError:
+        found = json.loads(data, object_pairs_hook=_without_nulls)
+        if isinstance(found, dict):
+            found.setdefault("items", [])  # which a list needs
+        return decode(json.dumps(found).encode())
 
 
 def _without_nulls(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

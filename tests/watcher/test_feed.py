@@ -19,6 +19,7 @@ from mirrors.watcher.destinations import Pods
 from mirrors.watcher.feed import Feed
 from mirrors.watcher.inventory import Inventory
 from tests.support.ports import wait_until
+from tests.watcher import support
 
 
 def pod(name: str, **fields: Any) -> dict[str, Any]:
@@ -104,11 +105,13 @@ def test_a_list_with_fields_that_are_null(items: list[Any], api: ApiServer, feed
     assert [one.image for one in inventory.pods["odd"].containers] == ["nginx:1"]
 
 
-def test_an_empty_list_that_is_null(api: ApiServer, feed: Feed) -> None:
+def test_an_empty_list_that_is_null(api: ApiServer, feed: Feed, inventory: Inventory) -> None:
+    inventory.put_pod("old", support.pod())
     api.page = {"metadata": {"resourceVersion": "1"}, "items": None}
     feed.start()
 
     wait_until(lambda: feed.has_listed, what="the list")
+    assert "old" not in inventory.pods and feed.problem == ""
 
 
 def test_events_with_fields_that_are_null_and_lines_that_are_empty(
