@@ -8,6 +8,7 @@ does it for all types that the product reads, before the first request.
 from __future__ import annotations
 
 import threading
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -38,17 +39,15 @@ _ALONE: Final[tuple[Any, ...]] = (
     *WORKLOADS,
 )
 _lock = threading.Lock()
-_ready = threading.Event()
 
 
 def make_ready() -> None:
     """Look into all types, once a process: 20 ms of CPU. May be called by any thread."""
     with _lock:
-        if not _ready.is_set():
-            _look_into_types()
-            _ready.set()
+        _look_into_types()
 
 
+@cache
 def _look_into_types() -> None:
     for kind in _ALONE:
         msgspec.json.Decoder(kind)

@@ -19,7 +19,7 @@ from mirrors.kubernetes.pod_states import (
     PodState,
     TemplateState,
 )
-from mirrors.kubernetes.workloads import Workload, workload_of_owner
+from mirrors.kubernetes.workloads import Workload, deciding_owners, workload_of_owner
 from mirrors.vocabulary.bounds import storable
 
 MOST_INTERNED: Final = 32_768
@@ -128,9 +128,8 @@ def _controller(metadata: objects.Metadata) -> OwnerReference | None:
 
 
 def _owner(metadata: objects.Metadata) -> OwnerReference | None:
-    """The controller, or the only owner where it does not say that it is one."""
-    owners = metadata.ownerReferences or ()
-    return _controller(metadata) or (owners[0] if len(owners) == 1 else None)
+    owners = deciding_owners(metadata.ownerReferences or (), lambda owner: bool(owner.controller))
+    return next(iter(owners), None)
 
 
 def _deletion_requested_at(metadata: objects.Metadata) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from mirrors.kubernetes.pods import Json
+
+T = TypeVar("T")
 
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,62}")
 """As the API server checks it for custom resources."""
@@ -46,13 +48,16 @@ def workload_of_owner(kind: str, name: str, labels: Mapping[str, object]) -> Wor
     return Workload(kind, name)
 
 
-def _owner(references: object) -> tuple[str, str] | None:
+def deciding_owners(owners: Sequence[T], is_controller: Callable[[T], bool]) -> Sequence[T]:
     """The controller, or the only owner where it does not say that it is one."""
+    return [owner for owner in owners if is_controller(owner)] or (owners if len(owners) == 1 else ())
+
+
+def _owner(references: object) -> tuple[str, str] | None:
     if not isinstance(references, list):
         return None
     owners = [reference for reference in references if isinstance(reference, dict)]
-    controllers = [owner for owner in owners if owner.get("controller") is True]
-    for owner in controllers or (owners if len(owners) == 1 else ()):
+    for owner in deciding_owners(owners, lambda owner: owner.get("controller") is True):
         kind, name = owner.get("kind"), owner.get("name")
         if isinstance(kind, str) and isinstance(name, str) and _KIND.fullmatch(kind) and _NAME.fullmatch(name):
             return kind, name
