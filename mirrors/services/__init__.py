@@ -5,7 +5,7 @@ from mirrors.services.backfill import cancel_run, finish_run, pause_run, request
 from mirrors.services.checks import request_check
 from mirrors.services.grants import record_grants
 from mirrors.services.hosts import resume_hosts
-from mirrors.services.image_batches import ImageResult, NamedImage, request_batch
+from mirrors.services.image_batches import ImageResult, NamedImage, request_batch, request_image
 from mirrors.services.instances import holder_name, instance_name, report_instance, withdraw_instance
 from mirrors.services.jobs import (
     BulkResult,
@@ -17,7 +17,7 @@ from mirrors.services.jobs import (
     set_priority,
 )
 from mirrors.services.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
-from mirrors.services.mirroring import active_target, refusal_of, request_copies, request_image, request_images
+from mirrors.services.mirroring import active_target, refusal_of, request_copies, request_images
 from mirrors.services.pull_failures import recover_missing, write_failures
 from mirrors.services.recording import (
     DecisionKey,

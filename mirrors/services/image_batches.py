@@ -1,4 +1,4 @@
-"""Copies of many images that a user requests at once: a few statements for each chunk, and a result for each image."""
+"""Copies of images that users request by name, many at once: a few statements for each chunk, a result for each image."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from mirrors.images import ImageRef
-from mirrors.models import Registry
-from mirrors.services.actions import Subject, note_actions
+from mirrors.models import MirrorJob, Registry
+from mirrors.services.actions import JobStateError, Subject, note_actions
 from mirrors.services.jobs import AT_ONCE
 from mirrors.services.mirroring import active_target, refusals, request_images
 from mirrors.services.requested_copy import RequestOutcome
@@ -37,6 +37,15 @@ class ImageResult:
     code: str = ""
     """``invalid``, ``job-state``, or empty."""
     error: str = ""
+
+
+def request_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
+    """The job that mirrors an image now, and whether it is new. Raises JobStateError if it cannot be mirrored."""
+    named = NamedImage(image, ImageRef.parse(image))
+    (result,) = request_batch(images=[named], requested_by=requested_by, allowed_hosts=allowed_hosts)
+    if result.job is None:
+        raise JobStateError(result.error)
+    return MirrorJob.objects.select_related("mapping").get(id=result.job), result.is_new
 
 
 def request_batch(

@@ -29,7 +29,7 @@ from mirrors.registries.allowed import AllowedSources
 from mirrors.selectors import declared
 from mirrors.selectors.clusters import target_of_cluster
 from mirrors.services import quotas as quota
-from mirrors.services.actions import JobStateError, Subject, note_actions
+from mirrors.services.actions import JobStateError
 from mirrors.services.live_jobs import live_jobs
 from mirrors.services.requested_copy import UNATTENDED, RequestedCopy, RequestOutcome
 from mirrors.services.wakeup import wake_workers
@@ -79,20 +79,6 @@ def request_mapped(requests: Iterable[tuple[ImageMapping, RequestedCopy]]) -> li
         for registry_id, theirs in by_registry.items()
         for outcome in request_copies(target_registry_id=registry_id, requests=theirs)
     ]
-
-
-def request_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
-    """The job that mirrors an image now, and whether it is new. Raises JobStateError if it cannot be mirrored."""
-    source = ImageRef.parse(image)
-    target = active_target()
-    if refusal := refusal_of(source, target, allowed_hosts):
-        raise JobStateError(f"{source} can't be mirrored: {refusal}")
-    (outcome,) = request_images(target=target, sources=[source], requested_by=requested_by)
-    if outcome.job_id is None:
-        raise JobStateError(f"{source} can't be mirrored now: {outcome.refusal}.")
-    subjects = [Subject(str(source), outcome.mapping_id, outcome.job_id)] if outcome.is_new else []
-    note_actions(actor=requested_by, action="mirror", subjects=subjects)
-    return MirrorJob.objects.select_related("mapping").get(id=outcome.job_id), outcome.is_new
 
 
 def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_by: str) -> list[RequestOutcome]:
