@@ -87,7 +87,7 @@ class Engine:
         gets the requests that are sent for it, as in all that follow.
         Raises RegistryError for everything else, also where looking is forbidden.
         """
-        call = Call(timeout=timeout, cancelled=self._closed.is_set, exchanges=exchanges)
+        call = self._call(timeout, None, exchanges)
         return RegistryClient(self._wire, access, call).head_manifest(
             ref.repository, ref.manifest_reference, confirm=confirm
         )

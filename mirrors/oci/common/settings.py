@@ -41,6 +41,8 @@ class EngineSettings:
     """In flight; as many as the pool of blobs has threads. A quarter is kept for small requests."""
     requests_per_image: int = 32
     """Short ones, under way or waiting for a slot: as many as source and target together take at once."""
+    look_age: float = 2.0
+    """For which it counts what the target said of a blob before its transfer began: a few round trips."""
     requests_per_second: float | None = None
     connect_timeout: float = 5.0
     stall_timeout: float = 30.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mirrors.oci.common.access import RegistryAccess
@@ -88,20 +89,19 @@ class BlobCopy:
         """A session that a mount has opened is given up where no upload follows."""
         is_needed = False
         try:
-            found = self._seen(looking) if looking else None
-            is_needed = not (self.target.has_blob(self.target_repository, self.blob.digest) if found is None else found)
+            is_needed = not self._answer(looking)
             return not is_needed
         finally:
             if upload is not None and not is_needed:
                 self.target.abandon(self.target_repository, upload)
 
-    def _seen(self, looking: Future[bool]) -> bool | None:
-        """None where it was not answered: it was asked for an image that has been cancelled, and others wait too."""
-        try:
-            return self.target.call.outcome(looking, self.target.access.host)
-        except (CopyCancelledError, CancelledError):
+    def _answer(self, looking: Future[bool] | None) -> bool:
+        """Asks where nobody did, or in vain: for an image that has been cancelled since, while others wait too."""
+        if looking is not None:
+            with suppress(CopyCancelledError, CancelledError):
+                return self.target.call.outcome(looking, self.target.access.host)
             self.target.call.check(self.target.access.host)
-            return None
+        return self.target.has_blob(self.target_repository, self.blob.digest)
 
     def _is_at_source(self) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -189,8 +190,11 @@ class ImageCopy:
         self._record(manifest.digest)
 
     def blob_task(self, blob: Descriptor, looking: Future[bool] | None) -> Callable[[Call], TransferMethod]:
-        """The transfer of one blob, to be run under a call of its own: other images may come to wait for it."""
+        """The transfer of one blob, to be run under a call of its own: other images may come to wait for it.
+
+        `looking` counts only soon: while this waits for a thread, another process may bring the blob."""
         request, shared = self.request, self.shared
+        counts_until = time.monotonic() + shared.wire.settings.look_age
 
         def transfer(call: Call) -> TransferMethod:
             call.exchanges = self.call.exchanges
@@ -203,7 +207,7 @@ class ImageCopy:
                 target_repository=request.target.repository,
                 blob=blob,
                 is_new_repository=request.target_is_new,
-                looking=looking,
+                looking=looking if time.monotonic() < counts_until else None,
                 mount_from=self._mount_from(blob),
                 is_known=partial(self._is_known, blob.digest),
                 on_bytes=partial(self.counter.add, blob),

@@ -72,6 +72,25 @@ def test_blobs_are_looked_for_while_other_manifests_are_read(
     assert target.count("HEAD .*/blobs/") == len(image.blobs), "each once"
 
 
+def test_a_blob_that_comes_to_the_target_while_its_transfer_waits_is_not_sent_again(
+    make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    build = ImageBuilder()
+    large, small = build.blob(b"large" * 1000), build.blob(b"config", OCI_CONFIG)
+    build.build(build.image([large], small)).load(source.storage, "app", "1.0")
+
+    def bring_the_other(_: object) -> bool:
+        target.storage.add_blob("app", b"config", "sha256")
+        return False
+
+    source.on(f"GET .*/blobs/{large['digest']}", bring_the_other)
+
+    copy(make_engine(blobs=1, look_age=0.0), source, target)
+
+    assert [asked for asked in source.asked if small["digest"] in str(asked)] == []
+    assert target.count("PUT .*/blobs/") == 1
+
+
 def test_all_manifest_types_are_accepted_on_head_and_get(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
