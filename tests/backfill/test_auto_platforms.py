@@ -27,9 +27,7 @@ def test_the_platforms_of_nodes_are_looked_up_once_for_all_images_of_a_turn(
         shop.pod(f"p{seed}", f"{source.host}/app:t{seed}")
     run, turns = request_preview(cluster="default", requested_by="ann"), 0
 
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         while run.previewed_at is None:
             watcher.turn()
             turns += 1

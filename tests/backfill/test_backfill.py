@@ -8,7 +8,6 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from mirrors.backfill.running import Turns
 from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef, TargetName
 from mirrors.jobs.copy.worker_context import WorkerContext
@@ -19,18 +18,16 @@ from mirrors.models import (
     BackfillRun,
     Filter,
     HostBudget,
-    ImageMapping,
     JobStatus,
     ManagedBy,
     MirrorJob,
     MirrorRequest,
     OperatorAction,
     Priority,
-    Registry,
     RunningImage,
     Trigger,
 )
-from mirrors.selectors.backfill import backfill_progress, of_clusters
+from mirrors.selectors.backfill import backfill_progress
 from mirrors.services import JobStateError, RequestedCopy, request_copies
 from mirrors.services.backfill import cancel_run, pause_run, request_preview, resume_run, start_run
 from mirrors.services.quotas import left
@@ -245,56 +242,6 @@ def test_a_cluster_has_its_own_candidates_and_runs(watcher: Watcher, source: Fau
     assert states(preview(watcher)) == {"app:1.0": "ready"}
     theirs.refresh_from_db()
     assert (states(theirs), theirs.previewed_at) == ({"org/theirs:1": "found"}, None), "its own watcher looks at them"
-
-
-def test_a_cluster_is_compared_with_its_own_target(db: None) -> None:
-    first, second = (
-        Registry.objects.create(role="target", endpoint=f"{name}.example.com", managed_by="config", clusters=[name])
-        for name in ("east", "west")
-    )
-    for cluster in ("east", "west"):
-        running("quay.io/org/app:1", cluster=cluster)
-    source = "quay.io/org/app:1"
-    ImageMapping.objects.create(
-        target_registry=first, source=source, target=f"{first.endpoint}/{source}", existence="present"
-    )
-
-    with pytest.raises(JobStateError, match="nothing to do"):
-        request_preview(cluster="east", requested_by="ann")
-    assert list(request_preview(cluster="west", requested_by="ann").candidates.values_list("source")) == [(source,)]
-    assert of_clusters() == [{"cluster": "west", "name": "west", "images": 1}]
-    assert second.enabled
-
-
-def test_a_cancelled_run_requests_nothing_more_and_leaves_other_clusters_their_jobs(
-    watcher: Watcher, shop: Shop, registry: Registry
-) -> None:
-    source = "quay.io/org/app:1"
-    shop.pod("one", source)
-    asked = RequestedCopy(source, f"{registry.endpoint}/{source}", Trigger.BACKFILL, Priority.BACKFILL)
-    (outcome,) = request_copies(target_registry_id=registry.pk, requests=[asked])
-    runs = [BackfillRun.objects.create(cluster=name, state="running") for name in ("default", "west")]
-    for run in runs:
-        BackfillImage.objects.create(run=run, source=source, rank=0, state="queued", job_id=outcome.job_id)
-    cancel_run(run_id=runs[0].pk, requested_by="ann")
-    assert MirrorJob.objects.get().status == JobStatus.PENDING, "the other cluster waits for it"
-
-    cancel_run(run_id=runs[1].pk, requested_by="ann")
-    assert MirrorJob.objects.get().status == JobStatus.CANCELLED
-
-
-def test_a_run_that_is_cancelled_while_its_watcher_works_on_it_requests_nothing_more(
-    watcher: Watcher, shop: Shop
-) -> None:
-    shop.pod("one", "quay.io/org/app:1")
-    run = BackfillRun.objects.create(cluster="default", state="running")
-    BackfillImage.objects.create(run=run, source="quay.io/org/app:1", rank=0, state="ready")
-    turns = Turns(lambda: watcher.config)
-    BackfillRun.objects.filter(pk=run.pk).update(state="cancelled")  # as another process does, after it was read
-
-    turns.turn(run, seconds=5)
-
-    assert not MirrorJob.objects.exists()
 
 
 def test_a_pod_comes_before_a_backfill_and_its_quota_is_its_own(watcher: Watcher, shop: Shop) -> None:

@@ -1,0 +1,71 @@
+"""Backfills of several clusters on one database, and what a cancelled one leaves to the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirrors.backfill.running import Turns
+from mirrors.models import (
+    BackfillImage,
+    BackfillRun,
+    ImageMapping,
+    JobStatus,
+    MirrorJob,
+    Priority,
+    Registry,
+    Trigger,
+)
+from mirrors.selectors.backfill import of_clusters
+from mirrors.services import JobStateError, RequestedCopy, request_copies
+from mirrors.services.backfill import cancel_run, request_preview
+from tests.backfill.conftest import Shop, Watcher, running
+
+
+def test_a_cluster_is_compared_with_its_own_target(db: None) -> None:
+    first, second = (
+        Registry.objects.create(role="target", endpoint=f"{name}.example.com", managed_by="config", clusters=[name])
+        for name in ("east", "west")
+    )
+    for cluster in ("east", "west"):
+        running("quay.io/org/app:1", cluster=cluster)
+    source = "quay.io/org/app:1"
+    ImageMapping.objects.create(
+        target_registry=first, source=source, target=f"{first.endpoint}/{source}", existence="present"
+    )
+
+    with pytest.raises(JobStateError, match="nothing to do"):
+        request_preview(cluster="east", requested_by="ann")
+    assert list(request_preview(cluster="west", requested_by="ann").candidates.values_list("source")) == [(source,)]
+    assert of_clusters() == [{"cluster": "west", "name": "west", "images": 1}]
+    assert second.enabled
+
+
+def test_a_cancelled_run_requests_nothing_more_and_leaves_other_clusters_their_jobs(
+    watcher: Watcher, shop: Shop, registry: Registry
+) -> None:
+    source = "quay.io/org/app:1"
+    shop.pod("one", source)
+    asked = RequestedCopy(source, f"{registry.endpoint}/{source}", Trigger.BACKFILL, Priority.BACKFILL)
+    (outcome,) = request_copies(target_registry_id=registry.pk, requests=[asked])
+    runs = [BackfillRun.objects.create(cluster=name, state="running") for name in ("default", "west")]
+    for run in runs:
+        BackfillImage.objects.create(run=run, source=source, rank=0, state="queued", job_id=outcome.job_id)
+    cancel_run(run_id=runs[0].pk, requested_by="ann")
+    assert MirrorJob.objects.get().status == JobStatus.PENDING, "the other cluster waits for it"
+
+    cancel_run(run_id=runs[1].pk, requested_by="ann")
+    assert MirrorJob.objects.get().status == JobStatus.CANCELLED
+
+
+def test_a_run_that_is_cancelled_while_its_watcher_works_on_it_requests_nothing_more(
+    watcher: Watcher, shop: Shop
+) -> None:
+    shop.pod("one", "quay.io/org/app:1")
+    run = BackfillRun.objects.create(cluster="default", state="running")
+    BackfillImage.objects.create(run=run, source="quay.io/org/app:1", rank=0, state="ready")
+    turns = Turns(lambda: watcher.config)
+    BackfillRun.objects.filter(pk=run.pk).update(state="cancelled")  # as another process does, after it was read
+
+    turns.turn(run, seconds=5)
+
+    assert not MirrorJob.objects.exists()
