@@ -1,4 +1,4 @@
-"""Copies of images that users request by name, many at once: a few statements for each chunk, a result for each image."""
+"""Copies of images that users request by name, many at once: a result for each, by a few statements for each chunk."""
 
 from __future__ import annotations
 
