@@ -6,12 +6,13 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from mirrors.demo.registry import MemoryRegistry
 from tests.support.databases import DatabaseTemplate, query
-from tests.support.faulty_registry import FaultyRegistry
+from tests.support.faulty_registry import FaultyRegistry, hang
 from tests.support.ports import wait_until
 from tests.support.postgres import PostgresServer
 from tests.support.system import Webhook, pod_of, review_of, running_webhook
@@ -79,21 +80,24 @@ def test_a_pod_of_thousands_of_new_images_costs_others_nothing(
 
 
 def test_the_time_that_a_review_waited_for_a_thread_is_counted(
-    source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
+    source: MemoryRegistry, faulty: FaultyRegistry, tmp_path: Path
 ) -> None:
-    """A small review needs a few milliseconds once it has a thread; here there is one for all."""
-    with embedded_webhook(tmp_path, source, target, extra={"GUNICORN_CMD_ARGS": "--threads=1"}) as webhook:
-        heavy = json.dumps(review_of(pod_of(*(image(source, "known") for _ in range(5_000))))).encode()
+    """A small review needs a few milliseconds once it has a thread; here there is one for all, and the others wait for
+    the target with it."""
+    with embedded_webhook(tmp_path, source, faulty, extra={"GUNICORN_CMD_ARGS": "--threads=1"}) as webhook:
+        faulty.on("HEAD .*/slow-", hang, times=float("inf"))
         enough = threading.Event()
 
-        def post_on() -> set[int]:
-            answered = {webhook.post(heavy).status}
-            while not enough.is_set():
-                answered.add(webhook.post(heavy).status)
+        def post_on(client: int) -> set[int]:
+            answered: set[int] = set()
+            names = (f"slow-{client}-{number}" for number in count())
+            while not enough.is_set() or not answered:
+                body = json.dumps(review_of(pod_of(image(source, next(names)))))
+                answered.add(webhook.post(body.encode()).status)
             return answered
 
         with ThreadPoolExecutor(8) as pool:
-            posted = [pool.submit(post_on) for _ in range(8)]
+            posted = [pool.submit(post_on, client) for client in range(8)]
             try:
                 wait_until(lambda: _seconds_of_a_small_one(webhook, source) > 0.5, what="one that waited")
             finally:
