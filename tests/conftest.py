@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tests.support.kept_logs import add_logs
 # A busy machine makes no test wrong.
 hypothesis_settings.register_profile("untimed", deadline=None)
 hypothesis_settings.load_profile("untimed")
+
+# No test asks a name server of the internet for an answer that it needs: one that does not respond costs a second, here
+# and in the processes that tests start.
+os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
 
 
 STARTS_SERVERS = {

@@ -3,6 +3,7 @@ the container image, and on a real API server. Their counts come last.
 
 Two lanes run beside each other: what needs the processors most of the time, and what waits for containers and pods most
 of it. A lane runs one suite at a time; the browser's suite is in the first one, which ends earlier without it.
+`--sqlite` leaves the first suite only. Other arguments go to pytest.
 
 A few tests that failed are run once more at the end, one by one, when nothing else runs. Where they pass then, the run
 passes, and its last lines name them with what they said: they depend on the load, and need to be corrected.
@@ -90,15 +91,24 @@ def counts_of(closing_line: str) -> dict[str, int]:
     return counts
 
 
+def on_sqlite(extra: list[str], processes: str) -> Suite:
+    marks = "not browser and not image and not cluster"
+    return Suite("All tests, on SQLite", ["-m", marks, *spread(processes), *extra])
+
+
+def spread(processes: str) -> list[str]:
+    """Over so many processes."""
+    return ["-n", processes, "--dist", "worksteal"]
+
+
 def busy_suites(extra: list[str], processes: str) -> list[Suite]:
     """What needs the processors."""
-    spread = ["-n", processes, "--dist", "worksteal", *extra]
-    suites = [Suite("All tests, on SQLite", ["-m", "not browser and not image and not cluster", *spread])]
+    suites = [on_sqlite(extra, processes)]
     browser = _in_one_process("In the browser", "browser", "tests/browser", extra)
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
         return [*suites, browser]
-    postgres = ["-m", "database and not cluster and not image", *spread]
+    postgres = ["-m", "database and not cluster and not image", *spread(processes), *extra]
     environment = {"SWAPPER_TEST_DATABASE": "postgres"}
     return [*suites, Suite("What depends on the database, on Postgres", postgres, environment), browser]
 
@@ -117,15 +127,12 @@ def _in_one_process(title: str, mark: str, directory: str, extra: list[str]) -> 
 
 
 def main() -> int:
-    extra = sys.argv[1:]
-    busy = busy_suites(extra, os.environ.get("SWAPPER_TEST_PROCESSES", "3"))
-    # The output of the second lane is shown when the first has ended: two at once are not readable.
-    with tempfile.TemporaryFile("w+") as kept, ThreadPoolExecutor(1) as pool:
-        second = pool.submit(lambda: [run_suite(suite, kept) for suite in waiting_suites(extra)])
-        results = [run_suite(suite, sys.stdout) for suite in busy]
-        results += second.result()
-        kept.seek(0)
-        print(kept.read(), end="", flush=True)
+    extra = [argument for argument in sys.argv[1:] if argument != "--sqlite"]
+    processes = os.environ.get("SWAPPER_TEST_PROCESSES", "3")
+    if "--sqlite" in sys.argv[1:]:
+        results = [run_suite(on_sqlite(extra, processes), sys.stdout)]
+    else:
+        results = run_lanes(busy_suites(extra, processes), waiting_suites(extra))
     again = repeat(results)
     print(*results, *again, sep="\n")
     totals = {kind: sum(result.counts.get(kind, 0) for result in results) for kind in KINDS}
@@ -133,6 +140,17 @@ def main() -> int:
     if again:
         print(f"Of those that failed, {sum(one.counts.get('passed', 0) for one in again)} passed when run alone")
     return status_of(results, again)
+
+
+def run_lanes(busy: list[Suite], waiting: list[Suite]) -> list[Result]:
+    """Both lanes. The output of the second one is shown when the first has ended: two at once are not readable."""
+    with tempfile.TemporaryFile("w+") as kept, ThreadPoolExecutor(1) as pool:
+        second = pool.submit(lambda: [run_suite(suite, kept) for suite in waiting])
+        results = [run_suite(suite, sys.stdout) for suite in busy]
+        results += second.result()
+        kept.seek(0)
+        print(kept.read(), end="", flush=True)
+    return results
 
 
 def repeat(results: list[Result]) -> list[Result]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -146,6 +147,14 @@ class Internet:
         return [(families[":" in ip], socket.SOCK_STREAM, 6, "", (ip, port)) for ip in addresses]
 
 
+def is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 @pytest.fixture
 def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
     """Replaces the resolver, and leads connections to public addresses to the same port of this machine."""
@@ -158,7 +167,7 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Internet:
         real_connect(sock, ("127.0.0.1", address[1]))
 
     def lookup(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
-        if host[0].isdigit() or ":" in host:
+        if is_address(host):
             return real_lookup(host, port, *args, **kwargs)
         return internet.getaddrinfo(host, port)
 

@@ -34,6 +34,7 @@ class Address:
 def resolve(host: str, port: int, *, private_allowed: bool, timeout: float) -> list[Address]:
     """All addresses of `host`, each one checked. Raises RegistryError: `address-refused` if any may not be used,
     `timeout`, or `unavailable` when the name does not resolve."""
+    _refuse_other_notations(host)
     addresses = []
     for family, sockaddr in _look_up(absolute_name(host, private_allowed=private_allowed), host, port, timeout):
         ip = ipaddress.ip_address(str(sockaddr[0]).partition("%")[0])
@@ -56,6 +57,18 @@ def _is_literal(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _refuse_other_notations(host: str) -> None:
+    """Raises RegistryError for an IPv4 address in one of the other notations that resolvers take for an address:
+    `0x7f.1`, `2130706433`, `0177.0.0.1`."""
+    try:
+        socket.inet_aton(host.rstrip("."))
+    except OSError:
+        return
+    if not _is_literal(host):
+        words = "is not an IPv4 address in the usual notation; write it as four numbers, as in 192.0.2.1"
+        raise RegistryError("address-refused", f"{host} {words}", host=host, says_step=True)
 
 
 def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:

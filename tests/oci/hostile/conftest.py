@@ -13,5 +13,3 @@ def names(internet: Internet) -> None:
     internet.name("inside.test.", "10.0.0.1")
     internet.name("turns.test.", [PUBLIC, "127.0.0.1"])
     internet.name("localhost.", "127.0.0.1")
-    internet.name("2130706433.", "127.0.0.1")
-    internet.name("0x7f.1.", "127.0.0.1")

@@ -28,6 +28,8 @@ INSIDE = [
     "[::ffff:10.0.0.1]",
     "2130706433",
     "0x7f.1",
+    "0177.0.0.1",
+    "127.1",
     "inside.test",
     "turns.test",
     "postgres",

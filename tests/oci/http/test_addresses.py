@@ -77,6 +77,24 @@ def test_a_closed_port_of_a_literal_address_is_written_as_addresses_are(engine: 
     assert f"could not connect to {host}: " in str(caught.value)
 
 
+@pytest.mark.parametrize("private_allowed", [True, False])
+@pytest.mark.parametrize("host", ["0x7f.1", "2130706433", "0177.0.0.1", "127.1", "0x7f000001", "127.0.0.1."])
+def test_an_address_in_another_notation_is_refused_without_a_look_up(
+    engine: Engine, internet: Internet, host: str, private_allowed: bool
+) -> None:
+    error = look(engine, host, private_allowed=private_allowed)
+
+    assert error.code == "address-refused"
+    assert "192.0.2.1" in str(error)
+    assert internet.resolved == internet.dialled == []
+
+
+@pytest.mark.parametrize("host", ["1password.test", "0x.test", "4.test", "a1", "10.0.0.1.test"])
+def test_a_name_with_numbers_is_looked_up(engine: Engine, internet: Internet, host: str) -> None:
+    assert look(engine, host, private_allowed=True).code == "unavailable"
+    assert internet.resolved
+
+
 @pytest.mark.parametrize("address", NEVER)
 def test_link_local_and_metadata_addresses_are_refused_even_when_configured(
     engine: Engine, internet: Internet, address: str
