@@ -24,7 +24,8 @@ from mirrors.oci.referrers.fallback_index import FallbackIndexes, IndexLeases
 from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.referrers_copy import ReferrersCopy
 from mirrors.oci.referrers.results import ReferrersResult
-from mirrors.oci.transfer.copy import ImageCopy, Shared
+from mirrors.oci.transfer.blob_transfers import Shared
+from mirrors.oci.transfer.copy import ImageCopy
 from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex
 from mirrors.oci.transfer.pools import FairPool
 from mirrors.oci.transfer.progress import Progress, ProgressCounter
@@ -63,11 +64,13 @@ class Engine:
         )
         self._wire = HttpContext(self._transport, Authenticator(self._transport), gate, settings, budgets, on_remaining)
         self._blobs = FairPool(settings.blobs, name="oci-blob")
+        self._small_blobs = FairPool(settings.blobs, name="oci-small-blob")
         # Enough for the share of each image; threads start when they are needed.
         self._small = ThreadPoolExecutor(
             settings.images * settings.requests_per_image, thread_name_prefix="oci-manifest"
         )
-        self._shared = Shared(self._wire, SharedTransfers(self._blobs), self._small, mounts or MemoryMounts())
+        board = SharedTransfers(self._blobs, self._small_blobs)
+        self._shared = Shared(self._wire, board, self._small, mounts or MemoryMounts())
         self._indexes = FallbackIndexes(index_leases)
         self._closed = threading.Event()
 
@@ -177,5 +180,6 @@ class Engine:
         """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""
         self._closed.set()
         self._blobs.shutdown()
+        self._small_blobs.shutdown()
         self._small.shutdown(wait=False, cancel_futures=True)
         self._transport.close()

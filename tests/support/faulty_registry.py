@@ -179,6 +179,16 @@ def held(event: threading.Event, *, after: int = 0) -> Action:
     return act
 
 
+def after(event: threading.Event) -> Action:
+    """Answers any request as usual, once `event` is set."""
+
+    def act(handler: Handler) -> bool:
+        event.wait(20)
+        return False
+
+    return act
+
+
 def counted(handler: Handler) -> bool:
     """Keeps a request for a moment, so that those under way at the same time can be counted."""
     registry = handler.registry

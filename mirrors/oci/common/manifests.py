@@ -19,6 +19,7 @@ OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+INDEXES: Final = (OCI_INDEX, DOCKER_LIST)
 ACCEPT: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 
 MAX_MEDIA_TYPE: Final = 255
@@ -125,7 +126,7 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
 
 def children_of(manifest: Manifest) -> tuple[str, ...]:
     """Digests of what an index lists; none where it lists other indexes, which a node looks into."""
-    if any(child.media_type in (OCI_INDEX, DOCKER_LIST) for child in manifest.children):
+    if any(child.media_type in INDEXES for child in manifest.children):
         return ()
     return tuple(child.digest for child in manifest.children)
 

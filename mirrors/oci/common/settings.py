@@ -48,6 +48,8 @@ class EngineSettings:
     stall_timeout: float = 30.0
     reply_timeout: float = 60.0
     chunk_bytes: int = 256 * KIB
+    small_blob_bytes: int = 256 * KIB
+    """Of a blob that is read whole before it is sent: what one read of a large one brings."""
     inline_wait: float = 60.0
     slow_seconds: float = 60.0
     """The window over which `slow_bytes_per_second` is measured, and in which a target takes each chunk."""
@@ -66,6 +68,10 @@ class EngineSettings:
     upload_tries: int = 3
     resume_progress_bytes: int = MIB
     progress_interval: float = 0.5
+
+    def is_small(self, size: int | None) -> bool:
+        """Whether a blob of this size is read whole before it is sent."""
+        return size is not None and size <= self.small_blob_bytes
 
     def backoff(self, attempt: int) -> float:
         """Seconds to wait after try `attempt` (from 0): doubled each time, jittered so that clients spread."""

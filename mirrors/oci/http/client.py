@@ -61,6 +61,12 @@ class RegistryClient:
         self._wire = wire
         self._sender = Sender(wire, access, call)
 
+    def preconnect(self, wanted: int) -> None:
+        """Opens one connection where fewer than `wanted` are open. Raises nothing: what fails here is left to the
+        request that needs a connection."""
+        with suppress(RegistryError, CopyCancelledError):
+            self._wire.transport.preconnect(self.access, wanted, self.call)
+
     def head_manifest(
         self, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
     ) -> Descriptor | None:
@@ -179,20 +185,22 @@ class RegistryClient:
             self._check_stored(reply, digest, f"blob {digest}")
         return None if reply.status == 201 else self._upload(reply)
 
-    def put_blob(self, repository: str, upload: Upload, digest: str, size: int, body: BlobBody) -> None:
+    def put_blob(self, repository: str, upload: Upload, digest: str, size: int, body: BlobBody | bytes) -> None:
         """One PUT of the whole blob: sent once, as a stream cannot be replayed. Takes no slot of its own."""
         url = upload.location.with_query(urlencode({"digest": digest}, quote_via=quote))
+        # Streams have a time for each chunk of their own.
+        rate = self._wire.settings.slow_bytes_per_second if isinstance(body, bytes) else COMMIT_BYTES_PER_SECOND
         request = HttpRequest(
             "PUT",
             url,
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
             body=body,
             came_from=upload.hop,
-            reply_timeout=self._sender.stall_timeout + size / COMMIT_BYTES_PER_SECOND,
+            reply_timeout=self._sender.stall_timeout + size / rate,
         )
         reply = self._sender.send_once(request, (push_scope(repository),))
         self._expect(reply, {200, 201, 202, 204}, f"uploading blob {digest} to {self._name(repository)}")
-        if not body.is_complete:
+        if not isinstance(body, bytes) and not body.is_complete:
             raise RegistryError(
                 "unavailable",
                 f"{self.access.host} answered {reply.status} before it had all of blob {digest}: it has not stored it",

@@ -71,17 +71,35 @@ class _DialledHTTPSConnection(_DialledMixin, HTTPSConnection):
         self.dialer = dialer
 
 
-class _HTTPPool(HTTPConnectionPool):
+class _PreconnectingMixin(HTTPConnectionPool):
+    def open_one(self, timeout: float) -> None:
+        """Opens one more connection (`timeout` in seconds) and keeps it with those that wait for a request."""
+        connection, idle = self._get_conn(), []
+        while not connection.is_closed:
+            idle.append(connection)
+            connection = self._get_conn()
+        for other in idle:
+            self._put_conn(other)
+        try:
+            connection.timeout = timeout
+            connection.connect()
+            assert isinstance(connection, _DialledMixin)
+            connection.dialer.opened(connection)
+        finally:
+            self._put_conn(connection)
+
+
+class _HTTPPool(_PreconnectingMixin):
     ConnectionCls = _DialledHTTPConnection
 
 
-class _HTTPSPool(HTTPSConnectionPool):
+class _HTTPSPool(_PreconnectingMixin, HTTPSConnectionPool):
     ConnectionCls = _DialledHTTPSConnection
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    connections: HTTPConnectionPool
+    connections: _PreconnectingMixin
     dialer: Dialer
 
     def send(
@@ -106,6 +124,13 @@ class Pool:
                 preload_content=False,
                 decode_content=False,
             )
+
+    def preconnect(self, wanted: int, timeout: float) -> None:
+        """Opens one connection that the next request may use, unless `wanted` are open or being opened. Raises what
+        urllib3 raises."""
+        with self.dialer.reserving(wanted) as is_needed:
+            if is_needed:
+                self.connections.open_one(timeout)
 
 
 class Pools:

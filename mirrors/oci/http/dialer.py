@@ -44,6 +44,7 @@ class Dialer:
     stall_timeout: float
     peer_is_private: bool = field(default=False, init=False)
     _open: WeakSet[HTTPConnection] = field(default_factory=WeakSet, init=False)
+    _reserved: int = field(default=0, init=False)
     _requesting: threading.local = field(default_factory=threading.local, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
@@ -66,6 +67,19 @@ class Dialer:
     def opened(self, connection: HTTPConnection) -> None:
         with self._lock:
             self._open.add(connection)
+
+    @contextmanager
+    def reserving(self, wanted: int) -> Iterator[bool]:
+        """Whether fewer connections than `wanted` are open or reserved: then one more is, inside the block."""
+        with self._lock:
+            is_open = sum(connection.sock is not None for connection in self._open)
+            is_needed = is_open + self._reserved < wanted
+            self._reserved += is_needed
+        try:
+            yield is_needed
+        finally:
+            with self._lock:
+                self._reserved -= is_needed
 
     def abort(self) -> None:
         """Shuts down what is under way, so that no thread waits for a peer that has stopped talking."""

@@ -23,16 +23,40 @@ TRANSFER = ("transfer",)
 
 @dataclass(slots=True)
 class _Host:
+    """Requests in flight of each kind, and their limits. A bulk request is a transfer, and each is a request."""
+
     limit: int
     bulk_limit: int
     in_flight: int = 0
     bulk: int = 0
+    transfers: int = 0
     paused_until: float = 0.0
     next_at: float = 0.0
 
+    @property
+    def transfer_limit(self) -> int:
+        return max(1, self.limit - max(1, self.limit // 8))
+
+    def most_of(self, *, bulk: bool, transfer: bool) -> int:
+        return min(self.limit, self.transfer_limit if transfer else self.limit, self.bulk_limit if bulk else self.limit)
+
+    def has_room(self, count: int, *, bulk: bool, transfer: bool) -> bool:
+        return (
+            self.in_flight + count <= self.limit
+            and (not transfer or self.transfers + count <= self.transfer_limit)
+            and (not bulk or self.bulk + count <= self.bulk_limit)
+        )
+
+    def add(self, count: int, *, bulk: bool, transfer: bool) -> None:
+        """A negative count gives back."""
+        self.in_flight += count
+        self.transfers += count if transfer else 0
+        self.bulk += count if bulk else 0
+
 
 class Gate:
-    """Slots per host. Bulk work (blob bodies) never takes the last quarter, so HEADs and manifests always get through.
+    """Slots per host. Bulk work (large blobs) never takes the last quarter, and transfers of blobs never the last
+    eighth, so HEADs and manifests always get through.
 
     All slots of one `hold` are taken at once: two copies in opposite directions would otherwise each hold one side
     and wait for the other forever.
@@ -56,16 +80,23 @@ class Gate:
 
     @contextmanager
     def hold(
-        self, hosts: Sequence[str], call: Call, *, bulk: bool = False, operations: Sequence[str] = ()
+        self,
+        hosts: Sequence[str],
+        call: Call,
+        *,
+        bulk: bool = False,
+        transfer: bool = False,
+        operations: Sequence[str] = (),
     ) -> Iterator[None]:
         """Waits for one slot at each of `hosts` (the same host twice takes two), and for `operations` of the first
-        one's budget. Raises RegistryError `rate-limited` when a host rests for longer than is worth waiting for."""
+        one's budget; with `transfer`, for which a blob of any size is held, for each host's budget of transfers
+        instead. Raises RegistryError `rate-limited` when a host rests for longer than is worth waiting for."""
         with self._changed:
             wanted = {
-                host: min(count, self._host(host).bulk_limit if bulk else self._host(host).limit)
+                host: min(count, self._host(host).most_of(bulk=bulk, transfer=transfer))
                 for host, count in Counter(hosts).items()
             }
-            while wait := self._take(wanted, bulk, operations):
+            while wait := self._take(wanted, bulk, transfer, operations):
                 self._changed.wait(call.remaining(min(wait, self._nap(wanted, call))))
                 call.check(hosts[0])
         try:
@@ -73,7 +104,7 @@ class Gate:
         finally:
             with self._changed:
                 for host, count in wanted.items():
-                    self._give_back(host, count, bulk)
+                    self._give_back(host, count, bulk, transfer)
                 self._changed.notify_all()
 
     def spend(self, host: str, call: Call, operations: Sequence[str]) -> None:
@@ -109,24 +140,23 @@ class Gate:
                 state.paused_until = 0.0
                 self._changed.notify_all()
 
-    def _take(self, wanted: dict[str, int], bulk: bool, operations: Sequence[str]) -> float:
+    def _take(self, wanted: dict[str, int], bulk: bool, transfer: bool, operations: Sequence[str]) -> float:
         """0.0: everything was taken. Else nothing was: seconds until it is worth another look."""
         now = time.monotonic()
         states = [(self._host(host), count) for host, count in wanted.items()]
         for state, count in states:
-            full = state.in_flight + count > state.limit or (bulk and state.bulk + count > state.bulk_limit)
-            if full or now < state.paused_until or now < state.next_at:
+            is_full = not state.has_room(count, bulk=bulk, transfer=transfer)
+            if is_full or now < state.paused_until or now < state.next_at:
                 return POLL_SECONDS
-        if wait := self._take_budgets(list(wanted), bulk, operations):
+        if wait := self._take_budgets(list(wanted), transfer, operations):
             return wait
         for state, count in states:
-            state.in_flight += count
-            state.bulk += count if bulk else 0
+            state.add(count, bulk=bulk, transfer=transfer)
             state.next_at = now + self._spacing * count
         return 0.0
 
-    def _take_budgets(self, hosts: Sequence[str], bulk: bool, operations: Sequence[str]) -> float:
-        if not bulk:
+    def _take_budgets(self, hosts: Sequence[str], transfer: bool, operations: Sequence[str]) -> float:
+        if not transfer:
             return self._budgets.take(hosts[0], operations)
         for index, host in enumerate(hosts):
             if wait := self._budgets.take(host, TRANSFER):
@@ -149,11 +179,10 @@ class Gate:
             nap = min(nap, due) if due > 0 else nap
         return nap
 
-    def _give_back(self, host: str, count: int, bulk: bool) -> None:
+    def _give_back(self, host: str, count: int, bulk: bool, transfer: bool) -> None:
         state = self._hosts[host]
-        state.in_flight -= count
-        if bulk:
-            state.bulk -= count
+        state.add(-count, bulk=bulk, transfer=transfer)
+        if transfer:
             self._budgets.end_transfer(host)
         if len(self._hosts) > MAX_IDLE_HOSTS and not state.in_flight and state.paused_until < time.monotonic():
             del self._hosts[host]

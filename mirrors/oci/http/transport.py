@@ -102,6 +102,24 @@ class Transport:
         host, port = split_host(access.api_host, 80 if access.insecure else 443)
         return Url(access.scheme, host, port, target)
 
+    def preconnect(self, access: RegistryAccess, wanted: int, call: Call) -> None:
+        """Opens one connection to the registry's API where fewer than `wanted` are open. Raises RegistryError, and
+        CopyCancelledError once closed."""
+        call.check(access.host)
+        if self._closed:
+            raise CopyCancelledError
+        home = self.api(access, "/")
+        pool = self._pools.get(self._route(home, access, home, None))
+        seconds = max(0.001, call.remaining(self._settings.connect_timeout))
+        watch = self._pools.watchdog.watch(seconds)
+        try:
+            with watch.on_this_thread():
+                pool.preconnect(wanted, seconds)
+        except (HTTPError, OSError, ValueError) as error:
+            raise translate(error, home.netloc) from None
+        finally:
+            watch.end()
+
     def exchange(self, request: HttpRequest, access: RegistryAccess, call: Call) -> Reply:
         """Sends the request and follows redirects. Raises RegistryError for anything but an HTTP answer, blaming the
         registry, whichever server of it failed; CopyCancelledError once closed."""

@@ -22,7 +22,8 @@ from mirrors.oci.referrers.lookup import FoundReferrer, ReferrerLookup
 from mirrors.oci.referrers.results import ReferrersResult
 from mirrors.oci.referrers.signers import has_others, signers_of
 from mirrors.oci.referrers.subjects import subjects_of
-from mirrors.oci.transfer.copy import ImageCopy, Shared
+from mirrors.oci.transfer.blob_transfers import Shared
+from mirrors.oci.transfer.copy import ImageCopy
 from mirrors.oci.transfer.plan import is_present
 from mirrors.oci.transfer.pools import Share
 from mirrors.oci.transfer.progress import ProgressCounter

@@ -1,4 +1,5 @@
-"""One blob from source to target, streamed: never on disk or whole in memory, never complete before it is verified."""
+"""One blob from source to target: a large one is streamed, never on disk or whole in memory; none is complete before it
+is verified."""
 
 from __future__ import annotations
 
@@ -69,6 +70,10 @@ class BlobCopy:
         mount alone settles most blobs, and nobody is asked before it."""
         return self.source.access.host == self.target.access.host and self.source_repository in self.mount_from[:1]
 
+    @property
+    def _is_small(self) -> bool:
+        return self.wire.settings.is_small(self.blob.size)
+
     def _mount(self) -> tuple[bool, Upload | None]:
         """Whether a mount worked, and the session that was opened where it did not. A refusal is not an error.
 
@@ -115,7 +120,8 @@ class BlobCopy:
         """Reads the blob from the source, and keeps none of it: a manifest alone proves no possession."""
         download = Download(self.source, self.source_repository, self.blob, self.wire.settings, on_bytes=_ignore)
         try:
-            with self.wire.gate.hold([self.source.access.host], self.source.call, bulk=True):
+            is_bulk = not self._is_small
+            with self.wire.gate.hold([self.source.access.host], self.source.call, bulk=is_bulk, transfer=True):
                 download.open()
                 for _ in download:
                     pass
@@ -125,21 +131,15 @@ class BlobCopy:
             download.close()
 
     def _upload(self, upload: Upload | None) -> None:
-        """Holds a slot at both ends from the first byte read to the last one acknowledged. The session is opened, where
-        there is none yet, while the source is asked for the first bytes."""
+        """The session is opened, where there is none yet, while the source is asked for the first bytes."""
         download = Download(self.source, self.source_repository, self.blob, self.wire.settings, on_bytes=self.on_bytes)
-        opening: Future[Upload] | None = None
+        session = _Session(self, upload)
         done = False
         try:
-            hosts = [self.source.access.host, self.target.access.host]
-            with self.wire.gate.hold(hosts, self.target.call, bulk=True):
-                if upload is None:
-                    opening = self.small.submit(self.target.start_upload, self.target_repository)
-                download.open()
-                if opening is not None:
-                    upload = self.target.call.outcome(opening, self.target.access.host)
-                assert upload is not None
-                self.target.put_blob(self.target_repository, upload, self.blob.digest, download.size, download)
+            if self._is_small:
+                self._send_whole(download, session)
+            else:
+                self._stream(download, session)
             done = True
         except SourceError as failure:
             raise failure.error from None
@@ -147,24 +147,63 @@ class BlobCopy:
             download.close()
             if not done:
                 self.on_bytes(-download.sent)
-                self._abandon(upload, opening)
+                session.abandon()
 
-    def _abandon(self, upload: Upload | None, opening: Future[Upload] | None) -> None:
-        if upload is not None:
-            self.target.abandon(self.target_repository, upload)
-        elif opening is not None and not opening.cancel():
-            opening.add_done_callback(self._abandon_opened)
+    def _stream(self, download: Download, session: _Session) -> None:
+        """Holds a slot at both ends from the first byte read to the last one acknowledged."""
+        hosts = [self.source.access.host, self.target.access.host]
+        with self.wire.gate.hold(hosts, self.target.call, bulk=True, transfer=True):
+            session.begin()
+            download.open()
+            self.target.put_blob(self.target_repository, session.opened(), self.blob.digest, download.size, download)
 
-    def _abandon_opened(self, opening: Future[Upload]) -> None:
-        """On the thread that opened it: the blob's own has given up by then."""
-        if not opening.cancelled() and opening.exception() is None:
-            self.target.abandon(self.target_repository, opening.result())
+    def _send_whole(self, download: Download, session: _Session) -> None:
+        """Holds a slot at one end at a time: each is needed for a moment, and others wait for it."""
+        with self.wire.gate.hold([self.source.access.host], self.source.call, transfer=True):
+            session.begin()
+            download.open()
+            content = b"".join(download)
+        upload = session.opened()
+        with self.wire.gate.hold([self.target.access.host], self.target.call, transfer=True):
+            self.target.put_blob(self.target_repository, upload, self.blob.digest, download.size, content)
 
     def _pause(self, error: RegistryError, attempt: int) -> None:
         settings = self.wire.settings
         if error.retry_after is not None and error.retry_after > settings.inline_wait:
             raise error
         self.target.call.sleep(error.retry_after or settings.backoff(attempt - 1), self.target.access.host)
+
+
+@dataclass(slots=True)
+class _Session:
+    """The upload session of one try: the one that a mount has opened, or one that is opened beside other requests."""
+
+    copy: BlobCopy
+    upload: Upload | None
+    opening: Future[Upload] | None = None
+
+    def begin(self) -> None:
+        if self.upload is None:
+            copy = self.copy
+            self.opening = copy.small.submit(copy.target.start_upload, copy.target_repository)
+
+    def opened(self) -> Upload:
+        """Waits for it. Raises RegistryError where the target refuses."""
+        if self.opening is not None:
+            self.upload = self.copy.target.call.outcome(self.opening, self.copy.target.access.host)
+        assert self.upload is not None
+        return self.upload
+
+    def abandon(self) -> None:
+        if self.upload is not None:
+            self.copy.target.abandon(self.copy.target_repository, self.upload)
+        elif self.opening is not None and not self.opening.cancel():
+            self.opening.add_done_callback(self._abandon_opened)
+
+    def _abandon_opened(self, opening: Future[Upload]) -> None:
+        """On the thread that opened it: the blob's own has given up by then."""
+        if not opening.cancelled() and opening.exception() is None:
+            self.copy.target.abandon(self.copy.target_repository, opening.result())
 
 
 def _ignore(count: int) -> None:

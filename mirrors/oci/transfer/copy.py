@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from functools import partial
 
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
@@ -14,26 +11,14 @@ from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest, children_of, keep_platforms
 from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.http.sender import HttpContext
-from mirrors.oci.transfer.blobs import BlobCopy
+from mirrors.oci.transfer.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.transfer.compare import Comparer, Comparison
-from mirrors.oci.transfer.mounts import MountIndex
 from mirrors.oci.transfer.moves import Moves
 from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
 from mirrors.oci.transfer.pools import Share
-from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
+from mirrors.oci.transfer.preconnect import Connections
+from mirrors.oci.transfer.progress import ProgressCounter
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
-from mirrors.oci.transfer.shared_transfers import SharedTransfers
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What all copies of an engine use. `small` runs short requests; no task of any pool waits for another."""
-
-    wire: HttpContext
-    board: SharedTransfers
-    small: Executor
-    mounts: MountIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +31,7 @@ class ImageCopy:
     target: RegistryClient = field(init=False)
     small: Executor = field(init=False)
     comparer: Comparer = field(init=False)
+    blobs: BlobTransfers = field(init=False)
     unlisted: list[Manifest] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -54,6 +40,7 @@ class ImageCopy:
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
         object.__setattr__(self, "small", Share(self.shared.small, wire.settings.requests_per_image))
         object.__setattr__(self, "comparer", Comparer(request, self.source, self.target, self.call, self.small))
+        object.__setattr__(self, "blobs", BlobTransfers(self.shared, request, self.call, self.counter))
 
     def run(self) -> CopyResult:
         """Raises RegistryError or CopyCancelledError."""
@@ -74,10 +61,14 @@ class ImageCopy:
 
     def _run(self) -> CopyResult:
         source, target = self.request.source, self.request.target
+        connections = Connections(self.source, self.target, self.shared)
+        connections.expect_copy()
         compared = self.comparer.compare()
         if compared.is_equal:
             assert compared.source is not None
             return self._result(compared.source.digest, compared.source.digest, compared.tag, unchanged=True)
+        if compared.present is None:
+            connections.expect_manifests(compared.source)
         confirming, by_digest = self.comparer.confirm(compared), self._look_ahead(compared)
         original = self._get_original()
         manifest = original
@@ -110,7 +101,7 @@ class ImageCopy:
 
     def _look(self, digest: str) -> Future[Descriptor | None] | None:
         """None where nothing that the target has under this digest counts."""
-        if self.request.target_is_new or not self._is_known(digest):
+        if self.request.target_is_new or not self.blobs.is_known(digest):
             return None
         return self.small.submit(is_present, self.target, self.request.target.repository, digest)
 
@@ -148,13 +139,13 @@ class ImageCopy:
             request.source.repository,
             self.target,
             request.target.repository,
-            request.target_is_new,
             self.shared.wire.settings,
             self.small,
-            self._is_known,
+            self.blobs.is_known,
             denies_heads,
-            # Docker Hub counts each manifest that is read as a pull.
-            reads_ahead=is_first and request.source.registry != DOCKER_HUB,
+            # A target without the tag seldom has what it refers to. Docker Hub counts each manifest that is read as a
+            # pull.
+            reads_all=request.target_is_new or (is_first and request.source.registry != DOCKER_HUB),
             # Within a registry a mount settles it.
             looks_ahead=not request.target_is_new and request.source.registry != request.target.registry,
             max_bytes=request.max_bytes,
@@ -164,15 +155,6 @@ class ImageCopy:
         Moves(self, plan, root).run()
         return plan
 
-    def _is_known(self, digest: str) -> bool:
-        """Whether what the target has under this digest counts: it may be another's private content."""
-        target = self.request.target
-        return self.request.readers is None or self.shared.mounts.holds(target.registry, digest, target.repository)
-
-    def _record(self, digest: str) -> None:
-        target = self.request.target
-        self.shared.mounts.record(target.registry, digest, target.repository)
-
     def _push_tag(self, tag: str, manifest: Manifest) -> None:
         """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
         try:
@@ -181,48 +163,13 @@ class ImageCopy:
             present = self.comparer.look(tag) if error.code == "tag-immutable" else None
             if present is None or present.digest != manifest.digest:
                 raise
-            self._record(manifest.digest)
+            self.blobs.record(manifest.digest)
 
     def put_manifest(self, reference: str, manifest: Manifest) -> None:
         is_listed = self.target.put_manifest(self.request.target.repository, reference, manifest)
         if manifest.subject and not is_listed:
             self.unlisted.append(manifest)
-        self._record(manifest.digest)
-
-    def blob_task(self, blob: Descriptor, looking: Future[bool] | None) -> Callable[[Call], TransferMethod]:
-        """The transfer of one blob, to be run under a call of its own: other images may come to wait for it.
-
-        `looking` counts only soon: while this waits for a thread, another process may bring the blob."""
-        request, shared = self.request, self.shared
-        counts_until = time.monotonic() + shared.wire.settings.look_age
-
-        def transfer(call: Call) -> TransferMethod:
-            call.exchanges = self.call.exchanges
-            copy = BlobCopy(
-                wire=shared.wire,
-                small=shared.small,
-                source=RegistryClient(shared.wire, request.source_access, call),
-                source_repository=request.source.repository,
-                target=RegistryClient(shared.wire, request.target_access, call),
-                target_repository=request.target.repository,
-                blob=blob,
-                is_new_repository=request.target_is_new,
-                looking=looking if time.monotonic() < counts_until else None,
-                mount_from=self._mount_from(blob),
-                is_known=partial(self._is_known, blob.digest),
-                on_bytes=partial(self.counter.add, blob),
-            )
-            way = copy.run()
-            self._record(blob.digest)
-            return way
-
-        return transfer
-
-    def _mount_from(self, blob: Descriptor) -> list[str]:
-        target, source = self.request.target, self.request.source
-        known = self.shared.mounts.find(target.registry, blob.digest, self.request.readers)
-        own = [source.repository] if source.registry == target.registry else []
-        return [repository for repository in (*own, *known) if repository != target.repository]
+        self.blobs.record(manifest.digest)
 
     def _took_too_long(self) -> RegistryError:
         seen, limit = self.counter.snapshot(), self.shared.wire.settings.copy_seconds

@@ -35,11 +35,7 @@ class Moves:
             self._copy.counter.report()
 
     def _start_blob(self, blob: Descriptor) -> None:
-        target = self._copy.request.target
-        key = (target.registry, target.repository, blob.digest)
-        parties = tuple(filter(None, (self._copy.request.source.registry, self._copy.request.party)))
-        transfer = self._copy.blob_task(blob, self._plan.looks.pop(blob.digest, None))
-        ticket = self._copy.shared.board.join(key, self._copy.call, parties, transfer)
+        ticket = self._copy.blobs.start(blob, self._plan.looks.pop(blob.digest, None))
         self._running[ticket.future] = (blob.digest, ticket.is_owner)
 
     def _push_ready(self) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Final, Literal
 
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest
@@ -20,9 +19,7 @@ from mirrors.oci.common.settings import (
 )
 from mirrors.oci.http.client import RegistryClient
 
-UNDECIDED: Final = "undecided"
-
-_Loaded = Manifest | Descriptor | Literal["undecided"] | None
+_Loaded = Manifest | Descriptor | None
 """Of one child: None when the target has it, the descriptor when the source has it as a blob only."""
 
 
@@ -56,20 +53,19 @@ class CopyPlan:
 class Planner:
     """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
     `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed;
-    `reads_ahead` that a manifest may be read which the target turns out to have; `looks_ahead` that the target is asked
-    for the blobs of each manifest as soon as that is read; `max_bytes` of blobs are what a referrer may have, None for
-    an image."""
+    `reads_all` that manifests are read from the source without a look at the target; `looks_ahead` that the target is
+    asked for the blobs of each manifest as soon as that is read; `max_bytes` of blobs are what a referrer may have,
+    None for an image."""
 
     source: RegistryClient
     source_repository: str
     target: RegistryClient
     target_repository: str
-    is_new_repository: bool
     settings: EngineSettings
     small: Executor
     is_known: Callable[[str], bool]
     denies_heads: bool = False
-    reads_ahead: bool = False
+    reads_all: bool = False
     looks_ahead: bool = False
     max_bytes: int | None = None
 
@@ -89,10 +85,11 @@ class Planner:
         return plan
 
     def _load_all(self, plan: CopyPlan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
-        pending = [(child, self._start(child)) for child in children]
+        load = self._read if self.reads_all else self._look_and_read
+        pending = [(child, self.small.submit(load, child)) for child in children]
         level = []
-        for child, steps in pending:
-            found = self._first_that_decides(steps)
+        for child, loading in pending:
+            found = self.source.call.outcome(loading, self.source.access.host)
             if time.monotonic() > until:
                 raise self._too_slow()
             if isinstance(found, Manifest):
@@ -101,25 +98,6 @@ class Planner:
             elif found is not None:
                 plan.blobs.setdefault(child.digest, found)
         return level
-
-    def _start(self, child: Descriptor) -> list[Future[_Loaded]]:
-        """Look at the target and read the source: at the same time, where reading costs nothing. What counts at the
-        target is asked on the pool: for all children together."""
-        if self.is_new_repository:
-            return [self.small.submit(self._read, child)]
-        if self.reads_ahead:
-            return [self.small.submit(self._look, child), self.small.submit(self._read, child)]
-        return [self.small.submit(self._look_and_read, child)]
-
-    def _first_that_decides(self, steps: Sequence[Future[_Loaded]]) -> Manifest | Descriptor | None:
-        for step in steps:
-            found = self.source.call.outcome(step, self.source.access.host)
-            if found != UNDECIDED:
-                return found
-        raise AssertionError("reading decides")
-
-    def _look(self, child: Descriptor) -> _Loaded:
-        return None if self._is_at_target(child) else UNDECIDED
 
     def _look_and_read(self, child: Descriptor) -> _Loaded:
         return None if self._is_at_target(child) else self._read(child)

@@ -36,20 +36,29 @@ class Ticket:
 class SharedTransfers:
     """Thread-safe. A transfer stops when nobody waits for it any more, not when its first image is cancelled."""
 
-    def __init__(self, pool: FairPool) -> None:
-        self._pool = pool
+    def __init__(self, large: FairPool, small: FairPool) -> None:
+        self._pools = {True: small, False: large}
         self._tasks: dict[BlobKey, _Task] = {}
         self._lock = threading.Lock()
 
-    def join(self, key: BlobKey, call: Call, parties: Parties, transfer: Callable[[Call], TransferMethod]) -> Ticket:
-        """Waits along with a transfer that is under way, else starts one: `transfer` runs on the pool."""
+    def join(
+        self,
+        key: BlobKey,
+        call: Call,
+        parties: Parties,
+        transfer: Callable[[Call], TransferMethod],
+        *,
+        small: bool = False,
+    ) -> Ticket:
+        """Waits along with a transfer that is under way, else starts one: `transfer` runs on the pool for `small` blobs
+        or for large ones, so that neither kind waits for the other."""
         with self._lock:
             task = self._tasks.get(key)
             if task is not None and not task.is_unwanted():
                 task.waiting.append(call)
                 return Ticket(task.future, is_owner=False)
             task = self._tasks[key] = _Task(waiting=[call])
-            self._pool.submit(parties, lambda: self._run(key, task, transfer))
+            self._pools[small].submit(parties, lambda: self._run(key, task, transfer))
             return Ticket(task.future, is_owner=True)
 
     def _run(self, key: BlobKey, task: _Task, transfer: Callable[[Call], TransferMethod]) -> None:

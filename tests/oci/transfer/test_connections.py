@@ -1,0 +1,75 @@
+"""Connections that an index will need are opened while it is on its way, and no others."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from mirrors.demo.images import ImageBuilder, sample_image
+from mirrors.images import ImageRef
+from mirrors.oci import CopyRequest, Engine
+from tests.oci.conftest import PUBLIC, Internet, access, port_of, public_access
+from tests.support.faulty_registry import FaultyRegistry, after
+from tests.support.ports import wait_until
+
+PLATFORMS = tuple(f"linux/arch{number}" for number in range(12))
+
+
+@pytest.fixture
+def copying(internet: Internet, source: FaultyRegistry, target: FaultyRegistry) -> CopyRequest:
+    """From a registry of the internet, whose connections are counted, to one on this machine."""
+    internet.name("registry.test.", PUBLIC)
+    there = ImageRef.parse(f"registry.test:{port_of(source)}/app:1.0")
+    here = ImageRef.parse(f"{target.host}/app:1.0")
+    return CopyRequest(there, here, public_access(port_of(source)), access(target.host))
+
+
+def test_connections_for_manifests_are_opened_while_the_index_is_read(
+    engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, copying: CopyRequest
+) -> None:
+    image = sample_image(platforms=PLATFORMS, layers=1, layer_bytes=100)
+    image.load(source.storage, "app", "1.0")
+    release = threading.Event()
+    source.on("GET .*/manifests/1.0", after(release))
+
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(engine.copy, copying)
+        wait_until(lambda: internet.dialled.count(PUBLIC) >= len(PLATFORMS))
+        wait_until(lambda: source.count("GET .*/manifests/1.0") == 1)
+        assert source.count("GET .*/manifests/sha256") == 0, "nobody knows yet what it lists"
+        release.set()
+        assert result.result().target_digest == image.root
+
+    assert internet.dialled.count(PUBLIC) <= engine.settings.requests_per_host
+
+
+def test_an_image_without_an_index_opens_none_in_advance(
+    engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, copying: CopyRequest
+) -> None:
+    builder = ImageBuilder()
+    config = builder.blob(b"{}", "application/vnd.oci.image.config.v1+json")
+    image = builder.build(builder.image([builder.blob(b"layer")], config))
+    image.load(source.storage, "app", "1.0")
+    release = threading.Event()
+    source.on("GET .*/manifests/1.0", after(release))
+
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(engine.copy, copying)
+        wait_until(lambda: target.count("HEAD .*/manifests/sha256") == 1)
+        assert internet.dialled.count(PUBLIC) == 1
+        release.set()
+        assert result.result().target_digest == image.root
+
+
+def test_an_image_that_is_there_opens_none_in_advance(
+    engine: Engine, internet: Internet, source: FaultyRegistry, target: FaultyRegistry, copying: CopyRequest
+) -> None:
+    image = sample_image(platforms=PLATFORMS, layers=1, layer_bytes=100)
+    image.load(source.storage, "app", "1.0")
+    image.load(target.storage, "app", "1.0")
+
+    assert engine.copy(copying).unchanged
+
+    assert internet.dialled.count(PUBLIC) == 1
