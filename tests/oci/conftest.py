@@ -24,6 +24,8 @@ FAST: dict[str, Any] = {
     "stall_timeout": 2.0,
     "reply_timeout": 4.0,
     "inline_wait": 3.0,
+    # So that most layers of these tests are streamed, as large ones are.
+    "small_blob_bytes": 500,
 }
 
 PUBLIC = "203.0.114.9"
