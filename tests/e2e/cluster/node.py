@@ -10,12 +10,13 @@ from typing import Any
 
 from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.containers import is_own
+from tests.e2e.cluster.informer import Informer
 from tests.e2e.cluster.pods import RunningPod, report
 from tests.e2e.cluster.services import ServiceNetwork
 
 NODE = "node"
-LOOK_EVERY = 0.2
-"""Seconds between two looks at all pods and Services: each costs the API server and this process some milliseconds."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks at all pods and Services: each takes the API server and this process a few milliseconds."""
 
 
 class Node(threading.Thread):
@@ -35,14 +36,17 @@ class Node(threading.Thread):
         self.running: dict[str, RunningPod] = {}
         """By UID."""
         self._network = ServiceNetwork(lambda: list(self.running.values()))
+        self._pods = Informer(api, "/api/v1/pods")
 
     def run(self) -> None:
         self._network.start()
+        self._pods.start()
         while not self._stopping.wait(LOOK_EVERY):
+            pods = self._pods.objects()
+            # After the pods: so the Services are there that have been created before one of them.
             services = self._api.get("/api/v1/services")["items"]
             self._network.follow(services)
             hosts = dict(_names(services))
-            pods = self._api.get("/api/v1/pods")["items"]
             for pod in pods:
                 if self._stopping.is_set():
                     return
@@ -51,6 +55,7 @@ class Node(threading.Thread):
 
     def stop(self) -> None:
         self._stopping.set()
+        self._pods.stop()
         self.join(10)
         for pod in list(self.running.values()):
             if pod.pod["metadata"]["uid"] not in self._ended:
