@@ -47,8 +47,8 @@ SERVERS = {"aws", "database_url", "live_server", "plane"}
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Without garbage collection: it takes a third of the time to read the tests, and finds nothing, as all of them stay
-    to the end. It does not look at them again while they run."""
+    """Without garbage collection: it takes a third of the time to read the tests, and finds nothing, as all of them
+    stay to the end. It does not look at them again while they run."""
     gc.disable()
     try:
         return (yield)
