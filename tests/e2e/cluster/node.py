@@ -30,6 +30,7 @@ class Node(threading.Thread):
         self._logs = logs
         self._stopping = threading.Event()
         self._numbers = itertools.count(2)
+        self._bound: set[str] = set()
         self._reported: set[str] = set()
         self._ended: set[str] = set()
         self._ending = ThreadPoolExecutor(8, thread_name_prefix="pod-end")
@@ -75,9 +76,12 @@ class Node(threading.Thread):
         if "deletionTimestamp" in meta:
             self._end(uid, path)
         elif not pod["spec"].get("nodeName"):
+            if uid in self._bound:
+                return  # The watch has not shown it yet.
             target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
             body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": target}
-            self._api.call("POST", f"{path}/binding", body)
+            if self._api.call("POST", f"{path}/binding", body)[0] == 201:
+                self._bound.add(uid)
         elif pod["spec"]["nodeName"] != NODE or uid in self.running or uid in self._reported:
             return
         elif pod["status"].get("phase") == "Pending" and _is_run_here(pod):
@@ -110,6 +114,7 @@ class Node(threading.Thread):
             pod = self.running.pop(uid)
             if uid not in self._ended:
                 self._ending.submit(pod.end)
+        self._bound &= there
         self._reported &= there
 
 
