@@ -209,10 +209,10 @@ def test_two_webhooks_restarted_under_load_lose_nothing(
         {"spec": {"template": {"metadata": {"annotations": {"restarted": uuid.uuid4().hex}}}}},
         STRATEGIC,
     )
-    images = []
+    images: list[str] = []
 
     def is_rolled_out() -> bool:
-        images.append(release.image_of_new_pod(shop, known))
+        images.extend(release.image_of_new_pod(shop, known) for _ in range(5))
         pods = {pod.name: pod.is_ready for pod in cluster.node.pods(release.namespace, "app")}
         return not pods.keys() & before and all(pods.values()) and bool(pods)
 
