@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO
 
 from tests import tools
+from tests.support.made_once import SHARED
 
 TESTS_FAILED = 1
 """pytest's status when all tests ran, and some of them failed: others say that it could not run them all."""
@@ -127,6 +128,12 @@ def _in_one_process(title: str, mark: str, directory: str, extra: list[str]) -> 
 
 
 def main() -> int:
+    with tempfile.TemporaryDirectory(prefix="swapper-tests-shared-") as shared:
+        os.environ[SHARED] = shared
+        return run_all()
+
+
+def run_all() -> int:
     extra = [argument for argument in sys.argv[1:] if argument != "--sqlite"]
     processes = os.environ.get("SWAPPER_TEST_PROCESSES", "3")
     if "--sqlite" in sys.argv[1:]:

@@ -17,3 +17,6 @@ INSTALLED_APPS = ["tests.support.quick_flush", *INSTALLED_APPS]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests ask more in a minute than anybody; those of the limits set their own.
 ENVIRONMENT = dataclasses.replace(ENVIRONMENT, api_requests_per_minute=0, api_anonymous_per_minute=0)
+# Each test client would list all static files otherwise, which takes as long as a page. Tests in the browser and of the
+# image request them as they are served.
+WHITENOISE_AUTOREFRESH = True

@@ -177,12 +177,15 @@ def test_five_hundred_pods_at_once(warmth: str, cluster: Cluster, release: Relea
     _, body = workload("Deployment", "web", image)
     body["spec"]["replicas"] = 500
     started = time.monotonic()
-    cluster.api.create(f"/apis/apps/v1/namespaces/{namespace}/deployments", body)
+    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    cluster.api.create(deployments, body)
 
     def pods() -> list[Any]:
         return list(cluster.api.get(f"/api/v1/namespaces/{namespace}/pods")["items"])
 
-    wait_until(lambda: len(pods()) == 500, timeout=240, what="500 pods")
+    # Its own count first: to list hundreds of pods again and again slows down what makes them.
+    wait_until(lambda: cluster.api.get(f"{deployments}/web")["status"].get("replicas") == 500, timeout=240)
+    wait_until(lambda: len(pods()) == 500, what="500 pods")
     seconds, calls = (now - then for now, then in zip(latency(cluster.api, HOOK), before, strict=True))
     with capsys.disabled():
         each = 1_000 * seconds / max(1, calls)
@@ -191,7 +194,7 @@ def test_five_hundred_pods_at_once(warmth: str, cluster: Cluster, release: Relea
     assert images <= {image, release.mirror_of(image)}
     if warmth == "warm":
         assert images == {release.mirror_of(image)}
-    cluster.api.delete(f"/apis/apps/v1/namespaces/{namespace}/deployments/web?propagationPolicy=Background")
+    cluster.api.delete(f"{deployments}/web?propagationPolicy=Background")
 
 
 def test_two_webhooks_restarted_under_load_lose_nothing(
@@ -206,10 +209,10 @@ def test_two_webhooks_restarted_under_load_lose_nothing(
         {"spec": {"template": {"metadata": {"annotations": {"restarted": uuid.uuid4().hex}}}}},
         STRATEGIC,
     )
-    images = []
+    images: list[str] = []
 
     def is_rolled_out() -> bool:
-        images.append(release.image_of_new_pod(shop, known))
+        images.extend(release.image_of_new_pod(shop, known) for _ in range(5))
         pods = {pod.name: pod.is_ready for pod in cluster.node.pods(release.namespace, "app")}
         return not pods.keys() & before and all(pods.values()) and bool(pods)
 

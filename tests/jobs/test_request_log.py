@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from mirrors.demo.gatekeeper import Gatekeeper
+from mirrors.demo.handler import Handler
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
-from tests.jobs.support import config_file, copier, drain, load, order
-from tests.support.faulty_registry import FaultyRegistry, reply
+from tests.jobs.support import FAST, config_file, copier, drain, load, order
+from tests.support.faulty_registry import Action, FaultyRegistry, reply
 from tests.support.signing import Signer
 
 DIGEST = "sha256:" + "a" * 64
@@ -47,13 +50,37 @@ def test_all_requests_are_counted_and_the_last_ones_kept() -> None:
     assert log.lines(each=False) == ["60 requests by status: no answer: 1, 200: 59"]
 
 
+def after(event: threading.Event, action: Action) -> Action:
+    """Answers once the event is set: a copy that has failed sends no more requests."""
+
+    def act(handler: Handler) -> bool:
+        assert event.wait(60)
+        return action(handler)
+
+    return act
+
+
+def before(event: threading.Event, action: Action) -> Action:
+    """Sets the event once it has answered."""
+
+    def act(handler: Handler) -> bool:
+        is_answered = action(handler)
+        event.set()
+        return is_answered
+
+    return act
+
+
 def test_admin_and_api_show_the_requests_of_an_attempt_that_failed(
-    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, settings: Settings
 ) -> None:
+    settings.JOB_TIMING = {**FAST, "lease": 60.0}  # one that runs out on a busy machine would make a second attempt
     image = load(source)
+    opened = threading.Event()
+    open_upload = reply(202, Location="/v2/x/blobs/uploads/s3cret?_state=s3cret")
     source.on("GET .*/blobs/", reply(307, Location=f"http://{source.host}/store/s3cret?sig=s3cret"), times=99)
-    source.on("GET /store/", reply(403), times=99)
-    target.on("POST .*/uploads/", reply(202, Location="/v2/x/blobs/uploads/s3cret?_state=s3cret"), times=99)
+    source.on("GET /store/", after(opened, reply(403)), times=99)
+    target.on("POST .*/uploads/", before(opened, open_upload), times=99)
     job = order(f"{source.host}/app:1.0", target=target.host)
     drain(made)
 

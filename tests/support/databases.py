@@ -17,6 +17,7 @@ import psycopg
 from tests.support.made_once import made_once
 from tests.support.migrating import ROOT as ROOT
 from tests.support.migrating import migrate, migrated_sqlite
+from tests.support.postgres import MIGRATED_DATABASE
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class DatabaseTemplate:
         server = os.environ["SWAPPER_DATABASE_URL"]
         if server.startswith("sqlite"):
             return cls(f"sqlite:///{migrated_sqlite()}")
+        if (MIGRATED_DATABASE,) in query(server, "SELECT datname FROM pg_database"):
+            return cls(f"{server.rpartition('/')[0]}/{MIGRATED_DATABASE}")
         made = made_once("migrated-postgres", lambda directory: _migrated_postgres(server, directory))
         return cls((made / "url").read_text())
 

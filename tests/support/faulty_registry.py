@@ -162,6 +162,10 @@ def trickle(pieces: int, seconds: float) -> Action:
     return act
 
 
+HELD_SECONDS = 120
+"""Ends what a test has left behind that failed before it set the event; no test waits so long."""
+
+
 def held(event: threading.Event, *, after: int = 0) -> Action:
     """Answers a blob's GET with `after` bytes, and with the rest, if any is left, once `event` is set."""
 
@@ -172,7 +176,7 @@ def held(event: threading.Event, *, after: int = 0) -> Action:
         with suppress(OSError):
             handler.wfile.write(content[:after])
             if after < len(content):
-                event.wait(20)
+                event.wait(HELD_SECONDS)
                 handler.wfile.write(content[after:])
         return True
 

@@ -20,7 +20,8 @@ class Forked:
     """What ``python ARGUMENTS`` would start; with what tests use of ``subprocess.Popen``.
 
     ``arguments`` are a script of the checkout or ``-m MODULE``, and what follows it. ``files`` are standard input,
-    output and error. ``leads_group``: it gets a session and a process group of its own.
+    output and error. ``leads_group``: it gets a session and a process group of its own. ``ends_with_us``: it is killed
+    when this process ends, however that happens. Thread-safe.
     """
 
     def __init__(
@@ -30,15 +31,18 @@ class Forked:
         files: Sequence[IO[str] | IO[bytes]],
         *,
         leads_group: bool = False,
+        ends_with_us: bool = False,
     ) -> None:
         self.args = list(arguments)
         self.returncode: int | None = None
+        self._reading = threading.Lock()
         self._connection, theirs = socket.socketpair()
         with theirs:
             numbers = [theirs.fileno(), *(file.fileno() for file in files)]
             server = _project if warm_project.can_start(self.args, environment) else _libraries
             socket.send_fds(server.control(), [b"+"], numbers)
-        request = {"arguments": self.args, "environment": dict(environment), "leads_group": leads_group}
+        flags = {"leads_group": leads_group, "ends_with_us": ends_with_us}
+        request = {"arguments": self.args, "environment": dict(environment), **flags}
         self._connection.sendall(json.dumps(request).encode() + b"\n")
         self.pid = int(self._line())
 
@@ -51,12 +55,12 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         """Its status once it has ended; raises subprocess.TimeoutExpired after so many seconds."""
-        if self.returncode is None:
-            if not select.select([self._connection], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(self.args, timeout or 0)
-            self.returncode = int(self._line())
-            self._connection.close()
-        return self.returncode
+        if self.returncode is None and not select.select([self._connection], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        with self._reading:  # The connection stays open: another thread may wait for it.
+            if self.returncode is None:
+                self.returncode = int(self._line())
+            return self.returncode
 
     def send_signal(self, number: int) -> None:
         """Nothing, where it has ended."""

@@ -23,5 +23,9 @@ def migrate(url: str) -> None:
 
 def migrated_sqlite() -> Path:
     """A migrated, empty database file, to be copied."""
-    made = made_once("migrated-sqlite", lambda directory: migrate(f"sqlite:///{directory}/template.sqlite3"))
+    made = made_once("migrated-sqlite", _migrate_sqlite, by_all_suites=True)
     return made / "template.sqlite3"
+
+
+def _migrate_sqlite(directory: Path) -> None:
+    migrate(f"sqlite:///{directory}/template.sqlite3")

@@ -37,10 +37,21 @@ PATIENCE = 60.0
 """Seconds that a test waits for what comes within one or two on an idle machine: a busy one starts a process in ten."""
 
 
+POLL_EVERY = 0.02
+"""Seconds between two looks at a condition. One that takes longer gets a pause as long as itself: tests wait for other
+processes, which need the processors more than the looks do."""
+
+LONGEST_PAUSE = 0.5
+"""Seconds: a look that took this long, as on a busy machine, delays the test by no more."""
+
+
 def wait_until(condition: Callable[[], object], *, timeout: float = PATIENCE, what: str = "the condition") -> None:
     """Poll ``condition`` until it is true; an AssertionError names ``what`` was waited for."""
     deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        ended = time.monotonic()
+        if ended > deadline:
             raise AssertionError(f"{what} did not come within {timeout:g} s")
-        time.sleep(0.02)
+        time.sleep(min(max(POLL_EVERY, ended - began), LONGEST_PAUSE))
+        began = time.monotonic()

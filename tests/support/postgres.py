@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.support.made_once import made_once
@@ -22,6 +23,9 @@ OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_c
 MIGRATED = "migrated-server"
 MIGRATED_USER = "swapper"
 """Who owns the tables there."""
+
+MIGRATED_DATABASE = "swapper_tests_migrated"
+"""A second database with our tables there, that nobody connects to: so others may be copied from it at any time."""
 
 
 class MissingToolError(RuntimeError):
@@ -57,7 +61,7 @@ def running_server(*, is_migrated: bool = False) -> Iterator[PostgresServer]:
     server = PostgresServer(directory, free_port())
     try:
         if is_migrated:
-            server.copy_data(made_once(MIGRATED, _migrated_data))
+            server.copy_data(_migrated_server())
         else:
             server.initialise()
         server.start()
@@ -69,13 +73,19 @@ def running_server(*, is_migrated: bool = False) -> Iterator[PostgresServer]:
 
 def copy_migrated(place: Path) -> None:
     """Files of a stopped server whose database ``postgres`` has our tables, below ``place / "data"``."""
-    _copy(made_once(MIGRATED, _migrated_data) / "data", place / "data")
+    _copy(_migrated_server() / "data", place / "data")
+
+
+def _migrated_server() -> Path:
+    return made_once(MIGRATED, _migrated_data, by_all_suites=True)
 
 
 def _migrated_data(place: Path) -> None:
     """The files of a server that has stopped, with our tables in its database ``postgres``."""
     with running_server() as server:
         migrate(f"{server.url}/postgres")
+        with psycopg.connect(f"{server.url}/template1", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {MIGRATED_DATABASE} TEMPLATE postgres".encode())
         server.stop("fast")
         server.keep_data(place)
 

@@ -41,5 +41,5 @@ def prepare() -> None:
     elif os.environ.get("SWAPPER_TEST_DATABASE") == "postgres":
         from tests.support.postgres import running_server
 
-        os.environ["SWAPPER_DATABASE_URL"] = stack.enter_context(running_server()).url + "/postgres"
+        os.environ["SWAPPER_DATABASE_URL"] = stack.enter_context(running_server(is_migrated=True)).url + "/postgres"
     atexit.register(stack.close)

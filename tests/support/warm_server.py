@@ -24,8 +24,9 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
+from swapper_project.process.parent_death import follower
 from tests.support import warm_project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,6 +74,9 @@ PRELOADED = (
 READ_ENVIRONMENT = "prometheus_client"
 """Reads, while it is imported, where processes share their metrics."""
 
+end_with: Final = follower(signal.SIGKILL)
+"""Has this process killed when its parent of that id ends."""
+
 
 def main(control: socket.socket, kind: str) -> None:
     """Serve requests until the test process closes its end; returns in the process of a command."""
@@ -85,13 +89,14 @@ def main(control: socket.socket, kind: str) -> None:
         warm_project.set_up()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for those that wait for commands.
     gc.freeze()
+    server = os.getpid()
     while True:
         _, files, _, _ = socket.recv_fds(control, 1, 4)
         if not files:
             sys.exit()
         if os.fork() == 0:
             control.close()
-            _serve(files)
+            _serve(files, server)
             if kind == warm_project.KIND:
                 warm_project.read_settings_again()
             return
@@ -99,15 +104,20 @@ def main(control: socket.socket, kind: str) -> None:
             os.close(file)
 
 
-def _serve(files: list[int]) -> None:
+def _serve(files: list[int], server: int) -> None:
     """One request: returns in the command's process; the one that waits for it ends here."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with socket.socket(fileno=files[0]) as connection, connection.makefile("rw") as lines:
         request = json.loads(lines.readline())
+        if request["ends_with_us"]:  # The server ends with the test process, and this one with the server.
+            end_with(server)
+        waiting = os.getpid()
         if pid := os.fork():
             print(pid, file=lines, flush=True)
             print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), file=lines, flush=True)
             os._exit(0)
+    if request["ends_with_us"]:
+        end_with(waiting)
     _become(request, files[1:])
 
 

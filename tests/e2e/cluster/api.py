@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import urllib3
@@ -31,6 +32,21 @@ class Api:
         answer = self._pool.request(method, f"{self.url}{path}", body=data, headers=headers)
         text = answer.data.decode()
         return answer.status, json.loads(text) if text.startswith("{") else text
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """The lines of an answer as they come, such as the events of a watch; ends with the answer."""
+        forever = urllib3.Timeout(connect=30, read=None)
+        answer = self._pool.request(
+            "GET", f"{self.url}{path}", headers=self._headers, preload_content=False, timeout=forever
+        )
+        assert answer.status == 200, answer.data
+        try:
+            rest = b""
+            for part in answer.stream():
+                *lines, rest = (rest + part).split(b"\n")
+                yield from lines
+        finally:
+            answer.close()
 
     def get(self, path: str) -> Any:
         """None for what does not exist."""

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -22,9 +22,13 @@ from tests.e2e.cluster import databases
 from tests.e2e.cluster.api import Api, decoded
 from tests.e2e.cluster.volumes import MissingError, Volumes
 from tests.support.databases import ROOT
+from tests.support.forked import Forked
 from tests.support.postgres import OPTIONS, postgres_bin
 
 OWN_IMAGE = "k8s-image-swapper"
+
+Running = subprocess.Popen[bytes] | Forked
+"""A container that runs."""
 
 
 def is_own(image: str) -> bool:
@@ -120,7 +124,7 @@ def start(
     log: Path,
     address: str,
     kubeconfig: Path | None,
-) -> subprocess.Popen[bytes]:
+) -> Running:
     """Start a container of ours, or of Postgres."""
     if is_own(container["image"]):
         return _own(container, environment, arguments, log, kubeconfig)
@@ -129,7 +133,7 @@ def start(
 
 def _own(
     container: Any, environment: Mapping[str, str], arguments: list[str], log: Path, kubeconfig: Path | None
-) -> subprocess.Popen[bytes]:
+) -> Running:
     command = [*container["command"], *arguments] if "command" in container else ["python", "manage.py", *arguments]
     if command[0] in ("python", "python3"):
         command[0] = sys.executable
@@ -143,7 +147,10 @@ def _own(
     if kubeconfig is not None and looks_names_up(container):
         command = [*_inside(kubeconfig.parent), *command]
         base |= dict(zip(("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"), _api_server(kubeconfig), strict=True))
-    with log.open("ab") as file:
+    with log.open("ab") as file, open(os.devnull) as nothing:
+        if command[0] == sys.executable and not is_program(container):
+            files: list[IO[str] | IO[bytes]] = [nothing, file, file]
+            return Forked(command[1:], {**base, **environment}, files, leads_group=True, ends_with_us=True)
         return subprocess.Popen(
             command,
             cwd=ROOT,

@@ -10,12 +10,13 @@ from typing import Any
 
 from tests.e2e.cluster.api import Api
 from tests.e2e.cluster.containers import is_own
+from tests.e2e.cluster.informer import Informer
 from tests.e2e.cluster.pods import RunningPod, report
 from tests.e2e.cluster.services import ServiceNetwork
 
 NODE = "node"
-LOOK_EVERY = 0.2
-"""Seconds between two looks at all pods and Services: each costs the API server and this process some milliseconds."""
+LOOK_EVERY = 0.1
+"""Seconds between two looks at all pods and Services: each takes the API server and this process a few milliseconds."""
 
 
 class Node(threading.Thread):
@@ -29,20 +30,24 @@ class Node(threading.Thread):
         self._logs = logs
         self._stopping = threading.Event()
         self._numbers = itertools.count(2)
+        self._bound: set[str] = set()
         self._reported: set[str] = set()
         self._ended: set[str] = set()
         self._ending = ThreadPoolExecutor(8, thread_name_prefix="pod-end")
         self.running: dict[str, RunningPod] = {}
         """By UID."""
         self._network = ServiceNetwork(lambda: list(self.running.values()))
+        self._pods = Informer(api, "/api/v1/pods")
 
     def run(self) -> None:
         self._network.start()
+        self._pods.start()
         while not self._stopping.wait(LOOK_EVERY):
+            pods = self._pods.objects()
+            # After the pods: so the Services are there that have been created before one of them.
             services = self._api.get("/api/v1/services")["items"]
             self._network.follow(services)
             hosts = dict(_names(services))
-            pods = self._api.get("/api/v1/pods")["items"]
             for pod in pods:
                 if self._stopping.is_set():
                     return
@@ -51,6 +56,7 @@ class Node(threading.Thread):
 
     def stop(self) -> None:
         self._stopping.set()
+        self._pods.stop()
         self.join(10)
         for pod in list(self.running.values()):
             if pod.pod["metadata"]["uid"] not in self._ended:
@@ -70,9 +76,12 @@ class Node(threading.Thread):
         if "deletionTimestamp" in meta:
             self._end(uid, path)
         elif not pod["spec"].get("nodeName"):
+            if uid in self._bound:
+                return  # The watch has not shown it yet.
             target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
             body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": meta["name"]}, "target": target}
-            self._api.call("POST", f"{path}/binding", body)
+            if self._api.call("POST", f"{path}/binding", body)[0] == 201:
+                self._bound.add(uid)
         elif pod["spec"]["nodeName"] != NODE or uid in self.running or uid in self._reported:
             return
         elif pod["status"].get("phase") == "Pending" and _is_run_here(pod):
@@ -105,6 +114,7 @@ class Node(threading.Thread):
             pod = self.running.pop(uid)
             if uid not in self._ended:
                 self._ending.submit(pod.end)
+        self._bound &= there
         self._reported &= there
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import urllib3
 
 from tests.e2e.cluster.api import STRATEGIC, Api
-from tests.e2e.cluster.containers import Environment, is_program, start, stop_signal
+from tests.e2e.cluster.containers import Environment, Running, is_program, start, stop_signal
 from tests.e2e.cluster.volumes import MissingError, Volumes
 from tests.support.controlplane import kubeconfig_text
 
@@ -51,7 +51,7 @@ class RunningPod(threading.Thread):
         self._hosts = hosts
         self._environment = Environment(api, pod, address, hosts)
         self._ending = threading.Event()
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Running] = []
         self.waits_for = ""
         """Why no container has started yet."""
 
@@ -117,7 +117,7 @@ class RunningPod(threading.Thread):
         if self._ending.wait(seconds):
             raise _EndedError
 
-    def _start(self, container: Any, kubeconfig: Path | None) -> subprocess.Popen[bytes]:
+    def _start(self, container: Any, kubeconfig: Path | None) -> Running:
         while True:
             try:
                 environment = self._environment.of(container, self._volumes)
