@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models.constants import OnConflict
 from django.db.models.functions import Now
 
-from mirrors.models import TargetRepository, compiled
+from mirrors.models import TargetRepository
 from mirrors.registries.base import RepositoryState
 from mirrors.services.actions import Subject, note_actions
 from mirrors.services.wakeup import wake_workers
@@ -17,7 +16,9 @@ from mirrors.services.wakeup import wake_workers
 def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
     """Note what a driver has just seen; where it has not looked, what was known stays, and a new one is listed."""
     if not state.was_looked_at:
-        compiled.insert(TargetRepository, on_conflict=OnConflict.IGNORE, registry_id=registry_id, name=name)
+        TargetRepository.objects.bulk_create(
+            [TargetRepository(registry_id=registry_id, name=name)], ignore_conflicts=True
+        )
         return
     differences = [difference.as_json() for difference in state.differences or ()]
     TargetRepository.objects.update_or_create(

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models.constants import OnConflict
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.jobs.copy.failures import Failure
 from mirrors.jobs.queue import host_limits
 from mirrors.jobs.queue.leases import AttemptReport, Lease
-from mirrors.models import JobProgress, MirrorAttempt, compiled
+from mirrors.jobs.queue.timing import from_now
+from mirrors.models import JobProgress, MirrorAttempt
 from mirrors.oci import Progress
 from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_BIG_INTEGER, LARGEST_INTEGER, storable, within
@@ -131,15 +130,9 @@ class Attempt:
 
     def _write_figures(self, seen: Progress, *renewed: str) -> None:
         columns = _columns(seen)
-        compiled.insert(
-            JobProgress,
-            on_conflict=OnConflict.UPDATE,
-            unique="job",
-            renew=[*columns, "updated_at", *renewed],
-            job_id=self._lease.job_id,
-            **columns,
-            started_at=timedelta(seconds=-self.seconds),
-            updated_at=Now(),
+        row = JobProgress(job_id=self._lease.job_id, **columns, started_at=from_now(-self.seconds), updated_at=Now())
+        JobProgress.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["job"], update_fields=[*columns, "updated_at", *renewed]
         )
 
     def report(self, failure: Failure | None = None, last_words: str = "") -> AttemptReport:

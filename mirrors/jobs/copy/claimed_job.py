@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from django.db.models import Model, QuerySet
 
+from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.models import ImageMapping, MirrorJob
-from mirrors.models.compiled import Slot, fixed_query
 
 
 def _in_order(model: type[Model], names: set[str]) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ IMAGE: Final = _in_order(
 
 
 @fixed_query
-def _columns(job_id: Slot) -> QuerySet[MirrorJob, Any]:
+def _columns(job_id: Argument) -> QuerySet[MirrorJob, Any]:
     return MirrorJob.objects.filter(id=job_id).values_list(*JOB, *(f"mapping__{name}" for name in IMAGE))
 
 

@@ -15,8 +15,8 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
-from mirrors.models.compiled import Slot, fixed_query
 from mirrors.oci import MemoryMounts, Readers
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -172,7 +172,7 @@ def _answer(questions: Sequence[_Question[Any]]) -> None:
 
 
 @fixed_query
-def _known_blobs(*digests: Slot) -> QuerySet[BlobLocation, Any]:
+def _known_blobs(*digests: Argument) -> QuerySet[BlobLocation, Any]:
     rows = BlobLocation.objects.filter(registry__role=RegistryRole.TARGET, digest__in=digests)
     return rows.values_list("registry__endpoint", "digest").distinct()
 

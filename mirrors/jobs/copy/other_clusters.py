@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import Failure
+from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.kubernetes.pull_secrets import Brought
 from mirrors.models import ErrorClass, JobStatus, MirrorJob, MirrorRequest
-from mirrors.models.compiled import Slot, fixed_query
 from mirrors.selectors.current_state import clusters_with_workers
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -59,7 +59,7 @@ class OtherClusterError(Exception):
 
 
 @fixed_query
-def _requesters(job_id: Slot) -> QuerySet[MirrorRequest, Any]:
+def _requesters(job_id: Argument) -> QuerySet[MirrorRequest, Any]:
     rows = MirrorRequest.objects.filter(job_id=job_id).order_by("id")
     return rows.values_list("namespace", "service_account", "secret_names", "cluster")
 

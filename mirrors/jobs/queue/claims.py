@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,13 +12,12 @@ from django.db import transaction
 from mirrors.jobs.queue import claim_search, host_limits
 from mirrors.jobs.queue.leases import Lease, lose_attempts
 from mirrors.jobs.queue.shares import NOTHING, Full
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.models import (
     DEFAULT_CLUSTER,
     JobStatus,
     MirrorAttempt,
     MirrorJob,
-    compiled,
 )
 
 CLAIM_TRIES = 5
@@ -71,17 +69,15 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
         **{name: row[name] for name in claim_search.KEPT},
     )
     # As it was read: a database that locks no rows has no other fence.
-    if not compiled.update(
-        MirrorJob,
-        {"id": lease.job_id, "status": row["status"], "claims": row["claims"]},
+    if not MirrorJob.objects.filter(pk=lease.job_id, status=row["status"], claims=row["claims"]).update(
         status=JobStatus.RUNNING,
         lease_token=lease.token,
-        lease_expires_at=timedelta(seconds=timing().lease),
+        lease_expires_at=from_now(timing().lease),
         attempts=lease.attempts,
         claims=lease.number,
     ):
         raise _TakenByAnotherError
     if lease.number > 1:
         lose_attempts(lease.job_id)
-    compiled.insert(MirrorAttempt, job_id=lease.job_id, number=lease.number, worker=worker)
+    MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
     return lease

@@ -25,7 +25,6 @@ from mirrors.models import (
     JobStatus,
     MirrorAttempt,
     MirrorJob,
-    compiled,
 )
 from mirrors.services.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
@@ -110,7 +109,7 @@ def cancel(lease: Lease, report: AttemptReport) -> bool:
 def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bool = True) -> bool:
     """Back to pending for another attempt in ``delay`` seconds, with a wake-up then; ``is_counted`` says whether this
     one counts against the maximum. False: the lease is lost."""
-    fields = _error_of(report) | {"available_at": timedelta(seconds=min(delay, LONGEST_PAUSE))}
+    fields = _error_of(report) | {"available_at": from_now(min(delay, LONGEST_PAUSE))}
     if not is_counted:
         fields["attempts"] = F("attempts") - 1
     with transaction.atomic():
@@ -159,7 +158,7 @@ def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping
         if not _update(lease, status=status, finished_at=Now(), **fields):
             return False
         _note(lease, outcome, report)
-        compiled.update(ImageMapping, {"id": lease.mapping_id}, changed_at=Now(), **mapping)
+        ImageMapping.objects.filter(id=lease.mapping_id).record(**mapping)
     return True
 
 
@@ -175,14 +174,12 @@ def _release(lease: Lease, outcome: str, report: AttemptReport, **fields: Any) -
 
 
 def _update(lease: Lease, **fields: Any) -> bool:
-    held = {"id": lease.job_id, "status": JobStatus.RUNNING, "lease_token": lease.token}
-    return bool(compiled.update(MirrorJob, held, lease_token=None, lease_expires_at=None, **fields))
+    held = MirrorJob.objects.filter(id=lease.job_id, status=JobStatus.RUNNING, lease_token=lease.token)
+    return bool(held.update(lease_token=None, lease_expires_at=None, **fields))
 
 
 def _note(lease: Lease, outcome: str, report: AttemptReport) -> None:
-    compiled.update(
-        MirrorAttempt,
-        {"job_id": lease.job_id, "number": lease.number},
+    MirrorAttempt.objects.filter(job_id=lease.job_id, number=lease.number).update(
         outcome=outcome,
         finished_at=Now(),
         error_class=report.error_class,
