@@ -7,6 +7,7 @@ from dataclasses import replace
 from mirrors.images import ImageRef
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
+from mirrors.jobs.copy.claimed_job import claimed_job
 from mirrors.jobs.copy.copy_outcome import CopyOutcome, copied, pulled_through, verified
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
 from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
@@ -16,7 +17,7 @@ from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
 from mirrors.kubernetes.pull_secrets import PullSecrets
-from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
+from mirrors.models import Access, ErrorClass, Trigger
 from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver
@@ -35,7 +36,7 @@ class CopyJob:
         self._lease = lease
         if lease.number > 1:
             attempt.start()
-        self._job = MirrorJob.objects.select_related("mapping").get(id=lease.job_id)
+        self._job = claimed_job(lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
         self._seen: dict[RegistryAccess, Descriptor] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
 from mirrors.oci import MemoryMounts, Readers
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -28,6 +30,10 @@ CANDIDATES: Final = 4
 
 MOST_QUESTIONS: Final = 100
 """Blobs that are looked up together, well below what one statement of SQLite takes."""
+
+CHECK_SECONDS: Final = 1.0
+"""Between two checks of the connection while blobs are looked up: each is a statement more, and a job has three
+look-ups."""
 
 BATCH: Final = 500
 """Locations of blobs that one transaction writes, so that its locks are short."""
@@ -68,6 +74,7 @@ class DatabaseMounts:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._check_from = 0.0
 
     def find(self, registry: str, digest: str, readers: Readers | None) -> list[str]:
         known = self._memory.find(registry, digest)
@@ -126,7 +133,10 @@ class DatabaseMounts:
         while len(questions) < MOST_QUESTIONS and not self._asked.empty():
             questions.append(self._asked.get())
         try:
-            close_old_connections()
+            # A connection that was lost since costs uploads of these blobs, no more.
+            if time.monotonic() >= self._check_from:
+                self._check_from = time.monotonic() + CHECK_SECONDS
+                close_old_connections()
             _answer(questions)
         except Exception as error:
             # Whatever it is: blobs wait for this.
@@ -152,12 +162,19 @@ class DatabaseMounts:
 
 def _answer(questions: Sequence[_Question[Any]]) -> None:
     """One look for all blobs that may be new; each one that is not is asked about alone."""
-    new = {question.digest for question in questions if not question.is_known}
-    rows = BlobLocation.objects.filter(registry__role=RegistryRole.TARGET, digest__in=new)
-    found = set(rows.values_list("registry__endpoint", "digest").distinct())
+    new = sorted({question.digest for question in questions if not question.is_known})
+    # Some twice, so that the SQL is one of a few.
+    new += [new[0]] * ((1 << (len(new) - 1).bit_length()) - len(new)) if new else []
+    found = set(_known_blobs(*new)) if new else set()
     for question in questions:
         is_anywhere = question.is_known or (question.registry, question.digest) in found
         question.answer.set_result(question.ask() if is_anywhere else question.default)
+
+
+@fixed_query
+def _known_blobs(*digests: Argument) -> QuerySet[BlobLocation, Any]:
+    rows = BlobLocation.objects.filter(registry__role=RegistryRole.TARGET, digest__in=digests)
+    return rows.values_list("registry__endpoint", "digest").distinct()
 
 
 def _locations(registry: str, digest: str) -> QuerySet[BlobLocation]:

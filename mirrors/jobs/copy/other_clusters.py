@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from django.db.models import QuerySet
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import Failure
+from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.kubernetes.pull_secrets import Brought
-from mirrors.models import ErrorClass, JobStatus, MirrorJob
+from mirrors.models import ErrorClass, JobStatus, MirrorJob, MirrorRequest
 from mirrors.selectors.current_state import clusters_with_workers
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -55,9 +58,15 @@ class OtherClusterError(Exception):
         self.failure = failure
 
 
+@fixed_query
+def _requesters(job_id: Argument) -> QuerySet[MirrorRequest, Any]:
+    rows = MirrorRequest.objects.filter(job_id=job_id).order_by("id")
+    return rows.values_list("namespace", "service_account", "secret_names", "cluster")
+
+
 def requesters_of(job: MirrorJob) -> list[Brought]:
     """Who asked for the copy, the first first."""
-    rows = job.requests.order_by("id").values_list("namespace", "service_account", "secret_names", "cluster")
+    rows = _requesters(job.pk)
     brought = [Brought(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
     return brought or [Brought(job.namespace, cluster=job.cluster)]
 

@@ -1,0 +1,46 @@
+"""A claimed job and its image, with the columns that a copy needs; Django reads others when they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.db.models import Model, QuerySet
+
+from mirrors.jobs.queue.fixed_query import Argument, fixed_query
+from mirrors.models import ImageMapping, MirrorJob
+
+
+def _in_order(model: type[Model], names: set[str]) -> tuple[str, ...]:
+    """As ``from_db`` takes them."""
+    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+
+
+JOB: Final = _in_order(MirrorJob, {"id", "mapping_id", "trigger", "priority", "cluster", "namespace", "tried_clusters"})
+IMAGE: Final = _in_order(
+    ImageMapping,
+    {
+        "id",
+        "source",
+        "target",
+        "target_registry_id",
+        "target_digest",
+        "access",
+        "obstacle",
+        "only_platforms",
+        "paused",
+    },
+)
+
+
+@fixed_query
+def _columns(job_id: Argument) -> QuerySet[MirrorJob, Any]:
+    return MirrorJob.objects.filter(id=job_id).values_list(*JOB, *(f"mapping__{name}" for name in IMAGE))
+
+
+def claimed_job(job_id: int) -> MirrorJob:
+    """Raises MirrorJob.DoesNotExist."""
+    for row in _columns(job_id):
+        job = MirrorJob.from_db("default", JOB, row[: len(JOB)])
+        job.mapping = ImageMapping.from_db("default", IMAGE, row[len(JOB) :])
+        return job
+    raise MirrorJob.DoesNotExist(f"job {job_id}")
