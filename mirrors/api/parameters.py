@@ -1,30 +1,30 @@
-"""Query parameters of lists: unknown ones are rejected, because ignoring them would return all rows."""
+"""Query parameters: unknown ones are rejected, because ignoring them would return all rows."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import BooleanFilter, DjangoFilterBackend  # type: ignore[import-untyped]
+from django_filters.rest_framework import DjangoFilterBackend  # type: ignore[import-untyped]
 from rest_framework.exceptions import ValidationError
-from rest_framework.filters import BaseFilterBackend, OrderingFilter
+from rest_framework.filters import OrderingFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class KnownParameters(BaseFilterBackend):
-    """Rejects unknown parameters: a misspelt filter would select everything."""
+class KnownParameters(APIView):
+    """Mixin of all views: rejects unknown parameters, because a misspelt filter would select everything."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
-        if view.action == "list":
-            known = _known_of(view)
-            check(request, known.names)
-            for name in known.booleans & set(request.query_params):
-                if request.query_params[name].lower() not in ("true", "false", ""):
-                    raise ValidationError({name: ["Must be true or false."]})
-        return queryset
+    query_parameters: ClassVar[Collection[str]] = ()
+    """Parameters of a view that is not a list with filters."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        method = str(request.method).lower()
+        # A method that the resource does not have is the first thing to say; OPTIONS is about the URL alone.
+        if method != "options" and hasattr(self, method):
+            check(request, _known_of(self))
 
 
 class KnownOrdering(OrderingFilter):
@@ -57,23 +57,17 @@ def check(request: Request, names: Collection[str]) -> None:
         raise ValidationError({**twice, **wrong})
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    names: frozenset[str]
-    booleans: frozenset[str]
+_known: dict[type, frozenset[str]] = {}
 
 
-_known: dict[type, _Known] = {}
-
-
-def _known_of(view: Any) -> _Known:
-    """Computed once per view."""
+def _known_of(view: Any) -> Collection[str]:
+    """Of a list its filters, its order and its pages: computed once per view."""
+    if not (getattr(view, "action", "") == "list" and hasattr(view, "paginator")):
+        return view.query_parameters  # type: ignore[no-any-return]
     if type(view) not in _known:
         found = DjangoFilterBackend().get_filterset_class(view, view.queryset)
-        filters = found.base_filters if found else {}
-        pages = view.paginator
+        pages: Any = view.paginator
         own = {"ordering", pages.cursor_query_param, pages.page_size_query_param}
         own |= {"search"} if getattr(view, "search_fields", None) else set()
-        booleans = frozenset(name for name, filter_ in filters.items() if isinstance(filter_, BooleanFilter))
-        _known[type(view)] = _Known(frozenset(own | set(filters)), booleans)
+        _known[type(view)] = frozenset(own | set(found.base_filters if found else ()))
     return _known[type(view)]

@@ -13,7 +13,9 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
+from mirrors.api.allowed_values import no_row
 from mirrors.api.limits import charge
+from mirrors.api.strict_fields import BODY
 from mirrors.services import JobStateError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -42,19 +44,23 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is None:
         return None
     set_rollback()
-    response.data = _details(error, response.status_code)
+    response.data = _details(error, response.status_code, context["view"])
     response.content_type = MEDIA_TYPE
     return response
 
 
-def _details(error: Exception, code: int) -> dict[str, Any]:
+def _details(error: Exception, code: int, view: Any) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
-        words = "Some fields are invalid; see `errors`."
-        return _problem(code, "Invalid input", "invalid", words) | {"errors": _fields(error.detail)}
+        errors = _fields(error.detail)
+        words = errors[BODY][0] if BODY in errors else "Some fields or parameters are invalid; see `errors`."
+        return _problem(code, "Invalid input", "invalid", words) | {"errors": errors}
     if isinstance(error, Http404):
-        return _problem(code, "Not found", "not-found", "There is no resource at this URL.")
+        return _problem(code, "Not found", "not-found", _missing(view))
     if isinstance(error, PermissionDenied):
         return _problem(code, "Forbidden", "permission-denied", "Your role does not allow this.")
+    if isinstance(error, exceptions.MethodNotAllowed):
+        words = f"{view.request.method} is not supported here; allowed: {', '.join(view.allowed_methods)}."
+        return _problem(code, "Method not allowed", "method-not-allowed", words)
     assert isinstance(error, exceptions.APIException)
     codes = error.get_codes()
     name = codes if isinstance(codes, str) else error.default_code
@@ -63,6 +69,13 @@ def _details(error: Exception, code: int) -> dict[str, Any]:
         title = HTTPStatus(code).phrase
     detail = f"{error.detail} {HOW_TO_AUTHENTICATE}" if code == status.HTTP_401_UNAUTHORIZED else str(error.detail)
     return _problem(code, title, name.replace("_", "-"), detail)
+
+
+def _missing(view: Any) -> str:
+    """What was not found: the row of the ID in the URL."""
+    if "pk" in view.kwargs and getattr(view, "queryset", None) is not None:
+        return no_row(view.queryset.model, view.kwargs["pk"])
+    return "There is no resource at this URL."
 
 
 def _fields(detail: Any) -> dict[str, list[str]]:

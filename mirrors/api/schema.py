@@ -18,7 +18,7 @@ PROBLEM: Final[dict[str, Any]] = {
         "detail": {"type": "string"},
         "errors": {
             "type": "object",
-            "description": "Messages by field, for code `invalid`.",
+            "description": "Messages by field or parameter, for code `invalid`; `body` has those about all of it.",
             "additionalProperties": {"type": "array", "items": {"type": "string"}},
         },
     },

@@ -1,28 +1,74 @@
-"""Input that names what is not there is refused: a misspelt field would else be as good as none."""
+"""Bodies: unknown fields are rejected, because a misspelt field would have no effect; errors say what is allowed."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from rest_framework import serializers
+from rest_framework.fields import empty
+
+from mirrors.api.allowed_values import BOOLEAN, no_row, one_of, whole_number
+
+BODY: Final = "body"
+"""The whole body, among the errors by field."""
+
+WRONG_VALUE: Final = {
+    "invalid",
+    "invalid_choice",
+    "min_value",
+    "max_value",
+    "max_string_length",
+    "does_not_exist",
+    "incorrect_type",
+}
+"""Codes of DRF's errors that do not say what is allowed."""
 
 
 class StrictFields(serializers.Serializer[Any]):
     """Also beside a ModelSerializer. Fields that are only read may be sent back by a client that has read them."""
 
+    also_allowed: ClassVar[tuple[str, ...]] = ()
+    """Fields of another form of the same body, for errors."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        if data is not empty and not isinstance(data, Mapping):
+            words = f"The body must be a JSON object with fields; allowed: {self._names()}."
+            raise serializers.ValidationError({BODY: [words]})
+        return super().run_validation(data)
+
     def to_internal_value(self, data: Any) -> Any:
-        unknown = set(data) - set(self.fields) if isinstance(data, dict) else set()
-        if unknown:
-            names = ", ".join(name for name, field in self.fields.items() if not field.read_only)
-            words = f"Unknown field; allowed: {names}."
+        if unknown := set(data) - set(self.fields):
+            words = f"Unknown field; allowed: {self._names()}."
             raise serializers.ValidationError({str(name): [words] for name in unknown})
-        return super().to_internal_value(data)
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            assert isinstance(error.detail, dict)
+            wrong = {name: _texts(self.fields[name], data.get(name), texts) for name, texts in error.detail.items()}
+            raise serializers.ValidationError(wrong) from error
+
+    def _names(self) -> str:
+        own = [name for name, field in self.fields.items() if not field.read_only]
+        return ", ".join([*own, *self.also_allowed])
 
 
-class NamedChoiceField(serializers.ChoiceField):
-    """Its error lists the choices."""
+def _texts(field: Any, value: object, texts: Any) -> Any:
+    """The errors of a field; those of the items of a list stay as they are."""
+    if not isinstance(texts, list):
+        return texts
+    return [(_allowed(field, value) if text.code in WRONG_VALUE else "") or text for text in texts]
 
-    def fail(self, key: str, **kwargs: Any) -> Any:
-        if key == "invalid_choice":
-            raise serializers.ValidationError(f"It is one of: {', '.join(map(str, self.choices))}.", code=key)
-        super().fail(key, **kwargs)
+
+def _allowed(field: Any, value: object) -> str:
+    """Empty for a field whose own error says it, such as for text that is not a name."""
+    if isinstance(field, serializers.BooleanField):
+        return BOOLEAN
+    if isinstance(field, serializers.IntegerField):
+        return whole_number(field.min_value, field.max_value)
+    if isinstance(field, serializers.ChoiceField):
+        return one_of(field.choices)
+    if isinstance(field, serializers.PrimaryKeyRelatedField):
+        rows: Any = field.get_queryset()
+        return no_row(rows.model, value)
+    return ""

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mirrors.accounts.roles import Role
+from mirrors.api.parameters import KnownParameters
 from mirrors.api.strict_fields import StrictFields
 from mirrors.kubernetes.manifests import NAMESPACE, ManifestError, PodManifest, pods_in, read_pods
 from swapper_project.config import ConfigError
@@ -70,7 +71,7 @@ class ExplainedPodSerializer(serializers.Serializer[Any]):
     denied = serializers.CharField(allow_blank=True, help_text="Why the pod would be denied, or empty.")
 
 
-class ExplainView(APIView):
+class ExplainView(KnownParameters, APIView):
     """Explain what the webhook would do with a pod."""
 
     roles: ClassVar[dict[str | None, Role]] = {None: Role.VIEWER}

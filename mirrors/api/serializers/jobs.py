@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from mirrors.api.strict_fields import NamedChoiceField, StrictFields
+from mirrors.api.strict_fields import StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import ErrorClass, MirrorAttempt, MirrorJob, Priority
 from mirrors.selectors.advice import next_step
@@ -100,6 +100,7 @@ class AttemptSerializer(serializers.ModelSerializer[MirrorAttempt]):
 class OrderSerializer(StrictFields):
     """An image to mirror now."""
 
+    also_allowed = ("images",)
     image = serializers.CharField(
         max_length=LONGEST_IMAGE, help_text="Image reference as in a pod, such as nginx:1.27."
     )
@@ -161,13 +162,13 @@ class OrderedSerializer(serializers.Serializer[Any]):
 class PrioritySerializer(StrictFields):
     """The new priority of a queued job."""
 
-    priority = NamedChoiceField(choices=Priority.choices)
+    priority = serializers.ChoiceField(choices=Priority.choices)
 
 
 class RetryFailedSerializer(StrictFields):
     """Selects failures by error, and optionally by registry."""
 
-    error_class = NamedChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
+    error_class = serializers.ChoiceField(choices=[choice for choice in ErrorClass.choices if choice[0]])
     error_host = serializers.CharField(max_length=260, required=False, default="", allow_blank=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from mirrors.api.strict_fields import NamedChoiceField, StrictFields
+from mirrors.api.strict_fields import StrictFields
 from mirrors.readiness.gaps import Gap
 
 GAPS = [(gap.value, gap.value) for gap in Gap]
@@ -23,7 +23,9 @@ class MirrorMissingSerializer(StrictFields):
 
 
 class ReadinessQuerySerializer(MirrorMissingSerializer):
-    reason = NamedChoiceField(choices=GAPS, default="", allow_blank=True, help_text="Only images with this reason.")
+    reason = serializers.ChoiceField(
+        choices=GAPS, default="", allow_blank=True, help_text="Only images with this reason."
+    )
     max_age = serializers.IntegerField(
         min_value=1,
         max_value=366 * 86_400,

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from mirrors.api.strict_fields import StrictFields
 from mirrors.vocabulary.clusters import CLUSTER_LENGTH
 
 
@@ -76,6 +77,6 @@ class StatsSerializer(serializers.Serializer[Any]):
     series = PointSerializer(many=True, help_text="One point per hour up to 48 hours, else one per day; oldest first.")
 
 
-class RangeSerializer(serializers.Serializer[Any]):
+class RangeSerializer(StrictFields):
     hours = serializers.IntegerField(min_value=1, max_value=720, default=24)
     cluster = serializers.CharField(max_length=CLUSTER_LENGTH, default="", allow_blank=True)

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import NAMES, Role
 from mirrors.accounts.tokens import DEFAULT_DAYS, MOST_DAYS
-from mirrors.api.strict_fields import NamedChoiceField, StrictFields
+from mirrors.api.strict_fields import StrictFields
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
@@ -39,7 +39,7 @@ class NewTokenSerializer(StrictFields):
     """A token to create."""
 
     name = serializers.CharField(max_length=200, help_text="What the token is used for.")
-    role = NamedChoiceField(choices=NAMES, default=Role.VIEWER.group, help_text="At most your own role.")
+    role = serializers.ChoiceField(choices=NAMES, default=Role.VIEWER.group, help_text="At most your own role.")
     expires_in_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=DEFAULT_DAYS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.activity import ActionFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import OperatorAction
 
 
-class ActionViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[OperatorAction]):
+class ActionViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[OperatorAction]):
     """What users did with jobs, mappings, registries and repositories; newest first."""
 
     queryset = OperatorAction.objects.all()

@@ -9,11 +9,12 @@ from rest_framework.serializers import BaseSerializer
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.admissions import AdmissionFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import AdmissionSample
 from mirrors.selectors.admissions import SEARCH_FIELDS
 
 
-class AdmissionViewSet(viewsets.ReadOnlyModelViewSet[AdmissionSample]):
+class AdmissionViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[AdmissionSample]):
     """A sample of the admitted pods, kept for seven days; newest first."""
 
     queryset = AdmissionSample.objects.all()

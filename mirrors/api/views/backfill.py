@@ -15,12 +15,13 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
 from mirrors.api.filtersets.backfill import BackfillFilter, BackfillImageFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import BackfillImage, BackfillRun
 
 ANSWER = serializers.BackfillDetailSerializer
 
 
-class BackfillViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[BackfillRun]):
+class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[BackfillRun]):
     """Backfills, which mirror images that a cluster runs already. A cluster has one at a time that is open."""
 
     queryset = BackfillRun.objects.all()
@@ -67,7 +68,7 @@ class BackfillViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[Bac
         return Response(ANSWER(services.cancel_run(run_id=self.get_object().pk, requested_by=who(request))).data)
 
 
-class BackfillImageViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[BackfillImage]):
+class BackfillImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[BackfillImage]):
     """Images of backfills: those that are mirrored, and those that are skipped with the reason."""
 
     queryset = BackfillImage.objects.all()

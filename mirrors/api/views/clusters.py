@@ -6,10 +6,11 @@ from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.clusters import ClusterFilter, ClusterNodeFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import Cluster, ClusterNode
 
 
-class ClusterViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):
+class ClusterViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):
     """Clusters, as their watchers last reported them."""
 
     queryset = Cluster.objects.all()
@@ -17,7 +18,7 @@ class ClusterViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):
     filterset_class = ClusterFilter
 
 
-class ClusterNodeViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ClusterNode]):
+class ClusterNodeViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[ClusterNode]):
     """Nodes of the clusters, and when each was last seen to pull from the target."""
 
     queryset = ClusterNode.objects.all()

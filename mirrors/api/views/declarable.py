@@ -11,13 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import Filter, ManagedBy, Registry
 from mirrors.selectors import declared
 
 Declarable = TypeVar("Declarable", Filter, Registry)
 
 
-class DeclarableViewSet(viewsets.ModelViewSet[Declarable]):
+class DeclarableViewSet(KnownParameters, viewsets.ModelViewSet[Declarable]):
     """Rows that the configuration file can declare; such rows are read-only here."""
 
     def get_object(self) -> Declarable:

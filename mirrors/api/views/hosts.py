@@ -15,10 +15,11 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
 from mirrors.api.filtersets.hosts import HostFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import HostBudget
 
 
-class HostViewSet(viewsets.ReadOnlyModelViewSet[HostBudget]):
+class HostViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[HostBudget]):
     """Hosts of registries that are rate limited, have a budget of requests, or reported their remaining pulls."""
 
     queryset = HostBudget.objects.all()

@@ -18,6 +18,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
 from mirrors.api.filtersets.jobs import JobFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer, answer_of
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.selectors.job_progress import NOT_BEGUN, copy_progress
@@ -28,7 +29,7 @@ ATTEMPTS = 100
 
 
 @method_decorator(conditional_page, name="dispatch")
-class JobViewSet(mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJob]):
+class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyModelViewSet[MirrorJob]):
     """Jobs, each of which copies an image. A finished job never changes: a retry is a new job."""
 
     queryset = MirrorJob.objects.select_related("mapping")

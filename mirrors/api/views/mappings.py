@@ -17,11 +17,12 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
 from mirrors.api.filtersets.mappings import MappingFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer_of
 from mirrors.models import ImageMapping
 
 
-class MappingViewSet(viewsets.ReadOnlyModelViewSet[ImageMapping]):
+class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping]):
     """Source images, their place at the target, and their state."""
 
     queryset = ImageMapping.objects.select_related("last_job")

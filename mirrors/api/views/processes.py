@@ -6,10 +6,11 @@ from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.processes import InstanceFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import Instance
 
 
-class InstanceViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
+class InstanceViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
     """Webhook and worker processes, with their last report."""
 
     queryset = Instance.objects.all()

@@ -6,10 +6,11 @@ from rest_framework import viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.pull_failures import PullFailureFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import PullFailure
 
 
-class PullFailureViewSet(viewsets.ReadOnlyModelViewSet[PullFailure]):
+class PullFailureViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[PullFailure]):
     """Images that nodes of watched clusters cannot pull now, by image and cause, with what to do."""
 
     queryset = PullFailure.objects.all()

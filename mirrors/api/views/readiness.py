@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
-from mirrors.api.parameters import check
+from mirrors.api.parameters import KnownParameters
 from mirrors.api.problems import ConflictError
 from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError
 from mirrors.readiness.recent import recent_drill
@@ -24,13 +24,14 @@ from swapper_project.config import Config
 from swapper_project.process import configured
 
 
-class ReadinessView(APIView):
+class ReadinessView(KnownParameters, APIView):
     """Which workloads could start on a new node if a registry could not be reached now."""
+
+    query_parameters = tuple(serializers.ReadinessQuerySerializer().fields)
 
     @extend_schema(parameters=[serializers.ReadinessQuerySerializer], responses=serializers.ReadinessSerializer)
     def get(self, request: Request) -> Response:
         asked = serializers.ReadinessQuerySerializer(data=request.query_params.dict())
-        check(request, tuple(asked.fields))
         asked.is_valid(raise_exception=True)
         given = asked.validated_data
         drill = _drill(_config(), given)
@@ -38,7 +39,7 @@ class ReadinessView(APIView):
         return Response(found.data)
 
 
-class MirrorMissingView(APIView):
+class MirrorMissingView(KnownParameters, APIView):
     """Mirror what is missing."""
 
     roles: ClassVar[dict[str | None, Role]] = {None: Role.OPERATOR}

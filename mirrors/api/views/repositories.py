@@ -15,10 +15,11 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
 from mirrors.api.filtersets.repositories import RepositoryFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import TargetRepository
 
 
-class RepositoryViewSet(viewsets.ReadOnlyModelViewSet[TargetRepository]):
+class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRepository]):
     """Repositories at the target, and which of their settings differ from the configuration."""
 
     queryset = TargetRepository.objects.all()

@@ -7,11 +7,12 @@ from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.running_images import RunningImageFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import RunningImage
 from mirrors.selectors.running_images import running_images
 
 
-class RunningImageViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[RunningImage]):
+class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[RunningImage]):
     """Images in the workloads of clusters, as their watchers see them: what pods run, and what templates name."""
 
     queryset = RunningImage.objects.none()

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from mirrors import selectors
 from mirrors.api import serializers
-from mirrors.api.parameters import check
+from mirrors.api.parameters import KnownParameters
 from mirrors.selectors.current_state import running_processes
 from mirrors.selectors.statistics import Overview, numbers
 
@@ -21,8 +21,10 @@ OVERDUE = 600.0
 
 
 @method_decorator(conditional_page, name="dispatch")
-class StatsView(APIView):
+class StatsView(KnownParameters, APIView):
     """Statistics of the last hours."""
+
+    query_parameters = tuple(serializers.RangeSerializer().fields)
 
     @extend_schema(
         parameters=[
@@ -37,7 +39,6 @@ class StatsView(APIView):
         responses=serializers.StatsSerializer,
     )
     def get(self, request: Request) -> Response:
-        check(request, ("hours", "cluster"))
         asked = serializers.RangeSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
         overview = Overview(**asked.validated_data)
@@ -45,7 +46,7 @@ class StatsView(APIView):
         return Response(serializers.StatsSerializer(found).data)
 
 
-class HealthView(APIView):
+class HealthView(KnownParameters, APIView):
     """Whether images are copied and swapped: webhooks and workers run, and no job has been queued for too long."""
 
     @extend_schema(responses=serializers.HealthSerializer)

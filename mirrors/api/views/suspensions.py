@@ -15,10 +15,11 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.current_user import who
 from mirrors.api.filtersets.suspensions import RestartLoopFilter, TargetHealthFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import RestartLoop, TargetHealth
 
 
-class TargetHealthViewSet(viewsets.ReadOnlyModelViewSet[TargetHealth]):
+class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetHealth]):
     """Whether the nodes of each cluster can pull from the target. A target without trouble so far is not listed."""
 
     queryset = TargetHealth.objects.all()
@@ -38,7 +39,7 @@ class TargetHealthViewSet(viewsets.ReadOnlyModelViewSet[TargetHealth]):
         return Response(self.get_serializer(row).data)
 
 
-class RestartLoopViewSet(viewsets.ReadOnlyModelViewSet[RestartLoop]):
+class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartLoop]):
     """Workloads whose pods were deleted again and again right after they were swapped; their image is not swapped."""
 
     queryset = RestartLoop.objects.all()

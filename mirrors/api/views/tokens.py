@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status, viewsets
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from mirrors.accounts.roles import Role
 from mirrors.accounts.tokens import TokenRefusedError, create_own, own_tokens, revoke_own
 from mirrors.api import serializers
-from mirrors.api.parameters import check
+from mirrors.api.allowed_values import shortened
+from mirrors.api.parameters import KnownParameters
 
 ID = OpenApiParameter("id", str, OpenApiParameter.PATH, description="ID of the token.")
 
 
-class TokenViewSet(viewsets.ViewSet):
+class TokenViewSet(KnownParameters, viewsets.ViewSet):
     """Your own API tokens."""
 
     roles: ClassVar[dict[str, Role]] = {"create": Role.VIEWER, "destroy": Role.VIEWER}
@@ -27,7 +27,6 @@ class TokenViewSet(viewsets.ViewSet):
     @extend_schema(responses=serializers.TokenSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Your tokens, newest first, without the tokens themselves."""
-        check(request, ())
         return Response(serializers.TokenSerializer(own_tokens(request._request), many=True).data)
 
     @extend_schema(request=serializers.NewTokenSerializer, responses={201: serializers.CreatedTokenSerializer})
@@ -47,5 +46,5 @@ class TokenViewSet(viewsets.ViewSet):
     def destroy(self, request: Request, pk: str) -> Response:
         """Revoke one of your tokens immediately."""
         if revoke_own(request._request, pk) is None:
-            raise Http404
+            raise NotFound(f"You have no API token with the ID {shortened(pk)}.")
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -6,10 +6,11 @@ from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.workloads import UseFilter
+from mirrors.api.parameters import KnownParameters
 from mirrors.models import ImageUse
 
 
-class UseViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
+class UseViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
     """The workloads that use an image."""
 
     queryset = ImageUse.objects.select_related("mapping")

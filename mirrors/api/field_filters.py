@@ -1,0 +1,63 @@
+"""Filters of lists by field: an error about a value says which values are allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError as FormError
+from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField  # type: ignore[import-untyped]
+from django_filters.rest_framework import (  # type: ignore[import-untyped]
+    BooleanFilter,
+    DjangoFilterBackend,
+    FilterSet,
+)
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from mirrors.api.allowed_values import BOOLEAN, TIME, no_row, one_of, whole_number
+
+WRONG_VALUE = {"invalid", "invalid_choice", "invalid_pk_value"}
+"""Codes of Django's errors for a value of another kind; others, such as for long text, name the limit already."""
+
+
+class AllowedValues(DjangoFilterBackend):  # type: ignore[misc]
+    """Rejects values that a filter does not have: ignoring them would select everything."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        given = self.get_filterset(request, queryset, view)
+        if given is None:
+            return queryset
+        if errors := _wrong_booleans(given) | _wrong_values(given):
+            raise ValidationError(errors)
+        found: QuerySet[Any] = given.qs
+        return found
+
+
+def _wrong_booleans(given: FilterSet) -> dict[str, list[str]]:
+    """The form field takes any other text as no value."""
+    names = [name for name, found in given.filters.items() if isinstance(found, BooleanFilter)]
+    return {name: [BOOLEAN] for name in names if given.data.get(name, "").lower() not in ("true", "false", "")}
+
+
+def _wrong_values(given: FilterSet) -> dict[str, list[str]]:
+    wrong = given.form.errors.as_data()
+    return {
+        name: [text for error in errors for text in _texts(given.form.fields[name], given.data.get(name), error)]
+        for name, errors in wrong.items()
+    }
+
+
+def _texts(field: forms.Field, value: object, error: FormError) -> list[str]:
+    return [_allowed(field, value)] if error.code in WRONG_VALUE else list(error.messages)
+
+
+def _allowed(field: Any, value: object) -> str:
+    if isinstance(field, forms.ModelChoiceField):
+        rows: Any = field.queryset
+        return no_row(rows.model, value)
+    if isinstance(field, forms.ChoiceField):
+        choices: Any = field.choices
+        return one_of(key for key, _ in choices)
+    return TIME if isinstance(field, IsoDateTimeField) else whole_number()

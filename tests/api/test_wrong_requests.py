@@ -1,0 +1,206 @@
+"""A wrong request gets an error that says what is allowed, at every URL of the API: walked, not listed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django import forms
+from django.urls import URLPattern, get_resolver
+from django.urls.resolvers import URLResolver
+from django_filters import fields as filter_fields  # type: ignore[import-untyped]
+from django_filters.rest_framework import BooleanFilter, FilterSet  # type: ignore[import-untyped]
+from rest_framework.test import APIClient
+from rest_framework.viewsets import GenericViewSet
+
+from mirrors.accounts.roles import Role
+from mirrors.models import Filter
+from tests.api.conftest import Clients
+from tests.readiness.conftest import configured_web
+
+__all__ = ["configured_web"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("configured_web")]
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A URL of the API with an ID that no row has, and its view. ``actions`` are the methods that it has."""
+
+    path: str
+    view: Any
+    actions: dict[str, str]
+
+    @property
+    def has_id(self) -> bool:
+        return "/0/" in self.path
+
+    def filterset(self) -> type[FilterSet] | None:
+        is_list = issubclass(self.view, GenericViewSet) and self.actions.get("get") == "list"
+        return getattr(self.view, "filterset_class", None) if is_list else None
+
+
+def walk(patterns: list[Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for entry in patterns:
+        if isinstance(entry, URLResolver):
+            yield from walk(entry.url_patterns, before + str(entry.pattern))
+        elif isinstance(entry, URLPattern):
+            yield before + str(entry.pattern), entry.callback
+
+
+def routes() -> list[Route]:
+    found = []
+    for pattern, callback in walk(get_resolver().url_patterns):
+        if pattern.startswith("api/v1/"):
+            path = "/" + pattern.replace("(?P<pk>[^/.]+)", "0").replace("^", "").replace("$", "")
+            view = callback.cls
+            actions = getattr(callback, "actions", None) or {name: name for name in METHODS if hasattr(view, name)}
+            found.append(Route(path, view, {name: actions[name] for name in METHODS if name in actions}))
+    return found
+
+
+ROUTES = routes()
+LISTS = [route for route in ROUTES if route.filterset()]
+each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+each_list = pytest.mark.parametrize("route", LISTS, ids=lambda route: route.path)
+
+
+@pytest.fixture
+def admin(client_of: Clients) -> APIClient:
+    return client_of(Role.ADMIN)
+
+
+def errors_of(response: Any) -> dict[str, list[str]]:
+    assert response.status_code == 400, response.content
+    assert response.json()["code"] == "invalid"
+    errors: dict[str, list[str]] = response.json()["errors"]
+    return errors
+
+
+def test_the_walk_finds_every_part_of_the_api() -> None:
+    paths = {route.path for route in ROUTES}
+    assert {"/api/v1/jobs/", "/api/v1/jobs/0/retry/", "/api/v1/stats/", "/api/v1/explain/"} <= paths
+    assert len(LISTS) > 15
+
+
+@each_route
+def test_an_unknown_parameter_is_named_with_the_known_ones(route: Route, admin: APIClient) -> None:
+    for method in route.actions:
+        (text,) = errors_of(getattr(admin, method)(f"{route.path}?no_such=1"))["no_such"]
+        known = text.removeprefix("Unknown parameter; allowed: ").rstrip(".")
+        if filters := route.filterset() if method == "get" else None:
+            assert {*filters.base_filters, "ordering", "page_size", "cursor"} <= set(known.split(", "))
+
+
+@each_route
+def test_a_wrong_method_is_answered_with_the_allowed_ones(route: Route, admin: APIClient) -> None:
+    for method in set(METHODS) - set(route.actions):
+        answer = getattr(admin, method)(route.path)
+        assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+        allowed = answer.json()["detail"].partition("allowed: ")[2].rstrip(".").split(", ")
+        assert {name.upper() for name in route.actions} <= set(allowed)
+        assert ", ".join(allowed) == answer["Allow"]
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.has_id], ids=lambda route: route.path)
+def test_an_unknown_id_is_named_with_what_was_not_found(route: Route, admin: APIClient) -> None:
+    for key in ("0", "no-such", "9" * 30):
+        for method in route.actions:
+            body = {"priority": 10} if route.path.endswith("/priority/") else {}
+            answer = getattr(admin, method)(route.path.replace("/0/", f"/{key}/"), body, format="json")
+            assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), answer.content
+            detail = answer.json()["detail"]
+            assert detail.endswith(f" with the ID {key}.") and "Mirror" not in detail and "Host" not in detail
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if "post" in route.actions and not route.has_id], ids=lambda route: route.path
+)
+def test_a_body_that_is_a_list_is_refused_as_a_body(route: Route, admin: APIClient) -> None:
+    for body in ("[]", "[{}]", '"text"', "3", "null"):
+        answer = admin.post(route.path, body, content_type="application/json")
+        errors = errors_of(answer)
+        assert list(errors) == ["body"]
+        assert answer.json()["detail"] == errors["body"][0]
+        assert errors["body"][0].startswith("The body must be a JSON object with fields; allowed: ")
+
+
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_a_change_of_a_row_that_is_a_list_is_refused_as_a_body(method: str, admin: APIClient) -> None:
+    row = Filter.objects.create(name="mine", jmespath="`true`")
+    assert list(errors_of(getattr(admin, method)(f"/api/v1/filters/{row.pk}/", [], format="json"))) == ["body"]
+
+
+def expected(field: Any, found: object) -> str:
+    """What the error about a wrong value has to say; empty for free text."""
+    if isinstance(found, BooleanFilter):
+        return "Must be true or false."
+    if isinstance(field, forms.ModelChoiceField):
+        rows: Any = field.queryset
+        return f"There is no {rows.model._meta.verbose_name} with the ID nope."
+    if isinstance(field, forms.ChoiceField):
+        choices: Any = field.choices
+        return f"Must be one of: {', '.join(str(key) for key, _ in choices if key != '')}."
+    if isinstance(field, filter_fields.IsoDateTimeField):
+        return "Must be a time in ISO 8601, such as 2026-11-28T12:00:00Z."
+    return "" if isinstance(field, forms.CharField) else "Must be a whole number."
+
+
+@each_list
+def test_a_wrong_value_of_a_filter_lists_what_is_allowed(route: Route, admin: APIClient) -> None:
+    filters = route.filterset()
+    assert filters is not None
+    for name, found in filters.base_filters.items():
+        answer = admin.get(route.path, {name: "nope"})
+        if words := expected(found.field, found):
+            assert errors_of(answer) == {name: [words]}
+        else:
+            assert answer.json()["results"] == []
+
+
+@each_list
+def test_a_wrong_order_or_page_lists_what_is_allowed(route: Route, admin: APIClient) -> None:
+    (text,) = errors_of(admin.get(route.path, {"ordering": "nope"}))["ordering"]
+    for name in text.partition("allowed: ")[2].rstrip(".").split(", "):
+        assert admin.get(route.path, {"ordering": name}).status_code == 200
+    assert errors_of(admin.get(route.path, {"page_size": "nope"})) == {"page_size": ["Must be a number from 1 to 200."]}
+    assert "without it" in errors_of(admin.get(route.path, {"cursor": "nope"}))["cursor"][0]
+
+
+FIELDS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
+    ("jobs/retry-failed/", {"error_class": "nope"}, {"error_class": "Must be one of: "}),
+    ("tokens/", {"name": "a", "role": "nope"}, {"role": "Must be one of: viewer, operator, admin."}),
+    ("tokens/", {"name": "a", "expires_in_days": 0}, {"expires_in_days": "Must be a whole number from 1 to "}),
+    ("filters/", {"name": "a", "jmespath": "`true`", "enabled": "nope"}, {"enabled": "Must be true or false."}),
+    ("filters/impact/", {"jmespath": "`true`", "filter": 9}, {"filter": "There is no filter with the ID 9."}),
+    ("filters/impact/", {"jmespath": "`true`", "filter": "x"}, {"filter": "There is no filter with the ID x."}),
+    ("jobs/", {"picture": "nginx"}, {"picture": "Unknown field; allowed: image, images."}),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "wrong"), FIELDS)
+def test_a_wrong_field_lists_what_is_allowed(
+    path: str, body: dict[str, Any], wrong: dict[str, str], admin: APIClient
+) -> None:
+    errors = errors_of(admin.post(f"/api/v1/{path}", body, format="json"))
+    assert errors.keys() == wrong.keys()
+    assert all(errors[name][0].startswith(text) for name, text in wrong.items()), errors
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("stats/?hours=nope", "Must be a whole number from 1 to 720."),
+        ("stats/?hours=900", "Must be a whole number from 1 to 720."),
+        ("readiness/?reason=nope", "Must be one of: "),
+        ("readiness/?drift=nope", "Must be true or false."),
+        ("readiness/?page=0", "Must be a whole number from 1 to 100000."),
+    ],
+)
+def test_a_wrong_parameter_of_numbers_lists_what_is_allowed(query: str, words: str, admin: APIClient) -> None:
+    (texts,) = errors_of(admin.get(f"/api/v1/{query}")).values()
+    assert texts[0].startswith(words)
