@@ -16,8 +16,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["mirrors.api.parsers.SafeJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "mirrors.api.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": [
-        "mirrors.api.parameters.KnownParameters",
-        "django_filters.rest_framework.DjangoFilterBackend",
+        "mirrors.api.field_filters.AllowedValues",
         "mirrors.api.searching.ImageSearch",
         "mirrors.api.parameters.KnownOrdering",
     ],

@@ -27,8 +27,7 @@ ADVICE: Final[dict[str, str]] = {
     ErrorClass.UNSUPPORTED: "The image has a form that cannot be mirrored, such as the old schema 1. Build or push it "
     "again with a current tool.",
     ErrorClass.INVALID: "The message says what cannot be used and where; change it there, then retry.",
-    ErrorClass.TOO_LARGE: "The image is larger than is allowed. If the message names copy.maxImageBytes, raise it; or "
-    "exclude the image with a filter.",
+    ErrorClass.TOO_LARGE: "Exclude the image with a filter, or build it with fewer layers and platforms.",
     ErrorClass.ADDRESS_REFUSED: "The host has an address that is not public. If the registry is yours, add it under "
     "Registries.",
     ErrorClass.TLS: "The TLS connection failed. For a certificate that is not trusted name its authority (caFile, or "

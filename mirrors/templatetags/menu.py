@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import template
+from django.contrib import admin
 from django.http import HttpRequest
 
 register = template.Library()
@@ -23,4 +24,11 @@ def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[di
     if found is None:
         return list(parts)
     named = [{**part, "title": place[1]} if place else part for part, place in zip(parts, places, strict=True)]
-    return [{"title": found[0]}, *named[1:]]
+    return [{"title": found[0]}, *map(_row_named, named[1:])]
+
+
+def _row_named(part: dict[str, Any]) -> dict[str, Any]:
+    """A row as its admin calls it."""
+    row = part["title"]
+    of_row: Any = admin.site._registry.get(type(row))
+    return {**part, "title": of_row.row_title(row)} if hasattr(of_row, "row_title") else part

@@ -140,6 +140,7 @@ class _Maker:
             job = self._job(mapping, "failed", ended)
             job.attempts, job.error_class, job.error_host = way.attempts, way.error_class, host
             job.error_message = way.message.format(source=mapping.source, host=host)
+            job.error_says_step = way.says_step
             mapping.existence, mapping.created_at = "absent", job.created_at
             self._attempts(self._write([job]), "failed", way.error_class, way)
 

@@ -100,6 +100,8 @@ class Way:
     error_class: str
     message: str
     is_retried: bool = False
+    says_step: bool = False
+    """Whether the words say what to do."""
 
     @property
     def attempts(self) -> int:
@@ -111,22 +113,26 @@ WAYS: Final = (
         "not-found",
         "{source} was not found at {host}, or needs authentication: check the image's name and tag; if it is private, "
         "add credentials for {host} under source.registries, or name a pull secret in the pod that reads it.",
+        says_step=True,
     ),
     Way(
         "unauthorized",
         "reading the manifest of {source}: {host} answered 401 (UNAUTHORIZED); check the credentials for this "
         "registry, and that the image exists",
+        says_step=True,
     ),
     Way(
         "denied",
         "{source} is not public, and the credentials for {host} are not allowed for sandbox: add it to "
         "`namespaces` of its entry under source.registries, or give them pull secrets that read it.",
+        says_step=True,
     ),
     Way(
         "rate-limited",
         "reading the manifest of {source}: {host} answered 429 (TOOMANYREQUESTS); log in to the registry or wait for "
         "its limit to reset",
         is_retried=True,
+        says_step=True,
     ),
     Way("unavailable", "reading a blob of {source}: {host} answered 503", is_retried=True),
     Way("timeout", "reading a blob of {source}: no byte came from {host} for 30 s", is_retried=True),
@@ -134,11 +140,13 @@ WAYS: Final = (
         "tls",
         "{host} shows a certificate that is not trusted (self-signed certificate): name its authority in caFile of "
         "its entry under source.registries, or in trustedCA.",
+        says_step=True,
     ),
     Way(
         "too-large",
         "{source} has 23.4 GiB, more than copy.maxImageBytes allows (20 GiB): raise it, or name the platforms that "
         "you need in `platforms`.",
+        says_step=True,
     ),
 )
 

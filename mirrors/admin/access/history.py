@@ -29,13 +29,17 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     list_filter = ["action", "content_type"]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
-    fields = ["at", "who", "remote_addr", "done", "kind", "object_repr", "before_and_after"]
-    readonly_fields = ["at", "who", "done", "kind", "before_and_after"]
+    fields = ["at", "who", "remote_addr", "done", "kind", "name", "fields_changed", "before_and_after"]
+    readonly_fields = ["at", "who", "done", "kind", "name", "fields_changed", "before_and_after"]
+    row_names = ("change", "changes")
 
     at = moment("timestamp", "time")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return super().get_queryset(request).select_related("actor", "content_type")
+
+    def row_title(self, row: Any) -> str:
+        return f"{self.done(row)} {self.kind(row)} {row.object_repr}"
 
     @admin.display(description="user")
     def who(self, entry: LogEntry) -> str:

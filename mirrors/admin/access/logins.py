@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from typing import Any, TypeVar
+
+from axes.models import AccessAttempt, AccessBase, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
 
+Row = TypeVar("Row", bound=AccessBase)
 
-@admin.register(AccessAttempt)
-class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
-    """Recent failures, which lock a username; to unlock it, delete its rows."""
 
-    list_display = ["at", "username", "ip_address", "failures_since_start", "user_agent"]
-    empty_words = "No sign-in is locked."
+class SignInAdmin(ReadOnlyAdmin[Row]):
+    """What the three lists share: user, address and browser, in the words of the other pages."""
+
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    fields = ["at", "username", "ip_address", "failures_since_start", "user_agent", "path_info"]
-    readonly_fields = ["at"]
+    shown_by_columns = ("http_accept", "session_hash", "get_data", "post_data", "locked_out")
 
     at = moment("attempt_time", "time")
+
+    def row_title(self, row: Any) -> str:
+        return f"{row.username}, {row.attempt_time:%Y-%m-%d %H:%M:%S} UTC"
+
+    @admin.display(description="username", ordering="username")
+    def user(self, row: Row) -> str:
+        return row.username or "–"
+
+    @admin.display(description="IP address", ordering="ip_address")
+    def address(self, row: Row) -> str:
+        return row.ip_address or "–"
+
+    @admin.display(description="user agent", ordering="user_agent")
+    def browser(self, row: Row) -> str:
+        return row.user_agent
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(SignInAdmin[AccessAttempt]):
+    """Recent failures, which lock a username; to unlock it, delete its rows."""
+
+    list_display = ["at", "user", "address", "failures", "browser"]
+    empty_words = "No sign-in is locked."
+    row_names = ("locked sign-in", "locked sign-ins")
+
+    @admin.display(description="failed sign-ins", ordering="failures_since_start")
+    def failures(self, row: AccessAttempt) -> int:
+        return row.failures_since_start
 
     def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
         return request.user.has_perm("axes.delete_accessattempt")
 
 
 @admin.register(AccessFailureLog)
-class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
-    list_display = ["at", "username", "ip_address", "was_locked", "user_agent"]
+class AccessFailureAdmin(SignInAdmin[AccessFailureLog]):
+    list_display = ["at", "user", "address", "was_locked", "browser"]
     empty_words = "No sign-in has failed."
+    row_names = ("failed sign-in", "failed sign-ins")
     list_filter = ["locked_out"]
-    search_fields = ["username", "ip_address"]
-    ordering = ["-id"]
-    fields = ["at", "username", "ip_address", "was_locked", "user_agent", "path_info"]
-    readonly_fields = ["at", "was_locked"]
-
-    at = moment("attempt_time", "time")
 
     @admin.display(description="locked")
     def was_locked(self, row: AccessFailureLog) -> str:
@@ -46,13 +69,9 @@ class AccessFailureAdmin(ReadOnlyAdmin[AccessFailureLog]):
 
 
 @admin.register(AccessLog)
-class AccessLogAdmin(ReadOnlyAdmin[AccessLog]):
-    list_display = ["at", "left", "username", "ip_address", "user_agent"]
+class AccessLogAdmin(SignInAdmin[AccessLog]):
+    list_display = ["at", "left", "user", "address", "browser"]
     empty_words = "Appear after a user signs in."
-    search_fields = ["username", "ip_address"]
-    ordering = ["-id"]
-    fields = ["at", "left", "username", "ip_address", "user_agent"]
-    readonly_fields = ["at", "left"]
+    row_names = ("sign-in", "sign-ins")
 
-    at = moment("attempt_time", "time")
     left = moment("logout_time", "signed out")

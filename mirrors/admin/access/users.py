@@ -13,11 +13,10 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from mirrors.accounts.roles import ROLES
-from mirrors.admin.tools.base import CheckedSelection
+from mirrors.admin.tools.base import PlainAdmin
 from mirrors.admin.tools.columns import good, moment
 
 admin.site.unregister(User)
@@ -25,7 +24,9 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(CheckedSelection, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
+    sortable_by = None  # few rows
+    empty_words = "Add one for each person, with a role."
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -60,7 +61,7 @@ class UserAdmin(CheckedSelection, DjangoUserAdmin, ModelAdmin):  # type: ignore[
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
         field = super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[arg-type]
         if db_field.name == "groups" and field is not None:
-            field.label = "Role"
+            field.label = "Roles"
             field.queryset = Group.objects.filter(name__in=[role.group for role in ROLES])
             field.help_text = (
                 "Viewers can read, operators can also change jobs and mappings, admins can also configure."
@@ -83,9 +84,12 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 
 @admin.register(Group)
-class GroupAdmin(CheckedSelection, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(DjangoGroupAdmin, PlainAdmin[Group]):
     """Roles are built in: each migration writes their permissions."""
 
+    row_names = ("role", "roles")
+    empty_words = "Appear with the first migration."
+    list_display = ("name",)
     search_fields = ("name",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -42,12 +42,11 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
         "in_namespaces",
         "some_pods",
         "asked",
-        "first_seen",
+        "since",
         "last_seen",
     )
 
     since = moment("first_seen_at", "since")
-    first_seen = moment("first_seen_at")
     last_seen = moment("last_seen_at")
     asked = moment("asked_at", "last copied again")
 

@@ -41,6 +41,8 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     ordering = ["host", "operation"]
     actions = ["resume"]
 
+    shown_by_columns = ("resting_until", "pull_limit", "held_until", "held_from")
+
     updated = moment("updated_at", "reported")
 
     @admin.display(description="budget", ordering="per_second")

@@ -16,10 +16,12 @@ for queue_row in (OrmQ, Schedule, Success, Failure):
 
 @admin.register(BlobLocation)
 class BlobLocationAdmin(ReadOnlyAdmin[BlobLocation]):
-    list_display = ["digest", "repository", "registry", "seen_at"]
+    list_display = ["digest", "repository", "registry", "seen"]
     list_select_related = ["registry"]
     search_fields = ["digest", "repository"]
     ordering = ["-id"]
+
+    seen = moment("seen_at")
 
 
 @admin.register(Revision)

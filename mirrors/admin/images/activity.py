@@ -21,6 +21,8 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 
+    shown_by_columns = ("actor", "token", "subject")
+
     created = moment("created_at", "time")
 
     @admin.display(description="user")

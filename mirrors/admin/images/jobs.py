@@ -45,6 +45,14 @@ def _cancel(ids: Collection[int], actor: str) -> Done:
     return Done(" ".join(words), acted.refusals)
 
 
+def _duration(job: MirrorJob) -> float | None:
+    """Seconds from the start of the first attempt, with the waits between attempts; None before it."""
+    started_at: datetime | None = getattr(job, "started_at", None)
+    if started_at is None or job.status == JobStatus.PENDING:
+        return None
+    return max(0.0, ((job.finished_at or timezone.now()) - started_at).total_seconds())
+
+
 class FailedAtFilter(TextFilter):
     """Jobs that failed at a registry; several of its names are separated by commas."""
 
@@ -132,11 +140,8 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     @admin.display(description="duration")
     def duration(self, job: MirrorJob) -> str:
-        """From the start of the first attempt, with the waits between attempts."""
-        started_at: datetime | None = getattr(job, "started_at", None)
-        if started_at is None or job.status == JobStatus.PENDING:
-            return "–"
-        return span(max(0.0, ((job.finished_at or timezone.now()) - started_at).total_seconds()))
+        seconds = _duration(job)
+        return "–" if seconds is None else span(seconds)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MirrorJob]:
         first = MirrorAttempt.objects.filter(job=OuterRef("pk")).order_by("number").values("started_at")[:1]
@@ -149,6 +154,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def live(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
         return {
             "job": row,
+            "duration": _duration(row),
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
             "advice": next_step(row),

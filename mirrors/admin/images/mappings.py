@@ -159,6 +159,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "state": state,
             "state_colour": STATE_COLOURS.get(state, ""),
             "failed": failed,
+            "reason": reason_of(row),
             "advice": next_step(failed) if failed else "",
             "jobs": jobs[:SHOWN],
             "errors": _errors_once(jobs, said=failed.error_message if failed else ""),

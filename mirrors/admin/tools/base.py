@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -9,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
@@ -24,11 +25,11 @@ from unfold import admin as unfold
 from unfold.decorators import display
 
 from mirrors.admin.tools.change_list import RowList
-from mirrors.admin.tools.columns import reading
 from mirrors.admin.tools.counting import MOST_PAGES
 from mirrors.admin.tools.csv_export import exported
 from mirrors.admin.tools.list_rendering import box, box_for_all
-from mirrors.admin.tools.navigation import place_of, place_of_request
+from mirrors.admin.tools.row_fields import row_fields
+from mirrors.admin.tools.titles import MenuTitles
 from mirrors.models import ManagedBy
 from mirrors.selectors import declared
 from mirrors.selectors.search import by_keys, search, words_of
@@ -54,24 +55,6 @@ else:
 
 LIVE_PART: Final = "swapper-list"
 """Id of the part of a list that refreshes itself."""
-
-
-class MenuTitles:
-    """Mixin of a ModelAdmin: titles have the names of the menu, as the breadcrumbs have."""
-
-    opts: Any
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        place = place_of_request(request)
-        named = {"title": place[1]} if place else {}
-        answer: HttpResponse = super().changelist_view(request, {**named, **(extra_context or {})})  # type: ignore[misc]
-        return answer
-
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
-        if place and context.get("original") is not None:
-            context = {**context, "title": place[1]}
-        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
 
 
 class CheckedSelection(MenuTitles):
@@ -120,7 +103,19 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         if page.isdecimal() and int(page) >= MOST_PAGES:
             text = f"Lists end at page {MOST_PAGES}: use filters or search to find rows after it."
             messages.info(request, text)
+        if ERROR_FLAG in request.GET:
+            messages.warning(request, "The list cannot be filtered as the link asked for: it shows all rows.")
         return super().changelist_view(request, extra_context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The change history of the row, which includes changes by API."""
+        if not request.user.has_perm("auditlog.view_logentry"):
+            raise PermissionDenied
+        kind = ContentType.objects.get_for_model(self.model)
+        query = urlencode({"content_type__id__exact": kind.pk, "object_pk__exact": object_id})
+        return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):
@@ -128,6 +123,8 @@ class ReadOnlyAdmin(PlainAdmin[M]):
     can be exported."""
 
     is_live: ClassVar[bool] = True
+    shown_by_columns: ClassVar[Collection[str]] = ()
+    """Stored fields that columns of the list show in other words: the page does not repeat them."""
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
@@ -138,9 +135,11 @@ class ReadOnlyAdmin(PlainAdmin[M]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         try:
-            return exported(self.get_changelist_instance(request))
+            listed: Any = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
-            return HttpResponseRedirect("../?e=1")
+            return HttpResponseRedirect(f"../?{ERROR_FLAG}=1")
+        # The list says which value is unknown; an empty file would not.
+        return HttpResponseRedirect(f"../?{request.GET.urlencode()}") if listed.unknown_values else exported(listed)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         answer = super().changelist_view(request, extra_context)
@@ -149,8 +148,7 @@ class ReadOnlyAdmin(PlainAdmin[M]):
         return answer
 
     def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
-        stored = [field for field in self.opts.fields if field.editable and not isinstance(field, models.AutoField)]
-        return self.fields or [reading(field) for field in stored]
+        return self.fields or row_fields(self, self.get_list_display(request), besides=self.shown_by_columns)
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         return self.readonly_fields or self.get_fields(request, obj)
@@ -236,16 +234,6 @@ class ConfiguredAdmin(PlainAdmin[M]):
         except IntegrityError:
             # Another user saved such a row between validation and write: validation finds it now.
             return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The change history of the row, which includes changes by API."""
-        if not request.user.has_perm("auditlog.view_logentry"):
-            return super().history_view(request, object_id, extra_context)
-        kind = ContentType.objects.get_for_model(self.model)
-        query = urlencode({"content_type__id__exact": kind.pk, "object_pk__exact": object_id})
-        return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """No bulk deletion: it would also delete rows of the configuration file."""

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from mirrors.admin.tools.chips import Chip, chips
 from mirrors.admin.tools.counting import MOST_PAGES, ListPaginator
 from mirrors.admin.tools.csv_export import MOST_ROWS
+from mirrors.admin.tools.filter_values import unknown_values
+
+
+class _NoRows:
+    """A filter with an unknown value, as the list shows it; it finds nothing."""
+
+    def __init__(self, spec: Any) -> None:
+        self._spec = spec
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._spec, name)
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.none()
 
 
 class RowList(ChangeList):
     """``counted`` are its rows on all pages; ``total`` is the sum of a column, where there is one."""
 
+    model_admin: Any
     paginator: ListPaginator
     total: int | None = None
+    unknown_values: Sequence[str] = ()
+    """Sentences about filters with values that they do not have: then the list has no rows."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        found: Any = super().get_filters(request)
+        wrong = {spec: list(unknown_values(self, spec)) for spec in found[0]}
+        self.unknown_values = [text for texts in wrong.values() for text in texts]
+        # All rows, or an error of the database, would be taken for what was asked for.
+        return ([_NoRows(spec) if texts else spec for spec, texts in wrong.items()], *found[1:])
 
     def get_results(self, request: HttpRequest) -> None:
         """Reads the page first: a page that is not full needs no count. A page after the last one is the last one."""
@@ -44,7 +70,8 @@ class RowList(ChangeList):
 
     @property
     def name_of_rows(self) -> Any:
-        return self.opts.verbose_name if self.counted.rows == 1 else self.opts.verbose_name_plural
+        one, more = self.model_admin.row_names or (self.opts.verbose_name, self.opts.verbose_name_plural)
+        return one if self.counted.rows == 1 else more
 
     @property
     def export_words(self) -> str:

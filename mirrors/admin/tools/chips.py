@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.filters import BooleanFieldListFilter
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 
-YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
+from mirrors.admin.tools.filter_values import given_values, words_by_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def chips(listed: ChangeList) -> Iterator[Chip]:
 
 
 def _value(listed: ChangeList, name: str) -> str:
-    return ", ".join(str(value) for value in listed.filter_params.get(name, ()) if value)
+    return ", ".join(given_values(listed, name))
 
 
 def _without(listed: ChangeList, names: Sequence[str]) -> str:
@@ -49,10 +48,7 @@ def _words(spec: Any, listed: ChangeList, names: Sequence[str]) -> Any:
     if hasattr(spec, "words"):
         return spec.words() or "no valid time"
     values = [value for name in names if (value := _value(listed, name))]
-    choices = getattr(spec, "lookup_choices", None) or getattr(getattr(spec, "field", None), "flatchoices", None) or ()
-    named = {str(value): str(words) for value, words in choices}
-    if isinstance(spec, BooleanFieldListFilter):
-        named = YES_NO
+    named = words_by_value(spec)
     return ", ".join(named.get(value, value) for value in values)
 
 

@@ -14,7 +14,7 @@ from unfold.decorators import display
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import ImageMapping
 from mirrors.selectors.mapping_states import failed_job_of
-from mirrors.templatetags.humanise import size, when
+from mirrors.templatetags.humanise import when
 
 STATUS_COLOURS = {
     "pending": "info",
@@ -54,23 +54,6 @@ def good(field: str, title: str = "") -> Callable[[Any, models.Model], SafeStrin
         return label("yes", "success") if getattr(row, field) else label("no")
 
     return shown
-
-
-def reading(field: models.Field[Any, Any]) -> str | Callable[[models.Model], Any]:
-    """How a read-only page shows a field: its name, or a function that formats its value."""
-    shown: Callable[[Any], str] | None = None
-    if isinstance(field, models.DateTimeField):
-        shown = when
-    elif isinstance(field, models.BigIntegerField) and "bytes" in field.name:
-        shown = size
-    if shown is None:
-        return field.name
-
-    @admin.display(description=str(field.verbose_name))
-    def value(row: models.Model) -> str:
-        return shown(getattr(row, field.name))
-
-    return value
 
 
 def breakable(reference: str) -> SafeString:

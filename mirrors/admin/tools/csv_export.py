@@ -12,10 +12,11 @@ from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
-from django.db.models import F
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.html import strip_tags
+
+from mirrors.admin.tools.row_fields import ordering_field
 
 MOST_ROWS: Final = 10_000
 """Rows of one file: they take a few seconds, and more would hold a thread of the web role for longer."""
@@ -74,18 +75,10 @@ def _text(listed: ChangeList, row: models.Model, name: Any) -> str:
 
 def _stored(row: models.Model, attr: Any, shown: Any) -> Any:
     """What the row has behind a time or a size that is shown in words."""
-    order = getattr(attr, "admin_order_field", None)
-    name = order if isinstance(order, str) else _field_of(order)
-    value = getattr(row, name, None) if isinstance(name, str) else None
-    is_size = isinstance(value, int) and isinstance(name, str) and "bytes" in name
+    name = ordering_field(getattr(attr, "admin_order_field", None))
+    value = getattr(row, name, None) if name else None
+    is_size = isinstance(value, int) and "bytes" in name
     return value if is_size or isinstance(value, datetime) else shown
-
-
-def _field_of(order: Any) -> Any:
-    """The first field of an expression."""
-    while order is not None and not isinstance(order, F):
-        order = next(iter(order.get_source_expressions()), None)
-    return getattr(order, "name", None)
 
 
 def safe(text: str) -> str:

@@ -15,13 +15,17 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import ForeignKey, Model
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from unfold.admin import checkbox
 from unfold.templatetags import unfold_list
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
 LINK: Final = " ".join(unfold_list.LINK_CLASSES)
-CELL: Final = " ".join(unfold_list.ROW_CLASSES)
-BOX: Final = " ".join(unfold_list.CHECKBOX_CLASSES)
+TITLE_CASE: Final = "before:capitalize"
+"""unfold's class that writes every word of a cell's label with a capital; ours are in sentence case."""
+
+CELL: Final = " ".join(name for name in unfold_list.ROW_CLASSES if name != TITLE_CASE)
+BOX: Final = " ".join(name for name in unfold_list.CHECKBOX_CLASSES if name != TITLE_CASE)
 
 
 def headers(listed: ChangeList) -> list[dict[str, Any]]:
@@ -48,7 +52,8 @@ def columns(listed: ChangeList, headers: Sequence[dict[str, Any]]) -> list[Show]
 
 
 def _cell(tag: str, classes: str, title: Any, show: Show) -> Show:
-    before, after = format_html('<{} class="{}" data-label="{}">', tag, classes, title), f"</{tag}>"
+    before = format_html('<{} class="{}" data-label="{}">', tag, classes, capfirst(str(title)))
+    after = f"</{tag}>"
     return lambda row: SafeString(before + conditional_escape(show(row)) + after)
 
 

@@ -1,0 +1,98 @@
+"""Fields of the page of a row: the columns of its list under the same names, then what the list does not show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
+from django.db import models
+from django.db.models import F
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from mirrors.templatetags.humanise import size, when
+
+NOTHING = "–"
+
+
+def row_fields(model_admin: Any, columns: Iterable[Any], *, besides: Collection[str] = ()) -> list[Any]:
+    """``besides`` are stored fields that columns show in other words."""
+    model: type[models.Model] = model_admin.model
+    stored = {field.name: field for field in model._meta.concrete_fields if field.editable and not field.primary_key}
+    shown = [name for name in columns if name != "action_checkbox"]
+    labels = {str(label_for_field(name, model, model_admin)).lower() for name in shown}
+    hidden = {*shown, *besides, *(_stored_field(model_admin, name) for name in shown)}
+    others = [field for name, field in stored.items() if name not in hidden and title_of(field) not in labels]
+    return [*(reading(stored[name]) if name in stored else name for name in shown), *map(reading, others)]
+
+
+def title_of(field: Any) -> str:
+    """The name of a field as columns have it: ``checked_at`` is "checked", ``is_new`` is "new"."""
+    words = str(field.verbose_name)
+    if isinstance(field, models.DateTimeField):
+        return words.removesuffix(" at")
+    return words.removeprefix("is ").removeprefix("has ") if isinstance(field, models.BooleanField) else words
+
+
+def reading(field: Any) -> str | Callable[[models.Model], Any]:
+    """How a read-only page shows a field: its name, or a function that shows its value in words."""
+    shown = _words_of(field)
+    if shown is None and title_of(field) == str(field.verbose_name):
+        return str(field.name)
+
+    @admin.display(description=title_of(field), boolean=isinstance(field, models.BooleanField))
+    def value(row: models.Model) -> Any:
+        found = getattr(row, field.name)
+        return shown(found) if shown else found
+
+    return value
+
+
+def _words_of(field: Any) -> Callable[[Any], Any] | None:
+    if isinstance(field, models.DateTimeField):
+        return when
+    if isinstance(field, models.BigIntegerField) and "bytes" in field.name:
+        return size
+    return in_words if isinstance(field, models.JSONField) else None
+
+
+def in_words(value: Any) -> str:
+    """A JSON value: names in one line, and a line for each entry of an object, or object of a list."""
+    if isinstance(value, dict):
+        return _lines(f"{_name(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
+    if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
+        return _lines(_in_line(entry) for entry in value)
+    return _in_line(value) or NOTHING
+
+
+def _in_line(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{_name(key)}: {text}" for key, entry in value.items() if (text := _in_line(entry)))
+    if isinstance(value, list):
+        return ", ".join(map(_in_line, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _name(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _lines(lines: Iterable[str]) -> SafeString:
+    return format_html_join("", "{}<br>", ((line,) for line in lines))
+
+
+def _stored_field(model_admin: Any, name: Any) -> str:
+    """The stored field behind a column."""
+    method = getattr(model_admin, name, None) if isinstance(name, str) else name
+    return ordering_field(getattr(method, "admin_order_field", None))
+
+
+def ordering_field(order: Any) -> str:
+    """The field by which a column is sorted, the first one of an expression; empty for a column that is not."""
+    while order is not None and not isinstance(order, str | F):
+        order = next(iter(order.get_source_expressions()), None)
+    return str(getattr(order, "name", order or ""))

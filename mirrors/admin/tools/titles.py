@@ -1,0 +1,38 @@
+"""Titles of lists and of the pages of rows: the names of the menu, and what a row is called."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from mirrors.admin.tools.navigation import place_of, place_of_request
+
+
+class MenuTitles:
+    """Mixin of a ModelAdmin: titles have the names of the menu, as the breadcrumbs have."""
+
+    opts: Any
+    row_names: ClassVar[tuple[str, str] | None] = None
+    """What one row and several are called, for models of other packages."""
+
+    def row_title(self, row: models.Model) -> str:
+        """What the title and the breadcrumbs of its page call a row."""
+        return str(row)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        place = place_of_request(request)
+        named = {"title": place[1]} if place else {}
+        answer: HttpResponse = super().changelist_view(request, {**named, **(extra_context or {})})  # type: ignore[misc]
+        return answer
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+        if (row := context.get("original")) is not None:
+            context = {**context, "subtitle": self.row_title(row), **({"title": place[1]} if place else {})}
+        if not request.user.has_perm("auditlog.view_logentry"):
+            # Only the change history has what the link shows.
+            context = {**context, "show_history": False}
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]

@@ -1,0 +1,141 @@
+"""The page of a row has the names of its list, and values in words; walked over all lists, not listed here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from mirrors.accounts.models import ApiToken
+from mirrors.accounts.roles import Role
+from mirrors.models import Filter, MirrorJob, RegistryCheck, TargetRepository
+from tests.support.operators_cluster import write_cluster
+from tests.support.operators_data import seed
+from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
+
+pytestmark = pytest.mark.django_db
+
+OF_NUMBERS = {"Select record", "ID", "Next attempt", "Finished", "Duration", "Error type"}
+OF_DECISIONS = {"Images", "Reasons"}
+OF_FORMS = {"Hits (24 h)", "Managed by", "Last test", "Prefix", "Role", "Kind"}
+"""Of lists alone: the number is in the title, a job shows those of its state, the decisions on images are a table,
+and forms have what can be changed."""
+
+TECHNICAL = re.compile(r"\{&#x27;|\[&#x27;|\[\]|\{\}|\bNone\b|\bTrue\b|\bFalse\b|\b\w+_\w+:")
+
+
+@pytest.fixture
+def rows(admin_user: User) -> None:
+    """A row of nearly every kind."""
+    seed(mappings=80)
+    write_cluster()
+    for row in (failing_pull, unhealthy_target, restart_loop):
+        row()
+    sign_in = {"username": "vera", "ip_address": "10.0.0.1", "user_agent": "Firefox"}
+    AccessLog.objects.create(**sign_in)
+    AccessFailureLog.objects.create(**sign_in, locked_out=True)
+    AccessAttempt.objects.create(**sign_in, failures_since_start=5)
+    ApiToken.issue(user=admin_user, name="ci", role=Role.OPERATOR)
+    repository = TargetRepository.objects.first()
+    assert repository is not None
+    steps = [{"name": "connect", "status": "ok", "words": "It answers.", "seconds": 0.1}]
+    RegistryCheck.objects.create(registry=repository.registry, status="passed", steps=steps)
+
+
+def text_of(part: str) -> str:
+    return unescape(" ".join(re.sub(r"<[^>]*>", " ", part).split()))
+
+
+def first_row(page: str) -> tuple[str, list[str]]:
+    """The link and the column names of the first row; both empty for a list without rows."""
+    table = page.partition('id="result_list"')[2].partition("</tr>")[2].partition("</tr>")[0]
+    link = re.search(r'href="(/admin/[^"?]+/change/)', table)
+    return (link[1] if link else ""), [unescape(name) for name in re.findall(r'data-label="([^"]+)"', table)]
+
+
+def names_on(page: str) -> list[str]:
+    main = page.partition('id="content')[2]
+    parts = re.findall(r"<(?:label|dt|h2)\b[^>]*>(.*?)</(?:label|dt|h2)>", main, re.S)
+    return [text_of(part).rstrip(":* ") for part in parts]
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A list and the page of its first row."""
+
+    model: str
+    columns: list[str]
+    table: str
+    page: str
+
+
+def walk(client: Client) -> Iterator[Walked]:
+    """All lists with rows."""
+    for model in admin.site._registry:
+        listed = client.get(_list(model)).content.decode()
+        link, names = first_row(listed)
+        if link:
+            table = listed.partition('id="result_list"')[2].partition("</table>")[0]
+            yield Walked(model.__name__, names, table, client.get(link).content.decode())
+
+
+def _list(model: type[Any]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def test_rows_have_the_names_of_their_lists_and_values_in_words(admin_client: Client, rows: None) -> None:
+    seen = 0
+    for found in walk(admin_client):
+        seen += 1
+        missing = set(found.columns) - set(names_on(found.page)) - OF_NUMBERS - OF_DECISIONS - OF_FORMS - {""}
+        assert not missing, (found.model, missing, names_on(found.page))
+        values = re.findall(r'<div class="readonly[^>]*>(.*?)</div>', found.page, re.S)
+        technical = [value for value in values if TECHNICAL.search(value)]
+        assert not technical, (found.model, technical)
+        # A phone shows the names in each row.
+        assert all(name[:1] == name[:1].upper() for name in found.columns), found.model
+        assert "before:capitalize" not in found.table, found.model
+    assert seen > 25
+
+
+def test_rows_of_other_packages_have_our_names(admin_client: Client, rows: None) -> None:
+    lists = {"axes_accesslog": "sign-ins", "axes_accessattempt": "locked sign-in", "auth_group": "roles"}
+    for model, names in lists.items():
+        page = admin_client.get(reverse(f"admin:{model}_changelist")).content.decode()
+        assert re.search(rf" \d {names} ", text_of(page)), model
+    for model in ("accesslog", "accessattempt", "accessfailurelog"):
+        link, _ = first_row(admin_client.get(reverse(f"admin:axes_{model}_changelist")).content.decode())
+        page = text_of(admin_client.get(link).content.decode())
+        assert "vera, 20" in page and not re.search("access (log|attempt)|attempted|failed access", page, re.I)
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
+def test_the_history_is_linked_for_those_who_may_see_it(role: str, client: Client) -> None:
+    user = User.objects.create_user(role, is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client.force_login(user)
+    row = Filter.objects.create(name="mine", jmespath="`true`")
+    page = client.get(reverse("admin:mirrors_filter_change", args=[row.pk])).content.decode()
+    link = reverse("admin:mirrors_filter_history", args=[row.pk])
+    assert (link in page) == (role == "admin")
+    answer = client.get(link, follow=True)
+    assert answer.status_code == (200 if role == "admin" else 403)
+    if role == "admin":
+        assert "mine" in answer.content.decode()
+
+
+def test_a_job_says_once_what_to_do_about_an_image_that_is_too_large(admin_client: Client, rows: None) -> None:
+    of_limit, other = MirrorJob.objects.filter(error_class="too-large").order_by("-id")[:2]
+    MirrorJob.objects.filter(pk=other.pk).update(error_message="It has more than 1000 blobs", error_says_step=False)
+    for job, advice in ((of_limit, 0), (other, 1)):
+        page = text_of(admin_client.get(reverse("admin:mirrors_mirrorjob_change", args=[job.pk])).content.decode())
+        assert page.count("What to do: Exclude the image with a filter") == page.count("What to do:") == advice
