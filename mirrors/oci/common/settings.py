@@ -26,8 +26,8 @@ MAX_IMAGE_MANIFESTS = 2_000
 MAX_IMAGE_BLOBS = 20_000
 """Blobs of an image: ten for each of its manifests."""
 
-MAX_TARGET_REQUESTS_BESIDE_BLOBS = 8
-"""In flight at a target beside its blobs: HEADs and manifests, which are small."""
+MAX_TARGET_REQUESTS_BESIDE_BLOBS = 16
+"""In flight at a target beside its large blobs: HEADs, manifests, upload sessions and small blobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class EngineSettings:
     images: int = 8
     blobs: int = 16
     max_image_bytes: int = 20 * GIB
-    requests_per_host: int = 16
-    """In flight; as many as the pool of blobs has threads. A quarter is kept for small requests."""
+    requests_per_host: int = 20
+    """In flight; as many as the pool of blobs has threads, and a quarter more for small blobs and short requests."""
     requests_per_image: int = 32
     """Short ones, under way or waiting for a slot: as many as source and target together take at once."""
     look_age: float = 2.0
