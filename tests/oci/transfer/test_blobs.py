@@ -264,7 +264,7 @@ def test_blobs_go_largest_first(make_engine: MakeEngine, source: FaultyRegistry,
     image = build.build(build.image(layers, build.blob(b"{}", OCI_CONFIG)))
     image.load(source.storage, "app", "1.0")
 
-    copy(make_engine(blobs=1), source, target)
+    copy(make_engine(blobs=1, small_blob_bytes=0), source, target)
 
     fetched = [asked.path.rpartition("/")[2] for asked in source.found("GET .*/blobs/")]
     sizes = [len(image.blobs[digest]) for digest in fetched]
