@@ -190,5 +190,6 @@ def test_one_look_at_the_target_serves_all_who_wait(
                 query(webhook.database_url, "SELECT count(*) FROM mirrors_mirrorjob WHERE status = 'pending'")[0][0]
                 == 401
             ),
+            timeout=180,
             what="one job an image",
         )

@@ -12,7 +12,7 @@ from django.db.models import Expression, QuerySet
 
 
 class Argument(Expression):
-    """Stands in a query for a text or number that is given when it runs."""
+    """The place in a query of a text or number that is given when it runs."""
 
     def __init__(self, position: int) -> None:
         super().__init__()

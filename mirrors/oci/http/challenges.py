@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-MAX_CHARACTERS: Final = 8_192
+MAX_CHARACTERS: Final = 4_096
 """Of all WWW-Authenticate headers of a reply; real ones have a few hundred. What lies beyond is not read."""
 
 # Each match moves forward and never looks back, so that the time is linear in the header's length.
