@@ -94,7 +94,8 @@ def test_an_active_webhook_stays_active_until_it_is_removed(cluster: Cluster, tm
         manifests = tmp_path / "manifests.yaml"
         manifests.write_text(cluster.helm("get", "manifest", release.name, "-n", release.namespace))
         diff = ("diff", "--server-side", "--force-conflicts", "-f", str(manifests), "-n", release.namespace)
-        assert cluster.kubectl(*diff, check=False) == ""
+        # The status of the set-up Job may just be written.
+        wait_until(lambda: cluster.kubectl(*diff, check=False) == "", what="a release without differences")
 
         helm(release, tmp_path, "upgrade", "--wait", "--timeout", "180s", dryRun=True)
         with without_webhook(release):
