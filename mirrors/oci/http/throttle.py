@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from mirrors.oci.common.calls import POLL_SECONDS, Call
 from mirrors.oci.common.errors import RegistryError
@@ -20,10 +21,13 @@ MAX_IDLE_HOSTS = 512
 """Hosts that are remembered without a request in flight: redirects name any number."""
 TRANSFER = ("transfer",)
 
+BlobSize = Literal["large", "small"]
+"""Of a blob that is transferred: a large one needs its slot for longer."""
+
 
 @dataclass(slots=True)
 class _Host:
-    """Requests in flight of each kind, and their limits. A bulk request is a transfer, and each is a request."""
+    """Requests in flight, how many of them transfer blobs, and how many of these large ones; and the limit of each."""
 
     limit: int
     bulk_limit: int
@@ -37,21 +41,23 @@ class _Host:
     def transfer_limit(self) -> int:
         return max(1, self.limit - max(1, self.limit // 8))
 
-    def most_of(self, *, bulk: bool, transfer: bool) -> int:
-        return min(self.limit, self.transfer_limit if transfer else self.limit, self.bulk_limit if bulk else self.limit)
+    def most_of(self, blob: BlobSize | None) -> int:
+        if blob is None:
+            return self.limit
+        return min(self.transfer_limit, self.bulk_limit) if blob == "large" else self.transfer_limit
 
-    def has_room(self, count: int, *, bulk: bool, transfer: bool) -> bool:
+    def has_room(self, count: int, blob: BlobSize | None) -> bool:
         return (
             self.in_flight + count <= self.limit
-            and (not transfer or self.transfers + count <= self.transfer_limit)
-            and (not bulk or self.bulk + count <= self.bulk_limit)
+            and (blob is None or self.transfers + count <= self.transfer_limit)
+            and (blob != "large" or self.bulk + count <= self.bulk_limit)
         )
 
-    def add(self, count: int, *, bulk: bool, transfer: bool) -> None:
+    def add(self, count: int, blob: BlobSize | None) -> None:
         """A negative count gives back."""
         self.in_flight += count
-        self.transfers += count if transfer else 0
-        self.bulk += count if bulk else 0
+        self.transfers += count if blob else 0
+        self.bulk += count if blob == "large" else 0
 
 
 class Gate:
@@ -84,19 +90,15 @@ class Gate:
         hosts: Sequence[str],
         call: Call,
         *,
-        bulk: bool = False,
-        transfer: bool = False,
+        blob: BlobSize | None = None,
         operations: Sequence[str] = (),
     ) -> Iterator[None]:
         """Waits for one slot at each of `hosts` (the same host twice takes two), and for `operations` of the first
-        one's budget; with `transfer`, for which a blob of any size is held, for each host's budget of transfers
-        instead. Raises RegistryError `rate-limited` when a host rests for longer than is worth waiting for."""
+        one's budget; to transfer a `blob`, for each host's budget of transfers instead. Raises RegistryError
+        `rate-limited` when a host rests for longer than is worth waiting for."""
         with self._changed:
-            wanted = {
-                host: min(count, self._host(host).most_of(bulk=bulk, transfer=transfer))
-                for host, count in Counter(hosts).items()
-            }
-            while wait := self._take(wanted, bulk, transfer, operations):
+            wanted = {host: min(count, self._host(host).most_of(blob)) for host, count in Counter(hosts).items()}
+            while wait := self._take(wanted, blob, operations):
                 self._changed.wait(call.remaining(min(wait, self._nap(wanted, call))))
                 call.check(hosts[0])
         try:
@@ -104,7 +106,7 @@ class Gate:
         finally:
             with self._changed:
                 for host, count in wanted.items():
-                    self._give_back(host, count, bulk, transfer)
+                    self._give_back(host, count, blob)
                 self._changed.notify_all()
 
     def spend(self, host: str, call: Call, operations: Sequence[str]) -> None:
@@ -140,23 +142,22 @@ class Gate:
                 state.paused_until = 0.0
                 self._changed.notify_all()
 
-    def _take(self, wanted: dict[str, int], bulk: bool, transfer: bool, operations: Sequence[str]) -> float:
+    def _take(self, wanted: dict[str, int], blob: BlobSize | None, operations: Sequence[str]) -> float:
         """0.0: everything was taken. Else nothing was: seconds until it is worth another look."""
         now = time.monotonic()
         states = [(self._host(host), count) for host, count in wanted.items()]
         for state, count in states:
-            is_full = not state.has_room(count, bulk=bulk, transfer=transfer)
-            if is_full or now < state.paused_until or now < state.next_at:
+            if not state.has_room(count, blob) or now < state.paused_until or now < state.next_at:
                 return POLL_SECONDS
-        if wait := self._take_budgets(list(wanted), transfer, operations):
+        if wait := self._take_budgets(list(wanted), blob, operations):
             return wait
         for state, count in states:
-            state.add(count, bulk=bulk, transfer=transfer)
+            state.add(count, blob)
             state.next_at = now + self._spacing * count
         return 0.0
 
-    def _take_budgets(self, hosts: Sequence[str], transfer: bool, operations: Sequence[str]) -> float:
-        if not transfer:
+    def _take_budgets(self, hosts: Sequence[str], blob: BlobSize | None, operations: Sequence[str]) -> float:
+        if blob is None:
             return self._budgets.take(hosts[0], operations)
         for index, host in enumerate(hosts):
             if wait := self._budgets.take(host, TRANSFER):
@@ -179,10 +180,10 @@ class Gate:
             nap = min(nap, due) if due > 0 else nap
         return nap
 
-    def _give_back(self, host: str, count: int, bulk: bool, transfer: bool) -> None:
+    def _give_back(self, host: str, count: int, blob: BlobSize | None) -> None:
         state = self._hosts[host]
-        state.add(-count, bulk=bulk, transfer=transfer)
-        if transfer:
+        state.add(-count, blob)
+        if blob:
             self._budgets.end_transfer(host)
         if len(self._hosts) > MAX_IDLE_HOSTS and not state.in_flight and state.paused_until < time.monotonic():
             del self._hosts[host]

@@ -13,6 +13,7 @@ from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.http.client import RegistryClient, Upload
 from mirrors.oci.http.sender import HttpContext
+from mirrors.oci.http.throttle import BlobSize
 from mirrors.oci.transfer.download import Download, SourceError
 from mirrors.oci.transfer.progress import TransferMethod
 
@@ -71,8 +72,8 @@ class BlobCopy:
         return self.source.access.host == self.target.access.host and self.source_repository in self.mount_from[:1]
 
     @property
-    def _is_small(self) -> bool:
-        return self.wire.settings.is_small(self.blob.size)
+    def _size(self) -> BlobSize:
+        return "small" if self.wire.settings.is_small(self.blob.size) else "large"
 
     def _mount(self) -> tuple[bool, Upload | None]:
         """Whether a mount worked, and the session that was opened where it did not. A refusal is not an error.
@@ -120,8 +121,7 @@ class BlobCopy:
         """Reads the blob from the source, and keeps none of it: a manifest alone proves no possession."""
         download = Download(self.source, self.source_repository, self.blob, self.wire.settings, on_bytes=_ignore)
         try:
-            is_bulk = not self._is_small
-            with self.wire.gate.hold([self.source.access.host], self.source.call, bulk=is_bulk, transfer=True):
+            with self.wire.gate.hold([self.source.access.host], self.source.call, blob=self._size):
                 download.open()
                 for _ in download:
                     pass
@@ -136,7 +136,7 @@ class BlobCopy:
         session = _Session(self, upload)
         done = False
         try:
-            if self._is_small:
+            if self._size == "small":
                 self._send_whole(download, session)
             else:
                 self._stream(download, session)
@@ -152,19 +152,19 @@ class BlobCopy:
     def _stream(self, download: Download, session: _Session) -> None:
         """Holds a slot at both ends from the first byte read to the last one acknowledged."""
         hosts = [self.source.access.host, self.target.access.host]
-        with self.wire.gate.hold(hosts, self.target.call, bulk=True, transfer=True):
+        with self.wire.gate.hold(hosts, self.target.call, blob="large"):
             session.begin()
             download.open()
             self.target.put_blob(self.target_repository, session.opened(), self.blob.digest, download.size, download)
 
     def _send_whole(self, download: Download, session: _Session) -> None:
         """Holds a slot at one end at a time: each is needed for a moment, and others wait for it."""
-        with self.wire.gate.hold([self.source.access.host], self.source.call, transfer=True):
+        with self.wire.gate.hold([self.source.access.host], self.source.call, blob="small"):
             session.begin()
             download.open()
             content = b"".join(download)
         upload = session.opened()
-        with self.wire.gate.hold([self.target.access.host], self.target.call, transfer=True):
+        with self.wire.gate.hold([self.target.access.host], self.target.call, blob="small"):
             self.target.put_blob(self.target_repository, upload, self.blob.digest, download.size, content)
 
     def _pause(self, error: RegistryError, attempt: int) -> None:
