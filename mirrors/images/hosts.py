@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from contextlib import suppress
 from functools import lru_cache
 
 MAX_HOST = 260
@@ -50,19 +51,19 @@ def address(host: str, default_port: int) -> tuple[str, int]:
     try:
         address = ipaddress.ip_address(name.removeprefix("["))
     except ValueError:
-        name = _ipv4_text(name) if _OLD_IPV4.fullmatch(name) else name
+        name = ipv4_text(name) or name
     else:
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
         name = str(mapped or address)
     return name, int(number) if number else default_port
 
 
-def _ipv4_text(name: str) -> str:
-    """``127.1`` or ``0x7f.0.0.1`` as resolvers read it; the name itself where they don't."""
-    try:
-        return socket.inet_ntoa(socket.inet_aton(name))
-    except OSError:
-        return name
+def ipv4_text(name: str) -> str | None:
+    """``127.1`` or ``0x7f.0.0.1`` as resolvers read it; None where they read a name."""
+    if _OLD_IPV4.fullmatch(name):
+        with suppress(OSError):
+            return socket.inet_ntoa(socket.inet_aton(name))
+    return None
 
 
 def path_component(host: str) -> str:

@@ -7,6 +7,7 @@ import socket
 import threading
 from dataclasses import dataclass
 
+from mirrors.images.hosts import ipv4_text
 from mirrors.oci.common.errors import RegistryError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -62,11 +63,7 @@ def _is_literal(host: str) -> bool:
 def _refuse_other_notations(host: str) -> None:
     """Raises RegistryError for an IPv4 address in one of the other notations that resolvers take for an address:
     `0x7f.1`, `2130706433`, `0177.0.0.1`."""
-    try:
-        socket.inet_aton(host.rstrip("."))
-    except OSError:
-        return
-    if not _is_literal(host):
+    if ipv4_text(host.rstrip(".").lower()) is not None and not _is_literal(host):
         words = "is not an IPv4 address in the usual notation; write it as four numbers, as in 192.0.2.1"
         raise RegistryError("address-refused", f"{host} {words}", host=host, says_step=True)
 
