@@ -18,7 +18,7 @@ from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
 from tests.jobs.support import FAST, config_file, copier, drain, load, order
-from tests.support.faulty_registry import Action, FaultyRegistry, reply
+from tests.support.faulty_registry import Action, FaultyRegistry, after, reply
 from tests.support.signing import Signer
 
 DIGEST = "sha256:" + "a" * 64
@@ -50,16 +50,6 @@ def test_all_requests_are_counted_and_the_last_ones_kept() -> None:
     assert log.lines(each=False) == ["60 requests by status: no answer: 1, 200: 59"]
 
 
-def after(event: threading.Event, action: Action) -> Action:
-    """Answers once the event is set: a copy that has failed sends no more requests."""
-
-    def act(handler: Handler) -> bool:
-        assert event.wait(60)
-        return action(handler)
-
-    return act
-
-
 def before(event: threading.Event, action: Action) -> Action:
     """Sets the event once it has answered."""
 
@@ -79,6 +69,7 @@ def test_admin_and_api_show_the_requests_of_an_attempt_that_failed(
     opened = threading.Event()
     open_upload = reply(202, Location="/v2/x/blobs/uploads/s3cret?_state=s3cret")
     source.on("GET .*/blobs/", reply(307, Location=f"http://{source.host}/store/s3cret?sig=s3cret"), times=99)
+    # A copy that has failed sends no more requests.
     source.on("GET /store/", after(opened, reply(403)), times=99)
     target.on("POST .*/uploads/", before(opened, open_upload), times=99)
     job = order(f"{source.host}/app:1.0", target=target.host)

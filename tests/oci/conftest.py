@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -116,6 +118,16 @@ def request(source: ImageRef, target: ImageRef, **options: Any) -> CopyRequest:
 def copy(engine: Engine, source: FaultyRegistry, target: FaultyRegistry | Registry, **options: Any) -> CopyResult:
     """Copies `app:1.0`."""
     return engine.copy(request(ref(source), ref(target), **options))
+
+
+@contextmanager
+def under_way(release: threading.Event, run: Callable[[], CopyResult]) -> Iterator[Future[CopyResult]]:
+    """A copy on a thread of its own. What holds it is released with the end of the block, however that comes."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(run)
+        finally:
+            release.set()
 
 
 def public_access(port: int, *credentials: Credential) -> RegistryAccess:

@@ -183,12 +183,17 @@ def held(event: threading.Event, *, after: int = 0) -> Action:
     return act
 
 
-def after(event: threading.Event) -> Action:
-    """Answers any request as usual, once `event` is set."""
+def as_usual(handler: Handler) -> bool:
+    """Leaves the answer to the registry."""
+    return False
+
+
+def after(event: threading.Event, action: Action = as_usual) -> Action:
+    """Answers any request once `event` is set."""
 
     def act(handler: Handler) -> bool:
-        event.wait(20)
-        return False
+        assert event.wait(HELD_SECONDS), "the test has not set the event"
+        return action(handler)
 
     return act
 

@@ -10,7 +10,7 @@ import pytest
 from mirrors.demo.images import sample_image
 from mirrors.oci import Engine, RegistryError
 from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
-from tests.oci.conftest import MakeEngine, access, copy, ref, request
+from tests.oci.conftest import MakeEngine, access, copy, ref, request, under_way
 from tests.support.faulty_registry import FaultyRegistry, counted, hang_up, held, reply
 from tests.support.ports import wait_until
 
@@ -154,15 +154,14 @@ def test_manifests_get_through_while_blobs_are_busy(
     release = threading.Event()
     source.on("GET .*/blobs/", held(release), times=99)
     engine = make_engine(requests_per_host=4)
-    with ThreadPoolExecutor(1) as pool:
-        copying = pool.submit(copy, engine, source, target)
+    with under_way(release, lambda: copy(engine, source, target)) as copying:
         wait_until(lambda: source.count("GET .*/blobs/") == 3)
 
         assert engine.head(ref(source), access(source.host), timeout=1) is not None
 
         assert source.count("GET .*/blobs/") == 3
-        release.set()
-        copying.result()
+
+    copying.result()
 
 
 @pytest.mark.parametrize("limit", [1, 2])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mirrors.demo.images import ImageBuilder, sample_image
 from mirrors.images import ImageRef
 from mirrors.oci import CopyRequest, Engine
-from tests.oci.conftest import PUBLIC, Internet, access, port_of, public_access
+from tests.oci.conftest import PUBLIC, Internet, access, port_of, public_access, under_way
 from tests.support.faulty_registry import FaultyRegistry, after
 from tests.support.ports import wait_until
 
@@ -34,14 +33,12 @@ def test_connections_for_manifests_are_opened_while_the_index_is_read(
     release = threading.Event()
     source.on("GET .*/manifests/1.0", after(release))
 
-    with ThreadPoolExecutor(1) as pool:
-        result = pool.submit(engine.copy, copying)
+    with under_way(release, lambda: engine.copy(copying)) as result:
         wait_until(lambda: internet.dialled.count(PUBLIC) >= len(PLATFORMS))
         wait_until(lambda: source.count("GET .*/manifests/1.0") == 1)
         assert source.count("GET .*/manifests/sha256") == 0, "nobody knows yet what it lists"
-        release.set()
-        assert result.result().target_digest == image.root
 
+    assert result.result().target_digest == image.root
     assert internet.dialled.count(PUBLIC) <= engine.settings.requests_per_host
 
 
@@ -55,12 +52,11 @@ def test_an_image_without_an_index_opens_none_in_advance(
     release = threading.Event()
     source.on("GET .*/manifests/1.0", after(release))
 
-    with ThreadPoolExecutor(1) as pool:
-        result = pool.submit(engine.copy, copying)
+    with under_way(release, lambda: engine.copy(copying)) as result:
         wait_until(lambda: target.count("HEAD .*/manifests/sha256") == 1)
         assert internet.dialled.count(PUBLIC) == 1
-        release.set()
-        assert result.result().target_digest == image.root
+
+    assert result.result().target_digest == image.root
 
 
 def test_an_image_that_is_there_opens_none_in_advance(

@@ -198,7 +198,7 @@ def test_closing_the_engine_frees_threads_that_wait_for_bytes(
         with pytest.raises(CopyCancelledError):
             copying.result(5)
 
-    blob_threads = {t for t in threading.enumerate() if t.name.startswith("oci-blob")} - before
+    blob_threads = {t for t in threading.enumerate() if t.name.startswith(("oci-blob", "oci-small-blob"))} - before
     wait_until(lambda: not any(thread.is_alive() for thread in blob_threads))
 
 

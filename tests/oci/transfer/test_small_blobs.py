@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from mirrors.demo.images import ImageBuilder, SampleImage, sample_image
 from mirrors.oci import RegistryError
 from mirrors.oci.common.settings import KIB
-from tests.oci.conftest import MakeEngine, access, copy, ref
+from tests.oci.conftest import MakeEngine, access, copy, ref, under_way
 from tests.support.faulty_registry import FaultyRegistry, after, cut, held, reply
 from tests.support.ports import wait_until
 
@@ -35,12 +34,11 @@ def test_small_blobs_do_not_wait_for_large_ones(
         source.on(f"GET .*/blobs/{digest}", held(release))
     engine = make_engine(small_blob_bytes=SMALL)
 
-    with ThreadPoolExecutor(1) as pool:
-        copying = pool.submit(copy, engine, source, target)
+    with under_way(release, lambda: copy(engine, source, target)) as copying:
         wait_until(lambda: target.count("PUT .*/blobs") == 21)
         assert not set(large) & target.storage.blobs.keys()
-        release.set()
-        assert copying.result().target_digest == image.root
+
+    assert copying.result().target_digest == image.root
 
 
 def test_small_blobs_that_do_not_come_leave_room_for_other_requests(
@@ -51,13 +49,12 @@ def test_small_blobs_that_do_not_come_leave_room_for_other_requests(
     source.on("GET .*/blobs/", held(release), times=99)
     engine = make_engine(small_blob_bytes=SMALL, requests_per_host=8)
 
-    with ThreadPoolExecutor(1) as pool:
-        copying = pool.submit(copy, engine, source, target)
+    with under_way(release, lambda: copy(engine, source, target)) as copying:
         wait_until(lambda: source.count("GET .*/blobs/") == 7)
         assert engine.head(ref(source), access(source.host)) is not None
         assert source.count("GET .*/blobs/") == 7
-        release.set()
-        copying.result()
+
+    copying.result()
 
 
 def test_a_target_that_is_slow_to_store_small_blobs_keeps_no_slot_of_the_source(
@@ -68,11 +65,10 @@ def test_a_target_that_is_slow_to_store_small_blobs_keeps_no_slot_of_the_source(
     target.on("PUT .*/blobs/", after(release), times=99)
     engine = make_engine(small_blob_bytes=SMALL, requests_per_host=2)
 
-    with ThreadPoolExecutor(1) as pool:
-        copying = pool.submit(copy, engine, source, target)
+    with under_way(release, lambda: copy(engine, source, target)) as copying:
         wait_until(lambda: target.count("PUT .*/blobs/") == 11)
-        release.set()
-        assert copying.result().bytes_copied == 10 * SMALL + 2
+
+    assert copying.result().bytes_copied == 10 * SMALL + 2
 
 
 @pytest.mark.parametrize("size", [1, SMALL - 1])
