@@ -19,7 +19,7 @@ class SignInAdmin(ReadOnlyAdmin[Row]):
 
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]
-    shown_by_columns = ("http_accept", "session_hash", "get_data", "post_data", "locked_out")
+    left_out = ("http_accept", "session_hash", "get_data", "post_data", "locked_out")
 
     at = moment("attempt_time", "time")
 

@@ -187,7 +187,7 @@ class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
     ordering = ["-run", "rank"]
     sortable_by = ()
     empty_words = "Appear with a preview of a backfill."
-    shown_by_columns = ("source", "is_awaited", "details", "size_bytes")
+    left_out = ("source", "is_awaited", "details", "size_bytes")
 
     @admin.display(description="image")
     def image(self, row: BackfillImage) -> str:

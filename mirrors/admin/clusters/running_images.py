@@ -66,7 +66,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     ordering = ["-id"]
     sortable_by = ()  # only the index of the rows' order serves a sorted page
 
-    shown_by_columns = ("workload_kind",)
+    left_out = ("workload_kind",)
 
     changed = moment("last_seen_at", "last change")
     shown_namespace = namespace_column

@@ -41,7 +41,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     ordering = ["host", "operation"]
     actions = ["resume"]
 
-    shown_by_columns = ("resting_until", "pull_limit", "held_until", "held_from")
+    left_out = ("resting_until", "pull_limit", "held_until", "held_from")
 
     updated = moment("updated_at", "reported")
 

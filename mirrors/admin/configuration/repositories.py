@@ -22,7 +22,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     ordering = ["-has_differences", "name"]
     actions = ["apply_settings"]
 
-    shown_by_columns = ("has_differences", "pulls_through")
+    left_out = ("has_differences", "pulls_through")
 
     asked = moment("apply_requested_at", "apply requested")
     checked = moment("checked_at")

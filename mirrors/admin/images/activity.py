@@ -21,7 +21,7 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
 
-    shown_by_columns = ("actor", "token", "subject")
+    left_out = ("actor", "token", "subject")
 
     created = moment("created_at", "time")
 

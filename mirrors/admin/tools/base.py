@@ -123,8 +123,8 @@ class ReadOnlyAdmin(PlainAdmin[M]):
     can be exported."""
 
     is_live: ClassVar[bool] = True
-    shown_by_columns: ClassVar[Collection[str]] = ()
-    """Stored fields that columns of the list show in other words: the page does not repeat them."""
+    left_out: ClassVar[Collection[str]] = ()
+    """Stored fields that the page of a row leaves out: its columns show them in other words, or nobody needs them."""
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_export"
@@ -148,7 +148,7 @@ class ReadOnlyAdmin(PlainAdmin[M]):
         return answer
 
     def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
-        return self.fields or row_fields(self, self.get_list_display(request), besides=self.shown_by_columns)
+        return self.fields or row_fields(self, self.get_list_display(request), leave_out=self.left_out)
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         return self.readonly_fields or self.get_fields(request, obj)

@@ -17,13 +17,13 @@ from mirrors.templatetags.humanise import size, when
 NOTHING = "–"
 
 
-def row_fields(model_admin: Any, columns: Iterable[Any], *, besides: Collection[str] = ()) -> list[Any]:
-    """``besides`` are stored fields that columns show in other words."""
+def row_fields(model_admin: Any, columns: Iterable[Any], *, leave_out: Collection[str] = ()) -> list[Any]:
+    """``leave_out`` are stored fields that have no place on the page."""
     model: type[models.Model] = model_admin.model
     stored = {field.name: field for field in model._meta.concrete_fields if field.editable and not field.primary_key}
     shown = [name for name in columns if name != "action_checkbox"]
     labels = {str(label_for_field(name, model, model_admin)).lower() for name in shown}
-    hidden = {*shown, *besides, *(_stored_field(model_admin, name) for name in shown)}
+    hidden = {*shown, *leave_out, *(_stored_field(model_admin, name) for name in shown)}
     others = [field for name, field in stored.items() if name not in hidden and title_of(field) not in labels]
     return [*(reading(stored[name]) if name in stored else name for name in shown), *map(reading, others)]
 

@@ -162,13 +162,17 @@ class DatabaseMounts:
 
 def _answer(questions: Sequence[_Question[Any]]) -> None:
     """One look for all blobs that may be new; each one that is not is asked about alone."""
-    new = sorted({question.digest for question in questions if not question.is_known})
-    # Some twice, so that the SQL is one of a few.
-    new += [new[0]] * ((1 << (len(new) - 1).bit_length()) - len(new)) if new else []
-    found = set(_known_blobs(*new)) if new else set()
+    new = {question.digest for question in questions if not question.is_known}
+    found = set(_known_blobs(*_filled_up(sorted(new)))) if new else set()
     for question in questions:
         is_anywhere = question.is_known or (question.registry, question.digest) in found
         question.answer.set_result(question.ask() if is_anywhere else question.default)
+
+
+def _filled_up(digests: list[str]) -> list[str]:
+    """The first one again, up to a power of two: so the SQL of the look is one of a few."""
+    wanted = 1 << (len(digests) - 1).bit_length()
+    return digests + digests[:1] * (wanted - len(digests))
 
 
 @fixed_query
