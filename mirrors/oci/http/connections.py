@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from queue import LifoQueue
 from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
@@ -39,6 +40,7 @@ class _DialledMixin(HTTPConnection):
     """Takes its sockets from a Dialer, and gives sending the stall time-out instead of the connect time-out."""
 
     dialer: Dialer
+    is_used: bool = False
 
     def _new_conn(self) -> socket.socket:
         assert isinstance(self.timeout, (int, float))
@@ -50,6 +52,7 @@ class _DialledMixin(HTTPConnection):
             self.dialer.opened(self)
         else:
             self.dialer.watchdog.attach(self.sock)
+        self.is_used = True
         self.timeout = self.dialer.stall_timeout
         # urllib3 rewrites what it is given (%2f to %2F), which breaks signatures.
         super().request(method, self.dialer.target, *args, **kwargs)
@@ -71,15 +74,24 @@ class _DialledHTTPSConnection(_DialledMixin, HTTPSConnection):
         self.dialer = dialer
 
 
+class _IdleConnections(LifoQueue[Any]):
+    """Connections that wait for a request: the one used last goes first, those not yet used go last. urllib3 fills
+    its queue with placeholders for connections that it has not opened; a preconnected one would find no room."""
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if item is not None:
+            super().put(item, block, timeout)
+
+    def _put(self, item: Any) -> None:
+        self.queue.insert(len(self.queue) if item.is_used else 0, item)
+
+
 class _PreconnectingMixin(HTTPConnectionPool):
+    QueueCls = _IdleConnections
+
     def open_one(self, timeout: float) -> None:
         """Opens one more connection (`timeout` in seconds) and keeps it with those that wait for a request."""
-        connection, idle = self._get_conn(), []
-        while not connection.is_closed:
-            idle.append(connection)
-            connection = self._get_conn()
-        for other in idle:
-            self._put_conn(other)
+        connection = self._new_conn()
         try:
             connection.timeout = timeout
             connection.connect()
