@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
@@ -75,8 +75,11 @@ class Call:
 
     def outcome(self, future: Future[T], host: str) -> T:
         """The result of what a pool does for this call, not waited for any longer once the call is over."""
-        while not wait([future], timeout=self.remaining(POLL_SECONDS)).done:
-            self.check(host)
+        while not future.done():
+            with suppress(TimeoutError):
+                future.exception(self.remaining(POLL_SECONDS))
+            if not future.done():
+                self.check(host)
         return future.result()
 
     @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +16,9 @@ Origin = tuple[str, str, int]
 
 MAX_URL_CHARACTERS: Final = 16_384
 """Presigned URLs of clouds have up to 4,000."""
+
+MAX_HOSTS: Final = 1_024
+"""Hosts whose parts are remembered, some hundred bytes each: pods choose them."""
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _PORTS = {"http": 80, "https": 443}
@@ -86,6 +90,7 @@ class Url:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=MAX_HOSTS)
 def split_host(text: str, default_port: int) -> tuple[str, int]:
     """`host[:port]` (IPv6 in brackets) as its two parts."""
     try:

@@ -48,7 +48,7 @@ class Sender:
         self._wire = wire
         self._access = access
         self._call = call
-        self._home = wire.transport.api(access, "/").origin
+        self._home = AuthOrigin(access, wire.transport.api(access, "/").origin, is_home=True)
 
     @property
     def stall_timeout(self) -> float:
@@ -132,7 +132,7 @@ class Sender:
         return shown
 
     def _place(self, origin: Origin) -> AuthOrigin:
-        return AuthOrigin(self._access, origin, is_home=origin == self._home)
+        return self._home if origin == self._home.origin else AuthOrigin(self._access, origin, is_home=False)
 
     def _is_refused(self, reply: Reply, place: AuthOrigin) -> bool:
         """Whether other credentials, or a newer token of the same ones, may help. ECR answers 403 to a token that

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 TICK_SECONDS = 0.05
 """Seconds between two looks at what is under watch: how late a time limit may take effect."""
@@ -38,12 +38,10 @@ class Watch:
             while self._sockets:
                 self._sockets.pop().close()
 
-    @contextmanager
-    def on_this_thread(self) -> Iterator[None]:
+    def on_this_thread(self) -> AbstractContextManager[None]:
         """Sockets that the thread opens or uses inside the block belong to this watch; a watch inside another takes
         its place meanwhile."""
-        with self._watchdog.using(self):
-            yield
+        return self._watchdog.using(self)
 
     def attach(self, sock: socket.socket) -> None:
         duplicate = socket.socket(fileno=os.dup(sock.fileno()))
