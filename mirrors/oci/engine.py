@@ -31,6 +31,7 @@ from mirrors.oci.transfer.pools import FairPool
 from mirrors.oci.transfer.progress import Progress, ProgressCounter
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
 from mirrors.oci.transfer.shared_transfers import SharedTransfers
+from mirrors.oci.transfer.target_traits import TargetTraits
 
 
 class Engine:
@@ -70,7 +71,7 @@ class Engine:
             settings.images * settings.requests_per_image, thread_name_prefix="oci-manifest"
         )
         board = SharedTransfers(self._blobs, self._small_blobs)
-        self._shared = Shared(self._wire, board, self._small, mounts or MemoryMounts())
+        self._shared = Shared(self._wire, board, self._small, mounts or MemoryMounts(), TargetTraits())
         self._indexes = FallbackIndexes(index_leases)
         self._closed = threading.Event()
 

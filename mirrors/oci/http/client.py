@@ -175,11 +175,13 @@ class RegistryClient:
         return self._upload(reply)
 
     def mount(self, repository: str, digest: str, source: str) -> Upload | None:
-        """Takes the blob over from another repository of this registry. None when that worked; else the session the
+        """Takes the blob over from a repository of this registry. None when that worked; else the session the
         registry opened instead. Raises RegistryError where mounting is refused or fails; it is not tried again."""
         query = urlencode({"mount": digest, "from": source}, quote_via=quote)
         request = HttpRequest("POST", self._url(repository, f"blobs/uploads/?{query}"))
-        reply = self._sender.send(request, (push_scope(repository), pull_scope(source)), tries=1)
+        # To push includes to pull.
+        scopes = (push_scope(repository),) if source == repository else (push_scope(repository), pull_scope(source))
+        reply = self._sender.send(request, scopes, tries=1)
         self._expect(reply, {201, 202}, f"mounting blob {digest} into {self._name(repository)}")
         if reply.status == 201:
             self._check_stored(reply, digest, f"blob {digest}")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.http.client import RegistryClient
 from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
+from mirrors.oci.transfer.looks import BlobLook, Found
 from mirrors.oci.transfer.mounts import MountIndex
 from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
 from mirrors.oci.transfer.requests import CopyRequest
 from mirrors.oci.transfer.shared_transfers import SharedTransfers, Ticket
+from mirrors.oci.transfer.target_traits import TargetTraits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Shared:
     board: SharedTransfers
     small: Executor
     mounts: MountIndex
+    traits: TargetTraits
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +40,52 @@ class BlobTransfers:
     call: Call
     counter: ProgressCounter
 
-    def start(self, blob: Descriptor, looking: Future[bool] | None) -> Ticket:
-        """Begins the transfer, or waits along with another image's. `looking` asks whether the target has the blob."""
+    def look(self, target: RegistryClient, small: Executor, blob: Descriptor) -> BlobLook:
+        """Asks whether the target has the blob. `small` is this image's share of the short requests."""
+        asking = small.submit(self._find, target, blob)
+        return BlobLook(target, self.request.target.repository, asking, self.shared.small)
+
+    def _find(self, target: RegistryClient, blob: Descriptor) -> Found:
+        """A session is opened for small blobs alone, as large ones may wait for longer than it lasts, and for those
+        alone that no other repository is known to have: they will be mounted from there."""
+        repository = self.request.target.repository
+        known = self._known(blob)
+        is_small = self.shared.wire.settings.is_small(blob.size)
+        if is_small and not known and self.shared.traits.mounts_own_blobs(target, repository):
+            try:
+                return Found(target.mount(repository, blob.digest, repository) or True, known)
+            except RegistryError:
+                target.call.check(target.access.host)
+        return Found(target.has_blob(repository, blob.digest), known)
+
+    def start(self, blob: Descriptor, look: BlobLook | None) -> Ticket:
+        """Begins the transfer, or waits along with another image's."""
         request = self.request
         key = (request.target.registry, request.target.repository, blob.digest)
         parties = tuple(filter(None, (request.source.registry, request.party)))
         is_small = self.shared.wire.settings.is_small(blob.size)
-        return self.shared.board.join(key, self.call, parties, self._task(blob, looking), small=is_small)
+        ticket = self.shared.board.join(key, self.call, parties, self._task(blob, look), small=is_small)
+        if look is not None:
+            ticket.future.add_done_callback(lambda _: look.close())
+        return ticket
 
     def is_known(self, digest: str) -> bool:
         """Whether what the target has under this digest counts: it may be another's private content."""
+        return self.request.readers is None or self.is_recorded(digest)
+
+    def is_recorded(self, digest: str) -> bool:
+        """Whether a copy has put this into the target's repository."""
         target = self.request.target
-        return self.request.readers is None or self.shared.mounts.holds(target.registry, digest, target.repository)
+        return self.shared.mounts.holds(target.registry, digest, target.repository)
 
     def record(self, digest: str) -> None:
         target = self.request.target
         self.shared.mounts.record(target.registry, digest, target.repository)
 
-    def _task(self, blob: Descriptor, looking: Future[bool] | None) -> Callable[[Call], TransferMethod]:
+    def _task(self, blob: Descriptor, look: BlobLook | None) -> Callable[[Call], TransferMethod]:
         """To be run under a call of its own: other images may come to wait for it.
 
-        `looking` counts only soon: while this waits for a thread, another process may bring the blob."""
+        `look` counts only soon: while this waits for a thread, another process may bring the blob."""
         request, shared = self.request, self.shared
         counts_until = time.monotonic() + shared.wire.settings.look_age
 
@@ -71,19 +100,28 @@ class BlobTransfers:
                 target_repository=request.target.repository,
                 blob=blob,
                 is_new_repository=request.target_is_new,
-                looking=looking if time.monotonic() < counts_until else None,
-                mount_from=self._mount_from(blob),
+                look=look,
+                look_counts=time.monotonic() < counts_until,
+                mount_from=partial(self._mount_from, blob, look),
                 is_known=partial(self.is_known, blob.digest),
                 on_bytes=partial(self.counter.add, blob),
             )
             way = copy.run()
             self.record(blob.digest)
+            if way == "copied" and (request.readers is None or request.readers.is_everybody):
+                shared.traits.wrote_blob(request.target.registry, request.target.repository, blob.digest)
             return way
 
         return transfer
 
-    def _mount_from(self, blob: Descriptor) -> list[str]:
+    def _mount_from(self, blob: Descriptor, look: BlobLook | None) -> list[str]:
         target, source = self.request.target, self.request.source
+        known = look.known if look is not None else None
+        is_sibling = source.registry == target.registry and source.repository != target.repository
+        return [*([source.repository] if is_sibling else []), *(self._known(blob) if known is None else known)]
+
+    def _known(self, blob: Descriptor) -> list[str]:
+        """Other repositories of the target's registry that the blob may be mounted from."""
+        target = self.request.target
         known = self.shared.mounts.find(target.registry, blob.digest, self.request.readers)
-        own = [source.repository] if source.registry == target.registry else []
-        return [repository for repository in (*own, *known) if repository != target.repository]
+        return [repository for repository in known if repository != target.repository]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from dataclasses import dataclass, replace
+from typing import Literal, ParamSpec, TypeVar
 
 from mirrors.images import pinned_tag
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.transfer.plan import is_present, is_readable
+from mirrors.oci.transfer.plan import is_readable, is_refusal
 from mirrors.oci.transfer.requests import CopyRequest
+from mirrors.oci.transfer.target_traits import TargetTraits
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,11 +22,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`tag` is the one to set at the target; `present` what the target has under it."""
+    """`tag` is the one to set at the target; `present` what the target has under it. None is in `doubt` until a GET
+    has settled it: a HEAD said that it is missing, or was refused."""
 
     tag: str
     present: Descriptor | None
     source: Descriptor | None
+    doubt: Literal["", "missing", "refused"] = ""
 
     @property
     def is_equal(self) -> bool:
@@ -41,20 +44,21 @@ class Comparer:
     target: RegistryClient
     call: Call
     small: Executor
+    traits: TargetTraits
 
     def compare(self) -> Comparison:
         """One look at each side, at the same time; a source that is pinned by digest needs none."""
         source = self.request.source
         if self.request.subject and source.digest is not None:
-            return Comparison(source.digest, self.look(source.digest), Descriptor(source.digest, "", None))
+            return self._look(source.digest, Descriptor(source.digest, "", None))
         if source.digest is not None:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
         if self.request.seen is not None:
-            return Comparison(source.tag, self.look(source.tag), self.request.seen)
+            return self._look(source.tag, self.request.seen)
         looking = self.small.submit(self._head_source)
-        present = self.look(source.tag)
-        return Comparison(source.tag, present, self.call.outcome(looking, source.registry))
+        compared = self._look(source.tag, None)
+        return replace(compared, source=self.call.outcome(looking, source.registry))
 
     def _compare_pinned(self, digest: str) -> Comparison:
         """The reference's own tag where that is free or right already; else one that belongs to this digest alone:
@@ -70,20 +74,34 @@ class Comparer:
                 if error.code != "denied":
                     raise
         pinned = pinned_tag(tag, digest)
-        return Comparison(pinned, self.look(pinned), wanted)
+        return self._look(pinned, wanted)
 
     def confirm(self, compared: Comparison) -> Future[Descriptor | None] | None:
         """Asks a target that denies the tag to a HEAD once more, by a GET, while the source is read."""
-        if compared.present is not None or self.request.target_is_new:
+        if not compared.doubt or self.request.target_is_new:
             return None
-        return self.small.submit(is_readable, self.target, self.request.target.repository, compared.tag)
+        return self.small.submit(self._confirm, compared)
+
+    def _confirm(self, compared: Comparison) -> Descriptor | None:
+        if compared.doubt == "missing" and self.traits.answers_heads(self.target):
+            return None
+        return is_readable(self.target, self.request.target.repository, compared.tag)
 
     def send(self, request: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A request that this thread waits for without blocking: it keeps checking whether it is cancelled."""
         return self.call.outcome(self.small.submit(request, *args, **kwargs), self.request.source.registry)
 
     def look(self, reference: str) -> Descriptor | None:
-        return self.send(is_present, self.target, self.request.target.repository, reference)
+        return self._look(reference, None).present
+
+    def _look(self, reference: str, source: Descriptor | None) -> Comparison:
+        try:
+            present = self.send(self.target.head_manifest, self.request.target.repository, reference)
+        except RegistryError as error:
+            if not is_refusal(error):
+                raise
+            return Comparison(reference, None, source, doubt="refused")
+        return Comparison(reference, present, source, doubt="" if present else "missing")
 
     def _head_source(self) -> Descriptor | None:
         """None where a HEAD is denied, in whatever way: the GET is the last word."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import partial
 
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
@@ -39,7 +40,9 @@ class ImageCopy:
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
         object.__setattr__(self, "small", Share(self.shared.small, wire.settings.requests_per_image))
-        object.__setattr__(self, "comparer", Comparer(request, self.source, self.target, self.call, self.small))
+        object.__setattr__(
+            self, "comparer", Comparer(request, self.source, self.target, self.call, self.small, self.shared.traits)
+        )
         object.__setattr__(self, "blobs", BlobTransfers(self.shared, request, self.call, self.counter))
 
     def run(self) -> CopyResult:
@@ -100,8 +103,8 @@ class ImageCopy:
         return {compared.source.digest: self._look(compared.source.digest)}
 
     def _look(self, digest: str) -> Future[Descriptor | None] | None:
-        """None where nothing that the target has under this digest counts."""
-        if self.request.target_is_new or not self.blobs.is_known(digest):
+        """None where the target was not seen to get this manifest: what a copy of it needs is looked for one by one."""
+        if self.request.target_is_new or not self.blobs.is_recorded(digest):
             return None
         return self.small.submit(is_present, self.target, self.request.target.repository, digest)
 
@@ -134,6 +137,7 @@ class ImageCopy:
         request = self.request
         if looking is not None and self.call.outcome(looking, request.target.registry):
             return None
+        is_sibling = request.source.registry == request.target.registry
         planner = Planner(
             self.source,
             request.source.repository,
@@ -147,7 +151,7 @@ class ImageCopy:
             # pull.
             reads_all=request.target_is_new or (is_first and request.source.registry != DOCKER_HUB),
             # Within a registry a mount settles it.
-            looks_ahead=not request.target_is_new and request.source.registry != request.target.registry,
+            look=None if request.target_is_new or is_sibling else partial(self.blobs.look, self.target, self.small),
             max_bytes=request.max_bytes,
         )
         plan = planner.plan(root)
@@ -159,6 +163,7 @@ class ImageCopy:
         """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
         try:
             self.comparer.send(self.put_manifest, tag, manifest)
+            self.shared.traits.wrote_tag(self.request.target.registry, self.request.target.repository, tag)
         except RegistryError as error:
             present = self.comparer.look(tag) if error.code == "tag-immutable" else None
             if present is None or present.digest != manifest.digest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from mirrors.oci.common.errors import RegistryError
@@ -18,6 +18,7 @@ from mirrors.oci.common.settings import (
     EngineSettings,
 )
 from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.transfer.looks import BlobLook
 
 _Loaded = Manifest | Descriptor | None
 """Of one child: None when the target has it, the descriptor when the source has it as a blob only."""
@@ -32,7 +33,7 @@ class CopyPlan:
     blobs: dict[str, Descriptor] = field(default_factory=dict)
     manifest_bytes: int = 0
     foreign: list[str] = field(default_factory=list)
-    looks: dict[str, Future[bool]] = field(default_factory=dict)
+    looks: dict[str, BlobLook] = field(default_factory=dict)
 
     def needs(self, manifest: Manifest) -> set[str]:
         """Digests that must be at the target before this manifest may be pushed."""
@@ -53,9 +54,9 @@ class CopyPlan:
 class Planner:
     """Reads manifests from the source, those of one level side by side. `small` is a pool for short requests;
     `is_known(digest)` says whether what the target has counts; `denies_heads` that its HEADs are not to be believed;
-    `reads_all` that manifests are read from the source without a look at the target; `looks_ahead` that the target is
-    asked for the blobs of each manifest as soon as that is read; `max_bytes` of blobs are what a referrer may have,
-    None for an image."""
+    `reads_all` that manifests are read from the source without a look at the target; `look` asks the target for a blob
+    as soon as the manifest is read that names it, None for no such look; `max_bytes` of blobs are what a referrer may
+    have, None for an image."""
 
     source: RegistryClient
     source_repository: str
@@ -66,12 +67,21 @@ class Planner:
     is_known: Callable[[str], bool]
     denies_heads: bool = False
     reads_all: bool = False
-    looks_ahead: bool = False
+    look: Callable[[Descriptor], BlobLook] | None = None
     max_bytes: int | None = None
 
     def plan(self, root: Manifest) -> CopyPlan:
         """Raises RegistryError, `too-large` for an image beyond the limits."""
         plan = CopyPlan()
+        try:
+            self._walk(plan, root)
+        except BaseException:
+            for look in plan.looks.values():
+                look.close()
+            raise
+        return plan
+
+    def _walk(self, plan: CopyPlan, root: Manifest) -> None:
         until = time.monotonic() + self.settings.plan_seconds
         seen = {root.digest}
         self._add(plan, root)
@@ -82,7 +92,6 @@ class Planner:
             if len(seen) > MAX_IMAGE_MANIFESTS:
                 raise self._too_large(f"more than {MAX_IMAGE_MANIFESTS} manifests")
             level = self._load_all(plan, children.values(), until)
-        return plan
 
     def _load_all(self, plan: CopyPlan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
         load = self._read if self.reads_all else self._look_and_read
@@ -139,13 +148,10 @@ class Planner:
                 "raise it, or exclude the image with a filter",
                 says_step=True,
             )
-        if self.looks_ahead:
-            self._look_for_blobs(plan, manifest)
-
-    def _look_for_blobs(self, plan: CopyPlan, manifest: Manifest) -> None:
-        for blob in manifest.blobs:
-            if blob.digest not in plan.looks:
-                plan.looks[blob.digest] = self.small.submit(self.target.has_blob, self.target_repository, blob.digest)
+        if self.look is not None:
+            for blob in manifest.blobs:
+                if blob.digest not in plan.looks:
+                    plan.looks[blob.digest] = self.look(blob)
 
     def _too_slow(self) -> RegistryError:
         host = self.source.access.host
@@ -175,6 +181,11 @@ def _unless_forbidden(look: Callable[[], Descriptor | None]) -> Descriptor | Non
     try:
         return look()
     except RegistryError as error:
-        if error.code in {"denied", "unsupported"}:
+        if is_refusal(error):
             return None
         raise
+
+
+def is_refusal(error: RegistryError) -> bool:
+    """Whether the registry does not say what it has."""
+    return error.code in {"denied", "unsupported"}

@@ -6,10 +6,11 @@ import threading
 
 import pytest
 
+from mirrors.demo.handler import Handler
 from mirrors.demo.images import ImageBuilder, sample_image
 from mirrors.images import ImageRef
 from mirrors.oci import CopyRequest, Engine
-from tests.oci.conftest import PUBLIC, Internet, access, port_of, public_access, under_way
+from tests.oci.conftest import PUBLIC, Internet, access, copy, port_of, public_access, under_way
 from tests.support.faulty_registry import FaultyRegistry, after
 from tests.support.ports import wait_until
 
@@ -53,7 +54,7 @@ def test_an_image_without_an_index_opens_none_in_advance(
     source.on("GET .*/manifests/1.0", after(release))
 
     with under_way(release, lambda: engine.copy(copying)) as result:
-        wait_until(lambda: target.count("HEAD .*/manifests/sha256") == 1)
+        wait_until(lambda: target.count("GET .*/manifests/1.0") == 1)
         assert internet.dialled.count(PUBLIC) == 1
 
     assert result.result().target_digest == image.root
@@ -69,3 +70,23 @@ def test_an_image_that_is_there_opens_none_in_advance(
     assert engine.copy(copying).unchanged
 
     assert internet.dialled.count(PUBLIC) == 1
+
+
+def test_a_connection_that_was_used_before_is_used_first(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """It needs no handshake of any kind any more; those that are opened in advance are for requests beside it."""
+    image = sample_image(platforms=PLATFORMS, layers=1, layer_bytes=100)
+    image.load(source.storage, "app", "1.0")
+    ports: list[int] = []
+
+    def noted(handler: Handler) -> bool:
+        ports.append(handler.client_address[1])
+        return False
+
+    source.on("(HEAD|GET) .*/manifests/1.0", noted, times=2)
+
+    copy(engine, source, target)
+
+    assert len(ports) == 2
+    assert ports[0] == ports[1]

@@ -1,0 +1,95 @@
+"""What target registries were seen to do, so that later copies send one request where they would send two."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.http.client import RegistryClient
+
+Written = tuple[str, str]
+"""Repository, and a tag or digest that was written to it: what the registry says about it shows how it answers."""
+
+
+@dataclass(slots=True)
+class _Trait:
+    """Of one registry. `answer` None: not known yet. `written` is what can be asked about next."""
+
+    answer: bool | None = None
+    written: Written | None = None
+    is_being_asked: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, written: Written) -> None:
+        with self.lock:
+            if self.answer is None and self.written is None and not self.is_being_asked:
+                self.written = written
+
+    def found_out(self, ask: Callable[[Written], bool | None], *, outside: str = "") -> bool:
+        """Asks, if nobody has, about what was written outside this repository. None from `ask`: the registry could not
+        say, and is asked about what is written next. False to everybody else meanwhile."""
+        with self.lock:
+            written = self.written
+            if written is None or written[0] == outside:
+                return bool(self.answer)
+            self.written, self.is_being_asked = None, True
+        try:
+            self.answer = ask(written)
+        finally:
+            self.is_being_asked = False
+        return bool(self.answer)
+
+
+class TargetTraits:
+    """Thread-safe; one an engine. A registry is asked once for each trait, when something was written to it."""
+
+    def __init__(self) -> None:
+        self._answers_heads: dict[str, _Trait] = {}
+        self._mounts_own_blobs: dict[str, _Trait] = {}
+
+    def wrote_tag(self, registry: str, repository: str, tag: str) -> None:
+        _of(self._answers_heads, registry).note((repository, tag))
+
+    def wrote_blob(self, registry: str, repository: str, digest: str) -> None:
+        _of(self._mounts_own_blobs, registry).note((repository, digest))
+
+    def answers_heads(self, target: RegistryClient) -> bool:
+        """Whether a HEAD shows a manifest that is there: then one that says 404 is to be believed."""
+        return _of(self._answers_heads, target.access.host).found_out(lambda written: _shows(target, *written))
+
+    def mounts_own_blobs(self, target: RegistryClient, repository: str) -> bool:
+        """Whether a mount from the repository itself finds a blob that it has, and none that only others have: then it
+        looks for a blob, and opens the upload of a missing one, in one request. Found out when `repository` is another
+        one than a blob was written to."""
+
+        def ask(written: Written) -> bool | None:
+            owner, digest = written
+            found = [_mounts(target, each, digest) for each in (owner, repository)]
+            return None if None in found else found == [True, False]
+
+        return _of(self._mounts_own_blobs, target.access.host).found_out(ask, outside=repository)
+
+
+def _of(traits: dict[str, _Trait], registry: str) -> _Trait:
+    """Targets are few: none is forgotten."""
+    return traits.setdefault(registry, _Trait())
+
+
+def _shows(target: RegistryClient, repository: str, tag: str) -> bool | None:
+    try:
+        return target.head_manifest(repository, tag) is not None
+    except RegistryError as error:
+        return False if error.permanent else None
+
+
+def _mounts(target: RegistryClient, repository: str, digest: str) -> bool | None:
+    """Whether a mount from the repository itself finds the blob."""
+    try:
+        upload = target.mount(repository, digest, repository)
+    except RegistryError as error:
+        return False if error.permanent else None
+    if upload is not None:
+        target.abandon(repository, upload)
+    return upload is None

@@ -1,0 +1,41 @@
+"""The upload session of a blob: one that another request has opened, or one that is opened beside other requests."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, Future
+
+from mirrors.oci.http.client import RegistryClient, Upload
+
+
+class UploadSession:
+    """Of one try. `upload` is a session that is open already; `small` runs the request that opens one."""
+
+    def __init__(self, target: RegistryClient, repository: str, small: Executor, upload: Upload | None) -> None:
+        self._target = target
+        self._repository = repository
+        self._small = small
+        self._upload = upload
+        self._opening: Future[Upload] | None = None
+
+    def begin(self) -> None:
+        """Opens one in the background where there is none."""
+        if self._upload is None and self._opening is None:
+            self._opening = self._small.submit(self._target.start_upload, self._repository)
+
+    def opened(self) -> Upload:
+        """Waits for it. Raises RegistryError where the target refuses."""
+        if self._opening is not None:
+            self._upload = self._target.call.outcome(self._opening, self._target.access.host)
+        assert self._upload is not None
+        return self._upload
+
+    def abandon(self) -> None:
+        if self._upload is not None:
+            self._target.abandon(self._repository, self._upload)
+        elif self._opening is not None and not self._opening.cancel():
+            self._opening.add_done_callback(self._abandon_opened)
+
+    def _abandon_opened(self, opening: Future[Upload]) -> None:
+        """On the thread that opened it: the blob's own has given up by then."""
+        if not opening.cancelled() and opening.exception() is None:
+            self._target.abandon(self._repository, opening.result())
