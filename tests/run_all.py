@@ -105,7 +105,9 @@ def spread(processes: str) -> list[str]:
 def busy_suites(extra: list[str], processes: str) -> list[Suite]:
     """What needs the processors."""
     suites = [on_sqlite(extra, processes)]
-    browser = _in_one_process("In the browser", "browser", "tests/browser", extra)
+    # It waits for pages most of the time, and is the only one to run when the other lane has ended.
+    spread_over_two = ["-n", "2", "--dist", "loadfile"]
+    browser = Suite("In the browser", ["-m", "browser", *spread_over_two, *(extra or ["tests/browser"])])
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
         return [*suites, browser]

@@ -44,13 +44,13 @@ class BackfillRun(models.Model):
         default=0, help_text="Manifests that registries with a pull limit, such as Docker Hub, will count."
     )
     seconds_estimated = models.FloatField(
-        default=0.0, help_text="How long the limits of registries make it take at least."
+        default=0.0, help_text="Minimum duration in seconds under the rate limits of the registries."
     )
     created_at = models.DateTimeField(db_default=Now())
     previewed_at = models.DateTimeField(null=True, blank=True, help_text="When the preview was complete.")
     started_at = models.DateTimeField(null=True, blank=True)
     resumed_at = models.DateTimeField(null=True, blank=True, help_text="When it last began to run.")
-    done_before = models.PositiveIntegerField(default=0, help_text="Images that were over when it last began to run.")
+    done_before = models.PositiveIntegerField(default=0, help_text="Images already finished when the run last started.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = BackfillRunQuerySet.as_manager()

@@ -91,7 +91,9 @@ class HostBudget(models.Model):
         null=True, blank=True, help_text="Until when copies of a lower priority wait for this host."
     )
     held_from = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="Copies of this priority value and above wait."
+        null=True,
+        blank=True,
+        help_text="Copies with this priority or a lower one wait; larger values are lower priorities.",
     )
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -125,7 +127,7 @@ class HostBudget(models.Model):
 
 
 def _coming(until: datetime | None) -> datetime | None:
-    """The time, while it is one that can be waited for."""
+    """The time if it is in the future and within the longest pause, else None."""
     now = timezone.now()
     return until if until and now < until <= now + timedelta(seconds=LONGEST_PAUSE) else None
 

@@ -45,7 +45,7 @@ class NotListedError(Exception):
 
 
 class RegistryNameError(ValueError):
-    """The registry that is imagined away cannot be one; the message says why."""
+    """The registry assumed to be unreachable is not a valid host; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState
     cluster = _listed(asked.cluster, clusters)
     without = _registry(asked.without, config)
     if targets is None:
-        targets = (TargetState(*row) for row in selectors.disturbed_targets())
+        targets = (TargetState(*row) for row in selectors.suspended_targets())
     conditions = _conditions(asked, cluster, config, tuple(targets))
     rows = RunningImage.objects.current().filter(cluster=cluster.name)
     if asked.namespace:

@@ -100,7 +100,7 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """The answer for a cluster. ``without`` is the registry that is imagined away; empty: all sources."""
+    """The answer for a cluster. ``without`` is the registry assumed to be unreachable; empty: all sources."""
 
     cluster: str
     without: str

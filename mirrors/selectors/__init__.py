@@ -20,7 +20,7 @@ from mirrors.selectors.mappings import (
     target_registry_id,
 )
 from mirrors.selectors.operator_rows import catalog_of, operator_filters, operator_sources, source_entry
-from mirrors.selectors.suspensions import active_loops, disturbed_targets
+from mirrors.selectors.suspensions import active_loops, suspended_targets
 
 __all__ = [
     "CHANGES_LIMIT",
@@ -35,7 +35,7 @@ __all__ = [
     "active_loops",
     "catalog_of",
     "changed_mappings",
-    "disturbed_targets",
+    "suspended_targets",
     "job_states",
     "known_mappings",
     "mappings_of_sources",

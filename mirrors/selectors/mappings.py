@@ -183,7 +183,7 @@ def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
 
 
 def target_registry_id(*, endpoint: str, prefix: str) -> int | None:
-    """Key of the target's row, or None until ``migrate`` or ``up`` has written it."""
+    """Key of the target's row, or None until ``prepare`` or ``up`` has written it."""
     return _target_registries(endpoint, prefix).first()
 
 

@@ -10,7 +10,7 @@ MOST_LOOPS: Final = 10_000
 """Restart loops that a webhook holds; of more, the newest."""
 
 
-def disturbed_targets() -> list[tuple[str, str, str]]:
+def suspended_targets() -> list[tuple[str, str, str]]:
     """Cluster, registry and state of targets that are not healthy."""
     rows = TargetHealth.objects.disturbed()
     return list(rows.order_by("id").values_list("cluster", "registry", "state"))

@@ -65,7 +65,7 @@ class Watcher:
             self._lead().turn()
             self._report(self._lead().problem or "watching")
         except (DatabaseError, InterfaceError) as error:
-            log.warning("What runs cannot be written; trying again", error=explain_database(error) or str(error))
+            log.warning("Cannot save the running images; trying again", error=explain_database(error) or str(error))
             connection.close()
             return f"the database cannot be used: {' '.join(str(error).split())}"
         except ClusterError as error:

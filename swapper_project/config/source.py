@@ -27,7 +27,7 @@ class SourceRegistry(LogIn):
     namespaces: tuple[Namespace, ...] = Field(
         default=(),
         description="For type oci: namespaces that may use private images read with these credentials; '*' for all. "
-        "Without any it serves what anonymous clients can read too.",
+        "If empty, the credentials are used for public images only.",
     )
 
     password_secret: SecretKey | None = Field(

@@ -1,4 +1,4 @@
-"""What requests of the web process must be before a view sees them; what they are not is answered by ``errors``."""
+"""Rejects malformed requests of the web process before a view sees them, with answers of ``error_handlers``."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _read(request: HttpRequest, *, most: int) -> bytes:
 
 
 class SlashMiddleware(CommonMiddleware):
-    """Only a look is led to the address with the slash: what is to be done by API would be lost on the way."""
+    """Redirects only GET and HEAD to the URL with a trailing slash: a redirect would drop the body of other methods."""
 
     def should_redirect_with_slash(self, request: HttpRequest) -> bool:
         return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)

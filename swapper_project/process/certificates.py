@@ -61,7 +61,8 @@ class ReloadingContext:
                 except CertificateError as error:
                     self._refusal = str(error)
                     log.error(
-                        "The new certificate cannot be used; the old one stays in use. Put a valid pair there",
+                        "The new certificate cannot be used; the old one stays in use. Replace the files with a valid "
+                        "certificate and key",
                         error=self._refusal,
                         expires=str(self.expires_at),
                     )
@@ -73,7 +74,8 @@ class ReloadingContext:
             return
         self._is_expiry_told = True
         log.error(
-            "The certificate in use has expired: API servers refuse it. Put a valid pair there",
+            "The certificate in use has expired: API servers refuse it. Replace the files with a valid certificate "
+            "and key",
             file=str(self._files[0]),
             expires=str(self.expires_at),
         )
@@ -87,7 +89,9 @@ class ReloadingContext:
             context.load_cert_chain(*self._files, password="")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)
-            raise CertificateError(f"{self._files[0]} and {self._files[1]} are no usable pair: {reason}") from None
+            raise CertificateError(
+                f"{self._files[0]} and {self._files[1]} are not a matching certificate and key: {reason}"
+            ) from None
         expires_at = certificate.not_valid_after_utc
         if certificate.not_valid_before_utc > dt.datetime.now(dt.UTC):
             begins = f"{certificate.not_valid_before_utc:%Y-%m-%d %H:%M}"

@@ -35,6 +35,10 @@ class Switch:
         if word in ON or word in OFF:
             return word in OFF
         if word and text != self._odd:
-            log.error("The switch says neither on nor off: write off into it", file=str(path), text=text[:50])
+            log.error(
+                "The kill switch file contains neither on nor off. Write off to stop swapping",
+                file=str(path),
+                text=text[:50],
+            )
         self._odd = text
         return not self._environment.swap

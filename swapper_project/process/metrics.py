@@ -42,7 +42,7 @@ IMAGES: Final = Counter("swapper_images_total", "Images decided on, by decision 
 FILTER_ERRORS: Final = Counter("swapper_filter_errors_total", "Evaluations of a filter that failed.", ["filter"])
 EXISTENCE_LOOKUPS: Final = Counter(
     "swapper_existence_lookups_total",
-    "Questions whether an image is at the target: present, absent or unknown, as database or registry said.",
+    "Look-ups of images at the target: present, absent or unknown, by database or registry.",
     ["answer", "source"],
 )
 EXISTENCE_STALE_SECONDS: Final = PublishedGauge(
@@ -63,7 +63,7 @@ STORE_OVERFLOWS: Final = Counter(
     "swapper_store_overflows_total", "Uses, counts and answers that were dropped because the buffers were full."
 )
 DATABASE_AVAILABLE: Final = PublishedGauge(
-    "swapper_database_available", "1 while the webhook's store thread gets answers.", multiprocess_mode="livemin"
+    "swapper_database_available", "1 while the webhook can query the database.", multiprocess_mode="livemin"
 )
 CERTIFICATE_EXPIRY: Final = PublishedGauge(
     "swapper_webhook_certificate_expiry_seconds",

@@ -18,7 +18,10 @@ EVERY: Final = 60.0
 _CABUNDLE: Final = "Put its authority into caBundle of the webhook's registration"
 _ALERTS: Final = (
     (("UNKNOWN_CA",), f"The client does not trust our certificate: its authority is unknown. {_CABUNDLE}"),
-    (("CERTIFICATE_EXPIRED",), "The client says that our certificate has expired. Put a valid pair there"),
+    (
+        ("CERTIFICATE_EXPIRED",),
+        "The client says that our certificate has expired. Replace the files with a valid certificate and key",
+    ),
     (
         ("BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED"),
         f"The client refused our certificate. {_CABUNDLE}, and check that the certificate names the host of the "
@@ -27,7 +30,7 @@ _ALERTS: Final = (
     (("HTTP_REQUEST", "HTTPS_PROXY_REQUEST"), "The client speaks plain HTTP. Use https:// in its address"),
     (
         ("UNSUPPORTED_PROTOCOL", "VERSION", "NO_SHARED_CIPHER", "HANDSHAKE_FAILURE", "INSUFFICIENT_SECURITY"),
-        "The client offers no TLS version or cipher that we take. Use a client with TLS 1.2 or newer",
+        "The client offers no supported TLS version or cipher. Use a client with TLS 1.2 or newer",
     ),
 )
 """Parts of OpenSSL's names of failures, and what they mean; the first that fits counts."""

@@ -49,7 +49,7 @@ def test_a_cluster_is_backfilled_under_an_operator_s_eyes(system: System, visito
     expect(viewer.open(URL).get_by_role("button", name="Preview")).to_have_count(0)
 
     page.get_by_role("button", name="Preview a backfill of default").click()
-    expect(page.get_by_text("Nothing is copied before you start it.")).to_be_visible()
+    expect(page.get_by_text("Nothing is copied until you start the backfill.")).to_be_visible()
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible(timeout=60_000)
     facts = page.locator("#swapper-live")
     expect(facts).to_contain_text(re.compile(r"Images\s*3\s*Excluded\s*0"))

@@ -89,7 +89,7 @@ def test_what_people_write_in_an_emergency_switches_off(live: Webhook, text: str
 @pytest.mark.parametrize("content", [b"maybe\n", b"\xff\xfe\x00\x01"], ids=["no such word", "no text"])
 def test_an_invalid_switch_is_logged_and_stops_nothing(live: Webhook, target: MemoryRegistry, content: bytes) -> None:
     Path(live.extra["SWAPPER_SWAP_FILE"]).write_bytes(content)
-    wait_until(lambda: "The switch says neither on nor off" in live.log_text(), what="a complaint")
+    wait_until(lambda: "The kill switch file contains neither on nor off" in live.log_text(), what="a complaint")
     # The configuration is watched all the same.
     configure(live, target, dryRun=True)
     wait_until(lambda: reason(live) == "dry-run", what="the changed configuration")

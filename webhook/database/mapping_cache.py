@@ -175,7 +175,7 @@ class MappingCache:
                 OperatorRows(
                     filters=tuple(selectors.operator_filters(cluster)),
                     sources=tuple(selectors.operator_sources(cluster)),
-                    targets=tuple(TargetState(*row) for row in selectors.disturbed_targets()),
+                    targets=tuple(TargetState(*row) for row in selectors.suspended_targets()),
                     loops={Looping(*row): end for row, end in selectors.active_loops().items()},
                     node_platforms=platforms_of_nodes(cluster),
                 )

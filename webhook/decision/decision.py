@@ -53,9 +53,9 @@ class Knowledge:
     granted: bool = False
     """Whether the pod's namespace may use an image that not everybody may read."""
     access_due: bool = False
-    """Whether that is to be found out, or to be looked at again."""
+    """Whether access has to be checked, or checked again."""
     barred: bool = False
-    """Whether this namespace has been shown not to read it, or others of its repository are another's alone."""
+    """Whether this namespace failed to read the source, or the repository holds private images that it may not use."""
     stale: bool = False
     copied: bool = False
     obstacle: Reason | None = None

@@ -23,7 +23,7 @@ MOST_ANNOTATED: Final = 256 * 1024
 """Bytes of names and values of all annotations of an object that the API server accepts."""
 
 MOST_COMPARED: Final = 1_000
-"""Images whose entries in the annotation are looked at; what the others' entries say is dropped."""
+"""Images whose entries in the annotation are checked; entries beyond this number are dropped."""
 
 
 def operations(

@@ -43,7 +43,7 @@ MOST_CHARACTERS: Final = 253
 
 class TooLargeError(APIException):
     status_code = 413
-    default_detail = "The body is over 4 MiB: no AdmissionReview of a Kubernetes API server is."
+    default_detail = "The body is over 4 MiB, larger than any AdmissionReview of a Kubernetes API server."
 
 
 def read_review(request: HttpRequest) -> AdmissionRequest:

@@ -151,7 +151,9 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         except services.JobStateError as error:
             tell(request, Done("", [str(error)]))
             return HttpResponseRedirect(reverse("admin:mirrors_backfillrun_changelist"))
-        messages.success(request, "Its watcher looks at the images now. Nothing is copied before you start it.")
+        messages.success(
+            request, "The watcher is computing the preview. Nothing is copied until you start the backfill."
+        )
         return HttpResponseRedirect(reverse("admin:mirrors_backfillrun_change", args=[run.pk]))
 
     @admin.action(description="Start …", permissions=["operate"])

@@ -44,7 +44,10 @@ class BudgetShareAdmin(ReadOnlyAdmin[BudgetShare]):
 @admin.register(WorkLease)
 class WorkLeaseAdmin(ReadOnlyAdmin[WorkLease]):
     list_display = ["name", "holder", "expires"]
-    empty_words = "Appear while a worker does what one process does for all, such as checking images at the target."
+    empty_words = (
+        "Appear while a worker runs a task that only one process may run at a time, such as checking images at the "
+        "target."
+    )
     search_fields = ["name", "holder"]
     ordering = ["name"]
 

@@ -91,7 +91,10 @@ def _rate_limits(resting: dict[str, datetime]) -> Iterator[Entry]:
 def _repositories(overview: Overview) -> Iterator[Entry]:
     if overview.small.differing:
         link = reverse("admin:mirrors_targetrepository_changelist") + "?has_differences__exact=1"
-        words = "The settings of these target repositories differ from the configuration. Run manage.py policies."
+        words = (
+            "The settings of these target repositories differ from the configuration. Open the list and apply the "
+            "configured settings."
+        )
         yield Entry("Repository differences", link, overview.small.differing, words, None, "Review", link)
 
 

@@ -19,12 +19,12 @@ class BackfillProgressSerializer(serializers.Serializer[Any]):
     images = serializers.IntegerField(help_text="Without the skipped ones.")
     found = serializers.IntegerField(help_text="Not looked at yet.")
     ready = serializers.IntegerField()
-    queued = serializers.IntegerField(help_text="With a job that has not ended.")
+    queued = serializers.IntegerField(help_text="Images with an active job.")
     mirrored = serializers.IntegerField()
     failed = serializers.IntegerField()
     cancelled = serializers.IntegerField()
     skipped = serializers.IntegerField()
-    percent = serializers.IntegerField(help_text="Of the images that are over.")
+    percent = serializers.IntegerField(help_text="Finished images, of all.")
     seconds_left = serializers.FloatField(allow_null=True)
 
 

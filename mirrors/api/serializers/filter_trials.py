@@ -64,4 +64,4 @@ class ImpactSerializer(serializers.Serializer[Any]):
     mirrored_count = serializers.IntegerField()
     failures = serializers.IntegerField(help_text="Images for which the expression failed.")
     failure = serializers.CharField(allow_blank=True, help_text="The first failure.")
-    is_cut = serializers.BooleanField(help_text="The time or the steps did not suffice for all pods.")
+    is_cut = serializers.BooleanField(help_text="The time or step limit was reached before all pods were checked.")

@@ -17,7 +17,10 @@ class MirrorMissingSerializer(StrictFields):
 
     cluster = serializers.CharField(max_length=63, default="", help_text="Default: `clusterName` of the configuration.")
     without = serializers.CharField(
-        max_length=260, default="", allow_blank=True, help_text="Registry that is imagined away; default: all sources."
+        max_length=260,
+        default="",
+        allow_blank=True,
+        help_text="Registry assumed to be unreachable; default: all sources.",
     )
     namespace = serializers.CharField(max_length=63, default="", allow_blank=True)
 
@@ -80,7 +83,9 @@ class ReadinessSerializer(serializers.Serializer[Any]):
     """Which workloads could start on a new node if a registry could not be reached now."""
 
     cluster = serializers.CharField()
-    without = serializers.CharField(allow_blank=True, help_text="Registry that is imagined away; empty: all sources.")
+    without = serializers.CharField(
+        allow_blank=True, help_text="Registry assumed to be unreachable; empty: all sources."
+    )
     taken_at = serializers.DateTimeField(help_text="Answers are kept for a minute.")
     workloads = serializers.IntegerField()
     unprotected = serializers.IntegerField()

@@ -65,7 +65,7 @@ class CopyJob:
             raise
 
     def _leave_pulls_to_pods(self, source: SourceAccess) -> None:
-        """To look at the source cost no pull, and has shown how many remain."""
+        """Postpones a background copy when few pulls remain: the HEAD that showed how many does not count as a pull."""
         host = source.access.host
         if self._job.priority >= FIRST_TO_WAIT and self._copier.pull_limits.is_low(host):
             raise FewPullsError(host)

@@ -81,7 +81,7 @@ def pulled_through(mapping: ImageMapping, source: SourceAccess, digest: str) -> 
 
 
 def _access(mapping: ImageMapping, source: SourceAccess) -> dict[str, Any]:
-    """A pull secret that reads the image takes nothing from those whom the configured credentials serve."""
+    """Keeps ``configured``: a namespace's pull secret must not replace access by the configured credentials."""
     if source.how == Access.SECRETS and mapping.access == Access.CONFIGURED:
         return {}
     return {"access": source.how}

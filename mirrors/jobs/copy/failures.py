@@ -18,7 +18,7 @@ from mirrors.registries.credentials import CredentialError
 from mirrors.vocabulary.bounds import pause_of
 
 MOST_DOUBLINGS: Final = 30
-"""Of the time to wait: any cap is reached by then, and the number stays one that a float holds."""
+"""Doublings of the back-off before it stops growing: any cap is reached by then, and the number fits in a float."""
 
 
 class JobRefusedError(Exception):

@@ -30,7 +30,7 @@ class DatabaseIndexLeases:
         try:
             return work_leases.hold(f"{PREFIX}{name}", self._holder, LEASE_SECONDS)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Who writes an index of referrers cannot be looked up; waiting", error=str(error))
+            log.warning("Cannot read the lease of a referrers index; waiting", error=str(error))
             return False
         finally:
             connection.close()

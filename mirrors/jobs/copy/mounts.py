@@ -93,7 +93,7 @@ class DatabaseMounts:
         try:
             return question.answer.result(PATIENCE)
         except Exception as error:
-            log.warning("Where a blob is cannot be looked up; it is uploaded", error=str(error))
+            log.warning("Cannot look up blob locations; uploading the blob", error=str(error))
             return question.default
 
     def record(self, registry: str, digest: str, repository: str) -> None:
@@ -119,7 +119,7 @@ class DatabaseMounts:
             try:
                 self._turn()
             except Exception:
-                log.exception("Where blobs are cannot be looked up or written; they are uploaded")
+                log.exception("Cannot read or write blob locations; uploading the blobs")
         self._flush()
         connection.close()
 
@@ -156,7 +156,7 @@ class DatabaseMounts:
             with transaction.atomic():
                 _write(sorted(blobs))
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Where blobs are cannot be written; they will be uploaded again", error=str(error))
+            log.warning("Cannot save blob locations; the blobs will be uploaded again", error=str(error))
             connection.close()
 
 

@@ -19,7 +19,7 @@ AFTER_ERROR = 0.5
 
 
 class LeaseStatus:
-    """What the heart has heard of one lease; read by the copy it belongs to."""
+    """Result of the last renewal of one lease; read by the copy that it belongs to."""
 
     __slots__ = ("is_cancelled", "is_lost")
 

@@ -66,7 +66,7 @@ def slow_down(host: str, seconds: float) -> None:
 
 
 def waits(hosts: Collection[str]) -> dict[str, float]:
-    """For how many seconds no requests may be sent, of these hosts."""
+    """Remaining pause in seconds, by host."""
     rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
     is_waiting = Q(pk__in=HostBudget.objects.slowed().values("pk")) | Q(resting_until__gt=Now())
     times = rows.filter(is_waiting).values_list("host", "slowed_until", "resting_until", Now())

@@ -118,7 +118,7 @@ def _credentials_problem(code: str, message: str, asked: AwsCall) -> str:
 def _trouble(error: Exception, asked: AwsCall) -> RegistryError:
     """What went wrong before AWS could answer. The errors' own texts may name URLs, so only their kind is kept."""
     if isinstance(error, aws.ParamValidationError | aws.InvalidRegionError):
-        return RegistryError("invalid", f"AWS would not take this call: {str(error)[:300]}", host=asked.host)
+        return RegistryError("invalid", f"AWS rejected the request: {str(error)[:300]}", host=asked.host)
     code, text = next((code, text) for kinds, code, text in _TROUBLES if isinstance(error, kinds))
     text = text.format(host=asked.host, region=asked.region, kind=type(error).__name__, chain=_CHAIN)
     return RegistryError(code, text, host=asked.host, permanent=False, says_step=True)
@@ -160,8 +160,7 @@ _TROUBLES: Final[tuple[tuple[tuple[type[Exception], ...], Code, str], ...]] = (
     (
         (aws.HTTPClientError, aws.ConnectionError),
         "unavailable",
-        "AWS in {region} can't be reached: check that the region is written right, the network, the proxy and VPC "
-        "endpoints",
+        "AWS in {region} can't be reached: check the spelling of the region, the network, the proxy and VPC endpoints",
     ),
-    ((Exception,), "credential", "the AWS credentials for {host} can't be had ({kind}): check {chain}"),
+    ((Exception,), "credential", "the AWS credentials for {host} cannot be obtained ({kind}): check {chain}"),
 )
