@@ -55,7 +55,11 @@ def is_uncertain(row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
 
 def differs(row: MappingSnapshot, answer: ProbeAnswer) -> bool:
     """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
-    ended since the target was asked (a few seconds, as the clocks of database and webhook differ)."""
+    ended since the target was asked (a few seconds, as the clocks of database and webhook differ).
+
+    ``services.recording`` writes the same to the row, as ``tampered``, and so does a verification in
+    ``jobs.copy.copy_outcome``.
+    """
     is_settled = not row.job_is_live and time.time() - row.verified_at > COPY_ENDED
     written = row.target_digest and is_settled
     return bool(written and answer.digest and answer.digest != row.target_digest)

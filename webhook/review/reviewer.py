@@ -1,4 +1,5 @@
-"""One review from request to answer. Each image goes five steps: classify, gather, request, guard, settle."""
+"""One review from request to answer. Each image goes through five steps: classify, gather, request, guard, settle.
+A swap may then be suspended: its target is unhealthy, or its workload is in a restart loop."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.http.client import RegistryClient
 from mirrors.oci.http.sender import HttpContext
 from mirrors.oci.transfer.blobs import BlobCopy
-from mirrors.oci.transfer.looks import BlobLook, Found
+from mirrors.oci.transfer.looks import BlobLook, LookResult
 from mirrors.oci.transfer.mounts import MountIndex
 from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
 from mirrors.oci.transfer.requests import CopyRequest
@@ -45,7 +45,7 @@ class BlobTransfers:
         asking = small.submit(self._find, target, blob)
         return BlobLook(target, self.request.target.repository, asking, self.shared.small)
 
-    def _find(self, target: RegistryClient, blob: Descriptor) -> Found:
+    def _find(self, target: RegistryClient, blob: Descriptor) -> LookResult:
         """A session is opened for small blobs alone, as large ones may wait for longer than it lasts, and for those
         alone that no other repository is known to have: they will be mounted from there."""
         repository = self.request.target.repository
@@ -53,10 +53,10 @@ class BlobTransfers:
         is_small = self.shared.wire.settings.is_small(blob.size)
         if is_small and not known and self.shared.traits.mounts_own_blobs(target, repository):
             try:
-                return Found(target.mount(repository, blob.digest, repository) or True, known)
+                return LookResult(target.mount(repository, blob.digest, repository) or True, known)
             except RegistryError:
                 target.call.check(target.access.host)
-        return Found(target.has_blob(repository, blob.digest), known)
+        return LookResult(target.has_blob(repository, blob.digest), known)
 
     def start(self, blob: Descriptor, look: BlobLook | None) -> Ticket:
         """Begins the transfer, or waits along with another image's."""

@@ -14,7 +14,7 @@ Finding = bool | Upload
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LookResult:
     """What came of a look. `known` are other repositories of the registry that the blob may be mounted from."""
 
     finding: Finding
@@ -24,7 +24,7 @@ class Found:
 class BlobLook:
     """One look. A session that it opened belongs to the caller that takes the finding, and is abandoned otherwise."""
 
-    def __init__(self, target: RegistryClient, repository: str, asking: Future[Found], small: Executor) -> None:
+    def __init__(self, target: RegistryClient, repository: str, asking: Future[LookResult], small: Executor) -> None:
         self._target = target
         self._repository = repository
         self._asking = asking
@@ -56,7 +56,7 @@ class BlobLook:
             was_open, self._is_open = self._is_open, False
             return was_open
 
-    def _abandon(self, asking: Future[Found]) -> None:
+    def _abandon(self, asking: Future[LookResult]) -> None:
         if asking.cancelled() or asking.exception() is not None:
             return
         if isinstance(found := asking.result().finding, Upload):

@@ -1,0 +1,31 @@
+"""What the list of behaviors names is where it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.databases import ROOT
+
+PAGE = ROOT / "docs/development/behaviors.md"
+_PLACE = re.compile(r"`([\w./-]+\.py)`: ((?:`\w+`(?:, )?)+)")
+
+
+def places() -> Iterator[tuple[str, str]]:
+    """File and name."""
+    for file, names in _PLACE.findall(PAGE.read_text()):
+        for name in re.findall(r"`(\w+)`", names):
+            yield file, name
+
+
+@pytest.mark.parametrize(("file", "name"), sorted(places()))
+def test_a_name_is_defined_in_its_file(file: str, name: str) -> None:
+    defined = rf"^(?:\s*(?:async )?def {name}\b|class {name}\b|{name}\b.*=)"
+
+    assert re.search(defined, (ROOT / file).read_text(), re.MULTILINE)
+
+
+def test_places_are_found() -> None:
+    assert ("webhook/decision/decision.py", "settle") in set(places())
