@@ -61,8 +61,7 @@ class ReloadingContext:
                 except CertificateError as error:
                     self._refusal = str(error)
                     log.error(
-                        "The new certificate cannot be used; the old one stays in use. Replace the files with a valid "
-                        "certificate and key",
+                        "The new certificate cannot be used; the old one stays in use. Put a valid pair in its place",
                         error=self._refusal,
                         expires=str(self.expires_at),
                     )
@@ -74,8 +73,7 @@ class ReloadingContext:
             return
         self._is_expiry_told = True
         log.error(
-            "The certificate in use has expired: API servers refuse it. Replace the files with a valid certificate "
-            "and key",
+            "The certificate in use has expired: API servers refuse it. Replace the files with a valid pair",
             file=str(self._files[0]),
             expires=str(self.expires_at),
         )
