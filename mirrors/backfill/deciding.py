@@ -16,7 +16,7 @@ from mirrors.selectors.operator_rows import catalog_of
 from mirrors.services import RequestedCopy
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.config import Config
-from webhook.database.mapping_cache import Row
+from webhook.database.mapping_cache import CachedMapping
 from webhook.decision import decision
 from webhook.decision.as_created import decisions_of
 from webhook.decision.decision import Decision, Knowledge
@@ -92,7 +92,7 @@ class Decider:
         )
         platforms = platforms_of(pod) if self._snapshot.config.platforms else frozenset()
         limits = ReviewLimits(deadline=time.monotonic(), namespace=row.namespace, platforms=platforms)
-        return from_rows.of_row(undecided, Row(found.get(undecided.key)), self._snapshot, limits)
+        return from_rows.of_row(undecided, CachedMapping(found.get(undecided.key)), self._snapshot, limits)
 
 
 def _refused(decided: list[Decision]) -> Verdict:

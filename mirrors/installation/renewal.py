@@ -15,7 +15,7 @@ from typing import Final
 from mirrors.installation import rotation, stored_secrets
 from mirrors.installation.refusals import InstallationError
 from mirrors.installation.registration import Registration
-from mirrors.installation.rotation import KEYS, Certificates, Policy
+from mirrors.installation.rotation import KEYS, CertificatePolicy, Certificates
 from mirrors.installation.stored_secrets import ChangedMeanwhileError, StoredSecret
 
 ATTEMPTS: Final = 10
@@ -32,7 +32,7 @@ class Renewal:
     namespace: str
     secret: str
     registration: Registration
-    policy: Policy
+    policy: CertificatePolicy
     spread_seconds: float = SPREAD_SECONDS
 
     def run(self) -> Iterator[str]:

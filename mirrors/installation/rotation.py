@@ -25,7 +25,7 @@ LIVES_OF_AN_AUTHORITY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class CertificatePolicy:
     """What certificates are wanted."""
 
     names: tuple[str, ...]
@@ -68,14 +68,14 @@ class Certificates:
         return not self.served.is_signed_by(self.authority)
 
 
-def begin(policy: Policy, now: dt.datetime, *, trusted: tuple[x509.Certificate, ...] = ()) -> Certificates:
+def begin(policy: CertificatePolicy, now: dt.datetime, *, trusted: tuple[x509.Certificate, ...] = ()) -> Certificates:
     """The first certificates. Those of ``caBundle`` until now (``trusted``) stay in the bundle for a day."""
     authority = _authority(policy, now)
     served = issue(authority, policy.names, policy.validity, now)
     return Certificates(authority, served, (authority.certificate, *_unexpired(trusted, now)))
 
 
-def prepare(current: Certificates, policy: Policy, now: dt.datetime) -> Certificates:
+def prepare(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> Certificates:
     """What has to be stored before ``caBundle`` is looked at; the same where nothing is due."""
     current = replace(current, bundle=_needed(current, policy, now))
     if current.is_rotating or not (policy.is_rotation_forced or _is_due(current.served, policy, now)):
@@ -86,22 +86,22 @@ def prepare(current: Certificates, policy: Policy, now: dt.datetime) -> Certific
     return replace(current, served=issue(current.authority, policy.names, policy.validity, now))
 
 
-def finish(current: Certificates, policy: Policy, now: dt.datetime) -> Certificates:
+def finish(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> Certificates:
     """What has to be stored once ``caBundle`` has the whole bundle; the same where no rotation is under way."""
     if not current.is_rotating:
         return current
     return replace(current, served=issue(current.authority, policy.names, policy.validity, now))
 
 
-def _authority(policy: Policy, now: dt.datetime) -> KeyPair:
+def _authority(policy: CertificatePolicy, now: dt.datetime) -> KeyPair:
     return new_authority(LIVES_OF_AN_AUTHORITY * policy.validity, now)
 
 
-def _is_due(served: KeyPair, policy: Policy, now: dt.datetime) -> bool:
+def _is_due(served: KeyPair, policy: CertificatePolicy, now: dt.datetime) -> bool:
     return served.expires_at - policy.renew_before <= now or served.names != frozenset(policy.names)
 
 
-def _needed(current: Certificates, policy: Policy, now: dt.datetime) -> tuple[x509.Certificate, ...]:
+def _needed(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> tuple[x509.Certificate, ...]:
     """The bundle without authorities that nothing can be served from any more."""
     is_taken_over = not current.is_rotating and current.served.issued_at + policy.keep_old_authority <= now
     kept = (current.authority.certificate,) if is_taken_over else current.bundle

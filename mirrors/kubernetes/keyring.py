@@ -28,7 +28,7 @@ class InvalidSecretError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KeyringEntry:
     """Credentials, and their host and path."""
 
     key: str
@@ -53,13 +53,13 @@ def _host_matches(pattern: str, host: str) -> bool:
     return all(fnmatchcase(part, wish) for part, wish in zip(parts, wanted, strict=True))
 
 
-def matching(entries: list[Entry], ref: ImageRef) -> list[Credential]:
+def matching(entries: list[KeyringEntry], ref: ImageRef) -> list[Credential]:
     """Credentials for an image, most specific first, without duplicates."""
     ordered = sorted((entry for entry in entries if entry.matches(ref)), key=lambda entry: entry.key, reverse=True)
     return list(dict.fromkeys(entry.credential for entry in ordered))
 
 
-def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[Entry], list[str]]:
+def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[KeyringEntry], list[str]]:
     """The credentials of a Secret of this type, with its data in base64; and problems of single entries.
 
     Raises InvalidSecretError where it has none at all.
@@ -70,7 +70,7 @@ def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[Entry], list[s
     if not content:
         raise InvalidSecretError(f"has no key {KEYS[kind]}")
     auths = _auths(kind, content)
-    entries: list[Entry] = []
+    entries: list[KeyringEntry] = []
     problems: list[str] = []
     for name, value in auths.items():
         try:
@@ -91,7 +91,7 @@ def _auths(kind: str, content: str) -> Mapping[str, Any]:
     return auths
 
 
-def _entry(name: str, value: object) -> Entry:
+def _entry(name: str, value: object) -> KeyringEntry:
     if not isinstance(value, dict):
         raise InvalidSecretError("is not an object")
     username, password = value.get("username"), value.get("password")
@@ -106,7 +106,7 @@ def _entry(name: str, value: object) -> Entry:
         raise InvalidSecretError("has no username and password")
     if not _is_text(username + password):
         raise InvalidSecretError("has a username or password that is not text")
-    return Entry(_key(name), Credential(username, password.rstrip("\0")))
+    return KeyringEntry(_key(name), Credential(username, password.rstrip("\0")))
 
 
 def _decoded(auth: str) -> str:

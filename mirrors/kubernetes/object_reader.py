@@ -38,7 +38,7 @@ class ForbiddenError(ClusterError):
     """This process may not read these objects; the message says what to do."""
 
 
-class Change(NamedTuple):
+class WatchEvent(NamedTuple):
     """A change of one object: ``ADDED``, ``MODIFIED`` or ``DELETED``. ``BOOKMARK``, without an object, says that the
     connection works; the first line of each watch is one."""
 
@@ -46,7 +46,7 @@ class Change(NamedTuple):
     object: Any
 
 
-CONNECTED: Final = Change("BOOKMARK", None)
+CONNECTED: Final = WatchEvent("BOOKMARK", None)
 
 
 def server_version() -> str:
@@ -86,7 +86,7 @@ class ObjectReader:
             yield from objects
         self.version = version
 
-    def changes(self) -> Iterator[Change]:
+    def changes(self) -> Iterator[WatchEvent]:
         """What changes from ``version`` on, until the API server ends the watch. Raises OutdatedError, ClusterError."""
         self._on_request("watch", self.plural)
         parameters = {
@@ -110,7 +110,7 @@ class ObjectReader:
         if response.status_code >= 300:
             raise self._refusal(response.status_code)
 
-    def _lines(self, client: GenericSyncClient, request: BasicRequest) -> Iterator[Change]:
+    def _lines(self, client: GenericSyncClient, request: BasicRequest) -> Iterator[WatchEvent]:
         request.timeout = httpx.Timeout(SECONDS, read=SILENCE_SECONDS)
         response = self._sent(lambda: client.send(client.build_adapter_request(request), stream=True))
         try:
@@ -122,13 +122,13 @@ class ObjectReader:
         finally:
             response.close()
 
-    def _change(self, line: bytes) -> Change:
+    def _change(self, line: bytes) -> WatchEvent:
         event = decoders.decode_watch_event(line)
         if event.type == "ERROR":
             raise self._refusal(decoders.decode_status(bytes(event.object)).code or 0)
         found = _decoded(lambda data: decoders.decode_object(data, self.kind), bytes(event.object))
         self.version = found.metadata.resourceVersion
-        return CONNECTED if event.type == "BOOKMARK" else Change(event.type, found)
+        return CONNECTED if event.type == "BOOKMARK" else WatchEvent(event.type, found)
 
     def _request(self, parameters: dict[str, Any], *, watch: bool) -> BasicRequest:
         namespace = self.namespace or (ALL_NS if "global_list" in self.kind._api_info.verbs else None)

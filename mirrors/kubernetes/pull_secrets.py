@@ -75,7 +75,7 @@ class PullSecrets:
             )
         return found
 
-    def _entries(self, namespace: str, names: Iterable[str], found: FoundSecrets) -> Iterator[keyring.Entry]:
+    def _entries(self, namespace: str, names: Iterable[str], found: FoundSecrets) -> Iterator[keyring.KeyringEntry]:
         for name in names:
             secret = self._secret(namespace, name)
             if isinstance(secret, ClusterError):

@@ -15,8 +15,8 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Q, Quer
 from mirrors import selectors
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
-from mirrors.readiness.gaps import Conditions, Found, gap_of, has_changed, kept_by_webhook, suspended
-from mirrors.readiness.results import Drift, Drill, Missing, Share, WorkloadKey
+from mirrors.readiness.gaps import Conditions, FoundGap, gap_of, has_changed, kept_by_webhook, suspended
+from mirrors.readiness.results import Drift, Drill, Missing, UnprotectedShare, WorkloadKey
 from mirrors.readiness.running_manifests import running_manifests
 from mirrors.selectors.clusters import stale_words
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
@@ -220,7 +220,7 @@ class _Pass:
             pk = mapping.mapping_id if mapping else None
             self.missing.add(Missing(row.workload, row.source, row.image, found.gap, found.details, pk, found.kept))
 
-    def _gap_of(self, row: _Row, reference: ImageRef | None, mapping: MappingSnapshot | None) -> Found | None:
+    def _gap_of(self, row: _Row, reference: ImageRef | None, mapping: MappingSnapshot | None) -> FoundGap | None:
         """What mirroring does not help against goes first, and what ends by itself or for all workloads last."""
         if row.kept:
             return kept_by_webhook(row.kept, row.kept_details)
@@ -242,9 +242,10 @@ class _Pass:
             cluster=cluster,
             without=self.without,
             taken_at=self.conditions.now,
-            total=Share(len(self.workloads), len(unprotected)),
+            total=UnprotectedShare(len(self.workloads), len(unprotected)),
             namespaces={
-                name: Share(workloads, missing_of_namespace[name]) for name, workloads in sorted(of_namespace.items())
+                name: UnprotectedShare(workloads, missing_of_namespace[name])
+                for name, workloads in sorted(of_namespace.items())
             },
             missing=tuple(sorted(self.missing, key=lambda row: row[:4])),
             drift=tuple(sorted(self.drift, key=lambda row: row[:3])),

@@ -89,7 +89,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundGap:
     """A gap, with what of it is particular to the image; ``kept`` is why the webhook keeps the source."""
 
     gap: Gap
@@ -97,12 +97,12 @@ class Found:
     kept: str = ""
 
 
-def kept_by_webhook(reason: str, details: str = "") -> Found:
+def kept_by_webhook(reason: str, details: str = "") -> FoundGap:
     """Of an image whose new pods would keep their source."""
-    return Found(Gap.NOT_SWAPPED, words_of(reason, details), reason)
+    return FoundGap(Gap.NOT_SWAPPED, words_of(reason, details), reason)
 
 
-def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) -> Found | None:
+def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) -> FoundGap | None:
     """Of an image that is protected but for this: swaps of it, or of all images, are suspended. ``owner`` is
     namespace, kind and name of the workload."""
     policy, suspensions = asked.snapshot.policy, asked.snapshot.suspensions
@@ -117,38 +117,38 @@ def suspended(owner: tuple[str, str, str], source: ImageRef, asked: Conditions) 
 
 def gap_of(
     source: ImageRef | None, mapping: MappingSnapshot | None, namespace: str, digest: str, asked: Conditions
-) -> Found | None:
+) -> FoundGap | None:
     """Of an image that runs with a digest in a namespace; None: it is protected."""
     if source is None:
-        return Found(Gap.UNKNOWN_SOURCE)
+        return FoundGap(Gap.UNKNOWN_SOURCE)
     if not asked.snapshot.policy.allows_source(source.registry):
-        return Found(Gap.BLOCKED, DECISIONS[Reason.SOURCE_NOT_ALLOWED])
+        return FoundGap(Gap.BLOCKED, DECISIONS[Reason.SOURCE_NOT_ALLOWED])
     if mapping is None:
-        return Found(Gap.NOT_MIRRORED)
+        return FoundGap(Gap.NOT_MIRRORED)
     limits = ReviewLimits(deadline=0.0, namespace=namespace)
     if (obstacle := obstacle_of(mapping, str(source), asked.snapshot, limits)) is not None:
-        return Found(Gap.BLOCKED, DECISIONS[obstacle])
+        return FoundGap(Gap.BLOCKED, DECISIONS[obstacle])
     if mapping.existence != "present":
-        return Found(Gap.NOT_MIRRORED)
+        return FoundGap(Gap.NOT_MIRRORED)
     if asked.now - mapping.verified_at > asked.max_age:
-        return Found(Gap.NOT_VERIFIED)
+        return FoundGap(Gap.NOT_VERIFIED)
     if lacking := lacking_platforms(mapping, asked.platforms):
-        return Found(Gap.PLATFORM_MISSING, ", ".join(sorted(lacking)))
+        return FoundGap(Gap.PLATFORM_MISSING, ", ".join(sorted(lacking)))
     return _of_namespace(source, mapping, namespace, digest, asked)
 
 
 def _of_namespace(
     source: ImageRef, mapping: MappingSnapshot, namespace: str, digest: str, asked: Conditions
-) -> Found | None:
+) -> FoundGap | None:
     """Of an image that the target has."""
     allowed = access_of(mapping, source, asked.snapshot, namespace)
     knowledge = Knowledge(existence="present", access=mapping.access, **allowed)
     if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
         words = DECISIONS[refusal]
-        return Found(Gap.NO_ACCESS, "" if words == MEANING[Gap.NO_ACCESS] else words)
+        return FoundGap(Gap.NO_ACCESS, "" if words == MEANING[Gap.NO_ACCESS] else words)
     if not asked.allows_change and has_changed(source, mapping, digest, asked):
-        return Found(Gap.WOULD_CHANGE)
-    return None if asked.nodes_have_pulled else Found(Gap.NODES_UNTESTED)
+        return FoundGap(Gap.WOULD_CHANGE)
+    return None if asked.nodes_have_pulled else FoundGap(Gap.NODES_UNTESTED)
 
 
 def has_changed(source: ImageRef, mapping: MappingSnapshot, digest: str, asked: Conditions) -> bool:

@@ -79,7 +79,7 @@ class Drift(NamedTuple):
         }
 
 
-class Share(NamedTuple):
+class UnprotectedShare(NamedTuple):
     """Of workloads."""
 
     workloads: int
@@ -106,8 +106,8 @@ class Drill:
     without: str
     taken_at: float
     """Unix seconds."""
-    total: Share
-    namespaces: Mapping[str, Share]
+    total: UnprotectedShare
+    namespaces: Mapping[str, UnprotectedShare]
     missing: tuple[Missing, ...]
     drift: tuple[Drift, ...]
     registries: tuple[str, ...]

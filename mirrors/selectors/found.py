@@ -35,7 +35,7 @@ SELECT name FROM names WHERE name IS NOT NULL LIMIT %s
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResults:
     """A few results of each kind, newest first; namespaces by name."""
 
     images: Sequence[ImageMapping]
@@ -47,9 +47,9 @@ class Found:
         return bool(self.images or self.jobs or self.namespaces or self.workloads)
 
 
-def find_everywhere(words: Sequence[str]) -> Found:
+def find_everywhere(words: Sequence[str]) -> SearchResults:
     """Rows that have all the words; a number is also a job's."""
-    return Found(
+    return SearchResults(
         images=list(search(ImageMapping.objects.order_by("-id"), words, ["source", "target"])[:SHOWN]),
         jobs=_jobs(words),
         namespaces=[name for name in _namespaces() if all(word.lower() in name for word in words)][:SHOWN],

@@ -26,7 +26,7 @@ from mirrors.vocabulary.kept import DETAILS_LENGTH, NOT_REVIEWED
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config
 from webhook.decision.as_created import reason_to_keep
-from webhook.decision.decision import Policy
+from webhook.decision.decision import ReviewPolicy
 from webhook.decision.snapshot import policy_of
 
 log = structlog.get_logger(__name__)
@@ -76,7 +76,7 @@ class KeptImages:
             problem = str(error)
         Cluster.objects.filter(name=cluster).exclude(scope_problem=problem).update(scope_problem=problem)
 
-    def _decide(self, rows: Sequence[RunningImage], policy: Policy, stamp: str) -> None:
+    def _decide(self, rows: Sequence[RunningImage], policy: ReviewPolicy, stamp: str) -> None:
         deadline = time.monotonic() + TURN_SECONDS
         verdicts: dict[Verdict, list[int]] = defaultdict(list)
         try:
@@ -93,7 +93,7 @@ class KeptImages:
             of_these = RunningImage.objects.filter(pk__in=keys)
             of_these.update(kept=kept, kept_details=details, decided_for=stamp, decided_at=Now())
 
-    def _verdict(self, row: RunningImage, pod: Json | None, policy: Policy) -> Verdict:
+    def _verdict(self, row: RunningImage, pod: Json | None, policy: ReviewPolicy) -> Verdict:
         if pod is None:
             return "", ""
         if not self._scope.reviews(row.namespace, pod):

@@ -17,7 +17,7 @@ from mirrors.models.revision import Revision
 from mirrors.vocabulary.bounds import storable
 from mirrors.watcher.image_sources import ImageSources
 from mirrors.watcher.inventory import Inventory
-from mirrors.watcher.running_images import Place, Row, key_of, rows_of
+from mirrors.watcher.running_images import ImageRow, Place, key_of, rows_of
 from swapper_project.config import Config
 
 T = TypeVar("T")
@@ -80,11 +80,11 @@ class RowWriter:
     def _load(self) -> None:
         rows = RunningImage.objects.current().filter(cluster=self._cluster)
         fields = rows.values_list("key", "source", "pods", "nodes", "pod_name", "in_template", "state")
-        self._written = {row[0]: _fingerprint(Row(*row[1:])) for row in fields.iterator(chunk_size=CHUNK)}
+        self._written = {row[0]: _fingerprint(ImageRow(*row[1:])) for row in fields.iterator(chunk_size=CHUNK)}
         found = ClusterNode.objects.filter(cluster=self._cluster).values_list("name", "platform", "ready")
         self._nodes = {name: NodeState(name, platform, ready) for name, platform, ready in found}
 
-    def _write_images(self, rows: Mapping[Place, Row], is_complete: bool) -> None:
+    def _write_images(self, rows: Mapping[Place, ImageRow], is_complete: bool) -> None:
         keys = {key_of(place): place for place in rows}
         changed = sorted(key for key, place in keys.items() if self._written.get(key) != _fingerprint(rows[place]))
         for batch in _batches(changed):
@@ -162,7 +162,7 @@ class RowWriter:
             RunningImage.objects.filter(pk__in=old).delete()
 
 
-def _image(cluster: str, key: str, place: Place, row: Row) -> RunningImage:
+def _image(cluster: str, key: str, place: Place, row: ImageRow) -> RunningImage:
     return RunningImage(
         cluster=cluster,
         key=key,
@@ -185,7 +185,7 @@ def _cut(field: str, text: str) -> str:
     return storable(text, _LENGTHS[field])
 
 
-def _fingerprint(row: Row) -> bytes:
+def _fingerprint(row: ImageRow) -> bytes:
     return hashlib.blake2b(repr(tuple(row)).encode(errors="replace"), digest_size=8).digest()
 
 

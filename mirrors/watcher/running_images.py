@@ -20,7 +20,7 @@ class Place(NamedTuple):
     digest: str
 
 
-class Row(NamedTuple):
+class ImageRow(NamedTuple):
     """What is written of a place; equal ones need no write."""
 
     source: str
@@ -57,7 +57,7 @@ class _Count:
 
 def rows_of(
     pods: Iterable[PodState], templates: Iterable[TemplateState], source_of: Callable[[str], str]
-) -> dict[Place, Row]:
+) -> dict[Place, ImageRow]:
     """``source_of`` names the original image of one in a pod or template; empty where it is not known."""
     counts = _counted(pods)
     named = _named(templates, source_of)
@@ -67,11 +67,11 @@ def rows_of(
         named_as = (place.namespace, place.kind, place.workload, source or place.image)
         in_template = named_as in named
         running.add(named_as)
-        rows[place] = Row(source, count.pods, len(count.nodes), count.pod_name, in_template, count.state)
+        rows[place] = ImageRow(source, count.pods, len(count.nodes), count.pod_name, in_template, count.state)
     for named_as in named.keys() - running:
         (namespace, kind, workload, _), image = named_as, named[named_as]
         place = Place(namespace, kind, workload, image, "")
-        rows.setdefault(place, Row(source_of(image), 0, 0, "", True, RunningState.TEMPLATE.value))
+        rows.setdefault(place, ImageRow(source_of(image), 0, 0, "", True, RunningState.TEMPLATE.value))
     return rows
 
 

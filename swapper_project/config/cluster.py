@@ -8,7 +8,7 @@ from swapper_project.config.section import Section
 from swapper_project.config.values import NamespaceName
 
 
-class Watcher(Section):
+class WatcherSection(Section):
     """What is read of the cluster."""
 
     enabled: bool = True

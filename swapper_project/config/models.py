@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
-from swapper_project.config.cluster import Watcher
+from swapper_project.config.cluster import WatcherSection
 from swapper_project.config.limits import HostRateLimit, PullReserve
 from swapper_project.config.section import Section
 from swapper_project.config.source import Source
@@ -42,7 +42,7 @@ def _capped_deadline(seconds: float, info: ValidationInfo) -> float:
     return LONGEST_DEADLINE
 
 
-class Existence(Section):
+class ExistenceSection(Section):
     """How long an answer of the target holds."""
 
     max_age: Duration = Field(default=600.0, description="A present image is checked again after this time.")
@@ -109,14 +109,14 @@ class Config(Section):
     cluster_name: ClusterName = Field(
         default="default", description="Name of this cluster; each cluster that shares a database has another one."
     )
-    watcher: Watcher = Watcher()
+    watcher: WatcherSection = WatcherSection()
     backfill: Literal["off", "report", "on"] = Field(
         default="report", description="Images that run and are not mirrored: ignored, listed, or mirrored."
     )
     on_target_unhealthy: Literal["keep", "swap"] = Field(
         default="keep", description="New pods while nodes cannot pull from the target: source image, or mirror anyway."
     )
-    existence: Existence = Existence()
+    existence: ExistenceSection = ExistenceSection()
     quotas: Quotas = Quotas()
     copy_: Copy = Field(default=Copy(), alias="copy")
     rate_limits: tuple[HostRateLimit, ...] = Field(

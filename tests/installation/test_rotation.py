@@ -10,15 +10,15 @@ from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from mirrors.installation import rotation
-from mirrors.installation.rotation import Certificates, Policy
+from mirrors.installation.rotation import CertificatePolicy, Certificates
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 NAMES = ("swapper", "swapper.ns", "swapper.ns.svc", "swapper.ns.svc.cluster.local")
-POLICY = Policy(NAMES, validity=100 * DAY, renew_before=20 * DAY, keep_old_authority=DAY)
+POLICY = CertificatePolicy(NAMES, validity=100 * DAY, renew_before=20 * DAY, keep_old_authority=DAY)
 
 
-def run(current: Certificates, policy: Policy, now: dt.datetime) -> tuple[Certificates, Certificates]:
+def run(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> tuple[Certificates, Certificates]:
     """One run of the command: what is stored before ``caBundle`` is written, and after it."""
     prepared = rotation.prepare(current, policy, now)
     return prepared, rotation.finish(prepared, policy, now)

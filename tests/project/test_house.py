@@ -187,3 +187,17 @@ def test_no_file_names_a_package_index() -> None:
     texts = [p for p in tracked if p.suffix in {".txt", ".toml", ".md", ".cfg", ".yaml"} or p.name == "Makefile"]
 
     assert [p for p in texts for needle in needles if needle in p.read_text()] == []
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    files: dict[str, list[str]] = {}
+    for path in (
+        path for package in ("mirrors", "webhook", "swapper_project") for path in (ROOT / package).rglob("*.py")
+    ):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                files.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+
+    # Django finds commands and migrations by these names.
+    shared = {name: where for name, where in files.items() if len(where) > 1}
+    assert shared.keys() == {"Command", "Migration"}

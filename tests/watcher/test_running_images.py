@@ -6,7 +6,7 @@ import pytest
 
 from mirrors.kubernetes.pod_states import ContainerState, PodState, TemplateState
 from mirrors.kubernetes.workloads import Workload
-from mirrors.watcher.running_images import Place, Row, rows_of
+from mirrors.watcher.running_images import ImageRow, Place, rows_of
 
 WEB = Workload("Deployment", "web")
 RUNS, STARTS = ("app", "nginx:1", "sha256:a", True, "", ""), ("app", "nginx:1", "", False, "", "")
@@ -28,8 +28,8 @@ def pod(
     return PodState("shop", name, WEB, "uid", node, 0.0, states, ended)
 
 
-def row(pods: int, nodes: int, name: str, state: str, in_template: bool = False) -> Row:
-    return Row("docker.io/library/nginx:1", pods, nodes, name, in_template, state)
+def row(pods: int, nodes: int, name: str, state: str, in_template: bool = False) -> ImageRow:
+    return ImageRow("docker.io/library/nginx:1", pods, nodes, name, in_template, state)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def row(pods: int, nodes: int, name: str, state: str, in_template: bool = False)
         ([pod("a", RUNS, ended=True)], {}),
     ],
 )
-def test_pods(pods: list[PodState], rows: dict[Place, Row]) -> None:
+def test_pods(pods: list[PodState], rows: dict[Place, ImageRow]) -> None:
     assert rows_of(pods, [], source_of) == rows
 
 
@@ -55,7 +55,7 @@ def test_a_template_without_pods_has_a_row_of_its_own() -> None:
 
     assert rows_of([], [template], source_of) == {
         UNKNOWN: row(0, 0, "", "template", in_template=True),
-        Place("shop", "Deployment", "web", "!invalid", ""): Row("", 0, 0, "", True, "template"),
+        Place("shop", "Deployment", "web", "!invalid", ""): ImageRow("", 0, 0, "", True, "template"),
     }
 
 

@@ -12,7 +12,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import ConfigSource
 from swapper_project.process import environment
 from tests.support.system import write_config
-from webhook.database.mapping_cache import Row
+from webhook.database.mapping_cache import CachedMapping
 from webhook.decision.snapshot import Snapshot, Snapshots
 
 HOUR = 3_600.0
@@ -43,7 +43,7 @@ def snapshot_in(directory: Path, **keys: Any) -> Snapshot:
     return made.current
 
 
-def row(**fields: Any) -> Row:
+def row(**fields: Any) -> CachedMapping:
     made = MappingSnapshot(
         mapping_id=1,
         source=str(SOURCE),
@@ -60,7 +60,7 @@ def row(**fields: Any) -> Row:
         last_job_id=1,
         last_job_status="succeeded",
     )
-    return Row(replace(made, **fields))
+    return CachedMapping(replace(made, **fields))
 
 
 def grant(granted: bool, age: float, cluster: str = "default") -> dict[str, Any]:

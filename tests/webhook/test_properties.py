@@ -16,10 +16,10 @@ from mirrors.images import TargetName
 from mirrors.kubernetes import pods
 from tests.support.system import Webhook, review_of
 from webhook.decision import decision, patch
-from webhook.decision.decision import Knowledge, Policy
+from webhook.decision.decision import Knowledge, ReviewPolicy
 from webhook.review import admission_review
 
-POLICY = Policy(
+POLICY = ReviewPolicy(
     target=TargetName("mirror.example.com", "prefix"),
     filters=(compile_filter("excluded", "contains(container.image, 'internal')"),),
     swap_policy="always",

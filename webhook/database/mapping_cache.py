@@ -40,7 +40,7 @@ BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CachedMapping:
     """A looked-up mapping, or that there is none."""
 
     known: MappingSnapshot | None
@@ -61,7 +61,7 @@ class MappingCache:
         self._cluster = cluster
         self._rows_of = ""
         self._on_rows = on_rows
-        self._rows: LRUCache[str, Row] = LRUCache(KNOWN)
+        self._rows: LRUCache[str, CachedMapping] = LRUCache(KNOWN)
         self._sources: LRUCache[str, str] = LRUCache(KNOWN)
         self._registry_of: tuple[str, str] | None = None
         self._revisions: dict[str, int] | None = None
@@ -77,7 +77,7 @@ class MappingCache:
         self.registry_id: int | None = None
         """Key of the target's row; None until ``prepare`` has written it."""
 
-    def row(self, source: str) -> Row | None:
+    def row(self, source: str) -> CachedMapping | None:
         """What is in memory of a source; None: not looked up yet."""
         return self._rows.get(source)
 
@@ -125,7 +125,7 @@ class MappingCache:
             target_registry_id=self.registry_id, before=self._loaded_until, limit=LOADED_AT_ONCE
         )
         for known in page:
-            self._rows.put_behind(known.source, Row(known))
+            self._rows.put_behind(known.source, CachedMapping(known))
             self._sources.put_behind(known.target, known.source)
         self.loaded += len(page)
         self.is_loaded = self._loaded_until is None or self.loaded >= MOST_LOADED
@@ -144,7 +144,7 @@ class MappingCache:
         return selectors.private_targets_in(target_registry_id=self.registry_id, repositories=repositories)
 
     def _keep(self, source: str, known: MappingSnapshot | None) -> None:
-        self._rows.put(source, Row(known))
+        self._rows.put(source, CachedMapping(known))
         if known is not None and known.source == source:
             self._sources.put(known.target, source)
 

@@ -26,7 +26,7 @@ from webhook.database.answering import Answering
 from webhook.database.availability import Availability
 from webhook.database.chores import AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
-from webhook.database.mapping_cache import MappingCache, Row
+from webhook.database.mapping_cache import CachedMapping, MappingCache
 from webhook.database.messages import (
     DatabaseUnavailableError,
     JobWait,
@@ -121,7 +121,7 @@ class DatabaseThread:
         self._thread.join(timeout)
         self._watchdog.stop()
 
-    def row(self, source: str) -> Row | None:
+    def row(self, source: str) -> CachedMapping | None:
         """What is in memory of a source; None: not looked up yet."""
         return self._cache.row(source)
 

@@ -12,7 +12,7 @@ from mirrors.kubernetes import pods
 from mirrors.kubernetes.pods import ImageSlot, Json
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision import decision
-from webhook.decision.decision import Decision, Policy
+from webhook.decision.decision import Decision, ReviewPolicy
 from webhook.decision.patch import original_images
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ OF_THE_POD: Final = frozenset(
 """Reasons to keep a source whatever the target has: they follow from the pod and the policy."""
 
 
-def decisions_of(pod: Json, *, namespace: str, source: str, image: str, policy: Policy) -> list[Decision]:
+def decisions_of(pod: Json, *, namespace: str, source: str, image: str, policy: ReviewPolicy) -> list[Decision]:
     """For each place where the pod has the image, as its source or swapped (``image``)."""
     slots = [found for slot in pods.all_slots(pod) if (found := _as_source(slot, source, image))]
     return decision.classify_pod(
@@ -43,7 +43,7 @@ def decisions_of(pod: Json, *, namespace: str, source: str, image: str, policy: 
     )
 
 
-def reason_to_keep(pod: Json, *, namespace: str, source: str, image: str, policy: Policy) -> tuple[str, str]:
+def reason_to_keep(pod: Json, *, namespace: str, source: str, image: str, policy: ReviewPolicy) -> tuple[str, str]:
     """Why a pod like this one would keep the source of the image, with the filter if one matches; both empty: nothing
     in it would. An image that the pod names at the target itself needs no swap."""
     is_named_there = policy.annotate and not _names(image, source)

@@ -27,7 +27,7 @@ ALWAYS_REFRESH_AGE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ReviewPolicy:
     """What the configuration says, as decisions read it."""
 
     target: TargetName
@@ -88,7 +88,7 @@ class Decision:
 def classify(
     slot: ImageSlot,
     *,
-    policy: Policy,
+    policy: ReviewPolicy,
     pod: dict[str, Any],
     kept: Reason | None,
     budget: ReviewBudget,
@@ -127,7 +127,7 @@ def classify(
 def classify_pod(
     slots: Iterable[ImageSlot],
     *,
-    policy: Policy,
+    policy: ReviewPolicy,
     pod: Json,
     namespace: str,
     kept: Reason | None,
@@ -141,7 +141,7 @@ def classify_pod(
     ]
 
 
-def untouchable(pod: Json, policy: Policy) -> Reason | None:
+def untouchable(pod: Json, policy: ReviewPolicy) -> Reason | None:
     """Why no image of the pod may be changed; None: it may."""
     if policy.respects_opt_out and pods.opted_out(pod):
         return Reason.OPTED_OUT
@@ -157,7 +157,7 @@ def is_open(decision: Decision) -> bool:
     return decision.reason is Reason.UNKNOWN and decision.target is not None
 
 
-def settle(decision: Decision, known: Knowledge, policy: Policy) -> Decision:
+def settle(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> Decision:
     """Decide an open decision from what is known of its target."""
     reason, swap = _verdict(known, policy)
     would: Reason | None = None
@@ -177,7 +177,7 @@ def settle(decision: Decision, known: Knowledge, policy: Policy) -> Decision:
     )
 
 
-def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
+def _verdict(known: Knowledge, policy: ReviewPolicy) -> tuple[Reason, bool]:
     if known.obstacle is not None:
         return known.obstacle, False
     barred = access_obstacle(known, policy)
@@ -195,7 +195,7 @@ def _verdict(known: Knowledge, policy: Policy) -> tuple[Reason, bool]:
     return (Reason.ABSENT if known.existence == "absent" else Reason.UNKNOWN), False
 
 
-def access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
+def access_obstacle(known: Knowledge, policy: ReviewPolicy) -> Reason | None:
     """What the credential boundary has against a swap into this namespace."""
     if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
         return None
@@ -204,7 +204,7 @@ def access_obstacle(known: Knowledge, policy: Policy) -> Reason | None:
     return Reason.ACCESS_UNKNOWN if known.access == "unknown" else Reason.ACCESS_DENIED
 
 
-def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:
+def wants_copy(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> bool:
     """Whether a decision is a cause to mirror its image now: not there, or not known how it may be read."""
     if decision.target is None or policy.dry_run or policy.copy_policy == "none" or known.obstacle is not None:
         return False
@@ -212,7 +212,7 @@ def wants_copy(decision: Decision, known: Knowledge, policy: Policy) -> bool:
     return known.existence != "present" or unchecked or (known.access_due and not known.granted)
 
 
-def wants_refresh(decision: Decision, policy: Policy) -> bool:
+def wants_refresh(decision: Decision, policy: ReviewPolicy) -> bool:
     """Whether source and target of a swapped image are due to be compared: a mutable tag again, others once."""
     known = decision.known
     if not decision.swap or decision.source is None or known is None or policy.copy_policy == "none":

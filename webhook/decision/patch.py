@@ -13,7 +13,7 @@ import orjson
 
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
 from mirrors.kubernetes.pods import Json, all_slots
-from webhook.decision.decision import Decision, Policy
+from webhook.decision.decision import Decision, ReviewPolicy
 
 ANNOTATION: Final = "k8s-image-swapper/original-images"
 POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
@@ -30,7 +30,7 @@ def operations(
     decisions: Sequence[Decision],
     *,
     pod: Json,
-    policy: Policy,
+    policy: ReviewPolicy,
     is_untouchable: bool = False,
     is_subresource: bool = False,
 ) -> list[Operation]:
@@ -69,7 +69,7 @@ def _fits(pod: Json, text: str) -> bool:
     return size <= MOST_ANNOTATED
 
 
-def _still_true(earlier: dict[str, Any], pod: Json, policy: Policy) -> dict[str, str]:
+def _still_true(earlier: dict[str, Any], pod: Json, policy: ReviewPolicy) -> dict[str, str]:
     """Entries of an earlier pass whose containers still run what they map to."""
     kept: dict[str, str] = {}
     for slot in itertools.islice(all_slots(pod), MOST_COMPARED):

@@ -24,7 +24,7 @@ from swapper_project.config import Config, ConfigSource
 from swapper_project.process import logs
 from swapper_project.process.environment import Environment
 from swapper_project.process.kill_switch import Switch
-from webhook.decision.decision import Policy
+from webhook.decision.decision import ReviewPolicy
 from webhook.decision.suspensions import NONE, Looping, Suspensions, TargetState, suspensions_of
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ class Snapshot:
     """One consistent view of all that was configured."""
 
     config: Config
-    policy: Policy
+    policy: ReviewPolicy
     sources: SourceCatalog
     target_access: RegistryAccess | None
     """None where the target can't be asked: its credential can't be read."""
@@ -180,10 +180,10 @@ def compose(
 
 def policy_of(
     config: Config, filters: Sequence[tuple[str, str]], sources: SourceCatalog, *, switched_off: bool = False
-) -> Policy:
+) -> ReviewPolicy:
     """The policy of a configuration, with the filters that operators added."""
     of_file = [(f"source.filters[{i}]", f.jmespath) for i, f in enumerate(config.source.filters)]
-    return Policy(
+    return ReviewPolicy(
         target=config.target.name,
         filters=_compiled([*of_file, *filters]),
         swap_policy=config.image_swap_policy,

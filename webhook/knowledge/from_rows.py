@@ -12,7 +12,7 @@ from mirrors.images import ImageRef
 from mirrors.selectors.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 from mirrors.vocabulary.reasons import Reason
-from webhook.database.mapping_cache import Row
+from webhook.database.mapping_cache import CachedMapping
 from webhook.decision.decision import Decision, Knowledge
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
@@ -27,7 +27,7 @@ DENIED_FOR: Final = 600.0
 NOT_PUBLIC: Final = frozenset({"configured", "secrets", "unreadable"})
 
 
-def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
+def of_row(decision: Decision, row: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
     """What is known of a decision's image by its row alone."""
     known = row.known if row else None
     if known is None:
@@ -44,7 +44,7 @@ def of_row(decision: Decision, row: Row | None, snapshot: Snapshot, limits: Revi
     )
 
 
-def is_uncertain(row: Row | None, known: Knowledge, snapshot: Snapshot) -> bool:
+def is_uncertain(row: CachedMapping | None, known: Knowledge, snapshot: Snapshot) -> bool:
     """Whether there is cause to ask before deciding."""
     if row is None:
         return True
@@ -97,7 +97,7 @@ def base_platforms(platforms: Iterable[str]) -> set[str]:
     return {"/".join(platform.split("/")[:2]) for platform in platforms}
 
 
-def out_of_quota(known: Knowledge, row: Row) -> Knowledge:
+def out_of_quota(known: Knowledge, row: CachedMapping) -> Knowledge:
     """Nothing new for this namespace; what is mirrored is not new, and what others have requested is on its way."""
     is_coming = row.known is not None and row.known.job_is_live
     if is_coming or known.existence == "present" or known.obstacle is not None:

@@ -19,7 +19,7 @@ from mirrors.services import TargetAnswer
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics
 from webhook.database.lru_cache import RecentMaximum
-from webhook.database.mapping_cache import Row
+from webhook.database.mapping_cache import CachedMapping
 from webhook.database.messages import await_result
 from webhook.database.thread import DatabaseThread
 from webhook.decision.decision import Decision, Knowledge
@@ -102,19 +102,21 @@ class KnowledgeGatherer:
                 self._verify_later(wanted[source], snapshot)
         return known
 
-    def _look_up(self, missing: Mapping[str, str], rows: dict[str, Row], limits: ReviewLimits) -> Iterable[str]:
+    def _look_up(
+        self, missing: Mapping[str, str], rows: dict[str, CachedMapping], limits: ReviewLimits
+    ) -> Iterable[str]:
         """Ask the database for what is not in memory, into ``rows``; what it did not answer in time."""
         try:
             found = self.await_database(self._database.lookup(missing), limits) or {}
         except NoPlaceError:
             return missing
-        rows |= {source: Row(found.get(source)) for source in missing}
+        rows |= {source: CachedMapping(found.get(source)) for source in missing}
         return ()
 
     def _uncertain(
         self,
         wanted: Mapping[str, Decision],
-        rows: Mapping[str, Row],
+        rows: Mapping[str, CachedMapping],
         known: Mapping[str, Knowledge],
         snapshot: Snapshot,
         limits: ReviewLimits,
@@ -135,7 +137,7 @@ class KnowledgeGatherer:
     def _asked(
         self,
         wanted: Mapping[str, Decision],
-        rows: Mapping[str, Row],
+        rows: Mapping[str, CachedMapping],
         known: Mapping[str, Knowledge],
         snapshot: Snapshot,
         limits: ReviewLimits,
@@ -188,7 +190,9 @@ class KnowledgeGatherer:
             return None
         return self._existence.ask(decision.source, snapshot.sources.anonymous_access_for(decision.source))
 
-    def _with_answer(self, known: Knowledge, row: Row, answer: ProbeAnswer | None, limits: ReviewLimits) -> Knowledge:
+    def _with_answer(
+        self, known: Knowledge, row: CachedMapping, answer: ProbeAnswer | None, limits: ReviewLimits
+    ) -> Knowledge:
         if answer is None or answer.state == "unknown":
             # Nobody there to ask: what was known before counts, as long as it was known to be there.
             if known.existence == "present" and not (answer is None or answer.away):

@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, tell
-from mirrors.admin.tools.clusters import ClusterFilter
+from mirrors.admin.tools.clusters import ClusterListFilter
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
@@ -89,7 +89,7 @@ POSSIBLE: Final = {
 @admin.register(BackfillRun)
 class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     list_display = ["id", "cluster", "state_label", "images", "excluded", "size", "requester", "created", "finished"]
-    list_filter = ["state", ClusterFilter]
+    list_filter = ["state", ClusterListFilter]
     search_fields = ["cluster"]
     ordering = ["-id"]
     actions = ["start", "pause", "resume", "cancel"]
@@ -173,7 +173,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         return confirm_or_run(ACTS["cancel"], request, runs, self)
 
 
-class RunClusterFilter(ClusterFilter):
+class RunClusterFilter(ClusterListFilter):
     """Images of the runs of one cluster."""
 
     field = "run__cluster"

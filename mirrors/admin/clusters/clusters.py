@@ -8,13 +8,13 @@ from unfold.decorators import display
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterFilter
+from mirrors.admin.tools.clusters import ClusterListFilter
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import Cluster, ClusterNode
 
 
-class NameFilter(ClusterFilter):
+class NameFilter(ClusterListFilter):
     """The row of one cluster, by the same parameter as other lists."""
 
     field = "name"
@@ -46,7 +46,7 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
 @admin.register(ClusterNode)
 class ClusterNodeAdmin(ReadOnlyAdmin[ClusterNode]):
     list_display = ["name", "cluster", "platform", "ready", "pulled"]
-    list_filter = ["ready", ClusterFilter]
+    list_filter = ["ready", ClusterListFilter]
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = ["name", "cluster"]

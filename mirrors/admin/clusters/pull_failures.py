@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterFilter
+from mirrors.admin.tools.clusters import ClusterListFilter
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import PullFailure
@@ -23,7 +23,7 @@ STARTS = "A new pod would start from the mirror, which has the image:"
 @admin.register(PullFailure)
 class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
     list_display = ["shown_image", "shown_cause", "at", "pods", "nodes", "in_namespaces", "what_to_do", "since"]
-    list_filter = ["cause", "at", "is_mirrored", ClusterFilter]
+    list_filter = ["cause", "at", "is_mirrored", ClusterListFilter]
     sortable_by = None  # few rows: those that fail now
     list_before_template = "admin/mirrors/stale_hint.html"
     empty_words = "Appear while pods cannot pull their image, where a watcher runs (manage.py watch)."

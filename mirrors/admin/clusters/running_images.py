@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
+from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
@@ -57,7 +57,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
         "mirrored",
         "changed",
     ]
-    list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter, ClusterFilter]
+    list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter, ClusterListFilter]
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     search_fields = ["source", "image", "namespace", "workload"]

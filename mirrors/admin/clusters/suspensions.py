@@ -15,7 +15,7 @@ from unfold.decorators import display
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
-from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
+from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import RestartLoop, TargetHealth
@@ -55,7 +55,7 @@ DECLARE_HEALTHY: Final = Act(
 @admin.register(RestartLoop)
 class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
     list_display = ["source", "shown_namespace", "workload_kind", "workload", "state", "count", "detected", "expires"]
-    list_filter = [ClusterFilter]
+    list_filter = [ClusterListFilter]
     empty_words = "Appear when the pods of a workload are deleted again and again right after they were swapped."
     search_fields = ["source", "namespace", "workload"]
     ordering = ["-id"]
@@ -82,7 +82,7 @@ class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
 @admin.register(TargetHealth)
 class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
     list_display = ["registry", "cluster", "shown_state", "cause", "what_to_do", "changed"]
-    list_filter = ["state", ClusterFilter]
+    list_filter = ["state", ClusterListFilter]
     sortable_by = None  # a row for each cluster
     empty_words = "Appear when pods of two nodes cannot pull from the target, where a watcher runs (manage.py watch)."
     search_fields = ["registry", "cluster"]

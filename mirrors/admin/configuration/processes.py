@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterFilter
+from mirrors.admin.tools.clusters import ClusterListFilter
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import (
@@ -46,7 +46,7 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
     list_display = ["role", "cluster", "name", "state", "target", "notes", "started", "seen"]
     sortable_by = None  # few rows
     empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
-    list_filter = [ReportsFilter, "role", ClusterFilter]
+    list_filter = [ReportsFilter, "role", ClusterListFilter]
     search_fields = ["name"]
     ordering = ["role", "cluster", "name"]
 

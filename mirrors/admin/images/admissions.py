@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
+from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import breakable
 from mirrors.admin.tools.list_rendering import labels
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
@@ -44,7 +44,7 @@ class DecisionFilter(DropdownFilter):
 class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     list_display = ["when", "shown_namespace", "shown_workload", "pod_name", "shown_images", "shown_reasons"]
     empty_words = "Appear after a pod is admitted: create one. They are kept for seven days."
-    list_filter = [OwnNamespaceFilter, DecisionFilter, ClusterFilter]
+    list_filter = [OwnNamespaceFilter, DecisionFilter, ClusterListFilter]
     search_fields = SEARCH_FIELDS
     search_help_text = "Search by image, namespace, pod or workload"
     ordering = ["-id"]

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import SummedAdmin
-from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
+from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.time_filter import TimeRangeFilter
@@ -48,7 +48,7 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
         RecentReasons,
         RecentFilters,
         ("hour", TimeRangeFilter),
-        ClusterFilter,
+        ClusterListFilter,
     ]
     search_fields = ["namespace", "source_host"]
     searches_by_keys = True

@@ -20,7 +20,7 @@ from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered, tell
-from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
+from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import breakable, moment, status
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.time_filter import TimeRangeFilter
@@ -109,7 +109,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         "trigger",
         ("namespace", FieldTextFilter),
         ("finished_at", TimeRangeFilter),
-        ClusterFilter,
+        ClusterListFilter,
     ]
     search_fields = ["mapping__source", "mapping__target"]
     search_help_text = "Search by any part of the image reference"

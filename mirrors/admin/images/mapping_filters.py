@@ -58,7 +58,7 @@ def _plain(text: str) -> str:
     return text.lower().replace("-", " ")
 
 
-class StateFilter(DropdownFilter):
+class MappingStateFilter(DropdownFilter):
     title = "state"
     parameter_name = "state"
 

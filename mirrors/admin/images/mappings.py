@@ -15,17 +15,17 @@ from unfold.decorators import display
 from mirrors import selectors, services
 from mirrors.admin.images.mapping_filters import (
     AccessFilter,
+    MappingStateFilter,
     NamespaceFilter,
     ReasonFilter,
     SeenFilter,
     SourceFilter,
-    StateFilter,
     TargetFilter,
     search_mappings,
 )
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered
-from mirrors.admin.tools.clusters import ClusterFilter, namespace_column
+from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import STATE_COLOURS, good, moment, reason_of
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
@@ -116,7 +116,15 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     list_display = ["image", "state", "reason", "shown_size", "access", "verified", "last_seen"]
     sortable_by = ("image", "shown_size", "last_seen")
     empty_words = "Appear after a pod is admitted: create a pod, or run manage.py mirror nginx:1.27."
-    list_filter = [StateFilter, ReasonFilter, SourceFilter, NamespaceFilter, SeenFilter, TargetFilter, AccessFilter]
+    list_filter = [
+        MappingStateFilter,
+        ReasonFilter,
+        SourceFilter,
+        NamespaceFilter,
+        SeenFilter,
+        TargetFilter,
+        AccessFilter,
+    ]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
     search_help_text = "Search by image or reason"
@@ -225,7 +233,7 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
         "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
         "the menu."
     )
-    list_filter = ["granted", ClusterFilter]
+    list_filter = ["granted", ClusterListFilter]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "mapping__source"]
     ordering = ["-id"]
@@ -243,7 +251,7 @@ class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
     search_fields = ["namespace", "workload", "mapping__source"]
     ordering = ["-id"]
 
-    list_filter = [ClusterFilter]
+    list_filter = [ClusterListFilter]
 
     first_seen = moment("first_seen_at")
     shown_namespace = namespace_column

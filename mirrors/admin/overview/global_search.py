@@ -14,7 +14,7 @@ from django.urls import reverse
 from mirrors.admin.tools.navigation import sections
 from mirrors.models import ImageUse
 from mirrors.selectors.clusters import place_name
-from mirrors.selectors.found import Found, find_everywhere
+from mirrors.selectors.found import SearchResults, find_everywhere
 from mirrors.selectors.search import words_of
 
 LONGEST: Final = 400
@@ -42,7 +42,7 @@ def _pages(request: HttpRequest, words: list[str]) -> list[dict[str, Any]]:
     return _group("Pages", [(item["title"], "", item["link"]) for item in found])
 
 
-def _rows(found: Found) -> list[dict[str, Any]]:
+def _rows(found: SearchResults) -> list[dict[str, Any]]:
     return [
         *_group("Images", [(row.source, "", _page("imagemapping", row.pk)) for row in found.images]),
         *_group(

@@ -19,7 +19,7 @@ def namespace_column(self: Any, row: models.Model) -> str:
     return place_name(row.cluster, row.namespace) or "–"  # type: ignore[attr-defined]
 
 
-class ClusterFilter(DropdownFilter):
+class ClusterListFilter(DropdownFilter):
     """Rows of one cluster; offered only where several share the database."""
 
     title = parameter_name = "cluster"

@@ -12,7 +12,7 @@ from mirrors.installation import stored_secrets
 from mirrors.installation.refusals import InstallationError
 from mirrors.installation.registration import Registration
 from mirrors.installation.renewal import Renewal
-from mirrors.installation.rotation import Policy
+from mirrors.installation.rotation import CertificatePolicy
 from mirrors.kubernetes.client import ClusterError
 from swapper_project.process.base_command import ConfiguredCommand
 
@@ -56,13 +56,13 @@ class Command(ConfiguredCommand):
             raise CommandError(str(error)) from None
 
 
-def _policy(namespace: str, options: dict[str, Any]) -> Policy:
+def _policy(namespace: str, options: dict[str, Any]) -> CertificatePolicy:
     service, suffix = options["service"], options["cluster_suffix"].strip(".")
     validity, renew_before = options["validity_days"], options["renew_before_days"]
     if not 0 <= renew_before < validity:
         raise CommandError("--renew-before-days must be 0 or more, and less than --validity-days.")
     in_namespace = f"{service}.{namespace}"
-    return Policy(
+    return CertificatePolicy(
         names=(service, in_namespace, f"{in_namespace}.svc", f"{in_namespace}.svc.{suffix}"),
         validity=dt.timedelta(days=validity),
         renew_before=dt.timedelta(days=renew_before),

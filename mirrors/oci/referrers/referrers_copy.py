@@ -25,7 +25,7 @@ from mirrors.oci.referrers.subjects import subjects_of
 from mirrors.oci.transfer.blob_transfers import Shared
 from mirrors.oci.transfer.copy import ImageCopy
 from mirrors.oci.transfer.plan import is_present
-from mirrors.oci.transfer.pools import Share
+from mirrors.oci.transfer.pools import PoolShare
 from mirrors.oci.transfer.progress import ProgressCounter
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
 
@@ -89,7 +89,7 @@ class ReferrersCopy:
 
     def run(self) -> ReferrersResult:
         """Raises CopyCancelledError alone."""
-        small = Share(self.shared.small, self.shared.wire.settings.requests_per_image)
+        small = PoolShare(self.shared.small, self.shared.wire.settings.requests_per_image)
         copies = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oci-referrer")
         try:
             return self._run(small, copies)

@@ -16,7 +16,7 @@ from mirrors.oci.transfer.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.moves import Moves
 from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
-from mirrors.oci.transfer.pools import Share
+from mirrors.oci.transfer.pools import PoolShare
 from mirrors.oci.transfer.preconnect import Connections
 from mirrors.oci.transfer.progress import ProgressCounter
 from mirrors.oci.transfer.requests import CopyRequest, CopyResult
@@ -39,7 +39,7 @@ class ImageCopy:
         request, wire = self.request, self.shared.wire
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
-        object.__setattr__(self, "small", Share(self.shared.small, wire.settings.requests_per_image))
+        object.__setattr__(self, "small", PoolShare(self.shared.small, wire.settings.requests_per_image))
         object.__setattr__(
             self, "comparer", Comparer(request, self.source, self.target, self.call, self.small, self.shared.traits)
         )

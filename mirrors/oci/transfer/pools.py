@@ -81,7 +81,7 @@ class FairPool:
         return max((self._running[party] for party in parties), default=0)
 
 
-class Share(Executor):
+class PoolShare(Executor):
     """A part of a pool: `limit` tasks run at the same time, the others wait here and not in the pool's own queue."""
 
     def __init__(self, pool: Executor, limit: int) -> None:

@@ -49,7 +49,7 @@ class Key(NamedTuple):
     name: str
 
 
-class Found(NamedTuple):
+class CompletedRounds(NamedTuple):
     """The rounds of a key are complete; a pod of it."""
 
     key: Key
@@ -74,7 +74,7 @@ class RestartLoops:
             self._note(config, found, alive)
         services.prune_loops(cluster=config.cluster_name)
 
-    def _count(self, departure: Departed, config: Config) -> Iterator[Found]:
+    def _count(self, departure: Departed, config: Config) -> Iterator[CompletedRounds]:
         """Keys of a deleted pod whose rounds are complete with it."""
         pod = departure.pod
         if not pod.owner or pod.ended or departure.deleted_at - pod.created_at > YOUNG:
@@ -82,7 +82,7 @@ class RestartLoops:
         for image in dict.fromkeys(container.image for container in pod.containers):
             name, side = place_of(image, config.target.name)
             if side is PullSide.TARGET and self._is_complete(key := Key(pod.owner, name), departure):
-                yield Found(key, image, pod)
+                yield CompletedRounds(key, image, pod)
 
     def _is_complete(self, key: Key, departure: Departed) -> bool:
         rounds = self._rounds.pop(key, None) or deque(maxlen=ROUNDS)
@@ -98,7 +98,7 @@ class RestartLoops:
         """A pod that is created under its name again and again: its controller takes one after the other."""
         return len({departure.pod.name for departure in self._rounds[key]}) == 1
 
-    def _note(self, config: Config, found: dict[Key, Found], alive: list[PodState]) -> None:
+    def _note(self, config: Config, found: dict[Key, CompletedRounds], alive: list[PodState]) -> None:
         now, target = time.time(), config.target.name
         owners = {key.owner for key in found}
         lasting = {
@@ -117,7 +117,7 @@ class RestartLoops:
             self._suspend(config.cluster_name, loop, known[key.name].source)
 
     @staticmethod
-    def _suspend(cluster: str, loop: Found, source: str) -> None:
+    def _suspend(cluster: str, loop: CompletedRounds, source: str) -> None:
         workload: Workload = loop.pod.workload
         services.note_loop(
             cluster=cluster,

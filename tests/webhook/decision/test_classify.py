@@ -11,9 +11,9 @@ from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
 from mirrors.kubernetes.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
-from webhook.decision.decision import Decision, Policy, classify, is_open, untouchable
+from webhook.decision.decision import Decision, ReviewPolicy, classify, is_open, untouchable
 
-POLICY = Policy(
+POLICY = ReviewPolicy(
     target=TargetName("mirror.example.com", "cache"),
     filters=(
         compile_filter("kube-system", "obj.metadata.namespace == 'kube-system'"),
@@ -27,7 +27,7 @@ OUT_OF_STEPS = ReviewBudget(remaining=0)
 def classified(
     image: str = "nginx:1.27",
     *,
-    policy: Policy = POLICY,
+    policy: ReviewPolicy = POLICY,
     kept: Reason | None = None,
     namespace: str = "shop",
     budget: ReviewBudget | None = None,

@@ -10,11 +10,11 @@ import pytest
 from mirrors.images import ImageRef, TargetName
 from mirrors.kubernetes.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
-from webhook.decision.decision import Decision, Knowledge, Policy, settle, wants_copy, wants_refresh
+from webhook.decision.decision import Decision, Knowledge, ReviewPolicy, settle, wants_copy, wants_refresh
 
 TARGET = TargetName("mirror.example.com", "cache")
 SOURCE = ImageRef.parse("nginx:1.27")
-POLICY = Policy(target=TARGET)
+POLICY = ReviewPolicy(target=TARGET)
 PUBLIC = Knowledge(existence="present", access="anonymous", mapping_id=1)
 
 

@@ -12,7 +12,7 @@ from time_machine import TimeMachineFixture
 from mirrors.kubernetes.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
 from tests.webhook.rows import HOUR, NOW, PRIVATE, SOURCE, grant, row, snapshot_in
-from webhook.database.mapping_cache import Row
+from webhook.database.mapping_cache import CachedMapping
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
@@ -30,7 +30,7 @@ def at_the_moment_of_the_tables(time_machine: TimeMachineFixture) -> None:
     time_machine.move_to(NOW, tick=False)
 
 
-def knowledge(snapshot: Snapshot, known: Row | None, *, namespace: str = "other", platforms: Any = ()) -> Any:
+def knowledge(snapshot: Snapshot, known: CachedMapping | None, *, namespace: str = "other", platforms: Any = ()) -> Any:
     slot = ImageSlot("/spec/containers/0/image", "app", str(SOURCE), container={})
     undecided = Decision(slot, Reason.UNKNOWN, source=SOURCE, key=str(SOURCE))
     limits = ReviewLimits(time.monotonic() + 2, namespace=namespace, platforms=frozenset(platforms))
@@ -116,7 +116,7 @@ def test_what_has_no_row_is_unknown(snapshot: Snapshot) -> None:
     known = knowledge(snapshot, None)
 
     assert (known.existence, known.access, known.mapping_id) == ("unknown", "unknown", None)
-    assert knowledge(snapshot, Row(None)) == known
+    assert knowledge(snapshot, CachedMapping(None)) == known
 
 
 @pytest.mark.parametrize(
