@@ -130,7 +130,7 @@ def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, tar
     ImageMapping.objects.filter(source="docker.io/a/001:1").update(obstacle="tampered")
     page = admin_client.get(MAPPINGS).content.decode()
     reasons = re.findall(r"field-reason[^>]*>([^<]*)<", page)
-    assert reasons == ["Denied", "Rate Limited", "–", "The image at the target was changed after it was written", "–"]
+    assert reasons == ["Denied", "Rate limited", "–", "The image at the target was changed after it was written", "–"]
     for words, image in (("rate limited", "limited"), ("rate-lim", "limited"), ("tampered", "a/001"), ("a/002", "002")):
         found = sources(admin_client.get(MAPPINGS, {"q": words}).content.decode())
         assert len(found) == 1 and image in found[0], words

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from axes.models import AccessFailureLog
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
@@ -57,6 +58,14 @@ def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
     worker = Instance.objects.create(role="worker", name="runs")
     page = admin_client.get(reverse("admin:mirrors_instance_change", args=[worker.pk])).content.decode()
     assert "worker runs | Processes |" in " ".join(page.split())
+
+
+def test_labels_of_values_are_in_sentence_case() -> None:
+    names = {"Amazon ECR", "Google Artifact Registry", "OCI registry", "TLS"}
+    for model in apps.get_app_config("mirrors").get_models():
+        for field in model._meta.concrete_fields:
+            for _, label in field.flatchoices:
+                assert str(label) in names or str(label) == str(label).capitalize(), (field, label)
 
 
 def test_a_check_mark_is_green_only_where_yes_is_good(admin_client: Client) -> None:
