@@ -19,8 +19,10 @@ from mirrors.admin.tools.navigation import sections
 from mirrors.models import (
     AdmissionSample,
     ErrorClass,
+    ImageUse,
     Instance,
     JobStatus,
+    MirrorAttempt,
     MirrorJob,
     OperatorAction,
     Registry,
@@ -58,6 +60,56 @@ def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
     worker = Instance.objects.create(role="worker", name="runs")
     page = admin_client.get(reverse("admin:mirrors_instance_change", args=[worker.pk])).content.decode()
     assert "worker runs | Processes |" in " ".join(page.split())
+
+
+def test_filters_have_the_names_of_columns(admin_client: Client) -> None:
+    named: dict[str, set[str]] = {}
+    for name in ("mirrorjob", "pullfailure", "targetrepository", "mirrorattempt", "registry", "mappingaccess"):
+        listed = admin_client.get(reverse(f"admin:mirrors_{name}_changelist")).context["cl"]
+        named[name] = {str(spec.title) for spec in listed.filter_specs}
+    assert {"status", "error type", "finished", "failed at registry"} <= named["mirrorjob"]
+    assert {"cause", "failed at", "mirrored"} <= named["pullfailure"]
+    assert named["targetrepository"] == {"differences", "pull-through cache"}
+    assert named["mirrorattempt"] == {"outcome", "finished"}
+    assert {"role", "managed by", "enabled"} <= named["registry"]
+    assert "granted" in named["mappingaccess"]
+    for url, titles in (("auth_user", {"roles", "active"}), ("auditlog_logentry", {"action", "object type"})):
+        listed = admin_client.get(reverse(f"admin:{url}_changelist")).context["cl"]
+        assert titles <= {str(spec.title) for spec in listed.filter_specs}
+
+
+def test_filters_of_actions_have_the_words_of_the_lists(admin_client: Client) -> None:
+    OperatorAction.objects.create(actor="otto", action="apply settings", subject="team/app")
+    activity = admin_client.get(reverse("admin:mirrors_operatoraction_changelist"))
+    (spec,) = activity.context["cl"].filter_specs
+    assert spec.lookup_choices == [("apply settings", "Applied settings")]
+    assert "1 action" in text_of(activity.content.decode())
+    registry = Registry.objects.create(endpoint="quay.io", managed_by="operator")
+    registry.delete()
+    history = reverse("admin:auditlog_logentry_changelist")
+    words = [chip.words for chip in admin_client.get(history, {"action__exact": "2"}).context["cl"].chips]
+    assert words == ["Deleted"]
+    assert len(admin_client.get(history, {"action__exact": "2"}).context["cl"].result_list) == 1
+
+
+def test_rows_of_a_list_have_one_name(admin_client: Client) -> None:
+    health = admin_client.get(reverse("admin:mirrors_targethealth_changelist")).content.decode()
+    assert "0 targets" in text_of(health)
+    locked = admin_client.get(reverse("admin:axes_accessattempt_changelist")).content.decode()
+    assert "Delete selected locked sign-ins" in locked and "access attempts" not in locked
+
+
+@pytest.mark.usefixtures("target")
+def test_empty_values_are_a_dash_everywhere(admin_client: Client) -> None:
+    job, _ = request_image(image="nginx:1", requested_by="x")
+    use = ImageUse.objects.create(mapping=job.mapping, namespace="shop")
+    MirrorAttempt.objects.create(job=job, number=1, worker="w", outcome="succeeded")
+    for name, column in (("imageuse", "workload"), ("mirrorattempt", "error_type")):
+        page = admin_client.get(reverse(f"admin:mirrors_{name}_changelist")).content.decode()
+        cell = page.partition(f"field-{column}")[2].partition("</td>")[0]
+        assert text_of(cell.partition(">")[2]) == "–", name
+    page = admin_client.get(reverse("admin:mirrors_imageuse_change", args=[use.pk])).content.decode()
+    assert "standalone pods in shop | Workloads" in " ".join(page.split())
 
 
 def test_labels_of_values_are_in_sentence_case() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from auditlog.models import LogEntry
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
@@ -19,14 +20,32 @@ admin.site.unregister(LogEntry)
 SHOWN_CHARACTERS = 200
 """Characters of a value that the history shows, about two lines."""
 
-WORDS = {"": "–", "None": "–", "True": "yes", "False": "no"}
+NOTHING: Final = "–"
+WORDS = {"": NOTHING, "None": NOTHING, "True": "yes", "False": "no"}
+
+ACTIONS: Final = {
+    str(value): past(str(name)) for value, name in LogEntry.Action.choices if value != LogEntry.Action.ACCESS
+}
+"""What the list calls an action, by its value. Reads of rows are not recorded."""
+
+
+class ActionFilter(DropdownFilter):
+    title, parameter_name = "action", "action__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return list(ACTIONS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+        chosen = self.value()
+        return queryset.filter(action=chosen) if chosen else queryset
 
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     list_display = ["at", "who", "done", "kind", "name", "fields_changed"]
     empty_words = "Appear after a registry, filter, user or API token is changed."
-    list_filter = ["action", "content_type"]
+    list_filter = [ActionFilter, "content_type"]
+    filter_titles: ClassVar[dict[str, str]] = {"content_type": "object type"}
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
     fields = ["at", "who", "remote_addr", "done", "kind", "name", "fields_changed", "before_and_after"]
@@ -71,7 +90,8 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     def before_and_after(self, entry: LogEntry) -> str:
         labels = _labels_of(entry) | _names_of(entry)
         lines = [(name, *_pair(change, labels.get(name, {}))) for name, change in sorted((entry.changes or {}).items())]
-        return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", lines))
+        changed = [line for line in lines if line[1:] != (NOTHING, NOTHING)]
+        return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", changed))
 
 
 def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:

@@ -83,6 +83,7 @@ class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
 class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
     list_display = ["registry", "cluster", "shown_state", "cause", "what_to_do", "changed"]
     list_filter = ["state", ClusterFilter]
+    row_names = ("target", "targets")
     sortable_by = None  # a row for each cluster
     empty_words = "Appear when pods of two nodes cannot pull from the target, where a watcher runs (manage.py watch)."
     search_fields = ["registry", "cluster"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -17,6 +19,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     list_display = ["name", "registry", "what_differs", "comes_from", "problem", "asked", "checked"]
     empty_words = "Appear after the first image is copied to a repository."
     list_filter = ["has_differences", "pulls_through"]
+    filter_titles: ClassVar[dict[str, str]] = {"pulls_through": "pull-through cache"}
     list_select_related = ["registry"]
     search_fields = ["name"]
     ordering = ["-has_differences", "name"]

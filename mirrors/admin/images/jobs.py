@@ -207,7 +207,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
 @admin.register(MirrorAttempt)
 class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
-    list_display = ["id", "job", "number", "worker", "outcome", "error_class", "copied", "started", "finished"]
+    list_display = ["id", "job", "number", "worker", "outcome", "error_type", "copied", "started", "finished"]
     empty_words = "Appear after a worker starts a job."
     # To search for failures and their reasons, use the list of jobs, which has indexes for it.
     list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
@@ -216,6 +216,10 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]
+
+    @admin.display(description="error type", ordering="error_class")
+    def error_type(self, row: MirrorAttempt) -> str:
+        return row.get_error_class_display() if row.error_class else "–"
 
     @admin.display(description="copied", ordering="bytes_copied")
     def copied(self, row: MirrorAttempt) -> str:

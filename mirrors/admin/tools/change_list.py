@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from mirrors.admin.tools.chips import Chip, chips
 from mirrors.admin.tools.counting import MOST_PAGES, ListPaginator
 from mirrors.admin.tools.csv_export import MOST_ROWS
-from mirrors.admin.tools.filter_values import unknown_values, unused_values, without_empty
+from mirrors.admin.tools.filter_values import filter_title, unknown_values, unused_values, without_empty
 
 
 class _NoRows:
@@ -40,6 +40,8 @@ class RowList(ChangeList):
     def get_filters(self, request: HttpRequest) -> Any:
         self.filter_params = without_empty(self.filter_params, self.opts)
         specs, has_filters, others, *rest = super().get_filters(request)
+        for spec in specs:
+            spec.title = filter_title(self.model_admin, spec)
         wrong = {spec: list(unknown_values(self, spec)) for spec in specs}
         unused = unused_values(self, specs, others)
         self.unknown_values = [*(text for texts in wrong.values() for text in texts), *unused]

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.admin.filters import BooleanFieldListFilter
+from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist
+
+from mirrors.admin.tools.row_fields import stored_field, title_of
 
 YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
 EXACT, IS_NULL = "__exact", "__isnull"
@@ -20,6 +23,19 @@ def words_by_value(spec: Any) -> dict[str, str]:
     offered = getattr(spec, "lookup_choices", None) or getattr(getattr(spec, "field", None), "flatchoices", None) or ()
     pairs = (choice if isinstance(choice, list | tuple) else (choice, choice) for choice in offered)
     return {str(value): str(words) for value, words in pairs}
+
+
+def filter_title(model_admin: Any, spec: Any) -> str:
+    """What a filter is called: as the column of its field."""
+    path = getattr(spec, "field_path", "")
+    if not path:
+        return str(spec.title)
+    if path in model_admin.filter_titles:
+        return str(model_admin.filter_titles[path])
+    for name in model_admin.list_display:
+        if stored_field(model_admin, name) == path:
+            return str(label_for_field(name, model_admin.model, model_admin))
+    return title_of(spec.field)
 
 
 def without_empty(params: dict[str, list[str]], opts: Any) -> dict[str, list[str]]:

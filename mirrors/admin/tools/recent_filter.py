@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 
+from mirrors.templatetags.humanise import past
 from mirrors.vocabulary.reasons import Reason
 
 
@@ -31,7 +32,11 @@ class RecentValues(DropdownFilter):
         chosen = self.value()
         if chosen and chosen not in found and (chosen in self.known or self._of(rows, chosen).exists()):
             found.add(chosen)
-        return [(value, value) for value in sorted(found)]
+        return [(value, self.shown(value)) for value in sorted(found)]
+
+    def shown(self, value: str) -> str:
+        """A value as the list shows it."""
+        return value
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
@@ -57,3 +62,6 @@ class RecentFilters(RecentValues):
 class RecentActions(RecentValues):
     title = parameter_name = "action"
     time_field, days = "created_at", 90
+
+    def shown(self, value: str) -> str:
+        return past(value)

@@ -23,7 +23,7 @@ def row_fields(model_admin: Any, columns: Iterable[Any], *, leave_out: Collectio
     stored = {field.name: field for field in model._meta.concrete_fields if field.editable and not field.primary_key}
     shown = [name for name in columns if name != "action_checkbox"]
     labels = {str(label_for_field(name, model, model_admin)).lower() for name in shown}
-    hidden = {*shown, *leave_out, *(_stored_field(model_admin, name) for name in shown)}
+    hidden = {*shown, *leave_out, *(stored_field(model_admin, name) for name in shown)}
     others = [field for name, field in stored.items() if name not in hidden and title_of(field) not in labels]
     return [*(reading(stored[name]) if name in stored else name for name in shown), *map(reading, others)]
 
@@ -85,7 +85,7 @@ def _lines(lines: Iterable[str]) -> SafeString:
     return format_html_join("", "{}<br>", ((line,) for line in lines))
 
 
-def _stored_field(model_admin: Any, name: Any) -> str:
+def stored_field(model_admin: Any, name: Any) -> str:
     """The stored field behind a column."""
     method = getattr(model_admin, name, None) if isinstance(name, str) else name
     return ordering_field(getattr(method, "admin_order_field", None))
