@@ -64,3 +64,10 @@ def test_a_private_image_is_listed_and_names_the_namespaces_of_its_entry(viewer:
     assert "ghcr.io/acme/shop:1" in listed, "although no namespace was granted access yet"
     page = viewer.get(f"{page_of(job)}change/").content.decode()
     assert "these namespaces: shop, billing." in page
+
+
+def test_a_private_image_without_access_says_what_to_do(viewer: Client, job: MirrorJob) -> None:
+    ImageMapping.objects.update(access="secrets")
+    page = viewer.get(f"{page_of(job)}change/").content.decode()
+    assert "no pull secret of a namespace has been found that can read it. Add one" in page
+    assert "were checked against it" not in page

@@ -55,6 +55,13 @@ def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
             page = admin_client.get(item["link"]).content.decode()
             (title,) = re.findall("<title>(.*?)</title>", page, re.S)
             assert text_of(title) == f"{item['title']} | k8s-image-swapper", item["link"]
+    Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET, managed_by="config")
+    job, _ = request_image(image="nginx:1", requested_by="x")
+    pages = (("mirrorjob", job.pk, f"Job {job.pk}: "), ("imagemapping", job.mapping_id, ""))
+    for (name, key, before), title in zip(pages, ("Jobs", "Mappings"), strict=True):
+        page = admin_client.get(reverse(f"admin:mirrors_{name}_change", args=[key])).content.decode()
+        words = " ".join(page.partition("<title>")[2].partition("</title>")[0].split())
+        assert words == f"{before}docker.io/library/nginx:1 | {title} | k8s-image-swapper"
     private = admin_client.get(f"{reverse('admin:mirrors_imagemapping_changelist')}?access=private").content.decode()
     assert "Private images" in text_of(re.findall(r"<h1[^>]*>(.*?)</h1>", private, re.S)[0])
     worker = Instance.objects.create(role="worker", name="runs")

@@ -92,7 +92,12 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
 
     def get_fields(self, request: HttpRequest, obj: Registry | None = None) -> Any:
         is_target = obj is not None and obj.role == RegistryRole.TARGET
-        return TARGET_FIELDS if is_target else super().get_fields(request, obj)
+        if is_target:
+            return TARGET_FIELDS
+        fields = super().get_fields(request, obj)
+        # A read-only page names the namespaces above its fields, with links.
+        is_read_only = obj is not None and not self.has_change_permission(request, obj)
+        return [name for name in fields if name != "namespaces"] if is_read_only else fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Registry]:
         return super().get_queryset(request).annotate(newest_test=RegistryCheck.newest_status())

@@ -123,6 +123,9 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     created = moment("created_at", "queued")
     finished = moment("finished_at", "finished")
 
+    def row_title(self, row: Any) -> str:
+        return f"Job {row.pk}: {row.mapping.source}"
+
     @admin.display(description="image", ordering="mapping__source")
     def image(self, job: MirrorJob) -> str:
         return breakable(job.mapping.source)
@@ -165,7 +168,6 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     def detail(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
         return {
-            "title": f"Job {row.pk}: {row.mapping.source}",
             "requests": MirrorRequest.objects.filter(job=row).order_by("id")[:50],
             "retries": MirrorJob.objects.filter(mapping=row.mapping_id, retry_of=row).order_by("id")[:5],
             "history": OperatorAction.objects.filter(job=row).order_by("-id")[:10],

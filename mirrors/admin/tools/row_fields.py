@@ -61,9 +61,9 @@ def _words_of(field: Any) -> Callable[[Any], Any] | None:
 def in_words(value: Any) -> str:
     """A JSON value: names in one line, and a line for each entry of an object, or object of a list."""
     if isinstance(value, dict):
-        return _lines(f"{_name(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
+        return in_lines(f"{_name(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        return _lines(_in_line(entry) for entry in value)
+        return in_lines(_in_line(entry) for entry in value)
     return _in_line(value) or NOTHING
 
 
@@ -81,7 +81,7 @@ def _name(key: str) -> str:
     return key.replace("_", " ")
 
 
-def _lines(lines: Iterable[str]) -> SafeString:
+def in_lines(lines: Iterable[str]) -> SafeString:
     return format_html_join("", "{}<br>", ((line,) for line in lines))
 
 
