@@ -34,13 +34,13 @@ def test_the_page_is_refreshed_while_a_job_is_active_and_no_longer(viewer: Clien
     page = viewer.get(f"{page_of(job)}change/").content.decode()
     assert f'hx-get="{page_of(job)}live/"' in page
     part = viewer.get(f"{page_of(job)}live/")
-    assert part.status_code == 200 and "queued" in part.content.decode()
+    assert part.status_code == 200 and "Queued" in part.content.decode()
 
     end(job, JobStatus.SUCCEEDED)
     ImageMapping.objects.update(existence="present", target_digest="sha256:abc")
     part = viewer.get(f"{page_of(job)}live/")
     assert part.status_code == 286, "htmx stops"
-    assert "mirrored" in part.content.decode() and "<code data-copy>sha256:abc</code>" in part.content.decode()
+    assert "Mirrored" in part.content.decode() and "<code data-copy>sha256:abc</code>" in part.content.decode()
     assert "hx-get" not in viewer.get(f"{page_of(job)}change/").content.decode().partition("swapper-live")[2]
 
 

@@ -19,6 +19,7 @@ from mirrors.admin.tools.navigation import sections
 from mirrors.models import (
     AdmissionSample,
     ErrorClass,
+    ImageMapping,
     ImageUse,
     Instance,
     JobStatus,
@@ -152,7 +153,7 @@ def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None
         for link in set(re.findall(r'href="(/admin/auditlog/logentry/\d+/change/)', page.content.decode()))
     ]
     assert "Changed" in text_of(page.content.decode()) and "Created" in text_of(page.content.decode())
-    assert any("is_active : yes → no" in text for text in texts)
+    assert any("is active : yes → no" in text for text in texts)
     assert any("role : – → operator" in text for text in texts)
     assert any("groups : – → operator" in text for text in texts)
     assert any("user : – → vera" in text for text in texts), "by name, not by key"
@@ -163,12 +164,30 @@ def test_a_stopped_process_looks_stopped(admin_client: Client) -> None:
     old = Instance.objects.create(role="worker", name="has-ended", facts={"dry_run": True})
     Instance.objects.filter(pk=old.pk).update(seen_at=timezone.now() - timedelta(hours=1))
     page = admin_client.get(reverse("admin:mirrors_instance_changelist")).content.decode()
-    states = dict(re.findall(r"(runs|has-ended)</td>.*?>\s*(running|stopped)\s*<", page, re.S))
-    assert states == {"runs": "running", "has-ended": "stopped"}
+    states = dict(re.findall(r"(runs|has-ended)</td>.*?>\s*(Running|Stopped)\s*<", page, re.S))
+    assert states == {"runs": "Running", "has-ended": "Stopped"}
     assert "dry run" not in page.partition("has-ended")[2], "what it reported is no longer so"
-    assert "stopped" in admin_client.get(reverse("admin:mirrors_instance_change", args=[old.pk])).content.decode()
+    assert "Stopped" in admin_client.get(reverse("admin:mirrors_instance_change", args=[old.pk])).content.decode()
     states = {row["name"]: row["state"] for row in admin_client.get("/api/v1/instances/").json()["results"]}
     assert states == {"runs": "running", "has-ended": "stopped"}
+
+
+def test_states_and_field_names_are_words(admin_client: Client) -> None:
+    Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET, managed_by="config")
+    job, _ = request_image(image="nginx:1", requested_by="x")
+    ImageMapping.objects.update(existence="present", obstacle="immutable-conflict")
+    for url in ("changelist", "change"):
+        args = [job.mapping_id] if url == "change" else []
+        found = admin_client.get(reverse(f"admin:mirrors_imagemapping_{url}", args=args)).content.decode()
+        assert re.search(r">\s*Immutable conflict\s*<", found), url
+    assert "Not tested" in admin_client.get(reverse("admin:mirrors_registry_changelist")).content.decode()
+    link = re.findall(
+        r'href="(/admin/auditlog/logentry/\d+/change/)',
+        admin_client.get(reverse("admin:auditlog_logentry_changelist")).content.decode(),
+    )[0]
+    page = text_of(admin_client.get(link).content.decode())
+    assert "managed by : – → Configuration file" in page
+    assert "→ [" not in page and "→ {" not in page and "– → –" not in page
 
 
 def test_a_locked_sign_in_has_no_green_check_mark(admin_client: Client) -> None:

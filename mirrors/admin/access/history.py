@@ -21,7 +21,7 @@ SHOWN_CHARACTERS = 200
 """Characters of a value that the history shows, about two lines."""
 
 NOTHING: Final = "–"
-WORDS = {"": NOTHING, "None": NOTHING, "True": "yes", "False": "no"}
+WORDS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
 
 ACTIONS: Final = {
     str(value): past(str(name)) for value, name in LogEntry.Action.choices if value != LogEntry.Action.ACCESS
@@ -84,14 +84,19 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="fields")
     def fields_changed(self, entry: LogEntry) -> str:
-        return ", ".join(sorted(entry.changes or {}))
+        return ", ".join(map(_field, sorted(entry.changes or {})))
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
         labels = _labels_of(entry) | _names_of(entry)
-        lines = [(name, *_pair(change, labels.get(name, {}))) for name, change in sorted((entry.changes or {}).items())]
+        changes = sorted((entry.changes or {}).items())
+        lines = [(_field(name), *_pair(change, labels.get(name, {}))) for name, change in changes]
         changed = [line for line in lines if line[1:] != (NOTHING, NOTHING)]
         return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", changed))
+
+
+def _field(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:
