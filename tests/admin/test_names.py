@@ -30,6 +30,8 @@ from mirrors.models import (
     RegistryRole,
 )
 from mirrors.services import request_image
+from mirrors.templatetags.humanise import DONE
+from tests.support.databases import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +100,13 @@ def test_filters_of_actions_have_the_words_of_the_lists(admin_client: Client) ->
     words = [chip.words for chip in admin_client.get(history, {"action__exact": "2"}).context["cl"].chips]
     assert words == ["Deleted"]
     assert len(admin_client.get(history, {"action__exact": "2"}).context["cl"].result_list) == 1
+
+
+def test_each_action_that_is_recorded_has_words() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "mirrors").rglob("*.py"))
+    recorded = set(re.findall(r'note_actions\([^)]*?action="([^"]+)"', code))
+    assert {"mirror", "retry", "release", "declare-healthy"} <= recorded
+    assert recorded <= DONE.keys()
 
 
 def test_rows_of_a_list_have_one_name(admin_client: Client) -> None:

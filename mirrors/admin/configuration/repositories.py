@@ -55,7 +55,11 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
         count = request_settings(
             repository_ids=list(rows.values_list("pk", flat=True)), requested_by=request.user.get_username()
         )
-        messages.info(request, f"Settings of {count} repositories will be applied by the next free worker.")
+        if count:
+            word = "repository" if count == 1 else "repositories"
+            messages.info(request, f"The next free worker applies the settings of {count} {word}.")
+        else:
+            messages.info(request, "The settings of these repositories do not differ: there is nothing to apply.")
 
     def has_apply_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirrors.change_targetrepository")
