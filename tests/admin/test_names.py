@@ -99,6 +99,9 @@ def test_filters_of_actions_have_the_words_of_the_lists(admin_client: Client) ->
     history = reverse("admin:auditlog_logentry_changelist")
     words = [chip.words for chip in admin_client.get(history, {"action__exact": "2"}).context["cl"].chips]
     assert words == ["Deleted"]
+    specs = admin_client.get(history).context["cl"].filter_specs
+    kinds = [words for spec in specs if spec.title == "object type" for _, words in spec.lookup_choices]
+    assert "registry" in kinds and "API token" in kinds and "job" not in kinds
     assert len(admin_client.get(history, {"action__exact": "2"}).context["cl"].result_list) == 1
 
 
