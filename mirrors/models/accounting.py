@@ -37,7 +37,7 @@ class ImageUse(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.workload}"
+        return f"{self.namespace}/{self.workload}" if self.workload else f"standalone pods in {self.namespace}"
 
 
 class DecisionCount(models.Model):

@@ -79,7 +79,7 @@ class RunningState(models.TextChoices):
     RUNNING = "running"
     STARTING = "starting"
     FAILING = "failing"
-    TEMPLATE = "template", "not running"
+    TEMPLATE = "template", "Not running"
     """A workload names the image, and has no pod with it: scaled to zero, suspended, or between two runs."""
     ENDED = "ended"
     """No longer in the cluster; the row is deleted later."""

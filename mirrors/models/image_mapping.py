@@ -32,18 +32,18 @@ class Access(models.TextChoices):
 
     UNKNOWN = "unknown"
     ANONYMOUS = "anonymous"
-    CONFIGURED = "configured", "configured credentials"
-    SECRETS = "secrets", "pull secrets of namespaces"
-    UNREADABLE = "unreadable", "not readable"
+    CONFIGURED = "configured", "Configured credentials"
+    SECRETS = "secrets", "Pull secrets of namespaces"
+    UNREADABLE = "unreadable", "Not readable"
     """No credentials were found that can read it: it does not exist, or is private."""
 
 
 class Obstacle(models.TextChoices):
     """What blocks a swap, found by a comparison of source and target. A successful copy ends it."""
 
-    NONE = "", "none"
-    TAMPERED = "tampered", "the image at the target was changed after it was written"
-    IMMUTABLE_CONFLICT = "immutable-conflict", "the source tag was moved and the tag at the target is immutable"
+    NONE = "", "None"
+    TAMPERED = "tampered", "The image at the target was changed after it was written"
+    IMMUTABLE_CONFLICT = "immutable-conflict", "The source tag was moved and the tag at the target is immutable"
 
 
 class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):

@@ -49,9 +49,9 @@ class Trigger(models.TextChoices):
 class ReferrersStatus(models.TextChoices):
     """What a job did about signatures and other referrers of its image. A failure of it fails no job."""
 
-    NOT_CHECKED = "", "not checked"
-    NONE = "none", "the source has none"
-    COPIED = "copied", "at the target"
+    NOT_CHECKED = "", "Not checked"
+    NONE = "none", "The source has none"
+    COPIED = "copied", "At the target"
     FAILED = "failed"
 
 
@@ -137,7 +137,7 @@ class MirrorJob(models.Model):
     lease_token = models.UUIDField(null=True, blank=True, editable=False)
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
-    error_class = models.CharField(max_length=20, choices=ErrorClass, blank=True, default="")
+    error_class = models.CharField("error type", max_length=20, choices=ErrorClass, blank=True, default="")
     error_message = models.TextField(blank=True)
     error_host = models.CharField(
         max_length=HOST_LENGTH, blank=True, default="", db_default="", help_text="Registry at which the job failed."

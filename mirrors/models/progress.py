@@ -35,7 +35,7 @@ class AttemptOutcome(models.TextChoices):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    HANDED_BACK = "handed-back", "released"
+    HANDED_BACK = "handed-back", "Released"
     LOST = "lost"
 
 
@@ -48,7 +48,7 @@ class MirrorAttempt(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=12, choices=AttemptOutcome, default=AttemptOutcome.RUNNING)
-    error_class = models.CharField(max_length=20, choices=ErrorClass, blank=True, default="")
+    error_class = models.CharField("error type", max_length=20, choices=ErrorClass, blank=True, default="")
     error = models.TextField(blank=True)
     bytes_copied = models.BigIntegerField(default=0)
     log = models.TextField(blank=True)

@@ -16,8 +16,8 @@ from mirrors.vocabulary.bounds import HOST_LENGTH
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
-CAUSES = [(cause.value, cause.value.replace("-", " ")) for cause in PullCause]
-SIDES = [(side.value, side.value) for side in PullSide]
+CAUSES = [(cause.value, cause.value.replace("-", " ").capitalize()) for cause in PullCause]
+SIDES = [(side.value, f"{side.value.capitalize()} registry") for side in PullSide]
 
 
 class PullFailure(models.Model):
@@ -27,7 +27,7 @@ class PullFailure(models.Model):
     key = models.CharField(max_length=KEY_LENGTH, editable=False, help_text="See key_of.")
     image = models.CharField(max_length=REFERENCE_LENGTH, help_text="Image as the pods have it.")
     source = models.CharField(max_length=REFERENCE_LENGTH, blank=True, help_text="Original image, where it is known.")
-    at = models.CharField(max_length=6, choices=SIDES, help_text="Registry that the nodes pull from.")
+    at = models.CharField("failed at", max_length=6, choices=SIDES, help_text="Registry that the nodes pull from.")
     cause = models.CharField(max_length=20, choices=CAUSES)
     message = models.TextField(blank=True, help_text="What the kubelet of one of the nodes reported.")
     pods = models.PositiveIntegerField(default=0)

@@ -77,7 +77,7 @@ class RegistryKind(models.TextChoices):
 
 
 class ManagedBy(models.TextChoices):
-    CONFIG = "config", "configuration file"
+    CONFIG = "config", "Configuration file"
     OPERATOR = "operator"
 
 

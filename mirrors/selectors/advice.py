@@ -10,16 +10,16 @@ from typing import Final
 from mirrors.models import ErrorClass, MirrorJob
 
 ADVICE: Final[dict[str, str]] = {
-    ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also say this of private images: "
-    "then add credentials that may read it.",
+    ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also return this for private "
+    "images: in that case, add credentials that can read it.",
     ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or allow "
     "them for the namespace of the pod. Then retry.",
     ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
     "entry under Registries with Test connection, then retry.",
     ErrorClass.RATE_LIMITED: "The registry limits requests; copies continue when it allows more. Configure credentials "
     "for it to raise the limit.",
-    ErrorClass.UNAVAILABLE: "The registry, or the way to it, did not work. Test the connection under Registries; look "
-    "at network policies, proxies and name resolution.",
+    ErrorClass.UNAVAILABLE: "The registry could not be reached, or returned an error. Test the connection under "
+    "Registries; check network policies, proxies and name resolution.",
     ErrorClass.TIMEOUT: "The registry did not answer in time. If this continues, look at the network between the "
     "workers and the registry.",
     ErrorClass.BAD_DIGEST: "What the registry sent does not match its digest: the image is damaged there, or was "

@@ -194,7 +194,11 @@ def test_settings_are_applied_where_they_differ(operator: Client) -> None:
     page = reverse("admin:mirrors_targetrepository_changelist")
     assert "imageTagMutability" in operator.get(page).content.decode()
     rows = list(TargetRepository.objects.values_list("pk", flat=True))
-    operator.post(page, {"action": "apply_settings", "_selected_action": rows})
+    answer = operator.post(page, {"action": "apply_settings", "_selected_action": rows}, follow=True)
+    assert "The next free worker applies the settings of 1 repository." in answer.content.decode()
+    same = TargetRepository.objects.get(name="same").pk
+    answer = operator.post(page, {"action": "apply_settings", "_selected_action": [same]}, follow=True)
+    assert "there is nothing to apply" in answer.content.decode()
     assert [row.name for row in TargetRepository.objects.to_apply()] == ["other"]
 
 

@@ -113,10 +113,10 @@ def test_each_filter_is_a_chip_that_can_be_removed(admin_client: Client, target:
     }
     found = chips(admin_client.get(JOBS, query).content.decode())
     words = {title: chip[0] for title, chip in found.items()}
-    finished = words.pop("Finished at")
+    finished = words.pop("Finished")
     assert finished in ("from 3 h ago", "from 180 min ago")
     assert words == {"Search": "team", "Status": "Queued", "Priority": "Operator", "Error host": ".example"}
-    for title, parameter in (("Search", "q"), ("Status", "status__exact"), ("Finished at", "finished_at_from_")):
+    for title, parameter in (("Search", "q"), ("Status", "status__exact"), ("Finished", "finished_at_from_")):
         link = found[title][1]
         assert parameter not in link and len(chips(admin_client.get(JOBS + link).content.decode())) == 4
     assert chips(admin_client.get(JOBS).content.decode()) == {}
@@ -130,7 +130,7 @@ def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, tar
     ImageMapping.objects.filter(source="docker.io/a/001:1").update(obstacle="tampered")
     page = admin_client.get(MAPPINGS).content.decode()
     reasons = re.findall(r"field-reason[^>]*>([^<]*)<", page)
-    assert reasons == ["Denied", "Rate Limited", "–", "The image at the target was changed after it was written", "–"]
+    assert reasons == ["Denied", "Rate limited", "–", "The image at the target was changed after it was written", "–"]
     for words, image in (("rate limited", "limited"), ("rate-lim", "limited"), ("tampered", "a/001"), ("a/002", "002")):
         found = sources(admin_client.get(MAPPINGS, {"q": words}).content.decode())
         assert len(found) == 1 and image in found[0], words

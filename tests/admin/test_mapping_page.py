@@ -34,13 +34,13 @@ def test_the_page_is_refreshed_while_a_job_is_active_and_no_longer(viewer: Clien
     page = viewer.get(f"{page_of(job)}change/").content.decode()
     assert f'hx-get="{page_of(job)}live/"' in page
     part = viewer.get(f"{page_of(job)}live/")
-    assert part.status_code == 200 and "queued" in part.content.decode()
+    assert part.status_code == 200 and "Queued" in part.content.decode()
 
     end(job, JobStatus.SUCCEEDED)
     ImageMapping.objects.update(existence="present", target_digest="sha256:abc")
     part = viewer.get(f"{page_of(job)}live/")
     assert part.status_code == 286, "htmx stops"
-    assert "mirrored" in part.content.decode() and "<code data-copy>sha256:abc</code>" in part.content.decode()
+    assert "Mirrored" in part.content.decode() and "<code data-copy>sha256:abc</code>" in part.content.decode()
     assert "hx-get" not in viewer.get(f"{page_of(job)}change/").content.decode().partition("swapper-live")[2]
 
 
@@ -64,3 +64,10 @@ def test_a_private_image_is_listed_and_names_the_namespaces_of_its_entry(viewer:
     assert "ghcr.io/acme/shop:1" in listed, "although no namespace was granted access yet"
     page = viewer.get(f"{page_of(job)}change/").content.decode()
     assert "these namespaces: shop, billing." in page
+
+
+def test_a_private_image_without_access_says_what_to_do(viewer: Client, job: MirrorJob) -> None:
+    ImageMapping.objects.update(access="secrets")
+    page = viewer.get(f"{page_of(job)}change/").content.decode()
+    assert "no pull secret of a namespace has been found that can read it. Add one" in page
+    assert "were checked against it" not in page

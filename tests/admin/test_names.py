@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from axes.models import AccessFailureLog
+from django.apps import apps
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
@@ -18,14 +19,19 @@ from mirrors.admin.tools.navigation import sections
 from mirrors.models import (
     AdmissionSample,
     ErrorClass,
+    ImageMapping,
+    ImageUse,
     Instance,
     JobStatus,
+    MirrorAttempt,
     MirrorJob,
     OperatorAction,
     Registry,
     RegistryRole,
 )
 from mirrors.services import request_image
+from mirrors.templatetags.humanise import DONE
+from tests.support.databases import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -52,11 +58,86 @@ def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
             page = admin_client.get(item["link"]).content.decode()
             (title,) = re.findall("<title>(.*?)</title>", page, re.S)
             assert text_of(title) == f"{item['title']} | k8s-image-swapper", item["link"]
+    Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET, managed_by="config")
+    job, _ = request_image(image="nginx:1", requested_by="x")
+    pages = (("mirrorjob", job.pk, f"Job {job.pk}: "), ("imagemapping", job.mapping_id, ""))
+    for (name, key, before), title in zip(pages, ("Jobs", "Mappings"), strict=True):
+        page = admin_client.get(reverse(f"admin:mirrors_{name}_change", args=[key])).content.decode()
+        words = " ".join(page.partition("<title>")[2].partition("</title>")[0].split())
+        assert words == f"{before}docker.io/library/nginx:1 | {title} | k8s-image-swapper"
     private = admin_client.get(f"{reverse('admin:mirrors_imagemapping_changelist')}?access=private").content.decode()
     assert "Private images" in text_of(re.findall(r"<h1[^>]*>(.*?)</h1>", private, re.S)[0])
     worker = Instance.objects.create(role="worker", name="runs")
     page = admin_client.get(reverse("admin:mirrors_instance_change", args=[worker.pk])).content.decode()
     assert "worker runs | Processes |" in " ".join(page.split())
+
+
+def test_filters_have_the_names_of_columns(admin_client: Client) -> None:
+    named: dict[str, set[str]] = {}
+    for name in ("mirrorjob", "pullfailure", "targetrepository", "mirrorattempt", "registry", "mappingaccess"):
+        listed = admin_client.get(reverse(f"admin:mirrors_{name}_changelist")).context["cl"]
+        named[name] = {str(spec.title) for spec in listed.filter_specs}
+    assert {"status", "error type", "finished", "failed at registry"} <= named["mirrorjob"]
+    assert {"cause", "failed at", "mirrored"} <= named["pullfailure"]
+    assert named["targetrepository"] == {"differences", "pull-through cache"}
+    assert named["mirrorattempt"] == {"outcome", "finished"}
+    assert {"role", "managed by", "enabled"} <= named["registry"]
+    assert "granted" in named["mappingaccess"]
+    for url, titles in (("auth_user", {"roles", "active"}), ("auditlog_logentry", {"action", "object type"})):
+        listed = admin_client.get(reverse(f"admin:{url}_changelist")).context["cl"]
+        assert titles <= {str(spec.title) for spec in listed.filter_specs}
+
+
+def test_filters_of_actions_have_the_words_of_the_lists(admin_client: Client) -> None:
+    OperatorAction.objects.create(actor="otto", action="apply settings", subject="team/app")
+    activity = admin_client.get(reverse("admin:mirrors_operatoraction_changelist"))
+    (spec,) = activity.context["cl"].filter_specs
+    assert spec.lookup_choices == [("apply settings", "Applied settings")]
+    assert "1 action" in text_of(activity.content.decode())
+    registry = Registry.objects.create(endpoint="quay.io", managed_by="operator")
+    registry.delete()
+    history = reverse("admin:auditlog_logentry_changelist")
+    words = [chip.words for chip in admin_client.get(history, {"action__exact": "2"}).context["cl"].chips]
+    assert words == ["Deleted"]
+    specs = admin_client.get(history).context["cl"].filter_specs
+    kinds = [words for spec in specs if spec.title == "object type" for _, words in spec.lookup_choices]
+    assert "registry" in kinds and "API token" in kinds and "job" not in kinds
+    assert len(admin_client.get(history, {"action__exact": "2"}).context["cl"].result_list) == 1
+
+
+def test_each_action_that_is_recorded_has_words() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "mirrors").rglob("*.py"))
+    recorded = set(re.findall(r'note_actions\([^)]*?action="([^"]+)"', code))
+    assert {"mirror", "retry", "release", "declare-healthy"} <= recorded
+    assert recorded <= DONE.keys()
+
+
+def test_rows_of_a_list_have_one_name(admin_client: Client) -> None:
+    health = admin_client.get(reverse("admin:mirrors_targethealth_changelist")).content.decode()
+    assert "0 targets" in text_of(health)
+    locked = admin_client.get(reverse("admin:axes_accessattempt_changelist")).content.decode()
+    assert "Delete selected locked sign-ins" in locked and "access attempts" not in locked
+
+
+@pytest.mark.usefixtures("target")
+def test_empty_values_are_a_dash_everywhere(admin_client: Client) -> None:
+    job, _ = request_image(image="nginx:1", requested_by="x")
+    use = ImageUse.objects.create(mapping=job.mapping, namespace="shop")
+    MirrorAttempt.objects.create(job=job, number=1, worker="w", outcome="succeeded")
+    for name, column in (("imageuse", "workload"), ("mirrorattempt", "error_type")):
+        page = admin_client.get(reverse(f"admin:mirrors_{name}_changelist")).content.decode()
+        cell = page.partition(f"field-{column}")[2].partition("</td>")[0]
+        assert text_of(cell.partition(">")[2]) == "–", name
+    page = admin_client.get(reverse("admin:mirrors_imageuse_change", args=[use.pk])).content.decode()
+    assert "standalone pods in shop | Workloads" in " ".join(page.split())
+
+
+def test_labels_of_values_are_in_sentence_case() -> None:
+    names = {"Amazon ECR", "Google Artifact Registry", "OCI registry", "TLS"}
+    for model in apps.get_app_config("mirrors").get_models():
+        for field in model._meta.concrete_fields:
+            for _, label in field.flatchoices:
+                assert str(label) in names or str(label) == str(label).capitalize(), (field, label)
 
 
 def test_a_check_mark_is_green_only_where_yes_is_good(admin_client: Client) -> None:
@@ -84,7 +165,7 @@ def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None
         for link in set(re.findall(r'href="(/admin/auditlog/logentry/\d+/change/)', page.content.decode()))
     ]
     assert "Changed" in text_of(page.content.decode()) and "Created" in text_of(page.content.decode())
-    assert any("is_active : yes → no" in text for text in texts)
+    assert any("is active : yes → no" in text for text in texts)
     assert any("role : – → operator" in text for text in texts)
     assert any("groups : – → operator" in text for text in texts)
     assert any("user : – → vera" in text for text in texts), "by name, not by key"
@@ -95,12 +176,30 @@ def test_a_stopped_process_looks_stopped(admin_client: Client) -> None:
     old = Instance.objects.create(role="worker", name="has-ended", facts={"dry_run": True})
     Instance.objects.filter(pk=old.pk).update(seen_at=timezone.now() - timedelta(hours=1))
     page = admin_client.get(reverse("admin:mirrors_instance_changelist")).content.decode()
-    states = dict(re.findall(r"(runs|has-ended)</td>.*?>\s*(running|stopped)\s*<", page, re.S))
-    assert states == {"runs": "running", "has-ended": "stopped"}
+    states = dict(re.findall(r"(runs|has-ended)</td>.*?>\s*(Running|Stopped)\s*<", page, re.S))
+    assert states == {"runs": "Running", "has-ended": "Stopped"}
     assert "dry run" not in page.partition("has-ended")[2], "what it reported is no longer so"
-    assert "stopped" in admin_client.get(reverse("admin:mirrors_instance_change", args=[old.pk])).content.decode()
+    assert "Stopped" in admin_client.get(reverse("admin:mirrors_instance_change", args=[old.pk])).content.decode()
     states = {row["name"]: row["state"] for row in admin_client.get("/api/v1/instances/").json()["results"]}
     assert states == {"runs": "running", "has-ended": "stopped"}
+
+
+def test_states_and_field_names_are_words(admin_client: Client) -> None:
+    Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET, managed_by="config")
+    job, _ = request_image(image="nginx:1", requested_by="x")
+    ImageMapping.objects.update(existence="present", obstacle="immutable-conflict")
+    for url in ("changelist", "change"):
+        args = [job.mapping_id] if url == "change" else []
+        found = admin_client.get(reverse(f"admin:mirrors_imagemapping_{url}", args=args)).content.decode()
+        assert re.search(r">\s*Immutable conflict\s*<", found), url
+    assert "Not tested" in admin_client.get(reverse("admin:mirrors_registry_changelist")).content.decode()
+    link = re.findall(
+        r'href="(/admin/auditlog/logentry/\d+/change/)',
+        admin_client.get(reverse("admin:auditlog_logentry_changelist")).content.decode(),
+    )[0]
+    page = text_of(admin_client.get(link).content.decode())
+    assert "managed by : – → Configuration file" in page
+    assert "→ [" not in page and "→ {" not in page and "– → –" not in page
 
 
 def test_a_locked_sign_in_has_no_green_check_mark(admin_client: Client) -> None:

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
-from mirrors.models import Filter, MirrorJob, RegistryCheck, TargetRepository
+from mirrors.models import Filter, MirrorJob, Registry, RegistryCheck, TargetRepository
 from tests.support.operators_cluster import write_cluster
 from tests.support.operators_data import seed
 from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
@@ -139,3 +139,23 @@ def test_a_job_says_once_what_to_do_about_an_image_that_is_too_large(admin_clien
     for job, advice in ((of_limit, 0), (other, 1)):
         page = text_of(admin_client.get(reverse("admin:mirrors_mirrorjob_change", args=[job.pk])).content.decode())
         assert page.count("What to do: Exclude the image with a filter") == page.count("What to do:") == advice
+
+
+def test_a_difference_names_the_setting_first(admin_client: Client, rows: None) -> None:
+    difference = {"setting": "tags", "found": "MUTABLE", "wanted": "IMMUTABLE", "problem": "needs a permission"}
+    repository = TargetRepository.objects.order_by("-has_differences", "name")[0]
+    TargetRepository.objects.filter(pk=repository.pk).update(differences=[difference])
+    page = text_of(
+        admin_client.get(reverse("admin:mirrors_targetrepository_change", args=[repository.pk])).content.decode()
+    )
+    assert "tags: MUTABLE, configured: IMMUTABLE (needs a permission)" in page
+    assert "Settings at the registry" in page
+
+
+def test_a_read_only_registry_has_no_list_of_json(client: Client) -> None:
+    user = User.objects.create_user("olga", is_staff=True)
+    user.groups.add(Group.objects.get(name="operator"))
+    client.force_login(user)
+    row = Registry.objects.create(endpoint="ghcr.io", namespaces=["shop"])
+    page = client.get(reverse("admin:mirrors_registry_change", args=[row.pk])).content.decode()
+    assert ">shop</a>" in page and "[" not in text_of(page.partition('id="content')[2].partition("<script")[0])

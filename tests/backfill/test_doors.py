@@ -78,7 +78,7 @@ def test_an_operator_previews_starts_pauses_resumes_and_cancels(client: Client, 
 
     page = client.post(reverse("admin:mirrors_backfillrun_preview"), {"cluster": "default"}, follow=True)
     run = BackfillRun.objects.get()
-    assert "2 images are not looked at yet" in page.content.decode() and b'value="start"' not in page.content
+    assert "2 images have not been checked yet" in page.content.decode() and b'value="start"' not in page.content
     run.candidates.update(state="ready")
     BackfillRun.objects.update(
         previewed_at=timezone.now(), bytes_total=3 << 30, counted_pulls=34, seconds_estimated=7_200

@@ -20,12 +20,12 @@ def test_a_page_follows_its_job_from_queued_to_mirrored(system: System, visitors
     page = visitors.visit(system, "operator").open(f"/admin/mirrors/imagemapping/?q={image}")
     page.locator("#result_list tbody a").first.click()
     state = page.locator(".swapper-facts dd").first
-    expect(state).to_contain_text("failed")
+    expect(state).to_contain_text("Failed")
 
     page.get_by_role("button", name="Mirror now").click()
     confirm(page)
     page.evaluate(f"{UNTOUCHED} = 'yes'")
 
-    expect(state).to_contain_text("mirrored", timeout=30_000)
+    expect(state).to_contain_text("Mirrored", timeout=30_000)
     expect(page.get_by_role("button", name="Copy sha256:").first).to_be_visible()
     assert page.evaluate(UNTOUCHED) == "yes"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from auditlog.models import LogEntry
+from auditlog.registry import auditlog
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
@@ -19,14 +22,46 @@ admin.site.unregister(LogEntry)
 SHOWN_CHARACTERS = 200
 """Characters of a value that the history shows, about two lines."""
 
-WORDS = {"": "–", "None": "–", "True": "yes", "False": "no"}
+NOTHING: Final = "–"
+WORDS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
+
+ACTIONS: Final = {
+    str(value): past(str(name)) for value, name in LogEntry.Action.choices if value != LogEntry.Action.ACCESS
+}
+"""What the list calls an action, by its value. Reads of rows are not recorded."""
+
+
+class ActionFilter(DropdownFilter):
+    title, parameter_name = "action", "action__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return list(ACTIONS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+        chosen = self.value()
+        return queryset.filter(action=chosen) if chosen else queryset
+
+
+class ObjectTypeFilter(DropdownFilter):
+    """Kinds of rows whose changes are recorded, in the words of the list; and the kind of the row that a link is of."""
+
+    title, parameter_name = "object type", "content_type__id__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        kinds = ContentType.objects.get_for_models(*admin.site._registry)
+        named = [(kind.name, str(kind.pk), auditlog.contains(model)) for model, kind in kinds.items()]
+        return [(key, name) for name, key, is_recorded in sorted(named) if is_recorded or key == self.value()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[LogEntry]) -> QuerySet[LogEntry]:
+        chosen = self.value()
+        return queryset.filter(content_type=int(chosen)) if chosen and chosen.isdecimal() else queryset
 
 
 @admin.register(LogEntry)
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     list_display = ["at", "who", "done", "kind", "name", "fields_changed"]
     empty_words = "Appear after a registry, filter, user or API token is changed."
-    list_filter = ["action", "content_type"]
+    list_filter = [ActionFilter, ObjectTypeFilter]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
     fields = ["at", "who", "remote_addr", "done", "kind", "name", "fields_changed", "before_and_after"]
@@ -65,13 +100,19 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="fields")
     def fields_changed(self, entry: LogEntry) -> str:
-        return ", ".join(sorted(entry.changes or {}))
+        return ", ".join(map(_field, sorted(entry.changes or {})))
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
         labels = _labels_of(entry) | _names_of(entry)
-        lines = [(name, *_pair(change, labels.get(name, {}))) for name, change in sorted((entry.changes or {}).items())]
-        return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", lines))
+        changes = sorted((entry.changes or {}).items())
+        lines = [(_field(name), *_pair(change, labels.get(name, {}))) for name, change in changes]
+        changed = [line for line in lines if line[1:] != (NOTHING, NOTHING)]
+        return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", changed))
+
+
+def _field(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:

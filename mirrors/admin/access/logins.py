@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from axes.models import AccessAttempt, AccessBase, AccessFailureLog, AccessLog
 from django.contrib import admin
@@ -61,6 +61,7 @@ class AccessFailureAdmin(SignInAdmin[AccessFailureLog]):
     empty_words = "No sign-in has failed."
     row_names = ("failed sign-in", "failed sign-ins")
     list_filter = ["locked_out"]
+    filter_titles: ClassVar[dict[str, str]] = {"locked_out": "locked"}
 
     @admin.display(description="locked")
     def was_locked(self, row: AccessFailureLog) -> str:

@@ -5,7 +5,7 @@ Only users with a role can sign in. Only superusers create and change superusers
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -32,6 +32,7 @@ class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "roles", "active", "came_in")
     list_filter = ("groups", "is_active", "is_superuser")
+    filter_titles: ClassVar[dict[str, str]] = {"groups": "roles"}
     filter_horizontal = ()
     readonly_fields = ("came_in", "joined")
     add_fieldsets: Any = ((None, {"fields": ("username", "usable_password", "password1", "password2", "groups")}),)

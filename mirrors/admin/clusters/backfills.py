@@ -101,6 +101,9 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     created = moment("created_at")
     finished = moment("finished_at")
 
+    def row_title(self, row: Any) -> str:
+        return f"Backfill {row.pk} of {row.cluster}"
+
     @admin.display(description="state", ordering="state")
     def state_label(self, run: BackfillRun) -> SafeString:
         return label(run.get_state_display(), COLOURS.get(run.state, ""))
@@ -133,9 +136,6 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
             "acts": [act for act in acts if not (is_looking and act.name == "start")],
             "images_link": f"{reverse('admin:mirrors_backfillimage_changelist')}?run__id__exact={row.pk}",
         }
-
-    def detail(self, request: HttpRequest, row: BackfillRun) -> dict[str, Any]:
-        return {"title": f"Backfill {row.pk} of {row.cluster}"}
 
     def get_urls(self) -> list[URLPattern]:
         guarded = self.admin_site.admin_view(require_POST(self.preview_view))

@@ -10,7 +10,7 @@ from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.clusters import ClusterListFilter
 from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.list_rendering import state_label
 from mirrors.models import Cluster, ClusterNode
 
 
@@ -35,8 +35,8 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
     @display(description="state")
     def shown_state(self, row: Cluster) -> SafeString:
         if row.is_stale:
-            return label("stale", "danger")
-        return label("watched", "success") if row.listed_at else label("listing", "info")
+            return state_label("stale", "danger")
+        return state_label("watched", "success") if row.listed_at else state_label("listing", "info")
 
     @display(description="problem")
     def shown_problem(self, row: Cluster) -> str:

@@ -29,7 +29,7 @@ class StateFilter(DropdownFilter):
     title, parameter_name = "state", "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, str(words).capitalize()) for value, words in RunningState.choices]
+        return [(value, str(words)) for value, words in RunningState.choices]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[RunningImage]) -> QuerySet[RunningImage]:
         return rows.filter(state=self.value()) if self.value() else rows.exclude(state=RunningState.ENDED)

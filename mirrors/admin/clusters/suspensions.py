@@ -17,7 +17,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
 from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.list_rendering import label, state_label
 from mirrors.models import RestartLoop, TargetHealth
 from mirrors.selectors.pull_failures import pull_advice
 from mirrors.vocabulary.pull_causes import PullSide
@@ -68,8 +68,8 @@ class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
     @display(description="state")
     def state(self, row: RestartLoop) -> SafeString:
         if row.released_at:
-            return label("released")
-        return label("not swapped", "danger") if row.expires_at > timezone.now() else label("expired")
+            return state_label("released")
+        return state_label("not swapped", "danger") if row.expires_at > timezone.now() else state_label("expired")
 
     @admin.action(description="Release …", permissions=["operate"])
     def release(self, request: HttpRequest, rows: QuerySet[RestartLoop]) -> HttpResponse | None:
@@ -83,6 +83,7 @@ class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
 class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
     list_display = ["registry", "cluster", "shown_state", "cause", "what_to_do", "changed"]
     list_filter = ["state", ClusterListFilter]
+    row_names = ("target", "targets")
     sortable_by = None  # a row for each cluster
     empty_words = "Appear when pods of two nodes cannot pull from the target, where a watcher runs (manage.py watch)."
     search_fields = ["registry", "cluster"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django import forms
@@ -211,7 +212,11 @@ def _recent(chosen: str) -> list[tuple[str, str]]:
     if number is not None and number not in {row.pk for row in rows}:
         rows += AdmissionSample.objects.defer("pod", "decisions").filter(pk=number)
     now = timezone.now()
-    return [(str(r.pk), f"{r.namespace}/{r.pod_name or r.workload}, {timesince(r.created_at, now)} ago") for r in rows]
+    return [(str(r.pk), f"{r.namespace}/{r.pod_name or r.workload}, {_age(r.created_at, now)}") for r in rows]
+
+
+def _age(at: datetime, now: datetime) -> str:
+    return f"{timesince(at, now)} ago" if (now - at).total_seconds() >= 60 else "just now"
 
 
 def _row(value: str | None) -> Filter | None:

@@ -55,7 +55,7 @@ class FilterForm(WholeForm[Filter]):
 class FilterAdmin(ConfiguredAdmin[Filter]):
     form = FilterForm
     list_display = ["name", "shown_jmespath", "position", "shown_enabled", "shown_hits", "origin", "trial"]
-    empty_words = "A filter excludes images from mirroring and swapping."
+    empty_words = "Filters of the configuration file and filters that you add appear here."
     list_filter = ["managed_by", "enabled"]
     search_fields = ["name", "jmespath"]
     ordering = ["managed_by", "position", "id"]
@@ -172,9 +172,11 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         link = links.decisions(row.since, filter=row.name)
         return format_html('<a class="text-link" href="{}">{}</a>', link, row.hits)
 
-    @display(description="managed by", ordering="managed_by", label={"file": "info", "admin": "primary"})
+    @display(
+        description="managed by", ordering="managed_by", label={ManagedBy.CONFIG: "info", ManagedBy.OPERATOR: "primary"}
+    )
     def origin(self, row: Filter) -> tuple[str, str]:
-        return ("file", "configuration file") if row.managed_by == ManagedBy.CONFIG else ("admin", "admin")
+        return row.managed_by, row.get_managed_by_display()
 
     @display(description="")
     def trial(self, row: Filter) -> SafeString:

@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.clusters import ClusterListFilter
 from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.list_rendering import state_label
 from mirrors.models import (
     Instance,
 )
@@ -57,7 +57,7 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
 
     @admin.display(description="state")
     def state(self, row: Instance) -> SafeString:
-        return label("running", "success") if is_running(row) else label("stopped", "danger")
+        return state_label("running", "success") if is_running(row) else state_label("stopped", "danger")
 
     @admin.display(description="target")
     def target(self, row: Instance) -> str:

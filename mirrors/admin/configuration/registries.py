@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -25,7 +26,8 @@ from mirrors.admin.tools import links
 from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
 from mirrors.admin.tools.columns import STATUS_COLOURS, good
 from mirrors.admin.tools.detail import STOP_POLLING
-from mirrors.models import HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
+from mirrors.admin.tools.list_rendering import label
+from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
 from mirrors.selectors.storage import storage_used
@@ -92,14 +94,20 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
 
     def get_fields(self, request: HttpRequest, obj: Registry | None = None) -> Any:
         is_target = obj is not None and obj.role == RegistryRole.TARGET
-        return TARGET_FIELDS if is_target else super().get_fields(request, obj)
+        if is_target:
+            return TARGET_FIELDS
+        fields = super().get_fields(request, obj)
+        # A read-only page names the namespaces above its fields, with links.
+        is_read_only = obj is not None and not self.has_change_permission(request, obj)
+        return [name for name in fields if name != "namespaces"] if is_read_only else fields
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Registry]:
         return super().get_queryset(request).annotate(newest_test=RegistryCheck.newest_status())
 
-    @display(description="last test", label=STATUS_COLOURS)
-    def last_test(self, row: Registry) -> str:
-        return str(getattr(row, "newest_test", None) or "not tested")
+    @display(description="last test")
+    def last_test(self, row: Registry) -> SafeString:
+        status = getattr(row, "newest_test", None)
+        return label(CheckStatus(status).label, STATUS_COLOURS.get(status, "")) if status else label("Not tested")
 
     def save_model(self, request: HttpRequest, obj: Registry, form: ModelForm[Registry], change: bool) -> None:
         """Users add sources; the target is set in the configuration file."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.row_fields import in_lines, in_words
 from mirrors.models import TargetRepository
 from mirrors.services import request_settings
 
@@ -17,12 +20,16 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     list_display = ["name", "registry", "what_differs", "comes_from", "problem", "asked", "checked"]
     empty_words = "Appear after the first image is copied to a repository."
     list_filter = ["has_differences", "pulls_through"]
+    filter_titles: ClassVar[dict[str, str]] = {"pulls_through": "pull-through cache"}
     list_select_related = ["registry"]
     search_fields = ["name"]
     ordering = ["-has_differences", "name"]
     actions = ["apply_settings"]
 
-    left_out = ("has_differences", "pulls_through")
+    left_out = ("has_differences", "pulls_through", "facts", "differences")
+
+    def get_fields(self, request: HttpRequest, obj: TargetRepository | None = None) -> Any:
+        return [*super().get_fields(request, obj), "differences_in_words", "settings_in_words"]
 
     asked = moment("apply_requested_at", "apply requested")
     checked = moment("checked_at")
@@ -35,12 +42,31 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     def what_differs(self, row: TargetRepository) -> str:
         return ", ".join(difference["setting"] for difference in row.differences)
 
+    @admin.display(description="differences")
+    def differences_in_words(self, row: TargetRepository) -> str:
+        return in_lines(map(_difference, row.differences)) or "–"
+
+    @admin.display(description="settings at the registry")
+    def settings_in_words(self, row: TargetRepository) -> str:
+        return in_words(row.facts)
+
     @admin.action(description="Apply the configured settings", permissions=["apply"])
     def apply_settings(self, request: HttpRequest, rows: QuerySet[TargetRepository]) -> None:
         count = request_settings(
             repository_ids=list(rows.values_list("pk", flat=True)), requested_by=request.user.get_username()
         )
-        messages.info(request, f"Settings of {count} repositories will be applied by the next free worker.")
+        if count:
+            word = "repository" if count == 1 else "repositories"
+            messages.info(request, f"The next free worker applies the settings of {count} {word}.")
+        else:
+            messages.info(request, "The settings of these repositories do not differ: there is nothing to apply.")
 
     def has_apply_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirrors.change_targetrepository")
+
+
+def _difference(difference: dict[str, str]) -> str:
+    """A setting, its value at the registry, the configured one, and why it cannot be changed."""
+    found, wanted = difference.get("found") or "–", difference.get("wanted") or "–"
+    problem = f" ({difference['problem']})" if difference.get("problem") else ""
+    return f"{difference['setting']}: {found}, configured: {wanted}{problem}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.recent_filter import RecentActions
-from mirrors.models import (
-    OperatorAction,
-)
+from mirrors.models import OperatorAction
 from mirrors.templatetags.humanise import past
 
 
@@ -20,10 +20,14 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     list_filter = [RecentActions]
     search_fields = ["actor", "subject"]
     ordering = ["-id"]
+    row_names = ("action", "actions")
 
     left_out = ("actor", "token", "subject")
 
     created = moment("created_at", "time")
+
+    def row_title(self, row: Any) -> str:
+        return f"{past(row.action)}: {row.subject}"
 
     @admin.display(description="user")
     def user(self, row: OperatorAction) -> str:

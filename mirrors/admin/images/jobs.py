@@ -123,6 +123,9 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     created = moment("created_at", "queued")
     finished = moment("finished_at", "finished")
 
+    def row_title(self, row: Any) -> str:
+        return f"Job {row.pk}: {row.mapping.source}"
+
     @admin.display(description="image", ordering="mapping__source")
     def image(self, job: MirrorJob) -> str:
         return breakable(job.mapping.source)
@@ -165,7 +168,6 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     def detail(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
         return {
-            "title": f"Job {row.pk}: {row.mapping.source}",
             "requests": MirrorRequest.objects.filter(job=row).order_by("id")[:50],
             "retries": MirrorJob.objects.filter(mapping=row.mapping_id, retry_of=row).order_by("id")[:5],
             "history": OperatorAction.objects.filter(job=row).order_by("-id")[:10],
@@ -207,7 +209,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
 @admin.register(MirrorAttempt)
 class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
-    list_display = ["id", "job", "number", "worker", "outcome", "error_class", "copied", "started", "finished"]
+    list_display = ["id", "job", "number", "worker", "outcome", "error_type", "copied", "started", "finished"]
     empty_words = "Appear after a worker starts a job."
     # To search for failures and their reasons, use the list of jobs, which has indexes for it.
     list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
@@ -216,6 +218,10 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]
+
+    @admin.display(description="error type", ordering="error_class")
+    def error_type(self, row: MirrorAttempt) -> str:
+        return row.get_error_class_display() if row.error_class else "–"
 
     @admin.display(description="copied", ordering="bytes_copied")
     def copied(self, row: MirrorAttempt) -> str:

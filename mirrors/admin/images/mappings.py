@@ -28,7 +28,7 @@ from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered
 from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import STATE_COLOURS, good, moment, reason_of
 from mirrors.admin.tools.detail import DetailAdmin
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.list_rendering import state_label, state_words
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
 from mirrors.registries.sources import SourceEntry
@@ -143,7 +143,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     @display(description="state")
     def state(self, row: ImageMapping) -> SafeString:
         state = state_of(row)
-        return label(state, STATE_COLOURS.get(state, ""))
+        return state_label(state, STATE_COLOURS.get(state, ""))
 
     @admin.display(description="reason")
     def reason(self, row: ImageMapping) -> str:
@@ -164,7 +164,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         state = state_of(row)
         failed = row.last_job if state == "failed" else None
         return {
-            "state": state,
+            "state": state_words(state),
             "state_colour": STATE_COLOURS.get(state, ""),
             "failed": failed,
             "reason": reason_of(row),

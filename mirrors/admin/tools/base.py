@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -80,9 +80,19 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     compressed_fields = True
     empty_words: ClassVar[str] = "Rows appear here automatically."
     """Shown while there are no rows: what to do first, or when rows appear."""
+    filter_titles: ClassVar[Mapping[str, str]] = {}
+    """What filters by fields that have no column of their own are called, where it is not the name of the field."""
+    empty_value_display = "–"
     list_per_page = 50
     # Columns with an index: for any other column, the database would sort the whole table.
     sortable_by: ClassVar[Any] = ("id", "last_seen", "last_seen_at")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The deletion of selected rows names them as their list does."""
+        actions = super().get_actions(request)
+        if self.row_names and (deletion := actions.get("delete_selected")):
+            actions["delete_selected"] = (*deletion[:2], f"Delete selected {self.row_names[1]}")
+        return actions
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
         return RowList

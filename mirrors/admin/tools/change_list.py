@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from mirrors.admin.tools.chips import Chip, chips
 from mirrors.admin.tools.counting import MOST_PAGES, ListPaginator
 from mirrors.admin.tools.csv_export import MOST_ROWS
-from mirrors.admin.tools.filter_values import unknown_values
+from mirrors.admin.tools.filter_values import filter_title, unknown_values, unused_values, without_empty
 
 
 class _NoRows:
@@ -38,11 +38,20 @@ class RowList(ChangeList):
     """Sentences about filters with values that they do not have: then the list has no rows."""
 
     def get_filters(self, request: HttpRequest) -> Any:
-        found: Any = super().get_filters(request)
-        wrong = {spec: list(unknown_values(self, spec)) for spec in found[0]}
-        self.unknown_values = [text for texts in wrong.values() for text in texts]
-        # All rows, or an error of the database, would be taken for what was asked for.
-        return ([_NoRows(spec) if texts else spec for spec, texts in wrong.items()], *found[1:])
+        self.filter_params = without_empty(self.filter_params, self.opts)
+        specs, has_filters, others, *rest = super().get_filters(request)
+        for spec in specs:
+            spec.title = filter_title(self.model_admin, spec)
+        wrong = {spec: list(unknown_values(self, spec)) for spec in specs}
+        unused = unused_values(self, specs, others)
+        self.unknown_values = [*(text for texts in wrong.values() for text in texts), *unused]
+        # An error of the database would be taken for what was asked for.
+        return ([_NoRows(spec) if texts else spec for spec, texts in wrong.items()], has_filters, others, *rest)
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        """No rows where a filter has an unknown value: all rows would be taken for what was asked for."""
+        rows = super().get_queryset(request, exclude_parameters)
+        return rows.none() if self.unknown_values else rows
 
     def get_results(self, request: HttpRequest) -> None:
         """Reads the page first: a page that is not full needs no count. A page after the last one is the last one."""

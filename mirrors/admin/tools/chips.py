@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 
-from mirrors.admin.tools.filter_values import given_values, words_by_value
+from mirrors.admin.tools.filter_values import given_values, parameter_title, words_by_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +28,20 @@ def chips(listed: ChangeList) -> Iterator[Chip]:
     for spec in listed.filter_specs:
         names = [name for name in spec.expected_parameters() if name]
         known.update(names)
-        if any(_value(listed, name) for name in names):
-            yield Chip(str(spec.title), _words(spec, listed, names), _without(listed, names))
+        if values := [value for name in names for value in given_values(listed, name)]:
+            yield Chip(str(spec.title), _words(spec, values), _without(listed, names))
     for name in listed.get_filters_params():
-        if name not in known and (value := _value(listed, name)):
-            yield Chip(_title(name), value, _without(listed, [name]))
-
-
-def _value(listed: ChangeList, name: str) -> str:
-    return ", ".join(given_values(listed, name))
+        if name not in known:
+            yield Chip(parameter_title(name), ", ".join(given_values(listed, name)), _without(listed, [name]))
 
 
 def _without(listed: ChangeList, names: Sequence[str]) -> str:
     return listed.get_query_string(dict.fromkeys(names))
 
 
-def _words(spec: Any, listed: ChangeList, names: Sequence[str]) -> Any:
-    """The words of the chosen value, as the filter offers it."""
+def _words(spec: Any, values: Sequence[str]) -> Any:
+    """The words of the chosen values, as the filter offers them."""
     if hasattr(spec, "words"):
         return spec.words() or "no valid time"
-    values = [value for name in names if (value := _value(listed, name))]
     named = words_by_value(spec)
     return ", ".join(named.get(value, value) for value in values)
-
-
-def _title(name: str) -> str:
-    """``error_host__endswith`` as ``error host``."""
-    return name.partition("__")[0].replace("_", " ")

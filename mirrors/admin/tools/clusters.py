@@ -20,14 +20,16 @@ def namespace_column(self: Any, row: models.Model) -> str:
 
 
 class ClusterListFilter(DropdownFilter):
-    """Rows of one cluster; offered only where several share the database."""
+    """Rows of one cluster; shown where several share the database, and where a link asks for one."""
 
     title = parameter_name = "cluster"
     field = "cluster"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        names = known_clusters()
-        return [(name, name) for name in names] if len(names) > 1 else []
+        return [(name, name) for name in known_clusters()]
+
+    def has_output(self) -> bool:
+        return len(self.lookup_choices) > (0 if self.value() else 1)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{self.field: self.value()}) if self.value() else queryset

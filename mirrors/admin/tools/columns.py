@@ -70,6 +70,6 @@ def status(self: Any, row: Any) -> SafeString:
 def reason_of(mapping: ImageMapping) -> str:
     """Why an image is not mirrored, or why its last copy failed; the filter by reason finds the same rows."""
     if mapping.obstacle:
-        return str(mapping.get_obstacle_display()).capitalize()
+        return mapping.get_obstacle_display()
     job = failed_job_of(mapping)
     return job.get_error_class_display() if job else ""

@@ -30,7 +30,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
     live_template: ClassVar[str] = ""
 
     def detail(self, request: HttpRequest, row: M) -> dict[str, Any]:
-        raise NotImplementedError
+        return {}
 
     def live(self, request: HttpRequest, row: M) -> dict[str, Any]:
         """``is_over`` in it stops the refresh."""
@@ -42,7 +42,8 @@ class DetailAdmin(ReadOnlyAdmin[M]):
         row = self._row(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": str(row),
+            "title": self.list_title,
+            "subtitle": self.row_title(row),
             "opts": self.opts,
             "row": row,
             "may_operate": self.has_operate_permission(request),

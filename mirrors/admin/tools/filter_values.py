@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.admin.filters import BooleanFieldListFilter
+from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import FieldDoesNotExist
+
+from mirrors.admin.tools.row_fields import stored_field, title_of
 
 YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
+EXACT, IS_NULL = "__exact", "__isnull"
 
 
 def words_by_value(spec: Any) -> dict[str, str]:
@@ -20,16 +25,62 @@ def words_by_value(spec: Any) -> dict[str, str]:
     return {str(value): str(words) for value, words in pairs}
 
 
+def filter_title(model_admin: Any, spec: Any) -> str:
+    """What a filter is called: as the column of its field."""
+    path = getattr(spec, "field_path", "")
+    if not path:
+        return str(spec.title)
+    if path in model_admin.filter_titles:
+        return str(model_admin.filter_titles[path])
+    for name in model_admin.list_display:
+        if stored_field(model_admin, name) == path:
+            return str(label_for_field(name, model_admin.model, model_admin))
+    return title_of(spec.field)
+
+
+def without_empty(params: dict[str, list[str]], opts: Any) -> dict[str, list[str]]:
+    """The parameters of a list that have a value. An empty one does not filter, as in a form that is sent with a filter
+    left open, unless its field has a choice with the empty value, such as jobs without an error."""
+    kept = {
+        name: [value for value in values if value or _has_empty_choice(opts, name)] for name, values in params.items()
+    }
+    return {name: values for name, values in kept.items() if values}
+
+
 def given_values(listed: ChangeList, name: str) -> list[str]:
     """The values of a parameter."""
-    return [str(value) for value in listed.filter_params.get(name, ()) if value]
+    return [str(value) for value in listed.filter_params.get(name, ())]
 
 
 def unknown_values(listed: ChangeList, spec: Any) -> Iterator[str]:
     """A sentence for each value of a filter that it does not offer."""
     offered = words_by_value(spec)
     for name in filter(None, spec.expected_parameters() if offered else ()):
-        for value in given_values(listed, name) if not name.endswith("__isnull") else ():
-            if value not in offered:
-                title, words = str(spec.title).capitalize(), ", ".join(dict.fromkeys(offered.values()))
-                yield f"{title} has no value “{value}”. Choose one of: {words}."
+        known = YES_NO if name.endswith(IS_NULL) else offered
+        for value in given_values(listed, name):
+            if value not in known:
+                words = ", ".join(dict.fromkeys(known.values()))
+                yield f"{str(spec.title).capitalize()} has no value “{value}”. Choose one of: {words}."
+
+
+def unused_values(listed: ChangeList, specs: Iterable[Any], others: Iterable[str]) -> Iterator[str]:
+    """A sentence for each parameter of a filter that the list does not show now, because it has nothing to choose
+    from."""
+    used = {name for spec in specs for name in spec.expected_parameters()} | set(others)
+    for name in listed.get_filters_params():
+        if name not in used:
+            title, values = parameter_title(name).capitalize(), ", ".join(given_values(listed, name))
+            yield f"{title} has no value “{values}”: there is nothing to choose from. Remove this filter."
+
+
+def parameter_title(name: str) -> str:
+    """``error_host__endswith`` as ``error host``."""
+    return name.partition("__")[0].replace("_", " ")
+
+
+def _has_empty_choice(opts: Any, name: str) -> bool:
+    try:
+        field = opts.get_field(name.removesuffix(EXACT))
+    except FieldDoesNotExist:
+        return False
+    return any(value == "" for value, _ in getattr(field, "flatchoices", ()))

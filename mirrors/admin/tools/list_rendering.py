@@ -103,5 +103,14 @@ def label(text: str, colour: str = "") -> SafeString:
     return SafeString(display_for_label(text, "–", {text: colour} if colour else True))
 
 
+def state_words(state: str) -> str:
+    """A state as pages show it: ``immutable-conflict`` as "Immutable conflict"."""
+    return state.replace("-", " ").capitalize()
+
+
+def state_label(state: str, colour: str = "") -> SafeString:
+    return label(state_words(state), colour)
+
+
 def labels(texts: Iterable[str]) -> SafeString:
     return mark_safe("".join(label(text) for text in texts))  # noqa: S308

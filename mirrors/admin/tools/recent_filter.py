@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,23 +12,38 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 
+from mirrors.templatetags.humanise import past
+from mirrors.vocabulary.reasons import Reason
+
 
 class RecentValues(DropdownFilter):
-    """A filter with the values of the last days, because reading all rows for their values is too slow."""
+    """A filter with the values of the last days, because reading all rows for their values is too slow. A link may have
+    a value that is known, or that an older row has."""
 
     title = parameter_name = ""
     time_field = "hour"
     days = 7
+    known: ClassVar[Collection[str]] = ()
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        recent = {f"{self.time_field}__gte": timezone.now() - timedelta(days=self.days)}
-        rows = model_admin.get_queryset(request).filter(**recent).order_by()
-        chosen = request.GET.get(self.parameter_name, "")
-        found = {chosen, *rows.values_list(self.parameter_name, flat=True).distinct()}
-        return [(value, value) for value in sorted(found - {""})]
+        rows = model_admin.get_queryset(request).order_by()
+        recent = rows.filter(**{f"{self.time_field}__gte": timezone.now() - timedelta(days=self.days)})
+        found = set(recent.values_list(self.parameter_name, flat=True).distinct()) - {""}
+        chosen = self.value()
+        if chosen and chosen not in found and (chosen in self.known or self._of(rows, chosen).exists()):
+            found.add(chosen)
+        return [(value, self.shown(value)) for value in sorted(found)]
+
+    def shown(self, value: str) -> str:
+        """A value as the list shows it."""
+        return value
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+        chosen = self.value()
+        return self._of(queryset, chosen) if chosen else queryset
+
+    def _of(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return rows.filter(**{self.parameter_name: value})
 
 
 class RecentDecisions(RecentValues):
@@ -36,6 +52,7 @@ class RecentDecisions(RecentValues):
 
 class RecentReasons(RecentValues):
     title = parameter_name = "reason"
+    known = frozenset(Reason)
 
 
 class RecentFilters(RecentValues):
@@ -45,3 +62,6 @@ class RecentFilters(RecentValues):
 class RecentActions(RecentValues):
     title = parameter_name = "action"
     time_field, days = "created_at", 90
+
+    def shown(self, value: str) -> str:
+        return past(value)

@@ -23,7 +23,7 @@ def row_fields(model_admin: Any, columns: Iterable[Any], *, leave_out: Collectio
     stored = {field.name: field for field in model._meta.concrete_fields if field.editable and not field.primary_key}
     shown = [name for name in columns if name != "action_checkbox"]
     labels = {str(label_for_field(name, model, model_admin)).lower() for name in shown}
-    hidden = {*shown, *leave_out, *(_stored_field(model_admin, name) for name in shown)}
+    hidden = {*shown, *leave_out, *(stored_field(model_admin, name) for name in shown)}
     others = [field for name, field in stored.items() if name not in hidden and title_of(field) not in labels]
     return [*(reading(stored[name]) if name in stored else name for name in shown), *map(reading, others)]
 
@@ -61,9 +61,9 @@ def _words_of(field: Any) -> Callable[[Any], Any] | None:
 def in_words(value: Any) -> str:
     """A JSON value: names in one line, and a line for each entry of an object, or object of a list."""
     if isinstance(value, dict):
-        return _lines(f"{_name(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
+        return in_lines(f"{_name(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
-        return _lines(_in_line(entry) for entry in value)
+        return in_lines(_in_line(entry) for entry in value)
     return _in_line(value) or NOTHING
 
 
@@ -81,11 +81,11 @@ def _name(key: str) -> str:
     return key.replace("_", " ")
 
 
-def _lines(lines: Iterable[str]) -> SafeString:
+def in_lines(lines: Iterable[str]) -> SafeString:
     return format_html_join("", "{}<br>", ((line,) for line in lines))
 
 
-def _stored_field(model_admin: Any, name: Any) -> str:
+def stored_field(model_admin: Any, name: Any) -> str:
     """The stored field behind a column."""
     method = getattr(model_admin, name, None) if isinstance(name, str) else name
     return ordering_field(getattr(method, "admin_order_field", None))

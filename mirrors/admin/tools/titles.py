@@ -18,6 +18,12 @@ class MenuTitles:
     row_names: ClassVar[tuple[str, str] | None] = None
     """What one row and several are called, for models of other packages."""
 
+    @property
+    def list_title(self) -> str:
+        """What the menu calls the list."""
+        place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
+        return place[1] if place else str(self.opts.verbose_name_plural)
+
     def row_title(self, row: models.Model) -> str:
         """What the title and the breadcrumbs of its page call a row."""
         return str(row)
