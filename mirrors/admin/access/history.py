@@ -31,7 +31,7 @@ ACTIONS: Final = {
 """What the list calls an action, by its value. Reads of rows are not recorded."""
 
 
-class ActionFilter(DropdownFilter):
+class HistoryActionFilter(DropdownFilter):
     title, parameter_name = "action", "action__exact"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
@@ -61,7 +61,7 @@ class ObjectTypeFilter(DropdownFilter):
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     list_display = ["at", "who", "done", "kind", "name", "fields_changed"]
     empty_words = "Appear after a registry, filter, user or API token is changed."
-    list_filter = [ActionFilter, ObjectTypeFilter]
+    list_filter = [HistoryActionFilter, ObjectTypeFilter]
     search_fields = ["object_repr", "actor__username", "actor_email"]
     ordering = ["-id"]
     fields = ["at", "who", "remote_addr", "done", "kind", "name", "fields_changed", "before_and_after"]
