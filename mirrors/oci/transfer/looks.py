@@ -42,12 +42,12 @@ class BlobLook:
     @property
     def known(self) -> list[str] | None:
         """None where it is not known yet, or never will be."""
-        is_answered = self._asking.done() and not self._asking.cancelled() and self._asking.exception() is None
+        is_answered = self._asking.done() and self._asking.exception() is None
         return self._asking.result().known if is_answered else None
 
     def close(self) -> None:
         """Gives up a session that nobody took. Waits for nothing."""
-        if self._ends() and not self._asking.cancel():
+        if self._ends():
             self._asking.add_done_callback(self._abandon)
 
     def _ends(self) -> bool:
@@ -57,9 +57,7 @@ class BlobLook:
             return was_open
 
     def _abandon(self, asking: Future[LookResult]) -> None:
-        if asking.cancelled() or asking.exception() is not None:
-            return
-        if isinstance(found := asking.result().finding, Upload):
+        if asking.exception() is None and isinstance(found := asking.result().finding, Upload):
             # The pool of an engine that is closed takes nothing more: the registry removes the session by itself.
             with suppress(RuntimeError):
                 self._small.submit(self._target.abandon, self._repository, found)

@@ -184,6 +184,27 @@ def test_sessions_of_a_copy_that_is_cancelled_are_given_up(
     wait_until(lambda: not target.storage.uploads)
 
 
+def test_sessions_that_are_opened_after_the_end_of_a_copy_are_given_up(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    get_known(engine, source, target)
+    release, cancelled = threading.Event(), threading.Event()
+    target.on(OWN_MOUNT, after(release), times=EVER)
+
+    with ThreadPoolExecutor(1) as pool:
+        job = request(ref(source, "second:1.0"), ref(target, "second:1.0"))
+        running = pool.submit(engine.copy, job, cancelled=cancelled.is_set)
+        wait_until(lambda: target.count(OWN_MOUNT) == len(second.blobs))
+        cancelled.set()
+        with pytest.raises(CopyCancelledError):
+            running.result()
+    assert not target.storage.uploads
+    release.set()
+
+    wait_until(lambda: target.count("DELETE .*/uploads/") == len(second.blobs))
+    wait_until(lambda: not target.storage.uploads)
+
+
 def test_sessions_of_an_index_that_cannot_be_read_are_given_up(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
