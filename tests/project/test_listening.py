@@ -78,7 +78,10 @@ def test_a_machine_without_ipv6_has_its_other_addresses(address: str) -> None:
     ("change", "words"),
     [
         ({"SWAPPER_BIND": "127.0.0.1:99999"}, "SWAPPER_BIND: must be the address and port"),
-        ({"SWAPPER_TLS_CERT_FILE": "/no/such.crt", "SWAPPER_TLS_KEY_FILE": "/no/such.key"}, "not a matching certificate and key"),
+        (
+            {"SWAPPER_TLS_CERT_FILE": "/no/such.crt", "SWAPPER_TLS_KEY_FILE": "/no/such.key"},
+            "not a matching certificate and key",
+        ),
     ],
 )
 def test_what_cannot_be_used_ends_the_start_in_a_line(change: dict[str, str], words: str, tmp_path: Path) -> None:
