@@ -75,12 +75,12 @@ class Call:
 
     def outcome(self, future: Future[T], host: str) -> T:
         """The result of what a pool does for this call, not waited for any longer once the call is over."""
-        while not future.done():
+        while True:
             with suppress(TimeoutError):
                 future.exception(self.remaining(POLL_SECONDS))
-            if not future.done():
-                self.check(host)
-        return future.result()
+            if future.done():
+                return future.result()
+            self.check(host)
 
     @contextmanager
     def holding(self, lock: threading.Lock, host: str) -> Iterator[None]:

@@ -115,10 +115,8 @@ class BlobTransfers:
         return transfer
 
     def _mount_from(self, blob: Descriptor, look: BlobLook | None) -> list[str]:
-        target, source = self.request.target, self.request.source
         known = look.known if look is not None else None
-        is_sibling = source.registry == target.registry and source.repository != target.repository
-        return [*([source.repository] if is_sibling else []), *(self._known(blob) if known is None else known)]
+        return self._known(blob) if known is None else known
 
     def _known(self, blob: Descriptor) -> list[str]:
         """Other repositories of the target's registry that the blob may be mounted from."""

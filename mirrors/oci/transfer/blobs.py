@@ -22,11 +22,11 @@ from mirrors.oci.transfer.upload_session import UploadSession
 
 @dataclass(frozen=True, slots=True)
 class BlobCopy:
-    """`mount_from` gives the repositories of the target registry that may have the blob. `is_known` says whether the
-    target's repository got it from a copy that was entitled to it; where it did not, the source has to deliver the blob
-    before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count when an upload
-    starts again. `small` runs short requests, none of which waits for a blob. `look` has asked whether the target has
-    the blob, and `look_counts` says whether its finding does: not long afterwards."""
+    """`mount_from` gives other repositories of the target registry that are known to have the blob. `is_known` says
+    whether the target's repository got it from a copy that was entitled to it; where it did not, the source has to
+    deliver the blob before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count when
+    an upload starts again. `small` runs short requests, none of which waits for a blob. `look` has asked whether the
+    target has the blob, and `look_counts` says whether its finding does: not long afterwards."""
 
     wire: HttpContext
     small: Executor
@@ -88,7 +88,7 @@ class BlobCopy:
         Only what the source itself shows is mounted: a manifest may name the layers of another's private image.
         """
         with self._abandoned_on_failure(opened):
-            repositories = self.mount_from()
+            repositories = [self.source_repository] if self._is_sibling else self.mount_from()
             if not repositories or not (self._is_sibling or self._is_at_source()):
                 return False, opened
             try:

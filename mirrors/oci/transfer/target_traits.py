@@ -15,16 +15,16 @@ Written = tuple[str, str]
 
 @dataclass(slots=True)
 class _Trait:
-    """Of one registry. `answer` None: not known yet. `written` is what can be asked about next."""
+    """Of one registry. `answer` None: not known yet, and False while it is asked. `written` is what can be asked about
+    next."""
 
     answer: bool | None = None
     written: Written | None = None
-    is_being_asked: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, written: Written) -> None:
         with self.lock:
-            if self.answer is None and self.written is None and not self.is_being_asked:
+            if self.answer is None and self.written is None:
                 self.written = written
 
     def found_out(self, ask: Callable[[Written], bool | None], *, outside: str = "") -> bool:
@@ -34,12 +34,13 @@ class _Trait:
             written = self.written
             if written is None or written[0] == outside:
                 return bool(self.answer)
-            self.written, self.is_being_asked = None, True
+            self.written, self.answer = None, False
+        answer = None
         try:
-            self.answer = ask(written)
+            answer = ask(written)
         finally:
-            self.is_being_asked = False
-        return bool(self.answer)
+            self.answer = answer
+        return bool(answer)
 
 
 class TargetTraits:

@@ -59,6 +59,7 @@ def test_a_claim_of_possession_mounts_nothing(guarded: Engine, source: FaultyReg
 
         assert caught.value.code == "not-found"
     assert target.count("POST .*/stolen/.*mount=.*from=private") == 0
+    assert not [digest for repository, digest in target.storage.links if repository == "stolen"]
     assert target.storage.manifest("stolen", "1.0") is None
 
 
