@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.row_fields import NOTHING, name_in_words
 from mirrors.templatetags.humanise import past
 
 admin.site.unregister(LogEntry)
@@ -22,7 +23,6 @@ admin.site.unregister(LogEntry)
 SHOWN_CHARACTERS = 200
 """Characters of a value that the history shows, about two lines."""
 
-NOTHING: Final = "–"
 WORDS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
 
 ACTIONS: Final = {
@@ -100,19 +100,15 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="fields")
     def fields_changed(self, entry: LogEntry) -> str:
-        return ", ".join(map(_field, sorted(entry.changes or {})))
+        return ", ".join(map(name_in_words, sorted(entry.changes or {})))
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
         labels = _labels_of(entry) | _names_of(entry)
         changes = sorted((entry.changes or {}).items())
-        lines = [(_field(name), *_pair(change, labels.get(name, {}))) for name, change in changes]
+        lines = [(name_in_words(name), *_pair(change, labels.get(name, {}))) for name, change in changes]
         changed = [line for line in lines if line[1:] != (NOTHING, NOTHING)]
         return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", changed))
-
-
-def _field(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:
@@ -140,7 +136,7 @@ def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
     """auditlog records pairs, and for roles the names that were added or removed."""
     if isinstance(change, dict):
         names = ", ".join(change.get("objects", []))
-        return ("–", names) if change.get("operation") == "add" else (names, "–")
+        return (NOTHING, names) if change.get("operation") == "add" else (names, NOTHING)
     before, after = (labels.get(str(value), value) for value in change)
     return _short(before), _short(after)
 

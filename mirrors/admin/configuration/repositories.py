@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.row_fields import in_lines, in_words
+from mirrors.admin.tools.row_fields import NOTHING, in_lines, in_words
 from mirrors.models import TargetRepository
 from mirrors.services import request_settings
 
@@ -44,7 +44,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
 
     @admin.display(description="differences")
     def differences_in_words(self, row: TargetRepository) -> str:
-        return in_lines(map(_difference, row.differences)) or "–"
+        return in_lines(map(_difference, row.differences)) or NOTHING
 
     @admin.display(description="settings at the registry")
     def settings_in_words(self, row: TargetRepository) -> str:
@@ -67,6 +67,6 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
 
 def _difference(difference: dict[str, str]) -> str:
     """A setting, its value at the registry, the configured one, and why it cannot be changed."""
-    found, wanted = difference.get("found") or "–", difference.get("wanted") or "–"
+    found, wanted = difference.get("found") or NOTHING, difference.get("wanted") or NOTHING
     problem = f" ({difference['problem']})" if difference.get("problem") else ""
     return f"{difference['setting']}: {found}, configured: {wanted}{problem}"

@@ -23,6 +23,7 @@ from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered,
 from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import breakable, moment, status
 from mirrors.admin.tools.detail import DetailAdmin
+from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.selectors.advice import next_step
@@ -51,6 +52,11 @@ def _duration(job: MirrorJob) -> float | None:
     if started_at is None or job.status == JobStatus.PENDING:
         return None
     return max(0.0, ((job.finished_at or timezone.now()) - started_at).total_seconds())
+
+
+@admin.display(description="error type", ordering="error_class")
+def error_type_column(self: Any, row: MirrorJob | MirrorAttempt) -> str:
+    return row.get_error_class_display() if row.error_class else NOTHING
 
 
 class FailedAtFilter(TextFilter):
@@ -130,9 +136,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def image(self, job: MirrorJob) -> str:
         return breakable(job.mapping.source)
 
-    @admin.display(description="error type", ordering="error_class")
-    def reason(self, job: MirrorJob) -> str:
-        return job.get_error_class_display() if job.error_class else "–"
+    reason = error_type_column
 
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
@@ -219,9 +223,7 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     search_fields = ["job__mapping__source"]
     ordering = ["-id"]
 
-    @admin.display(description="error type", ordering="error_class")
-    def error_type(self, row: MirrorAttempt) -> str:
-        return row.get_error_class_display() if row.error_class else "–"
+    error_type = error_type_column
 
     @admin.display(description="copied", ordering="bytes_copied")
     def copied(self, row: MirrorAttempt) -> str:

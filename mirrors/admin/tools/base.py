@@ -28,7 +28,7 @@ from mirrors.admin.tools.change_list import RowList
 from mirrors.admin.tools.counting import MOST_PAGES
 from mirrors.admin.tools.csv_export import exported
 from mirrors.admin.tools.list_rendering import box, box_for_all
-from mirrors.admin.tools.row_fields import row_fields
+from mirrors.admin.tools.row_fields import NOTHING, row_fields
 from mirrors.admin.tools.titles import MenuTitles
 from mirrors.models import ManagedBy
 from mirrors.selectors import declared
@@ -82,7 +82,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     """Shown while there are no rows: what to do first, or when rows appear."""
     filter_titles: ClassVar[Mapping[str, str]] = {}
     """What filters by fields that have no column of their own are called, where it is not the name of the field."""
-    empty_value_display = "–"
+    empty_value_display = NOTHING
     list_per_page = 50
     # Columns with an index: for any other column, the database would sort the whole table.
     sortable_by: ClassVar[Any] = ("id", "last_seen", "last_seen_at")

@@ -16,7 +16,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.html import strip_tags
 
-from mirrors.admin.tools.row_fields import ordering_field
+from mirrors.admin.tools.row_fields import NOTHING, ordering_field
 
 MOST_ROWS: Final = 10_000
 """Rows of one file: they take a few seconds, and more would hold a thread of the web role for longer."""
@@ -26,8 +26,6 @@ READ_AT_ONCE: Final = 500
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet evaluates text that begins with one of these (OWASP, CSV injection)."""
-
-NOTHING: Final = "–"
 
 
 class _Line:

@@ -10,7 +10,7 @@ from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist
 
-from mirrors.admin.tools.row_fields import stored_field, title_of
+from mirrors.admin.tools.row_fields import name_in_words, stored_field, title_of
 
 YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
 EXACT, IS_NULL = "__exact", "__isnull"
@@ -75,7 +75,7 @@ def unused_values(listed: ChangeList, specs: Iterable[Any], others: Iterable[str
 
 def parameter_title(name: str) -> str:
     """``error_host__endswith`` as ``error host``."""
-    return name.partition("__")[0].replace("_", " ")
+    return name_in_words(name.partition("__")[0])
 
 
 def _has_empty_choice(opts: Any, name: str) -> bool:

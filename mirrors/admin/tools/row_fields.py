@@ -61,7 +61,7 @@ def _words_of(field: Any) -> Callable[[Any], Any] | None:
 def in_words(value: Any) -> str:
     """A JSON value: names in one line, and a line for each entry of an object, or object of a list."""
     if isinstance(value, dict):
-        return in_lines(f"{_name(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
+        return in_lines(f"{name_in_words(key)}: {_in_line(entry)}" for key, entry in value.items()) or NOTHING
     if isinstance(value, list) and any(isinstance(entry, dict) for entry in value):
         return in_lines(_in_line(entry) for entry in value)
     return _in_line(value) or NOTHING
@@ -69,7 +69,7 @@ def in_words(value: Any) -> str:
 
 def _in_line(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{_name(key)}: {text}" for key, entry in value.items() if (text := _in_line(entry)))
+        return ", ".join(f"{name_in_words(key)}: {text}" for key, entry in value.items() if (text := _in_line(entry)))
     if isinstance(value, list):
         return ", ".join(map(_in_line, value))
     if isinstance(value, bool):
@@ -77,8 +77,9 @@ def _in_line(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _name(key: str) -> str:
-    return key.replace("_", " ")
+def name_in_words(name: str) -> str:
+    """``is_active`` as ``is active``."""
+    return name.replace("_", " ")
 
 
 def in_lines(lines: Iterable[str]) -> SafeString:

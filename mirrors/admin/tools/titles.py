@@ -21,8 +21,13 @@ class MenuTitles:
     @property
     def list_title(self) -> str:
         """What the menu calls the list."""
+        return self._menu_title or str(self.opts.verbose_name_plural)
+
+    @property
+    def _menu_title(self) -> str:
+        """Empty where the menu does not have the list."""
         place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
-        return place[1] if place else str(self.opts.verbose_name_plural)
+        return place[1] if place else ""
 
     def row_title(self, row: models.Model) -> str:
         """What the title and the breadcrumbs of its page call a row."""
@@ -35,9 +40,9 @@ class MenuTitles:
         return answer
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        place = place_of(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"))
         if (row := context.get("original")) is not None:
-            context = {**context, "subtitle": self.row_title(row), **({"title": place[1]} if place else {})}
+            title = self._menu_title or context.get("title")
+            context = {**context, "subtitle": self.row_title(row), "title": title}
         if not request.user.has_perm("auditlog.view_logentry"):
             # Only the change history has what the link shows.
             context = {**context, "show_history": False}
