@@ -106,8 +106,7 @@ def busy_suites(extra: list[str], processes: str) -> list[Suite]:
     """What needs the processors."""
     suites = [on_sqlite(extra, processes)]
     # It waits for pages most of the time, and is the only one to run when the other lane has ended.
-    spread_over_two = ["-n", "2", "--dist", "loadfile"]
-    browser = Suite("In the browser", ["-m", "browser", *spread_over_two, *(extra or ["tests/browser"])])
+    browser = _in_directory("In the browser", "browser", "tests/browser", extra, "-n", "2", "--dist", "loadfile")
     if tools.missing(["postgres"]) and os.environ.get("CI") != "true":
         print("== Left out: what depends on the database, on Postgres (not installed)", flush=True)
         return [*suites, browser]
@@ -119,14 +118,14 @@ def busy_suites(extra: list[str], processes: str) -> list[Suite]:
 def waiting_suites(extra: list[str]) -> list[Suite]:
     """What starts a whole cluster or image once, and waits for it."""
     return [
-        _in_one_process("On a real API server with its controllers", "cluster", "tests/e2e", extra),
-        _in_one_process("The container image", "image", "tests/image", extra),
+        _in_directory("On a real API server with its controllers", "cluster", "tests/e2e", extra),
+        _in_directory("The container image", "image", "tests/image", extra),
     ]
 
 
-def _in_one_process(title: str, mark: str, directory: str, extra: list[str]) -> Suite:
+def _in_directory(title: str, mark: str, directory: str, extra: list[str], *options: str) -> Suite:
     # Reading all other tests takes longer than some suites; arguments may name other places.
-    return Suite(title, ["-m", mark, *(extra or [directory])])
+    return Suite(title, ["-m", mark, *options, *(extra or [directory])])
 
 
 def main() -> int:
