@@ -24,9 +24,9 @@ from mirrors.oci.transfer.upload_session import UploadSession
 class BlobCopy:
     """`mount_from` gives other repositories of the target registry that are known to have the blob. `is_known` says
     whether the target's repository got it from a copy that was entitled to it; where it did not, the source has to
-    deliver the blob before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count when
-    an upload starts again. `small` runs short requests, none of which waits for a blob. `look` has asked whether the
-    target has the blob, and `look_counts` says whether its finding does: not long afterwards."""
+    deliver the blob before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count
+    when an upload starts again. `small` runs short requests, none of which waits for a blob. `look` has asked whether
+    the target has the blob, and `look_counts` says whether its finding does: not long afterwards."""
 
     wire: HttpContext
     small: Executor
