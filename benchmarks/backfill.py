@@ -43,9 +43,9 @@ def _measure() -> None:
     django.setup()
     from mirrors.backfill.running import take_ended
     from mirrors.models import BackfillImage, BackfillRun
-    from mirrors.selectors import backfill as backfills
-    from mirrors.selectors.backfill_metrics import backfill_metrics
-    from mirrors.services.backfill import cancel_run, request_preview, start_run
+    from mirrors.selectors.clusters import backfill as backfills
+    from mirrors.selectors.overview.backfill_metrics import backfill_metrics
+    from mirrors.services.clusters.backfill import cancel_run, request_preview, start_run
     from mirrors.watcher.kept_images import due
 
     runs: list[BackfillRun] = []

@@ -61,7 +61,7 @@ def inside(given: dict[str, Any], profile: str) -> None:
 
     django.setup()
     from mirrors.images import ImageRef
-    from mirrors.services.mirroring import active_target, request_images
+    from mirrors.services.jobs.mirroring import active_target, request_images
 
     images, count = given["images"], len(given["images"])
     sources = [ImageRef.parse(image) for image in images]

@@ -72,7 +72,7 @@ SPECTACULAR_SETTINGS = {
         "PullSideEnum": "mirrors.models.pull_failure.SIDES",
         "BackfillImageStateEnum": "mirrors.models.BackfillImageState",
         "BackfillStateEnum": "mirrors.models.BackfillState",
-        "MappingStateEnum": "mirrors.selectors.mapping_states.CHOICES",
+        "MappingStateEnum": "mirrors.selectors.images.mapping_states.CHOICES",
         "RunningStateEnum": "mirrors.models.cluster.RunningState.choices",
         "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],
         "TokenRoleEnum": "mirrors.accounts.roles.NAMES",

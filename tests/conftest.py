@@ -84,7 +84,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def counts_of_this_test() -> None:
     """What the process keeps of days that are over is another test's."""
     from mirrors.readiness import recent
-    from mirrors.selectors import backfill, mapping_states, statistics
+    from mirrors.selectors.clusters import backfill
+    from mirrors.selectors.images import mapping_states
+    from mirrors.selectors.overview import statistics
 
     recent.forget()
     statistics.forget()

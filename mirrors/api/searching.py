@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from mirrors.models import AdmissionSample, RunningImage
-from mirrors.selectors.admissions import search_admissions
-from mirrors.selectors.search import by_keys, search
+from mirrors.selectors.images.admissions import search_admissions
+from mirrors.selectors.images.search import by_keys, search
 
 
 class ImageSearch(SearchFilter):

@@ -11,8 +11,8 @@ from mirrors.kubernetes.placement import platforms_of
 from mirrors.kubernetes.pods import Json
 from mirrors.kubernetes.sample_pods import pod_or_template
 from mirrors.models import Priority, RunningImage, Trigger
-from mirrors.selectors.backfill import representatives
-from mirrors.selectors.operator_rows import catalog_of
+from mirrors.selectors.clusters.backfill import representatives
+from mirrors.selectors.configuration.operator_rows import catalog_of
 from mirrors.services import RequestedCopy
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.config import Config

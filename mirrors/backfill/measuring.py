@@ -27,7 +27,7 @@ from mirrors.oci.common.manifests import Manifest, keep_platforms
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
-from mirrors.selectors.operator_rows import catalog_of
+from mirrors.selectors.configuration.operator_rows import catalog_of
 from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)

@@ -27,12 +27,12 @@ from mirrors.models import (
 )
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.registries.request_limits import budget_finder
-from mirrors.selectors import backfill as backfills
 from mirrors.selectors import target_registry_id
-from mirrors.selectors.node_platforms import platforms_to_mirror
-from mirrors.selectors.operator_rows import catalog_of
+from mirrors.selectors.clusters import backfill as backfills
+from mirrors.selectors.clusters.node_platforms import platforms_to_mirror
+from mirrors.selectors.configuration.operator_rows import catalog_of
 from mirrors.services import RequestOutcome, request_copies
-from mirrors.services.backfill import finish_run, hold_running
+from mirrors.services.clusters.backfill import finish_run, hold_running
 from mirrors.vocabulary.bounds import host_of
 from swapper_project.config import Config
 

@@ -15,9 +15,9 @@ from django.utils import timezone
 from mirrors.backfill.running import Turns
 from mirrors.jobs.queue import work_leases
 from mirrors.models import BackfillRun, BackfillState
-from mirrors.selectors import backfill as backfills
+from mirrors.selectors.clusters import backfill as backfills
 from mirrors.services import JobStateError, holder_name
-from mirrors.services.backfill import cancel_run, request_preview, start_run
+from mirrors.services.clusters.backfill import cancel_run, request_preview, start_run
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config
 

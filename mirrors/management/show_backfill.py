@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from mirrors.models import BackfillRun
-from mirrors.selectors.backfill import BackfillProgress, skipped_by_reason
+from mirrors.selectors.clusters.backfill import BackfillProgress, skipped_by_reason
 from mirrors.templatetags.humanise import size, span
 
 

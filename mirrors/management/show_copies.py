@@ -18,8 +18,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from mirrors.selectors.job_progress import BlobView
-from mirrors.selectors.job_snapshots import JobView
+from mirrors.selectors.jobs.job_progress import BlobView
+from mirrors.selectors.jobs.job_snapshots import JobView
 
 SHOWN_OF_DIGEST = 12
 """Hexadecimal digits, as many as Docker shows."""

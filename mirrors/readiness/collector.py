@@ -12,7 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from mirrors.selectors.readiness_samples import newest
+from mirrors.selectors.clusters.readiness import newest
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
 from mirrors.readiness.gaps import Conditions, FoundGap, gap_of, has_changed, kept_by_webhook, suspended
 from mirrors.readiness.results import Drift, Drill, Missing, UnprotectedShare, WorkloadKey
 from mirrors.readiness.running_manifests import running_manifests
-from mirrors.selectors.clusters import stale_words
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.clusters.clusters import stale_words
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from swapper_project.config import Config
 from swapper_project.process.kill_switch import Switch
 from webhook.decision.snapshot import OperatorRows, Snapshot, compose

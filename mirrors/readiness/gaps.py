@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from mirrors.images import ImageRef
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.kept import words_of
 from mirrors.vocabulary.reasons import MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason

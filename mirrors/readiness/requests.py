@@ -11,7 +11,7 @@ from mirrors.readiness import recent
 from mirrors.readiness.gaps import MIRRORABLE
 from mirrors.readiness.results import Drill
 from mirrors.services import RequestedCopy, active_target, refusal_of, request_copies
-from mirrors.services.actions import Subject, note_actions
+from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Config
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from mirrors.models import ImageMapping, RunningImage
 from mirrors.readiness.gaps import IndexManifests
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 
 AT_ONCE: Final = 20_000
 """Mappings of one query, as many as a large cluster runs: SQLite takes 32,766 parameters, Postgres 65,535."""

@@ -1,7 +1,11 @@
-"""Reads that webhook, jobs, API and pages share. Begin in ``mappings.py``."""
+"""Reads that webhook, jobs, API and pages share, in one folder for each subject. Begin in ``images/mappings.py``.
 
-from mirrors.selectors.job_queue import QueueLine, queue
-from mirrors.selectors.mappings import (
+What most of them need is imported from here; the rest from its file.
+"""
+
+from mirrors.selectors.clusters.suspensions import active_loops, suspended_targets
+from mirrors.selectors.configuration.operator_rows import catalog_of, operator_filters, operator_sources, source_entry
+from mirrors.selectors.images.mappings import (
     CHANGES_LIMIT,
     CHANGES_OVERLAP,
     FORGOTTEN,
@@ -19,8 +23,7 @@ from mirrors.selectors.mappings import (
     small_table_revisions,
     target_registry_id,
 )
-from mirrors.selectors.operator_rows import catalog_of, operator_filters, operator_sources, source_entry
-from mirrors.selectors.suspensions import active_loops, suspended_targets
+from mirrors.selectors.jobs.job_queue import QueueLine, queue
 
 __all__ = [
     "CHANGES_LIMIT",

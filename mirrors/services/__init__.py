@@ -1,13 +1,29 @@
-"""Writes that webhook, jobs, API and pages share; each owns its side effects."""
+"""Writes that webhook, jobs, API and pages share; each owns its side effects. Begin in ``jobs/mirroring.py``.
 
-from mirrors.services.actions import JobStateError
-from mirrors.services.backfill import cancel_run, finish_run, pause_run, request_preview, resume_run, start_run
-from mirrors.services.checks import request_check
-from mirrors.services.grants import record_grants
-from mirrors.services.hosts import resume_hosts
-from mirrors.services.image_batches import ImageResult, NamedImage, request_batch, request_image
-from mirrors.services.instances import holder_name, instance_name, report_instance, withdraw_instance
-from mirrors.services.jobs import (
+What other parts call is imported from here, types and helpers of one service from its file.
+"""
+
+from mirrors.services.clusters.backfill import cancel_run, finish_run, pause_run, request_preview, resume_run, start_run
+from mirrors.services.clusters.pull_failures import recover_missing, write_failures
+from mirrors.services.clusters.suspensions import FoundLoop, declare_healthy, note_loop, prune_loops, release_loops
+from mirrors.services.configuration.hosts import resume_hosts
+from mirrors.services.configuration.processes import holder_name, instance_name, report_instance, withdraw_instance
+from mirrors.services.configuration.registry_checks import request_check
+from mirrors.services.configuration.repositories import record_repository, request_settings
+from mirrors.services.images.admissions import SampledReview, record_samples
+from mirrors.services.images.grants import record_grants
+from mirrors.services.images.image_batches import ImageResult, NamedImage, request_batch, request_image
+from mirrors.services.images.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
+from mirrors.services.images.recording import (
+    DecisionKey,
+    TargetAnswer,
+    UseKey,
+    record_decisions,
+    record_existence,
+    record_uses,
+)
+from mirrors.services.jobs.activity import JobStateError
+from mirrors.services.jobs.jobs import (
     BulkResult,
     cancel_job,
     cancel_jobs,
@@ -16,21 +32,8 @@ from mirrors.services.jobs import (
     retry_jobs,
     set_priority,
 )
-from mirrors.services.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
-from mirrors.services.mirroring import active_target, refusal_of, request_copies, request_images
-from mirrors.services.pull_failures import recover_missing, write_failures
-from mirrors.services.recording import (
-    DecisionKey,
-    TargetAnswer,
-    UseKey,
-    record_decisions,
-    record_existence,
-    record_uses,
-)
-from mirrors.services.repositories import record_repository, request_settings
-from mirrors.services.requested_copy import RequestedCopy, RequestOutcome
-from mirrors.services.restart_loops import FoundLoop, declare_healthy, note_loop, prune_loops, release_loops
-from mirrors.services.sampling import SampledReview, record_samples
+from mirrors.services.jobs.mirroring import active_target, refusal_of, request_copies, request_images
+from mirrors.services.jobs.requested_copy import RequestedCopy, RequestOutcome
 
 __all__ = [
     "BulkResult",

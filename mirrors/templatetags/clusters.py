@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from mirrors.selectors.clusters import place_name
+from mirrors.selectors.clusters.clusters import place_name
 
 register = template.Library()
 

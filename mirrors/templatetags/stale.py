@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from mirrors.selectors import clusters
+from mirrors.selectors.clusters import clusters
 
 register = template.Library()
 

@@ -35,7 +35,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def metrics(request: HttpRequest) -> HttpResponse:
     from mirrors.readiness.collector import ReadinessCollector
-    from mirrors.selectors.queue_metrics import QueueCollector
+    from mirrors.selectors.overview.queue_metrics import QueueCollector
     from swapper_project.process.metrics import page
 
     return page("web", QueueCollector(), ReadinessCollector())

@@ -17,7 +17,7 @@ from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.jobs.process.pruning import prune
 from mirrors.models import Filter
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project import config
 from tests.api.conftest import user_of
 

@@ -30,9 +30,9 @@ from mirrors.models import (
     RunningState,
     TargetHealth,
 )
-from mirrors.selectors.current_state import processes_by_cluster
-from mirrors.services.config_rows import sync_config
-from mirrors.services.recording import DecisionKey
+from mirrors.selectors.overview.current_state import processes_by_cluster
+from mirrors.services.configuration.config_rows import sync_config
+from mirrors.services.images.recording import DecisionKey
 from swapper_project.config import parse
 from tests.jobs.support import order
 from tests.support.samples import sampled

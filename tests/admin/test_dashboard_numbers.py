@@ -21,7 +21,7 @@ from mirrors.models import (
     MirrorJob,
     Registry,
 )
-from mirrors.selectors.statistics import Overview, numbers
+from mirrors.selectors.overview.statistics import Overview, numbers
 from mirrors.services import forget_mappings, request_image
 from tests.admin.dashboard import LIVE, cards, rows_of
 

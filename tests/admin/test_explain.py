@@ -30,7 +30,7 @@ from mirrors.models import (
     RestartLoop,
 )
 from mirrors.services import request_image
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project import config
 from tests.support.ports import wait_until
 from tests.support.samples import sampled

@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from mirrors.models import Filter, Registry
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import load
 from tests.support.system import write_config
 

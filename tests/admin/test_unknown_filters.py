@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount, MirrorJob, OperatorAction, Registry
 from mirrors.services import request_image
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import parse
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.roles import Role
 from mirrors.models import ImageMapping, ImageUse, JobStatus, MirrorJob, Registry
-from mirrors.selectors.mapping_states import STATES
+from mirrors.selectors.images.mapping_states import STATES
 from mirrors.services import request_image
 from tests.api.conftest import Clients
 

@@ -13,7 +13,7 @@ from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import Registry, RegistryRole, RunningImage
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config, ConfigSource
 from tests.api.conftest import client_of

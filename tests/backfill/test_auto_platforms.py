@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from mirrors.models import BackfillImage, Cluster
-from mirrors.services.backfill import request_preview
+from mirrors.services.clusters.backfill import request_preview
 from tests.backfill.conftest import Shop, Watcher
 from tests.jobs.support import load
 from tests.support.faulty_registry import FaultyRegistry

@@ -27,10 +27,10 @@ from mirrors.models import (
     RunningImage,
     Trigger,
 )
-from mirrors.selectors.backfill import backfill_progress
+from mirrors.selectors.clusters.backfill import backfill_progress
 from mirrors.services import JobStateError, RequestedCopy, request_copies
-from mirrors.services.backfill import cancel_run, pause_run, request_preview, resume_run, start_run
-from mirrors.services.quotas import left
+from mirrors.services.clusters.backfill import cancel_run, pause_run, request_preview, resume_run, start_run
+from mirrors.services.jobs.quotas import left
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Quotas
 from tests.backfill.conftest import Shop, Watcher, running

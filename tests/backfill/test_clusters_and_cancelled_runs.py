@@ -15,9 +15,9 @@ from mirrors.models import (
     Registry,
     Trigger,
 )
-from mirrors.selectors.backfill import of_clusters
+from mirrors.selectors.clusters.backfill import of_clusters
 from mirrors.services import JobStateError, RequestedCopy, request_copies
-from mirrors.services.backfill import cancel_run, request_preview
+from mirrors.services.clusters.backfill import cancel_run, request_preview
 from tests.backfill.conftest import Shop, Watcher, running
 
 

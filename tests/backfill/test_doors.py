@@ -19,8 +19,8 @@ from pytest_django import DjangoAssertNumQueries
 from mirrors.accounts.roles import Role
 from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import BackfillImage, BackfillRun, MirrorJob, OperatorAction, Registry
-from mirrors.selectors import queue_metrics
-from mirrors.selectors.backfill_metrics import backfill_metrics
+from mirrors.selectors.overview import queue_metrics
+from mirrors.selectors.overview.backfill_metrics import backfill_metrics
 from tests.api.conftest import Clients, user_of
 from tests.backfill.conftest import Shop, Watcher, running
 from tests.jobs.support import draining, load

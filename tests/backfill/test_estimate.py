@@ -12,7 +12,7 @@ from mirrors.backfill.estimate import UNREAD_MANIFESTS, Estimate, Measured, Pull
 from mirrors.backfill.measuring import size_of
 from mirrors.models import BackfillRun, BackfillState, ImageMapping, Registry, RegistryRole
 from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.selectors.backfill import BackfillProgress, candidates, seconds_left
+from mirrors.selectors.clusters.backfill import BackfillProgress, candidates, seconds_left
 from tests.backfill.conftest import running
 
 HUB, QUAY, TARGET = "docker.io", "quay.io", "mirror.example.com"

@@ -19,7 +19,7 @@ from mirrors.oci.common.errors import from_reply
 from mirrors.oci.http.network_errors import translate
 from mirrors.registries.credentials import CredentialError, Reference
 from mirrors.registries.sources import SourceEntry
-from mirrors.selectors.advice import ADVICE, advice_for, next_step
+from mirrors.selectors.jobs.advice import ADVICE, advice_for, next_step
 from tests.jobs.support import order, take
 
 SOURCE = ImageRef.parse("registry.example.com/team/app:1")

@@ -11,7 +11,7 @@ from mirrors import services
 from mirrors.admin.images.jobs import ACTS
 from mirrors.models import JobStatus, MirrorJob, Trigger
 from mirrors.services import RequestedCopy, request_copies
-from mirrors.services.mirroring import REST_AFTER_FAILURE
+from mirrors.services.jobs.mirroring import REST_AFTER_FAILURE
 from tests.jobs.support import order, target_row
 
 pytestmark = pytest.mark.django_db

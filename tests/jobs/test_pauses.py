@@ -20,7 +20,7 @@ from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, Mir
 from mirrors.oci import Engine, EngineSettings
 from mirrors.oci.common.headers import PullLimit
 from mirrors.services import resume_hosts
-from mirrors.services.wakeup import wake_workers
+from mirrors.services.jobs.wakeup import wake_workers
 from tests.jobs.support import drain, load, order, orders, take
 from tests.support.faulty_registry import FaultyRegistry, reply
 

@@ -26,7 +26,7 @@ from mirrors.models import (
     Registry,
     Trigger,
 )
-from mirrors.selectors.node_platforms import REPORT_HOLDS
+from mirrors.selectors.clusters.node_platforms import REPORT_HOLDS
 from tests.jobs.support import config_file, copier, drain, load, order, target_row
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registry_profiles import PROFILES, ProfiledRegistry

@@ -15,7 +15,7 @@ from pytest_django import Settings
 import mirrors.jobs.process.checks  # noqa: F401  registers the checks
 from mirrors.jobs.process.broker import OrderedBroker
 from mirrors.jobs.queue.timing import from_now
-from mirrors.services.wakeup import wake_workers
+from mirrors.services.jobs.wakeup import wake_workers
 from tests.jobs.support import order
 
 pytestmark = pytest.mark.django_db

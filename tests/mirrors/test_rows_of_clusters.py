@@ -9,7 +9,7 @@ import yaml
 
 from mirrors import selectors
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import Config, parse
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from mirrors.images import ImageRef
 from mirrors.images.target_name import target_name
 from mirrors.models import ImageMapping
 from mirrors.services import JobStateError, request_image
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import parse
 
 ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"

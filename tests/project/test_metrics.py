@@ -17,7 +17,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
 from mirrors.readiness import collector
-from mirrors.selectors import queue_metrics
+from mirrors.selectors.overview import queue_metrics
 from swapper_project.process import metrics
 from tests.docs.markdown import code, rows
 from tests.support.databases import ROOT, query

@@ -29,8 +29,8 @@ def called(path: Path) -> set[str]:
         # A target is named by `target_name` alone; the configuration tries a prefix with it.
         ("TargetName", {"mirrors/images/target_name.py", "swapper_project/config/section.py"}),
         # A job comes from `request_copies` alone, which has its own file for that.
-        ("MirrorJob", {"mirrors/services/live_jobs.py"}),
-        ("live_jobs", {"mirrors/services/mirroring.py"}),
+        ("MirrorJob", {"mirrors/services/jobs/live_jobs.py"}),
+        ("live_jobs", {"mirrors/services/jobs/mirroring.py"}),
     ],
 )
 def test_there_is_one_way(name: str, files: set[str]) -> None:

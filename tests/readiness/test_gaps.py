@@ -10,7 +10,7 @@ import time_machine
 
 from mirrors.images import ImageRef
 from mirrors.readiness.gaps import MEANING, NEXT_STEP, Conditions, Gap, IndexManifests, gap_of, has_changed
-from mirrors.selectors.mapping_snapshot import Grant
+from mirrors.selectors.images.mapping_snapshot import Grant
 from mirrors.vocabulary.clusters import ClusterNamespace
 from tests.webhook.rows import HOUR, NOW, SOURCE, row, snapshot_in
 

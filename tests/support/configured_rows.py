@@ -11,7 +11,7 @@ import django
 def write_rows() -> None:
     from django.conf import settings
 
-    from mirrors.services.config_rows import sync_config
+    from mirrors.services.configuration.config_rows import sync_config
     from swapper_project.process import configured
 
     sync_config(config=configured.load(settings.ENVIRONMENT))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mirrors.kubernetes.workloads import Workload
 from mirrors.models import Existence, JobStatus, MirrorJob, Priority, PullFailure
-from mirrors.selectors.pull_failures import restart_commands
+from mirrors.selectors.clusters.pull_failures import restart_commands
 from mirrors.watcher.pulls.pull_failures import PullFailures
 from tests.watcher.support import DENIED, NO_ROUTE, NOT_FOUND, Cluster, config_in, container, mirrored, pod
 

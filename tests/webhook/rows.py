@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mirrors.images import ImageRef
-from mirrors.selectors.mapping_snapshot import Grant, MappingSnapshot
+from mirrors.selectors.images.mapping_snapshot import Grant, MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import ConfigSource
 from swapper_project.process import environment

@@ -15,8 +15,8 @@ from typing import Final
 import structlog
 
 from mirrors import selectors
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
-from mirrors.selectors.node_platforms import platforms_of_nodes
+from mirrors.selectors.clusters.node_platforms import platforms_of_nodes
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from webhook.database.lru_cache import LRUCache
 from webhook.decision.snapshot import OperatorRows

@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from mirrors import services
 from mirrors.models import InstanceRole
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import RequestedCopy, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error
 
 from mirrors.kubernetes.manifests import PodManifest
-from mirrors.selectors.last_errors import LastError, last_errors
+from mirrors.selectors.images.last_errors import LastError, last_errors
 from mirrors.vocabulary.reasons import MEANING, Reason
 from swapper_project import config as configuration
 from swapper_project.config import ConfigError

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final, TypedDict
 
 from mirrors.images import ImageRef
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.mapping_cache import CachedMapping

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from mirrors.vocabulary.reasons import Reason
 from swapper_project.process import metrics

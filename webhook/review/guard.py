@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from mirrors.images import ImageRef
-from mirrors.selectors.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.lru_cache import LRUCache
 from webhook.database.thread import DatabaseThread

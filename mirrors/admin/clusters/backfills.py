@@ -23,7 +23,7 @@ from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import BackfillImage, BackfillRun, BackfillState, Cluster
-from mirrors.selectors.backfill import backfill_progress, of_clusters, skipped_by_reason, why
+from mirrors.selectors.clusters.backfill import backfill_progress, of_clusters, skipped_by_reason, why
 from mirrors.templatetags.humanise import size
 
 COLOURS: Final = {

@@ -14,8 +14,8 @@ from mirrors.admin.tools.clusters import ClusterListFilter
 from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import PullFailure
-from mirrors.selectors.clusters import place_name
-from mirrors.selectors.pull_failures import pull_advice, restart_commands
+from mirrors.selectors.clusters.clusters import place_name
+from mirrors.selectors.clusters.pull_failures import pull_advice, restart_commands
 
 STARTS = "A new pod would start from the mirror, which has the image:"
 

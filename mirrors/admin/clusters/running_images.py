@@ -18,7 +18,7 @@ from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.list_rendering import label
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.models import RunningImage, RunningState
-from mirrors.selectors.running_images import only_mirrored, running_images
+from mirrors.selectors.clusters.running_images import only_mirrored, running_images
 
 STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 

@@ -19,7 +19,7 @@ from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.list_rendering import label, state_label
 from mirrors.models import RestartLoop, TargetHealth
-from mirrors.selectors.pull_failures import pull_advice
+from mirrors.selectors.clusters.pull_failures import pull_advice
 from mirrors.vocabulary.pull_causes import PullSide
 
 HEALTH_COLOURS: Final = {"healthy": "success", "unhealthy": "danger", "testing": "warning"}

@@ -24,9 +24,9 @@ from mirrors.filters.quotes import quotes_warning
 from mirrors.filters.trial import BUDGET, SECONDS, Change, try_on
 from mirrors.kubernetes.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
-from mirrors.selectors import declared
-from mirrors.selectors import filter_impact as filter_plans
-from mirrors.selectors.filter_impact import Plan
+from mirrors.selectors.configuration import declared
+from mirrors.selectors.configuration import filter_impact as filter_plans
+from mirrors.selectors.configuration.filter_impact import Plan
 
 RECENT: Final = 50
 """Recent admissions that can be chosen as a sample; a longer list is hard to choose from."""

@@ -25,7 +25,7 @@ from mirrors.admin.tools.columns import good
 from mirrors.filters.quotes import quotes_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.filter import validate_jmespath
-from mirrors.selectors import filter_impact
+from mirrors.selectors.configuration import filter_impact
 from swapper_project import config as configuration
 
 SHOWN: Final = 90

@@ -18,7 +18,7 @@ from mirrors.admin.tools.list_rendering import state_label
 from mirrors.models import (
     Instance,
 )
-from mirrors.selectors.current_state import SEEN_WITHIN
+from mirrors.selectors.overview.current_state import SEEN_WITHIN
 
 
 class ReportsFilter(DropdownFilter):

@@ -30,7 +30,7 @@ from mirrors.admin.tools.list_rendering import label
 from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
 from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
-from mirrors.selectors.storage import storage_used
+from mirrors.selectors.configuration.storage import storage_used
 
 ERRORS = 10
 """Last errors on a registry's page; the list of jobs has all."""

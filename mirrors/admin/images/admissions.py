@@ -20,8 +20,8 @@ from mirrors.admin.tools.list_rendering import labels
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
 from mirrors.kubernetes.yaml_scalars import dump
 from mirrors.models import AdmissionSample
-from mirrors.selectors.admissions import SEARCH_FIELDS, search_admissions
-from mirrors.selectors.search import words_of
+from mirrors.selectors.images.admissions import SEARCH_FIELDS, search_admissions
+from mirrors.selectors.images.search import words_of
 from mirrors.vocabulary.reasons import meaning_of
 
 IMAGES: Final = 3

@@ -15,7 +15,7 @@ from mirrors.admin.tools.columns import moment
 from mirrors.admin.tools.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount
-from mirrors.selectors.admitted import OF_ADMITTED
+from mirrors.selectors.images.admitted import OF_ADMITTED
 
 CHOICES = {
     "admitted": ("Images that coverage counts", "counted"),

@@ -26,8 +26,8 @@ from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
-from mirrors.selectors.advice import next_step
-from mirrors.selectors.job_progress import copy_progress
+from mirrors.selectors.jobs.advice import next_step
+from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.templatetags.humanise import size, span, when
 
 MOST_HOSTS: Final = 20

@@ -13,8 +13,8 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
-from mirrors.selectors.mapping_states import LISTED
-from mirrors.selectors.search import search
+from mirrors.selectors.images.mapping_states import LISTED
+from mirrors.selectors.images.search import search
 
 Rows = QuerySet[ImageMapping]
 REASONS = (*Obstacle.choices, *ErrorClass.choices)

@@ -32,9 +32,9 @@ from mirrors.admin.tools.list_rendering import state_label, state_words
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
 from mirrors.registries.sources import SourceEntry
-from mirrors.selectors.advice import next_step
-from mirrors.selectors.mapping_states import state_of
-from mirrors.selectors.search import words_of
+from mirrors.selectors.images.mapping_states import state_of
+from mirrors.selectors.images.search import words_of
+from mirrors.selectors.jobs.advice import next_step
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
 

@@ -13,7 +13,7 @@ from mirrors import services
 from mirrors.admin.tools import links
 from mirrors.admin.tools.bulk_actions import SHOWN, Done, ordered, tell
 from mirrors.models import ErrorClass, JobStatus
-from mirrors.selectors.advice import advice_for
+from mirrors.selectors.jobs.advice import advice_for
 
 COUNTED = 1_000
 """Jobs that the page counts exactly: more would make it slow."""

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from mirrors.admin.tools import links
 from mirrors.models import ErrorClass
-from mirrors.selectors.advice import advice_for
-from mirrors.selectors.statistics import Overview
+from mirrors.selectors.jobs.advice import advice_for
+from mirrors.selectors.overview.statistics import Overview
 
 EXPIRES_SOON_DAYS: Final = 14
 """Certificates are renewed earlier than that: then something prevents it."""

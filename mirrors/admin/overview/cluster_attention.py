@@ -10,9 +10,9 @@ from django.urls import reverse
 from mirrors.admin.overview.attention import Entry
 from mirrors.admin.tools import links
 from mirrors.models import TargetHealth
-from mirrors.selectors.clusters import stale_clusters, stale_words
-from mirrors.selectors.current_state import SmallFacts
-from mirrors.selectors.pull_failures import health_words, pull_advice
+from mirrors.selectors.clusters.clusters import stale_clusters, stale_words
+from mirrors.selectors.clusters.pull_failures import health_words, pull_advice
+from mirrors.selectors.overview.current_state import SmallFacts
 from mirrors.vocabulary.pull_causes import PullSide
 
 

@@ -28,11 +28,11 @@ from mirrors.models import (
     RegistryRole,
 )
 from mirrors.models.readiness_sample import percent_protected
-from mirrors.selectors.backfill import BackfillProgress, running_backfills
-from mirrors.selectors.current_state import SmallFacts, running_copies
-from mirrors.selectors.job_progress import view as copy_view
-from mirrors.selectors.pull_failures import target_of_banner
-from mirrors.selectors.statistics import BY_HOUR, Overview, Point, numbers
+from mirrors.selectors.clusters.backfill import BackfillProgress, running_backfills
+from mirrors.selectors.clusters.pull_failures import target_of_banner
+from mirrors.selectors.jobs.job_progress import view as copy_view
+from mirrors.selectors.overview.current_state import SmallFacts, running_copies
+from mirrors.selectors.overview.statistics import BY_HOUR, Overview, Point, numbers
 from mirrors.templatetags.banners import keep_targets
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch

@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from mirrors.admin.tools.navigation import sections
 from mirrors.models import ImageUse
-from mirrors.selectors.clusters import place_name
-from mirrors.selectors.found import SearchResults, find_everywhere
-from mirrors.selectors.search import words_of
+from mirrors.selectors.clusters.clusters import place_name
+from mirrors.selectors.images.search import words_of
+from mirrors.selectors.overview.global_search import SearchResults, find_everywhere
 
 LONGEST: Final = 400
 """Characters of a search: half of the longest reference."""

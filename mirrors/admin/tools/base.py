@@ -31,8 +31,8 @@ from mirrors.admin.tools.list_rendering import box, box_for_all
 from mirrors.admin.tools.row_fields import NOTHING, row_fields
 from mirrors.admin.tools.titles import MenuTitles
 from mirrors.models import ManagedBy
-from mirrors.selectors import declared
-from mirrors.selectors.search import by_keys, search, words_of
+from mirrors.selectors.configuration import declared
+from mirrors.selectors.images.search import by_keys, search, words_of
 
 M = TypeVar("M", bound=models.Model)
 P = TypeVar("P", bound=models.Model)

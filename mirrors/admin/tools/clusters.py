@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
-from mirrors.selectors.clusters import known_clusters, place_name
+from mirrors.selectors.clusters.clusters import known_clusters, place_name
 
 
 @admin.display(description="namespace", ordering="namespace")

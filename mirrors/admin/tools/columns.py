@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import ImageMapping
-from mirrors.selectors.mapping_states import failed_job_of
+from mirrors.selectors.images.mapping_states import failed_job_of
 from mirrors.templatetags.humanise import when
 
 STATUS_COLOURS = {

@@ -7,7 +7,7 @@ from django_filters.rest_framework import CharFilter, ChoiceFilter, FilterSet  #
 
 from mirrors.api.filtersets.base import time_range
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob
-from mirrors.selectors.mapping_states import CHOICES, STATES
+from mirrors.selectors.images.mapping_states import CHOICES, STATES
 
 Rows = QuerySet[ImageMapping]
 

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django_filters.rest_framework import BooleanFilter, FilterSet  # type: ignore[import-untyped]
 
 from mirrors.models import RunningImage
-from mirrors.selectors.running_images import only_mirrored
+from mirrors.selectors.clusters.running_images import only_mirrored
 
 
 class RunningImageFilter(FilterSet):  # type: ignore[misc]

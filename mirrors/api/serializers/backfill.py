@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from mirrors.api.strict_fields import StrictFields
 from mirrors.models import DEFAULT_CLUSTER, BackfillImage, BackfillRun
-from mirrors.selectors.backfill import backfill_progress, why
+from mirrors.selectors.clusters.backfill import backfill_progress, why
 from swapper_project.process import configured
 
 

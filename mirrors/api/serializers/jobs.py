@@ -9,7 +9,7 @@ from rest_framework import serializers
 from mirrors.api.strict_fields import StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import ErrorClass, MirrorAttempt, MirrorJob, Priority
-from mirrors.selectors.advice import next_step
+from mirrors.selectors.jobs.advice import next_step
 from mirrors.services import NamedImage
 
 LONGEST_IMAGE: Final = 1_024

@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from mirrors.models import ImageMapping, MappingAccess
-from mirrors.selectors.last_errors import last_error_of
-from mirrors.selectors.mapping_states import CHOICES, state_of
+from mirrors.selectors.images.last_errors import last_error_of
+from mirrors.selectors.images.mapping_states import CHOICES, state_of
 
 
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):

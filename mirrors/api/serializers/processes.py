@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from mirrors.models import Instance
-from mirrors.selectors.current_state import SEEN_WITHIN
+from mirrors.selectors.overview.current_state import SEEN_WITHIN
 
 
 class InstanceSerializer(serializers.ModelSerializer[Instance]):

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from mirrors.models import PullFailure
-from mirrors.selectors.pull_failures import pull_advice, restart_commands
+from mirrors.selectors.clusters.pull_failures import pull_advice, restart_commands
 
 
 class FailingPodSerializer(serializers.Serializer[Any]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from mirrors.models import RestartLoop, TargetHealth
-from mirrors.selectors.pull_failures import pull_advice
+from mirrors.selectors.clusters.pull_failures import pull_advice
 from mirrors.vocabulary.pull_causes import PullSide
 
 

@@ -11,7 +11,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.admissions import AdmissionFilter
 from mirrors.api.parameters import KnownParameters
 from mirrors.models import AdmissionSample
-from mirrors.selectors.admissions import SEARCH_FIELDS
+from mirrors.selectors.images.admissions import SEARCH_FIELDS
 
 
 class AdmissionViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[AdmissionSample]):

@@ -1,4 +1,4 @@
-"""Backfills. Actions use ``mirrors.services.backfill``."""
+"""Backfills. Actions use ``mirrors.services.clusters.backfill``."""
 
 from __future__ import annotations
 

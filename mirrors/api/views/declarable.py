@@ -13,7 +13,7 @@ from rest_framework.serializers import BaseSerializer
 
 from mirrors.api.parameters import KnownParameters
 from mirrors.models import Filter, ManagedBy, Registry
-from mirrors.selectors import declared
+from mirrors.selectors.configuration import declared
 
 Declarable = TypeVar("Declarable", Filter, Registry)
 

@@ -10,7 +10,7 @@ from rest_framework.exceptions import ValidationError
 from mirrors.filters import InvalidFilterError, compile_filter
 from mirrors.filters.places import pointed
 from mirrors.filters.trial import try_on
-from mirrors.selectors import filter_impact
+from mirrors.selectors.configuration import filter_impact
 
 
 def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from mirrors.api.filtersets.filters import FilterFilter
 from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.api.views.filter_trials import impact_of_filter, try_filter
 from mirrors.models import Filter, ManagedBy
-from mirrors.selectors import filter_impact
+from mirrors.selectors.configuration import filter_impact
 
 
 class FilterViewSet(DeclarableViewSet[Filter]):

@@ -21,7 +21,7 @@ from mirrors.api.filtersets.jobs import JobFilter
 from mirrors.api.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer, answer_of
 from mirrors.models import MirrorAttempt, MirrorJob
-from mirrors.selectors.job_progress import NOT_BEGUN, copy_progress
+from mirrors.selectors.jobs.job_progress import NOT_BEGUN, copy_progress
 from swapper_project.process import configured
 
 ATTEMPTS = 100

@@ -18,7 +18,7 @@ from mirrors.api.current_user import who
 from mirrors.api.filtersets.registries import RegistryFilter
 from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
-from mirrors.selectors import declared
+from mirrors.selectors.configuration import declared
 
 
 class RegistryViewSet(DeclarableViewSet[Registry]):

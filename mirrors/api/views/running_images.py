@@ -9,7 +9,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.running_images import RunningImageFilter
 from mirrors.api.parameters import KnownParameters
 from mirrors.models import RunningImage
-from mirrors.selectors.running_images import running_images
+from mirrors.selectors.clusters.running_images import running_images
 
 
 class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[RunningImage]):

@@ -13,8 +13,8 @@ from rest_framework.views import APIView
 from mirrors import selectors
 from mirrors.api import serializers
 from mirrors.api.parameters import KnownParameters
-from mirrors.selectors.current_state import running_processes
-from mirrors.selectors.statistics import Overview, numbers
+from mirrors.selectors.overview.current_state import running_processes
+from mirrors.selectors.overview.statistics import Overview, numbers
 
 OVERDUE = 600.0
 """Seconds after which a job that no worker starts is a problem: twice the longest usual backlog."""

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from django.db.models import Model, QuerySet
 
-from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.models import ImageMapping, MirrorJob
+from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 
 
 def _in_order(model: type[Model], names: set[str]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, Regist
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
-from mirrors.selectors.node_platforms import platforms_to_mirror
+from mirrors.selectors.clusters.node_platforms import platforms_to_mirror
 from mirrors.services import record_repository
 from mirrors.vocabulary.clusters import ClusterNamespace
 

@@ -15,9 +15,9 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
-from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.models import Access, BlobLocation, ImageMapping, MappingAccess, Registry, RegistryRole
 from mirrors.oci import MemoryMounts, Readers
+from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 log = structlog.get_logger(__name__)

@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import Failure
-from mirrors.jobs.queue.fixed_query import Argument, fixed_query
 from mirrors.kubernetes.pull_secrets import Brought
 from mirrors.models import ErrorClass, JobStatus, MirrorJob, MirrorRequest
-from mirrors.selectors.current_state import clusters_with_workers
+from mirrors.selectors.overview.current_state import clusters_with_workers
+from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 BATCH: Final = 500

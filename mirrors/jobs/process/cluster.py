@@ -19,7 +19,7 @@ from django_q.signals import post_spawn
 from mirrors.jobs.process import lockfree, stopping, tasks
 from mirrors.jobs.process.reconcile import Reconciler
 from mirrors.jobs.queue import liveness
-from mirrors.selectors import declared
+from mirrors.selectors.configuration import declared
 from swapper_project.process import probe_server
 from swapper_project.process.parent_death import follower
 from swapper_project.process.readiness import Readiness

@@ -10,7 +10,7 @@ import structlog
 from mirrors import selectors
 from mirrors.jobs.queue.timing import from_now
 from mirrors.models import Existence, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
-from mirrors.selectors.node_platforms import PlatformChoice, platforms_to_mirror
+from mirrors.selectors.clusters.node_platforms import PlatformChoice, platforms_to_mirror
 from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import Config
 

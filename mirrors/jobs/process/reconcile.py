@@ -24,7 +24,7 @@ from mirrors.jobs.queue.leases import LOST_MESSAGE, lose_attempts
 from mirrors.jobs.queue.timing import timing
 from mirrors.models import DEFAULT_CLUSTER, ErrorClass, Existence, ImageMapping, InstanceRole, JobStatus, MirrorJob
 from mirrors.services import report_instance, withdraw_instance
-from mirrors.services.wakeup import wake_workers
+from mirrors.services.jobs.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process import configured
 from swapper_project.process.database_errors import explain_database

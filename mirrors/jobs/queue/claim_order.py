@@ -11,10 +11,10 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from mirrors.jobs.queue import database_outage, host_limits
-from mirrors.jobs.queue.fixed_query import fixed_query
 from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.mirror_job import MirrorJobQuerySet
+from mirrors.selectors.queries.fixed_query import fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 

@@ -26,7 +26,7 @@ from mirrors.models import (
     MirrorAttempt,
     MirrorJob,
 )
-from mirrors.services.wakeup import wake_workers
+from mirrors.services.jobs.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process import metrics
 

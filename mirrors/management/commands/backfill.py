@@ -15,9 +15,9 @@ from mirrors.backfill.task import BackfillTask
 from mirrors.management.show_backfill import preview_table, progress_line
 from mirrors.management.terminal import until_signal, user_of_process
 from mirrors.models import BackfillRun, BackfillState
-from mirrors.selectors.backfill import backfill_progress, open_run
+from mirrors.selectors.clusters.backfill import backfill_progress, open_run
 from mirrors.services import JobStateError, request_preview, start_run
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.process import configured, logs
 from swapper_project.process.base_command import ConfiguredCommand, environment_with
 

@@ -22,10 +22,10 @@ from mirrors.management.own_images import helm_values, own_images
 from mirrors.management.show_copies import show_on
 from mirrors.management.terminal import user_of_process
 from mirrors.models import Registry
-from mirrors.selectors import job_snapshots
-from mirrors.selectors.job_snapshots import JobView
+from mirrors.selectors.jobs import job_snapshots
+from mirrors.selectors.jobs.job_snapshots import JobView
 from mirrors.services import refusal_of, request_images
-from mirrors.services.config_rows import sync_config
+from mirrors.services.configuration.config_rows import sync_config
 from swapper_project import config as configuration
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import configured, logs, release

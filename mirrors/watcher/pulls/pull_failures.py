@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from mirrors import selectors, services
 from mirrors.models import PullFailure
-from mirrors.selectors.pull_failures import Mirrored, mirrored_images
-from mirrors.services.pull_failures import SeenFailure, write_failures
+from mirrors.selectors.clusters.pull_failures import Mirrored, mirrored_images
+from mirrors.services.clusters.pull_failures import SeenFailure, write_failures
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.inventory import Inventory
 from mirrors.watcher.pulls.failing import FailingPulls

@@ -15,7 +15,7 @@ import structlog
 from mirrors import selectors, services
 from mirrors.kubernetes.pod_states import PodState
 from mirrors.kubernetes.workloads import Workload
-from mirrors.selectors.pull_failures import mirrored_images
+from mirrors.selectors.clusters.pull_failures import mirrored_images
 from mirrors.services import FoundLoop
 from mirrors.vocabulary.pull_causes import PullSide
 from mirrors.watcher.inventory import Departed, Inventory

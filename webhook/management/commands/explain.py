@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mirrors.kubernetes.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
-from mirrors.selectors.last_errors import LastError
+from mirrors.selectors.images.last_errors import LastError
 from swapper_project.process import configured, logs
 from swapper_project.process.base_command import ConfiguredCommand, environment_with
 from webhook.explain.explainer import ExplainedPod, explain

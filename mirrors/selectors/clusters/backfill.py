@@ -1,0 +1,188 @@
+"""What a backfill would mirror, and how far one is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import Case, Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Sum, Value, When
+from django.utils import timezone
+
+from mirrors.models import (
+    BackfillImage,
+    BackfillImageState,
+    BackfillRun,
+    BackfillState,
+    Existence,
+    ImageMapping,
+    RunningImage,
+    RunningState,
+)
+from mirrors.selectors.clusters.clusters import targets_in_use
+from mirrors.selectors.queries.kept import KeptAnswer
+from mirrors.selectors.queries.subqueries import rows_counted
+from mirrors.vocabulary.reasons import meaning_of
+
+AWAITED: Final = (RunningState.FAILING, RunningState.STARTING)
+"""States of an image that pods are waiting for."""
+
+FEW: Final = 3
+"""Images after whose copies the pace of a run says more than the limits of registries."""
+
+REASONS: Final = {
+    "pod-not-found": "none of the pods and workloads that use it was found any more",
+    "failed-recently": "its last copy failed a short time ago",
+}
+"""Why an image is skipped, beside the reasons of admissions."""
+
+
+def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
+    """Images that run in a cluster and are not at the target, as dictionaries: first those that pods wait for, then
+    the most used. ``besides`` are sources to leave out."""
+    rows = RunningImage.objects.current().filter(~_at(registry_id), cluster=cluster).exclude(source="")
+    if besides is not None:
+        rows = rows.exclude(source__in=besides)
+    awaited = Max(Case(When(state__in=AWAITED, then=Value(1)), default=Value(0), output_field=IntegerField()))
+    found = rows.order_by().values("source").annotate(is_awaited=awaited, used=Sum("pods"), workloads=Count("pk"))
+    return found.order_by("-is_awaited", "-used", "-workloads", "source")
+
+
+def representatives(*, cluster: str, source: str, most: int) -> list[RunningImage]:
+    """Rows of the image, each of another namespace, those with pods first."""
+    rows = RunningImage.objects.current().filter(source=source, cluster=cluster).order_by("-pods", "id")
+    by_namespace: dict[str, RunningImage] = {}
+    # As many rows of one namespace are passed over as an image seldom has workloads there.
+    for row in rows[: most * 20]:
+        by_namespace.setdefault(row.namespace, row)
+    return list(by_namespace.values())[:most]
+
+
+def open_run(cluster: str) -> BackfillRun | None:
+    return BackfillRun.objects.filter(cluster=cluster, state__in=BackfillRun.OPEN).first()
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillProgress:
+    """Images of a run by state. ``seconds_left`` is None while nothing says it."""
+
+    found: int = 0
+    ready: int = 0
+    skipped: int = 0
+    queued: int = 0
+    mirrored: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    seconds_left: float | None = None
+
+    @property
+    def images(self) -> int:
+        """All that the run mirrors or has tried to."""
+        return self.found + self.ready + self.queued + self.over
+
+    @property
+    def over(self) -> int:
+        return self.mirrored + self.failed + self.cancelled
+
+    @property
+    def left(self) -> int:
+        return self.images - self.over
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.over / self.images) if self.images else 100
+
+
+def backfill_progress(run: BackfillRun) -> BackfillProgress:
+    """How far a run is."""
+    rows = BackfillImage.objects.filter(run=run).order_by().values_list("state").annotate(Count("pk"))
+    return _progress(run, dict(rows))
+
+
+def running_backfills(**of: str) -> list[tuple[BackfillRun, BackfillProgress]]:
+    """Those that copy or are paused, of all clusters or with ``cluster`` of one, by one query: the dashboard refreshes
+    itself."""
+    # Each by a part of an index, instead of a pass over all rows of the table.
+    images = BackfillImage.objects.filter(run=OuterRef("pk"))
+    counts = {f"in_{state}": rows_counted(images.filter(state=state)) for state in BackfillImageState.values}
+    runs = BackfillRun.objects.active().filter(**of).order_by("cluster").annotate(**counts)
+    return [(run, _progress(run, {s: getattr(run, f"in_{s}") for s in BackfillImageState.values})) for run in runs]
+
+
+def _progress(run: BackfillRun, counts: dict[str, int]) -> BackfillProgress:
+    progress = BackfillProgress(**counts)
+    return replace(progress, seconds_left=seconds_left(run, progress, timezone.now()))
+
+
+def seconds_left(run: BackfillRun, progress: BackfillProgress, now: datetime) -> float | None:
+    """By the pace since the run last began, or, before that says something, by the limits of registries."""
+    if not run.is_open or not progress.left:
+        return None
+    done = progress.over - run.done_before
+    if run.state == BackfillState.RUNNING and run.resumed_at is not None and done >= FEW:
+        return (now - run.resumed_at).total_seconds() / done * progress.left
+    return run.seconds_estimated * progress.left / progress.images if run.seconds_estimated else None
+
+
+def skipped_by_reason(run: BackfillRun) -> list[tuple[str, str, int]]:
+    """Reason, its meaning, and images; the most frequent first."""
+    rows = BackfillImage.objects.filter(run=run, state=BackfillImageState.SKIPPED).order_by()
+    counts = rows.values_list("reason").annotate(images=Count("pk")).order_by("-images", "reason")
+    return [(reason, why(reason), images) for reason, images in counts]
+
+
+def why(reason: str) -> str:
+    """A reason to skip an image, in words."""
+    return meaning_of(reason) or REASONS.get(reason, reason)
+
+
+def tried_since(cluster: str, since: datetime) -> QuerySet[Any, Any]:
+    """Sources that a run of this cluster has looked at since then, and that it did not mirror."""
+    theirs = BackfillImage.objects.filter(run__cluster=cluster, run__finished_at__gt=since)
+    return theirs.exclude(state=BackfillImageState.MIRRORED).values("source")
+
+
+def due(run: BackfillRun, states: Collection[str], most: int) -> list[BackfillImage]:
+    """The next images of a run."""
+    return list(BackfillImage.objects.filter(run=run, state__in=states).order_by("rank")[:most])
+
+
+def done_now(run: BackfillRun) -> int:
+    return BackfillImage.objects.filter(run=run, state__in=BackfillImage.OVER).count()
+
+
+kept_clusters: Final[KeptAnswer[list[dict[str, Any]]]] = KeptAnswer()
+
+
+def of_clusters() -> list[dict[str, Any]]:
+    """Each cluster with the number of its images that are not at its target, for which all running images are read."""
+    if (known := kept_clusters.get()) is not None:
+        return known
+    began = time.monotonic()
+    found = _of_clusters()
+    kept_clusters.put(found, seconds=time.monotonic() - began)
+    return found
+
+
+def _of_clusters() -> list[dict[str, Any]]:
+    rows = RunningImage.objects.current().filter(~_is_mirrored()).exclude(source="").order_by()
+    counts = rows.values("cluster").annotate(images=Count("source", distinct=True)).order_by("cluster")
+    return list(counts.values("cluster", "images", name=F("cluster")))
+
+
+def _is_mirrored() -> Q:
+    """Whether the target of a row's cluster has its image. The first target is that of clusters without one."""
+    clusters = {row.pk: row.clusters for row in targets_in_use()}
+    first = next(iter(clusters), None)
+    theirs = {pk: names for pk, names in clusters.items() if pk != first}
+    condition = Q(~Q(cluster__in=[name for names in theirs.values() for name in names]), _at(first))
+    for registry_id, names in theirs.items():
+        condition |= Q(_at(registry_id), cluster__in=names)
+    return condition
+
+
+def _at(registry_id: int | None) -> Exists:
+    present = ImageMapping.objects.filter(target_registry=registry_id, existence=Existence.PRESENT)
+    return Exists(present.filter(source=OuterRef("source")))

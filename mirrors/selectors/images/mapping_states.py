@@ -1,0 +1,72 @@
+"""The state of a mapping in a word, of a row and as a condition on rows; and how many mappings are in which state."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db.models import Q, Subquery
+
+from mirrors.models import ImageMapping, JobStatus, MirrorJob, Obstacle
+from mirrors.selectors.queries.kept import KeptAnswer
+from mirrors.selectors.queries.subqueries import rows_counted
+
+OF_JOBS: Final[dict[str, str]] = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}
+"""States that a last job gives to an image that the target is not known to have."""
+
+_OPEN: Final = Q(paused=False, obstacle="")
+_MISSING: Final = _OPEN & ~Q(existence="present")
+_NO_STATE_OF_JOB: Final = ~Q(last_job__status__in=list(OF_JOBS))
+
+STATES: Final[dict[str, Q]] = {
+    "mirrored": _OPEN & Q(existence="present"),
+    **{state: _MISSING & Q(last_job__status=status) for status, state in OF_JOBS.items()},
+    "absent": _OPEN & Q(existence="absent") & _NO_STATE_OF_JOB,
+    "unknown": _OPEN & Q(existence="unknown") & _NO_STATE_OF_JOB,
+    "paused": Q(paused=True),
+    Obstacle.TAMPERED.value: Q(paused=False, obstacle=Obstacle.TAMPERED),
+    Obstacle.IMMUTABLE_CONFLICT.value: Q(paused=False, obstacle=Obstacle.IMMUTABLE_CONFLICT),
+}
+"""Each mapping is in exactly one of them."""
+
+LISTED: Final[dict[str, tuple[str, Q]]] = {
+    **{
+        state: (state.capitalize(), STATES[state])
+        for state in ("mirrored", "copying", "queued", "failed", "absent", "unknown", "paused")
+    },
+    "obstacle": ("Blocked: tampered or immutable", ~Q(obstacle="")),
+}
+
+COUNTED: Final = ("mirrored", "failed", "queued", "copying", "paused", "obstacle")
+"""States that the dashboard shows. The mappings alone say most of them, in an index; of the others there are few."""
+
+CHOICES: Final = [(state, state) for state in STATES]
+
+
+def state_of(mapping: ImageMapping) -> str:
+    """First whether it is paused or blocked, then whether the target has the image, then the state of its last job."""
+    if mapping.paused:
+        return "paused"
+    if mapping.obstacle:
+        return str(mapping.obstacle)
+    if mapping.existence == "present":
+        return "mirrored"
+    job: MirrorJob | None = mapping.last_job
+    return OF_JOBS.get(job.status if job else "", str(mapping.existence))
+
+
+def failed_job_of(mapping: ImageMapping) -> MirrorJob | None:
+    """The last job, if it failed: its error is the mapping's last error."""
+    job: MirrorJob | None = mapping.last_job
+    return job if job is not None and job.status == JobStatus.FAILED else None
+
+
+kept: Final[KeptAnswer[dict[str, int]]] = KeptAnswer()
+
+
+def counts() -> dict[str, Subquery]:
+    """For each counted state the number of images, for a query that has other numbers too."""
+    return {state: _count(LISTED[state][1]) for state in COUNTED}
+
+
+def _count(condition: Q) -> Subquery:
+    return rows_counted(ImageMapping.objects.filter(condition))

@@ -1,0 +1,75 @@
+"""What is to be seen of jobs from outside, whichever worker runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mirrors.models import MirrorJob
+from mirrors.selectors.jobs.job_progress import NOT_BEGUN, BlobView, view
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as of one look. Bytes are of blobs; ``bytes_done`` counts what was copied, mounted or there already;
+    ``moving`` are the blobs on their way."""
+
+    job_id: int
+    source: str
+    target: str
+    status: str
+    attempts: int
+    available_at: datetime
+    error_class: str
+    error: str
+    digest: str
+    bytes_total: int
+    bytes_done: int
+    bytes_copied: int
+    moving: tuple[BlobView, ...]
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in MirrorJob.TERMINAL
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "image": self.source,
+            "target": self.target,
+            "status": self.status,
+            "digest": self.digest,
+            "bytes": self.bytes_total,
+            "bytesCopied": self.bytes_copied,
+            "attempts": self.attempts,
+            "errorClass": self.error_class,
+            "error": self.error,
+            "job": self.job_id,
+        }
+
+
+def look(job_ids: Collection[int]) -> list[JobView]:
+    """The jobs as they are now, in the order in which they were made."""
+    rows = MirrorJob.objects.filter(id__in=job_ids).select_related("mapping", "progress").order_by("id")
+    return [_view(row) for row in rows]
+
+
+def _view(job: MirrorJob) -> JobView:
+    row = getattr(job, "progress", None)
+    seen = view(row) if row else NOT_BEGUN
+    return JobView(
+        job_id=job.id,
+        source=job.mapping.source,
+        target=job.mapping.target,
+        status=job.status,
+        attempts=job.attempts,
+        available_at=job.available_at,
+        error_class=job.error_class,
+        error=job.error_message,
+        digest=job.mapping.target_digest,
+        bytes_total=seen.bytes_total,
+        bytes_done=seen.bytes_done,
+        bytes_copied=seen.bytes_copied,
+        moving=seen.moving if job.status == "running" else (),
+    )

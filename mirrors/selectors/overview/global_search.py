@@ -1,0 +1,83 @@
+"""What a search in the whole installation finds: images, jobs, namespaces and workloads, a few of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection
+
+from mirrors.models import ImageMapping, ImageUse, MirrorJob
+from mirrors.selectors.images.search import search
+
+SHOWN: Final = 5
+"""Results of each kind: what a panel beside the page has room for."""
+
+MOST_NAMESPACES: Final = 10_000
+"""Namespaces that are looked through: more than a cluster has."""
+
+MOST_ROWS: Final = 100
+"""Rows of workloads that are looked through: a workload has one for each of its images."""
+
+LONGEST_KEY: Final = 18
+"""Digits of a job's number: more do not fit the column."""
+
+_NAMESPACES: Final = """
+WITH RECURSIVE names(name) AS (
+    SELECT min(namespace) FROM mirrors_imageuse
+    UNION ALL
+    SELECT (SELECT min(namespace) FROM mirrors_imageuse WHERE namespace > names.name) FROM names WHERE name IS NOT NULL
+)
+SELECT name FROM names WHERE name IS NOT NULL LIMIT %s
+"""
+"""Each namespace once, by one look into the index for each; DISTINCT would read a million rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """A few results of each kind, newest first; namespaces by name."""
+
+    images: Sequence[ImageMapping]
+    jobs: Sequence[MirrorJob]
+    namespaces: Sequence[str]
+    workloads: Sequence[ImageUse]
+
+    def __bool__(self) -> bool:
+        return bool(self.images or self.jobs or self.namespaces or self.workloads)
+
+
+def find_everywhere(words: Sequence[str]) -> SearchResults:
+    """Rows that have all the words; a number is also a job's."""
+    return SearchResults(
+        images=list(search(ImageMapping.objects.order_by("-id"), words, ["source", "target"])[:SHOWN]),
+        jobs=_jobs(words),
+        namespaces=[name for name in _namespaces() if all(word.lower() in name for word in words)][:SHOWN],
+        workloads=_workloads(words),
+    )
+
+
+def _jobs(words: Sequence[str]) -> list[MirrorJob]:
+    rows = MirrorJob.objects.select_related("mapping").order_by("-id")
+    number = words[0].removeprefix("#") if len(words) == 1 else ""
+    exact = list(rows.filter(pk=int(number))) if number.isdecimal() and len(number) <= LONGEST_KEY else []
+    others = search(rows, words, ["mapping__source"])[:SHOWN]
+    return [*exact, *(job for job in others if job not in exact)][:SHOWN]
+
+
+def _namespaces() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMESPACES, [MOST_NAMESPACES])
+        return [name for (name,) in cursor.fetchall()]
+
+
+def _workloads(words: Sequence[str]) -> list[ImageUse]:
+    # By name first: conditions on two columns cost the database several times as much.
+    by_name = _workloads_by(words, ["workload"])
+    return by_name or _workloads_by(words, ["namespace", "workload"])
+
+
+def _workloads_by(words: Sequence[str], fields: Sequence[str]) -> list[ImageUse]:
+    rows = search(ImageUse.objects.exclude(workload=""), words, fields).order_by("-id")[:MOST_ROWS]
+    once = {(row.cluster, row.namespace, row.workload_kind, row.workload): row for row in rows}
+    return list(once.values())[:SHOWN]

@@ -1,0 +1,66 @@
+"""Figures of the queue and of clusters for Prometheus, read from the database by the web process alone, at most every
+15 seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final
+
+import structlog
+from django.db import DatabaseError
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from mirrors.selectors.jobs import job_queue
+from mirrors.selectors.overview import current_state
+from mirrors.selectors.overview.backfill_metrics import BACKFILL_NAME, backfill_metrics
+from mirrors.selectors.overview.pull_metrics import PULL_NAMES, pull_metrics
+
+log = structlog.get_logger(__name__)
+
+FRESH: Final = 15.0
+"""Seconds for which numbers are given again: Prometheus reads every 15 to 60, often from two servers."""
+
+NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes", *PULL_NAMES, BACKFILL_NAME)
+_LOCK = threading.Lock()
+_seen: tuple[float, list[Metric]] = (0.0, [])
+
+
+class QueueCollector(Collector):
+    """Jobs that are not over, whose ends are counted by the workers; and what clusters report."""
+
+    def collect(self) -> Iterator[Metric]:
+        global _seen
+        with _LOCK:
+            read_at, metrics = _seen
+            if not metrics or time.monotonic() - read_at > FRESH:
+                try:
+                    metrics = _read()
+                except DatabaseError as error:
+                    log.warning("The queue's figures cannot be read; they are left out", error=str(error).strip())
+                    metrics = []
+                _seen = (time.monotonic(), metrics)
+        yield from metrics
+
+
+def _read() -> list[Metric]:
+    jobs = GaugeMetricFamily(NAMES[0], "Jobs that are not over, by status.", labels=["status"])
+    queue = job_queue.queue()
+    jobs.add_metric(["pending"], sum(line.waiting for line in queue))
+    jobs.add_metric(["running"], sum(line.running for line in queue))
+    oldest = GaugeMetricFamily(
+        NAMES[1],
+        "How long the oldest job that is due has been waiting for a worker, by priority; 0 where none is.",
+        labels=["priority"],
+    )
+    for line in queue:
+        oldest.add_metric([line.name], line.oldest_due_seconds)
+    processes = GaugeMetricFamily(
+        NAMES[2], "Processes that have reported recently, by role and cluster.", labels=["role", "cluster"]
+    )
+    for (role, cluster), count in sorted(current_state.processes_by_cluster().items()):
+        processes.add_metric([role, cluster], count)
+    return [jobs, oldest, processes, *pull_metrics(), *backfill_metrics()]

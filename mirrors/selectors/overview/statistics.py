@@ -1,0 +1,220 @@
+"""The numbers of dashboard and API: a handful of bounded queries, each grouped by time, the sums made of them here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db.models import Count, Sum, Value
+from django.db.models.functions import TruncDay, TruncHour
+from django.utils import timezone
+
+from mirrors.models import (
+    DecisionCount,
+    JobStatus,
+    MirrorAttempt,
+    MirrorJob,
+)
+from mirrors.models.job_errors import known_host
+from mirrors.selectors.images.admitted import OF_ADMITTED, Admitted
+from mirrors.selectors.jobs import job_queue
+from mirrors.selectors.overview import current_state
+
+BY_HOUR = 48
+"""Hours up to which a series has a point an hour; longer ones have one a day."""
+
+COVERAGE_HOURS: Final = (24, 168)
+"""Of these coverage is shown for any range, each beside the time before it."""
+
+Ended = dict[tuple[datetime, str, str, str], int]
+"""Jobs by hour or day, status, error class and registry."""
+
+COPIED: Final = "copied"
+"""In place of a status: the number is that of bytes which attempts copied."""
+
+Reader = Callable[..., dict[Any, Any]]
+"""Counts from a time on, by the hour or by the day; of one cluster where it is given one."""
+
+MOST_KEPT: Final = 36
+"""Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones and clusters."""
+
+_over: dict[tuple[Any, ...], dict[Any, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One hour, or one day, of a series. ``coverage`` is None where nothing was admitted."""
+
+    at: datetime
+    coverage: float | None
+    succeeded: int
+    failed: int
+    bytes_copied: int
+
+
+class Overview:
+    """All that is counted over the last hours, read once. With a cluster, what it has of its own is of that cluster:
+    decisions, processes, readiness and pulls. Images, jobs and registries are shared by all clusters."""
+
+    def __init__(self, *, hours: int, cluster: str = "") -> None:
+        self.hours, self.cluster = hours, cluster
+        self.now = timezone.now()
+        self.since = self.begin_of(hours)
+        self.small = current_state.small_facts(self.now, cluster)
+        is_hourly = hours <= BY_HOUR
+        longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
+        self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True, cluster=cluster)
+        ended: Ended = self._read(_read_ended, self.since, is_hourly=is_hourly)
+        self._copied = {at: number for (at, status, _, _), number in ended.items() if status == COPIED}
+        self._ended = {key: jobs for key, jobs in ended.items() if key[1] != COPIED}
+
+    def begin_of(self, hours: int) -> datetime:
+        """Of the last hours. A whole minute: lists that are linked to begin at the same moment, and pages stay the same
+        for a while."""
+        return (self.now - timedelta(hours=hours)).replace(second=0, microsecond=0)
+
+    def admitted(self, since: datetime, until: datetime | None = None) -> Admitted:
+        """Within the hours that begin in this time."""
+        found = Admitted()
+        for hour, sums in self._admitted.items():
+            if hour >= since and (until is None or hour < until):
+                found = found.plus(sums)
+        return found
+
+    def ended(self, status: str) -> dict[str, int]:
+        """Jobs that ended so, by error class."""
+        found: Counter[str] = Counter()
+        for (_, its_status, error, _), jobs in self._ended.items():
+            if its_status == status:
+                found[error] += jobs
+        return dict(sorted(found.items()))
+
+    def failed_by_host(self) -> dict[str, int]:
+        """Jobs that failed, by the registry that they failed at."""
+        found: Counter[str] = Counter()
+        for (_, status, _, host), jobs in self._ended.items():
+            if status == JobStatus.FAILED and host:
+                found[known_host(host)] += jobs
+        return dict(sorted(found.items()))
+
+    @property
+    def bytes_copied(self) -> int:
+        return sum(self._copied.values())
+
+    def series(self) -> list[Point]:
+        """Over time, the oldest point first."""
+        is_hourly = self.hours <= BY_HOUR
+        sums: dict[datetime, Admitted] = {}
+        for hour, counted in self._admitted.items():
+            if hour >= self.since:
+                at = hour if is_hourly else hour.replace(hour=0)
+                sums[at] = sums.get(at, Admitted()).plus(counted)
+        jobs: Counter[tuple[datetime, str]] = Counter()
+        for (at, status, _, _), count in self._ended.items():
+            jobs[at, status] += count
+        return [
+            Point(
+                at=at,
+                coverage=sums[at].coverage if at in sums else None,
+                succeeded=jobs[at, JobStatus.SUCCEEDED],
+                failed=jobs[at, JobStatus.FAILED],
+                bytes_copied=self._copied.get(at, 0),
+            )
+            for at in _times(self.since, self.now, is_hourly=is_hourly)
+        ]
+
+    def _read(self, read: Reader, since: datetime, *, is_hourly: bool, **of: str) -> dict[Any, Any]:
+        """Days that are over are read once a minute, as ``since`` moves; today is read each time."""
+        today = max(since, self.now.replace(hour=0, minute=0, second=0, microsecond=0))
+        # Of what was forgotten nothing counts any more.
+        key = (read, since, today, is_hourly, self.small.forgotten, *of.values())
+        if (over := _over.get(key)) is not None:
+            return {**over, **read(today, is_hourly, **of)}
+        found = read(since, is_hourly, **of)
+        if len(_over) >= MOST_KEPT:
+            _over.clear()
+        _over[key] = {at: counted for at, counted in found.items() if _time_of(at) < today}
+        return found
+
+
+def _read_admitted(since: datetime, is_hourly: bool, cluster: str) -> dict[datetime, Admitted]:
+    within = {"hour__gte": since, **({"cluster": cluster} if cluster else {})}
+    rows = DecisionCount.objects.filter(**within).order_by().values_list("hour")
+    sums = {name: Sum("images", filter=condition) for name, condition in OF_ADMITTED.items()}
+    return {hour: Admitted(*(images or 0 for images in found)) for hour, *found in rows.annotate(**sums)}
+
+
+def _read_ended(since: datetime, is_hourly: bool) -> Ended:
+    ended = MirrorJob.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
+    counted = ended.values_list("at", "status", "error_class", "error_host").annotate(n=Count("*"))
+    attempts = MirrorAttempt.objects.filter(finished_at__gte=since).order_by().annotate(at=_trunc(is_hourly))
+    of = {"kind": Value(COPIED), "no_error": Value(""), "no_host": Value("")}
+    copied = attempts.annotate(**of).values_list("at", *of).annotate(n=Sum("bytes_copied"))
+    # Two short queries in one: the page asks often.
+    return {(at, status, error, host): int(n or 0) for at, status, error, host, n in counted.union(copied, all=True)}
+
+
+def forget() -> None:
+    """Read everything again, also what is over."""
+    _over.clear()
+
+
+def _time_of(key: Any) -> datetime:
+    at: datetime = key[0] if isinstance(key, tuple) else key
+    return at
+
+
+def _trunc(is_hourly: bool) -> TruncHour | TruncDay:
+    return TruncHour("finished_at") if is_hourly else TruncDay("finished_at")
+
+
+def numbers(overview: Overview) -> dict[str, Any]:
+    """All numbers of dashboard and API, but for the series."""
+    admitted = overview.admitted(overview.since)
+    queue = job_queue.queue()
+    processes = current_state.running_processes(overview.now, overview.cluster)
+    return {
+        "hours": overview.hours,
+        "images_admitted": admitted.counted,
+        "images_from_mirror": admitted.mirrored,
+        "images_first_seen": admitted.first_seen,
+        "images_excluded": admitted.excluded,
+        "coverage": admitted.coverage,
+        "coverages": [_coverage(overview, hours) for hours in COVERAGE_HOURS],
+        "jobs": {"pending": sum(line.waiting for line in queue), "running": sum(line.running for line in queue)},
+        "queue": [
+            {
+                "priority": line.priority,
+                "name": line.name,
+                "waiting": line.waiting,
+                "running": line.running,
+                "oldest_due_at": line.oldest_due_at,
+            }
+            for line in queue
+        ],
+        "succeeded": sum(overview.ended(JobStatus.SUCCEEDED).values()),
+        "failed": overview.ended(JobStatus.FAILED),
+        "failed_by_host": overview.failed_by_host(),
+        "bytes_copied": overview.bytes_copied,
+        **current_state.hosts(overview.now),
+        **processes,
+    }
+
+
+def _coverage(overview: Overview, hours: int) -> dict[str, Any]:
+    """Of the last hours, and of as many before them."""
+    since = overview.begin_of(hours)
+    before = overview.admitted(since - timedelta(hours=hours), since)
+    return {"hours": hours, "coverage": overview.admitted(since).coverage, "before": before.coverage}
+
+
+def _times(since: datetime, now: datetime, *, is_hourly: bool) -> Iterable[datetime]:
+    at = since.replace(minute=0, second=0, microsecond=0)
+    step = timedelta(hours=1) if is_hourly else timedelta(days=1)
+    at = at if is_hourly else at.replace(hour=0)
+    while at <= now:
+        yield at
+        at += step

@@ -1,0 +1,150 @@
+"""What users do with backfills: preview, start, pause, resume, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import islice
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Now
+
+from mirrors.models import (
+    BackfillImage,
+    BackfillImageState,
+    BackfillRun,
+    BackfillState,
+    JobStatus,
+    MirrorJob,
+    Priority,
+    RunningImage,
+)
+from mirrors.selectors.clusters import backfill as backfills
+from mirrors.selectors.clusters.clusters import target_of_cluster
+from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
+from mirrors.services.jobs.jobs import cancel_jobs
+
+MOST_IMAGES: Final = 20_000
+"""Images of one run; clusters that run more get them with the next run."""
+
+AT_ONCE: Final = 1_000
+"""Rows that one statement inserts."""
+
+
+def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] | None = None) -> BackfillRun:
+    """A new run of the cluster, which its watcher previews. It replaces an earlier preview.
+
+    Raises JobStateError if there is nothing to mirror, or if a run is under way.
+    """
+    target = target_of_cluster(cluster)
+    if target is None:
+        raise JobStateError(
+            "There is no target yet: run manage.py prepare with a configuration file that has a target."
+        )
+    found = list(islice(backfills.candidates(cluster=cluster, registry_id=target.pk, besides=besides), MOST_IMAGES))
+    if not found and not RunningImage.objects.filter(cluster=cluster).exists():
+        raise JobStateError(
+            f"Nothing is known of the cluster {cluster}: check that its watcher runs (manage.py watch)."
+        )
+    if not found:
+        raise JobStateError(f"All images that run in the cluster {cluster} are mirrored: there is nothing to do.")
+    try:
+        with transaction.atomic():
+            _move(BackfillRun.objects.filter(cluster=cluster), {BackfillState.PREVIEW}, BackfillState.CANCELLED)
+            run = BackfillRun.objects.create(cluster=cluster, requested_by=requested_by[:255], images=len(found))
+            BackfillImage.objects.bulk_create((_image(run, n, row) for n, row in enumerate(found)), batch_size=AT_ONCE)
+            _note(run, "preview", requested_by)
+    except IntegrityError:
+        raise JobStateError(f"A backfill of the cluster {cluster} is under way: wait for it, or cancel it.") from None
+    run.refresh_from_db()
+    return run
+
+
+def _image(run: BackfillRun, rank: int, row: dict[str, Any]) -> BackfillImage:
+    return BackfillImage(
+        run=run,
+        source=row["source"],
+        rank=rank,
+        pods=row["used"] or 0,
+        workloads=row["workloads"],
+        is_awaited=bool(row["is_awaited"]),
+    )
+
+
+def start_run(*, run_id: int, requested_by: str) -> BackfillRun:
+    """Begin to mirror what was previewed. Raises JobStateError."""
+    run = BackfillRun.objects.get(pk=run_id)
+    if run.state == BackfillState.PREVIEW and run.previewed_at is None:
+        raise JobStateError("The preview is not complete yet: wait until the watcher has looked at all images.")
+    return _change(run, {BackfillState.PREVIEW}, BackfillState.RUNNING, "start", requested_by, started_at=Now())
+
+
+def pause_run(*, run_id: int, requested_by: str) -> BackfillRun:
+    """Request no more copies; those that are queued already run. Raises JobStateError."""
+    run = BackfillRun.objects.get(pk=run_id)
+    return _change(run, {BackfillState.RUNNING}, BackfillState.PAUSED, "pause", requested_by)
+
+
+def resume_run(*, run_id: int, requested_by: str) -> BackfillRun:
+    """Continue a paused run. Raises JobStateError."""
+    run = BackfillRun.objects.get(pk=run_id)
+    return _change(run, {BackfillState.PAUSED}, BackfillState.RUNNING, "resume", requested_by)
+
+
+def cancel_run(*, run_id: int, requested_by: str) -> BackfillRun:
+    """End a run and cancel its queued jobs, but for those that pods wait for by now. Raises JobStateError."""
+    run = BackfillRun.objects.get(pk=run_id)
+    changed = _change(run, BackfillRun.OPEN, BackfillState.CANCELLED, "cancel", requested_by)
+    cancel_jobs(job_ids=_queued_jobs(run), requested_by=requested_by)
+    left = BackfillImage.objects.filter(run=run)
+    left.filter(job__status=JobStatus.CANCELLED).update(state=BackfillImageState.CANCELLED)
+    unstarted = [BackfillImageState.FOUND, BackfillImageState.READY]
+    left.filter(state__in=unstarted).update(state=BackfillImageState.CANCELLED)
+    return changed
+
+
+def _queued_jobs(run: BackfillRun) -> list[int]:
+    """A higher priority says that somebody else has requested the image since; other clusters may wait for it too."""
+    queued = BackfillImage.objects.filter(state=BackfillImageState.QUEUED)
+    jobs = MirrorJob.objects.filter(status=JobStatus.PENDING, priority=Priority.BACKFILL)
+    theirs = jobs.filter(pk__in=queued.filter(run=run).values("job"))
+    of_others = queued.filter(job=OuterRef("pk"), run__state__in=BackfillRun.OPEN).exclude(run=run)
+    return list(theirs.filter(~Exists(of_others)).values_list("pk", flat=True))
+
+
+def hold_running(run_id: int) -> bool:
+    """Whether a run still runs, which stays so until the transaction ends: a pause or cancellation waits for it."""
+    running = BackfillRun.objects.filter(pk=run_id, state=BackfillState.RUNNING)
+    return bool(running.select_for_update().values_list("pk", flat=True))
+
+
+def _change(
+    run: BackfillRun, before: Collection[str], after: BackfillState, action: str, requested_by: str, **more: Any
+) -> BackfillRun:
+    if after == BackfillState.RUNNING:
+        more |= {"resumed_at": Now(), "done_before": backfills.done_now(run)}
+    with transaction.atomic():
+        if not _move(BackfillRun.objects.filter(pk=run.pk), before, after, **more):
+            run.refresh_from_db()
+            raise JobStateError(f"The {run} is {run.get_state_display().lower()}: you cannot {action} it now.")
+        _note(run, action, requested_by)
+    run.refresh_from_db()
+    return run
+
+
+def _move(runs: QuerySet[BackfillRun], before: Collection[str], after: BackfillState, **more: Any) -> int:
+    """Of a run that somebody else has changed meanwhile nothing is changed."""
+    if after not in BackfillRun.OPEN:
+        more["finished_at"] = Now()
+    return runs.filter(state__in=before).update(state=after, problem="", **more)
+
+
+def _note(run: BackfillRun, action: str, actor: str) -> None:
+    if actor:
+        note_actions(actor=actor, action=action, subjects=[Subject(str(run))])
+
+
+def finish_run(*, run_id: int) -> None:
+    """All of its images are over."""
+    _move(BackfillRun.objects.filter(pk=run_id), {BackfillState.RUNNING}, BackfillState.FINISHED)

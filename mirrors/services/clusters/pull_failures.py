@@ -1,0 +1,138 @@
+"""Writes of the watcher about failing pulls: rows where they differ, and copies of images that the target lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from django.db import transaction
+from django.db.models import DateTimeField, ExpressionWrapper
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from mirrors.models import Existence, ImageMapping, MirrorRequest, Priority, PullFailure, Trigger
+from mirrors.models.image_mapping import REFERENCE_LENGTH
+from mirrors.services.jobs.mirroring import request_copies
+from mirrors.services.jobs.requested_copy import RequestedCopy
+from mirrors.vocabulary.bounds import storable
+from mirrors.vocabulary.pull_causes import PullCause, PullSide
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 500
+"""Rows in one statement."""
+
+SEEN_EVERY: Final = timedelta(minutes=1)
+"""Between two writes of ``last_seen_at`` of rows that have not changed."""
+
+ASKED_EVERY: Final = timedelta(minutes=5)
+"""Between two requests for one missing image: the kubelet's longest pause, in which a pod may still report it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFailure:
+    """An image that pods cannot pull for one cause, as of one look."""
+
+    image: str
+    source: str
+    side: PullSide
+    cause: PullCause
+    message: str
+    pods: int
+    nodes: int
+    namespaces: list[str]
+    samples: list[dict[str, Any]]
+    is_mirrored: bool
+    mapping_id: int | None = None
+
+    @property
+    def key(self) -> str:
+        return PullFailure.key_of(self.image, self.cause)
+
+
+_COMPARED = ("source", "pods", "nodes", "namespaces", "samples", "is_mirrored")
+
+
+def write_failures(*, cluster: str, seen: Sequence[SeenFailure], rows: dict[str, PullFailure]) -> None:
+    """Bring the rows of a cluster, ``rows`` by key, to what was seen. The message stays the first: texts have ports and
+    request IDs that differ from try to try."""
+    by_key = {failure.key: failure for failure in sorted(seen, key=lambda failure: failure.key)}
+    new = [_new(cluster, failure) for key, failure in by_key.items() if key not in rows]
+    changed = [rows[key] for key, failure in by_key.items() if key in rows and _take(rows[key], failure)]
+    ended = sorted(rows[key].pk for key in rows.keys() - by_key.keys())
+    with transaction.atomic():
+        PullFailure.objects.bulk_create(new, batch_size=AT_ONCE, ignore_conflicts=True)
+        PullFailure.objects.bulk_update(changed, [*_COMPARED, "last_seen_at"], batch_size=AT_ONCE)
+        for start in range(0, len(ended), AT_ONCE):
+            PullFailure.objects.filter(pk__in=ended[start : start + AT_ONCE]).delete()
+        old = ExpressionWrapper(Now() - SEEN_EVERY, output_field=DateTimeField())
+        PullFailure.objects.filter(cluster=cluster, last_seen_at__lt=old).update(last_seen_at=Now())
+
+
+def _new(cluster: str, failure: SeenFailure) -> PullFailure:
+    compared = {name: getattr(failure, name) for name in _COMPARED}
+    return PullFailure(
+        cluster=cluster,
+        key=failure.key,
+        image=storable(failure.image, REFERENCE_LENGTH),
+        at=failure.side,
+        cause=failure.cause,
+        message=failure.message,
+        **compared,
+    )
+
+
+def _take(row: PullFailure, failure: SeenFailure) -> bool:
+    """Take what was seen over into its row; false where nothing differs."""
+    differing = [name for name in _COMPARED if getattr(row, name) != getattr(failure, name)]
+    for name in differing:
+        setattr(row, name, getattr(failure, name))
+    if differing:
+        row.last_seen_at = timezone.now()
+    return bool(differing)
+
+
+def recover_missing(
+    *, target_registry_id: int, cluster: str, mapping_ids: Sequence[int], copies: bool
+) -> list[ImageMapping]:
+    """Forget that the target has these images, which a node did not find there, and copy them again before all others;
+    each at most once in ``ASKED_EVERY``. Webhooks keep the sources of new pods until the target has them again."""
+    recent = ExpressionWrapper(Now() - ASKED_EVERY, output_field=DateTimeField())
+    missing = PullFailure.objects.filter(cluster=cluster, at=PullSide.TARGET, cause=PullCause.NOT_FOUND)
+    with transaction.atomic():
+        sources = set(missing.values_list("source", flat=True))
+        # Of all clusters, and under any of its names at the target.
+        asked = PullFailure.objects.filter(source__in=sources, asked_at__gt=recent)
+        sources -= set(asked.values_list("source", flat=True))
+        held = ImageMapping.objects.filter(pk__in=mapping_ids, source__in=sources, paused=False)
+        rows = list(held.select_for_update().order_by("pk"))
+        if not rows:
+            return []
+        ImageMapping.objects.filter(pk__in=[row.pk for row in rows]).record(
+            existence=Existence.UNKNOWN, verified_at=None
+        )
+        missing.filter(source__in=[row.source for row in rows]).update(asked_at=Now())
+        if copies:
+            request_copies(target_registry_id=target_registry_id, requests=[_request(row) for row in rows])
+    for row in rows:
+        log.warning("A node did not find a mirrored image at the target; it is copied again", image=row.source)
+    return rows
+
+
+def _request(row: ImageMapping) -> RequestedCopy:
+    """With the secrets of the last request: the image may be private."""
+    last = MirrorRequest.objects.filter(job__mapping=row).order_by("-id").first()
+    return RequestedCopy(
+        row.source,
+        row.target,
+        trigger=Trigger.REFRESH,
+        priority=Priority.FORCE,
+        namespace=last.namespace if last else "",
+        cluster=last.cluster if last else "",
+        service_account=last.service_account if last else "",
+        secret_names=tuple(filter(None, last.secret_names.split(","))) if last else (),
+        workload=last.workload if last else "",
+    )

@@ -1,0 +1,85 @@
+"""Restart loops: noted by watchers, released by users; and a target that a user declares healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from mirrors.models import HealthState, RestartLoop, TargetHealth
+from mirrors.services.jobs.activity import Subject, note_actions
+
+HOLDS_FOR: Final = timedelta(days=1)
+"""How long the image of the workload is not swapped: long enough to look at it, and over by itself."""
+
+KEPT_FOR: Final = timedelta(days=7)
+"""How long rows are kept after their end."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLoop:
+    """A workload whose pods were deleted one after another."""
+
+    namespace: str
+    workload_kind: str
+    workload: str
+    source: str
+    image: str
+    count: int
+
+
+def note_loop(*, cluster: str, loop: FoundLoop) -> RestartLoop:
+    """Suspend the swaps of the image in the workload, for a day from now."""
+    row, _ = RestartLoop.objects.update_or_create(
+        cluster=cluster,
+        key=RestartLoop.key_of(loop.namespace, loop.workload_kind, loop.workload, loop.source),
+        defaults={
+            "namespace": loop.namespace,
+            "workload_kind": loop.workload_kind,
+            "workload": loop.workload,
+            "source": loop.source,
+            "image": loop.image,
+            "count": loop.count,
+            "detected_at": timezone.now(),
+            "expires_at": timezone.now() + HOLDS_FOR,
+            "released_at": None,
+        },
+    )
+    return row
+
+
+def release_loops(*, loop_ids: Collection[int], requested_by: str) -> int:
+    """Let the images be swapped again; returns how many were not released before."""
+    with transaction.atomic():
+        rows = list(RestartLoop.objects.active().filter(pk__in=loop_ids).select_for_update().order_by("pk"))
+        if rows:
+            RestartLoop.objects.filter(pk__in=[row.pk for row in rows]).update(released_at=Now())
+        subjects = [Subject(row.source, details=f"{row.namespace}/{row.workload}") for row in rows]
+        note_actions(actor=requested_by, action="release", subjects=subjects)
+    return len(rows)
+
+
+def prune_loops(*, cluster: str) -> None:
+    """Delete those that ended long ago."""
+    ended = RestartLoop.objects.filter(cluster=cluster, expires_at__lt=timezone.now() - KEPT_FOR)
+    if ended.exists():
+        ended.delete()
+
+
+def declare_healthy(*, health_ids: Collection[int], requested_by: str) -> int:
+    """Swap to these targets again, without a test; returns how many were not healthy."""
+    with transaction.atomic():
+        found = TargetHealth.objects.disturbed().filter(pk__in=health_ids)
+        rows = list(found.select_for_update().order_by("pk"))
+        if rows:
+            TargetHealth.objects.filter(pk__in=[row.pk for row in rows]).update(
+                state=HealthState.HEALTHY, changed_at=Now()
+            )
+        subjects = [Subject(row.registry, details=f"cluster {row.cluster}") for row in rows]
+        note_actions(actor=requested_by, action="declare-healthy", subjects=subjects)
+    return len(rows)

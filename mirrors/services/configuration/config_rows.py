@@ -1,0 +1,116 @@
+"""The registries and filters of the configuration file as rows, so that admin and API show all active ones."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from mirrors.models import Filter, ManagedBy, Registry, RegistryRole, Revision
+from mirrors.selectors.configuration import declared
+from mirrors.vocabulary.clusters import ALL_CLUSTERS
+from swapper_project.config import Config
+
+LOCK = "configuration"
+"""Row that is locked while the file's rows are written, so that two processes do not mix theirs."""
+
+
+def sync_config(*, config: Config) -> Registry:
+    """Write the rows of the configuration file and return the target's.
+
+    Each cluster has rows of its own, but for a target that several of them name. Rows of users are not changed. A
+    registry that is no longer in the file is disabled, because mappings refer to it.
+    """
+    with transaction.atomic():
+        Revision.objects.bulk_create([Revision(table=LOCK)], ignore_conflicts=True)
+        Revision.objects.select_for_update().get(table=LOCK)
+        target = _sync_target(config)
+        _sync_sources(config)
+        _sync_filters(config)
+    return target
+
+
+def _write(row: Registry, *, named_by: str = "") -> Registry:
+    """``named_by`` is the cluster whose file names it as its target."""
+    found = _present(row) or Registry(**{name: getattr(row, name) for name in declared.KEYS[Registry]})
+    for name in declared.FIELDS[Registry]:
+        setattr(found, name, getattr(row, name))
+    if named_by:
+        found.clusters = sorted({*found.clusters, named_by})
+    found.save()
+    return found
+
+
+def _present(row: Registry) -> Registry | None:
+    """The row of its cluster; else the one for all clusters, unless an operator made it for others too."""
+    keys = {name: getattr(row, name) for name in declared.KEYS[Registry]}
+    rows = Registry.objects.filter(**keys, cluster__in=[ALL_CLUSTERS, row.cluster]).order_by("-cluster")
+    found = rows.first()
+    is_shared = found is not None and found.cluster != row.cluster and found.managed_by == ManagedBy.OPERATOR
+    return None if is_shared and _has_others(row.cluster) else found
+
+
+def _has_others(cluster: str) -> bool:
+    """Whether files of other clusters have been written."""
+    targets = Registry.objects.filter(role=RegistryRole.TARGET).values_list("clusters", flat=True)
+    return any(set(clusters) - {cluster} for clusters in targets)
+
+
+def _sync_target(config: Config) -> Registry:
+    own = config.cluster_name
+    target = _write(declared.target_of(config), named_by=own)
+    for former in Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).exclude(pk=target.pk):
+        _leave(former, own)
+    return target
+
+
+def _leave(target: Registry, cluster: str) -> None:
+    """The file of the cluster does not name this target (any more); the files of others may."""
+    others = [name for name in target.clusters if name != cluster]
+    if others == target.clusters and others:
+        return
+    target.clusters, target.enabled = others, bool(others)
+    target.save(update_fields=["clusters", "enabled", "updated_at"])
+
+
+def _disable(registries: QuerySet[Registry]) -> None:
+    """One by one, as the history of changes sees no bulk update."""
+    for registry in registries.filter(enabled=True):
+        registry.enabled = False
+        registry.save(update_fields=["enabled", "updated_at"])
+
+
+def _sync_sources(config: Config) -> None:
+    kept = [_write(row).pk for row in declared.sources_of(config)]
+    rows = Registry.objects.filter(
+        role=RegistryRole.SOURCE, managed_by=ManagedBy.CONFIG, cluster__in=[ALL_CLUSTERS, config.cluster_name]
+    )
+    _disable(rows.exclude(pk__in=kept))
+
+
+def _sync_filters(config: Config) -> None:
+    own = config.cluster_name
+    wanted = [(row.name, row.jmespath) for row in declared.filters_of(config)]
+    _take_over_filters(own)
+    rows = Filter.objects.filter(managed_by=ManagedBy.CONFIG, cluster=own).order_by("position")
+    if list(rows.values_list("name", "jmespath")) == wanted:
+        return
+    rows.exclude(name__in=[name for name, _ in wanted]).delete()
+    for position, (name, expression) in enumerate(wanted):
+        Filter.objects.update_or_create(
+            name=name,
+            managed_by=ManagedBy.CONFIG,
+            cluster=own,
+            defaults={"jmespath": expression, "position": position},
+        )
+
+
+def _take_over_filters(cluster: str) -> None:
+    """What a release wrote that knew no clusters."""
+    written = Filter.objects.filter(managed_by=ManagedBy.CONFIG)
+    own = set(written.filter(cluster=cluster).values_list("name", flat=True))
+    for row in written.filter(cluster=ALL_CLUSTERS):
+        if row.name in own:
+            row.delete()
+        else:
+            row.cluster = cluster
+            row.save(update_fields=["cluster", "updated_at"])

@@ -1,0 +1,39 @@
+"""What users do with hosts of registries: end a rate limit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorJob
+from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.jobs import batches
+from mirrors.services.jobs.wakeup import wake_workers
+
+
+def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:
+    """Ends the rate limits of these hosts and lets their queued jobs start; returns how many were rate limited.
+
+    If a host still limits requests, the first of them starts the next rate limit.
+    """
+    resumed = 0
+    for ids in batches(host_ids):
+        with transaction.atomic():
+            is_limited = Q(resting_until__isnull=False) | Q(slowed_until__gt=Now()) | Q(held_until__gt=Now())
+            paused = HostBudget.objects.filter(is_limited, pk__in=ids)
+            rows = dict(paused.select_for_update().order_by("pk").values_list("pk", "host"))
+            HostBudget.objects.filter(pk__in=rows).update(
+                resting_until=None, probe_until=None, slowed_until=None, held_until=None, updated_at=Now()
+            )
+            hosts = sorted(set(rows.values()))
+            waiting = MirrorJob.objects.filter(status=JobStatus.PENDING, error_class=ErrorClass.RATE_LIMITED)
+            theirs = waiting.filter(Q(source_host__in=hosts) | Q(target_host__in=hosts))
+            theirs.filter(available_at__gt=Now()).update(available_at=Now())
+            note_actions(actor=requested_by, action="resume", subjects=[Subject(host) for host in hosts])
+            if rows:
+                wake_workers()
+            resumed += len(hosts)
+    return resumed

@@ -1,0 +1,47 @@
+"""What is known of target repositories, and requests to bring their settings in line."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from mirrors.models import TargetRepository
+from mirrors.registries.base import RepositoryState
+from mirrors.services.jobs.activity import Subject, note_actions
+from mirrors.services.jobs.wakeup import wake_workers
+
+
+def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
+    """Note what a driver has just seen; where it has not looked, what was known stays, and a new one is listed."""
+    if not state.was_looked_at:
+        TargetRepository.objects.bulk_create(
+            [TargetRepository(registry_id=registry_id, name=name)], ignore_conflicts=True
+        )
+        return
+    differences = [difference.as_json() for difference in state.differences or ()]
+    TargetRepository.objects.update_or_create(
+        registry_id=registry_id,
+        name=name,
+        defaults={
+            "facts": dict(state.facts),
+            "differences": differences,
+            "has_differences": bool(differences),
+            "pulls_through": state.pulls_through,
+            "problem": "",
+            "checked_at": Now(),
+        },
+    )
+
+
+def request_settings(*, repository_ids: Collection[int], requested_by: str) -> int:
+    """Have workers give these repositories the configured settings; how many that are."""
+    with transaction.atomic():
+        asked = TargetRepository.objects.filter(pk__in=repository_ids, has_differences=True)
+        subjects = [Subject(name) for name in asked.values_list("name", flat=True)]
+        count = asked.update(apply_requested_at=Now(), problem="")
+        note_actions(actor=requested_by, action="apply settings", subjects=subjects)
+        if count:
+            wake_workers()
+    return count

@@ -1,0 +1,4 @@
+"""Images: what users do with mappings, and what webhook processes noticed.
+
+Imports ``jobs`` alone of the services. Begin in ``mappings.py``.
+"""

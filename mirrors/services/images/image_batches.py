@@ -1,0 +1,85 @@
+"""Copies of images that users request by name, many at once: a result for each, by a few statements for each chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from mirrors.images import ImageRef
+from mirrors.models import MirrorJob, Registry
+from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
+from mirrors.services.jobs.jobs import AT_ONCE
+from mirrors.services.jobs.mirroring import active_target, refusals, request_images
+from mirrors.services.jobs.requested_copy import RequestOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class NamedImage:
+    """An image as a user wrote it: its reference, or why it is not one."""
+
+    name: str
+    source: ImageRef | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What came of one entry: its active job, or ``code`` and ``error``."""
+
+    image: str
+    """As it was written."""
+    source: str = ""
+    mapping: int | None = None
+    job: int | None = None
+    is_new: bool = False
+    code: str = ""
+    """``invalid``, ``job-state``, or empty."""
+    error: str = ""
+
+
+def request_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
+    """The job that mirrors an image now, and whether it is new. Raises JobStateError if it cannot be mirrored."""
+    named = NamedImage(image, ImageRef.parse(image))
+    (result,) = request_batch(images=[named], requested_by=requested_by, allowed_hosts=allowed_hosts)
+    if result.job is None:
+        raise JobStateError(result.error)
+    return MirrorJob.objects.select_related("mapping").get(id=result.job), result.is_new
+
+
+def request_batch(
+    *, images: Sequence[NamedImage], requested_by: str, allowed_hosts: Sequence[str] = ()
+) -> list[ImageResult]:
+    """Mirror images now; results are in their order. Raises JobStateError if there is no target."""
+    target = active_target()
+    refusal_of = refusals(target, allowed_hosts)
+    named = {image.source for image in images if image.source is not None}
+    refused = {source: refusal for source in named if (refusal := refusal_of(source))}
+    wanted = sorted(named - refused.keys(), key=str)
+    outcomes: dict[str, RequestOutcome] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        outcomes |= _request(target, wanted[start : start + AT_ONCE], requested_by)
+    return [_result(image, refused, outcomes) for image in images]
+
+
+def _request(target: Registry, sources: Sequence[ImageRef], requested_by: str) -> dict[str, RequestOutcome]:
+    """One transaction, with the activity of the user."""
+    with transaction.atomic():
+        outcomes = request_images(target=target, sources=sources, requested_by=requested_by)
+        new = [Subject(outcome.source, outcome.mapping_id, outcome.job_id) for outcome in outcomes if outcome.is_new]
+        note_actions(actor=requested_by, action="mirror", subjects=new)
+    return {outcome.source: outcome for outcome in outcomes}
+
+
+def _result(image: NamedImage, refused: dict[ImageRef, str], outcomes: dict[str, RequestOutcome]) -> ImageResult:
+    if image.source is None:
+        return ImageResult(image.name, code="invalid", error=image.error)
+    source = str(image.source)
+    if refusal := refused.get(image.source):
+        return ImageResult(image.name, source, code="job-state", error=f"{source} can't be mirrored: {refusal}")
+    outcome = outcomes[source]
+    if outcome.job_id is None:
+        words = f"{source} can't be mirrored now: {outcome.refusal}."
+        return ImageResult(image.name, source, outcome.mapping_id, code="job-state", error=words)
+    return ImageResult(image.name, source, outcome.mapping_id, outcome.job_id, outcome.is_new)

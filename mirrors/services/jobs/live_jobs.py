@@ -1,0 +1,95 @@
+"""The live job of a mapping, made where there is none: the database allows one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from django.db import IntegrityError, transaction
+from django.db.models import OuterRef, Subquery
+
+from mirrors.models import ImageMapping, MirrorJob
+from mirrors.services.jobs.requested_copy import UNATTENDED, RequestedCopy
+from mirrors.vocabulary.bounds import host_of
+
+
+def live_jobs(
+    requests: dict[str, RequestedCopy], mappings: dict[str, ImageMapping]
+) -> tuple[dict[str, MirrorJob], set[int]]:
+    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower.
+
+    Also returns the mappings whose job was created by a user's request.
+    """
+    missing = dict(requests)
+    jobs: dict[str, MirrorJob] = {}
+    made: set[int] = set()
+    # A job can end between the insert that it stopped and the look for it: then insert once more.
+    for _ in range(3):
+        if not missing:
+            break
+        by_mapping = {mappings[source].id: source for source in missing}
+        new = _insert([_new_job(mapping_id, missing[source]) for mapping_id, source in sorted(by_mapping.items())])
+        made |= new.keys()
+        others = by_mapping.keys() - new.keys()
+        for job in (*new.values(), *MirrorJob.objects.live().filter(mapping__in=others).order_by("mapping_id")):
+            jobs[by_mapping[job.mapping_id]] = job
+            missing.pop(by_mapping[job.mapping_id])
+    _raise_priorities([(job, requests[source].priority) for source, job in jobs.items()])
+    stale = [job.mapping_id for source, job in jobs.items() if mappings[source].last_job_id != job.id]
+    live = MirrorJob.objects.live().filter(mapping=OuterRef("pk")).values("id")[:1]
+    ImageMapping.objects.filter(id__in=stale).record(last_job_id=Subquery(live))
+    return jobs, made
+
+
+def _insert(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
+    """Insert jobs whose mapping has no live one; those that users requested and that are new, by mapping.
+
+    An insert that ignores conflicts does not return the written rows, so jobs of users are inserted without that.
+    """
+    MirrorJob.objects.bulk_create([job for job in jobs if job.trigger in UNATTENDED], ignore_conflicts=True)
+    attended = [job for job in jobs if job.trigger not in UNATTENDED]
+    if len(attended) > 1:
+        live = MirrorJob.objects.live().filter(mapping__in=[job.mapping_id for job in attended])
+        have = set(live.values_list("mapping_id", flat=True))
+        attended = [job for job in attended if job.mapping_id not in have]
+    if not attended:
+        return {}
+    try:
+        with transaction.atomic():
+            return {job.mapping_id: job for job in MirrorJob.objects.bulk_create(attended)}
+    except IntegrityError:
+        return _insert_each(attended) if len(attended) > 1 else {}
+
+
+def _insert_each(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
+    """Another request was quicker with one of them."""
+    made = {}
+    for job in jobs:
+        with suppress(IntegrityError), transaction.atomic():
+            job.pk = None
+            job.save(force_insert=True)
+            made[job.mapping_id] = job
+    return made
+
+
+def _raise_priorities(jobs: Sequence[tuple[MirrorJob, int]]) -> None:
+    """A job that has a lower one than requested gets that."""
+    by_priority: dict[int, list[int]] = {}
+    for job, priority in jobs:
+        if job.priority > priority:
+            by_priority.setdefault(priority, []).append(job.pk)
+    for priority, ids in by_priority.items():
+        MirrorJob.objects.live().filter(id__in=ids).update(priority=priority)
+
+
+def _new_job(mapping_id: int, request: RequestedCopy) -> MirrorJob:
+    return MirrorJob(
+        mapping_id=mapping_id,
+        priority=request.priority,
+        trigger=request.trigger,
+        requested_by=request.requested_by,
+        cluster=request.cluster,
+        namespace=request.namespace,
+        source_host=host_of(request.source),
+        target_host=host_of(request.target),
+    )

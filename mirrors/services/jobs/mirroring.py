@@ -1,0 +1,198 @@
+"""The one way to request a copy: mapping, job, requester and a wake-up, in one transaction.
+
+``request_copies`` is what admission, refresh, retry, API, pages and commands come to. The others here make its requests
+from what users name: images, or images that have a mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from functools import cache
+
+from django.db import transaction
+from django.db.models import DateTimeField, ExpressionWrapper
+from django.db.models.functions import Now
+
+from mirrors.images import ImageRef
+from mirrors.models import (
+    ErrorClass,
+    ImageMapping,
+    JobStatus,
+    MirrorJob,
+    MirrorRequest,
+    Registry,
+    RegistryRole,
+    Trigger,
+)
+from mirrors.registries.allowed import AllowedSources
+from mirrors.selectors.clusters.clusters import target_of_cluster
+from mirrors.selectors.configuration import declared
+from mirrors.services.jobs import quotas as quota
+from mirrors.services.jobs.activity import JobStateError
+from mirrors.services.jobs.live_jobs import live_jobs
+from mirrors.services.jobs.requested_copy import UNATTENDED, RequestedCopy, RequestOutcome
+from mirrors.services.jobs.wakeup import wake_workers
+from swapper_project.config import Quotas
+
+REST_AFTER_FAILURE = timedelta(minutes=10)
+"""How long pods cannot request a new copy of an image after its last copy failed."""
+
+UNREADABLE = frozenset({ErrorClass.NOT_FOUND, ErrorClass.DENIED, ErrorClass.UNAUTHORIZED})
+"""Errors that may not occur with the credentials of another namespace. Registries return "not found" without access."""
+
+
+def request_copies(
+    *, target_registry_id: int, requests: Sequence[RequestedCopy], quotas: Quotas | None = None
+) -> list[RequestOutcome]:
+    """Requests copies in one transaction; outcomes are in the order of ``requests``.
+
+    Safe from any number of processes at once: the database allows one active job per mapping. ``quotas`` limit the
+    requests of pods, not those of users.
+    """
+    with transaction.atomic():
+        over = quota.over_quota(target_registry_id, requests, quotas) if quotas else set()
+        asked, requests = requests, [request for request in requests if request.source not in over]
+        mappings = _mappings(target_registry_id, requests)
+        # Of several requests for one image, the one with the highest priority is last, and so is used.
+        by_priority = sorted(requests, key=lambda request: -request.priority)
+        wanted = {request.source: request for request in by_priority if request.source in mappings}
+        unattended = [request for request in requests if request.trigger in UNATTENDED and request.source in mappings]
+        resting = _resting(unattended, mappings)
+        attended = {request.source for request in requests if request.trigger not in UNATTENDED}
+        startable = {s: r for s, r in wanted.items() if not mappings[s].paused and (s in attended or s not in resting)}
+        jobs, made = live_jobs(startable, mappings)
+        _note_requests(requests, mappings, jobs)
+        if jobs:
+            wake_workers()
+    refused = {source: RequestOutcome(source, problem="quota") for source in over}
+    return [refused.get(request.source) or _outcome(request, mappings, jobs, made) for request in asked]
+
+
+def request_mapped(requests: Iterable[tuple[ImageMapping, RequestedCopy]]) -> list[RequestOutcome]:
+    """Requests users' copies of images that have a mapping, at the target registry of each."""
+    by_registry: dict[int, list[RequestedCopy]] = {}
+    for mapping, request in requests:
+        by_registry.setdefault(mapping.target_registry_id, []).append(request)
+    return [
+        outcome
+        for registry_id, theirs in by_registry.items()
+        for outcome in request_copies(target_registry_id=registry_id, requests=theirs)
+    ]
+
+
+def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_by: str) -> list[RequestOutcome]:
+    """Requests a user's copies of images at a target; see ``refusal_of`` first."""
+    name = target.target_name
+    requests = [
+        RequestedCopy.of_user(
+            str(source), str(name.retarget(source)), trigger=Trigger.OPERATOR, requested_by=requested_by
+        )
+        for source in sources
+    ]
+    return request_copies(target_registry_id=target.id, requests=requests)
+
+
+def active_target() -> Registry:
+    """The target registry in use: of several, that of the configuration file. Raises JobStateError if there is none."""
+    registry = target_of_cluster(declared.own_cluster())
+    if registry is None:
+        raise JobStateError(
+            "There is no target yet: run manage.py prepare with a configuration file that has a target."
+        )
+    return registry
+
+
+def refusal_of(source: ImageRef, target: Registry, allowed_hosts: Sequence[str]) -> str:
+    """Why users cannot request copies of an image, and what to do first; empty if they can.
+
+    ``allowed_hosts`` are those of the configuration file; without any, all are allowed.
+    """
+    return refusals(target, allowed_hosts)(source)
+
+
+def refusals(target: Registry, allowed_hosts: Sequence[str] = ()) -> Callable[[ImageRef], str]:
+    """``refusal_of`` for many images: configured registries are read once."""
+
+    @cache
+    def registries() -> list[Registry]:
+        return list(Registry.objects.filter(role=RegistryRole.SOURCE, enabled=True))
+
+    allowed = AllowedSources(allowed_hosts, lambda host: any(row.covers(host) for row in registries()))
+    name = target.target_name
+
+    def refusal(source: ImageRef) -> str:
+        if name.contains(source):
+            return "it is already at the target: use the reference of its source."
+        return allowed.refusal(source.registry)
+
+    return refusal
+
+
+def _mappings(registry_id: int, requests: Sequence[RequestedCopy]) -> dict[str, ImageMapping]:
+    """Mapping by source; a source whose target name belongs to another source is missing."""
+    targets = {request.source: request.target for request in requests}
+    # Sorted, because two transactions that insert the same rows in different orders deadlock.
+    rows = [
+        ImageMapping(target_registry_id=registry_id, source=source, target=targets[source])
+        for source in sorted(targets)
+    ]
+    ImageMapping.objects.bulk_create(rows, ignore_conflicts=True)
+    found = ImageMapping.objects.filter(target_registry_id=registry_id, source__in=targets)
+    return {mapping.source: mapping for mapping in found}
+
+
+def _resting(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping]) -> set[str]:
+    """Sources whose last job failed or was cancelled a short time ago.
+
+    If that job could not read its source, this applies only to the namespaces that requested it: others may have
+    credentials that these lack.
+    """
+    if not requests:
+        return set()
+    jobs = MirrorJob.objects.filter(
+        id__in=[mappings[request.source].last_job_id for request in requests],
+        status__in=[JobStatus.FAILED, JobStatus.CANCELLED],
+        finished_at__gt=ExpressionWrapper(Now() - REST_AFTER_FAILURE, output_field=DateTimeField()),
+    )
+    failed = {job.mapping_id: job for job in jobs}
+    rows = MirrorRequest.objects.filter(job__in=failed.values())
+    asked = set(rows.values_list("job__mapping_id", "cluster", "namespace"))
+    resting = {request.source for request in requests if mappings[request.source].id in failed}
+    for request in requests:
+        job = failed.get(mappings[request.source].id)
+        if job and job.error_class in UNREADABLE and (job.mapping_id, request.cluster, request.namespace) not in asked:
+            resting.discard(request.source)
+    return resting
+
+
+def _note_requests(
+    requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
+) -> None:
+    """The requesters; a request of a second namespace adds the names of its secrets to the active job."""
+    rows = [
+        MirrorRequest(
+            job_id=jobs[request.source].id,
+            cluster=request.cluster,
+            namespace=request.namespace,
+            service_account=request.service_account,
+            secret_names=",".join(sorted(request.secret_names)),
+            workload=request.workload,
+        )
+        for request in requests
+        if request.source in jobs
+    ]
+    rows.sort(key=lambda row: (row.job_id, row.cluster, row.namespace, row.service_account, row.secret_names))
+    MirrorRequest.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _outcome(
+    request: RequestedCopy, mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob], made: set[int]
+) -> RequestOutcome:
+    mapping = mappings.get(request.source)
+    if mapping is None:
+        return RequestOutcome(request.source, problem="target-name-taken")
+    job = jobs.get(request.source)
+    if job is not None:
+        return RequestOutcome(request.source, mapping.id, job.id, is_new=mapping.id in made)
+    return RequestOutcome(request.source, mapping.id, problem="paused" if mapping.paused else "failed-recently")

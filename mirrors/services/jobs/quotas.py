@@ -1,0 +1,65 @@
+"""Quotas of a namespace of a cluster: new images per hour, and active jobs. Users who create pods choose images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+
+from django.db.models import Count, DateTimeField, ExpressionWrapper
+from django.db.models.functions import Now
+
+from mirrors.models import MirrorJob, Trigger
+from mirrors.models.mirror_job import MirrorJobQuerySet
+from mirrors.services.jobs.requested_copy import RequestedCopy
+from mirrors.vocabulary.clusters import ClusterNamespace
+from swapper_project.config import Quotas
+
+AN_HOUR = timedelta(hours=1)
+"""The period of ``newImagesPerHour``."""
+
+
+def over_quota(registry_id: int, requests: Sequence[RequestedCopy], quotas: Quotas) -> set[str]:
+    """Sources that need a new job which none of the requesting namespaces may request now."""
+    free = {request.source for request in requests if request.trigger != Trigger.ADMISSION}
+    asking: dict[str, set[ClusterNamespace]] = {}
+    for request in requests:
+        asking.setdefault(request.source, set()).add(ClusterNamespace(request.cluster, request.namespace))
+    live = MirrorJob.objects.live().filter(mapping__target_registry=registry_id, mapping__source__in=asking)
+    free.update(live.values_list("mapping__source", flat=True))
+    new = {source: names for source, names in asking.items() if source not in free}
+    return refused(sources=new, quotas=quotas) if new else set()
+
+
+def left(*, namespaces: Collection[ClusterNamespace], quotas: Quotas) -> dict[ClusterNamespace, int]:
+    """How many new jobs each of the namespaces may still request now, never negative.
+
+    Processes that check at the same time may together exceed a quota by the requests of each.
+    """
+    an_hour_ago = ExpressionWrapper(Now() - AN_HOUR, output_field=DateTimeField())
+    theirs = MirrorJob.objects.filter(namespace__in={name.namespace for name in namespaces}).order_by()
+    new = _counts(theirs.filter(trigger=Trigger.ADMISSION, created_at__gt=an_hour_ago))
+    # A backfill keeps no pod from its image.
+    waiting = _counts(theirs.live().exclude(trigger=Trigger.BACKFILL))
+    return {
+        name: max(0, min(quotas.new_images_per_hour - new.get(name, 0), quotas.pending_jobs - waiting.get(name, 0)))
+        for name in namespaces
+    }
+
+
+def refused(*, sources: Mapping[str, Collection[ClusterNamespace]], quotas: Quotas) -> set[str]:
+    """Of ``{source: requesting namespaces}``, the sources that none of their namespaces may request now."""
+    remaining = Counter(left(namespaces={name for names in sources.values() for name in names}, quotas=quotas))
+    over = set()
+    for source, names in sorted(sources.items()):
+        payer = next((name for name in sorted(names) if remaining[name] > 0), None)
+        if payer is None:
+            over.add(source)
+        else:
+            remaining[payer] -= 1
+    return over
+
+
+def _counts(jobs: MirrorJobQuerySet) -> dict[ClusterNamespace, int]:
+    rows = jobs.values_list("cluster", "namespace").annotate(jobs=Count("pk"))
+    return {ClusterNamespace(cluster, namespace): count for cluster, namespace, count in rows}
