@@ -3,7 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import mirrors.models.filter
+import mirrors.models.configuration.filters
 from django.db import migrations, models
 
 
@@ -86,7 +86,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=200)),
-                ('jmespath', models.TextField(max_length=8192, validators=[mirrors.models.filter.validate_jmespath], verbose_name='JMESPath')),
+                ('jmespath', models.TextField(max_length=8192, validators=[mirrors.models.configuration.filters.validate_jmespath], verbose_name='JMESPath')),
                 ('position', models.IntegerField(default=0, help_text='Lower ones are asked first.')),
                 ('enabled', models.BooleanField(default=True)),
                 ('managed_by', models.CharField(choices=[('config', 'configuration file'), ('operator', 'Operator')], default='operator', editable=False, max_length=10)),

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-import mirrors.models.filter
+import mirrors.models.configuration.filters
 
 
 class Migration(migrations.Migration):
@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='filter',
             name='name',
-            field=models.CharField(max_length=200, validators=[mirrors.models.filter.validate_name]),
+            field=models.CharField(max_length=200, validators=[mirrors.models.configuration.filters.validate_name]),
         ),
     ]

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from mirrors.models.indexes import AddIndexAside, RemoveIndexAside, ensure_search
+from mirrors.models.base.indexes import AddIndexAside, RemoveIndexAside, ensure_search
 
 
 def search(apps, schema_editor):

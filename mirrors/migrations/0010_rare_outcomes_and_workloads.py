@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from mirrors.models.indexes import AddIndexAside
+from mirrors.models.base.indexes import AddIndexAside
 
 
 class Migration(migrations.Migration):

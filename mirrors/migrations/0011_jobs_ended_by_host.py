@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from mirrors.models.indexes import AddIndexAside, RemoveIndexAside
+from mirrors.models.base.indexes import AddIndexAside, RemoveIndexAside
 
 
 class Migration(migrations.Migration):

@@ -2,7 +2,7 @@ from django.db import migrations, models
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from mirrors.models.indexes import AddIndexAside
+from mirrors.models.base.indexes import AddIndexAside
 
 
 class Migration(migrations.Migration):

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.indexes import ensure_search
+from mirrors.models.base.indexes import ensure_search
 
 AT_ONCE = 1_000
 """Rows in one statement: few enough that no statement takes long."""

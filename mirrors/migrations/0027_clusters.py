@@ -2,7 +2,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import mirrors.models.registry
+import mirrors.models.configuration.registries
 
 COPY = """
 INSERT INTO mirrors_clusteraccess (mapping_id, cluster, namespace, granted, checked_at)
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='registry',
             name='namespaces',
-            field=models.JSONField(blank=True, db_default=[], default=list, help_text='Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; * for all; empty: public images only.', validators=[mirrors.models.registry.validate_namespaces]),
+            field=models.JSONField(blank=True, db_default=[], default=list, help_text='Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; * for all; empty: public images only.', validators=[mirrors.models.configuration.registries.validate_namespaces]),
         ),
         migrations.AddConstraint(
             model_name='instance',

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.indexes import AddIndexAside, AddUniqueAside, ensure_search
+from mirrors.models.base.indexes import AddIndexAside, AddUniqueAside, ensure_search
 
 UNIQUE = (
     ('imageuse', 'image_use_unique', 'use_in_cluster_unique', ('mapping', 'cluster', 'namespace', 'workload_kind', 'workload')),

@@ -1,6 +1,6 @@
 from django.db import migrations, models
 
-from mirrors.models.indexes import AddIndexAside, ensure_search
+from mirrors.models.base.indexes import AddIndexAside, ensure_search
 
 
 def build_search(apps, schema_editor):

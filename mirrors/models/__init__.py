@@ -1,16 +1,28 @@
-"""The rows: mappings, jobs, requests, results. One file per topic."""
+"""The rows: mappings, jobs, requests, results, in one folder for each subject. Begin in ``images/mappings.py``.
 
-from mirrors.models.accounting import DecisionCount, ImageUse
-from mirrors.models.action import OperatorAction
-from mirrors.models.backfill import BackfillImage, BackfillImageState, BackfillRun, BackfillState
-from mirrors.models.check import CheckStatus, RegistryCheck
-from mirrors.models.cluster import Cluster, ClusterNode, RunningImage, RunningState
-from mirrors.models.filter import Filter
-from mirrors.models.hosts import BlobLocation, BudgetShare, HostBudget
-from mirrors.models.image_mapping import Access, Existence, ImageMapping, MappingAccess, Obstacle
-from mirrors.models.instance import Instance, InstanceRole
-from mirrors.models.job_errors import ErrorClass
-from mirrors.models.mirror_job import (
+All models and their choices are imported from here, helpers of one model from its file.
+"""
+
+from mirrors.models.base.revisions import Revision
+from mirrors.models.clusters.clusters import Cluster, ClusterNode, RunningImage, RunningState
+from mirrors.models.clusters.pull_failures import PullFailure
+from mirrors.models.clusters.readiness import ReadinessSample
+from mirrors.models.clusters.suspensions import HealthState, RestartLoop, TargetHealth
+from mirrors.models.configuration.filters import Filter
+from mirrors.models.configuration.processes import Instance, InstanceRole
+from mirrors.models.configuration.registries import ManagedBy, Registry, RegistryKind, RegistryRole
+from mirrors.models.configuration.registry_checks import CheckStatus, RegistryCheck
+from mirrors.models.configuration.repositories import TargetRepository
+from mirrors.models.images.admissions import AdmissionSample
+from mirrors.models.images.decisions import DecisionCount
+from mirrors.models.images.mappings import Access, Existence, ImageMapping, MappingAccess, Obstacle
+from mirrors.models.images.workloads import ImageUse
+from mirrors.models.jobs.activity import OperatorAction
+from mirrors.models.jobs.attempts import AttemptOutcome, JobProgress, MirrorAttempt
+from mirrors.models.jobs.backfill import BackfillImage, BackfillImageState, BackfillRun, BackfillState
+from mirrors.models.jobs.hosts import BlobLocation, BudgetShare, HostBudget
+from mirrors.models.jobs.job_errors import ErrorClass
+from mirrors.models.jobs.jobs import (
     JobStatus,
     MirrorJob,
     MirrorRequest,
@@ -18,15 +30,7 @@ from mirrors.models.mirror_job import (
     ReferrersStatus,
     Trigger,
 )
-from mirrors.models.progress import AttemptOutcome, JobProgress, MirrorAttempt
-from mirrors.models.pull_failure import HealthState, PullFailure, TargetHealth
-from mirrors.models.readiness_sample import ReadinessSample
-from mirrors.models.registry import ManagedBy, Registry, RegistryKind, RegistryRole
-from mirrors.models.repository import TargetRepository
-from mirrors.models.restart_loop import RestartLoop
-from mirrors.models.revision import Revision
-from mirrors.models.sample import AdmissionSample
-from mirrors.models.work_lease import WorkLease
+from mirrors.models.jobs.work_leases import WorkLease
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from mirrors.models.readiness_sample import percent_protected
+from mirrors.models.clusters.readiness import percent_protected
 from mirrors.readiness.gaps import MEANING, NEXT_STEP, Gap
 from mirrors.vocabulary.kept import NEXT_STEPS
 

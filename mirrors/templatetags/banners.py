@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from mirrors.models import TargetHealth
-from mirrors.selectors.clusters.pull_failures import disturbed_targets, health_words
+from mirrors.selectors.clusters.suspensions import disturbed_targets, health_words
 
 register = template.Library()
 

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from mirrors.jobs.queue.timing import from_now
 from mirrors.kubernetes.pod_states import NodeState, PodState, TemplateState
 from mirrors.models import Cluster, ClusterNode, RunningImage, RunningState
-from mirrors.models.revision import Revision
+from mirrors.models.base.revisions import Revision
 from mirrors.vocabulary.bounds import storable
 from mirrors.watcher.image_sources import ImageSources
 from mirrors.watcher.inventory import Inventory

@@ -63,7 +63,7 @@ def test_a_release_that_runs_on_the_schema_passes(repository: Path) -> None:
 
 def test_a_column_that_this_release_has_removed_is_reported(repository: Path) -> None:
     """As if a migration of this release had dropped a column that the previous one writes."""
-    model = repository / "mirrors/models/mirror_job.py"
+    model = repository / "mirrors/models/jobs/jobs.py"
     text = model.read_text()
     assert "    attempts = " in text
     model.write_text(text.replace("    attempts = ", '    dropped = models.TextField(default="")\n    attempts = ', 1))

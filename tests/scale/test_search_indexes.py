@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from structlog.testing import capture_logs
 
-from mirrors.models.indexes import SEARCHED, ensure_search
+from mirrors.models.base.indexes import SEARCHED, ensure_search
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

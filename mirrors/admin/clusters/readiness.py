@@ -24,8 +24,8 @@ from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameEr
 from mirrors.readiness.gaps import MEANING, Gap
 from mirrors.readiness.recent import recent_drill
 from mirrors.readiness.results import Drill
-from mirrors.selectors.clusters.pull_failures import disturbed_targets
 from mirrors.selectors.clusters.readiness import trend
+from mirrors.selectors.clusters.suspensions import disturbed_targets
 from mirrors.services import JobStateError
 from mirrors.templatetags.banners import keep_targets
 from swapper_project.config import Config

@@ -24,7 +24,7 @@ from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
 from mirrors.admin.tools.columns import good
 from mirrors.filters.quotes import quotes_warning
 from mirrors.models import Filter, ManagedBy
-from mirrors.models.filter import validate_jmespath
+from mirrors.models.configuration.filters import validate_jmespath
 from mirrors.selectors.configuration import filter_impact
 from swapper_project import config as configuration
 

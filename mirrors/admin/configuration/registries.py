@@ -28,7 +28,7 @@ from mirrors.admin.tools.columns import STATUS_COLOURS, good
 from mirrors.admin.tools.detail import STOP_POLLING
 from mirrors.admin.tools.list_rendering import label
 from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
-from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED
+from mirrors.models.configuration.registries import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
 from mirrors.selectors.configuration.storage import storage_used
 

@@ -11,7 +11,8 @@ from mirrors.admin.overview.attention import Entry
 from mirrors.admin.tools import links
 from mirrors.models import TargetHealth
 from mirrors.selectors.clusters.clusters import stale_clusters, stale_words
-from mirrors.selectors.clusters.pull_failures import health_words, pull_advice
+from mirrors.selectors.clusters.pull_failures import pull_advice
+from mirrors.selectors.clusters.suspensions import health_words
 from mirrors.selectors.overview.current_state import SmallFacts
 from mirrors.vocabulary.pull_causes import PullSide
 

@@ -27,9 +27,9 @@ from mirrors.models import (
     RegistryCheck,
     RegistryRole,
 )
-from mirrors.models.readiness_sample import percent_protected
+from mirrors.models.clusters.readiness import percent_protected
 from mirrors.selectors.clusters.backfill import BackfillProgress, running_backfills
-from mirrors.selectors.clusters.pull_failures import target_of_banner
+from mirrors.selectors.clusters.suspensions import target_of_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
 from mirrors.selectors.overview.current_state import SmallFacts, running_copies
 from mirrors.selectors.overview.statistics import BY_HOUR, Overview, Point, numbers

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from mirrors.models import Registry, RegistryRole
-from mirrors.models.job_errors import known_host
+from mirrors.models.jobs.job_errors import known_host
 
 
 def mappings(**query: str) -> str:

@@ -6,7 +6,7 @@ from django_filters.rest_framework import CharFilter, FilterSet  # type: ignore[
 
 from mirrors.api.filtersets.base import time_range
 from mirrors.models import MirrorJob
-from mirrors.models.mirror_job import MirrorJobQuerySet
+from mirrors.models.jobs.jobs import MirrorJobQuerySet
 
 
 class JobFilter(FilterSet):  # type: ignore[misc]

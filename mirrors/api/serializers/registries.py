@@ -8,7 +8,13 @@ from rest_framework import serializers
 
 from mirrors.api.serializers.declarable import CheckedAsModel
 from mirrors.models import Registry, RegistryCheck
-from mirrors.models.registry import CREDENTIALS, CREDENTIALS_DROPPED, LONGEST_NAME, MOST_NAMESPACES, validate_namespaces
+from mirrors.models.configuration.registries import (
+    CREDENTIALS,
+    CREDENTIALS_DROPPED,
+    LONGEST_NAME,
+    MOST_NAMESPACES,
+    validate_namespaces,
+)
 
 REACHED = (
     "name",

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from mirrors.jobs.queue import database_outage, host_limits
 from mirrors.jobs.queue.shares import NOTHING, Full
 from mirrors.models import JobStatus, MirrorJob
-from mirrors.models.mirror_job import MirrorJobQuerySet
+from mirrors.models.jobs.jobs import MirrorJobQuerySet
 from mirrors.selectors.queries.fixed_query import fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 

@@ -16,7 +16,7 @@ from django.core.management import CommandError, CommandParser, call_command
 from django.db import IntegrityError, connection, transaction
 
 from mirrors.management.preparation import only_one
-from mirrors.models.indexes import ensure_search
+from mirrors.models.base.indexes import ensure_search
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import Config
 from swapper_project.process import configured, data_directory

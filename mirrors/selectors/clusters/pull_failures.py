@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.db.models import Count, Q, QuerySet
 
 from mirrors.models import (
-    DEFAULT_CLUSTER,
     Access,
     Existence,
-    HealthState,
     ImageMapping,
     MappingAccess,
     PullFailure,
-    TargetHealth,
 )
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
@@ -135,34 +131,8 @@ def restart_commands(row: PullFailure) -> list[str]:
     return list(dict.fromkeys(restart_command(sample) for sample in row.samples)) if row.would_start else []
 
 
-OF_BANNER: Final = ("cluster", "registry", "state", "cause", "nodes")
-"""What ``health_words`` says of a target."""
-
-
-def disturbed_targets() -> QuerySet[TargetHealth]:
-    """Targets that the nodes of a cluster cannot pull from."""
-    return TargetHealth.objects.disturbed().order_by("cluster", "registry")
-
-
-def target_of_banner(row: Mapping[str, Any]) -> TargetHealth:
-    """From the values that ``OF_BANNER`` names; not saved."""
-    nodes = row["nodes"]
-    return TargetHealth(**{**row, "nodes": json.loads(nodes) if isinstance(nodes, str) else nodes})
-
-
 def failing_images(**of: str) -> QuerySet[Any, Any]:
     """The number of images that nodes cannot pull, by cause, side and whether they are mirrored, the most first; of
     all clusters, or with ``cluster`` of one."""
     groups = PullFailure.objects.filter(**of).values("cause", "at", "is_mirrored")
     return groups.annotate(images=Count("pk")).order_by("-images", "cause", "at")
-
-
-def health_words(row: TargetHealth) -> str:
-    """What an unhealthy target means for pods, why, and what to do."""
-    nodes = f"{row.nodes[0]} and {len(row.nodes) - 1} other nodes" if len(row.nodes) > 1 else "".join(row.nodes)
-    tests = "; a few are swapped as a test" if row.state == HealthState.TESTING else ""
-    where = f" of the cluster {row.cluster}" if row.cluster != DEFAULT_CLUSTER else ""
-    return (
-        f"{nodes or 'Nodes'}{where} cannot pull from {row.registry}, so new pods keep their source (unless "
-        f"onTargetUnhealthy is swap){tests}. {pull_advice(row.cause, PullSide.TARGET)}"
-    )

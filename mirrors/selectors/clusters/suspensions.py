@@ -1,10 +1,16 @@
-"""What suspends swaps, as webhooks hold it in memory: targets that nodes cannot pull from, and restart loops."""
+"""What suspends swaps: targets that nodes cannot pull from, and restart loops; in words, and as webhooks hold it."""
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Mapping
+from typing import Any, Final
 
-from mirrors.models import RestartLoop, TargetHealth
+from django.db.models import QuerySet
+
+from mirrors.models import DEFAULT_CLUSTER, HealthState, RestartLoop, TargetHealth
+from mirrors.selectors.clusters.pull_failures import pull_advice
+from mirrors.vocabulary.pull_causes import PullSide
 
 MOST_LOOPS: Final = 10_000
 """Restart loops that a webhook holds; of more, the newest."""
@@ -14,6 +20,32 @@ def suspended_targets() -> list[tuple[str, str, str]]:
     """Cluster, registry and state of targets that are not healthy."""
     rows = TargetHealth.objects.disturbed()
     return list(rows.order_by("id").values_list("cluster", "registry", "state"))
+
+
+OF_BANNER: Final = ("cluster", "registry", "state", "cause", "nodes")
+"""What ``health_words`` says of a target."""
+
+
+def disturbed_targets() -> QuerySet[TargetHealth]:
+    """Targets that the nodes of a cluster cannot pull from."""
+    return TargetHealth.objects.disturbed().order_by("cluster", "registry")
+
+
+def target_of_banner(row: Mapping[str, Any]) -> TargetHealth:
+    """From the values that ``OF_BANNER`` names; not saved."""
+    nodes = row["nodes"]
+    return TargetHealth(**{**row, "nodes": json.loads(nodes) if isinstance(nodes, str) else nodes})
+
+
+def health_words(row: TargetHealth) -> str:
+    """What an unhealthy target means for pods, why, and what to do."""
+    nodes = f"{row.nodes[0]} and {len(row.nodes) - 1} other nodes" if len(row.nodes) > 1 else "".join(row.nodes)
+    tests = "; a few are swapped as a test" if row.state == HealthState.TESTING else ""
+    where = f" of the cluster {row.cluster}" if row.cluster != DEFAULT_CLUSTER else ""
+    return (
+        f"{nodes or 'Nodes'}{where} cannot pull from {row.registry}, so new pods keep their source (unless "
+        f"onTargetUnhealthy is swap){tests}. {pull_advice(row.cause, PullSide.TARGET)}"
+    )
 
 
 def active_loops() -> dict[tuple[str, ...], float]:

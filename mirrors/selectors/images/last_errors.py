@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mirrors.models import ImageMapping, JobStatus
-from mirrors.models.job_errors import registry_of
+from mirrors.models.jobs.job_errors import registry_of
 from mirrors.selectors.images.mapping_states import failed_job_of
 from mirrors.selectors.jobs.advice import next_step
 

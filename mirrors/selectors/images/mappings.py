@@ -21,7 +21,7 @@ from mirrors.models import (
     RestartLoop,
     TargetHealth,
 )
-from mirrors.models.revision import numbers
+from mirrors.models.base.revisions import numbers
 from mirrors.selectors.images.mapping_snapshot import Grant, MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 

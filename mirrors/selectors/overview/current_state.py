@@ -26,7 +26,8 @@ from mirrors.models import (
     TargetRepository,
 )
 from mirrors.selectors.clusters import readiness
-from mirrors.selectors.clusters.pull_failures import OF_BANNER, disturbed_targets, failing_images
+from mirrors.selectors.clusters.pull_failures import failing_images
+from mirrors.selectors.clusters.suspensions import OF_BANNER, disturbed_targets
 from mirrors.selectors.images import mapping_states
 from mirrors.selectors.queries.subqueries import JsonRows, rows_counted
 from mirrors.vocabulary.bounds import LONGEST_PAUSE

@@ -18,7 +18,7 @@ from mirrors.models import (
     MirrorAttempt,
     MirrorJob,
 )
-from mirrors.models.job_errors import known_host
+from mirrors.models.jobs.job_errors import known_host
 from mirrors.selectors.images.admitted import OF_ADMITTED, Admitted
 from mirrors.selectors.jobs import job_queue
 from mirrors.selectors.overview import current_state

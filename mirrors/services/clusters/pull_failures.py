@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.models import Existence, ImageMapping, MirrorRequest, Priority, PullFailure, Trigger
-from mirrors.models.image_mapping import REFERENCE_LENGTH
+from mirrors.models.images.mappings import REFERENCE_LENGTH
 from mirrors.services.jobs.mirroring import request_copies
 from mirrors.services.jobs.requested_copy import RequestedCopy
 from mirrors.vocabulary.bounds import storable

@@ -10,7 +10,7 @@ from django.db.models import Count, DateTimeField, ExpressionWrapper
 from django.db.models.functions import Now
 
 from mirrors.models import MirrorJob, Trigger
-from mirrors.models.mirror_job import MirrorJobQuerySet
+from mirrors.models.jobs.jobs import MirrorJobQuerySet
 from mirrors.services.jobs.requested_copy import RequestedCopy
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Quotas

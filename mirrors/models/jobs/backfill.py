@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.models.image_mapping import REFERENCE_LENGTH
-from mirrors.models.mirror_job import MirrorJob
+from mirrors.models.images.mappings import REFERENCE_LENGTH
+from mirrors.models.jobs.jobs import MirrorJob
 
 
 class BackfillState(models.TextChoices):

@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
-from mirrors.models.cluster_column import cluster_field
-from mirrors.models.registry import Registry
+from mirrors.models.base.cluster_column import cluster_field
+from mirrors.models.configuration.registries import Registry
 
 REFERENCE_LENGTH = 800
 """Characters of the longest reference: host 260, repository 255, tag 128, digest 136, separators."""

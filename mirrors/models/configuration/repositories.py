@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from mirrors.models.registry import Registry
+from mirrors.models.configuration.registries import Registry
 
 
 class TargetRepositoryQuerySet(models.QuerySet["TargetRepository"]):

@@ -11,7 +11,7 @@ from django.db.models import ExpressionWrapper, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mirrors.models.image_mapping import DIGEST_LENGTH, REFERENCE_LENGTH
+from mirrors.models.images.mappings import DIGEST_LENGTH, REFERENCE_LENGTH
 from mirrors.vocabulary.kept import DETAILS_LENGTH, REASON_LENGTH
 
 KEY_LENGTH = 40

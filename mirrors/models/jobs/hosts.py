@@ -10,9 +10,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mirrors.models.image_mapping import DIGEST_LENGTH
-from mirrors.models.mirror_job import Priority
-from mirrors.models.registry import Registry
+from mirrors.models.configuration.registries import Registry
+from mirrors.models.images.mappings import DIGEST_LENGTH
+from mirrors.models.jobs.jobs import Priority
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
-from mirrors.models.cluster_column import cluster_field
+from mirrors.models.base.cluster_column import cluster_field
 
 
 class InstanceRole(models.TextChoices):

@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.models.job_errors import ErrorClass
-from mirrors.models.mirror_job import MirrorJob
+from mirrors.models.jobs.job_errors import ErrorClass
+from mirrors.models.jobs.jobs import MirrorJob
 
 
 class JobProgress(models.Model):

@@ -9,9 +9,9 @@ from django.db.models import Case, Q, Value, When
 
 from mirrors.filters import InvalidFilterError, compile_filter
 from mirrors.filters.places import pointed
-from mirrors.models.cluster_column import cluster_field
-from mirrors.models.registry import ManagedBy
-from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
+from mirrors.models.base.cluster_column import cluster_field
+from mirrors.models.base.revisions import RevisionedModel, RevisionedQuerySet
+from mirrors.models.configuration.registries import ManagedBy
 from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 

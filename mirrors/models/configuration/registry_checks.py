@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.models.registry import Registry
+from mirrors.models.configuration.registries import Registry
 
 
 class CheckStatus(models.TextChoices):

@@ -13,8 +13,8 @@ from django.db.models import Q
 
 from mirrors.images import DEFAULT_REGISTRY, DOCKER_HUB_ALIASES, InvalidReferenceError, TargetName, normalise_host
 from mirrors.images.target_name import target_name
-from mirrors.models.cluster_column import cluster_field
-from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
+from mirrors.models.base.cluster_column import cluster_field
+from mirrors.models.base.revisions import RevisionedModel, RevisionedQuerySet
 from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 HOST = RegexValidator(

@@ -1,4 +1,4 @@
-"""Who uses which image, and what was decided: counted by webhook processes, flushed in batches."""
+"""Workloads that use an image: counted by webhook processes, written in batches."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.models.cluster_column import cluster_field
-from mirrors.models.image_mapping import ImageMapping
+from mirrors.models.base.cluster_column import cluster_field
+from mirrors.models.images.mappings import ImageMapping
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 
 
@@ -38,35 +38,3 @@ class ImageUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.workload}" if self.workload else f"standalone pods in {self.namespace}"
-
-
-class DecisionCount(models.Model):
-    """Images decided on in an hour, by cluster, namespace, source host, decision and reason."""
-
-    hour = models.DateTimeField()
-    cluster = cluster_field()
-    namespace = models.CharField(max_length=63)
-    source_host = models.CharField(max_length=260)
-    decision = models.CharField(max_length=10)
-    reason = models.CharField(max_length=30)
-    filter = models.CharField(
-        max_length=200, blank=True, default="", db_default="", help_text="The filter that matched."
-    )
-    first_seen = models.BooleanField(
-        default=False,
-        db_default=False,
-        help_text="Whether the image had no mapping yet: its first pod requested the copy.",
-    )
-    images = models.BigIntegerField(default=0)
-
-    class Meta:
-        verbose_name = "decision"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["hour", "cluster", "namespace", "source_host", "decision", "reason", "filter", "first_seen"],
-                name="decision_count_of_cluster_unique",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.images} × {self.decision}: {self.reason}"

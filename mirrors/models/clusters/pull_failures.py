@@ -1,18 +1,15 @@
-"""Images that nodes cannot pull, and whether the nodes of a cluster can pull from the target."""
+"""Images that the nodes of a cluster cannot pull."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.models.cluster import KEY_LENGTH
-from mirrors.models.image_mapping import REFERENCE_LENGTH
-from mirrors.models.revision import RevisionedModel, RevisionedQuerySet
-from mirrors.vocabulary.bounds import HOST_LENGTH
+from mirrors.models.clusters.clusters import KEY_LENGTH
+from mirrors.models.images.mappings import REFERENCE_LENGTH
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
@@ -68,46 +65,3 @@ class PullFailure(models.Model):
 
     def __str__(self) -> str:
         return self.image
-
-
-class HealthState(models.TextChoices):
-    """Of a target, as the nodes of a cluster see it."""
-
-    HEALTHY = "healthy"
-    UNHEALTHY = "unhealthy"
-    TESTING = "testing"
-    """Unhealthy, and a few pods are swapped as a test."""
-
-
-class TargetHealthQuerySet(RevisionedQuerySet["TargetHealth"]):
-    def disturbed(self) -> TargetHealthQuerySet:
-        """Those that are not healthy."""
-        return self.filter(state__in=TargetHealth.DISTURBED)
-
-
-class TargetHealth(RevisionedModel):
-    """Whether the nodes of a cluster can pull from a target; its webhooks read it. Without a row: healthy."""
-
-    DISTURBED: ClassVar = frozenset({HealthState.UNHEALTHY, HealthState.TESTING})
-
-    cluster = models.CharField(max_length=63, default=DEFAULT_CLUSTER, db_default=DEFAULT_CLUSTER)
-    registry = models.CharField(max_length=HOST_LENGTH, help_text="Host of the target registry.")
-    state = models.CharField(max_length=10, choices=HealthState, default=HealthState.HEALTHY)
-    cause = models.CharField(max_length=20, choices=CAUSES)
-    message = models.TextField(blank=True, help_text="What the kubelet of one of the nodes reported.")
-    nodes = models.JSONField(default=list, blank=True, help_text="Nodes that could not pull.")
-    began_at = models.DateTimeField(db_default=Now(), help_text="When it was last found unhealthy.")
-    changed_at = models.DateTimeField(db_default=Now(), help_text="When the state last changed.")
-
-    objects = TargetHealthQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = "target health"
-        verbose_name_plural = "target health"
-        constraints = [
-            models.UniqueConstraint(fields=["cluster", "registry"], name="target_health_unique"),
-            models.CheckConstraint(condition=Q(state__in=HealthState.values), name="target_health_state_known"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.registry} in {self.cluster}"

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import models
 from django.db.models.functions import Now
 
-from mirrors.models.cluster_column import cluster_field
+from mirrors.models.base.cluster_column import cluster_field
 
 
 class AdmissionSample(models.Model):

@@ -9,9 +9,9 @@ from django.db import models
 from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Now
 
-from mirrors.models.cluster_column import cluster_field
-from mirrors.models.image_mapping import ImageMapping
-from mirrors.models.job_errors import ErrorClass, recorded_for, registry_of
+from mirrors.models.base.cluster_column import cluster_field
+from mirrors.models.images.mappings import ImageMapping
+from mirrors.models.jobs.job_errors import ErrorClass, recorded_for, registry_of
 from mirrors.vocabulary.bounds import HOST_LENGTH, ReadableDateTimeField
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 

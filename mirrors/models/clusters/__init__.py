@@ -1,0 +1,4 @@
+"""What the watcher of each cluster reports: nodes, running images, failing pulls, suspended swaps, readiness.
+
+No other folder of the models imports it. Begin in ``clusters.py``.
+"""
