@@ -28,7 +28,7 @@ from benchmarks.load import Measured, drive
 from benchmarks.reviews import FILTERS, SIZES, image, review
 from benchmarks.servers import serve
 from mirrors.images import ImageRef, TargetName
-from swapper_project.process.certificates import ensure_self_signed
+from swapper_project.process.private_files.certificates import ensure_self_signed
 from tests.support.databases import ROOT
 from tests.support.system import PRODUCT, write_config
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from swapper_project.process import environment as env
-from swapper_project.process import listening, metrics_files
-from swapper_project.process.certificates import CertificateError, ReloadingContext
+from swapper_project.process.monitoring import listening, metrics_files
+from swapper_project.process.private_files.certificates import CertificateError, ReloadingContext
 
 if TYPE_CHECKING:
     from swapper_project.config import Config

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from swapper_project.process import data_directory, logs
 from swapper_project.process import environment as env
-from swapper_project.process.secret_key import kept_secret_key
+from swapper_project.process import logs
+from swapper_project.process.private_files import data_directory
+from swapper_project.process.private_files.secret_key import kept_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mirrors import selectors
-from mirrors.kubernetes.placement import platforms_of
-from mirrors.kubernetes.pods import Json
-from mirrors.kubernetes.sample_pods import pod_or_template
+from mirrors.kubernetes.api_server.sample_pods import pod_or_template
+from mirrors.kubernetes.objects.placement import platforms_of
+from mirrors.kubernetes.objects.pods import Json
 from mirrors.models import Priority, RunningImage, Trigger
 from mirrors.selectors.clusters.backfill import representatives
 from mirrors.selectors.configuration.operator_rows import catalog_of

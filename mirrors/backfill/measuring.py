@@ -19,8 +19,8 @@ from mirrors.jobs.copy.source_access import Asker, Finder
 from mirrors.jobs.copy.worker_context import engine_settings
 from mirrors.jobs.queue.budget_keeper import BudgetKeeper
 from mirrors.jobs.queue.pull_limits import PullLimits
-from mirrors.kubernetes.client import ClusterError
-from mirrors.kubernetes.pull_secrets import Brought, FoundSecrets
+from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access
 from mirrors.oci import CopyCancelledError, Engine, RegistryAccess, RegistryError
 from mirrors.oci.common.manifests import Manifest, keep_platforms

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from mirrors.filters.chain import first_match
 from mirrors.filters.expression import CompiledFilter, FilterEvaluationError, ReviewBudget, ReviewBudgetError
-from mirrors.kubernetes import pods
-from mirrors.kubernetes.pods import ImageSlot, Json
+from mirrors.kubernetes.objects import pods
+from mirrors.kubernetes.objects.pods import ImageSlot, Json
 
 MOST_IMAGES: Final = 100
 """Images of one pod that filters are tried on; real pods have a few."""

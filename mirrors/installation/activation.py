@@ -23,7 +23,7 @@ from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError
 from mirrors.installation.registration import Registration
 from mirrors.installation.stored_secrets import FIELD_MANAGER, LABELS
 from mirrors.installation.trial_review import TrialError
-from mirrors.kubernetes.client import client
+from mirrors.kubernetes.api_server.client import client
 
 T = TypeVar("T")
 PAUSE_SECONDS: Final = 1.0

@@ -17,7 +17,7 @@ from lightkube.types import PatchType
 
 from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, code_of, refusal
 from mirrors.installation.stored_secrets import FIELD_MANAGER
-from mirrors.kubernetes.client import client
+from mirrors.kubernetes.api_server.client import client
 
 T = TypeVar("T")
 PAUSE: Final = 1.0

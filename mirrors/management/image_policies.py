@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mirrors.images import ImageRef, TargetName
-from mirrors.kubernetes.yaml_scalars import dump
+from mirrors.kubernetes.objects.yaml_scalars import dump
 
 _KINDS = ("containers", "initContainers", "ephemeralContainers")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mirrors.images import ImageRef, TargetName
-from mirrors.kubernetes.yaml_scalars import dump
+from mirrors.kubernetes.objects.yaml_scalars import dump
 from swapper_project.process import release
 
 

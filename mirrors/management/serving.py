@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from swapper_project.config import Config
-from swapper_project.process import command_line
 from swapper_project.process import environment as env
-from swapper_project.process.certificates import CertificateError, ReloadingContext, ensure_self_signed
+from swapper_project.process.commands import command_line
 from swapper_project.process.configured import load, stop
 from swapper_project.process.environment import Environment
+from swapper_project.process.private_files.certificates import CertificateError, ReloadingContext, ensure_self_signed
 from swapper_project.process.supervisor import MANAGE, gunicorn
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from mirrors.kubernetes import watched_objects as objects
-from mirrors.kubernetes.object_states import node_state, pod_state, template_state
-from mirrors.kubernetes.pod_states import TemplateState
+from mirrors.kubernetes.objects import watched_objects as objects
+from mirrors.kubernetes.objects.object_states import node_state, pod_state, template_state
+from mirrors.kubernetes.objects.pod_states import TemplateState
 from mirrors.watcher.inventory import Inventory
 
 

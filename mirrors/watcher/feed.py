@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from mirrors.kubernetes.client import ClusterError
-from mirrors.kubernetes.object_reader import ForbiddenError, ObjectReader, OutdatedError
+from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.object_reader import ForbiddenError, ObjectReader, OutdatedError
 from mirrors.watcher.destinations import Destination
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
-from mirrors.kubernetes.pod_states import NodeState, PodState, TemplateState
+from mirrors.kubernetes.objects.pod_states import NodeState, PodState, TemplateState
 
 MOST_DEPARTED: Final = 20_000
 """Deleted pods that are kept for the next turn of the tasks: a thousand a second of them for two turns."""

@@ -16,10 +16,10 @@ from django.db.models.functions import Now
 
 from mirrors import selectors
 from mirrors.jobs.queue.timing import from_now
-from mirrors.kubernetes.client import ClusterError
-from mirrors.kubernetes.pods import Json
-from mirrors.kubernetes.sample_pods import pod_or_template
-from mirrors.kubernetes.webhook_scope import WebhookScope, read_scope
+from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.sample_pods import pod_or_template
+from mirrors.kubernetes.api_server.webhook_scope import WebhookScope, read_scope
+from mirrors.kubernetes.objects.pods import Json
 from mirrors.models import Cluster, RunningImage
 from mirrors.vocabulary.bounds import storable
 from mirrors.vocabulary.kept import DETAILS_LENGTH, NOT_REVIEWED

@@ -10,14 +10,14 @@ import structlog
 from django.db import DatabaseError, InterfaceError
 from django.db.models.functions import Now
 
-from mirrors.kubernetes.object_reader import ObjectReader, server_version
+from mirrors.kubernetes.api_server.object_reader import ObjectReader, server_version
 from mirrors.models import Cluster
 from mirrors.watcher.destinations import destinations
 from mirrors.watcher.feed import Feed
 from mirrors.watcher.inventory import Closable, Inventory, InventoryTask
 from mirrors.watcher.row_writer import RowWriter
 from swapper_project.config import Config, ConfigSource
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 

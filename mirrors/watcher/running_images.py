@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from mirrors.kubernetes.pod_states import ContainerState, PodState, TemplateState
+from mirrors.kubernetes.objects.pod_states import ContainerState, PodState, TemplateState
 from mirrors.models import RunningImage, RunningState
 
 

@@ -1,14 +1,17 @@
-"""The configuration file ``.k8s-image-swapper.yaml``: found, checked, watched. No Django in here."""
+"""The configuration file ``.k8s-image-swapper.yaml``: found, checked, watched. No Django in here.
+
+What other parts need is imported from here. Begin in ``models.py``.
+"""
 
 from __future__ import annotations
 
-from swapper_project.config.aws import AwsRegistry, AwsTarget
-from swapper_project.config.gcp import GcpRegistry, GcpTarget
 from swapper_project.config.loading import find, load, parse, schema
 from swapper_project.config.models import Config, Quotas
-from swapper_project.config.problems import ConfigError
-from swapper_project.config.source import FilterConfig, Source, SourceRegistry
-from swapper_project.config.target import OciTarget, Target
+from swapper_project.config.sections.aws import AwsRegistry, AwsTarget
+from swapper_project.config.sections.gcp import GcpRegistry, GcpTarget
+from swapper_project.config.sections.source import FilterConfig, Source, SourceRegistry
+from swapper_project.config.sections.target import OciTarget, Target
+from swapper_project.config.text.problems import ConfigError
 from swapper_project.config.watch import ConfigSource
 
 __all__ = [

@@ -7,14 +7,14 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Union, get_args, get_origin
 
-from swapper_project.config.aws import AwsRegistry
-from swapper_project.config.document import Item, Pair, Tree
 from swapper_project.config.files import NAMED_FILES
 from swapper_project.config.models import Config
-from swapper_project.config.problems import Findings, KeyPath, show
-from swapper_project.config.section import Section
-from swapper_project.config.source import SourceRegistry
-from swapper_project.config.target import Target
+from swapper_project.config.sections.aws import AwsRegistry
+from swapper_project.config.sections.section import Section
+from swapper_project.config.sections.source import SourceRegistry
+from swapper_project.config.sections.target import Target
+from swapper_project.config.text.document import Item, Pair, Tree
+from swapper_project.config.text.problems import Findings, KeyPath, show
 
 _SECTIONS = ("aws", "gcp", "oci")
 _HINTS = {

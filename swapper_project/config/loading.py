@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from mirrors.filters.quotes import quotes_warning
-from mirrors.kubernetes.yaml_loader import YamlError, decode
-from swapper_project.config.document import Pair, read
+from mirrors.kubernetes.objects.yaml_loader import YamlError, decode
 from swapper_project.config.files import problem_of
 from swapper_project.config.keys import as_tree, fit
 from swapper_project.config.models import Config
-from swapper_project.config.problems import ConfigError, Findings, KeyPath, lowered, show
-from swapper_project.config.shapes import misplaced
+from swapper_project.config.text.document import Pair, read
+from swapper_project.config.text.problems import ConfigError, Findings, KeyPath, lowered, show
+from swapper_project.config.text.shapes import misplaced
 
 NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
 MAX_BYTES = 1 << 20

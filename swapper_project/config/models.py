@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
-from swapper_project.config.cluster import WatcherSection
-from swapper_project.config.limits import HostRateLimit, PullReserve
-from swapper_project.config.section import Section
-from swapper_project.config.source import Source
-from swapper_project.config.target import Target
-from swapper_project.config.values import (
+from swapper_project.config.sections.cluster import WatcherSection
+from swapper_project.config.sections.limits import HostRateLimit, PullReserve
+from swapper_project.config.sections.section import Section
+from swapper_project.config.sections.source import Source
+from swapper_project.config.sections.target import Target
+from swapper_project.config.sections.values import (
     ClusterName,
     Duration,
     FileName,

@@ -36,7 +36,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def metrics(request: HttpRequest) -> HttpResponse:
     from mirrors.readiness.collector import ReadinessCollector
     from mirrors.selectors.overview.queue_metrics import QueueCollector
-    from swapper_project.process.metrics import page
+    from swapper_project.process.monitoring.metrics import page
 
     return page("web", QueueCollector(), ReadinessCollector())
 

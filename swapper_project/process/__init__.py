@@ -1,1 +1,4 @@
-"""What a process knows of itself: environment, logs, metrics, certificates, kill switch, its parent and children."""
+"""What a process knows of itself: environment, logs, kill switch, release, its parent and children.
+
+Metrics and probes, files of the data directory, and commands have folders. Begin in ``environment.py``.
+"""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mirrors.images import ImageRef
-from mirrors.kubernetes.keyring import InvalidSecretError, matching, read
+from mirrors.kubernetes.objects.keyring import InvalidSecretError, matching, read
 
 JSON, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"
 

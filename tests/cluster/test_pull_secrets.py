@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from mirrors.images import ImageRef
-from mirrors.kubernetes import cluster_credentials
-from mirrors.kubernetes.client import ClusterError, _client
-from mirrors.kubernetes.pull_secrets import Brought, PullSecrets
+from mirrors.kubernetes.api_server import cluster_credentials
+from mirrors.kubernetes.api_server.client import ClusterError, _client
+from mirrors.kubernetes.api_server.pull_secrets import Brought, PullSecrets
 from tests.support.controlplane import ControlPlane
 
 JSON, OLD = "kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"

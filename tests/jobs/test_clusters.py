@@ -15,7 +15,7 @@ from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.other_clusters import look_after
 from mirrors.jobs.copy.source_access import Asker, Finder
 from mirrors.jobs.queue import claims
-from mirrors.kubernetes.pull_secrets import Brought, FoundSecrets
+from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob, Registry
 from mirrors.registries.sources import SourceCatalog
 from mirrors.services import RequestedCopy, request_copies

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirrors.kubernetes.manifests import ManifestError, read_pods
-from mirrors.kubernetes.yaml_loader import MOST_BYTES, YamlError, decode, documents, plain
-from mirrors.kubernetes.yaml_scalars import dump
+from mirrors.kubernetes.objects.manifests import ManifestError, read_pods
+from mirrors.kubernetes.objects.yaml_loader import MOST_BYTES, YamlError, decode, documents, plain
+from mirrors.kubernetes.objects.yaml_scalars import dump
 from swapper_project import config
 from swapper_project.config import ConfigError
 

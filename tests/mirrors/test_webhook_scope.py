@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mirrors.kubernetes.webhook_scope import WebhookScope, keys_of, matches
+from mirrors.kubernetes.api_server.webhook_scope import WebhookScope, keys_of, matches
 
 LABELS = {"app": "web", "team": "shop"}
 

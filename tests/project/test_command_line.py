@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from swapper_project import __version__
-from swapper_project.process.command_line import take_flags
+from swapper_project.process.commands.command_line import take_flags
 from tests.support.databases import ROOT
 from tests.support.migrating import migrated_sqlite
 from tests.support.ports import free_port, wait_until

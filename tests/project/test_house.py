@@ -14,10 +14,16 @@ from tests.support.system import run_manage
 LAYERS: list[set[str]] = [
     {"mirrors.vocabulary", "mirrors.images"},
     {"mirrors.oci"},
+    {"mirrors.kubernetes.objects"},
+    {"mirrors.kubernetes.api_server"},
     {"mirrors.kubernetes"},
     {"mirrors.filters"},
+    {"swapper_project.config.text"},
+    {"swapper_project.config.sections"},
     {"swapper_project.config"},
+    {"swapper_project.process.monitoring", "swapper_project.process.private_files"},
     {"swapper_project.process"},
+    {"swapper_project.process.commands"},
     {"swapper_project.serving", "mirrors.registries"},
     {"mirrors.models.base"},
     {"mirrors.models.configuration"},
@@ -76,7 +82,8 @@ def part_of(module: str) -> str | None:
         # The admin's, in the one place where Django looks for them.
         return "mirrors.admin.tools"
     parts = [*(part for layer in LAYERS for part in layer), *ROOF, *OUTSIDE]
-    return next((part for part in parts if module == part or module.startswith(f"{part}.")), None)
+    around = [part for part in parts if module == part or module.startswith(f"{part}.")]
+    return max(around, key=len, default=None)
 
 
 def rank(part: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from swapper_project.process import listening
+from swapper_project.process.monitoring import listening
 from tests.support.ports import free_port, wait_until
 from tests.support.system import GUNICORN, POOL, Process, write_config
 
@@ -59,7 +59,7 @@ def test_an_address_of_its_own_stays_as_it_is(address: str) -> None:
 @pytest.mark.parametrize("address", [":8443", "[::]:8443"])
 def test_a_machine_without_ipv6_has_its_other_addresses(address: str) -> None:
     program = (
-        "from swapper_project.process.listening import *; import errno, socket\n"
+        "from swapper_project.process.monitoring.listening import *; import errno, socket\n"
         "made = socket.socket\n"
         "class NoIPv6(made):\n"
         "    def __init__(self, family=-1, *rest, **more):\n"

@@ -18,7 +18,7 @@ from mirrors.demo.images import sample_image
 from mirrors.demo.registry import MemoryRegistry
 from mirrors.readiness import collector
 from mirrors.selectors.overview import queue_metrics
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 from tests.docs.markdown import code, rows
 from tests.support.databases import ROOT, query
 from tests.support.ports import free_port, wait_until

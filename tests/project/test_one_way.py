@@ -27,7 +27,7 @@ def called(path: Path) -> set[str]:
     ("name", "files"),
     [
         # A target is named by `target_name` alone; the configuration tries a prefix with it.
-        ("TargetName", {"mirrors/images/target_name.py", "swapper_project/config/section.py"}),
+        ("TargetName", {"mirrors/images/target_name.py", "swapper_project/config/sections/section.py"}),
         # A job comes from `request_copies` alone, which has its own file for that.
         ("MirrorJob", {"mirrors/services/jobs/live_jobs.py"}),
         ("live_jobs", {"mirrors/services/jobs/mirroring.py"}),

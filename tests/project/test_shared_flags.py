@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from swapper_project.process.command_line import FLAGS, REFUSING
+from swapper_project.process.commands.command_line import FLAGS, REFUSING
 from tests.config.examples import GCP
 from tests.support.databases import ROOT
 from tests.support.system import run_manage, write_config

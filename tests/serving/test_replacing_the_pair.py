@@ -13,7 +13,7 @@ from pathlib import Path
 
 import urllib3
 
-from swapper_project.process.certificates import ensure_self_signed
+from swapper_project.process.private_files.certificates import ensure_self_signed
 from tests.docs.markdown import script
 from tests.serving.conftest import ALWAYS, TARGET
 from tests.support.databases import ROOT, DatabaseTemplate

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mirrors.images import ImageRef, TargetName
-from mirrors.kubernetes.pod_states import ContainerState, NodeState, PodState
-from mirrors.kubernetes.workloads import Workload
+from mirrors.kubernetes.objects.pod_states import ContainerState, NodeState, PodState
+from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.models import Existence, ImageMapping
 from mirrors.watcher.inventory import Departed, Inventory
 from swapper_project.config import Config, ConfigSource

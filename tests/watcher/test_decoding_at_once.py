@@ -16,7 +16,7 @@ READ_AT_ONCE = f"""
 import contextlib, os, sys, threading
 import msgspec
 from lightkube.core.decoders import decode_list, decode_object
-from mirrors.kubernetes.client import WORKLOADS, Pod, Secret, client
+from mirrors.kubernetes.api_server.client import WORKLOADS, Pod, Secret, client
 from mirrors.kubernetes import watched_objects
 
 KINDS = (Pod, Secret, *WORKLOADS.values(), watched_objects.Pod, watched_objects.Node, *watched_objects.WORKLOADS)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from mirrors.kubernetes.object_reader import ObjectReader
-from mirrors.kubernetes.watched_objects import Pod
+from mirrors.kubernetes.api_server.object_reader import ObjectReader
+from mirrors.kubernetes.objects.watched_objects import Pod
 from mirrors.watcher.destinations import Pods
 from mirrors.watcher.feed import Feed
 from mirrors.watcher.inventory import Inventory

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from mirrors.backfill.deciding import Decider
-from mirrors.kubernetes.webhook_scope import NAME_LABEL
+from mirrors.kubernetes.api_server.webhook_scope import NAME_LABEL
 from mirrors.models import Cluster, Filter, ManagedBy, RunningImage
 from mirrors.readiness.drill import DrillRequest, run_drill
 from mirrors.watcher.inventory import Inventory

@@ -15,8 +15,8 @@ from tests.webhook.mirrored import image, load_source, mirrored_webhook, reason
 
 SEEN = """
 from django.conf import settings
-from mirrors.kubernetes.pod_states import ContainerState, PodState
-from mirrors.kubernetes.workloads import Workload
+from mirrors.kubernetes.objects.pod_states import ContainerState, PodState
+from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.watcher.inventory import Inventory
 from mirrors.watcher.pulls.pull_failures import PullFailures
 from swapper_project import config

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from lightkube.core import decoders
 
-from mirrors.kubernetes import watched_objects as objects
-from mirrors.kubernetes.object_states import node_state, pod_state, template_state
-from mirrors.kubernetes.workloads import workload_of
+from mirrors.kubernetes.objects import watched_objects as objects
+from mirrors.kubernetes.objects.object_states import node_state, pod_state, template_state
+from mirrors.kubernetes.objects.workloads import workload_of
 from mirrors.watcher.destinations import Pods
 from mirrors.watcher.inventory import Inventory
 

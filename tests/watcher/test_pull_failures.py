@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mirrors.kubernetes.workloads import Workload
+from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.models import Existence, JobStatus, MirrorJob, Priority, PullFailure
 from mirrors.selectors.clusters.pull_failures import restart_commands
 from mirrors.watcher.pulls.pull_failures import PullFailures

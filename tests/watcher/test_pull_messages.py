@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.kubernetes.pull_messages import cause_of
+from mirrors.kubernetes.objects.pull_messages import cause_of
 from mirrors.vocabulary.pull_causes import PullCause
 
 NGINX = "docker.io/library/nginx:1.99"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mirrors.kubernetes.pod_states import PodState
-from mirrors.kubernetes.workloads import Workload
+from mirrors.kubernetes.objects.pod_states import PodState
+from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.models import OperatorAction, RestartLoop
 from mirrors.services import release_loops
 from mirrors.watcher.pulls.restart_loops import RestartLoops

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mirrors.kubernetes.pod_states import NodeState
+from mirrors.kubernetes.objects.pod_states import NodeState
 from mirrors.models import ClusterNode
 from mirrors.watcher.row_writer import RowWriter
 from tests.watcher.support import Cluster, config_in, container, mirrored, pod

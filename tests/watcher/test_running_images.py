@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.kubernetes.pod_states import ContainerState, PodState, TemplateState
-from mirrors.kubernetes.workloads import Workload
+from mirrors.kubernetes.objects.pod_states import ContainerState, PodState, TemplateState
+from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.watcher.running_images import ImageRow, Place, rows_of
 
 WEB = Workload("Deployment", "web")

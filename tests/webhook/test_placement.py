@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mirrors.kubernetes.placement import ARCH, OS, platforms_of
+from mirrors.kubernetes.objects.placement import ARCH, OS, platforms_of
 
 
 def expression(key: str, operator: str, *values: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
-from mirrors.kubernetes import pods
+from mirrors.kubernetes.objects import pods
 from tests.support.system import Webhook, review_of
 from webhook.decision import decision, patch
 from webhook.decision.decision import Knowledge, ReviewPolicy

@@ -10,7 +10,7 @@ from typing import Final
 
 from mirrors import services
 from mirrors.services import DecisionKey, SampledReview, TargetAnswer, UseKey
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 
 BUFFERED: Final = 50_000
 """Entries of each kind that wait to be written, some MB; what is beyond them is counted and dropped."""

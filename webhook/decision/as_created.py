@@ -8,8 +8,8 @@ from typing import Final
 import structlog
 
 from mirrors.images import ImageRef, InvalidReferenceError
-from mirrors.kubernetes import pods
-from mirrors.kubernetes.pods import ImageSlot, Json
+from mirrors.kubernetes.objects import pods
+from mirrors.kubernetes.objects.pods import ImageSlot, Json
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision import decision
 from webhook.decision.decision import Decision, ReviewPolicy

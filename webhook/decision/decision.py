@@ -14,8 +14,8 @@ from typing import Any, Final
 from mirrors.filters import CompiledFilter, ReviewBudget, ReviewBudgetError
 from mirrors.filters.chain import first_match
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
-from mirrors.kubernetes import pods
-from mirrors.kubernetes.pods import ImageSlot, Json
+from mirrors.kubernetes.objects import pods
+from mirrors.kubernetes.objects.pods import ImageSlot, Json
 from mirrors.vocabulary.reasons import Reason
 
 PLACEHOLDERS: Final = frozenset({"auto"})

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
-from mirrors.kubernetes.pods import Json, all_slots
+from mirrors.kubernetes.objects.pods import Json, all_slots
 from webhook.decision.decision import Decision, ReviewPolicy
 
 ANNOTATION: Final = "k8s-image-swapper/original-images"

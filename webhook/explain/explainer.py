@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import Error
 
-from mirrors.kubernetes.manifests import PodManifest
+from mirrors.kubernetes.objects.manifests import PodManifest
 from mirrors.selectors.images.last_errors import LastError, last_errors
 from mirrors.vocabulary.reasons import MEANING, Reason
 from swapper_project import config as configuration

@@ -15,8 +15,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from mirrors.kubernetes.manifests import NAMESPACE, ManifestError, read_pods
-from mirrors.kubernetes.yaml_scalars import dump
+from mirrors.kubernetes.objects.manifests import NAMESPACE, ManifestError, read_pods
+from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.services import JobStateError, request_image
 from swapper_project.config import ConfigError

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from mirrors.images import MAX_REFERENCE
 from mirrors.vocabulary.reasons import Reason
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 from swapper_project.serving import arrival
 from swapper_project.serving.framing import MAX_BODY
 from webhook.decision.review_limits import ReviewLimits

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from mirrors.vocabulary.reasons import Reason
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 from webhook.database.lru_cache import RecentMaximum
 from webhook.database.mapping_cache import CachedMapping
 from webhook.database.messages import await_result

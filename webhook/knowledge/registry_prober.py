@@ -16,7 +16,7 @@ import structlog
 
 from mirrors.images import ImageRef
 from mirrors.oci import Descriptor, RegistryAccess, RegistryError
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 from webhook.database.lru_cache import LRUCache
 from webhook.knowledge.circuit_breaker import BREAKER_REST, CircuitBreaker
 

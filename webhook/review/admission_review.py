@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from mirrors.kubernetes.pods import Json, mapping, text
+from mirrors.kubernetes.objects.pods import Json, mapping, text
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,252}")
 _NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

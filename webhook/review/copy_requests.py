@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from mirrors.kubernetes.workloads import workload_of
+from mirrors.kubernetes.objects.workloads import workload_of
 from mirrors.models import Priority, Trigger
 from mirrors.services import RequestedCopy, RequestOutcome
 from mirrors.vocabulary.reasons import Reason

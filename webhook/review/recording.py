@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from mirrors.kubernetes.workloads import workload_of
+from mirrors.kubernetes.objects.workloads import workload_of
 from mirrors.services import DecisionKey, UseKey
 from mirrors.vocabulary.reasons import Reason
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 from webhook.database.pending_writes import PendingWrites
 from webhook.decision.decision import Decision
 from webhook.review.admission_review import AdmissionRequest, namespace_of

@@ -10,11 +10,11 @@ from typing import Final
 
 import structlog
 
-from mirrors.kubernetes import pods
-from mirrors.kubernetes.placement import platforms_of
-from mirrors.kubernetes.pods import ImageSlot
+from mirrors.kubernetes.objects import pods
+from mirrors.kubernetes.objects.placement import platforms_of
+from mirrors.kubernetes.objects.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 from webhook.database.thread import DatabaseThread
 from webhook.decision import decision, patch
 from webhook.decision.decision import Decision

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import orjson
 
-from mirrors.kubernetes.pods import MIRROR_POD, SKIP, Json, mapping, text
-from mirrors.kubernetes.workloads import Workload
+from mirrors.kubernetes.objects.pods import MIRROR_POD, SKIP, Json, mapping, text
+from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.services import SampledReview
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.lru_cache import LRUCache

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from mirrors.kubernetes.workloads import workload_of
+from mirrors.kubernetes.objects.workloads import workload_of
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Decision
 from webhook.decision.review_limits import ReviewLimits

@@ -6,14 +6,14 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from mirrors.vocabulary.reasons import Reason
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 from webhook.database.lru_cache import RecentMaximum
 from webhook.database.thread import DatabaseThread
 from webhook.decision.snapshot import Snapshots
 from webhook.knowledge.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
-    from swapper_project.process.certificates import ReloadingContext
+    from swapper_project.process.private_files.certificates import ReloadingContext
 
 
 class Gauges:

@@ -13,9 +13,10 @@ from django.conf import settings
 from mirrors.oci import Engine, EngineSettings
 from swapper_project import config as configuration
 from swapper_project.config import ConfigSource
-from swapper_project.process import logs, metrics
-from swapper_project.process.certificates import ReloadingContext
+from swapper_project.process import logs
 from swapper_project.process.environment import Environment
+from swapper_project.process.monitoring import metrics
+from swapper_project.process.private_files.certificates import ReloadingContext
 from webhook.database.thread import FLUSH_EVERY, DatabaseThread
 from webhook.decision.snapshot import Snapshots
 from webhook.knowledge.circuit_breaker import BREAKER_REST

@@ -22,7 +22,7 @@ from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.filters.places import pointed
 from mirrors.filters.quotes import quotes_warning
 from mirrors.filters.trial import BUDGET, SECONDS, Change, try_on
-from mirrors.kubernetes.manifests import ManifestError, PodManifest, read_pods
+from mirrors.kubernetes.objects.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
 from mirrors.selectors.configuration import declared
 from mirrors.selectors.configuration import filter_impact as filter_plans

@@ -18,7 +18,7 @@ from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.columns import breakable
 from mirrors.admin.tools.list_rendering import labels
 from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
-from mirrors.kubernetes.yaml_scalars import dump
+from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.selectors.images.admissions import SEARCH_FIELDS, search_admissions
 from mirrors.selectors.images.search import words_of

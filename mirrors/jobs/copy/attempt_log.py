@@ -22,7 +22,7 @@ from mirrors.models import JobProgress, MirrorAttempt
 from mirrors.oci import Progress
 from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_BIG_INTEGER, LARGEST_INTEGER, storable, within
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 

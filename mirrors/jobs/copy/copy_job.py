@@ -16,7 +16,7 @@ from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
-from mirrors.kubernetes.pull_secrets import PullSecrets
+from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, Trigger
 from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources

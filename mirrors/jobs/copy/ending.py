@@ -19,7 +19,7 @@ from mirrors.jobs.queue.database_outage import retry_while_database_is_down
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.models import Access, AttemptOutcome, ErrorClass, ImageMapping, Obstacle
 from mirrors.services import record_grants
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 

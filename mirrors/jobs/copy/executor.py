@@ -16,7 +16,7 @@ from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.heartbeat import LeaseStatus
 from mirrors.jobs.queue.leases import Lease
 from mirrors.oci import CopyCancelledError
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process.commands.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

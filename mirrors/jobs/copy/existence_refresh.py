@@ -27,7 +27,7 @@ from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
 from mirrors.services import holder_name, record_existence
 from mirrors.services.images.recording import TargetAnswer
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process.commands.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import Failure
-from mirrors.kubernetes.pull_secrets import Brought
+from mirrors.kubernetes.api_server.pull_secrets import Brought
 from mirrors.models import ErrorClass, JobStatus, MirrorJob, MirrorRequest
 from mirrors.selectors.overview.current_state import clusters_with_workers
 from mirrors.selectors.queries.fixed_query import Argument, fixed_query

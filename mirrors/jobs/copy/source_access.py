@@ -9,8 +9,8 @@ from typing import Final
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.refusals import refusal
-from mirrors.kubernetes.client import ClusterError
-from mirrors.kubernetes.pull_secrets import Brought, FoundSecrets
+from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass
 from mirrors.oci import CopyCancelledError, Descriptor, RegistryAccess, RegistryError
 from mirrors.registries.credentials import CredentialError

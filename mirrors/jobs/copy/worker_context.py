@@ -15,8 +15,8 @@ from mirrors.jobs.queue.budget_keeper import BudgetKeeper
 from mirrors.jobs.queue.heartbeat import Heart
 from mirrors.jobs.queue.pull_limits import PullLimits
 from mirrors.jobs.queue.timing import timing
-from mirrors.kubernetes import cluster_credentials
-from mirrors.kubernetes.client import ClusterError
+from mirrors.kubernetes.api_server import cluster_credentials
+from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.oci import Engine, EngineSettings
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.registries import tokens
@@ -26,7 +26,7 @@ from mirrors.registries.request_limits import budget_finder
 from mirrors.registries.sources import SourceCatalog, SourceEntry
 from mirrors.registries.targets import target_driver
 from swapper_project.config import Config, ConfigSource
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 
 
 class WorkerContext:

@@ -20,9 +20,9 @@ from mirrors.jobs.process import lockfree, stopping, tasks
 from mirrors.jobs.process.reconcile import Reconciler
 from mirrors.jobs.queue import liveness
 from mirrors.selectors.configuration import declared
-from swapper_project.process import probe_server
+from swapper_project.process.monitoring import probe_server
+from swapper_project.process.monitoring.readiness import Readiness
 from swapper_project.process.parent_death import follower
-from swapper_project.process.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from mirrors.jobs.queue.shares import Room, room
 from mirrors.jobs.queue.timing import timing
 from mirrors.services import instance_name
 from mirrors.services.jobs.wakeup import wake_workers
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process.commands.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

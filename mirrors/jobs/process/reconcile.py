@@ -27,7 +27,7 @@ from mirrors.services import report_instance, withdraw_instance
 from mirrors.services.jobs.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process import configured
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process.commands.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from mirrors.jobs.queue.timing import timing
 from mirrors.oci import Engine
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.services import holder_name
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process.commands.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

@@ -28,7 +28,7 @@ from mirrors.models import (
 )
 from mirrors.services.jobs.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
-from swapper_project.process import metrics
+from swapper_project.process.monitoring import metrics
 
 LOST_MESSAGE = "The worker that copied this image stopped without releasing it; another worker continues the job."
 

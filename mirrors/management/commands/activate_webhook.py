@@ -9,8 +9,8 @@ from django.core.management import CommandError, CommandParser
 from mirrors.installation.activation import Activation
 from mirrors.installation.refusals import InstallationError
 from mirrors.installation.registration import Registration
-from mirrors.kubernetes.client import ClusterError
-from swapper_project.process.base_command import ConfiguredCommand
+from mirrors.kubernetes.api_server.client import ClusterError
+from swapper_project.process.commands.base_command import ConfiguredCommand
 
 
 class Command(ConfiguredCommand):

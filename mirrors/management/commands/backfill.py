@@ -19,7 +19,7 @@ from mirrors.selectors.clusters.backfill import backfill_progress, open_run
 from mirrors.services import JobStateError, request_preview, start_run
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.process import configured, logs
-from swapper_project.process.base_command import ConfiguredCommand, environment_with
+from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
 TURN_SECONDS: Final = 2.0
 """Of work between two lines of progress."""

@@ -7,10 +7,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from mirrors.kubernetes.yaml_scalars import dump
+from mirrors.kubernetes.objects.yaml_scalars import dump
 from swapper_project import config as configuration
 from swapper_project.process import configured
-from swapper_project.process.base_command import ConfiguredCommand, add_shared_flags
+from swapper_project.process.commands.base_command import ConfiguredCommand, add_shared_flags
 
 
 class Command(ConfiguredCommand):

@@ -29,7 +29,7 @@ from mirrors.services.configuration.config_rows import sync_config
 from swapper_project import config as configuration
 from swapper_project.config import Config, ConfigSource
 from swapper_project.process import configured, logs, release
-from swapper_project.process.base_command import ConfiguredCommand, environment_with
+from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at the jobs: a progress bar that moves smoothly."""

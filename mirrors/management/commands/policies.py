@@ -15,7 +15,7 @@ from mirrors.selectors import operator_sources
 from mirrors.selectors.clusters.source_hosts import mirrored_hosts
 from swapper_project.config import Config
 from swapper_project.process import configured
-from swapper_project.process.base_command import ConfiguredCommand, environment_with
+from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
 
 class Command(ConfiguredCommand):

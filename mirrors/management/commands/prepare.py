@@ -19,9 +19,10 @@ from mirrors.management.preparation import only_one
 from mirrors.models.base.indexes import ensure_search
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import Config
-from swapper_project.process import configured, data_directory
-from swapper_project.process.base_command import ConfiguredCommand
-from swapper_project.process.certificates import write_private
+from swapper_project.process import configured
+from swapper_project.process.commands.base_command import ConfiguredCommand
+from swapper_project.process.private_files import data_directory
+from swapper_project.process.private_files.certificates import write_private
 
 
 class Command(ConfiguredCommand):

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError, run_drill
 from mirrors.readiness.results import Drill
-from swapper_project.config.values import duration
+from swapper_project.config.sections.values import duration
 from swapper_project.process import configured
-from swapper_project.process.base_command import ConfiguredCommand, environment_with
+from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
 WIDTH: Final = 160
 """Columns of output that goes into a file: most image names fit into a line."""

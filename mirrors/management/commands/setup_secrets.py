@@ -8,8 +8,8 @@ from django.core.management import CommandError, CommandParser
 
 from mirrors.installation import generated_secrets
 from mirrors.installation.refusals import InstallationError
-from mirrors.kubernetes.client import ClusterError
-from swapper_project.process.base_command import ConfiguredCommand
+from mirrors.kubernetes.api_server.client import ClusterError
+from swapper_project.process.commands.base_command import ConfiguredCommand
 
 
 class Command(ConfiguredCommand):

@@ -14,14 +14,16 @@ import structlog
 from django.conf import settings
 from django.core.management import CommandParser
 
-from mirrors.kubernetes import client
+from mirrors.kubernetes.api_server import client
 from mirrors.management.serving import add_configuration_flags, as_json, overrides_of, webhook_environment
 from mirrors.management.watcher_tasks import add_registration_flag
 from swapper_project import config as configuration
 from swapper_project.config import Config
-from swapper_project.process import command_line, configured, listening, logs
-from swapper_project.process.base_command import ConfiguredCommand
-from swapper_project.process.secret_key import ensure_secret_key
+from swapper_project.process import configured, logs
+from swapper_project.process.commands import command_line
+from swapper_project.process.commands.base_command import ConfiguredCommand
+from swapper_project.process.monitoring import listening
+from swapper_project.process.private_files.secret_key import ensure_secret_key
 from swapper_project.process.supervisor import Program, Supervisor, gunicorn, manage
 
 log = structlog.get_logger(__name__)

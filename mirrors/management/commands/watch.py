@@ -9,13 +9,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management import CommandParser
 
-from mirrors.kubernetes import client
+from mirrors.kubernetes.api_server import client
 from mirrors.management.watcher_tasks import add_registration_flag, tasks_of
 from mirrors.watcher import Watcher
 from swapper_project.config import ConfigSource
-from swapper_project.process import configured, logs, probe_server
-from swapper_project.process.base_command import ConfiguredCommand
-from swapper_project.process.readiness import Readiness
+from swapper_project.process import configured, logs
+from swapper_project.process.commands.base_command import ConfiguredCommand
+from swapper_project.process.monitoring import probe_server
+from swapper_project.process.monitoring.readiness import Readiness
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8002"
 """Of metrics and probes."""

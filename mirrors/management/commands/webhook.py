@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management import CommandParser
 
 from mirrors.management.serving import add_configuration_flags, serve
-from swapper_project.process.base_command import ConfiguredCommand
+from swapper_project.process.commands.base_command import ConfiguredCommand
 
 
 class Command(ConfiguredCommand):

@@ -9,7 +9,7 @@ from django.conf import settings
 
 import mirrors.jobs.process.checks  # noqa: F401  registers the checks that run before this command
 from swapper_project.process import configured, logs
-from swapper_project.process.base_command import ConfiguredCommand
+from swapper_project.process.commands.base_command import ConfiguredCommand
 
 
 class Command(ConfiguredCommand):

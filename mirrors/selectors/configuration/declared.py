@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from mirrors.models import Filter, ManagedBy, Registry, RegistryRole
 from mirrors.vocabulary.clusters import ALL_CLUSTERS, DEFAULT_CLUSTER
 from swapper_project.config import Config, OciTarget, SourceRegistry
-from swapper_project.config.section import LogIn
+from swapper_project.config.sections.section import LogIn
 from swapper_project.process import configured
 
 Row = TypeVar("Row", Filter, Registry)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
-from mirrors.kubernetes.pod_states import ContainerState, PodState
-from mirrors.kubernetes.pull_messages import cause_of
+from mirrors.kubernetes.objects.pod_states import ContainerState, PodState
+from mirrors.kubernetes.objects.pull_messages import cause_of
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
 

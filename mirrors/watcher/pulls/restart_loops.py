@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 import structlog
 
 from mirrors import selectors, services
-from mirrors.kubernetes.pod_states import PodState
-from mirrors.kubernetes.workloads import Workload
+from mirrors.kubernetes.objects.pod_states import PodState
+from mirrors.kubernetes.objects.workloads import Workload
 from mirrors.selectors.clusters.pull_failures import mirrored_images
 from mirrors.services import FoundLoop
 from mirrors.vocabulary.pull_causes import PullSide

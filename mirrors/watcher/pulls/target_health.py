@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from mirrors.kubernetes.pod_states import PodState
+from mirrors.kubernetes.objects.pod_states import PodState
 from mirrors.models import HealthState, TargetHealth
 from mirrors.watcher.pulls.failing import FailingPull
 from mirrors.watcher.pulls.health_rules import Health, PullsSeen, next_health

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from mirrors.images import TargetName
-from mirrors.kubernetes.pod_states import PodState
+from mirrors.kubernetes.objects.pod_states import PodState
 from mirrors.vocabulary.pull_causes import PullSide
 from mirrors.watcher.pulls.failing import FailingPull, place_of
 

@@ -9,7 +9,7 @@ import pytest
 
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
-from mirrors.kubernetes.pods import ImageSlot
+from mirrors.kubernetes.objects.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Decision, ReviewPolicy, classify, is_open, untouchable
 

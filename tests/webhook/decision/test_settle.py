@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mirrors.images import ImageRef, TargetName
-from mirrors.kubernetes.pods import ImageSlot
+from mirrors.kubernetes.objects.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Decision, Knowledge, ReviewPolicy, settle, wants_copy, wants_refresh
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from time_machine import TimeMachineFixture
 
-from mirrors.kubernetes.pods import ImageSlot
+from mirrors.kubernetes.objects.pods import ImageSlot
 from mirrors.vocabulary.reasons import Reason
 from tests.webhook.rows import HOUR, NOW, PRIVATE, SOURCE, grant, row, snapshot_in
 from webhook.database.mapping_cache import CachedMapping

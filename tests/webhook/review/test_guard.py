@@ -9,7 +9,7 @@ import pytest
 from time_machine import TimeMachineFixture
 
 from mirrors.images import ImageRef
-from mirrors.kubernetes.pods import ImageSlot
+from mirrors.kubernetes.objects.pods import ImageSlot
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.reasons import Reason
 from tests.webhook.rows import HOUR, NOW, PRIVATE, SOURCE, grant, row, snapshot_in

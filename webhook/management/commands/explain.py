@@ -12,10 +12,10 @@ from django.core.management import CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from mirrors.kubernetes.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
+from mirrors.kubernetes.objects.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
 from mirrors.selectors.images.last_errors import LastError
 from swapper_project.process import configured, logs
-from swapper_project.process.base_command import ConfiguredCommand, environment_with
+from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 from webhook.explain.explainer import ExplainedPod, explain
 from webhook.runtime.runtime import Runtime
 

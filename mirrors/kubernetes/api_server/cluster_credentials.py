@@ -1,0 +1,35 @@
+"""Passwords of source registries in labelled Secrets of our own namespace."""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+from mirrors.kubernetes.api_server.client import ClusterError, own_namespace, read_secret
+
+LABEL: Final = "k8s-image-swapper/credential"
+
+
+def password(reference: str) -> str:
+    """The value of ``NAME/KEY``; raises ClusterError. Without the label no Secret of ours may go to a registry."""
+    name, _, key = reference.partition("/")
+    try:
+        namespace = own_namespace()
+        secret = read_secret(namespace, name)
+    except ClusterError as error:
+        words = f"the password in Secret {reference} can't be read: {error}"
+        raise ClusterError(words, says_step=error.says_step) from None
+    labels = secret.metadata.labels if secret.metadata else None
+    if (labels or {}).get(LABEL) != "true":
+        raise ClusterError(
+            f'Secret {namespace}/{name} lacks the label {LABEL}: "true", which is required for credentials'
+        )
+    try:
+        value = base64.b64decode((secret.data or {})[key]).decode().rstrip("\r\n")
+    except KeyError:
+        raise ClusterError(f"Secret {namespace}/{name} has no key {key}") from None
+    except ValueError:
+        raise ClusterError(f"the key {key} of Secret {namespace}/{name} is not text") from None
+    if not value:
+        raise ClusterError(f"the key {key} of Secret {namespace}/{name} is empty")
+    return value

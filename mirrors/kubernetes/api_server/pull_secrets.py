@@ -1,0 +1,104 @@
+"""Credentials of pods: their pull secrets, or those of their service account. Read for one copy, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from lightkube.resources.core_v1 import Secret
+
+from mirrors.images import ImageRef
+from mirrors.kubernetes.api_server.client import ClusterError, read_secret, read_service_account
+from mirrors.kubernetes.objects import keyring
+from mirrors.oci import Credential
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
+
+DEFAULT_ACCOUNT: Final = "default"
+
+MOST_SECRETS: Final = 20
+"""Limit of Secrets of a pod that are read, and of their credentials that are tried: pods choose how many they have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """The requester of an image, and the Secrets of its pod."""
+
+    namespace: str
+    service_account: str = ""
+    secret_names: tuple[str, ...] = ()
+    cluster: str = DEFAULT_CLUSTER
+    """Where the namespace is: its Secrets are read by workers of that cluster alone."""
+
+
+@dataclass(slots=True)
+class FoundSecrets:
+    """Credentials for the image, and problems as text. ``is_sure`` if all Secrets were read."""
+
+    credentials: tuple[Credential, ...] = ()
+    problems: list[str] = field(default_factory=list)
+    is_sure: bool = True
+    trouble: ClusterError | None = None
+    """What may go well the next time."""
+
+    def note(self, error: ClusterError, words: str = "") -> None:
+        self.problems.append(words or str(error))
+        self.is_sure = self.is_sure and error.is_missing
+        if error.is_passing:
+            self.trouble = error
+
+
+class PullSecrets:
+    """One for a job: each Secret is read once, however many pods name it."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, str], Secret | ClusterError] = {}
+
+    def find(self, ref: ImageRef, brought: Brought) -> FoundSecrets:
+        """All credentials in these Secrets for the image. Invalid Secrets are reported and skipped."""
+        found = FoundSecrets()
+        names = brought.secret_names
+        if not names:
+            try:
+                names = _names_of_account(brought)
+            except ClusterError as error:
+                found.note(error, f"pull secrets of {brought.namespace}: {error}")
+                return found
+        if len(names) > MOST_SECRETS:
+            found.problems.append(f"of the {len(names)} pull secrets of {brought.namespace} {MOST_SECRETS} are tried")
+        entries = list(self._entries(brought.namespace, names[:MOST_SECRETS], found))
+        found.credentials = tuple(keyring.matching(entries, ref)[:MOST_SECRETS])
+        if names and entries and not found.credentials:
+            shown = ", ".join(names[:MOST_SECRETS])
+            found.problems.append(
+                f"the pull secrets of {brought.namespace} ({shown}) have no credentials for {ref.registry}"
+            )
+        return found
+
+    def _entries(self, namespace: str, names: Iterable[str], found: FoundSecrets) -> Iterator[keyring.KeyringEntry]:
+        for name in names:
+            secret = self._secret(namespace, name)
+            if isinstance(secret, ClusterError):
+                found.note(secret)
+                continue
+            try:
+                entries, broken = keyring.read(secret.type or "", secret.data)
+            except keyring.InvalidSecretError as error:
+                found.problems.append(f"Secret {namespace}/{name} {error}")
+                continue
+            found.problems += [f"Secret {namespace}/{name}: {problem}" for problem in broken]
+            yield from entries
+
+    def _secret(self, namespace: str, name: str) -> Secret | ClusterError:
+        if (namespace, name) not in self._read:
+            try:
+                self._read[namespace, name] = read_secret(namespace, name)
+            except ClusterError as error:
+                self._read[namespace, name] = error
+        return self._read[namespace, name]
+
+
+def _names_of_account(brought: Brought) -> tuple[str, ...]:
+    """Only where the pod names none itself."""
+    account = read_service_account(brought.namespace, brought.service_account or DEFAULT_ACCOUNT)
+    return tuple(secret.name for secret in account.imagePullSecrets or () if secret.name)

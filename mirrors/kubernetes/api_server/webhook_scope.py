@@ -1,0 +1,78 @@
+"""Which pods the API server sends to the webhook, by the selectors of its registration.
+
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-namespaceselector
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mirrors.kubernetes.api_server.client import read_namespace, read_webhook_configuration
+from mirrors.kubernetes.objects.pods import Json, mapping
+
+NAME_LABEL: Final = "kubernetes.io/metadata.name"
+"""The label of each namespace that has its name: with it alone, no namespace has to be read."""
+
+Selector = Mapping[str, Any]
+"""A LabelSelector as JSON; empty: everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookScope:
+    """``excluded`` are namespaces that no webhook is called for; ``selectors`` are those of the webhooks' pods."""
+
+    excluded: frozenset[str] = frozenset()
+    selectors: tuple[Selector, ...] = ({},)
+
+    def reviews(self, namespace: str, pod: Json) -> bool:
+        labels = mapping(mapping(pod.get("metadata")).get("labels"))
+        return namespace not in self.excluded and any(matches(one, labels) for one in self.selectors)
+
+
+def read_scope(name: str, namespaces: Iterable[str]) -> WebhookScope:
+    """Of a MutatingWebhookConfiguration, for these namespaces. Raises ClusterError."""
+    webhooks = [found for found in read_webhook_configuration(name).get("webhooks") or [] if _is_of_pods(found)]
+    of_namespaces = [found.get("namespaceSelector") or {} for found in webhooks]
+    if all(keys_of(selector) <= {NAME_LABEL} for selector in of_namespaces):
+        labels = {namespace: {NAME_LABEL: namespace} for namespace in namespaces}
+    else:
+        labels = {namespace: read_namespace(namespace) for namespace in namespaces}
+    excluded = {name for name, found in labels.items() if not any(matches(one, found) for one in of_namespaces)}
+    return WebhookScope(frozenset(excluded), tuple(found.get("objectSelector") or {} for found in webhooks))
+
+
+def matches(selector: Selector, labels: Json) -> bool:
+    """All requirements of a label selector, as Kubernetes reads them."""
+    wanted = selector.get("matchLabels") or {}
+    if any(labels.get(key) != value for key, value in wanted.items()):
+        return False
+    return all(_meets(labels, **requirement) for requirement in selector.get("matchExpressions") or [])
+
+
+def keys_of(selector: Selector) -> set[str]:
+    expressions = selector.get("matchExpressions") or []
+    return {*(selector.get("matchLabels") or {}), *(requirement["key"] for requirement in expressions)}
+
+
+def _meets(labels: Json, key: str, operator: str, values: Iterable[str] | None = None) -> bool:
+    match operator:
+        case "In":
+            return key in labels and labels[key] in (values or ())
+        case "NotIn":
+            return key not in labels or labels[key] not in (values or ())
+        case "Exists":
+            return key in labels
+        case _:
+            return key not in labels
+
+
+def _is_of_pods(webhook: Json) -> bool:
+    """Whether it is called for pods that are created."""
+    return any(
+        {"pods", "*", "*/*"} & set(rule.get("resources") or ())
+        and {"CREATE", "*"} & set(rule.get("operations") or ())
+        and {"", "*"} & set(rule.get("apiGroups") or ())
+        for rule in webhook.get("rules") or ()
+    )

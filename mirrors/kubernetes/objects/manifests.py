@@ -1,0 +1,169 @@
+"""Pods in Kubernetes manifests: a Pod itself, the template of a workload, or lists of them. Text may come from anyone,
+so what it unfolds to is measured before it is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from mirrors.kubernetes.objects.yaml_loader import (
+    MOST_BYTES,
+    MOST_NESTING,
+    MOST_NODES,
+    TOO_DEEP,
+    TOO_MANY,
+    YamlError,
+    decode,
+    documents,
+    plain,
+)
+
+MOST_PODS: Final = 100
+"""Pods of one text: each is decided while a user waits."""
+
+MOST_FILE_BYTES: Final = 2 * MOST_BYTES + 2
+"""UTF-16 takes two bytes for a character, and a byte order mark."""
+
+_TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep: no manifest of Kubernetes is."
+_TOO_MUCH: Final = f"It unfolds to more than {MOST_NODES:,} values: give fewer objects, and no chains of aliases."
+_TOO_LARGE: Final = f"It has more than {MOST_BYTES >> 20} MiB: give fewer objects at once."
+_IN_WORDS: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY: _TOO_MUCH}
+
+
+class ManifestError(ValueError):
+    """The text holds no pod; the message says what to give instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodManifest:
+    """A pod as it would be admitted. ``title`` names the object that contains it."""
+
+    title: str
+    namespace: str
+    pod: dict[str, Any]
+
+
+TEMPLATES = {
+    "Deployment": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "DaemonSet": ("spec", "template"),
+    "ReplicaSet": ("spec", "template"),
+    "ReplicationController": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "PodTemplate": ("template",),
+}
+NAMESPACE: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""A label of RFC 1123."""
+
+KINDS = ", ".join(["Pod", *TEMPLATES])
+
+
+def read_pods(text: str, *, namespace: str) -> list[PodManifest]:
+    """Pods of one or several YAML or JSON documents; ``namespace`` is for those that name none.
+
+    Objects that hold no pod (a Service beside a Deployment) are passed over. Raises ManifestError where none does, and
+    for what is too large to look at.
+    """
+    if len(text.encode(errors="replace")) > MOST_BYTES:
+        raise ManifestError(_TOO_LARGE)
+    return pods_in(_objects(text), namespace=namespace)
+
+
+def read_file(path: Path) -> str:
+    """The text of a manifest's file. Raises OSError and ManifestError."""
+    with path.open("rb") as file:
+        return text_of(file.read(MOST_FILE_BYTES + 1))
+
+
+def text_of(data: bytes) -> str:
+    """The text of a manifest as a file has it. Raises ManifestError."""
+    if len(data) > MOST_FILE_BYTES:
+        raise ManifestError(_TOO_LARGE)
+    try:
+        return decode(data)
+    except YamlError as error:
+        raise ManifestError(_told(error)) from error
+
+
+def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
+    """The same of objects that are read already."""
+    _look_over_objects(documents)
+    pods = [pod for document in documents for pod in _pods(document, namespace)]
+    if not pods:
+        raise ManifestError(f"The manifest contains no pod. Use one of: {KINDS}.")
+    if len(pods) > MOST_PODS:
+        raise ManifestError(f"There are {len(pods)} pods in this; give {MOST_PODS} at most at once.")
+    return pods
+
+
+def _objects(text: str) -> list[Any]:
+    """As kubectl does: what begins with a brace is JSON where it can be read as such."""
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        try:
+            return [orjson.loads(text.removeprefix("\ufeff"))]
+        except orjson.JSONDecodeError:
+            pass
+    try:
+        return [plain(node) for node in documents(text)]
+    except YamlError as error:
+        raise ManifestError(_told(error, text)) from error
+
+
+def _look_over_objects(documents: list[Any]) -> None:
+    waiting: list[tuple[Any, int]] = [(documents, 0)]
+    seen = 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if depth > MOST_NESTING:
+            raise ManifestError(_TOO_DEEP)
+        if seen > MOST_NODES:
+            raise ManifestError(_TOO_MUCH)
+        if isinstance(value, dict | list):
+            waiting += [(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
+
+
+def _told(error: YamlError, text: str = "") -> str:
+    if str(error) in _IN_WORDS:
+        return _IN_WORDS[str(error)]
+    column = f", column {error.column}" if error.column else ""
+    place = f" in line {error.line}{column}" if error.line else ""
+    hint = " It looks like a template: render it first, for example by helm template." if "{{" in text else ""
+    return f"This is not YAML that can be read: {error}{place}.{hint}"
+
+
+def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator[PodManifest]:
+    """``kind_of_items`` is for objects without a kind: the API server leaves it out in a PodList, for instance."""
+    if not isinstance(document, dict):
+        return
+    kind = document.get("kind") or kind_of_items
+    items = document.get("items")
+    if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
+        for item in items:
+            yield from _pods(item, namespace, kind.removesuffix("List"))
+        return
+    path = TEMPLATES.get(str(kind), () if kind == "Pod" else None)
+    if path is None:
+        return
+    pod: object = document
+    for key in path:
+        pod = pod.get(key) if isinstance(pod, dict) else None
+    if not isinstance(pod, dict):
+        return
+    metadata = document.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    title = f"{kind}/{metadata.get('name') or metadata.get('generateName') or '(no name)'}"
+    named = metadata.get("namespace") or namespace
+    if not isinstance(named, str) or not re.fullmatch(NAMESPACE, named):
+        raise ManifestError(f"The namespace of {title} is not valid: use lower case letters, digits and -.")
+    yield PodManifest(
+        title=title,
+        namespace=named,
+        pod={"apiVersion": "v1", "kind": "Pod", **pod},
+    )

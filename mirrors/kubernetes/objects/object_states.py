@@ -1,0 +1,172 @@
+"""From objects of the API server to what is kept of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import lru_cache
+from sys import intern
+from typing import Final, TypeVar
+
+from lightkube.models.meta_v1 import OwnerReference
+
+from mirrors.kubernetes.objects import watched_objects as objects
+from mirrors.kubernetes.objects.pod_states import (
+    MESSAGE_LENGTH,
+    PULL_FAILURES,
+    ContainerState,
+    NodeState,
+    PodState,
+    TemplateState,
+)
+from mirrors.kubernetes.objects.workloads import Workload, deciding_owners, workload_of_owner
+from mirrors.vocabulary.bounds import storable
+
+MOST_INTERNED: Final = 32_768
+"""States of containers that are kept once for all pods that have them: more than a cluster of 50,000 pods has."""
+
+PLATFORM_LENGTH: Final = 40
+"""Characters of the column: twice those of the longest real one."""
+
+MADE_BY_WORKLOADS: Final = frozenset({"ReplicaSet", "Job"})
+"""Kinds that other workloads make, and keep after their last pod."""
+
+T = TypeVar("T")
+_ENDED: Final = frozenset({"Succeeded", "Failed"})
+
+
+def pod_state(pod: objects.Pod) -> PodState:
+    metadata, spec, status = pod.metadata, pod.spec or objects.PodSpec(), pod.status or objects.PodStatus()
+    owner = _owner(metadata)
+    workload = workload_of_owner(owner.kind, owner.name, metadata.labels or {}) if owner else Workload()
+    return PodState(
+        namespace=intern(metadata.namespace),
+        name=metadata.name,
+        workload=_workload(*workload),
+        owner=intern(owner.uid) if owner else "",
+        node=intern(spec.nodeName),
+        created_at=_seconds(metadata.creationTimestamp),
+        containers=tuple(_containers(spec, status)),
+        ended=status.phase in _ENDED,
+        deletion_requested_at=_deletion_requested_at(metadata),
+    )
+
+
+def template_state(kind: str, workload: objects.Watched) -> TemplateState | None:
+    """None for one that another workload has made, and for a Job that has finished: they start no more pods.
+
+    The operators that make Deployments and StatefulSets have no template of theirs that is read."""
+    is_made = kind in MADE_BY_WORKLOADS and _controller(workload.metadata) is not None
+    if is_made or (kind == "Job" and _is_finished(workload)):
+        return None
+    spec = _template(workload)
+    # Pods of a Job that no CronJob has made are known by their namespace alone.
+    name = "" if kind == "Job" else workload.metadata.name
+    images = dict.fromkeys(intern(image) for _, image in _images(spec) if image)
+    return TemplateState(intern(workload.metadata.namespace), _workload(kind, name), tuple(images))
+
+
+def node_state(node: objects.Node) -> NodeState:
+    status = node.status or objects.NodeStatus()
+    info = status.nodeInfo
+    platform = f"{info.operatingSystem}/{info.architecture}" if info and info.architecture else ""
+    platform = storable(platform, PLATFORM_LENGTH)
+    ready = any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions or ())
+    return NodeState(intern(node.metadata.name), intern(platform), ready)
+
+
+def _containers(spec: objects.PodSpec, status: objects.PodStatus) -> Iterator[ContainerState]:
+    known = {one.name: one for one in _all(status.initContainerStatuses, status.containerStatuses)}
+    known |= {one.name: one for one in status.ephemeralContainerStatuses or ()}
+    some_started = False
+    for container in _all(spec.initContainers, spec.containers, spec.ephemeralContainers):
+        state = _container(container.name, container.image, known.get(container.name))
+        some_started |= state.started
+        yield state
+    for volume in spec.volumes or ():
+        if volume.image is not None and volume.image.reference:
+            # The kubelet reports nothing of image volumes; containers start when all volumes are there.
+            yield _interned(f"volumes/{volume.name}", volume.image.reference, "", some_started, "", "")
+
+
+def _container(name: str, image: str, status: objects.ContainerStatus | None) -> ContainerState:
+    if status is None:
+        return _interned(name, image, "", False, "", "")
+    state, last = status.state or objects.State(), status.lastState or objects.State()
+    started = any((state.running, state.terminated, last.running, last.terminated))
+    waiting = state.waiting or objects.Waiting()
+    message = _shortened(waiting.message) if waiting.reason in PULL_FAILURES else ""
+    return _interned(name, image, _digest(status.imageID), started, waiting.reason, message)
+
+
+@lru_cache(maxsize=MOST_INTERNED)
+def _interned(name: str, image: str, digest: str, started: bool, reason: str, message: str) -> ContainerState:
+    return ContainerState(intern(name), intern(image), intern(digest), started, intern(reason), message)
+
+
+@lru_cache(maxsize=MOST_INTERNED)
+def _workload(kind: str, name: str) -> Workload:
+    return Workload(intern(kind), name)
+
+
+def _digest(image_id: str) -> str:
+    """Of ``docker-pullable://name@sha256:…`` or ``name@sha256:…``. ``sha256:…`` alone is the ID of an image that was
+    built or loaded on the node: the digest of its configuration, which no registry knows."""
+    return image_id.rpartition("@")[2] if "@" in image_id else ""
+
+
+def _shortened(message: str) -> str:
+    """As a column takes it: the words of a registry may be in it."""
+    if len(message) > MESSAGE_LENGTH:
+        half = MESSAGE_LENGTH // 2
+        message = f"{message[:half]} … {message[-half:]}"
+    return storable(message)
+
+
+def _controller(metadata: objects.Metadata) -> OwnerReference | None:
+    return next((owner for owner in metadata.ownerReferences or () if owner.controller), None)
+
+
+def _owner(metadata: objects.Metadata) -> OwnerReference | None:
+    owners = deciding_owners(metadata.ownerReferences or (), lambda owner: bool(owner.controller))
+    return next(iter(owners), None)
+
+
+def _deletion_requested_at(metadata: objects.Metadata) -> float:
+    """The API server writes the end of the grace period."""
+    if not metadata.deletionTimestamp:
+        return 0.0
+    return _seconds(metadata.deletionTimestamp) - metadata.deletionGracePeriodSeconds
+
+
+def _is_finished(workload: objects.Watched) -> bool:
+    status = getattr(workload, "status", None)
+    return any(
+        condition.type in ("Complete", "Failed") and condition.status == "True"
+        for condition in (status.conditions if status else None) or ()
+    )
+
+
+def _template(workload: objects.Watched) -> objects.PodSpec:
+    spec = getattr(workload, "spec", None)
+    if isinstance(spec, objects.CronJobSpec):
+        spec = spec.jobTemplate.spec if spec.jobTemplate else None
+    template = spec.template if isinstance(spec, objects.WorkloadSpec) else None
+    return (template.spec if template else None) or objects.PodSpec()
+
+
+def _images(spec: objects.PodSpec) -> Iterator[tuple[str, str]]:
+    yield from ((one.name, one.image) for one in _all(spec.initContainers, spec.containers))
+    yield from ((one.name, one.image.reference) for one in spec.volumes or () if one.image is not None)
+
+
+def _all(*lists: Iterable[T] | None) -> Iterator[T]:
+    for found in lists:
+        yield from found or ()
+
+
+def _seconds(timestamp: str) -> float:
+    try:
+        return datetime.fromisoformat(timestamp).timestamp()
+    except ValueError:
+        return 0.0

@@ -1,0 +1,85 @@
+"""Which platforms a pod binds itself to, by node selector or required node affinity (well-known node labels).
+
+As the scheduler reads them: the selector and one of the affinity's terms must match, and of a term every expression.
+https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mirrors.kubernetes.objects.pods import Json, mapping, text
+
+ARCH: Final = "kubernetes.io/arch"
+OS: Final = "kubernetes.io/os"
+DEFAULT_OS: Final = "linux"
+
+MOST_TERMS: Final = 100
+"""Terms of an affinity that are looked at; real ones have one or two."""
+
+MOST_VALUES: Final = 20
+"""Values of a label that are looked at: all combinations of two labels are made of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Values of one node label that may be; ``only`` None: any but those of ``never``."""
+
+    only: frozenset[str] | None = None
+    never: frozenset[str] = frozenset()
+
+    def narrowed(self, operator: object, values: frozenset[str]) -> Wanted:
+        if operator == "In":
+            return replace(self, only=values if self.only is None else self.only & values)
+        return replace(self, never=self.never | values) if operator == "NotIn" else self
+
+    def values(self, default: str = "") -> list[str]:
+        """In order; the default where any may be. Empty where none can be."""
+        named = self.only if self.only is not None else frozenset({default} if default else ())
+        return sorted(named - self.never)[:MOST_VALUES]
+
+
+def platforms_of(pod: Json) -> frozenset[str]:
+    """``os/arch`` of all nodes that the pod asks for; empty where it leaves the architecture to the scheduler."""
+    spec = mapping(pod.get("spec"))
+    selector = mapping(spec.get("nodeSelector"))
+    by_selector = {
+        key: Wanted(frozenset({selector[key]})) if isinstance(selector.get(key), str) else Wanted()
+        for key in (OS, ARCH)
+    }
+    system = text(mapping(spec.get("os")).get("name")) or DEFAULT_OS
+    terms = _required_terms(spec)
+    found: set[str] = set()
+    for wanted in [by_selector] if terms is None else (_narrowed(by_selector, term) for term in terms):
+        pairs = itertools.product(wanted[OS].values(system), wanted[ARCH].values())
+        found.update(f"{name}/{architecture}" for name, architecture in pairs)
+    return frozenset(found)
+
+
+def _narrowed(wanted: dict[str, Wanted], term: Json) -> dict[str, Wanted]:
+    narrowed = dict(wanted)
+    for expression in _dictionaries(term.get("matchExpressions")):
+        key = text(expression.get("key"))
+        if key in narrowed:
+            values = expression.get("values")
+            texts = frozenset(v for v in values if isinstance(v, str)) if isinstance(values, list) else frozenset()
+            narrowed[key] = narrowed[key].narrowed(expression.get("operator"), texts)
+    return narrowed
+
+
+def _required_terms(spec: Json) -> list[Json] | None:
+    """Those of the required node affinity that can match; None where it has none at all."""
+    affinity = mapping(mapping(spec.get("affinity")).get("nodeAffinity"))
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    if not isinstance(required, dict):
+        return None
+    terms = itertools.islice(_dictionaries(required.get("nodeSelectorTerms")), MOST_TERMS)
+    # An empty term matches no node.
+    return [term for term in terms if term.get("matchExpressions") or term.get("matchFields")]
+
+
+def _dictionaries(value: object) -> Iterator[Json]:
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())

@@ -1,0 +1,265 @@
+"""YAML as Kubernetes reads it: sigs.k8s.io/yaml on go-yaml v2. One reader for configuration files and manifests.
+
+Plain data only. No dates, no numbers to base 60, no ``=``; ``yes`` and ``on`` are true; hexadecimal, octal and binary
+numbers are numbers. The text may come from anyone: one pass over libyaml's events, whose number, nesting and
+expansion of aliases are limited while nothing is built yet.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+from mirrors.kubernetes.objects.yaml_scalars import Plain, resolve
+
+MOST_BYTES: Final = 1 << 20
+"""Bytes of a text, about what etcd takes of one object."""
+
+MOST_NODES: Final = 50_000
+"""Values of one text, each alias counted with all that it refers to."""
+
+MOST_NESTING: Final = 100
+"""Levels; manifests have about a dozen, and Python's recursion ends at 1,000 calls."""
+
+MOST_DIRECTIVES: Final = 100
+"""libyaml compares each ``%TAG`` with all others: without a limit a text of 1 MiB takes ten seconds."""
+
+TOO_DEEP: Final = f"it is nested more than {MOST_NESTING} levels deep"
+TOO_MANY: Final = "it has too many values, or aliases that expand to too many"
+_CORE: Final = "tag:yaml.org,2002:"
+_SPACE_BEFORE_TAB: Final = ("found character that cannot start any token", "found a tab character")
+
+# The loader in C is ten times as fast; the events are the same.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class YamlError(ValueError):
+    """The text is not YAML that can be read. ``line`` and ``column`` count from 1; 0 where the place is not known."""
+
+    def __init__(self, problem: str, line: int = 0, column: int = 0) -> None:
+        super().__init__(problem)
+        self.line = line
+        self.column = column
+
+
+@dataclass(slots=True)
+class Scalar:
+    """``text`` is how the value is written. ``is_plain``: without quotes and tag."""
+
+    line: int
+    text: str
+    value: Plain
+    is_plain: bool
+    size: int = 1
+    height: int = 0
+
+
+@dataclass(slots=True)
+class Collection:
+    """A sequence, or a mapping with keys and values in turn. ``size`` counts all values below it, ``height`` levels."""
+
+    line: int
+    is_mapping: bool
+    anchor: str | None = None
+    children: list[Node] = field(default_factory=list)
+    size: int = 1
+    height: int = 1
+
+    @property
+    def pairs(self) -> Iterator[tuple[Node, Node]]:
+        return zip(self.children[::2], self.children[1::2], strict=True)
+
+
+Node = Scalar | Collection
+
+
+def decode(data: bytes) -> str:
+    """The text of a file: UTF-8, or UTF-16 that begins with a byte order mark, as editors on Windows write it."""
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not data.startswith(codecs.BOM_UTF32_LE)
+    try:
+        return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise YamlError("the file is not UTF-8 text: save it as UTF-8", line) from None
+
+
+def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[Node]:
+    """The text's documents, empty ones left out. Raises :class:`YamlError`."""
+    text = text.removeprefix("\ufeff")
+    if text.startswith("%") + text.count("\n%") > MOST_DIRECTIVES:
+        raise YamlError(f"it has more than {MOST_DIRECTIVES} directives (lines that begin with %)")
+    try:
+        yield from _Composer(most_nodes).documents(yaml.parse(text, Loader=_Loader))
+    except yaml.MarkedYAMLError as error:
+        raise _explained(error, text) from None
+    except (yaml.YAMLError, UnicodeEncodeError):
+        raise YamlError("it has a character that YAML does not allow") from None
+
+
+def plain(node: Node) -> Any:
+    """The data of a node as JSON has it. Of a key given twice the last one counts."""
+    if isinstance(node, Scalar):
+        return node.value
+    if node.is_mapping:
+        return {key_of(key): plain(value) for key, value in merged(node)}
+    return [plain(child) for child in node.children]
+
+
+def key_of(node: Node) -> str:
+    """A key as JSON has it: ``on`` is ``true``, ``0x10`` is ``16``."""
+    if not isinstance(node, Scalar) or node.value is None:
+        raise YamlError("a key must be text", node.line)
+    if isinstance(node.value, bool):
+        return str(node.value).lower()
+    return str(node.value) if isinstance(node.value, int) else node.text
+
+
+def merged(mapping: Collection) -> list[tuple[Node, Node]]:
+    """A mapping's pairs with those that ``<<`` brings: first, so that the mapping's own ones win."""
+    own: list[tuple[Node, Node]] = []
+    brought: list[tuple[Node, Node]] = []
+    for key, value in mapping.pairs:
+        if not (isinstance(key, Scalar) and key.is_plain and key.text == "<<"):
+            own.append((key, value))
+            continue
+        is_list = isinstance(value, Collection) and not value.is_mapping
+        # Of several the first one wins.
+        for other in reversed(value.children) if isinstance(value, Collection) and is_list else [value]:
+            if not isinstance(other, Collection) or not other.is_mapping:
+                raise YamlError("<< takes a mapping, or a list of mappings", key.line)
+            brought += merged(other)
+    return brought + own
+
+
+class _Composer:
+    """Builds nodes from events without recursion."""
+
+    def __init__(self, most_nodes: int) -> None:
+        self._left = most_nodes
+        self._open: list[Collection] = []
+        self._anchors: dict[str, Node] = {}
+
+    def documents(self, events: Iterator[Any]) -> Iterator[Node]:
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._anchors = {}
+                continue
+            if not isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
+                continue
+            root = self._take(event)
+            if root is not None and not (isinstance(root, Scalar) and root.value is None):
+                yield root
+
+    def _take(self, event: Any) -> Node | None:
+        """The document's root when it is whole."""
+        if isinstance(event, yaml.ScalarEvent):
+            return self._add(_scalar(event), event.anchor, 1)
+        if isinstance(event, yaml.AliasEvent):
+            return self._add_alias(event)
+        if isinstance(event, yaml.CollectionStartEvent):
+            self._begin(event)
+            return None
+        done = self._open.pop()
+        if done.anchor is not None:
+            self._anchors[done.anchor] = done
+        return self._add(done, None, 0)
+
+    def _begin(self, event: Any) -> None:
+        mark, is_mapping = event.start_mark, isinstance(event, yaml.MappingStartEvent)
+        if event.tag not in (None, "!", f"{_CORE}{'map' if is_mapping else 'seq'}"):
+            raise _unknown_tag(event)
+        if len(self._open) >= MOST_NESTING:
+            raise YamlError(TOO_DEEP, mark.line + 1, mark.column + 1)
+        self._spend(1, mark)
+        # An alias of it inside it has nothing to refer to yet.
+        self._anchors.pop(event.anchor, None)
+        self._open.append(Collection(mark.line + 1, is_mapping, event.anchor))
+
+    def _add_alias(self, event: Any) -> Node | None:
+        mark, node = event.start_mark, self._anchors.get(event.anchor)
+        if node is None:
+            is_inside = any(collection.anchor == event.anchor for collection in self._open)
+            problem = (
+                f"*{event.anchor} is nested in itself" if is_inside else f"there is no &{event.anchor} before this"
+            )
+            raise YamlError(problem, mark.line + 1, mark.column + 1)
+        if len(self._open) + node.height > MOST_NESTING:
+            raise YamlError(TOO_DEEP, mark.line + 1, mark.column + 1)
+        self._spend(node.size, mark)
+        return self._add(node, None, 0)
+
+    def _add(self, node: Node, anchor: str | None, spent: int) -> Node | None:
+        if anchor is not None:
+            self._anchors[anchor] = node
+        if spent and self._left <= 0:
+            raise YamlError(TOO_MANY, node.line)
+        self._left -= spent
+        if not self._open:
+            return node
+        parent = self._open[-1]
+        parent.children.append(node)
+        parent.size += node.size
+        parent.height = max(parent.height, node.height + 1)
+        return None
+
+    def _spend(self, size: int, mark: Any) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise YamlError(TOO_MANY, mark.line + 1, mark.column + 1)
+
+
+def _scalar(event: Any) -> Scalar:
+    line, text = event.start_mark.line + 1, event.value
+    is_plain, is_text = event.implicit
+    if is_plain:
+        return Scalar(line, text, resolve(text), is_plain=True)
+    if is_text or event.tag in (None, "!"):
+        return Scalar(line, text, text, is_plain=False)
+    return Scalar(line, text, _tagged(event), is_plain=False)
+
+
+def _tagged(event: Any) -> Plain:
+    text, tag = str(event.value), event.tag.removeprefix(_CORE) if event.tag.startswith(_CORE) else ""
+    if tag in ("str", "timestamp"):
+        return text
+    if tag not in ("binary", "bool", "float", "int", "null"):
+        raise _unknown_tag(event)
+    value = resolve(text)
+    kind = {bool: "bool", float: "float", int: "int", type(None): "null"}.get(type(value), "")
+    if tag == kind:
+        return value
+    if tag == "float" and kind == "int":
+        return float(str(value))
+    if tag == "binary":
+        with suppress(binascii.Error):
+            return base64.b64decode(text).decode(errors="replace")
+    raise YamlError(f"the value does not fit its tag !!{tag}", event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _unknown_tag(event: Any) -> YamlError:
+    mark, tag = event.start_mark, re.sub(f"^{re.escape(_CORE)}", "!!", str(event.tag)[:100])
+    return YamlError(f"the tag {tag} is not supported: give plain data", mark.line + 1, mark.column + 1)
+
+
+def _explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
+    mark = error.problem_mark or error.context_mark
+    problem = error.problem or error.context or "it has an error"
+    if mark is None:
+        return YamlError(problem)
+    lines = text.split("\n", mark.line + 1)
+    # At the text's end libyaml counts one line more.
+    line = min(mark.line, len(lines) - 1)
+    character = lines[line][mark.column : mark.column + 1] if line == mark.line else ""
+    if character == "\t" and problem.startswith(_SPACE_BEFORE_TAB):
+        problem = "a tab is used to indent: use spaces"
+    elif problem.startswith("found character that cannot start any token"):
+        problem = f"a value cannot begin with {character}: put quotes around it"
+    return YamlError(problem, line + 1, mark.column + 1)

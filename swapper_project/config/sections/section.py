@@ -1,0 +1,75 @@
+"""The base class of all sections of the file, and the credentials that two of them have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from mirrors.images import MAX_REPOSITORY, InvalidReferenceError, TargetName
+from swapper_project.config.sections.values import CredentialVariable, DialAddress, FileName
+
+
+class Section(BaseModel):
+    """A mapping of the file: its keys in camelCase, unknown ones refused, nothing converted in silence."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", alias_generator=to_camel, hide_input_in_errors=True
+    )
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Problems between keys. ``given`` has them as in the file: single keys may have problems too, which are
+        reported separately."""
+        yield from ()
+
+
+class Reach(Section):
+    """How a registry is reached."""
+
+    ca_file: FileName | None = Field(default=None, description="Certificate authorities (PEM) beside the system's.")
+    connect_to: DialAddress | None = Field(
+        default=None,
+        description="host[:port] that is dialled in place of the registry's own host, such as a VPC endpoint.",
+    )
+
+
+class LogIn(Reach):
+    """A registry, and a reference to its password. The password itself is never in the file."""
+
+    username: str | None = Field(default=None, min_length=1)
+    password_file: FileName | None = Field(
+        default=None, description="File with the password; a relative name lies below the credentials directory."
+    )
+    password_env: CredentialVariable | None = Field(
+        default=None, description="Environment variable of the worker with the password: SWAPPER_CRED_…"
+    )
+    insecure: bool = Field(default=False, description="Talk plain HTTP to this registry.")
+
+    @classmethod
+    def password_keys(cls) -> tuple[str, ...]:
+        """The keys that may say where the password is."""
+        return ("passwordFile", "passwordEnv")
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        keys = cls.password_keys()
+        found = [key for key in keys if given.get(key)]
+        if len(found) > 1:
+            yield f"{found[0]} and {found[1]} are both given; keep one"
+        if given.get("username") and not found:
+            yield f"username needs {', '.join(keys[:-1])} or {keys[-1]} beside it"
+        if found and not given.get("username"):
+            yield f"{found[0]} needs username beside it"
+        if ".." in str(given.get("passwordFile", "")).split("/"):
+            yield "passwordFile must not contain '..'"
+
+
+def prefix_problems(given: Mapping[str, Any], longest: int = MAX_REPOSITORY) -> Iterator[str]:
+    """A prefix that no image name can have."""
+    try:
+        TargetName("registry.example.com", str(given.get("prefix", "")), longest)
+    except InvalidReferenceError as error:
+        yield str(error)

@@ -1,0 +1,260 @@
+"""The kinds of values that the file's keys take: durations, sizes, account numbers, policies, host names."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+)
+
+from mirrors.filters import InvalidFilterError, compile_filter
+from mirrors.images import normalise_host
+from swapper_project.config.text.document import Number
+
+PLACEHOLDER_ACCOUNT = "12345678"
+
+_UNITS = {"ns": "1e-9", "us": "1e-6", "µs": "1e-6", "μs": "1e-6", "ms": "1e-3", "s": "1", "m": "60", "h": "3600"}
+_TERM = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION = r"\+?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+"
+_SIZES = {"": 1, "B": 1, **{f"{unit}B": 1000**n for n, unit in enumerate("KMGT", 1)}}
+_SIZES |= {f"{unit}i{tail}": 1024**n for n, unit in enumerate("KMGT", 1) for tail in ("B", "")}
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([KMGT]i?B|[KMGT]i|B|)")
+
+
+def duration(value: object) -> float:
+    """Seconds of a Go duration such as ``8s``, ``1m30s``, ``1.5h``, ``300ms``."""
+    if not isinstance(value, str) or len(value) > 64 or not re.fullmatch(_DURATION, value):
+        raise ValueError("must be a duration with its unit, such as 300ms, 8s, 1m30s or 24h")
+    return float(sum(Decimal(number) * Decimal(_UNITS[unit]) for number, unit in _TERM.findall(value)))
+
+
+def show_duration(seconds: float) -> str:
+    """A Go duration that reads back as ``seconds``."""
+    nanoseconds = round(seconds * 1_000_000_000)
+    if nanoseconds % 1_000_000_000:
+        unit = next(unit for unit, size in (("ms", 10**6), ("us", 10**3), ("ns", 1)) if nanoseconds % size == 0)
+        return f"{nanoseconds // {'ms': 10**6, 'us': 10**3, 'ns': 1}[unit]}{unit}"
+    minutes, rest = divmod(nanoseconds // 1_000_000_000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return "".join(f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if number) or "0s"
+
+
+def size(value: object) -> int:
+    """Bytes of a number or of a text such as ``20GiB``."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("must be a size such as 20GiB or 500MB, or a number of bytes")
+    return int(Decimal(match[1]) * _SIZES[match[2]])
+
+
+def show_size(count: int) -> str | int:
+    return next((f"{count >> n * 10}{'KMGT'[n - 1]}iB" for n in (4, 3, 2, 1) if count and count % 1024**n == 0), count)
+
+
+def account_id(value: object, info: ValidationInfo) -> str:
+    """The 12 digits of an AWS account. Numbers lose leading zeros in YAML and in Helm, and get them back."""
+    warnings: list[str] = (info.context or {}).get("warnings", [])
+    if isinstance(value, str):
+        digits = value
+    elif isinstance(value, Number) and value.text.isdecimal():
+        digits = value.text
+    elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**12 and value == int(value):
+        digits = str(int(value))
+    else:
+        raise ValueError("must be the 12 digits of an AWS account, in quotes")
+    if digits == PLACEHOLDER_ACCOUNT:
+        warnings.append(
+            f"accountId {digits} is the placeholder of the chart's defaults, no AWS account: nothing can be mirrored "
+            "until target.aws.accountId names yours"
+        )
+        return digits
+    if not isinstance(value, str) and len(digits) < 12:
+        warnings.append(
+            f"accountId {digits} is a number of fewer than 12 digits; it is taken as {digits.zfill(12)}, with the "
+            "leading zeros that YAML drops. Write it in quotes"
+        )
+        digits = digits.zfill(12)
+    if not re.fullmatch(r"[0-9]{12}", digits):
+        raise ValueError(f"must be the 12 digits of an AWS account, not {digits[:40]!r}")
+    return digits
+
+
+def plain_text(value: object) -> object:
+    """Numbers as they are written: tags and labels are text, and often made of digits."""
+    if isinstance(value, Number):
+        return value.text
+    return str(value) if isinstance(value, float) else value
+
+
+def policy(value: str) -> str:
+    """A policy document, which AWS takes as JSON text."""
+    try:
+        document = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        place = f" in its line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ValueError(f"must be a policy in JSON; it is not{place}") from None
+    if not isinstance(document, dict):
+        raise ValueError("must be a policy in JSON: an object in braces")
+    return value
+
+
+def _policy_text(value: object) -> object:
+    if isinstance(value, dict):
+        raise ValueError("must be JSON as text; write it behind a '|' and indent it")
+    return value
+
+
+def _filter(value: str) -> str:
+    try:
+        compile_filter("filter", value)
+    except InvalidFilterError as error:
+        raise ValueError(f"the filter does not compile: {error}") from None
+    return value
+
+
+def _host_pattern(value: str) -> str:
+    """A host, or ``*.`` and a domain."""
+    if value == "*":
+        return value
+    return f"*.{normalise_host(value[2:])}" if value.startswith("*.") else normalise_host(value)
+
+
+def _pattern(expression: str, message: str) -> Any:
+    compiled = re.compile(expression)
+
+    def check(value: str) -> str:
+        if len(value) > 512 or not compiled.fullmatch(value):
+            raise ValueError(message)
+        return value
+
+    return AfterValidator(check)
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(duration),
+    Field(gt=0, le=366 * 86400),
+    PlainSerializer(show_duration),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$"}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(size),
+    Field(ge=1 << 20, le=1 << 44),
+    PlainSerializer(show_size),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1 << 20}, {"type": "string", "pattern": f"^{_SIZE.pattern}$"}]}
+    ),
+]
+AccountId = Annotated[
+    str,
+    BeforeValidator(account_id),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^([0-9]{{12}}|{PLACEHOLDER_ACCOUNT})$"},
+                {"type": "number", "minimum": 0},
+            ]
+        }
+    ),
+]
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+PlainText = Annotated[
+    str, BeforeValidator(plain_text), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+]
+Policy = Annotated[str, BeforeValidator(_policy_text), AfterValidator(policy)]
+JmesPath = Annotated[str, AfterValidator(_filter)]
+Host = Annotated[str, AfterValidator(normalise_host)]
+HostPattern = Annotated[str, AfterValidator(_host_pattern)]
+FileName = Annotated[str, _pattern(r"[^\0\n]+", "must be the name of a file")]
+ListenAddress = Annotated[
+    str,
+    _pattern(rf"([A-Za-z0-9.-]*|\[[0-9A-Fa-f:.]+\]):{_PORT}", "must be an address and port, 1 to 65535, such as :8443"),
+]
+DialAddress = Annotated[
+    str,
+    _pattern(rf"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:{_PORT})?", "must be a host, or host:port from 1 to 65535"),
+]
+KmsKeyName = Annotated[
+    str,
+    _pattern(
+        r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+",
+        "must be the name of a key: projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY",
+    ),
+]
+Platform = Annotated[
+    str, _pattern(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?", "must be a platform such as linux/amd64 or linux/arm/v7")
+]
+AUTO: Final = "auto"
+"""Of ``platforms``: those of the clusters' nodes."""
+
+
+def _tag_of_platforms(value: object) -> str:
+    """Every other text is refused as no list."""
+    return "<auto>" if isinstance(value, str) and value.strip().lower() == AUTO else "<list>"
+
+
+Platforms = Annotated[
+    Annotated[Literal["auto"], Tag("<auto>")] | Annotated[tuple[Platform, ...], Tag("<list>")],
+    Discriminator(_tag_of_platforms),
+]
+Region = Annotated[
+    str, _pattern(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}", "must be the name of an AWS region, such as eu-central-1")
+]
+Role = Annotated[
+    str,
+    _pattern(
+        r"arn:[a-z-]+:iam::[0-9]{12}:role/[!-~]+", "must be the ARN of a role: arn:aws:iam::123456789012:role/name"
+    ),
+]
+Location = Annotated[
+    str,
+    _pattern(r"[a-z]+(-[a-z]+)*[0-9]{0,2}", "must be a location of Artifact Registry, such as us-central1 or europe"),
+]
+ProjectId = Annotated[
+    str,
+    _pattern(
+        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{2,28}[a-z0-9]",
+        "must be the ID of a Google Cloud project: a-z, 0-9 and -, after its domain and a colon where it has one",
+    ),
+]
+RepositoryId = Annotated[
+    str,
+    _pattern(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "must be the ID of an Artifact Registry repository: a-z, 0-9 and -"),
+]
+CredentialVariable = Annotated[
+    str,
+    _pattern(
+        r"SWAPPER_CRED_[A-Z0-9_]+",
+        "must name an environment variable that starts with SWAPPER_CRED_ (so that no other secret of the process "
+        "can be sent to a registry)",
+    ),
+]
+SecretKey = Annotated[
+    str,
+    _pattern(
+        r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9._-]{1,253}",
+        "must be NAME/KEY: the name of a Secret, and the key in it that holds the password",
+    ),
+]
+Namespace = Annotated[
+    str, _pattern(r"\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "must be the name of a namespace, or '*' for all")
+]
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+NamespaceName = Annotated[str, _pattern(_LABEL, "must be the name of a namespace")]
+ClusterName = Annotated[
+    str, _pattern(_LABEL, "must be a name of at most 63 small letters, digits and hyphens, such as production")
+]

@@ -1,0 +1,98 @@
+"""Files that hold a configuration somewhere inside: a chart's values, a ConfigMap. People give them as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from swapper_project.config.text.document import Pair, Tree
+
+_KEYS: Final = frozenset({"target", "source", "dryrun", "imageswappolicy", "imagecopypolicy", "loglevel", "logformat"})
+"""In lower case: keys by which a configuration is recognised."""
+
+_CHART: Final = frozenset(
+    [
+        "affinity",
+        "autoscaling",
+        "awssecretkeys",
+        "awssecretname",
+        "cachevolume",
+        "certmanager",
+        "clustersuffix",
+        "commonlabels",
+        "containerport",
+        "deployment",
+        "dev",
+        "extraenv",
+        "extramanifests",
+        "fullnameoverride",
+        "hostnetwork",
+        "image",
+        "imagepullsecrets",
+        "nameoverride",
+        "nodeselector",
+        "patch",
+        "pdb",
+        "podannotations",
+        "podsecuritycontext",
+        "rbac",
+        "replicacount",
+        "resources",
+        "secretreader",
+        "securitycontext",
+        "service",
+        "serviceaccount",
+        "tolerations",
+        "webhook",
+    ]
+)
+"""Top-level keys of the chart's values, in lower case."""
+
+
+def misplaced(tree: Mapping[str, Pair]) -> tuple[int, str] | None:
+    """The line, and what to give instead, where the file is of another kind; None where it may be a configuration."""
+    keys = {pair.key.lower(): pair for pair in tree.values()}
+    if keys.keys() & _KEYS:
+        return None
+    if "apiversion" in keys and "kind" in keys:
+        return _object(keys)
+    inside = next(_configurations(tree), None)
+    if inside is not None:
+        path, line = inside
+        return line, (
+            f"this is a values file of a Helm chart: give what is below `{path}:` as the configuration file, "
+            f"for example by: yq '.{_quoted(path)}' values.yaml > .k8s-image-swapper.yaml"
+        )
+    if len(keys.keys() & _CHART) > 1 or (keys.keys() & {*_CHART, "config"} and keys.keys() <= {*_CHART, "config"}):
+        return next(iter(keys.values())).line, (
+            "this is a values file of a Helm chart, without a configuration below `config:`; "
+            "give a file with the keys of the configuration, such as target"
+        )
+    return None
+
+
+def _object(keys: Mapping[str, Pair]) -> tuple[int, str]:
+    kind, data = keys["kind"], keys.get("data")
+    for pair in (data.value if data and isinstance(data.value, dict) else {}).values():
+        if isinstance(pair.value, str) and any(f"{key}:" in pair.value.lower() for key in _KEYS):
+            return pair.line, f'this is a {kind.value} of Kubernetes: give the text below data["{pair.key}"] instead'
+    return kind.line, f"this is a {kind.value} of Kubernetes, not a configuration file"
+
+
+def _configurations(tree: Mapping[str, Pair]) -> Iterator[tuple[str, int]]:
+    """``config`` at the top, or below the chart's name in the values of a chart around it."""
+    for pair in tree.values():
+        if pair.key.lower() == "config" and _is_configuration(pair.value):
+            yield pair.key, pair.line
+    for pair in tree.values():
+        for inner in pair.value.values() if isinstance(pair.value, dict) else ():
+            if inner.key.lower() == "config" and _is_configuration(inner.value):
+                yield f"{pair.key}.{inner.key}", inner.line
+
+
+def _is_configuration(value: Tree) -> bool:
+    return isinstance(value, dict) and any(pair.key.lower() in _KEYS for pair in value.values())
+
+
+def _quoted(path: str) -> str:
+    return ".".join(part if part.isidentifier() else f'"{part}"' for part in path.split("."))

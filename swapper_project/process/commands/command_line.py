@@ -1,0 +1,81 @@
+"""What all commands share: the flags that say where configuration and data are, and one line for what fails."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Final
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
+
+from swapper_project.process.commands.database_errors import explain_database
+
+FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
+"""Flags that each command takes, and the variable that is set by each."""
+
+REFUSING: Mapping[str, str] = {
+    "demo": "it makes a configuration and a data directory of its own. To run your configuration: manage.py up"
+}
+"""Commands that take none of the flags, and why."""
+
+_NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
+
+ROLES: Final[Mapping[str, str]] = {"webhook": "webhook", "web": "web", "worker": "worker", "watch": "watcher"}
+"""Commands that are a role of the system: their settings are read in that role."""
+
+
+def take_flags(argv: Sequence[str], environ: MutableMapping[str, str]) -> list[str]:
+    """The arguments without the shared flags, whose values go into the environment: settings are read from there, and
+    child processes inherit them. A flag wins over a variable that was set before."""
+    parser = argparse.ArgumentParser(prog="manage.py", add_help=False, allow_abbrev=False)
+    for flag in FLAGS:
+        parser.add_argument(flag, type=_path)
+    known, rest = parser.parse_known_args(argv[1:])
+    if rest and rest[0] in REFUSING and any(value is not None for value in vars(known).values()):
+        parser.exit(2, f"{rest[0]} takes neither {' nor '.join(FLAGS)}: {REFUSING[rest[0]]}\n")
+    for flag, variable in FLAGS.items():
+        value = getattr(known, flag.strip("-").replace("-", "_"))
+        if value is not None:
+            environ[variable] = value
+            environ.pop(f"{variable}_FILE", None)
+    return [*argv[:1], *rest]
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must name a path")
+    return os.path.abspath(text)
+
+
+def explain_write(error: OSError, place: str = "") -> str:
+    """What to do about a file that cannot be written; ``place`` where the error names none."""
+    where = f" {error.filename or place}" if error.filename or place else ""
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    step = "Free space there" if is_full else "Give this user the right to write there"
+    return f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir."
+
+
+def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Have a command that is a role of the system run in it, whatever the variable said."""
+    if argv[1:2] and argv[1] in ROLES:
+        environ["SWAPPER_ROLE"] = ROLES[argv[1]]
+        environ.pop("SWAPPER_ROLE_FILE", None)
+
+
+def explain(error: Exception) -> str:
+    """What went wrong and what to do about it, in one line; empty for an error that only its traceback explains."""
+    if isinstance(error, ImproperlyConfigured):
+        if "SECRET_KEY" in str(error):
+            return (
+                "SWAPPER_SECRET_KEY is not set: set the key that the other processes use, or name the data directory "
+                "of `up` with --data-dir."
+            )
+        return str(error)
+    if isinstance(error, Error):
+        return explain_database(error)
+    if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
+        return explain_write(error)
+    return ""

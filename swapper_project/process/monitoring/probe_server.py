@@ -1,0 +1,83 @@
+"""The small HTTP server of a role that serves nothing else: metrics of all its processes, and its probes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from swapper_project.process.monitoring import metrics
+from swapper_project.process.monitoring.listening import listen
+from swapper_project.process.monitoring.readiness import Readiness
+
+log = structlog.get_logger(__name__)
+
+ALIVE_WITHIN: Final = 60.0
+"""Seconds since the last sign of life after which a process is taken for stuck."""
+
+
+class ProbeHandler(BaseHTTPRequestHandler):
+    """``GET /metrics``, and ``GET /livez`` and ``/readyz`` for a kubelet."""
+
+    server: ProbeServer
+    timeout = 5
+
+    def do_GET(self) -> None:  # noqa: N802
+        match self.path.partition("?")[0]:
+            case "/metrics":
+                self._answer(200, metrics.text(self.server.readiness.role), CONTENT_TYPE_LATEST)
+            case "/livez":
+                age = self.server.age()
+                is_alive = age is not None and age < ALIVE_WITHIN
+                self._probe("" if is_alive else "no sign of life: see the log")
+            case "/readyz":
+                self._probe(self.server.readiness.problem)
+            case _:
+                self._answer(404, b"there are /metrics, /livez and /readyz\n")
+
+    def _probe(self, problem: str) -> None:
+        self._answer(503 if problem else 200, f"{problem or 'ok'}\n".encode())
+
+    def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Probes come every few seconds."""
+
+
+class ProbeServer(ThreadingHTTPServer):
+    """At a socket that listens already. ``age`` gives the seconds since the last sign of life, None without any."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str, readiness: Readiness, age: Callable[[], float | None]) -> None:
+        listening = listen(address)
+        super().__init__(listening.getsockname()[:2], ProbeHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.readiness = readiness
+        self.age = age
+
+
+def serve_in_background(address: str, readiness: Readiness, age: Callable[[], float | None]) -> None:
+    """Serve until the process ends; to be called after the fork. An address that is taken costs the metrics alone."""
+    role = readiness.role
+    try:
+        server = ProbeServer(address, readiness, age)
+    except (OSError, OverflowError) as error:
+        log.error(
+            f"Metrics and probes of the {role} cannot be served; set SWAPPER_BIND to a free address of this machine",
+            address=address,
+            error=getattr(error, "strerror", None) or str(error),
+        )
+        return
+    threading.Thread(target=server.serve_forever, name="monitor", daemon=True).start()
+    log.info(f"Metrics and probes of the {role} are served", address=address)
