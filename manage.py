@@ -9,7 +9,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "swapper_project.settings")
-    from swapper_project.process import command_line, release
+    from swapper_project.process import release
+    from swapper_project.process.commands import command_line
 
     argv = command_line.take_flags(sys.argv, os.environ)
     if release.is_version_request(argv):
@@ -32,7 +33,7 @@ def main() -> None:
 def _run(argv: list[str], *, is_help: bool) -> None:
     if argv[1:2] == ["worker"]:
         # Before anything imports the metrics: the worker's processes are forked, and share them by files.
-        from swapper_project.process import metrics_files
+        from swapper_project.process.monitoring import metrics_files
 
         metrics_files.begin()
     if argv[1:2] in (["webhook"], ["web"]) and not is_help:

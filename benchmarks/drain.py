@@ -94,7 +94,7 @@ def copy_alone(images: list[str], target: str) -> None:
 
 
 def drain() -> None:
-    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.context.worker_context import WorkerContext
     from mirrors.jobs.process.drain import Drain
     from mirrors.jobs.process.tasks import config_source
     from mirrors.models import JobStatus, MirrorJob

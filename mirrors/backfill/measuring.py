@@ -14,11 +14,11 @@ from typing import Final
 import structlog
 
 from mirrors.images import ImageRef
+from mirrors.jobs.context.worker_context import engine_settings
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.source_access import Asker, Finder
-from mirrors.jobs.copy.worker_context import engine_settings
-from mirrors.jobs.queue.budget_keeper import BudgetKeeper
-from mirrors.jobs.queue.pull_limits import PullLimits
+from mirrors.jobs.limits.budget_keeper import BudgetKeeper
+from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access

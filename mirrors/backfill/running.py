@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from mirrors.backfill.deciding import Decider, Verdict
 from mirrors.backfill.estimate import Measured, PullBudget, estimate
 from mirrors.backfill.measuring import Measurer, Size
-from mirrors.jobs.queue.pull_limits import PULLS
+from mirrors.jobs.limits.pull_limits import PULLS
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.models import (
     BackfillImage,

@@ -1,1 +1,5 @@
-"""Copies as jobs. ``queue`` says who may work on what, ``copy`` does one job, ``process`` is the worker's processes."""
+"""Copies as jobs. Begin in ``queue/leases.py``, then ``copy/executor.py``.
+
+``limits`` says how much may be asked of registries, ``queue`` who may work on what, ``copy`` does one job with what
+``context`` holds, ``upkeep`` looks at registries without a job, ``process`` is the worker's processes.
+"""

@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from mirrors import selectors
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.kubernetes.api_server.sample_pods import pod_or_template
 from mirrors.kubernetes.api_server.webhook_scope import WebhookScope, read_scope

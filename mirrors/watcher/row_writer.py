@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from django.db import transaction
 from django.db.models.functions import Now
 
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.kubernetes.objects.pod_states import NodeState, PodState, TemplateState
 from mirrors.models import Cluster, ClusterNode, RunningImage, RunningState
 from mirrors.models.base.revisions import Revision

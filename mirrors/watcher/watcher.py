@@ -11,13 +11,13 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from mirrors.jobs.queue import work_leases
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.timing import timing
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.models import InstanceRole
 from mirrors.services import holder_name, report_instance, withdraw_instance
 from mirrors.watcher.leadership import Leadership, MakeTasks
 from swapper_project.config import ConfigSource
-from swapper_project.process.commands.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database
 from swapper_project.process.monitoring import metrics
 
 log = structlog.get_logger(__name__)

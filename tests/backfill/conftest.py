@@ -11,7 +11,7 @@ import pytest
 
 from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import Registry, RegistryRole, RunningImage
 from mirrors.services.configuration.config_rows import sync_config
 from mirrors.watcher.inventory import Inventory

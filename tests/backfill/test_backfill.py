@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef, TargetName
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.pruning import prune
 from mirrors.jobs.queue.claim_order import claimable, order_of_claims
 from mirrors.models import (

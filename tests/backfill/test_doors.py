@@ -17,7 +17,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from mirrors.accounts.roles import Role
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import BackfillImage, BackfillRun, MirrorJob, OperatorAction, Registry
 from mirrors.selectors.overview import queue_metrics
 from mirrors.selectors.overview.backfill_metrics import backfill_metrics

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from mirrors.demo.registry import MemoryRegistry
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from tests.jobs.support import FAST, config_file, copier
 from tests.support.faulty_registry import FaultyRegistry
 

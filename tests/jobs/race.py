@@ -75,7 +75,7 @@ def _send(number: int, host: str, *seconds: str) -> list[float]:
     from concurrent.futures import ThreadPoolExecutor
 
     from mirrors.images import ImageRef
-    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.context.worker_context import WorkerContext
     from mirrors.jobs.process.tasks import config_source
 
     copier = WorkerContext(config_source())
@@ -97,7 +97,7 @@ def _send(number: int, host: str, *seconds: str) -> list[float]:
 
 def _sign(number: int, source: str, target: str) -> tuple[str, ...]:
     """Copy an image, each process from a repository of its own, with what refers to it there. Its problems."""
-    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.context.worker_context import WorkerContext
     from mirrors.jobs.process.tasks import config_source
     from tests.oci.referrers.mirroring import mirror
     from tests.support.registries import Registry
@@ -110,10 +110,10 @@ def _sign(number: int, source: str, target: str) -> tuple[str, ...]:
 
 def _refresh(number: int, checks: str) -> int:
     """Refresh existence until so many images were checked by any process; how many were."""
-    from mirrors.jobs.copy.existence_refresh import ExistenceRefresh
-    from mirrors.jobs.copy.worker_context import WorkerContext
+    from mirrors.jobs.context.worker_context import WorkerContext
     from mirrors.jobs.process.tasks import config_source
-    from mirrors.jobs.queue.timing import from_now
+    from mirrors.jobs.timing import from_now
+    from mirrors.jobs.upkeep.existence_refresh import ExistenceRefresh
     from mirrors.models import ImageMapping
     from tests.support.ports import wait_until
 

@@ -13,11 +13,11 @@ from django.db import connection
 from mirrors.demo.images import SampleImage, sample_image
 from mirrors.demo.registry import MemoryRegistry
 from mirrors.images import ImageRef, TargetName
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
 from mirrors.jobs.queue.claims import claim
 from mirrors.jobs.queue.leases import Lease
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import MirrorJob, Priority, Registry, RegistryRole
 from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import ConfigSource

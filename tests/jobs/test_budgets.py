@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 
 from mirrors.images.cloud_hosts import ecr_hosts
-from mirrors.jobs.queue import budget_shares
-from mirrors.jobs.queue.budget_shares import fair_part, share_of
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.limits import budget_shares
+from mirrors.jobs.limits.budget_shares import fair_part, share_of
+from mirrors.jobs.timing import from_now
 from mirrors.models import BudgetShare, HostBudget
 from mirrors.oci.http.budgets import Demand, operations
 from mirrors.registries.request_limits import SHARE_OF_QUOTA, budget_finder

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.drain import ImageThreads
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob

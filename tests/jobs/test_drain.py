@@ -9,8 +9,8 @@ from pathlib import Path
 from django.db import transaction
 from django_q.models import OrmQ
 
-from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.context.worker_context import WorkerContext
+from mirrors.jobs.timing import from_now
 from mirrors.models import AttemptOutcome, BlobLocation, JobStatus, MirrorAttempt, MirrorJob, Priority
 from mirrors.services import cancel_job
 from tests.jobs.support import config_file, copier, drain, draining, expire, load, order, orders, take

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from mirrors.demo.handler import Handler
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import ImageMapping
 from tests.jobs.processes import FAST, race
 from tests.jobs.support import config_file, target_row

@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 from django_q.models import OrmQ
 from pytest_django import Settings
 
-from mirrors.jobs.copy.existence_refresh import ExistenceRefresh
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue import work_leases
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
+from mirrors.jobs.upkeep.existence_refresh import ExistenceRefresh
 from mirrors.models import ImageMapping, WorkLease
 from tests.jobs.support import FAST, config_file, copier, load, target_row
 from tests.support.faulty_registry import FaultyRegistry

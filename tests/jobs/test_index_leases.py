@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mirrors.demo.handler import Handler
-from mirrors.jobs.copy.index_leases import DatabaseIndexLeases
+from mirrors.jobs.context.index_leases import DatabaseIndexLeases
 from mirrors.jobs.process.pruning import prune
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import WorkLease
 from tests.jobs.processes import race
 from tests.jobs.support import config_file, load

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from mirrors.jobs.queue import claims, host_limits, leases
+from mirrors.jobs.limits import host_limits
+from mirrors.jobs.queue import claims, leases
 from mirrors.jobs.queue.claim_order import next_due_at
 from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob, Priority

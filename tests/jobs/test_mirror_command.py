@@ -17,7 +17,7 @@ from django.core.management import call_command
 
 from mirrors.jobs.queue import leases
 from mirrors.jobs.queue.leases import AttemptReport
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Trigger
 from tests.jobs.processes import environment
 from tests.jobs.support import config_file, load, order, take

@@ -9,13 +9,14 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
+from mirrors.jobs.limits import host_limits
+from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.process.reconcile import reconcile
-from mirrors.jobs.queue import claims, host_limits, leases
+from mirrors.jobs.queue import claims, leases
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
 from mirrors.jobs.queue.leases import AttemptReport
-from mirrors.jobs.queue.pull_limits import PullLimits
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import Engine, EngineSettings
 from mirrors.oci.common.headers import PullLimit

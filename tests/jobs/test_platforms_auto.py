@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.new_platforms import AT_ONCE, REST
 from mirrors.jobs.process.reconcile import reconcile
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import (
     Cluster,
     ClusterNode,

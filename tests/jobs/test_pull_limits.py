@@ -10,11 +10,11 @@ import pytest
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.handler import Handler
-from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue import pull_limits
+from mirrors.jobs.context.worker_context import WorkerContext
+from mirrors.jobs.limits import pull_limits
+from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.claim_order import claimable
-from mirrors.jobs.queue.pull_limits import PullLimits
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, JobStatus, MirrorJob, Priority
 from mirrors.oci.common.headers import PullLimit
 from tests.jobs.support import config_file, copier, drain, load, order

@@ -9,7 +9,7 @@ from django_q.models import OrmQ
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.queue import claims, leases
 from mirrors.jobs.queue.leases import AttemptReport
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import (
     AdmissionSample,
     AttemptOutcome,

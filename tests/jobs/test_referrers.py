@@ -11,8 +11,8 @@ from django.test import Client
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.demo.images import SampleImage
-from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.context.worker_context import WorkerContext
+from mirrors.jobs.timing import from_now
 from mirrors.models import ImageMapping, JobStatus, MirrorAttempt, MirrorJob, ReferrersStatus
 from tests.jobs.support import config_file, copier, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry, reply

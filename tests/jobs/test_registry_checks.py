@@ -8,9 +8,9 @@ import pytest
 
 from mirrors import services
 from mirrors.demo.gatekeeper import Gatekeeper
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import CheckStatus, HostBudget, OperatorAction, Registry, RegistryCheck, RegistryRole
 from tests.jobs.support import config_file, copier, drain, load, order, target_row
 from tests.support.faulty_registry import FaultyRegistry, reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import JobStatus, MirrorJob, TargetRepository
 from tests.jobs.support import drain, load, order
 from tests.support.faulty_registry import FaultyRegistry

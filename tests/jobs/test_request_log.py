@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.handler import Handler
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
 from tests.jobs.support import FAST, config_file, copier, drain, load, order

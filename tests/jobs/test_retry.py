@@ -12,8 +12,8 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from pytest_django import Settings
 
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.copy.failures import Failure, classify, delay_after
-from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import AttemptOutcome, ErrorClass, HostBudget, ImageMapping, JobStatus, MirrorAttempt, MirrorJob

@@ -10,9 +10,9 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.copy import copy_outcome
 from mirrors.jobs.copy.attempt_log import Attempt
-from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import AttemptOutcome, ErrorClass, Existence, ImageMapping, JobProgress, JobStatus, MirrorAttempt
 from mirrors.oci import Progress
 from tests.jobs.support import drain, load, order, take

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from mirrors.jobs.limits.shares import Full, room
 from mirrors.jobs.queue import claims
-from mirrors.jobs.queue.shares import Full, room
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
 from mirrors.vocabulary.clusters import ClusterNamespace
 from tests.jobs.support import FAST, config_file, copier, draining, load, order, orders, take

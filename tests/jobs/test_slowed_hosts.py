@@ -12,8 +12,8 @@ import pytest
 from django.db.models import F
 
 from mirrors.images import ImageRef
-from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue import host_limits
+from mirrors.jobs.context.worker_context import WorkerContext
+from mirrors.jobs.limits import host_limits
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
 from mirrors.models import HostBudget, JobStatus, Priority
 from mirrors.services import resume_hosts

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from mirrors.jobs.context.mounts import DatabaseMounts
 from mirrors.jobs.copy.attempt_log import MAX_LOG, Attempt
 from mirrors.jobs.copy.failures import Failure
-from mirrors.jobs.copy.mounts import DatabaseMounts
 from mirrors.jobs.queue.heartbeat import Heart
 from mirrors.models import BlobLocation, MirrorAttempt, MirrorJob
 from tests.jobs.support import order, take, target_row

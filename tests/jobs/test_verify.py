@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from mirrors import services
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import Existence, ImageMapping, JobProgress, JobStatus, MirrorJob, Obstacle, Trigger
 from tests.jobs.support import drain, draining, load, order, take
 from tests.support.faulty_registry import FaultyRegistry, held

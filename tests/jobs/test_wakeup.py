@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 import mirrors.jobs.process.checks  # noqa: F401  registers the checks
 from mirrors.jobs.process.broker import OrderedBroker
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.services.jobs.wakeup import wake_workers
 from tests.jobs.support import order
 

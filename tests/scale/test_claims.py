@@ -7,9 +7,9 @@ import time
 import pytest
 from django.db import connection, transaction
 
+from mirrors.jobs.limits.shares import NOTHING, Full
 from mirrors.jobs.queue import claim_order, claims, leases
-from mirrors.jobs.queue.shares import NOTHING, Full
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
 from mirrors.vocabulary.bounds import host_of
 from mirrors.vocabulary.clusters import ClusterNamespace

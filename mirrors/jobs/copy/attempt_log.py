@@ -15,9 +15,9 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.jobs.copy.failures import Failure
-from mirrors.jobs.queue import host_limits
+from mirrors.jobs.limits import host_limits
 from mirrors.jobs.queue.leases import AttemptReport, Lease
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import JobProgress, MirrorAttempt
 from mirrors.oci import Progress
 from mirrors.oci.common.exchanges import ExchangeLog

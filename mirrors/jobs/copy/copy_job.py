@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mirrors.images import ImageRef
+from mirrors.jobs.context.worker_context import Stop, WorkerContext
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.claimed_job import claimed_job
@@ -13,9 +14,8 @@ from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
 from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
 from mirrors.jobs.copy.referrers import copy_referrers
 from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
-from mirrors.jobs.copy.worker_context import Stop, WorkerContext
+from mirrors.jobs.limits.pull_limits import FIRST_TO_WAIT
 from mirrors.jobs.queue.leases import Lease
-from mirrors.jobs.queue.pull_limits import FIRST_TO_WAIT
 from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, Trigger
 from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError

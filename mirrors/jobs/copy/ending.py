@@ -9,12 +9,13 @@ from typing import Any, Final
 import structlog
 from django.db import DataError, IntegrityError, transaction
 
+from mirrors.jobs.context.worker_context import Stop
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.copy_outcome import CopyOutcome
 from mirrors.jobs.copy.failures import Failure, delay_after, is_postponed
 from mirrors.jobs.copy.other_clusters import OtherClusterError
-from mirrors.jobs.copy.worker_context import Stop
-from mirrors.jobs.queue import host_limits, leases
+from mirrors.jobs.limits import host_limits
+from mirrors.jobs.queue import leases
 from mirrors.jobs.queue.database_outage import retry_while_database_is_down
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.models import Access, AttemptOutcome, ErrorClass, ImageMapping, Obstacle

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import structlog
 from django.db import InterfaceError, OperationalError
 
+from mirrors.jobs.context.worker_context import Stop, WorkerContext
 from mirrors.jobs.copy import ending, failures
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.copy_job import CopyJob
 from mirrors.jobs.copy.ending import Ending
 from mirrors.jobs.copy.other_clusters import OtherClusterError
-from mirrors.jobs.copy.worker_context import Stop, WorkerContext
 from mirrors.jobs.queue.heartbeat import LeaseStatus
 from mirrors.jobs.queue.leases import Lease
 from mirrors.oci import CopyCancelledError
-from swapper_project.process.commands.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from mirrors.jobs.limits.pull_limits import RECHECK_SECONDS
 from mirrors.jobs.queue.leases import Lease
-from mirrors.jobs.queue.pull_limits import RECHECK_SECONDS
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.timing import timing
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.models import ErrorClass
 from mirrors.oci import RegistryError

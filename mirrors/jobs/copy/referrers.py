@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from django.db.models.functions import Now
 
-from mirrors.jobs.copy.worker_context import Stop
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.context.worker_context import Stop
+from mirrors.jobs.timing import from_now
 from mirrors.models import ImageMapping, ReferrersStatus
 from mirrors.oci import CopyRequest, CopyResult, Engine, ReferrersResult
 from mirrors.oci.common.exchanges import ExchangeLog

@@ -6,8 +6,8 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
 from mirrors import selectors
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.copy.failures import classify
-from mirrors.jobs.copy.worker_context import WorkerContext
 from mirrors.models import TargetRepository
 from mirrors.registries.base import RepositoryState
 from mirrors.services import record_repository

@@ -16,8 +16,8 @@ from django_q.brokers.orm import ORM
 from django_q.models import OrmQ
 
 from mirrors.jobs.queue import liveness
-from mirrors.jobs.queue.timing import from_now
-from swapper_project.process.commands.database_errors import explain_database
+from mirrors.jobs.timing import from_now
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

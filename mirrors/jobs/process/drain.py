@@ -14,17 +14,17 @@ from collections.abc import Callable, Collection
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from mirrors.jobs.context.worker_context import Stop, WorkerContext
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.executor import JobExecutor
-from mirrors.jobs.copy.registry_checks import RegistryChecks
-from mirrors.jobs.copy.worker_context import Stop, WorkerContext
+from mirrors.jobs.limits.shares import Room, room
 from mirrors.jobs.queue import claim_order, claims, database_outage, leases
 from mirrors.jobs.queue.leases import AttemptReport, Lease
-from mirrors.jobs.queue.shares import Room, room
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.timing import timing
+from mirrors.jobs.upkeep.registry_checks import RegistryChecks
 from mirrors.services import instance_name
 from mirrors.services.jobs.wakeup import wake_workers
-from swapper_project.process.commands.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from mirrors import selectors
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import Existence, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.selectors.clusters.node_platforms import PlatformChoice, platforms_to_mirror
 from mirrors.services import RequestedCopy, request_copies

@@ -11,7 +11,7 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django_q.models import Task
 
 from mirrors.accounts.models import CacheEntry
-from mirrors.jobs.queue.timing import from_now, timing
+from mirrors.jobs.timing import from_now, timing
 from mirrors.models import (
     AdmissionSample,
     BackfillImage,

@@ -17,17 +17,18 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Now, StrIndex, Substr
 
-from mirrors.jobs.copy import other_clusters, registry_checks
+from mirrors.jobs.copy import other_clusters
 from mirrors.jobs.process import new_platforms, pruning
 from mirrors.jobs.queue import claim_order, database_outage, work_leases
 from mirrors.jobs.queue.leases import LOST_MESSAGE, lose_attempts
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.timing import timing
+from mirrors.jobs.upkeep import registry_checks
 from mirrors.models import DEFAULT_CLUSTER, ErrorClass, Existence, ImageMapping, InstanceRole, JobStatus, MirrorJob
 from mirrors.services import report_instance, withdraw_instance
 from mirrors.services.jobs.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process import configured
-from swapper_project.process.commands.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

@@ -12,11 +12,11 @@ from typing import Any
 import structlog
 from django.conf import settings
 
-from mirrors.jobs.copy.existence_refresh import ExistenceRefresh
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process import stopping
 from mirrors.jobs.process.drain import Drain
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.timing import timing
+from mirrors.jobs.upkeep.existence_refresh import ExistenceRefresh
 from swapper_project import config as configuration
 from swapper_project.config import ConfigSource
 from swapper_project.process import configured

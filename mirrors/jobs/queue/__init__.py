@@ -1,4 +1,4 @@
-"""Jobs as rows: which is next, who holds it, and which hosts may be asked. Begin in ``leases.py``.
+"""Jobs as rows: which is next, and who holds it. Begin in ``leases.py``.
 
 Times are by the database's clock.
 """

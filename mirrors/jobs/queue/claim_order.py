@@ -10,8 +10,9 @@ from django.db.models import Case, Count, IntegerField, Min, Q, QuerySet, Value,
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from mirrors.jobs.queue import database_outage, host_limits
-from mirrors.jobs.queue.shares import NOTHING, Full
+from mirrors.jobs.limits import host_limits
+from mirrors.jobs.limits.shares import NOTHING, Full
+from mirrors.jobs.queue import database_outage
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.jobs.jobs import MirrorJobQuerySet
 from mirrors.selectors.queries.fixed_query import fixed_query

@@ -11,10 +11,10 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
+from mirrors.jobs.limits.shares import Full
 from mirrors.jobs.queue import claim_order, database_outage
 from mirrors.jobs.queue.claim_order import RunningCopies
-from mirrors.jobs.queue.shares import Full
-from mirrors.jobs.queue.timing import from_now, timing
+from mirrors.jobs.timing import from_now, timing
 from mirrors.models import MirrorJob
 
 KEPT: Final = ("mapping_id", "max_attempts", "cluster", "namespace", "source_host", "may_wait")

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.db import transaction
 
-from mirrors.jobs.queue import claim_search, host_limits
+from mirrors.jobs.limits import host_limits
+from mirrors.jobs.limits.shares import NOTHING, Full
+from mirrors.jobs.queue import claim_search
 from mirrors.jobs.queue.leases import Lease, lose_attempts
-from mirrors.jobs.queue.shares import NOTHING, Full
-from mirrors.jobs.queue.timing import from_now, timing
+from mirrors.jobs.timing import from_now, timing
 from mirrors.models import (
     DEFAULT_CLUSTER,
     JobStatus,

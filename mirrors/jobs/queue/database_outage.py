@@ -13,8 +13,8 @@ from typing import Final, TypeVar
 import structlog
 from django.db import Error, InterfaceError, OperationalError, connection
 
-from mirrors.jobs.queue.timing import timing
-from swapper_project.process.commands.database_errors import explain_database, is_out_of_space
+from mirrors.jobs.timing import timing
+from swapper_project.process.database_errors import explain_database, is_out_of_space
 
 log = structlog.get_logger(__name__)
 

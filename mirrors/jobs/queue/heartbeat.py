@@ -9,8 +9,8 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from mirrors.jobs.queue import database_outage, leases, liveness
 from mirrors.jobs.queue.leases import Lease
-from mirrors.jobs.queue.timing import timing
-from swapper_project.process.commands.database_errors import explain_database
+from mirrors.jobs.timing import timing
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mirrors.jobs.queue.timing import from_now, timing
+from mirrors.jobs.timing import from_now, timing
 from mirrors.models import (
     DEFAULT_CLUSTER,
     AttemptOutcome,

@@ -7,7 +7,7 @@ from typing import Final
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import WorkLease
 
 EXISTENCE: Final = "existence"

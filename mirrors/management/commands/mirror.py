@@ -15,7 +15,7 @@ from django.core.management import CommandError, CommandParser
 from django.db import close_old_connections, connection
 
 from mirrors.images import ImageRef, InvalidReferenceError
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.drain import Drain
 from mirrors.jobs.queue import database_outage
 from mirrors.management.own_images import helm_values, own_images

@@ -11,7 +11,7 @@ from typing import Final
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
-from swapper_project.process.commands.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database
 
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
 """Flags that each command takes, and the variable that is set by each."""

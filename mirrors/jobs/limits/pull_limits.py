@@ -15,7 +15,7 @@ from typing import Final
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, Priority
 from mirrors.oci.common.headers import PullLimit
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, within

@@ -17,17 +17,17 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from mirrors.images import ImageRef
-from mirrors.jobs.copy.worker_context import WorkerContext
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.queue import work_leases
-from mirrors.jobs.queue.timing import from_now, timing
 from mirrors.jobs.queue.work_leases import EXISTENCE
+from mirrors.jobs.timing import from_now, timing
 from mirrors.models import Existence, ImageMapping, Registry, RegistryRole
 from mirrors.oci import CopyCancelledError, RegistryAccess, RegistryError
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
 from mirrors.services import holder_name, record_existence
 from mirrors.services.images.recording import TargetAnswer
-from swapper_project.process.commands.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

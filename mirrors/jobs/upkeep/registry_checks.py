@@ -14,9 +14,9 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models.functions import Now
 
 from mirrors.images import ImageRef
+from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.copy.failures import JobRefusedError, classify
-from mirrors.jobs.copy.worker_context import WorkerContext
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import (
     CheckStatus,
     ErrorClass,

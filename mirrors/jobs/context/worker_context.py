@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 from django.conf import settings
 
 from mirrors import selectors
-from mirrors.jobs.copy.index_leases import DatabaseIndexLeases
-from mirrors.jobs.copy.mounts import DatabaseMounts
-from mirrors.jobs.queue.budget_keeper import BudgetKeeper
+from mirrors.jobs.context.index_leases import DatabaseIndexLeases
+from mirrors.jobs.context.mounts import DatabaseMounts
+from mirrors.jobs.limits.budget_keeper import BudgetKeeper
+from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.heartbeat import Heart
-from mirrors.jobs.queue.pull_limits import PullLimits
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.timing import timing
 from mirrors.kubernetes.api_server import cluster_credentials
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.oci import Engine, EngineSettings

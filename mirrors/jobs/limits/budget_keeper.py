@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from mirrors.jobs.queue import budget_shares, host_limits
-from mirrors.jobs.queue.timing import timing
+from mirrors.jobs.limits import budget_shares, host_limits
+from mirrors.jobs.timing import timing
 from mirrors.oci import Engine
 from mirrors.oci.http.budgets import RequestBudgets
 from mirrors.services import holder_name
-from swapper_project.process.commands.database_errors import explain_database
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 

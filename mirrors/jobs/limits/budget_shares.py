@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.jobs.queue.timing import from_now
+from mirrors.jobs.timing import from_now
 from mirrors.models import BudgetShare, HostBudget
 from mirrors.oci.http.budgets import Demand, Key
 from mirrors.vocabulary.bounds import HOST_LENGTH, storable

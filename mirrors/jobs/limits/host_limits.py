@@ -14,8 +14,8 @@ from typing import Any, Final
 from django.db.models import Case, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
-from mirrors.jobs.queue.pull_limits import PULLS
-from mirrors.jobs.queue.timing import from_now, timing
+from mirrors.jobs.limits.pull_limits import PULLS
+from mirrors.jobs.timing import from_now, timing
 from mirrors.models import HostBudget, Priority
 from mirrors.selectors.queries.fixed_query import fixed_query
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, pause_of, storable
