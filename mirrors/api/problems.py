@@ -13,9 +13,9 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from mirrors.api.allowed_values import no_row
 from mirrors.api.limits import charge
-from mirrors.api.strict_fields import BODY
+from mirrors.api.requests.allowed_values import no_row
+from mirrors.api.requests.strict_fields import BODY
 from mirrors.services import JobStateError
 
 MEDIA_TYPE: Final = "application/problem+json"

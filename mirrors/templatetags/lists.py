@@ -15,7 +15,7 @@ register = template.Library()
 def rows_of(context: RequestContext, listed: Any) -> dict[str, Any]:
     """Headers and cells, each header computed once."""
     # Imported here: templates are loaded before the admin's modules.
-    from mirrors.admin.tools.list_rendering import columns, headers
+    from mirrors.admin.tools.lists.list_rendering import columns, headers
 
     heads = headers(listed)
     shown = columns(listed, heads)

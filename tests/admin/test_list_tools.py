@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from mirrors.admin.tools import counting
-from mirrors.admin.tools.counting import RowCount
-from mirrors.admin.tools.csv_export import safe
+from mirrors.admin.tools.lists import counting
+from mirrors.admin.tools.lists.counting import RowCount
+from mirrors.admin.tools.lists.csv_export import safe
 from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob, OperatorAction, Registry
 from mirrors.services import request_image
 
@@ -192,7 +192,7 @@ def test_a_file_is_bounded_and_evaluates_nothing(
 ) -> None:
     for number in range(4):
         OperatorAction.objects.create(actor='=HYPERLINK("http://evil.example")', action="retry", subject=str(number))
-    monkeypatch.setattr("mirrors.admin.tools.csv_export.MOST_ROWS", 3)
+    monkeypatch.setattr("mirrors.admin.tools.lists.csv_export.MOST_ROWS", 3)
     _, *rows = file_of(admin_client, reverse("admin:mirrors_operatoraction_export"))
     assert len(rows) == 3 and all("'=HYPERLINK" in "|".join(row) for row in rows)
 

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 
-from mirrors.admin.tools.time_filter import TimeRangeFilter
+from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.models import DecisionCount, MirrorJob, OperatorAction, Registry
 from mirrors.services import request_image
 from mirrors.services.configuration.config_rows import sync_config

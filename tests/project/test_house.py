@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,20 @@ ROOF = {
 }
 """Django and gunicorn load these by name; no code of ours imports them."""
 
+ONE_FILE_A_RESOURCE = {
+    "mirrors/api/filtersets",
+    "mirrors/api/serializers",
+    "mirrors/api/views",
+    "mirrors/management/commands",
+    "mirrors/migrations",
+}
+"""Flat on purpose: a resource, a command or a migration is found by its name."""
+
+NOT_YET_SORTED = {"mirrors/oci/http", "mirrors/oci/transfer"}
+
+MOST_FILES = 12
+"""Modules in a folder beside its ``__init__``: more are several ideas, or one that nobody finds the beginning of."""
+
 OUTSIDE = {"mirrors.apps", "webhook.apps", "mirrors.migrations", "mirrors.accounts.migrations"}
 """Django's own: what they may import follows from what they are."""
 
@@ -112,6 +127,26 @@ def imports(path: Path) -> Iterator[str]:
 def test_each_module_has_a_place() -> None:
     packages = {"mirrors", "webhook", "swapper_project", "mirrors.jobs"}
     assert [name for name, _ in modules() if name not in packages and part_of(name) is None] == []
+
+
+def test_a_folder_is_one_idea() -> None:
+    files = Counter(
+        str(path.parent.relative_to(ROOT))
+        for package in ("mirrors", "webhook", "swapper_project")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+    full = {folder for folder, count in files.items() if count > MOST_FILES}
+    assert full == {folder for folder in ONE_FILE_A_RESOURCE | NOT_YET_SORTED if files[folder] > MOST_FILES}
+
+
+def test_a_folder_says_what_it_is() -> None:
+    silent = [
+        name
+        for name, path in modules()
+        if path.name == "__init__.py" and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert [name for name in silent if not name.endswith(("migrations", "commands"))] == []
 
 
 def test_imports_go_one_way() -> None:

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mirrors.accounts.roles import Role
-from mirrors.api.parameters import KnownParameters
-from mirrors.api.strict_fields import StrictFields
+from mirrors.api.requests.parameters import KnownParameters
+from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.kubernetes.objects.manifests import NAMESPACE, ManifestError, PodManifest, pods_in, read_pods
 from swapper_project.config import ConfigError
 from webhook.explain.explainer import explain_live

@@ -1,0 +1,1 @@
+"""Commands about the webhook. Begin in ``commands/explain.py``."""

@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.row_fields import NOTHING, name_in_words
 from mirrors.templatetags.humanise import past
 

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.lists.columns import moment
 
 Row = TypeVar("Row", bound=AccessBase)
 

@@ -17,7 +17,7 @@ from mirrors.accounts.roles import Role, role_of
 from mirrors.accounts.tokens import DEFAULT_DAYS
 from mirrors.admin.access.own_tokens import days_field, own_tokens_view, revoke_view
 from mirrors.admin.tools.base import ModelForm, PlainAdmin
-from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.lists.columns import moment
 
 
 class TokenForm(ModelForm[ApiToken]):

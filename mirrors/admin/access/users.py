@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from mirrors.accounts.roles import ROLES
 from mirrors.admin.tools.base import PlainAdmin
-from mirrors.admin.tools.columns import good, moment
+from mirrors.admin.tools.lists.columns import good, moment
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -18,10 +18,10 @@ from unfold.contrib.filters.admin import FieldTextFilter
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, tell
-from mirrors.admin.tools.clusters import ClusterListFilter
-from mirrors.admin.tools.columns import breakable, moment
 from mirrors.admin.tools.detail import DetailAdmin
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
+from mirrors.admin.tools.lists.columns import breakable, moment
+from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import BackfillImage, BackfillRun, BackfillState, Cluster
 from mirrors.selectors.clusters.backfill import backfill_progress, of_clusters, skipped_by_reason, why
 from mirrors.templatetags.humanise import size

@@ -8,9 +8,9 @@ from unfold.decorators import display
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterListFilter
-from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.list_rendering import state_label
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
+from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.models import Cluster, ClusterNode
 
 

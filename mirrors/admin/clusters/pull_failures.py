@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterListFilter
-from mirrors.admin.tools.columns import breakable, moment
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
+from mirrors.admin.tools.lists.columns import breakable, moment
+from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import PullFailure
 from mirrors.selectors.clusters.clusters import place_name
 from mirrors.selectors.clusters.pull_failures import pull_advice, restart_commands

@@ -13,10 +13,10 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
-from mirrors.admin.tools.columns import breakable, moment
-from mirrors.admin.tools.list_rendering import label
-from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
+from mirrors.admin.tools.lists.columns import breakable, moment
+from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.clusters.running_images import only_mirrored, running_images
 

@@ -15,9 +15,9 @@ from unfold.decorators import display
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
-from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
-from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.list_rendering import label, state_label
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.list_rendering import label, state_label
 from mirrors.models import RestartLoop, TargetHealth
 from mirrors.selectors.clusters.pull_failures import pull_advice
 from mirrors.vocabulary.pull_causes import PullSide

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from mirrors.admin.configuration import filter_pages
 from mirrors.admin.tools import links
 from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
-from mirrors.admin.tools.columns import good
+from mirrors.admin.tools.lists.columns import good
 from mirrors.filters.quotes import quotes_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.configuration.filters import validate_jmespath

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
-from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import HostBudget
 from mirrors.templatetags.humanise import when
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django_q.models import Failure, OrmQ, Schedule, Success
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import BlobLocation, BudgetShare, Revision, WorkLease
 
 # django-q2's rows are only wake-ups, and its schedules are pickles that must not be edited.

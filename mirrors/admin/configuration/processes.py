@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterListFilter
-from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.list_rendering import state_label
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
+from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.models import (
     Instance,
 )

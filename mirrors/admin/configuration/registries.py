@@ -24,9 +24,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from mirrors import services
 from mirrors.admin.tools import links
 from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
-from mirrors.admin.tools.columns import STATUS_COLOURS, good
 from mirrors.admin.tools.detail import STOP_POLLING
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.lists.columns import STATUS_COLOURS, good
+from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, RegistryCheck, RegistryKind, RegistryRole
 from mirrors.models.configuration.registries import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings

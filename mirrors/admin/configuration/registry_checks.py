@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.columns import moment, status
+from mirrors.admin.tools.lists.columns import moment, status
 from mirrors.models import (
     RegistryCheck,
 )

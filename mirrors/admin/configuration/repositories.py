@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.columns import moment
+from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.row_fields import NOTHING, in_lines, in_words
 from mirrors.models import TargetRepository
 from mirrors.services import request_settings

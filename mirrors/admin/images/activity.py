@@ -7,8 +7,8 @@ from typing import Any
 from django.contrib import admin
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.recent_filter import RecentActions
+from mirrors.admin.tools.list_filters.recent_filter import RecentActions
+from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import OperatorAction
 from mirrors.templatetags.humanise import past
 

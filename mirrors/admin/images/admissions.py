@@ -14,10 +14,10 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
-from mirrors.admin.tools.columns import breakable
-from mirrors.admin.tools.list_rendering import labels
-from mirrors.admin.tools.namespace_filter import OwnNamespaceFilter
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
+from mirrors.admin.tools.lists.columns import breakable
+from mirrors.admin.tools.lists.list_rendering import labels
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.selectors.images.admissions import SEARCH_FIELDS, search_admissions

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import SummedAdmin
-from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
-from mirrors.admin.tools.columns import moment
-from mirrors.admin.tools.recent_filter import RecentDecisions, RecentFilters, RecentReasons
-from mirrors.admin.tools.time_filter import TimeRangeFilter
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.recent_filter import RecentDecisions, RecentFilters, RecentReasons
+from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
+from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import DecisionCount
 from mirrors.selectors.images.admitted import OF_ADMITTED
 

@@ -20,11 +20,11 @@ from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered, tell
-from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
-from mirrors.admin.tools.columns import breakable, moment, status
 from mirrors.admin.tools.detail import DetailAdmin
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
+from mirrors.admin.tools.lists.columns import breakable, moment, status
 from mirrors.admin.tools.row_fields import NOTHING
-from mirrors.admin.tools.time_filter import TimeRangeFilter
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress

@@ -25,10 +25,10 @@ from mirrors.admin.images.mapping_filters import (
 )
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered
-from mirrors.admin.tools.clusters import ClusterListFilter, namespace_column
-from mirrors.admin.tools.columns import STATE_COLOURS, good, moment, reason_of
 from mirrors.admin.tools.detail import DetailAdmin
-from mirrors.admin.tools.list_rendering import state_label, state_words
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.lists.columns import STATE_COLOURS, good, moment, reason_of
+from mirrors.admin.tools.lists.list_rendering import state_label, state_words
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
 from mirrors.registries.sources import SourceEntry

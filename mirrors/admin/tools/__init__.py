@@ -1,4 +1,4 @@
-"""How lists and pages of rows work: menu, columns, links, chips, counting, CSV, actions in bulk, details.
+"""How pages of rows work: menu, titles, links, details, actions in bulk. Lists and their filters have folders.
 
 Begin in ``base.py``. Imports nothing of the other folders of the admin.
 """

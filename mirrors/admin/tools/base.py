@@ -24,10 +24,10 @@ from django.utils.safestring import SafeString
 from unfold import admin as unfold
 from unfold.decorators import display
 
-from mirrors.admin.tools.change_list import RowList
-from mirrors.admin.tools.counting import MOST_PAGES
-from mirrors.admin.tools.csv_export import exported
-from mirrors.admin.tools.list_rendering import box, box_for_all
+from mirrors.admin.tools.lists.change_list import RowList
+from mirrors.admin.tools.lists.counting import MOST_PAGES
+from mirrors.admin.tools.lists.csv_export import exported
+from mirrors.admin.tools.lists.list_rendering import box, box_for_all
 from mirrors.admin.tools.row_fields import NOTHING, row_fields
 from mirrors.admin.tools.titles import MenuTitles
 from mirrors.models import ManagedBy

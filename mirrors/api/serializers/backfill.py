@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from mirrors.api.strict_fields import StrictFields
+from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.models import DEFAULT_CLUSTER, BackfillImage, BackfillRun
 from mirrors.selectors.clusters.backfill import backfill_progress, why
 from swapper_project.process import configured

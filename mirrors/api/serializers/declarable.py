@@ -8,7 +8,7 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from rest_framework import serializers
 
-from mirrors.api.strict_fields import StrictFields
+from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.models import Filter, Registry
 
 

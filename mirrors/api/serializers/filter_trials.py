@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from mirrors.api.strict_fields import StrictFields
+from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.models import Filter
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from mirrors.api.strict_fields import StrictFields
+from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import ErrorClass, MirrorAttempt, MirrorJob, Priority
 from mirrors.selectors.jobs.advice import next_step

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import NAMES, Role
 from mirrors.accounts.tokens import DEFAULT_DAYS, MOST_DAYS
-from mirrors.api.strict_fields import StrictFields
+from mirrors.api.requests.strict_fields import StrictFields
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):

@@ -9,7 +9,7 @@ from rest_framework.serializers import BaseSerializer
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.admissions import AdmissionFilter
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import AdmissionSample
 from mirrors.selectors.images.admissions import SEARCH_FIELDS
 

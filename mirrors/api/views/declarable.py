@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import Filter, ManagedBy, Registry
 from mirrors.selectors.configuration import declared
 

@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.current_user import who
 from mirrors.api.filtersets.jobs import JobFilter
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.current_user import who
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer, answer_of
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.selectors.jobs.job_progress import NOT_BEGUN, copy_progress

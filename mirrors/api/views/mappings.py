@@ -15,9 +15,9 @@ from rest_framework.serializers import BaseSerializer
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.current_user import who
 from mirrors.api.filtersets.mappings import MappingFilter
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.current_user import who
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer_of
 from mirrors.models import ImageMapping
 

@@ -6,7 +6,7 @@ from rest_framework import viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.pull_failures import PullFailureFilter
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import PullFailure
 
 

@@ -13,9 +13,9 @@ from rest_framework.views import APIView
 
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.current_user import who
-from mirrors.api.parameters import KnownParameters
 from mirrors.api.problems import ConflictError
+from mirrors.api.requests.current_user import who
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError
 from mirrors.readiness.recent import recent_drill
 from mirrors.readiness.requests import mirror_missing

@@ -14,8 +14,8 @@ from rest_framework.serializers import BaseSerializer
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.current_user import who
 from mirrors.api.filtersets.registries import RegistryFilter
+from mirrors.api.requests.current_user import who
 from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors.configuration import declared

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from mirrors import services
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.current_user import who
 from mirrors.api.filtersets.repositories import RepositoryFilter
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.current_user import who
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import TargetRepository
 
 

@@ -7,7 +7,7 @@ from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.running_images import RunningImageFilter
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import RunningImage
 from mirrors.selectors.clusters.running_images import running_images
 

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from mirrors import selectors
 from mirrors.api import serializers
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.selectors.overview.current_state import running_processes
 from mirrors.selectors.overview.statistics import Overview, numbers
 

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from mirrors.accounts.roles import Role
 from mirrors.accounts.tokens import TokenRefusedError, create_own, own_tokens, revoke_own
 from mirrors.api import serializers
-from mirrors.api.allowed_values import shortened
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.allowed_values import shortened
+from mirrors.api.requests.parameters import KnownParameters
 
 ID = OpenApiParameter("id", str, OpenApiParameter.PATH, description="ID of the token.")
 

@@ -6,7 +6,7 @@ from rest_framework import mixins, viewsets
 
 from mirrors.api import serializers
 from mirrors.api.filtersets.workloads import UseFilter
-from mirrors.api.parameters import KnownParameters
+from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import ImageUse
 
 

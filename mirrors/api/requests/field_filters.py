@@ -16,7 +16,7 @@ from django_filters.rest_framework import (  # type: ignore[import-untyped]
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from mirrors.api.allowed_values import BOOLEAN, TIME, no_row, one_of, whole_number
+from mirrors.api.requests.allowed_values import BOOLEAN, TIME, no_row, one_of, whole_number
 
 WRONG_VALUE = {"invalid", "invalid_choice", "invalid_pk_value"}
 """Codes of Django's errors for a value of another kind; others, such as for long text, name the limit already."""

@@ -11,7 +11,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
-from mirrors.admin.tools.list_rendering import label
+from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import ImageMapping
 from mirrors.selectors.images.mapping_states import failed_job_of
 from mirrors.templatetags.humanise import when

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 
-from mirrors.admin.tools.filter_values import given_values, parameter_title, words_by_value
+from mirrors.admin.tools.list_filters.filter_values import given_values, parameter_title, words_by_value
 
 
 @dataclass(frozen=True, slots=True)

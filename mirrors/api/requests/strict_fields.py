@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from mirrors.api.allowed_values import BOOLEAN, no_row, one_of, whole_number
+from mirrors.api.requests.allowed_values import BOOLEAN, no_row, one_of, whole_number
 
 BODY: Final = "body"
 """The whole body, among the errors by field."""

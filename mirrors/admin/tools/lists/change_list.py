@@ -9,10 +9,10 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from mirrors.admin.tools.chips import Chip, chips
-from mirrors.admin.tools.counting import MOST_PAGES, ListPaginator
-from mirrors.admin.tools.csv_export import MOST_ROWS
-from mirrors.admin.tools.filter_values import filter_title, unknown_values, unused_values, without_empty
+from mirrors.admin.tools.list_filters.chips import Chip, chips
+from mirrors.admin.tools.list_filters.filter_values import filter_title, unknown_values, unused_values, without_empty
+from mirrors.admin.tools.lists.counting import MOST_PAGES, ListPaginator
+from mirrors.admin.tools.lists.csv_export import MOST_ROWS
 
 
 class _NoRows:

@@ -1,0 +1,4 @@
+"""What a request may say: query parameters, filters, bodies; errors say which values are allowed.
+
+Begin in ``parameters.py``.
+"""
