@@ -14,7 +14,7 @@ def main() -> None:
 
     argv = command_line.take_flags(sys.argv, os.environ)
     if release.is_version_request(argv):
-        print(release.NAME, release.VERSION)
+        print(release.PRODUCT_NAME, release.VERSION)
         return
     is_help = bool({"-h", "--help"} & set(argv))
     if not is_help:

@@ -72,10 +72,10 @@ SPECTACULAR_SETTINGS = {
         "PullSideEnum": "mirrors.models.clusters.pull_failures.SIDES",
         "BackfillImageStateEnum": "mirrors.models.BackfillImageState",
         "BackfillStateEnum": "mirrors.models.BackfillState",
-        "MappingStateEnum": "mirrors.selectors.images.mapping_states.CHOICES",
+        "MappingStateEnum": "mirrors.selectors.images.mapping_states.STATE_CHOICES",
         "RunningStateEnum": "mirrors.models.clusters.clusters.RunningState.choices",
         "ProcessStateEnum": [("running", "running"), ("stopped", "stopped")],
-        "TokenRoleEnum": "mirrors.accounts.roles.NAMES",
+        "TokenRoleEnum": "mirrors.accounts.roles.ROLE_NAMES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from mirrors.accounts.counters import network_of
 
-WINDOW: Final = 900
+LOCKOUT_WINDOW: Final = 900
 """Seconds in which the sign-in attempts of an address are counted."""
 ATTEMPTS_PER_ADDRESS: Final = 60
 """Attempts in a window, including successful ones: many users may share an address."""
@@ -34,7 +34,7 @@ def too_many_tries(request: HttpRequest) -> HttpResponse | None:
     """Counts a sign-in attempt for its address; returns the page that rejects it if there were too many."""
     address = network_of(request.META.get("REMOTE_ADDR", ""))
     try:
-        count = caches["limits"].count(f"sign-in:{address}", seconds=WINDOW)  # type: ignore[attr-defined]
+        count = caches["limits"].count(f"sign-in:{address}", seconds=LOCKOUT_WINDOW)  # type: ignore[attr-defined]
     except DatabaseError:
         # Without the database, signing in fails too, with its own page.
         return None

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils import timezone
 from knox.models import AbstractAuthToken, AuthTokenManager
 
-from mirrors.accounts.roles import CHOICES, Role
+from mirrors.accounts.roles import ROLE_CHOICES, Role
 
 LIFETIME = timedelta(days=90)
 """Of a token for which nothing else is chosen: scripts are looked at about once a quarter."""
@@ -24,7 +24,7 @@ class ApiToken(AbstractAuthToken):
     """A token, stored as a hash. The token itself is shown once, when it is created."""
 
     name = models.CharField(max_length=200, verbose_name="description", help_text="What the token is used for.")
-    role = models.PositiveSmallIntegerField(choices=CHOICES, default=Role.VIEWER)
+    role = models.PositiveSmallIntegerField(choices=ROLE_CHOICES, default=Role.VIEWER)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[AuthTokenManager] = AuthTokenManager()

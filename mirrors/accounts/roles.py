@@ -27,8 +27,8 @@ class Role(IntEnum):
 
 
 ROLES: Final = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
-CHOICES: Final = [(role.value, role.group) for role in ROLES]
-NAMES: Final = [(role.group, role.group) for role in ROLES]
+ROLE_CHOICES: Final = [(role.value, role.group) for role in ROLES]
+ROLE_NAMES: Final = [(role.group, role.group) for role in ROLES]
 
 # Permissions of roles are fixed, so groups can be viewed but not changed.
 _SEEN_BY_ADMINS: Final = (

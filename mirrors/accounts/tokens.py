@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from mirrors.accounts.models import LIFETIME, ApiToken
-from mirrors.accounts.roles import CHOICES, Role, role_of_request
+from mirrors.accounts.roles import ROLE_CHOICES, Role, role_of_request
 
 DEFAULT_DAYS: Final = LIFETIME.days
 """Days until a token expires if nothing else is chosen."""
@@ -34,7 +34,7 @@ def own_tokens(request: HttpRequest) -> QuerySet[ApiToken]:
 def roles_within(request: HttpRequest) -> list[tuple[int, str]]:
     """The roles that the user can give to a token: at most the own one."""
     own = role_of_request(request)
-    return [(value, name) for value, name in CHOICES if value <= own]
+    return [(value, name) for value, name in ROLE_CHOICES if value <= own]
 
 
 def create_own(request: HttpRequest, *, name: str, role: Role, days: int = DEFAULT_DAYS) -> tuple[ApiToken, str]:

@@ -23,7 +23,7 @@ from rest_framework.throttling import BaseThrottle
 from mirrors.accounts.counters import network_of
 from mirrors.accounts.models import ApiToken
 
-WINDOW: Final = 60
+LIMIT_WINDOW: Final = 60
 """Seconds."""
 
 
@@ -44,7 +44,7 @@ class LimitUsage:
         """Headers as in draft-ietf-httpapi-ratelimit-headers."""
         left = max(0, self.limit - self.used)
         return {
-            "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={WINDOW}',
+            "RateLimit-Policy": f'"{self.policy}";q={self.limit};w={LIMIT_WINDOW}',
             "RateLimit": f'"{self.policy}";r={left};t={self.seconds}',
         }
 
@@ -104,7 +104,7 @@ def _count(policy: str, client: str) -> LimitUsage | None:
     if not limit:
         return None
     try:
-        count = caches["limits"].count(f"{policy}:{client}", seconds=WINDOW)  # type: ignore[attr-defined]
+        count = caches["limits"].count(f"{policy}:{client}", seconds=LIMIT_WINDOW)  # type: ignore[attr-defined]
     except DatabaseError:
         return None
     left = (count.ends_at - datetime.now(tz=UTC)).total_seconds()

@@ -26,14 +26,14 @@ from webhook.knowledge import from_rows
 from webhook.review.admission_review import creation_of
 from webhook.review.copy_requests import requests_for
 
-MOST_NAMESPACES: Final = 5
+MOST_REQUESTERS: Final = 5
 """Namespaces in whose name an image is requested: the pull secrets of any of them may be the ones that read it."""
 
 POD_NOT_FOUND: Final = "pod-not-found"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ImageVerdict:
     """What an admission would request, or why it would request nothing. ``is_mirrored``: the target has it by now."""
 
     requests: tuple[RequestedCopy, ...] = ()
@@ -53,11 +53,11 @@ class Decider:
         self._cluster = config.cluster_name
         self._registry_id = registry_id
 
-    def decide(self, source: str) -> Verdict:
+    def decide(self, source: str) -> ImageVerdict:
         """Raises ClusterError if the cluster can't be asked now."""
-        refused: list[Verdict] = []
+        refused: list[ImageVerdict] = []
         requests: list[RequestedCopy] = []
-        for row in representatives(cluster=self._cluster, source=source, most=MOST_NAMESPACES):
+        for row in representatives(cluster=self._cluster, source=source, most=MOST_REQUESTERS):
             pod = pod_or_template(row.namespace, row.pod_name, row.workload_kind, row.workload)
             if pod is None:
                 continue
@@ -67,10 +67,10 @@ class Decider:
             requests += verdict.requests
             refused += [] if verdict.requests else [verdict]
         if requests:
-            return Verdict(tuple(requests))
-        return refused[0] if refused else Verdict(reason=POD_NOT_FOUND)
+            return ImageVerdict(tuple(requests))
+        return refused[0] if refused else ImageVerdict(reason=POD_NOT_FOUND)
 
-    def _in_pod(self, source: str, row: RunningImage, pod: Json) -> Verdict:
+    def _in_pod(self, source: str, row: RunningImage, pod: Json) -> ImageVerdict:
         request = creation_of(pod, namespace=row.namespace, name=row.pod_name, uid="backfill")
         policy = self._snapshot.policy
         decided = decisions_of(pod, namespace=row.namespace, source=source, image=row.image, policy=policy)
@@ -81,10 +81,10 @@ class Decider:
         if decision.wants_copy(undecided, known, policy):
             made = requests_for([undecided], request, Priority.BACKFILL, Trigger.BACKFILL, cluster=self._cluster)
             workload = f"{row.workload_kind}/{row.workload}"[:253] if row.workload else ""
-            return Verdict(tuple(replace(one, workload=one.workload or workload) for one in made.values()))
+            return ImageVerdict(tuple(replace(one, workload=one.workload or workload) for one in made.values()))
         if known.obstacle is not None:
-            return Verdict(reason=known.obstacle.value)
-        return Verdict(is_mirrored=True)
+            return ImageVerdict(reason=known.obstacle.value)
+        return ImageVerdict(is_mirrored=True)
 
     def _known(self, undecided: Decision, row: RunningImage, pod: Json) -> Knowledge:
         found = selectors.known_mappings(
@@ -95,11 +95,11 @@ class Decider:
         return from_rows.of_row(undecided, CachedMapping(found.get(undecided.key)), self._snapshot, limits)
 
 
-def _refused(decided: list[Decision]) -> Verdict:
+def _refused(decided: list[Decision]) -> ImageVerdict:
     """The reason of the first image; a pod that no longer has it does not count."""
     first = next(iter(decided), None)
     if first is None:
-        return Verdict(reason=POD_NOT_FOUND)
+        return ImageVerdict(reason=POD_NOT_FOUND)
     if first.reason is Reason.FILTERED:
-        return Verdict(reason=first.reason.value, details=first.filter[:300])
-    return Verdict(reason=first.reason.value)
+        return ImageVerdict(reason=first.reason.value, details=first.filter[:300])
+    return ImageVerdict(reason=first.reason.value)

@@ -32,13 +32,13 @@ from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
 
-THREADS: Final = 4
+MEASURING_THREADS: Final = 4
 """Images read at a time: at half a second each, 500 a minute."""
 
 AHEAD: Final = 60
 """Images that are handed to the threads at a time: as many as they read between two turns of the watcher."""
 
-HEAD_SECONDS: Final = 10.0
+ACCESS_SECONDS: Final = 10.0
 """Of the question how an image may be read."""
 
 MOST_CHILDREN: Final = 50
@@ -49,7 +49,7 @@ COUNTED_IMAGES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class ImageSize:
     """Bytes of its blobs, and numbers. ``size`` is extrapolated where pulls are counted."""
 
     size: int
@@ -69,8 +69,8 @@ class Measurer:
         self._engine = Engine(engine_settings(current), on_remaining=self._limits.hear, budgets=budgets)
         self._keeper = BudgetKeeper(budgets, lambda: self._engine)
         self._keeper.start()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="backfill")
-        self._under_way: dict[int, Future[Size | None]] = {}
+        self._pool = ThreadPoolExecutor(MEASURING_THREADS, thread_name_prefix="backfill")
+        self._under_way: dict[int, Future[ImageSize | None]] = {}
         self._asked: Counter[str] = Counter()
         self._is_closed = False
 
@@ -94,7 +94,7 @@ class Measurer:
         self._under_way[key] = self._pool.submit(self._measure, ref, is_counted, platforms)
         return True
 
-    def take(self, seconds: float) -> dict[int, Size | None]:
+    def take(self, seconds: float) -> dict[int, ImageSize | None]:
         """What was read, by key, after waiting for at most so long for the first; None: it could not be read."""
         wait(self._under_way.values(), max(0.0, seconds), FIRST_COMPLETED)
         done = {key: future.result() for key, future in self._under_way.items() if future.done()}
@@ -108,7 +108,7 @@ class Measurer:
         self._engine.close()
         self._keeper.stop()
 
-    def _measure(self, ref: ImageRef, is_counted: bool, platforms: tuple[str, ...]) -> Size | None:
+    def _measure(self, ref: ImageRef, is_counted: bool, platforms: tuple[str, ...]) -> ImageSize | None:
         try:
             return self._read(ref, is_counted, platforms)
         except (JobRefusedError, RegistryError, CredentialError, ClusterError, CopyCancelledError) as error:
@@ -117,7 +117,7 @@ class Measurer:
             log.exception("Reading the manifests of an image failed", image=str(ref))
         return None
 
-    def _read(self, ref: ImageRef, is_counted: bool, platforms: tuple[str, ...]) -> Size:
+    def _read(self, ref: ImageRef, is_counted: bool, platforms: tuple[str, ...]) -> ImageSize:
         access = self._access(ref, self._config())
         root = keep_platforms(self._pull(ref, access), platforms, host=access.host)
         read = root.children[: 1 if is_counted else MOST_CHILDREN]
@@ -132,15 +132,15 @@ class Measurer:
         finder = Finder(
             self._catalog,
             config.private_images,
-            lambda ref, access: self._engine.head(ref, access, timeout=HEAD_SECONDS),
+            lambda ref, access: self._engine.head(ref, access, timeout=ACCESS_SECONDS),
             lambda ref, brought: FoundSecrets(),
             cancelled=lambda: self._is_closed,
         )
         return finder.find(Asker(ref, [Brought("")], Access.UNKNOWN)).access
 
 
-def size_of(root: Manifest, children: list[Manifest]) -> Size:
+def size_of(root: Manifest, children: list[Manifest]) -> ImageSize:
     """Of an image or index; children that were not read are as large as the mean of the others."""
     blobs = {blob.digest: blob.size or 0 for manifest in (root, *children) for blob in manifest.blobs}
     share = len(root.children) / len(children) if children else 1.0
-    return Size(round(sum(blobs.values()) * share), 1 + len(root.children), round(len(blobs) * share))
+    return ImageSize(round(sum(blobs.values()) * share), 1 + len(root.children), round(len(blobs) * share))

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from mirrors.backfill.deciding import Decider, Verdict
+from mirrors.backfill.deciding import Decider, ImageVerdict
 from mirrors.backfill.estimate import Measured, PullBudget, estimate
-from mirrors.backfill.measuring import Measurer, Size
+from mirrors.backfill.measuring import ImageSize, Measurer
 from mirrors.jobs.limits.pull_limits import PULLS
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.models import (
@@ -188,7 +188,7 @@ class _NotNowError(Exception):
     """The configuration does not allow it now; the message says what to do."""
 
 
-def _request(registry_id: int, image: BackfillImage, verdict: Verdict) -> None:
+def _request(registry_id: int, image: BackfillImage, verdict: ImageVerdict) -> None:
     """Several namespaces may request one image. One image at a time: jobs start in the order of their requests."""
     if not verdict.requests:
         _note_verdict(image, verdict)
@@ -208,7 +208,7 @@ def _note_outcome(image: BackfillImage, outcome: RequestOutcome) -> None:
         _update(image.pk, state=SKIPPED, reason=outcome.problem)
 
 
-def _note_verdict(image: BackfillImage, verdict: Verdict) -> None:
+def _note_verdict(image: BackfillImage, verdict: ImageVerdict) -> None:
     if verdict.is_mirrored:
         _update(image.pk, state=MIRRORED)
     elif verdict.requests:
@@ -217,7 +217,7 @@ def _note_verdict(image: BackfillImage, verdict: Verdict) -> None:
         _update(image.pk, state=SKIPPED, reason=verdict.reason, details=verdict.details)
 
 
-def _note_size(key: int, size: Size | None) -> None:
+def _note_size(key: int, size: ImageSize | None) -> None:
     known = {"size_bytes": size.size, "manifests": size.manifests, "blobs": size.blobs} if size else {}
     _update(key, is_measured=True, **known)
 

@@ -26,16 +26,16 @@ log = structlog.get_logger(__name__)
 TURN_SECONDS: Final = 1.5
 """Of the watcher's turn of ten seconds, in which other tasks have their time too."""
 
-LEASE_SECONDS: Final = 30.0
+RUN_LEASE_SECONDS: Final = 30.0
 """Three turns of the watcher: nobody takes a run over that a slow turn holds."""
 
-LOOK_EVERY: Final = 60.0
+IMAGE_LOOK_EVERY: Final = 60.0
 """Seconds between two looks for images under ``backfill: on``."""
 
-AGAIN_AFTER: Final = timedelta(hours=6)
+TRIED_AGAIN_AFTER: Final = timedelta(hours=6)
 """After which ``backfill: on`` tries an image again that a run did not mirror: Docker Hub's window."""
 
-FORGOTTEN_AFTER: Final = timedelta(days=1)
+PREVIEW_FORGOTTEN_AFTER: Final = timedelta(days=1)
 """After which a preview that a user has not started does not keep ``backfill: on`` from beginning a run."""
 
 
@@ -65,7 +65,7 @@ class BackfillTask:
         if run is None:
             self._turns.close()
             return True
-        if not work_leases.hold(lease_of(cluster), self._holder, LEASE_SECONDS):
+        if not work_leases.hold(lease_of(cluster), self._holder, RUN_LEASE_SECONDS):
             return False
         self._turns.turn(run, seconds=seconds)
         return True
@@ -78,12 +78,12 @@ class BackfillTask:
         """``backfill: on``: a run begins by itself, and starts when its preview is complete."""
         if time.monotonic() < self._next_look:
             return
-        self._next_look = time.monotonic() + LOOK_EVERY
+        self._next_look = time.monotonic() + IMAGE_LOOK_EVERY
         cluster = self._config().cluster_name
         run = backfills.open_run(cluster)
         with suppress(JobStateError):
             if run is None:
-                tried = backfills.tried_since(cluster, timezone.now() - AGAIN_AFTER)
+                tried = backfills.tried_since(cluster, timezone.now() - TRIED_AGAIN_AFTER)
                 run = request_preview(cluster=cluster, requested_by="", besides=tried)
                 log.info("A backfill begins, as backfill: on is configured", cluster=cluster, images=run.images)
             if _is_forgotten(run):
@@ -100,7 +100,7 @@ def _is_ready(run: BackfillRun, on_since: datetime) -> bool:
 
 def _is_forgotten(run: BackfillRun) -> bool:
     is_theirs = run.state == BackfillState.PREVIEW and bool(run.requested_by)
-    return is_theirs and timezone.now() - run.created_at > FORGOTTEN_AFTER
+    return is_theirs and timezone.now() - run.created_at > PREVIEW_FORGOTTEN_AFTER
 
 
 def lease_of(cluster: str) -> str:

@@ -79,7 +79,7 @@ class Story:
         self._source.close()
         self._target.close()
 
-    def tell(self) -> None:
+    def write(self) -> None:
         """The whole story, from an empty mirror to the pod that runs from it."""
         self._title("Start")
         self._start_system()

@@ -6,7 +6,7 @@ from typing import Final
 
 from mirrors.filters.expression import InvalidFilterError
 
-SHOWN: Final = 60
+CHARACTERS_AROUND: Final = 60
 """Characters of a long line on either side of the place."""
 
 
@@ -23,8 +23,8 @@ def pointed(expression: str, error: InvalidFilterError) -> str:
     line, column = line_and_column(expression, error.position)
     lines = expression.split("\n")
     text = lines[line - 1].expandtabs(1) if line <= len(lines) else ""
-    start = max(0, column - 1 - SHOWN)
-    cut = text[start : column - 1 + SHOWN].rstrip("\r")
+    start = max(0, column - 1 - CHARACTERS_AROUND)
+    cut = text[start : column - 1 + CHARACTERS_AROUND].rstrip("\r")
     lead = "…" if start else ""
     caret = " " * (len(lead) + column - 1 - start) + "^"
     return f"Line {line}, column {column}: {error}\n{lead}{cut}\n{caret}"

@@ -16,17 +16,17 @@ from mirrors.filters.expression import CompiledFilter, FilterEvaluationError, Re
 from mirrors.kubernetes.objects import pods
 from mirrors.kubernetes.objects.pods import ImageSlot, Json
 
-MOST_IMAGES: Final = 100
+MOST_TRIAL_IMAGES: Final = 100
 """Images of one pod that filters are tried on; real pods have a few."""
 
 BUDGET: Final = "filter-budget"
 """Represents the filter that decides where the review's steps are used up: its images are kept too."""
 
-SECONDS: Final = 2.0
+TRIAL_SECONDS: Final = 2.0
 """Seconds for all images of a trial: a user waits for the page."""
 
 STEPS: Final = 5_000_000
-"""Steps of the interpreter for all samples together, what ``SECONDS`` allow on a fast machine."""
+"""Steps of the interpreter for all samples together, what ``TRIAL_SECONDS`` allow on a fast machine."""
 
 MOST_CHANGES: Final = 200
 """Changed images that are listed; the others are counted."""
@@ -46,7 +46,7 @@ NOT_ASKED: Final = frozenset(
 )
 """Reasons that are found before any filter is asked."""
 
-KINDS: Final = {
+SLOT_KINDS: Final = {
     "initContainers": "init container",
     "containers": "container",
     "ephemeralContainers": "ephemeral container",
@@ -77,20 +77,20 @@ class Trial:
 def try_on(pod: Json, namespace: str, chain: Sequence[CompiledFilter], *, deadline: float | None = None) -> list[Trial]:
     """Each filter's answer for each image, in the order in which they are asked.
 
-    After ``deadline`` (monotonic seconds; without one ``SECONDS`` from now) no more images are tried.
+    After ``deadline`` (monotonic seconds; without one ``TRIAL_SECONDS`` from now) no more images are tried.
     """
-    deadline = deadline or time.monotonic() + SECONDS
+    deadline = deadline or time.monotonic() + TRIAL_SECONDS
     seen = pods.in_namespace(pod, namespace) if namespace else dict(pod)
     budget = ReviewBudget()
     trials = []
-    for slot in itertools.islice(pods.all_slots(seen), MOST_IMAGES):
+    for slot in itertools.islice(pods.all_slots(seen), MOST_TRIAL_IMAGES):
         if time.monotonic() > deadline:
             break
         data = {"obj": seen, "container": slot.container}
         # Those behind the winner are never asked by a review, and cost it nothing.
         answers = [_answer(compiled, data, ReviewBudget(), deadline) for compiled in chain]
         winner = _winner(chain, data, budget)
-        trials.append(Trial(KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, answers, winner))
+        trials.append(Trial(SLOT_KINDS[slot.pointer.split("/")[2]], slot.name, slot.image, answers, winner))
     return trials
 
 
@@ -138,7 +138,7 @@ def impact_of(
     before: Sequence[CompiledFilter],
     after: Sequence[CompiledFilter],
     candidate: str,
-    seconds: float = SECONDS,
+    seconds: float = TRIAL_SECONDS,
 ) -> Impact:
     """Decide each sample's images by both chains and compare. ``candidate`` names the filter whose failures count."""
     impact = Impact()
@@ -146,7 +146,7 @@ def impact_of(
     for sample in samples:
         old, new = ReviewBudget(), ReviewBudget()
         seen = pods.in_namespace(sample.pod, sample.namespace)
-        for slot in itertools.islice(pods.all_slots(seen), MOST_IMAGES):
+        for slot in itertools.islice(pods.all_slots(seen), MOST_TRIAL_IMAGES):
             if sample.reasons.get((slot.label, slot.image), "unchanged") in NOT_ASKED:
                 continue
             if time.monotonic() > deadline or steps < 0:

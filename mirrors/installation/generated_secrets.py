@@ -22,7 +22,7 @@ def _random(size: int) -> Callable[[], str]:
 
 # In a Service's path the API server takes lower case only.
 APP: Final[Values] = {"secret-key": _random(48), "webhook-token": lambda: secrets.token_hex(32)}
-DATABASE: Final[Values] = {"password": _random(32)}
+DATABASE_SECRET: Final[Values] = {"password": _random(32)}
 ADMIN: Final[Values] = {"username": lambda: "admin", "password": _random(18)}
 
 

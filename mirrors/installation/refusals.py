@@ -13,7 +13,7 @@ NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 """HTTP status of what exists already, and of what somebody else has changed in between."""
 
-LONGEST: Final = 300
+LONGEST_MESSAGE: Final = 300
 """Characters of the API server's own message."""
 
 
@@ -28,7 +28,7 @@ def refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -> In
             f"Cannot {action}: the API server did not answer ({type(error).__name__}). "
             "Check that this pod may reach it (network policies), and run the command again."
         )
-    said = " ".join(str(error.status.message or error.status.reason or "").split())[:LONGEST]
+    said = " ".join(str(error.status.message or error.status.reason or "").split())[:LONGEST_MESSAGE]
     if code_of(error) in (401, 403):
         return InstallationError(
             f"Cannot {action}: {said or 'forbidden'}. Let the service account {right} "

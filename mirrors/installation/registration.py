@@ -23,7 +23,7 @@ T = TypeVar("T")
 PAUSE: Final = 1.0
 """Seconds between two looks at what is not there yet, or was changed by somebody else."""
 
-ATTEMPTS: Final = 10
+CHANGE_ATTEMPTS: Final = 10
 """How often a change is tried while others change the same object."""
 
 
@@ -54,7 +54,7 @@ class Registration:
 
         Waits for a configuration that is not created yet. Raises InstallationError.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(CHANGE_ATTEMPTS):
             found = self._wait()
             changes = self._changes(found.webhooks or [], base64.b64encode(bundle).decode())
             version = found.metadata.resourceVersion if found.metadata else None

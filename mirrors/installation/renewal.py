@@ -15,10 +15,10 @@ from typing import Final
 from mirrors.installation import rotation, stored_secrets
 from mirrors.installation.refusals import InstallationError
 from mirrors.installation.registration import Registration
-from mirrors.installation.rotation import KEYS, CertificatePolicy, Certificates
+from mirrors.installation.rotation import CERTIFICATE_KEYS, CertificatePolicy, Certificates
 from mirrors.installation.stored_secrets import ChangedMeanwhileError, StoredSecret
 
-ATTEMPTS: Final = 10
+STEP_ATTEMPTS: Final = 10
 """How often a step is begun again because another run has changed the Secret."""
 
 SPREAD_SECONDS: Final = 5.0
@@ -63,7 +63,7 @@ class Renewal:
         return self._store(before, rotation.finish(before, self.policy, dt.datetime.now(dt.UTC)), stored.version)
 
     def _step(self, step: Callable[[], str]) -> Iterator[str]:
-        for _ in range(ATTEMPTS):
+        for _ in range(STEP_ATTEMPTS):
             try:
                 if done := step():
                     yield f"{self._words}: {done}"
@@ -83,7 +83,7 @@ class Renewal:
         return self._certificates(stored or StoredSecret({}, ""))
 
     def _certificates(self, stored: StoredSecret) -> Certificates:
-        if missing := [key for key in KEYS if key not in stored.values]:
+        if missing := [key for key in CERTIFICATE_KEYS if key not in stored.values]:
             there = ", ".join(sorted(stored.values)) or "no key"
             raise InstallationError(
                 f"{self._words} is not ours: it has {there}, and not {', '.join(missing)}. It is left as it is. "

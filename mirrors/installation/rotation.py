@@ -19,7 +19,7 @@ from cryptography import x509
 
 from mirrors.installation.issuing import PEM, KeyPair, issue, new_authority
 
-KEYS: Final = ("ca.crt", "ca.key", "tls.crt", "tls.key", "ca-bundle.crt")
+CERTIFICATE_KEYS: Final = ("ca.crt", "ca.key", "tls.crt", "tls.key", "ca-bundle.crt")
 LIVES_OF_AN_AUTHORITY: Final = 5
 """How many certificates' validity an authority is valid for: replacing it takes a day, so it is done rarely."""
 
@@ -56,7 +56,7 @@ class Certificates:
     def values(self) -> dict[str, bytes]:
         """By the Secret's keys, as PEM."""
         pairs = (self.authority.certificate_pem, self.authority.key_pem, self.served.certificate_pem)
-        return dict(zip(KEYS, (*pairs, self.served.key_pem, self.bundle_pem), strict=True))
+        return dict(zip(CERTIFICATE_KEYS, (*pairs, self.served.key_pem, self.bundle_pem), strict=True))
 
     @property
     def bundle_pem(self) -> bytes:

@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 WAIT_FOR_OTHERS: Final = 600.0
 """Seconds; the migrations of a large database take minutes."""
 
-LOOK_EVERY: Final = 0.2
+LOCK_TRY_EVERY: Final = 0.2
 """Seconds between two tries for the lock: nobody notices so short a wait."""
 
 _ADVISORY: Final = 7_205_514_010
@@ -88,4 +88,4 @@ def _wait(is_ours: Callable[[], bool], patience: float) -> None:
         if not has_waited:
             log.info("Another prepare is at work on this database; waiting for it")
             has_waited = True
-        time.sleep(LOOK_EVERY)
+        time.sleep(LOCK_TRY_EVERY)

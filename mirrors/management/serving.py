@@ -101,7 +101,7 @@ def environment_of_web(options: Mapping[str, Any]) -> dict[str, str]:
     return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": options["listen_address"] or given.bind}
 
 
-ROLES: Final[Mapping[str, ServedRole]] = {
+SERVED_ROLES: Final[Mapping[str, ServedRole]] = {
     "webhook": ServedRole(add_configuration_flags, environment_of_webhook),
     "web": ServedRole(add_web_flags, environment_of_web),
 }
@@ -111,8 +111,8 @@ ROLES: Final[Mapping[str, ServedRole]] = {
 def start_at_once(role: str, arguments: Sequence[str]) -> None:
     """Serve in this process, which has not set up Django: gunicorn's worker does, and twice would take a second."""
     parser = argparse.ArgumentParser(prog=f"manage.py {role}")
-    ROLES[role].add_flags(parser)
-    os.environ |= _without_files(ROLES[role].environment(vars(parser.parse_args(arguments))))
+    SERVED_ROLES[role].add_flags(parser)
+    os.environ |= _without_files(SERVED_ROLES[role].environment(vars(parser.parse_args(arguments))))
     os.chdir(MANAGE.parent)
     sys.argv = gunicorn()[2:]
     from gunicorn.app.wsgiapp import run
@@ -122,7 +122,7 @@ def start_at_once(role: str, arguments: Sequence[str]) -> None:
 
 def serve(role: str, options: Mapping[str, Any]) -> NoReturn:
     """Become gunicorn, from a process that has set up Django for something else."""
-    environment = _without_files(ROLES[role].environment(options))
+    environment = _without_files(SERVED_ROLES[role].environment(options))
     os.chdir(MANAGE.parent)
     command = gunicorn()
     os.execve(command[0], command, {**os.environ, **environment})  # noqa: S606

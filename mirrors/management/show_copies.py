@@ -25,7 +25,7 @@ SHOWN_OF_DIGEST = 12
 """Hexadecimal digits, as many as Docker shows."""
 
 
-class Show(Protocol):
+class CopyDisplay(Protocol):
     """Called repeatedly with all jobs."""
 
     def __enter__(self) -> Self: ...
@@ -35,7 +35,7 @@ class Show(Protocol):
     def update(self, views: Iterable[JobView]) -> None: ...
 
 
-def show_on(stream: TextIO) -> Show:
+def show_on(stream: TextIO) -> CopyDisplay:
     return Bars(stream) if stream.isatty() else Lines(stream)
 
 

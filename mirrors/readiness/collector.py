@@ -16,7 +16,9 @@ from mirrors.selectors.clusters.readiness import newest
 
 log = structlog.get_logger(__name__)
 
-NAMES: Final = ("swapper_unprotected_workloads", "swapper_workloads")
+UNPROTECTED: Final = "swapper_unprotected_workloads"
+WORKLOADS: Final = "swapper_workloads"
+READINESS_METRICS: Final = (UNPROTECTED, WORKLOADS)
 
 
 class ReadinessCollector(Collector):
@@ -29,9 +31,11 @@ class ReadinessCollector(Collector):
             log.warning("Readiness cannot be read; it is left out", error=str(error).strip())
             return
         unprotected = GaugeMetricFamily(
-            NAMES[0], "Workloads with an image that needs its source to start, by cluster.", labels=["cluster"]
+            UNPROTECTED,
+            "Workloads with an image that needs its source to start, by cluster.",
+            labels=["cluster"],
         )
-        workloads = GaugeMetricFamily(NAMES[1], "Workloads whose images the watcher lists.", labels=["cluster"])
+        workloads = GaugeMetricFamily(WORKLOADS, "Workloads whose images the watcher lists.", labels=["cluster"])
         for sample in found:
             unprotected.add_metric([sample.cluster], sample.unprotected)
             workloads.add_metric([sample.cluster], sample.workloads)

@@ -10,7 +10,7 @@ from typing import Final
 from mirrors.images import ImageRef
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.kept import words_of
-from mirrors.vocabulary.reasons import MEANING as DECISIONS
+from mirrors.vocabulary.reasons import REASON_MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Knowledge, access_obstacle
 from webhook.decision.review_limits import ReviewLimits
@@ -32,7 +32,7 @@ class Gap(StrEnum):
     NODES_UNTESTED = "nodes-untested"
 
 
-MEANING: Final[dict[Gap, str]] = {
+GAP_MEANING: Final[dict[Gap, str]] = {
     Gap.UNKNOWN_SOURCE: "no mapping says which source it comes from",
     Gap.NOT_SWAPPED: "not swapped",
     Gap.NOT_MIRRORED: "the target does not have it",
@@ -145,7 +145,7 @@ def _of_namespace(
     knowledge = Knowledge(existence="present", access=mapping.access, **allowed)
     if (refusal := access_obstacle(knowledge, asked.snapshot.policy)) is not None:
         words = DECISIONS[refusal]
-        return FoundGap(Gap.NO_ACCESS, "" if words == MEANING[Gap.NO_ACCESS] else words)
+        return FoundGap(Gap.NO_ACCESS, "" if words == GAP_MEANING[Gap.NO_ACCESS] else words)
     if not asked.allows_change and has_changed(source, mapping, digest, asked):
         return FoundGap(Gap.WOULD_CHANGE)
     return None if asked.nodes_have_pulled else FoundGap(Gap.NODES_UNTESTED)

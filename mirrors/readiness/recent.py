@@ -12,10 +12,10 @@ from mirrors.readiness.results import Drill
 from swapper_project.config import Config
 from webhook.decision.suspensions import TargetState
 
-FRESH: Final = 60.0
+ANSWER_SECONDS: Final = 60.0
 """Seconds for which an answer is given again."""
 
-MOST_KEPT: Final = 4
+MOST_ANSWERS: Final = 4
 """Answers in memory: of 50,000 rows none of which is protected, one takes some 20 MB."""
 
 _LOCK = threading.Lock()
@@ -27,10 +27,10 @@ def recent_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetSt
     key = (asked, config.digest)
     with _LOCK:
         taken_at, drill = _kept.get(key, (0.0, None))
-        if drill is None or time.monotonic() - taken_at > FRESH:
+        if drill is None or time.monotonic() - taken_at > ANSWER_SECONDS:
             _kept.pop(key, None)
             drill = run_drill(asked, config, targets)
-            while len(_kept) >= MOST_KEPT:
+            while len(_kept) >= MOST_ANSWERS:
                 _kept.pop(min(_kept, key=lambda kept: _kept[kept][0]))
             _kept[key] = (time.monotonic(), drill)
     return drill

@@ -18,7 +18,7 @@ from swapper_project.config import Config
 MOST_REQUESTED: Final = 2_000
 """Images that one request mirrors, so that it ends before a proxy's timeout."""
 
-AT_ONCE: Final = 200
+COPIES_PER_TRANSACTION: Final = 200
 """Copies that are requested in one transaction, so that it does not hold its locks for long."""
 
 
@@ -56,8 +56,8 @@ def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace
             refusals.append(f"{source}: {refusal}")
         else:
             wanted.append(_request(reference, target, requested_by, ClusterNamespace(drill.cluster, theirs)))
-    for start in range(0, len(wanted), AT_ONCE):
-        counts = _request_all(target, wanted[start : start + AT_ONCE], requested_by, refusals)
+    for start in range(0, len(wanted), COPIES_PER_TRANSACTION):
+        counts = _request_all(target, wanted[start : start + COPIES_PER_TRANSACTION], requested_by, refusals)
         made, active = made + counts[0], active + counts[1]
     recent.forget()
     return Requested(made, active, tuple(refusals), left=len(images) - len(now))

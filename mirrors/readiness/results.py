@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mirrors.models.clusters.readiness import percent_protected
-from mirrors.readiness.gaps import MEANING, NEXT_STEP, Gap
+from mirrors.readiness.gaps import GAP_MEANING, NEXT_STEP, Gap
 from mirrors.vocabulary.kept import NEXT_STEPS
 
 
@@ -37,7 +37,7 @@ class Missing(NamedTuple):
 
     @property
     def meaning(self) -> str:
-        words = MEANING[self.gap]
+        words = GAP_MEANING[self.gap]
         return f"{words}: {self.details}" if self.details else words
 
     @property

@@ -10,7 +10,7 @@ from django.utils import timezone
 from mirrors.models import ReadinessSample
 from mirrors.readiness.results import Drill
 
-KEPT: Final = timedelta(days=400)
+SAMPLES_KEPT_FOR: Final = timedelta(days=400)
 """A year can be compared with the one before; 9,600 rows for each cluster."""
 
 
@@ -20,4 +20,4 @@ def record(drill: Drill) -> None:
     hour = now.replace(minute=0, second=0, microsecond=0)
     counted = {"workloads": drill.total.workloads, "unprotected": drill.total.unprotected, "taken_at": now}
     ReadinessSample.objects.update_or_create(cluster=drill.cluster, hour=hour, defaults=counted)
-    ReadinessSample.objects.filter(cluster=drill.cluster, hour__lt=now - KEPT).delete()
+    ReadinessSample.objects.filter(cluster=drill.cluster, hour__lt=now - SAMPLES_KEPT_FOR).delete()

@@ -22,7 +22,7 @@ RENEWED_AFTER: Final = 0.6
 RETRY: Final = (1.0, 60.0)
 """Seconds between tries that fail: at first, and at most."""
 
-YOUNG: Final = 30.0
+YOUNG_TOKEN_SECONDS: Final = 30.0
 """Seconds for which a new token is not replaced because a registry refused it: then it is denied, not ended."""
 
 
@@ -92,7 +92,7 @@ class TokenKeeper:
     def _is_good(self, refused: str | None) -> bool:
         if self._token is None or self._is_over():
             return False
-        return refused != self._token.password or time.monotonic() - self._made_at < YOUNG
+        return refused != self._token.password or time.monotonic() - self._made_at < YOUNG_TOKEN_SECONDS
 
     def _is_over(self) -> bool:
         return self._token is not None and time.monotonic() >= self._made_at + self._token.lifetime

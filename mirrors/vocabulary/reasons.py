@@ -42,7 +42,7 @@ class Reason(StrEnum):
     COPIED = "copied"
 
 
-MEANING: dict[Reason, str] = {
+REASON_MEANING: dict[Reason, str] = {
     Reason.INVALID_REFERENCE: "not an image reference",
     Reason.PLACEHOLDER: "a placeholder that an injector replaces",
     Reason.ALREADY_AT_TARGET: "already comes from the target registry",
@@ -80,4 +80,4 @@ MEANING: dict[Reason, str] = {
 
 def meaning_of(reason: str) -> str:
     """The words behind a reason as rows have it; empty for one of another version."""
-    return next((words for known, words in MEANING.items() if known.value == reason), "")
+    return next((words for known, words in REASON_MEANING.items() if known.value == reason), "")

@@ -83,5 +83,5 @@ def destinations(inventory: Inventory, namespaces: Iterable[str]) -> list[tuple[
     found: list[tuple[Any, str, Destination]] = [(objects.Node, "", Nodes(inventory))]
     for place in places:
         found.append((objects.Pod, place, Pods(inventory, place)))
-        found += [(kind, place, Templates(inventory, kind.__name__, place)) for kind in objects.WORKLOADS]
+        found += [(kind, place, Templates(inventory, kind.__name__, place)) for kind in objects.WATCHED_WORKLOADS]
     return found

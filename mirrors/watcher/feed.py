@@ -14,10 +14,10 @@ from mirrors.watcher.destinations import Destination
 
 log = structlog.get_logger(__name__)
 
-SHORTEST_PAUSE: Final = 1.0
+SHORTEST_FEED_PAUSE: Final = 1.0
 """Seconds before the first retry after an error."""
 
-LONGEST_PAUSE: Final = 30.0
+LONGEST_FEED_PAUSE: Final = 30.0
 """Seconds between retries: the API server is seen within half a minute of its return."""
 
 FORBIDDEN_PAUSE: Final = 60.0
@@ -115,5 +115,5 @@ class Feed:
             log.warning("The cluster cannot be watched completely; trying again", error=problem)
         self.problem = problem or self.problem
         self._failures += 1
-        pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * float(2 ** min(self._failures - 1, 5)))
+        pause = min(LONGEST_FEED_PAUSE, SHORTEST_FEED_PAUSE * float(2 ** min(self._failures - 1, 5)))
         return pause * random.uniform(0.8, 1.2)

@@ -13,7 +13,7 @@ from swapper_project.config import Config
 UNKNOWN_FOR: Final = 300.0
 """Seconds until an image at the target that no mapping had is looked for again."""
 
-BATCH: Final = 500
+REFERENCES_PER_QUERY: Final = 500
 """References of one query: SQLite takes 999 parameters at least."""
 
 MOST_KNOWN: Final = 100_000
@@ -64,7 +64,7 @@ def _sources(target: TargetName, names: list[str]) -> dict[str, str]:
     registries = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=target.endpoint, prefix=target.prefix)
     rows = ImageMapping.objects.filter(target_registry__in=list(registries.values_list("pk", flat=True)))
     found: dict[str, str] = {}
-    for start in range(0, len(names), BATCH):
-        batch = rows.filter(target__in=names[start : start + BATCH])
+    for start in range(0, len(names), REFERENCES_PER_QUERY):
+        batch = rows.filter(target__in=names[start : start + REFERENCES_PER_QUERY])
         found |= dict(batch.values_list("target", "source"))
     return found

@@ -34,16 +34,16 @@ log = structlog.get_logger(__name__)
 TURN_SECONDS: Final = 1.0
 """Of the watcher's turn of ten seconds, in which other tasks have their time too."""
 
-ROWS: Final = 500
+ROWS_PER_TURN: Final = 500
 """Rows that one turn looks at: a pod is read in milliseconds, and is that of several rows."""
 
-AGAIN_AFTER: Final = 6 * 3_600.0
+DECIDED_AGAIN_AFTER: Final = 6 * 3_600.0
 """Seconds after which a row that did not change is decided again: an annotation of a template may have changed."""
 
 SCOPE_AGE: Final = 300.0
 """Seconds until the webhook's registration, and the namespaces where it names their labels, are read again."""
 
-Verdict = tuple[str, str]
+KeptVerdict = tuple[str, str]
 
 
 class KeptImages:
@@ -62,7 +62,7 @@ class KeptImages:
         self._read_scope(config.cluster_name)
         filters = selectors.operator_filters(config.cluster_name)
         stamp = _stamp(config, filters, self._scope)
-        if rows := list(due(config.cluster_name, stamp)[:ROWS]):
+        if rows := list(due(config.cluster_name, stamp)[:ROWS_PER_TURN]):
             self._decide(rows, policy_of(config, filters, selectors.catalog_of(config)), stamp)
 
     def _read_scope(self, cluster: str) -> None:
@@ -78,7 +78,7 @@ class KeptImages:
 
     def _decide(self, rows: Sequence[RunningImage], policy: ReviewPolicy, stamp: str) -> None:
         deadline = time.monotonic() + TURN_SECONDS
-        verdicts: dict[Verdict, list[int]] = defaultdict(list)
+        verdicts: dict[KeptVerdict, list[int]] = defaultdict(list)
         try:
             for of_pod, found in groupby(rows, _pod_of):
                 pod = pod_or_template(*of_pod)
@@ -93,7 +93,7 @@ class KeptImages:
             of_these = RunningImage.objects.filter(pk__in=keys)
             of_these.update(kept=kept, kept_details=details, decided_for=stamp, decided_at=Now())
 
-    def _verdict(self, row: RunningImage, pod: Json | None, policy: ReviewPolicy) -> Verdict:
+    def _verdict(self, row: RunningImage, pod: Json | None, policy: ReviewPolicy) -> KeptVerdict:
         if pod is None:
             return "", ""
         if not self._scope.reviews(row.namespace, pod):
@@ -112,7 +112,7 @@ class KeptImages:
 
 def due(cluster: str, stamp: str) -> QuerySet[RunningImage]:
     """Rows that were not decided yet, or for other filters, or long ago; those of a pod beside each other."""
-    is_due = ~Q(decided_for=stamp) | Q(decided_at=None) | Q(decided_at__lt=from_now(-AGAIN_AFTER))
+    is_due = ~Q(decided_for=stamp) | Q(decided_at=None) | Q(decided_at__lt=from_now(-DECIDED_AGAIN_AFTER))
     rows = RunningImage.objects.current().filter(is_due, cluster=cluster).exclude(source="")
     return rows.order_by(F("decided_at").asc(nulls_first=True), "namespace", "workload_kind", "workload", "pod_name")
 

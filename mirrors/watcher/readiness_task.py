@@ -15,14 +15,14 @@ from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
 
-EVERY: Final = 300.0
+DRILL_EVERY: Final = 300.0
 """Seconds between two drills: each takes a second or two in a large cluster, and an alert waits for longer."""
 
 
 class ReadinessTask:
     """Runs the drill without all sources, of this cluster, and writes what it found."""
 
-    def __init__(self, config_source: Callable[[], Config], *, every: float = EVERY) -> None:
+    def __init__(self, config_source: Callable[[], Config], *, every: float = DRILL_EVERY) -> None:
         self._config = config_source
         self._every = every
         self._next = 0.0

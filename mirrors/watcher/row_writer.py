@@ -22,10 +22,10 @@ from swapper_project.config import Config
 
 T = TypeVar("T")
 
-BATCH: Final = 500
+ROWS_PER_STATEMENT: Final = 500
 """Rows of one statement; each transaction is short, so that nobody waits for it."""
 
-CHUNK: Final = 2_000
+ROWS_IN_MEMORY: Final = 2_000
 """Rows that are in memory at a time while all are read."""
 
 KEEP_ENDED: Final = 7 * 86_400.0
@@ -80,7 +80,7 @@ class RowWriter:
     def _load(self) -> None:
         rows = RunningImage.objects.current().filter(cluster=self._cluster)
         fields = rows.values_list("key", "source", "pods", "nodes", "pod_name", "in_template", "state")
-        self._written = {row[0]: _fingerprint(ImageRow(*row[1:])) for row in fields.iterator(chunk_size=CHUNK)}
+        self._written = {row[0]: _fingerprint(ImageRow(*row[1:])) for row in fields.iterator(chunk_size=ROWS_IN_MEMORY)}
         found = ClusterNode.objects.filter(cluster=self._cluster).values_list("name", "platform", "ready")
         self._nodes = {name: NodeState(name, platform, ready) for name, platform, ready in found}
 
@@ -158,7 +158,7 @@ class RowWriter:
         ended = RunningImage.objects.filter(
             cluster=self._cluster, state=RunningState.ENDED, last_seen_at__lt=from_now(-KEEP_ENDED)
         )
-        while old := list(ended.values_list("pk", flat=True)[:BATCH]):
+        while old := list(ended.values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
             RunningImage.objects.filter(pk__in=old).delete()
 
 
@@ -195,4 +195,4 @@ def _images(pods: Iterable[PodState], templates: Iterable[TemplateState]) -> set
 
 
 def _batches(items: list[T]) -> Iterable[list[T]]:
-    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+    return (items[start : start + ROWS_PER_STATEMENT] for start in range(0, len(items), ROWS_PER_STATEMENT))

@@ -18,8 +18,8 @@ from swapper_project.config.text.document import Pair, read
 from swapper_project.config.text.problems import ConfigError, Findings, KeyPath, lowered, show
 from swapper_project.config.text.shapes import misplaced
 
-NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
-MAX_BYTES = 1 << 20
+FILE_NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")
+MAX_FILE_BYTES = 1 << 20
 """As much as a ConfigMap holds."""
 
 _NOTHING: Mapping[str, object] = {}
@@ -30,7 +30,7 @@ def find(explicit: str | None) -> Path | None:
     if explicit:
         return Path(explicit)
     folders = [Path(home)] if (home := os.environ.get("HOME")) else []
-    candidates = (folder / name for folder in [*folders, Path.cwd()] for name in NAMES)
+    candidates = (folder / name for folder in [*folders, Path.cwd()] for name in FILE_NAMES)
     return next((path for path in candidates if path.is_file()), None)
 
 
@@ -42,11 +42,11 @@ def load(path: Path, overrides: Mapping[str, object] = _NOTHING, *, check_files:
 def read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigError([f"{path}: the configuration file can't be read: {error.strerror}"]) from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError([f"{path}: the configuration file is larger than {MAX_BYTES >> 20} MiB"])
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError([f"{path}: the configuration file is larger than {MAX_FILE_BYTES >> 20} MiB"])
     try:
         return decode(content)
     except YamlError as error:

@@ -25,7 +25,7 @@ from swapper_project.config.sections.values import (
     show_duration,
 )
 
-Count = Annotated[int, Field(ge=1, le=1_000_000)]
+CountValue = Annotated[int, Field(ge=1, le=1_000_000)]
 
 LONGEST_DEADLINE = 29.0
 """Seconds. Kubernetes waits for a webhook for at most 30, and the answer needs one of them."""
@@ -66,8 +66,8 @@ class ExistenceSection(Section):
 class Quotas(Section):
     """For each namespace."""
 
-    new_images_per_hour: Count = 200
-    pending_jobs: Count = 100
+    new_images_per_hour: CountValue = 200
+    pending_jobs: CountValue = 100
 
 
 class Copy(Section):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from environs import Env, EnvValidationError, ValidationError
 
 PREFIX = "SWAPPER_"
-ROLES = ("webhook", "web", "worker", "watcher", "all")
+PROCESS_ROLES = ("webhook", "web", "worker", "watcher", "all")
 MAX_FILE_BYTES = 64 * 1024
 """Bytes of a file that holds the value of a variable; they are a line long."""
 
@@ -80,10 +80,10 @@ class Environment:
 def read(environ: Mapping[str, str] = os.environ) -> Environment:
     """Read and check the variables; an empty one counts as not set. Raises :class:`EnvironmentProblem`."""
     values, problems = _with_files(environ)
-    env = _Reader(values)
+    env = _EnvironmentReader(values)
     data_dir = (env.file("DATA_DIR") or _default_data_dir(environ)).absolute()
     result = Environment(
-        role=env.str("ROLE", "all", validate=_one_of(ROLES)),
+        role=env.str("ROLE", "all", validate=_one_of(PROCESS_ROLES)),
         data_dir=data_dir,
         credentials_dir=(env.file("CREDENTIALS_DIR") or data_dir / "credentials").absolute(),
         database_url=env.str("DATABASE_URL", f"sqlite:///{data_dir}/swapper.sqlite3", validate=_database),
@@ -110,7 +110,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
     return result
 
 
-class _Reader(Env):
+class _EnvironmentReader(Env):
     """environs over a mapping of ours instead of the process's own; gathers errors until the end."""
 
     def __init__(self, values: Mapping[str, str]) -> None:

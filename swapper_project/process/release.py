@@ -6,7 +6,7 @@ from typing import Final
 
 from swapper_project import __version__
 
-NAME: Final = "k8s-image-swapper"
+PRODUCT_NAME: Final = "k8s-image-swapper"
 VERSION: Final = __version__
 
 IMAGE_REPOSITORY: Final = "ghcr.io/k8s-image-swapper/k8s-image-swapper"

@@ -28,10 +28,10 @@ STOP_WITHIN: Final = 35.0
 SETTLED_AFTER: Final = 15.0
 """Seconds after which a process is taken to have started well."""
 
-LONGEST_PAUSE: Final = 30.0
+LONGEST_RESTART_PAUSE: Final = 30.0
 """Seconds between two starts of a process that ends again and again, at most."""
 
-LOOK_EVERY: Final = 0.2
+PROCESS_LOOK_EVERY: Final = 0.2
 """Seconds between two looks at the processes."""
 
 
@@ -74,7 +74,7 @@ class Supervisor:
             while not self._asked_to_stop:
                 if not all(keeper.look() for keeper in self._keepers):
                     return 1
-                time.sleep(LOOK_EVERY)
+                time.sleep(PROCESS_LOOK_EVERY)
             return 0
         finally:
             self.stop()
@@ -131,7 +131,7 @@ class _Keeper:
         if not self._has_settled and status >= 0:
             log.error("A process ended at its start; the others are stopped", process=self._program.name, status=status)
             return False
-        pause = min(LONGEST_PAUSE, 2.0**self._falls)
+        pause = min(LONGEST_RESTART_PAUSE, 2.0**self._falls)
         self._process, self._start_at, self._falls = None, now + pause, self._falls + 1
         log.error("A process ended and is started again", process=self._program.name, status=status, seconds=pause)
         return True

@@ -12,7 +12,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-EVERY: Final = 60.0
+FAILURE_LOG_EVERY: Final = 60.0
 """Seconds between two log lines of one kind of failure. An API server tries again with each pod."""
 
 _CABUNDLE: Final = "Put its authority into caBundle of the webhook's registration"
@@ -58,7 +58,7 @@ class RefusedHandshakes:
             return
         words, now = meaning_of(error), self._clock()
         logged = self._logged.get(words)
-        if logged is not None and now - logged.at < EVERY:
+        if logged is not None and now - logged.at < FAILURE_LOG_EVERY:
             logged.since += 1
             return
         # A socket of both families shows IPv4 addresses in this form.

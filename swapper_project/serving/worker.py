@@ -24,7 +24,7 @@ from swapper_project.serving import arrival
 from swapper_project.serving.connection import PIECE, Connection, Phase
 from swapper_project.serving.handshakes import RefusedHandshakes
 
-PATIENCE: Final = 10.0
+REQUEST_SECONDS: Final = 10.0
 """Seconds from a connection's beginning, or its next request's first byte, until the request must be whole."""
 
 MOST_BUFFERED: Final = 64 * 1024 * 1024
@@ -33,7 +33,7 @@ MOST_BUFFERED: Final = 64 * 1024 * 1024
 LINGER: Final = 2.0
 """Seconds that a client gets to close its side after the last answer."""
 
-DRAIN: Final = 10.0
+DRAIN_SECONDS: Final = 10.0
 """Seconds in which a stopping worker still accepts connections, and closes each with its next response."""
 
 QUIET: Final = 1.0
@@ -96,7 +96,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
     def _expect(self, conn: Connection, phase: Phase | None = None) -> None:
         """A request is to be whole in time from now."""
         conn.phase = phase or conn.phase
-        conn.timeout = time.monotonic() + PATIENCE
+        conn.timeout = time.monotonic() + REQUEST_SECONDS
         self._pending[conn] = None
 
     def _watch(self, conn: Connection) -> None:
@@ -262,7 +262,9 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         """Continues to serve while each response closes its connection; then closes the remaining ones."""
         self.alive = False
         began = time.monotonic()
-        while time.monotonic() < began + DRAIN and (self.nr_conns or time.monotonic() < self._last_accept + QUIET):
+        while time.monotonic() < began + DRAIN_SECONDS and (
+            self.nr_conns or time.monotonic() < self._last_accept + QUIET
+        ):
             self._turn(0.1)
         self.set_accept_enabled(False)
         self.murder_keepalived(force=True)

@@ -103,11 +103,11 @@ def test_all_are_retried_of_what_the_list_shows_alone(operator: Client, narrowed
 def test_what_can_be_done_with_a_job_follows_its_state(operator: Client) -> None:
     job = ordered("quay.io/team/app:1")
     live = reverse("admin:mirrors_mirrorjob_live", args=[job.pk])
-    assert 'id="swapper-acts"' not in operator.get(live).content.decode()
+    assert 'id="swapper-actions"' not in operator.get(live).content.decode()
     assert 'value="cancel"' in operator.get(f"{JOBS}{job.pk}/change/").content.decode()
     MirrorJob.objects.filter(pk=job.pk).update(status=JobStatus.SUCCEEDED)
     over = operator.get(live).content.decode()
-    assert 'id="swapper-acts" hx-swap-oob="innerHTML"' in over and 'value="retry"' in over and "csrf" in over
+    assert 'id="swapper-actions" hx-swap-oob="innerHTML"' in over and 'value="retry"' in over and "csrf" in over
 
 
 def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:

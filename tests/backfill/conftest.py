@@ -18,7 +18,7 @@ from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config, ConfigSource
 from tests.api.conftest import client_of
 from tests.jobs.conftest import fast, source, target
-from tests.jobs.support import config_file, copier
+from tests.jobs.support import config_file, context
 from tests.support.controlplane import ControlPlane
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
@@ -127,5 +127,5 @@ def watcher(
 
 @pytest.fixture
 def worker(watcher: Watcher) -> Iterator[WorkerContext]:
-    with copier(watcher.path) as ready:
+    with context(watcher.path) as ready:
         yield ready

@@ -48,7 +48,7 @@ def previewed(**fields: Any) -> BackfillRun:
 def test_prometheus_reads_the_images_of_open_runs_by_state(
     client: Client, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr(queue_metrics, "FRESH", 0.0)
+    monkeypatch.setattr(queue_metrics, "METRICS_SECONDS", 0.0)
     previewed(cluster="west", state="running")
     previewed(state="finished")
     found = read_metrics(client.get("/metrics").content.decode())

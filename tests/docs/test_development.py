@@ -47,6 +47,7 @@ def test_each_folder_is_on_the_map() -> None:
         - {
             "mirrors/migrations",
             "mirrors/jobs",
+            "mirrors/kubernetes",
             "webhook/management",
             "webhook/management/commands",
             "mirrors/templatetags",

@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from mirrors.demo.registry import MemoryRegistry
 from mirrors.jobs.context.worker_context import WorkerContext
-from tests.jobs.support import FAST, config_file, copier
+from tests.jobs.support import FAST, config_file, context
 from tests.support.faulty_registry import FaultyRegistry
 
 
@@ -36,5 +36,5 @@ def made(
     transactional_db: None, source: MemoryRegistry, target: MemoryRegistry, tmp_path: Path
 ) -> Iterator[WorkerContext]:
     """What a worker process copies with, from ``source`` to ``target``."""
-    with copier(config_file(tmp_path, source, target)) as ready:
+    with context(config_file(tmp_path, source, target)) as ready:
         yield ready

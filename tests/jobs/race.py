@@ -78,20 +78,20 @@ def _send(number: int, host: str, *seconds: str) -> list[float]:
     from mirrors.jobs.context.worker_context import WorkerContext
     from mirrors.jobs.process.tasks import config_source
 
-    copier = WorkerContext(config_source())
-    access = copier.catalog().anonymous_access_for(ImageRef(host, "app", "1.0"))
+    context = WorkerContext(config_source())
+    access = context.catalog().anonymous_access_for(ImageRef(host, "app", "1.0"))
     end = time.monotonic() + float(seconds[number])
 
     def send(_: int) -> list[float]:
         sent = []
         while time.monotonic() < end:
-            copier.engine.head(ImageRef(host, "app", "1.0"), access)
+            context.engine.head(ImageRef(host, "app", "1.0"), access)
             sent.append(time.monotonic())
         return sent
 
     with ThreadPoolExecutor(8) as threads:
         times = [at for sent in threads.map(send, range(8)) for at in sent]
-    copier.close()
+    context.close()
     return sorted(times)
 
 
@@ -102,9 +102,9 @@ def _sign(number: int, source: str, target: str) -> tuple[str, ...]:
     from tests.oci.referrers.mirroring import mirror
     from tests.support.registries import Registry
 
-    copier = WorkerContext(config_source())
-    result = mirror(copier.engine, Registry(source), Registry(target), rest=f"app{number}:1.0", to="app:1.0")
-    copier.close()
+    context = WorkerContext(config_source())
+    result = mirror(context.engine, Registry(source), Registry(target), rest=f"app{number}:1.0", to="app:1.0")
+    context.close()
     return result.problems
 
 
@@ -117,13 +117,13 @@ def _refresh(number: int, checks: str) -> int:
     from mirrors.models import ImageMapping
     from tests.support.ports import wait_until
 
-    copier = WorkerContext(config_source())
-    refresh = ExistenceRefresh(copier)
+    context = WorkerContext(config_source())
+    refresh = ExistenceRefresh(context)
     refresh.start()
     checked = ImageMapping.objects.filter(verified_at__gt=from_now(-300))
     wait_until(lambda: checked.count() >= int(checks), what="checks of existence")
     refresh.stop()
-    copier.close()
+    context.close()
     return checked.count()
 
 

@@ -94,7 +94,7 @@ def config_file(directory: Path, source: MemoryRegistry, target: MemoryRegistry,
 
 
 @contextmanager
-def copier(config: Path) -> Iterator[WorkerContext]:
+def context(config: Path) -> Iterator[WorkerContext]:
     made = WorkerContext(ConfigSource(config))
     try:
         yield made

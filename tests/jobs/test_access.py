@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.models import Access, ErrorClass, ImageMapping, JobStatus, MirrorJob, Registry, Trigger
-from tests.jobs.support import config_file, copier, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.system import write_config
 
@@ -37,7 +37,7 @@ def run(
     if namespaces is not None:
         entry = {"username": "reader", "passwordFile": str(directory / "password"), "namespaces": namespaces}
     job = order(f"{source.host}/app:{keys.pop('tag', '1.0')}", target=target.host, **order_fields)
-    with copier(config_file(directory, source, target, entry=entry, **keys)) as made:
+    with context(config_file(directory, source, target, entry=entry, **keys)) as made:
         drain(made)
     job.refresh_from_db()
     return job
@@ -167,7 +167,7 @@ def test_credentials_of_a_row_serve_the_namespaces_it_lists(
     row.namespaces = namespaces
     row.save()
     job = order(f"{private.host}/app:1.0", target=target.host, namespace="web")
-    with copier(write_config(tmp_path / "config.yaml", target=target.host)) as made:
+    with context(write_config(tmp_path / "config.yaml", target=target.host)) as made:
         drain(made)
     job.refresh_from_db()
     if is_served:

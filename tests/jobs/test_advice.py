@@ -19,7 +19,7 @@ from mirrors.oci.common.errors import from_reply
 from mirrors.oci.http.network_errors import translate
 from mirrors.registries.credentials import CredentialError, Reference
 from mirrors.registries.sources import SourceEntry
-from mirrors.selectors.jobs.advice import ADVICE, advice_for, next_step
+from mirrors.selectors.jobs.advice import ERROR_ADVICE, advice_for, next_step
 from tests.jobs.support import order, take
 
 SOURCE = ImageRef.parse("registry.example.com/team/app:1")
@@ -97,7 +97,7 @@ def test_an_error_without_one_gets_that_of_its_class(error: Exception) -> None:
     job = failed_with(error)
 
     assert job.error_class
-    assert next_step(job) == ADVICE[job.error_class]
+    assert next_step(job) == ERROR_ADVICE[job.error_class]
 
 
 @pytest.mark.django_db
@@ -107,9 +107,9 @@ def test_the_last_attempt_counts() -> None:
         held = take()
         leases.put_off(held, Attempt(held).report(classify(error)), delay=0)
         job.refresh_from_db()
-        assert next_step(job) == ("" if error is WITH_A_STEP[0] else ADVICE[ErrorClass.NOT_FOUND])
+        assert next_step(job) == ("" if error is WITH_A_STEP[0] else ERROR_ADVICE[ErrorClass.NOT_FOUND])
 
 
 def test_each_class_has_a_step() -> None:
-    assert {name for name in ErrorClass.values if name} == set(ADVICE)
+    assert {name for name in ErrorClass.values if name} == set(ERROR_ADVICE)
     assert advice_for("") == ""

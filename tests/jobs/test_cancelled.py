@@ -8,7 +8,7 @@ import pytest
 from django.db.models import F
 
 from mirrors import services
-from mirrors.admin.images.jobs import ACTS
+from mirrors.admin.images.jobs import JOB_ACTIONS
 from mirrors.models import JobStatus, MirrorJob, Trigger
 from mirrors.services import RequestedCopy, request_copies
 from mirrors.services.jobs.mirroring import REST_AFTER_FAILURE
@@ -38,7 +38,7 @@ def cancelled() -> MirrorJob:
 
 def test_pods_start_no_new_copy_for_as_long_as_the_dialog_says(cancelled: MirrorJob) -> None:
     minutes = REST_AFTER_FAILURE // timedelta(minutes=1)
-    assert f"{minutes} minutes after the cancellation at the earliest" in ACTS["cancel"].words
+    assert f"{minutes} minutes after the cancellation at the earliest" in JOB_ACTIONS["cancel"].words
 
     MirrorJob.objects.update(finished_at=F("finished_at") - REST_AFTER_FAILURE + timedelta(seconds=30))
     assert not asked_by_a_pod()

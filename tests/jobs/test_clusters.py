@@ -20,7 +20,7 @@ from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAcces
 from mirrors.registries.sources import SourceCatalog
 from mirrors.services import RequestedCopy, request_copies
 from swapper_project.config import Quotas
-from tests.jobs.support import config_file, copier, drain, load, order, take, target_row
+from tests.jobs.support import config_file, context, drain, load, order, take, target_row
 from tests.support.faulty_registry import FaultyRegistry
 
 PASSWORD = "correct horse battery"
@@ -52,7 +52,7 @@ class Clusters:
         if namespaces is not None:
             entry = {"username": "reader", "passwordFile": password, "namespaces": namespaces}
         config = config_file(directory, self.source, self.target, entry=entry, clusterName=cluster)
-        with copier(config) as made:
+        with context(config) as made:
             drain(made)
 
     def ask(self, cluster: str, namespace: str = "shop") -> MirrorJob:

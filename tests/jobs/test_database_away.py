@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from mirrors.jobs.queue.liveness import NAME
+from mirrors.jobs.queue.liveness import HEARTBEAT_FILE
 from tests.jobs.processes import worker
 from tests.jobs.support import config_file, load
 from tests.support.faulty_registry import FaultyRegistry, held
@@ -71,7 +71,7 @@ def test_a_copy_outlives_its_database(
         server.stop()
         release.set()
         wait_until(lambda: target.count("PUT .*/manifests/1.0"), what="the copy's end without a database")
-        _sees_signs_of_life(tmp_path / "worker" / NAME)
+        _sees_signs_of_life(tmp_path / "worker" / HEARTBEAT_FILE)
         assert running.popen is not None and running.popen.poll() is None
         server.start()
         wait_until(

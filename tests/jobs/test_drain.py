@@ -13,7 +13,7 @@ from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.timing import from_now
 from mirrors.models import AttemptOutcome, BlobLocation, JobStatus, MirrorAttempt, MirrorJob, Priority
 from mirrors.services import cancel_job
-from tests.jobs.support import config_file, copier, drain, draining, expire, load, order, orders, take
+from tests.jobs.support import config_file, context, drain, draining, expire, load, order, orders, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 
@@ -48,7 +48,7 @@ def test_an_image_of_high_priority_is_copied_next(
         load(source, tag=str(number), seed=number)
     source.on(BLOB, held(release))
     orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
-    with copier(config_file(tmp_path, source, target, copy={"images": 1})) as made, draining(made):
+    with context(config_file(tmp_path, source, target, copy={"images": 1})) as made, draining(made):
         wait_until(lambda: source.count(BLOB), what="the first copy")
         order(f"{source.host}/app:4", target=target.host, priority=Priority.IMMEDIATE)
         release.set()
@@ -181,7 +181,7 @@ def test_changed_copy_settings_are_applied(
 ) -> None:
     load(source, layer_bytes=800_000)
     config = config_file(tmp_path, source, target)
-    with copier(config) as made:
+    with context(config) as made:
         config_file(tmp_path, source, target, copy={"maxImageBytes": "1MiB"})
         job = order(f"{source.host}/app:1.0", target=target.host)
         wait_until(lambda: made.config.copy_.max_image_bytes == 1 << 20, what="the changed configuration")
@@ -195,7 +195,7 @@ def test_a_configured_dry_run_does_not_stop_an_order(
 ) -> None:
     load(source)
     job = order(f"{source.host}/app:1.0", target=target.host)
-    with copier(config_file(tmp_path, source, target, dryRun=True)) as made:
+    with context(config_file(tmp_path, source, target, dryRun=True)) as made:
         drain(made)
     assert status(job)() == JobStatus.SUCCEEDED
     assert "dryRun" in MirrorAttempt.objects.get(job=job).log
@@ -210,7 +210,7 @@ def test_a_blob_another_worker_copied_is_mounted(
     config = config_file(tmp_path, source, target)
     for repository in ("one", "two"):
         job = order(f"{source.host}/{repository}:1.0", target=target.host)
-        with copier(config) as made:
+        with context(config) as made:
             drain(made)
         job.refresh_from_db()
         assert job.status == JobStatus.SUCCEEDED

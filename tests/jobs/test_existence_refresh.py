@@ -15,7 +15,7 @@ from mirrors.jobs.queue import work_leases
 from mirrors.jobs.timing import from_now
 from mirrors.jobs.upkeep.existence_refresh import ExistenceRefresh
 from mirrors.models import ImageMapping, WorkLease
-from tests.jobs.support import FAST, config_file, copier, load, target_row
+from tests.jobs.support import FAST, config_file, context, load, target_row
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import wait_until
 
@@ -31,7 +31,7 @@ def refreshers(
     """Two processes' worth; the target allows 400 checks a second, of which 20 are for this."""
     settings.JOB_TIMING = {**FAST, "existence_period": 0.3, "existence_lease": 1.5}
     path = config_file(tmp_path, source, target, rateLimits=[{"host": target.host, "heads": 400}])
-    with copier(path) as first, copier(path) as second:
+    with context(path) as first, context(path) as second:
         both = [ExistenceRefresh(first), ExistenceRefresh(second)]
         yield both
         for each in both:

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from mirrors.jobs.context.worker_context import WorkerContext
-from mirrors.jobs.process.new_platforms import AT_ONCE, REST
+from mirrors.jobs.process.new_platforms import COPY_AGAIN_AFTER, QUEUED_AT_ONCE
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.timing import from_now
 from mirrors.models import (
@@ -27,7 +27,7 @@ from mirrors.models import (
     Trigger,
 )
 from mirrors.selectors.clusters.node_platforms import REPORT_HOLDS
-from tests.jobs.support import config_file, copier, drain, load, order, target_row
+from tests.jobs.support import config_file, context, drain, load, order, target_row
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.registry_profiles import PROFILES, ProfiledRegistry
 
@@ -49,7 +49,7 @@ def auto(
     """A worker whose configuration says `platforms: auto`."""
     config = config_file(tmp_path, hub, target, platforms="auto")
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, config=config)
-    with copier(config) as ready:
+    with context(config) as ready:
         yield ready
 
 
@@ -72,7 +72,7 @@ def mirror(made: WorkerContext, hub: FaultyRegistry, target: FaultyRegistry, tag
 
 
 def let_time_pass() -> None:
-    MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).update(finished_at=from_now(-REST - 1))
+    MirrorJob.objects.filter(status=JobStatus.SUCCEEDED).update(finished_at=from_now(-COPY_AGAIN_AFTER - 1))
 
 
 def waiting() -> list[MirrorJob]:
@@ -223,16 +223,16 @@ def test_copies_for_a_new_platform_are_bounded_and_those_that_failed_are_left_to
             existence="present",
             only_platforms=AMD,
         )
-        for number in range(AT_ONCE + 20)
+        for number in range(QUEUED_AT_ONCE + 20)
     ]
     for row in ImageMapping.objects.bulk_create(rows):
         status = JobStatus.FAILED if row.source.endswith(":0") else JobStatus.SUCCEEDED
-        job = MirrorJob.objects.create(mapping=row, status=status, finished_at=from_now(-REST - 1))
+        job = MirrorJob.objects.create(mapping=row, status=status, finished_at=from_now(-COPY_AGAIN_AFTER - 1))
         ImageMapping.objects.filter(pk=row.pk).update(last_job=job)
     reconcile()
-    assert len(waiting()) == AT_ONCE
+    assert len(waiting()) == QUEUED_AT_ONCE
     reconcile()
-    assert len(waiting()) == AT_ONCE, "more follow when these are done"
+    assert len(waiting()) == QUEUED_AT_ONCE, "more follow when these are done"
     MirrorJob.objects.filter(status=JobStatus.PENDING).update(status=JobStatus.SUCCEEDED, finished_at=from_now(0))
     reconcile()
     assert len(waiting()) == 19
@@ -263,7 +263,7 @@ def test_a_configured_list_has_nothing_copied_again(
     config = config_file(tmp_path, hub, target, platforms=[AMD])
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, config=config)
     watched("default", AMD, ARM, target=target)
-    with copier(config) as made:
+    with context(config) as made:
         row = mirror(made, hub, target)
     assert (row.platforms, row.only_platforms) == ([AMD], AMD)
     let_time_pass()

@@ -17,7 +17,7 @@ from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, JobStatus, MirrorJob, Priority
 from mirrors.oci.common.headers import PullLimit
-from tests.jobs.support import config_file, copier, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry
 
 HUB = "docker.io"
@@ -100,13 +100,13 @@ def test_the_reserve_is_configurable_and_other_with_credentials(
         source.on("(HEAD|GET) .*/manifests/", PullCounter(200, 19, keeper), times=1_000)
         load(source)
         job = order(f"{source.host}/app:1.0", target=target.host)
-        with copier(config_file(tmp_path, source, target, entry=entry)) as made:
+        with context(config_file(tmp_path, source, target, entry=entry)) as made:
             drain(made)
             assert status_of(job) == (JobStatus.PENDING, 0), "ten percent are reserved"
         HostBudget.objects.update(held_until=None)
         MirrorJob.objects.update(available_at=from_now(-1))
         path = config_file(tmp_path, source, target, entry=entry, pullReserve={"authenticated": 5})
-        with copier(path) as made:
+        with context(path) as made:
             drain(made)
             drain(made)
     assert status_of(job)[0] == JobStatus.SUCCEEDED, job.error_message

@@ -14,7 +14,7 @@ from mirrors.demo.images import SampleImage
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.timing import from_now
 from mirrors.models import ImageMapping, JobStatus, MirrorAttempt, MirrorJob, ReferrersStatus
-from tests.jobs.support import config_file, copier, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.signing import IDENTITY, ISSUER, Signer, Verifier
 
@@ -132,7 +132,7 @@ def test_what_was_known_of_the_signatures_of_an_earlier_image_is_not_kept(
 @pytest.mark.django_db(transaction=True)
 def test_with_none_no_signature_is_looked_at(source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path) -> None:
     signed(source, Signer())
-    with copier(config_file(tmp_path, source, target, referrers="none")) as made:
+    with context(config_file(tmp_path, source, target, referrers="none")) as made:
         job = copied(made, source, target)
         source.asked.clear()
         target.asked.clear()
@@ -148,9 +148,9 @@ def test_with_none_nothing_is_claimed_of_an_image_that_replaces_a_signed_one(
     source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
     signed(source, Signer(IDENTITY))
-    with copier(config_file(tmp_path, source, target)) as made:
+    with context(config_file(tmp_path, source, target)) as made:
         copied(made, source, target)
-    with copier(config_file(tmp_path, source, target, referrers="none")) as made:
+    with context(config_file(tmp_path, source, target, referrers="none")) as made:
         assert copied(made, source, target).mapping.signed
         load(source, seed=2)
         job = copied(made, source, target)

@@ -12,7 +12,7 @@ from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.process.reconcile import reconcile
 from mirrors.jobs.timing import from_now
 from mirrors.models import CheckStatus, HostBudget, OperatorAction, Registry, RegistryCheck, RegistryRole
-from tests.jobs.support import config_file, copier, drain, load, order, target_row
+from tests.jobs.support import config_file, context, drain, load, order, target_row
 from tests.support.faulty_registry import FaultyRegistry, reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,7 +138,7 @@ def test_a_worker_keeps_to_the_configuration_file_for_its_registries(
 ) -> None:
     """The file's entry has a password from the credentials directory, which is missing."""
     entry = {"username": "mirror", "passwordFile": str(tmp_path / "password")}
-    with copier(config_file(tmp_path, source, target, entry=entry)) as made:
+    with context(config_file(tmp_path, source, target, entry=entry)) as made:
         row = Registry.objects.create(endpoint=source.host, managed_by="config", insecure=True)
         done = check(made, row)
         assert "can't be read" in done.steps[-1]["words"]

@@ -17,7 +17,7 @@ from mirrors.demo.handler import Handler
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.oci.common.exchanges import MOST_KEPT, Exchange, ExchangeLog, shown
-from tests.jobs.support import FAST, config_file, copier, drain, load, order
+from tests.jobs.support import FAST, config_file, context, drain, load, order
 from tests.support.faulty_registry import Action, FaultyRegistry, after, reply
 from tests.support.signing import Signer
 
@@ -110,7 +110,7 @@ def guarded() -> FaultyRegistry:
 def test_every_request_of_an_attempt_is_counted_tokens_and_signatures_too(
     transactional_db: None, guarded: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    with guarded, copier(config_file(tmp_path, guarded, target)) as made:
+    with guarded, context(config_file(tmp_path, guarded, target)) as made:
         image = load(guarded)
         Signer().tagged(image.root).load(guarded.storage, "app", f"{image.root.replace(':', '-')}.sig")
         job = order(f"{guarded.host}/app:1.0", target=target.host)
@@ -124,7 +124,7 @@ def test_every_request_of_an_attempt_is_counted_tokens_and_signatures_too(
 def test_the_log_begins_with_the_first_look_at_the_source_and_shows_no_token(
     transactional_db: None, guarded: FaultyRegistry, target: FaultyRegistry, tmp_path: Path
 ) -> None:
-    with guarded, copier(config_file(tmp_path, guarded, target)) as made:
+    with guarded, context(config_file(tmp_path, guarded, target)) as made:
         load(guarded)
         guarded.on("GET .*/blobs/", reply(403), times=99)
         order(f"{guarded.host}/app:1.0", target=target.host)

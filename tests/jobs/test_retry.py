@@ -18,7 +18,7 @@ from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import AttemptOutcome, ErrorClass, HostBudget, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import RegistryError
-from tests.jobs.support import FAST, config_file, copier, drain, load, order
+from tests.jobs.support import FAST, config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry, reply
 
 
@@ -75,7 +75,7 @@ def test_a_passing_failure_is_tried_again(
     load(source)
     password = tmp_path / "password"
     entry = {"username": "me", "passwordFile": str(password)}
-    with copier(config_file(tmp_path, source, target, entry=entry)) as made:
+    with context(config_file(tmp_path, source, target, entry=entry)) as made:
         job = order(f"{source.host}/app:1.0", target=target.host)
         drain(made)
         job.refresh_from_db()

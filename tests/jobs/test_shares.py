@@ -17,7 +17,7 @@ from mirrors.jobs.queue import claims
 from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob
 from mirrors.vocabulary.clusters import ClusterNamespace
-from tests.jobs.support import FAST, config_file, copier, draining, load, order, orders, take
+from tests.jobs.support import FAST, config_file, context, draining, load, order, orders, take
 from tests.support.faulty_registry import FaultyRegistry, held
 from tests.support.ports import wait_until
 from tests.support.system import write_config
@@ -115,7 +115,7 @@ def test_copies_that_take_for_ever_do_not_keep_others_from_starting(
         for number in range(8):
             namespace = "greedy" if kind == "namespace" else f"team-{number}"
             order(f"{slow.host}/app:{number}", target=target.host, namespace=namespace)
-        with copier(config) as made, draining(made, stop.is_set), ending(stop):
+        with context(config) as made, draining(made, stop.is_set), ending(stop):
             running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
             wait_until(lambda: running.count() == 4, what="all places taken by one")
             others = [order(f"{source.host}/app:{n}", target=target.host, namespace="shop") for n in range(5)]
@@ -132,7 +132,7 @@ def test_one_alone_has_all_places(
         load(source, tag=str(number), seed=number)
     source.on(BLOB, held(release), times=1_000)
     orders([f"{source.host}/app:{number}" for number in range(4)], target=target.host)
-    with copier(config_file(tmp_path, source, target, copy={"images": 4})) as made, draining(made):
+    with context(config_file(tmp_path, source, target, copy={"images": 4})) as made, draining(made):
         wait_until(lambda: MirrorJob.objects.filter(status=JobStatus.RUNNING).count() == 4, what="all places")
         release.set()
 
@@ -145,7 +145,7 @@ def test_claims_go_on_beside_a_copy_that_outlasts_the_drains_limit(
     load(source, tag="long", seed=1)
     source.on(BLOB, held(release))
     long = order(f"{source.host}/app:long", target=target.host)
-    with copier(config_file(tmp_path, source, target, copy={"images": 2})) as made, draining(made) as thread:
+    with context(config_file(tmp_path, source, target, copy={"images": 2})) as made, draining(made) as thread:
         wait_until(lambda: source.count(BLOB), what="the long copy")
         for number in range(3):
             load(source, tag=str(number), seed=10 + number)
@@ -169,7 +169,7 @@ def test_a_drain_ends_in_time_and_hands_back_what_still_runs(
     load(source)
     source.on(BLOB, held(source.closing), times=1_000)
     job = order(f"{source.host}/app:1.0", target=target.host)
-    with copier(config_file(tmp_path, source, target)) as made:
+    with context(config_file(tmp_path, source, target)) as made:
         with draining(made):
             wait_until(lambda: source.count(BLOB), what="the copy")
         job.refresh_from_db()

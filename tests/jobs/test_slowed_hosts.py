@@ -17,7 +17,7 @@ from mirrors.jobs.limits import host_limits
 from mirrors.jobs.queue.claim_order import claimable, next_due_at
 from mirrors.models import HostBudget, JobStatus, Priority
 from mirrors.services import resume_hosts
-from tests.jobs.support import config_file, copier, drain, load, order
+from tests.jobs.support import config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.ports import wait_until
 
@@ -31,7 +31,7 @@ def other(
 ) -> Iterator[WorkerContext]:
     """A second worker beside ``made``, with an engine and connections of its own."""
     (tmp_path / "other").mkdir()
-    with copier(config_file(tmp_path / "other", source, target)) as ready:
+    with context(config_file(tmp_path / "other", source, target)) as ready:
         yield ready
 
 

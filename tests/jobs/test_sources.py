@@ -12,7 +12,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.kubernetes.api_server.client import _client
 from mirrors.models import Access, JobStatus, MirrorAttempt, MirrorJob
-from tests.jobs.support import copier, drain, load, order
+from tests.jobs.support import context, drain, load, order
 from tests.support.controlplane import ControlPlane
 from tests.support.faulty_registry import FaultyRegistry, reply
 from tests.support.ports import free_port
@@ -31,7 +31,7 @@ def run(directory: Path, target: FaultyRegistry, *registries: dict[str, Any], im
     entries = [{"type": "oci", "insecure": True, **entry} for entry in registries]
     config = write_config(directory / "config.yaml", target=target.host, source={"registries": entries}, **keys)
     job = order(image, target=target.host, namespace="web")
-    with copier(config) as made:
+    with context(config) as made:
         drain(made)
     job.refresh_from_db()
     return job
@@ -154,7 +154,7 @@ def test_pull_secrets_of_the_pod_read_the_image(
         )
         image = f"{source.host}/app:1.0"
         job = order(image, target=target.host, namespace="shop-of-jobs", secret_names=("pull",))
-        with copier(config) as made:
+        with context(config) as made:
             drain(made)
         job.refresh_from_db()
         assert (job.status, job.mapping.access) == (JobStatus.SUCCEEDED, Access.SECRETS), policy
@@ -192,7 +192,7 @@ def test_what_the_file_no_longer_allows_is_not_copied_for_any_request(
     sources = {"registries": [{"type": "oci", "host": source.host, "insecure": True}], "allowedHosts": ["*.quay.io"]}
     config = write_config(tmp_path / "config.yaml", target=target.host, source=sources)
     job = order(f"{source.host}/app:1.0", target=target.host)
-    with copier(config) as made:
+    with context(config) as made:
         drain(made)
     job.refresh_from_db()
     assert job.status == JobStatus.FAILED

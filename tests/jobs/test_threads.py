@@ -11,7 +11,7 @@ from pytest_django import Settings
 from mirrors.jobs.context.mounts import DatabaseMounts
 from mirrors.jobs.copy.attempt_log import MAX_LOG, Attempt
 from mirrors.jobs.copy.failures import Failure
-from mirrors.jobs.queue.heartbeat import Heart
+from mirrors.jobs.queue.heartbeat import Heartbeat
 from mirrors.models import BlobLocation, MirrorAttempt, MirrorJob
 from tests.jobs.support import order, take, target_row
 from tests.support.ports import wait_until
@@ -29,22 +29,22 @@ class Unforeseen:
 
 
 @pytest.fixture
-def heart() -> Iterator[Heart]:
-    beating = Heart()
+def heartbeat() -> Iterator[Heartbeat]:
+    beating = Heartbeat()
     beating.start()
     yield beating
     beating.stop()
 
 
 def test_a_heart_that_meets_the_unforeseen_beats_on(
-    heart: Heart, settings: Settings, capfd: pytest.CaptureFixture[str]
+    heartbeat: Heartbeat, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A timing that no clock can hold makes each beat fail; the next one is an ordinary one again."""
     order("app:1")
     held = take()
     before = settings.JOB_TIMING
     settings.JOB_TIMING = {**before, "lease": 1e300}
-    heart.hold(held)
+    heartbeat.hold(held)
     job = MirrorJob.objects.get(pk=held.job_id)
     wait_until(lambda: "OverflowError" in capfd.readouterr().err, what="a beat that fails")
     settings.JOB_TIMING = before

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mirrors.jobs.queue.liveness import NAME
+from mirrors.jobs.queue.liveness import HEARTBEAT_FILE
 from mirrors.models import AttemptOutcome, Instance, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest
 from tests.jobs.processes import FAST, race, worker
 from tests.jobs.support import config_file, load, order, orders, target_row
@@ -138,7 +138,7 @@ def test_a_busy_worker_shows_signs_of_life(source: FaultyRegistry, target: Fault
             order(f"{source.host}/app:{number}", target=target.host)
         running = MirrorJob.objects.filter(status=JobStatus.RUNNING)
         wait_until(lambda: running.count() == 2, what="two busy processes")
-        sign = tmp_path / "worker" / NAME
+        sign = tmp_path / "worker" / HEARTBEAT_FILE
         signs: set[int] = set()
 
         def more_signs() -> bool:

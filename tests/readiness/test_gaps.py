@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from mirrors.images import ImageRef
-from mirrors.readiness.gaps import MEANING, NEXT_STEP, Conditions, Gap, IndexManifests, gap_of, has_changed
+from mirrors.readiness.gaps import GAP_MEANING, NEXT_STEP, Conditions, Gap, IndexManifests, gap_of, has_changed
 from mirrors.selectors.images.mapping_snapshot import Grant
 from mirrors.vocabulary.clusters import ClusterNamespace
 from tests.webhook.rows import HOUR, NOW, SOURCE, row, snapshot_in
@@ -103,7 +103,7 @@ def test_a_digest_is_different_only_where_it_is_known_to_be(
 
 
 def test_each_reason_has_words_and_a_next_step() -> None:
-    assert set(MEANING) == set(NEXT_STEP) == set(Gap)
+    assert set(GAP_MEANING) == set(NEXT_STEP) == set(Gap)
 
 
 def test_details_do_not_repeat_the_reason(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 from django.db import connection, transaction
 
-from mirrors.jobs.limits.shares import NOTHING, Full
+from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import claim_order, claims, leases
 from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, ImageMapping, MirrorJob
@@ -62,7 +62,10 @@ def test_a_claim_passes_over_thousands_of_paused_hosts(crowd: None) -> None:
 
 def test_a_claim_chooses_among_thousands_of_jobs(crowd: None) -> None:
     HostBudget.objects.update(resting_until=None)
-    for besides in (NOTHING, Full(frozenset({ClusterNamespace("default", "team-1")}), frozenset({"r7.example.com"}))):
+    for besides in (
+        NOTHING_FULL,
+        Full(frozenset({ClusterNamespace("default", "team-1")}), frozenset({"r7.example.com"})),
+    ):
         held, seconds = _timed_claim(besides)
         assert held is not None and seconds < SECONDS_OF_ONE_CLAIM
 
@@ -75,7 +78,7 @@ def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
     assert time.thread_time() - began < SECONDS_OF_ONE_CLAIM
 
 
-def _timed_claim(besides: Full = NOTHING) -> tuple[leases.Lease | None, float]:
+def _timed_claim(besides: Full = NOTHING_FULL) -> tuple[leases.Lease | None, float]:
     if connection.vendor != "postgresql":
         began = time.thread_time()
         return claims.claim(worker="tests", besides=besides), time.thread_time() - began

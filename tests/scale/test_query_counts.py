@@ -83,7 +83,7 @@ def test_a_search_finds_rows_by_their_image_and_by_their_own_words(target: Regis
 def test_many_matching_images_give_the_same_rows_as_few(target: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
     by_keys = set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"]))
-    monkeypatch.setattr("mirrors.selectors.images.search.FEW", 1)
+    monkeypatch.setattr("mirrors.selectors.images.search.FEW_MAPPINGS", 1)
     assert set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"])) == by_keys != set()
 
 

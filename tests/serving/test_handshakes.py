@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 import structlog
 
-from swapper_project.serving.handshakes import EVERY, RefusedHandshakes, meaning_of
+from swapper_project.serving.handshakes import FAILURE_LOG_EVERY, RefusedHandshakes, meaning_of
 from tests.serving.conftest import Pair
 from tests.support.ports import wait_until
 from tests.support.system import Webhook
@@ -96,7 +96,7 @@ def test_a_kind_is_told_once_a_minute_and_the_rest_is_counted() -> None:
     seconds = count(0, 1)
     refused = RefusedHandshakes(clock=lambda: float(next(seconds)))
     with structlog.testing.capture_logs() as lines:
-        for _ in range(int(EVERY) + 1):
+        for _ in range(int(FAILURE_LOG_EVERY) + 1):
             refused.note(failed("TLSV1_ALERT_UNKNOWN_CA"), ("::ffff:192.0.2.1", 5))
         refused.note(failed("HTTP_REQUEST"), "")
         refused.note(ssl.SSLEOFError(), "")
@@ -104,6 +104,6 @@ def test_a_kind_is_told_once_a_minute_and_the_rest_is_counted() -> None:
         refused.note(None, "")
     assert [(line["reason"], line["client"], line.get("more")) for line in lines] == [
         ("TLSV1_ALERT_UNKNOWN_CA", "192.0.2.1", None),
-        ("TLSV1_ALERT_UNKNOWN_CA", "192.0.2.1", int(EVERY) - 1),
+        ("TLSV1_ALERT_UNKNOWN_CA", "192.0.2.1", int(FAILURE_LOG_EVERY) - 1),
         ("HTTP_REQUEST", "", None),
     ]

@@ -16,10 +16,11 @@ READ_AT_ONCE = f"""
 import contextlib, os, sys, threading
 import msgspec
 from lightkube.core.decoders import decode_list, decode_object
-from mirrors.kubernetes.api_server.client import WORKLOADS, Pod, Secret, client
-from mirrors.kubernetes import watched_objects
+from mirrors.kubernetes.api_server.client import WORKLOAD_KINDS, Pod, Secret, client
+from mirrors.kubernetes.objects import watched_objects
 
-KINDS = (Pod, Secret, *WORKLOADS.values(), watched_objects.Pod, watched_objects.Node, *watched_objects.WORKLOADS)
+KINDS = (Pod, Secret, *WORKLOAD_KINDS.values(), watched_objects.Pod, watched_objects.Node)
+KINDS += watched_objects.WATCHED_WORKLOADS
 OBJECT = b'{{"metadata": {{"ownerReferences": []}}, "spec": {{"template": {{"spec": {{"containers": []}}}}}}}}'
 
 def read(kind):

@@ -21,7 +21,7 @@ from webhook.database.messages import JobWait, Lookup, Message, RepositoryLookup
 QUOTA_REST: Final = 10.0
 """Seconds for which a namespace that is out of quota requests nothing new, and costs nothing."""
 
-NAMESPACES: Final = 10_000
+MOST_NAMESPACES_OUT_OF_QUOTA: Final = 10_000
 """Namespaces out of quota that are remembered; Kubernetes is tested with as many."""
 
 
@@ -32,7 +32,7 @@ class Answering:
         self._cache = cache
         self._quotas = quotas
         self._barrier = barrier
-        self._over_quota: LRUCache[str, float] = LRUCache(NAMESPACES)
+        self._over_quota: LRUCache[str, float] = LRUCache(MOST_NAMESPACES_OUT_OF_QUOTA)
         self.waits = JobWaiters()
 
     def is_over_quota(self, namespace: str) -> bool:

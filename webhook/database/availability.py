@@ -9,7 +9,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-REST: Final = (0.5, 5.0)
+PAUSE_AFTER_ERROR: Final = (0.5, 5.0)
 """Seconds without a try after a database error: the first time, and at most."""
 
 
@@ -41,5 +41,7 @@ class Availability:
             log.warning(
                 "The database does not respond; known images are still swapped from memory", error=str(error).strip()
             )
-        self.next_try = time.monotonic() + min(REST[1], REST[0] * 2 ** min(self._failures, 10))
+        self.next_try = time.monotonic() + min(
+            PAUSE_AFTER_ERROR[1], PAUSE_AFTER_ERROR[0] * 2 ** min(self._failures, 10)
+        )
         self._failures += 1

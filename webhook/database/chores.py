@@ -13,7 +13,7 @@ from webhook.database.lru_cache import LRUCache
 
 log = structlog.get_logger(__name__)
 
-AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
+DATABASE_AWAY: Final = (OperationalError, ProgrammingError, InterfaceError, OSError)
 """Errors after which the database is not asked for a while: not there, locked, or not migrated yet."""
 
 LOGGED_AGAIN: Final = 60.0
@@ -33,7 +33,7 @@ class ErrorBarrier:
         """What the work returns; false after an error."""
         try:
             return bool(work())
-        except AWAY:
+        except DATABASE_AWAY:
             raise
         except Exception as error:
             key, now = (name, repr(error)[:200]), time.monotonic()
@@ -59,7 +59,7 @@ class Chore:
             return False
         try:
             is_more = barrier.run(self.name, self._work)
-        except AWAY:
+        except DATABASE_AWAY:
             self.due_at = now
             raise
         # Whatever came of it: a time in the past would make the thread run without a pause.

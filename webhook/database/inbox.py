@@ -10,7 +10,7 @@ from webhook.database.messages import Message
 MOST_WAITING: Final = 10_000
 """Messages that wait; one that does not fit is answered as if the database were unavailable."""
 
-BATCH: Final = 500
+MESSAGES_AT_ONCE: Final = 500
 """Messages that are answered together."""
 
 
@@ -29,9 +29,9 @@ class Inbox:
             first = self._messages.get(timeout=max(0.001, seconds))
         except queue.Empty:
             return []
-        return [first, *self.take(BATCH - 1)]
+        return [first, *self.take(MESSAGES_AT_ONCE - 1)]
 
-    def take(self, at_most: int = BATCH) -> list[Message]:
+    def take(self, at_most: int = MESSAGES_AT_ONCE) -> list[Message]:
         """What is there now."""
         taken: list[Message] = []
         try:

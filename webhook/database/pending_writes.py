@@ -18,7 +18,7 @@ BUFFERED: Final = 50_000
 FLUSHED: Final = 500
 """Entries written in one transaction, so that look-ups do not wait long behind it."""
 
-AWAITED: Final = 5_000
+MOST_PENDING_USES: Final = 5_000
 """Uses of images that have no mapping yet."""
 
 AWAITED_FOR: Final = 3_600.0
@@ -27,7 +27,7 @@ AWAITED_FOR: Final = 3_600.0
 RETRY_EVERY: Final = 9.0
 """Seconds; shorter than the time between two flushes, so that each tries once."""
 
-SAMPLES: Final = 100
+MOST_PENDING_SAMPLES: Final = 100
 """Of each kind at once: look-ups must not wait behind all of them."""
 
 
@@ -60,7 +60,7 @@ class PendingWrites:
     def sample(self, review: SampledReview) -> None:
         """One review to keep, where there is room; samples that are lost are no loss."""
         with self._lock:
-            if len(self._samples) < SAMPLES:
+            if len(self._samples) < MOST_PENDING_SAMPLES:
                 self._samples.append(review)
 
     def existence(self, source: str, answer: TargetAnswer) -> None:
@@ -104,7 +104,7 @@ class PendingWrites:
         for use in uses:
             if use not in unknown:
                 self._awaited.pop(use, None)
-            elif use in self._awaited or len(self._awaited) < AWAITED:
+            elif use in self._awaited or len(self._awaited) < MOST_PENDING_USES:
                 self._awaited.setdefault(use, now)
 
     def _retry(self) -> None:

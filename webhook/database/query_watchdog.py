@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 CUT_AFTER: Final = 3.0
 """Seconds: longer than the server's own limit for a statement."""
 
-LOOK_EVERY: Final = 0.5
+STATEMENT_LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the statement that runs: how late it may be cut."""
 
 
@@ -71,7 +71,7 @@ class QueryWatchdog:
             self._began = time.monotonic()
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK_EVERY):
+        while not self._stopping.wait(STATEMENT_LOOK_EVERY):
             with self._lock:
                 if self._socket is None or self.seconds < CUT_AFTER:
                     continue

@@ -24,7 +24,7 @@ from mirrors.services import RequestedCopy, RequestOutcome
 from swapper_project.config import Quotas
 from webhook.database.answering import Answering
 from webhook.database.availability import Availability
-from webhook.database.chores import AWAY, Chore, ErrorBarrier
+from webhook.database.chores import DATABASE_AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
 from webhook.database.mapping_cache import CachedMapping, MappingCache
 from webhook.database.messages import (
@@ -187,7 +187,7 @@ class DatabaseThread:
                     with self._watchdog.watching():
                         self._turn(batch)
                     self._availability.came_back()
-            except AWAY as error:
+            except DATABASE_AWAY as error:
                 self._rest(error)
             except Exception as error:
                 # Met before any work could be distinguished from another: rest as well, or it is met without a pause.

@@ -8,7 +8,7 @@ from typing import Final
 
 from mirrors import services
 from mirrors.services import TargetAnswer
-from webhook.database.chores import AWAY
+from webhook.database.chores import DATABASE_AWAY
 from webhook.database.pending_writes import BUFFERED
 
 ANSWERS_AT_ONCE: Final = 200
@@ -32,7 +32,7 @@ class UnwrittenAnswers:
             return False
         try:
             services.record_existence(target_registry_id=target_registry_id, answers=part)
-        except AWAY:
+        except DATABASE_AWAY:
             raise
         except Exception:
             # What the database can't take once it never takes, and the others must not wait behind it.

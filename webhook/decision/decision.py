@@ -55,7 +55,7 @@ class Knowledge:
     """Whether the pod's namespace may use an image that not everybody may read."""
     access_due: bool = False
     """Whether access has to be checked, or checked again."""
-    barred: bool = False
+    denied: bool = False
     """Whether this namespace failed to read the source, or the repository holds private images that it may not use."""
     stale: bool = False
     copied: bool = False
@@ -180,13 +180,13 @@ def settle(decision: Decision, known: Knowledge, policy: ReviewPolicy) -> Decisi
 def _verdict(known: Knowledge, policy: ReviewPolicy) -> tuple[Reason, bool]:
     if known.obstacle is not None:
         return known.obstacle, False
-    barred = access_obstacle(known, policy)
+    obstacle = access_obstacle(known, policy)
     if policy.swap_policy == "always":
         # Unknown provenance is swapped and checked in the background; what is known to be private stays guarded.
-        return (barred, False) if barred is Reason.ACCESS_DENIED else (Reason.POLICY_ALWAYS, True)
+        return (obstacle, False) if obstacle is Reason.ACCESS_DENIED else (Reason.POLICY_ALWAYS, True)
     if known.existence == "present":
-        if barred is not None:
-            return barred, False
+        if obstacle is not None:
+            return obstacle, False
         if known.copied:
             return Reason.COPIED, True
         return (Reason.PRESENT_STALE if known.stale else Reason.PRESENT), True
@@ -199,7 +199,7 @@ def access_obstacle(known: Knowledge, policy: ReviewPolicy) -> Reason | None:
     """What the credential boundary has against a swap into this namespace."""
     if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
         return None
-    if known.barred:
+    if known.denied:
         return Reason.ACCESS_DENIED
     return Reason.ACCESS_UNKNOWN if known.access == "unknown" else Reason.ACCESS_DENIED
 

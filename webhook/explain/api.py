@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from mirrors.accounts.roles import Role
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.requests.strict_fields import StrictFields
-from mirrors.kubernetes.objects.manifests import NAMESPACE, ManifestError, PodManifest, pods_in, read_pods
+from mirrors.kubernetes.objects.manifests import NAMESPACE_PATTERN, ManifestError, PodManifest, pods_in, read_pods
 from swapper_project.config import ConfigError
 from webhook.explain.explainer import explain_live
 
@@ -32,7 +32,9 @@ class ExplainSerializer(StrictFields):
     """A manifest: a Pod or a workload, as text of one or several YAML documents, or as a JSON object."""
 
     manifest = serializers.JSONField(help_text="YAML text of at most 1 MiB, or the object itself.")
-    namespace = serializers.RegexField(NAMESPACE, default="default", help_text="Used for objects without a namespace.")
+    namespace = serializers.RegexField(
+        NAMESPACE_PATTERN, default="default", help_text="Used for objects without a namespace."
+    )
 
 
 class LastErrorSerializer(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from django.db import Error
 
 from mirrors.kubernetes.objects.manifests import PodManifest
 from mirrors.selectors.images.last_errors import LastError, last_errors
-from mirrors.vocabulary.reasons import MEANING, Reason
+from mirrors.vocabulary.reasons import REASON_MEANING, Reason
 from swapper_project import config as configuration
 from swapper_project.config import ConfigError
 from swapper_project.process import configured
@@ -24,7 +24,7 @@ from webhook.decision.review_limits import ReviewLimits
 from webhook.review.admission_review import AdmissionRequest, creation_of
 from webhook.runtime.runtime import Runtime, observer
 
-SECONDS: Final = 10.0
+EXPLAIN_SECONDS: Final = 10.0
 """How long registries and database get for their answers, for all pods together."""
 
 ROWS_WITHIN: Final = 2.0
@@ -71,7 +71,9 @@ class ExplainedPod:
     denied: str
 
 
-def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = SECONDS) -> Iterator[ExplainedPod]:
+def explain(
+    runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = EXPLAIN_SECONDS
+) -> Iterator[ExplainedPod]:
     """Explain each of them as if it were created now."""
     deadline = time.monotonic() + seconds
     # A runtime that has just started does not know operators' filters yet; without a database it never will.
@@ -89,7 +91,7 @@ def explain(runtime: Runtime, pods: Sequence[PodManifest], *, seconds: float = S
         )
 
 
-def explain_live(pods: Sequence[PodManifest], *, seconds: float = SECONDS) -> list[ExplainedPod]:
+def explain_live(pods: Sequence[PodManifest], *, seconds: float = EXPLAIN_SECONDS) -> list[ExplainedPod]:
     """The same by this process's observer. Raises ConfigError where there is no configuration that can be used."""
     environment = settings.ENVIRONMENT
     if configuration.find(str(environment.config) if environment.config else None) is None:
@@ -120,9 +122,9 @@ def _image(d: Decision, last_error: LastError | None) -> ExplainedImage:
         image=d.slot.image,
         decision="swap" if d.swap else "keep",
         reason=d.reason.value,
-        meaning=MEANING[d.reason],
+        meaning=REASON_MEANING[d.reason],
         would=d.would.value if d.would else None,
-        would_meaning=MEANING[d.would] if d.would else "",
+        would_meaning=REASON_MEANING[d.would] if d.would else "",
         target=str(d.target) if d.target else None,
         existence=d.known.existence if d.known else None,
         access=d.known.access if d.known else None,

@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from mirrors.kubernetes.objects.manifests import NAMESPACE, ManifestError, read_pods
+from mirrors.kubernetes.objects.manifests import NAMESPACE_PATTERN, ManifestError, read_pods
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.services import JobStateError, request_image
@@ -62,7 +62,7 @@ class ManifestForm(forms.Form):
         initial="default",
         max_length=63,
         widget=UnfoldAdminTextInputWidget(),
-        validators=[RegexValidator(NAMESPACE, "Not a valid namespace name.")],
+        validators=[RegexValidator(NAMESPACE_PATTERN, "Not a valid namespace name.")],
         help_text="Used for objects without a namespace.",
     )
 

@@ -37,7 +37,7 @@ ANSWER_MARGIN: Final = 0.15
 LOGGED: Final = 20
 """Images of a review that its line of the log names; the others are counted."""
 
-MOST_CHARACTERS: Final = 253
+MOST_NAME_CHARACTERS: Final = 253
 """Of a name in the log: Kubernetes allows no more, but looks at names only after mutating admission."""
 
 
@@ -117,24 +117,24 @@ class AdmissionView(APIView):
             live = runtime()
             limits = _terms(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
             outcome = live.reviewer.review(review, limits)
-            self._tell(review, outcome, arrived)
+            self._log(review, outcome, arrived)
             return _answered(review, outcome)
         except Exception:
             return self._unchanged(review, arrived)
 
     @staticmethod
-    def _tell(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
+    def _log(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
         seconds = time.monotonic() - arrived
         metrics.ADMISSIONS.labels(_operation(review), _outcome(outcome)).inc()
         metrics.ADMISSION_SECONDS.observe(seconds)
         more = len(outcome.decisions) + outcome.unlisted - LOGGED
         log.info(
             "Admitted",
-            uid=review.uid[:MOST_CHARACTERS],
-            kind=review.kind[:MOST_CHARACTERS],
-            operation=review.operation[:MOST_CHARACTERS],
-            namespace=review.namespace[:MOST_CHARACTERS],
-            name=review.name[:MOST_CHARACTERS],
+            uid=review.uid[:MOST_NAME_CHARACTERS],
+            kind=review.kind[:MOST_NAME_CHARACTERS],
+            operation=review.operation[:MOST_NAME_CHARACTERS],
+            namespace=review.namespace[:MOST_NAME_CHARACTERS],
+            name=review.name[:MOST_NAME_CHARACTERS],
             milliseconds=round(seconds * 1000, 1),
             **({"dry-run": True} if review.dry_run else {}),
             images=[

@@ -20,10 +20,10 @@ BREAKER_WINDOW: Final = 10.0
 BREAKER_REST: Final = 30.0
 """Seconds for which a host is not asked. A restart of a registry takes about as long."""
 
-MOST_HOSTS: Final = 1_000
+MOST_HOSTS_REMEMBERED: Final = 1_000
 """Hosts that are remembered; pods choose them."""
 
-FORGOTTEN_AFTER: Final = 600.0
+HOST_FORGOTTEN_AFTER: Final = 600.0
 """Seconds after which a host that nobody asks for any more does not count as open."""
 
 PROBE_SECONDS: Final = 10.0
@@ -83,11 +83,11 @@ class CircuitBreaker:
                 )
             # Source hosts are chosen by pod authors, so these dictionaries must not grow with them.
             for held in (self._failures, self._open_until, self._probed_at):
-                if len(held) > MOST_HOSTS:
+                if len(held) > MOST_HOSTS_REMEMBERED:
                     held.pop(next(iter(held)))
 
     def open_hosts(self) -> set[str]:
         """Hosts that gave no answer since they were last given up."""
         now = time.monotonic()
         with self._lock:
-            return {host for host, until in self._open_until.items() if now < until + FORGOTTEN_AFTER}
+            return {host for host, until in self._open_until.items() if now < until + HOST_FORGOTTEN_AFTER}

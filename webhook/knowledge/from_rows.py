@@ -57,7 +57,7 @@ def differs(row: MappingSnapshot, answer: ProbeAnswer) -> bool:
     """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
     ended since the target was asked (a few seconds, as the clocks of database and webhook differ).
 
-    ``services.recording`` writes the same to the row, as ``tampered``, and so does a verification in
+    ``services.images.recording`` writes the same to the row, as ``tampered``, and so does a verification in
     ``jobs.copy.copy_outcome``.
     """
     is_settled = not row.job_is_live and time.time() - row.verified_at > COPY_ENDED
@@ -110,26 +110,26 @@ class Allowed(TypedDict):
 
     granted: bool
     access_due: bool
-    barred: bool
+    denied: bool
 
 
 def access_of(known: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
     """Whether a namespace of the snapshot's cluster may use what not everybody may read, and whether that is to be
     found out (again)."""
     if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
-        return Allowed(granted=False, access_due=False, barred=False)
+        return Allowed(granted=False, access_due=False, denied=False)
     asker = ClusterNamespace(snapshot.config.cluster_name, namespace)
     if known.access == "configured" and source is not None and snapshot.sources.serves(source, asker):
-        return Allowed(granted=True, access_due=False, barred=False)
+        return Allowed(granted=True, access_due=False, denied=False)
     grant = known.grants.get(asker)
     if grant is None:
-        return Allowed(granted=False, access_due=True, barred=False)
+        return Allowed(granted=False, access_due=True, denied=False)
     age = time.time() - grant.checked_at
     if not grant.granted:
-        return Allowed(granted=False, access_due=age > DENIED_FOR, barred=True)
+        return Allowed(granted=False, access_due=age > DENIED_FOR, denied=True)
     holds = age < snapshot.config.access_age + snapshot.config.existence.max_stale
     return Allowed(
-        granted=holds, access_due=age > _jittered(snapshot.config.access_age, known.source), barred=not holds
+        granted=holds, access_due=age > _jittered(snapshot.config.access_age, known.source), denied=not holds
     )
 
 

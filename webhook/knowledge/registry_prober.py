@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 HEAD_TIMEOUT: Final = 1.5
 """Seconds for a HEAD at a registry: they usually answer within 0.3, and the pod waits."""
 
-THREADS: Final = 16
+PROBER_THREADS: Final = 16
 """Threads for questions that a pod waits for; each is at a registry for milliseconds."""
 
 LATER_THREADS: Final = 4
@@ -35,13 +35,13 @@ MOST_UNDER_WAY: Final = 500
 """Images that are asked for at the same time, those that wait for a thread included: so many that somebody waits for,
 and so many that nobody does."""
 
-REMEMBERED: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
+ANSWERS_REMEMBERED_FOR: Final = {"present": 5.0, "absent": 5.0, "unknown": 0.5}
 """Seconds for which an answer is given again without asking."""
 
 MOST_ANSWERS: Final = 20_000
-"""Answers that a process remembers, some MB; after ``REMEMBERED`` they are of no use."""
+"""Answers that a process remembers, some MB; after ``ANSWERS_REMEMBERED_FOR`` they are of no use."""
 
-AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
+REGISTRY_AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
 Head = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
 
@@ -64,7 +64,7 @@ class RegistryProber:
     def __init__(self, head: Head, *, breaker_rest: float = BREAKER_REST) -> None:
         self._head = head
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="existence")
+        self._pool = ThreadPoolExecutor(PROBER_THREADS, thread_name_prefix="existence")
         self._later = ThreadPoolExecutor(LATER_THREADS, thread_name_prefix="existence-later")
         self._under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
         self._later_under_way: dict[tuple[ImageRef, bool], Future[ProbeAnswer]] = {}
@@ -104,7 +104,7 @@ class RegistryProber:
 
     def _remembered(self, key: tuple[ImageRef, bool]) -> ProbeAnswer | None:
         answer = self._answers.get(key)
-        is_recent = answer is not None and time.monotonic() - answer.at < REMEMBERED[answer.state]
+        is_recent = answer is not None and time.monotonic() - answer.at < ANSWERS_REMEMBERED_FOR[answer.state]
         return answer if is_recent else None
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class RegistryProber:
             descriptor = self._head(ref, access, HEAD_TIMEOUT, confirm)
         except RegistryError as error:
             log.info("A registry did not say whether it has an image", image=str(ref), error=str(error))
-            answer = ProbeAnswer("unknown", away=error.code in AWAY, at=time.monotonic())
+            answer = ProbeAnswer("unknown", away=error.code in REGISTRY_AWAY, at=time.monotonic())
             if not answer.away:
                 # It answers, and at once; a private image among public ones must not shut its host.
                 self.breaker.note(ref.registry, "answered")

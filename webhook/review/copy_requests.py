@@ -26,10 +26,10 @@ from webhook.review.admission_review import AdmissionRequest, namespace_of, vali
 
 PRIORITY: Final = {"delayed": Priority.DELAYED, "immediate": Priority.IMMEDIATE, "force": Priority.FORCE}
 
-MOST_SECRETS: Final = 20
+MOST_SECRET_NAMES: Final = 20
 """Names of a pod's pull secrets that are kept with a request; pods have one or two."""
 
-MOST_CHARACTERS: Final = 2_000
+MOST_SECRET_CHARACTERS: Final = 2_000
 """Characters of those names together; the column has no room for more."""
 
 REQUEST_AGAIN_AFTER: Final = 5.0
@@ -175,7 +175,7 @@ def requests_for(
         cluster=cluster,
         namespace=namespace_of(request),
         service_account=valid_name(spec.get("serviceAccountName")),
-        secret_names=_that_fit(sorted(names - {""})[:MOST_SECRETS]),
+        secret_names=_that_fit(sorted(names - {""})[:MOST_SECRET_NAMES]),
         workload=f"{kind}/{name}"[:253] if name else "",
     )
     return {source: asks(source=source, target=target) for source, target in wanted.items()}
@@ -183,7 +183,7 @@ def requests_for(
 
 def _that_fit(names: list[str]) -> tuple[str, ...]:
     lengths = itertools.accumulate(len(name) + 1 for name in names)
-    return tuple(name for name, length in zip(names, lengths, strict=True) if length <= MOST_CHARACTERS)
+    return tuple(name for name, length in zip(names, lengths, strict=True) if length <= MOST_SECRET_CHARACTERS)
 
 
 def _obstacle(outcome: RequestOutcome) -> Reason | None:

@@ -18,7 +18,7 @@ from webhook.decision.snapshot import Snapshot
 from webhook.knowledge import from_rows
 from webhook.knowledge.gatherer import KnowledgeGatherer, NoPlaceError
 
-REMEMBERED: Final = 30.0
+MAPPINGS_REMEMBERED_FOR: Final = 30.0
 """Seconds for which a repository's mappings are not looked up again."""
 
 MOST_REPOSITORIES: Final = 5_000
@@ -60,7 +60,7 @@ class Guard:
 
         return [replace(d, reason=Reason.ACCESS_DENIED) if is_denied(d) else d for d in decisions]
 
-    def bar(
+    def deny_in_private_repositories(
         self, decisions: Sequence[Decision], known: Mapping[str, Knowledge], snapshot: Snapshot, limits: ReviewLimits
     ) -> dict[str, Knowledge]:
         """What is known of images of unknown provenance that lie where another's private ones do: another tag of it,
@@ -74,8 +74,8 @@ class Guard:
             if d.target is not None and known[d.key].access == "unknown" and not known[d.key].granted
         }
         owners = self._owners(names.values(), limits)
-        barred = (key for key, name in names.items() if is_private_repository(owners.get(name, ()), snapshot, limits))
-        return {key: replace(known[key], barred=True) for key in barred}
+        denied = (key for key, name in names.items() if is_private_repository(owners.get(name, ()), snapshot, limits))
+        return {key: replace(known[key], denied=True) for key in denied}
 
     def _owners(self, repositories: Iterable[str], limits: ReviewLimits) -> dict[str, Sequence[MappingSnapshot]]:
         """Private mappings of the repositories: another tag, or the digest alone, is the same private image."""
@@ -85,7 +85,7 @@ class Guard:
             remembered = self._inside.get(name)
             if remembered is not None:
                 owners[name] = remembered[1]
-            if remembered is None or time.monotonic() - remembered[0] >= REMEMBERED:
+            if remembered is None or time.monotonic() - remembered[0] >= MAPPINGS_REMEMBERED_FOR:
                 missing.append(name)
         if not missing or not limits.may_ask:
             return owners

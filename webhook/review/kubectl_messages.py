@@ -13,7 +13,7 @@ from webhook.review.guard import FOREIGN, is_foreign
 MOST_LINES: Final = 20
 """Warnings about images, or images in one message; the API server cuts what is longer."""
 
-TOO_MANY: Final = "this pod has more images than one review allows"
+TOO_MANY_IMAGES: Final = "this pod has more images than one review allows"
 
 WARNED: Final = {
     Reason.TAMPERED: "its mirror was changed after it was written; ask an operator to check it",
@@ -34,7 +34,7 @@ def denial(decisions: Sequence[Decision], snapshot: Snapshot) -> str:
         return f"k8s-image-swapper: {_listed(images)}: {FOREIGN}"
     if any(d.reason is Reason.TOO_MANY_IMAGES for d in decisions):
         # What is not looked at may be another's private mirror.
-        return f"k8s-image-swapper: {TOO_MANY}; use several pods"
+        return f"k8s-image-swapper: {TOO_MANY_IMAGES}; use several pods"
     return ""
 
 
@@ -50,7 +50,7 @@ def warnings_of(decisions: Sequence[Decision], unlisted: int = 0) -> list[str]:
         lines = [*lines[:MOST_LINES], f"k8s-image-swapper: and {len(lines) - MOST_LINES} more such warnings"]
     rest = unlisted + sum(d.reason is Reason.TOO_MANY_IMAGES for d in decisions)
     if rest:
-        lines.append(f"k8s-image-swapper: {TOO_MANY}; {rest} images were not changed")
+        lines.append(f"k8s-image-swapper: {TOO_MANY_IMAGES}; {rest} images were not changed")
     return lines
 
 

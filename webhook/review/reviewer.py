@@ -30,7 +30,7 @@ from webhook.review.suspending import Suspender
 
 log = structlog.get_logger(__name__)
 
-MOST_IMAGES: Final = 1_000
+MOST_REVIEWED_IMAGES: Final = 1_000
 """Images of one pod that a review looks at. Each costs time that other pods wait for; real pods have a few."""
 
 SHOWN_OF_THE_REST: Final = 20
@@ -67,7 +67,7 @@ class Reviewer:
         slots = pods.reviewed_slots(
             request.obj if is_pod else pods.EMPTY, request.old_obj, request.operation, request.sub_resource
         )
-        looked_at = list(itertools.islice(slots, MOST_IMAGES))
+        looked_at = list(itertools.islice(slots, MOST_REVIEWED_IMAGES))
         if not looked_at:
             return Outcome([], [], [])
         kept = decision.untouchable(request.obj, snapshot.policy)
@@ -83,7 +83,9 @@ class Reviewer:
         )
         # The rest is counted, and a few of it represent all.
         decisions += [Decision(slot, Reason.TOO_MANY_IMAGES) for slot in itertools.islice(slots, SHOWN_OF_THE_REST)]
-        images = pods.number_of_images(request.obj, request.sub_resource) if len(decisions) > MOST_IMAGES else 0
+        images = (
+            pods.number_of_images(request.obj, request.sub_resource) if len(decisions) > MOST_REVIEWED_IMAGES else 0
+        )
         unlisted = max(0, images - len(decisions))
         if limits.may_write:
             self._notes.take(request, decisions, unlisted, is_copied=snapshot.policy.copy_policy != "none")
@@ -105,7 +107,7 @@ class Reviewer:
         undecided = [d for d in classified if decision.is_open(d)]
         known = self._gatherer.gather(undecided, snapshot, limits)
         known |= self._copies.request(request, undecided, known, snapshot, limits)
-        known |= self._guard.bar(undecided, known, snapshot, limits)
+        known |= self._guard.deny_in_private_repositories(undecided, known, snapshot, limits)
         classified = self._guard.deny_foreign(classified, snapshot, limits)
         settled = [decision.settle(d, known[d.key], snapshot.policy) if decision.is_open(d) else d for d in classified]
         return self._suspender.apply(request, settled, snapshot.suspensions, limits)

@@ -18,7 +18,7 @@ from webhook.database.lru_cache import LRUCache
 from webhook.decision.decision import Decision
 from webhook.review.admission_review import AdmissionRequest, namespace_of, pod_name_of
 
-AGAIN_AFTER: Final = 600.0
+SAMPLED_AGAIN_AFTER: Final = 600.0
 """Seconds for which one process takes no second sample of a workload."""
 
 MOST_WORKLOADS: Final = 10_000
@@ -27,13 +27,13 @@ MOST_WORKLOADS: Final = 10_000
 A_SECOND: Final = 1.0
 """Samples that one process takes a second over time: each is a row with a pod."""
 
-AT_ONCE: Final = 10
+SAMPLES_AT_ONCE: Final = 10
 """Samples that it takes after a quiet while."""
 
-MOST_BYTES: Final = 32_768
+MOST_SAMPLE_BYTES: Final = 32_768
 """Of a sample's pod and decisions as JSON; what is larger is left out."""
 
-MOST_NESTING: Final = 12
+MOST_SAMPLE_NESTING: Final = 12
 """Levels of a sampled pod; what is deeper is left out, and real pods are not."""
 
 _METADATA: Final = ("name", "generateName", "namespace", "labels", "ownerReferences")
@@ -66,7 +66,7 @@ class Sampler:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._allowance = float(AT_ONCE)
+        self._allowance = float(SAMPLES_AT_ONCE)
         self._counted_at = time.monotonic()
         self._not_before = 0.0
         self._until: LRUCache[tuple[str, ...], float] = LRUCache(MOST_WORKLOADS)
@@ -82,13 +82,13 @@ class Sampler:
         if (self._until.get(key) or 0.0) > now:
             return False
         with self._lock:
-            self._allowance = min(AT_ONCE, self._allowance + (now - self._counted_at) * A_SECOND)
+            self._allowance = min(SAMPLES_AT_ONCE, self._allowance + (now - self._counted_at) * A_SECOND)
             self._counted_at = now
             if self._allowance < 1:
                 self._not_before = now + (1 - self._allowance) / A_SECOND
                 return False
             self._allowance -= 1
-        self._until.put(key, now + AGAIN_AFTER)
+        self._until.put(key, now + SAMPLED_AGAIN_AFTER)
         return True
 
 
@@ -107,7 +107,7 @@ def sample_of(request: AdmissionRequest, workload: Workload, decisions: Sequence
     )
     written = orjson.dumps([sample.uid, sample.pod, sample.decisions])
     # Postgres has no place for the character NUL.
-    return sample if len(written) <= MOST_BYTES and b"\\u0000" not in written else None
+    return sample if len(written) <= MOST_SAMPLE_BYTES and b"\\u0000" not in written else None
 
 
 def has_news(decisions: Sequence[Decision]) -> bool:
@@ -135,7 +135,7 @@ def _picked(value: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return {key: _shallow(value[key]) for key in keys if key in value}
 
 
-def _shallow(value: Any, depth: int = MOST_NESTING) -> Any:
+def _shallow(value: Any, depth: int = MOST_SAMPLE_NESTING) -> Any:
     """A copy that is nested no deeper than JSON columns take it."""
     if isinstance(value, dict):
         return {key: _shallow(item, depth - 1) for key, item in value.items()} if depth else {}

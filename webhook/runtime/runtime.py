@@ -28,7 +28,7 @@ from webhook.runtime.gauges import Gauges
 
 log = structlog.get_logger(__name__)
 
-THREADS: Final = 32
+REQUEST_THREADS: Final = 32
 """Request threads of a webhook process; half of them may wait."""
 
 
@@ -57,7 +57,7 @@ class Runtime:
         self.existence = RegistryProber(
             self._engines.head, breaker_rest=getattr(settings, "BREAKER_REST", BREAKER_REST)
         )
-        gatherer = KnowledgeGatherer(database=self.database, existence=self.existence, places=THREADS // 2)
+        gatherer = KnowledgeGatherer(database=self.database, existence=self.existence, places=REQUEST_THREADS // 2)
         self.reviewer = Reviewer(snapshots=self.snapshots, database=self.database, gatherer=gatherer)
         self._gauges = Gauges(self.snapshots, self.database, self.existence.breaker, gatherer.oldest_answer)
         self.snapshots.after_look = self._after_look
@@ -105,7 +105,7 @@ class Runtime:
     def _new_engine(self) -> Engine:
         # Connections for all who ask at once; threads for blobs never start, as this process copies nothing.
         return Engine(
-            EngineSettings(images=THREADS, blobs=1, trusted_ca=self.snapshots.current.config.trusted_ca),
+            EngineSettings(images=REQUEST_THREADS, blobs=1, trusted_ca=self.snapshots.current.config.trusted_ca),
             on_request=metrics.counts_requests(lambda host: self.snapshots.current.label(host)),
         )
 

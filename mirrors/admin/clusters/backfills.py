@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import FieldTextFilter
 
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, tell
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, show_result
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.lists.columns import breakable, moment
@@ -39,10 +39,10 @@ COLOURS: Final = {
 }
 
 
-def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collection[int], str], Done]:
+def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collection[int], str], ActionResult]:
     """An action on several runs, each by itself."""
 
-    def run(ids: Collection[int], actor: str) -> Done:
+    def run(ids: Collection[int], actor: str) -> ActionResult:
         changed, refusals = 0, []
         for key in ids:
             try:
@@ -50,27 +50,29 @@ def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collectio
                 changed += 1
             except services.JobStateError as error:
                 refusals.append(str(error))
-        return Done(f"{changed} {words}" if changed else "", refusals)
+        return ActionResult(f"{changed} {words}" if changed else "", refusals)
 
     return run
 
 
-ACTS: Final = {
-    "start": Act(
+BACKFILL_ACTIONS: Final = {
+    "start": BulkAction(
         "start",
         "Start",
         "The images of this preview are mirrored, about 50 queued at a time: first those that pods wait for, then the "
         "most used. Copies that pods request go before them.",
         _each(services.start_run, "started."),
     ),
-    "pause": Act(
+    "pause": BulkAction(
         "pause",
         "Pause",
         "No more copies are requested. Jobs that are queued already run. You can resume it later.",
         _each(services.pause_run, "paused."),
     ),
-    "resume": Act("resume", "Resume", "The remaining images are mirrored.", _each(services.resume_run, "resumed.")),
-    "cancel": Act(
+    "resume": BulkAction(
+        "resume", "Resume", "The remaining images are mirrored.", _each(services.resume_run, "resumed.")
+    ),
+    "cancel": BulkAction(
         "cancel",
         "Cancel",
         "The remaining images are not mirrored, and queued jobs are cancelled, except those whose image pods have "
@@ -126,14 +128,14 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         return super().changelist_view(request, {**found, **(extra_context or {})})
 
     def live(self, request: HttpRequest, row: BackfillRun) -> dict[str, Any]:
-        acts = [ACTS[name] for name in POSSIBLE.get(BackfillState(row.state), ())]
+        actions = [BACKFILL_ACTIONS[name] for name in POSSIBLE.get(BackfillState(row.state), ())]
         is_looking = row.state == BackfillState.PREVIEW and row.previewed_at is None
         return {
             "progress": backfill_progress(row),
             "skipped": skipped_by_reason(row),
             "is_looking": is_looking,
             "is_over": not row.is_open,
-            "acts": [act for act in acts if not (is_looking and act.name == "start")],
+            "actions": [action for action in actions if not (is_looking and action.name == "start")],
             "images_link": f"{reverse('admin:mirrors_backfillimage_changelist')}?run__id__exact={row.pk}",
         }
 
@@ -149,7 +151,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         try:
             run = services.request_preview(cluster=cluster, requested_by=request.user.get_username())
         except services.JobStateError as error:
-            tell(request, Done("", [str(error)]))
+            show_result(request, ActionResult("", [str(error)]))
             return HttpResponseRedirect(reverse("admin:mirrors_backfillrun_changelist"))
         messages.success(
             request, "The watcher is computing the preview. Nothing is copied until you start the backfill."
@@ -158,19 +160,19 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
 
     @admin.action(description="Start …", permissions=["operate"])
     def start(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["start"], request, runs, self)
+        return confirm_or_run(BACKFILL_ACTIONS["start"], request, runs, self)
 
     @admin.action(description="Pause …", permissions=["operate"])
     def pause(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["pause"], request, runs, self)
+        return confirm_or_run(BACKFILL_ACTIONS["pause"], request, runs, self)
 
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["resume"], request, runs, self)
+        return confirm_or_run(BACKFILL_ACTIONS["resume"], request, runs, self)
 
     @admin.action(description="Cancel …", permissions=["operate"])
     def cancel(self, request: HttpRequest, runs: QuerySet[BackfillRun]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["cancel"], request, runs, self)
+        return confirm_or_run(BACKFILL_ACTIONS["cancel"], request, runs, self)
 
 
 class RunClusterFilter(ClusterListFilter):

@@ -16,12 +16,12 @@ from django.urls.resolvers import URLPattern
 
 from mirrors.admin.clusters import NEEDS_WATCHER
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import SHOWN, Done, tell
+from mirrors.admin.tools.bulk_actions import NAMED_ROWS, ActionResult, show_result
 from mirrors.admin.tools.charts import chart
 from mirrors.models import ReadinessSample
 from mirrors.readiness import requests
 from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError
-from mirrors.readiness.gaps import MEANING, Gap
+from mirrors.readiness.gaps import GAP_MEANING, Gap
 from mirrors.readiness.recent import recent_drill
 from mirrors.readiness.results import Drill
 from mirrors.selectors.clusters.readiness import trend
@@ -32,10 +32,10 @@ from swapper_project.config import Config
 from swapper_project.process import configured
 from webhook.decision.suspensions import TargetState
 
-ROWS: Final = 50
+ROWS_OF_PAGE: Final = 50
 """Of a page of the list."""
 
-NAMESPACES: Final = 20
+SHOWN_NAMESPACES: Final = 20
 """In the table by namespace, those with the most unprotected workloads first; the command lists all."""
 
 OPERATE: Final = "mirrors.change_mirrorjob"
@@ -97,7 +97,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         back = reverse("admin:mirrors_readinesssample_changelist") + choice.link()
         config, drill, problem = _asked(request, choice)
         if request.method == "POST":
-            tell(request, _mirror(request, drill, config) if drill and config else Done("", [problem]))
+            show_result(request, _mirror(request, drill, config) if drill and config else ActionResult("", [problem]))
             return HttpResponseRedirect(back)
         images = sorted(requests.to_mirror(drill)) if drill else []
         context = {
@@ -108,8 +108,8 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
             "problem": problem,
             "count": len(images),
             "most": requests.MOST_REQUESTED,
-            "shown": images[:SHOWN],
-            "more": max(0, len(images) - SHOWN),
+            "shown": images[:NAMED_ROWS],
+            "more": max(0, len(images) - NAMED_ROWS),
             "back": back,
         }
         return TemplateResponse(request, "admin/mirrors/mirror_missing.html", context)
@@ -131,21 +131,21 @@ def _asked(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill |
         return config, None, str(error)
 
 
-def _mirror(request: HttpRequest, drill: Drill, config: Config) -> Done:
+def _mirror(request: HttpRequest, drill: Drill, config: Config) -> ActionResult:
     try:
         done = requests.mirror_missing(drill, config, requested_by=request.user.get_username())
     except JobStateError as error:
-        return Done("", [str(error)])
+        return ActionResult("", [str(error)])
     words = f"{done.made} image{'' if done.made == 1 else 's'} queued."
     active = f" {done.active} had a job already." if done.active else ""
     left = f" {done.left} are left: mirror again." if done.left else ""
-    return Done(words + active + left, done.refusals)
+    return ActionResult(words + active + left, done.refusals)
 
 
 def _shown(request: HttpRequest, choice: Choice, config: Config, drill: Drill) -> dict[str, Any]:
     is_drift = choice.list == "drift"
     rows: list[Any] = list(drill.drift) if is_drift else list(drill.missing_of(gap=choice.reason))
-    listed = Paginator(rows, ROWS).get_page(request.GET.get("p"))
+    listed = Paginator(rows, ROWS_OF_PAGE).get_page(request.GET.get("p"))
     points = trend(drill.cluster)
     worst = sorted(drill.namespaces.items(), key=lambda entry: (-entry[1].unprotected, entry[0]))
     return {
@@ -156,8 +156,8 @@ def _shown(request: HttpRequest, choice: Choice, config: Config, drill: Drill) -
         "clusters": _clusters(choice, drill),
         "registries": [(name, choice.link(without=name), name == drill.without) for name in ("", *drill.registries)],
         "reasons": [_reason(choice, gap, images) for gap, images in drill.gaps.items()],
-        "namespaces": [(name, share, choice.link(namespace=name)) for name, share in worst[:NAMESPACES]],
-        "more_namespaces": max(0, len(worst) - NAMESPACES),
+        "namespaces": [(name, share, choice.link(namespace=name)) for name, share in worst[:SHOWN_NAMESPACES]],
+        "more_namespaces": max(0, len(worst) - SHOWN_NAMESPACES),
         "links": {
             "missing": choice.link(list="", reason=""),
             "drift": choice.link(list="drift", reason=""),
@@ -178,7 +178,7 @@ def _clusters(choice: Choice, drill: Drill) -> list[tuple[str, str, bool]]:
 def _reason(choice: Choice, gap: Gap, images: int) -> dict[str, Any]:
     is_chosen = choice.reason == gap
     link = choice.link(list="", reason="" if is_chosen else gap.value)
-    return {"name": gap.value, "meaning": MEANING[gap], "images": images, "link": link, "is_chosen": is_chosen}
+    return {"name": gap.value, "meaning": GAP_MEANING[gap], "images": images, "link": link, "is_chosen": is_chosen}
 
 
 def _numbers(page: Any) -> list[int]:

@@ -20,7 +20,7 @@ from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.clusters.running_images import only_mirrored, running_images
 
-STATE_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
+RUNNING_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 
 
 class StateFilter(DropdownFilter):
@@ -87,7 +87,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
 
     @admin.display(description="state")
     def shown_state(self, row: RunningImage) -> SafeString:
-        return label(row.get_state_display(), STATE_COLOURS.get(row.state, ""))
+        return label(row.get_state_display(), RUNNING_COLOURS.get(row.state, ""))
 
     @admin.display(description="mirrored")
     def mirrored(self, row: RunningImage) -> SafeString:

@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.list_rendering import label, state_label
@@ -25,25 +25,25 @@ from mirrors.vocabulary.pull_causes import PullSide
 HEALTH_COLOURS: Final = {"healthy": "success", "unhealthy": "danger", "testing": "warning"}
 
 
-def _release(ids: Collection[int], actor: str) -> Done:
+def _release(ids: Collection[int], actor: str) -> ActionResult:
     count = services.release_loops(loop_ids=ids, requested_by=actor)
-    return Done(f"{count} released." if count else "", () if count else ("None of these is active any more.",))
+    return ActionResult(f"{count} released." if count else "", () if count else ("None of these is active any more.",))
 
 
-def _declare_healthy(ids: Collection[int], actor: str) -> Done:
+def _declare_healthy(ids: Collection[int], actor: str) -> ActionResult:
     count = services.declare_healthy(health_ids=ids, requested_by=actor)
     words = f"{count} declared healthy." if count else ""
-    return Done(words, () if count else ("All of these targets are healthy already.",))
+    return ActionResult(words, () if count else ("All of these targets are healthy already.",))
 
 
-RELEASE: Final = Act(
+RELEASE: Final = BulkAction(
     "release",
     "Release",
     "The images of these workloads are swapped again from their next pod on. If their pods are still deleted after "
     "that, the workloads are found again.",
     _release,
 )
-DECLARE_HEALTHY: Final = Act(
+DECLARE_HEALTHY: Final = BulkAction(
     "declare_healthy",
     "Declare healthy",
     "All new pods are swapped to these targets again, without a test. If pods of two nodes cannot pull from a target "

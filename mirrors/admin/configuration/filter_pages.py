@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.filters.places import pointed
 from mirrors.filters.quotes import quotes_warning
-from mirrors.filters.trial import BUDGET, SECONDS, Change, try_on
+from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
 from mirrors.kubernetes.objects.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
 from mirrors.selectors.configuration import declared
@@ -31,13 +31,13 @@ from mirrors.selectors.configuration.filter_impact import Plan
 RECENT: Final = 50
 """Recent admissions that can be chosen as a sample; a longer list is hard to choose from."""
 
-MOST_PODS: Final = 20
+MOST_TRIED_PODS: Final = 20
 """Pods of a pasted manifest that a filter is tried on, so that the page answers at once."""
 
 SHOWN_PODS: Final = 5
 """Pods named for an image; the others are counted."""
 
-VIEW: Final = "mirrors.view_filter"
+VIEW_FILTER: Final = "mirrors.view_filter"
 CODE: Final = {"spellcheck": "false", "autocapitalize": "off", "class": "swapper-code"}
 
 
@@ -147,7 +147,7 @@ def _by_image(changes: Sequence[Change]) -> list[dict[str, Any]]:
 
 
 def _require(request: HttpRequest) -> None:
-    if not request.user.has_perm(VIEW):
+    if not request.user.has_perm(VIEW_FILTER):
         raise PermissionDenied
 
 
@@ -171,7 +171,7 @@ def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     candidate = asked.plan.candidate if asked.plan else ""
     found, problem = _pods(admission, pod)
     # One deadline for all pods, because this runs while people type.
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + TRIAL_SECONDS
     return {
         "asked": asked,
         "warning": quotes_warning(asked.expression),
@@ -201,7 +201,7 @@ def _pods(admission: str, text: str) -> tuple[list[PodManifest], str]:
     if not text.strip():
         return [], ""
     try:
-        return read_pods(text, namespace="default")[:MOST_PODS], ""
+        return read_pods(text, namespace="default")[:MOST_TRIED_PODS], ""
     except ManifestError as error:
         return [], str(error)
 

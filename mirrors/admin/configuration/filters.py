@@ -28,7 +28,7 @@ from mirrors.models.configuration.filters import validate_jmespath
 from mirrors.selectors.configuration import filter_impact
 from swapper_project import config as configuration
 
-SHOWN: Final = 90
+SHOWN_CHARACTERS: Final = 90
 """Characters of an expression in the list."""
 
 
@@ -81,7 +81,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Reads the hits of all rows of the page with one query."""
         page: Any = super().get_changelist_instance(request)
-        since = (timezone.now() - filter_impact.A_DAY).replace(microsecond=0)
+        since = (timezone.now() - filter_impact.IMPACT_AGE).replace(microsecond=0)
         hits = filter_impact.hits(since)
         for row in page.result_list:
             row.hits, row.since = hits.get(row.name, 0), since
@@ -162,7 +162,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     @display(description="JMESPath", ordering="jmespath")
     def shown_jmespath(self, row: Filter) -> SafeString:
         text = " ".join(row.jmespath.split())
-        short = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        short = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
         return format_html('<code class="swapper-expression" title="{}">{}</code>', row.jmespath, short)
 
     shown_enabled = good("enabled")

@@ -12,18 +12,20 @@ from django.utils.html import format_html
 
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import HostBudget
 from mirrors.templatetags.humanise import when
 
 
-def _resume(ids: Collection[int], actor: str) -> Done:
+def _resume(ids: Collection[int], actor: str) -> ActionResult:
     count = services.resume_hosts(host_ids=ids, requested_by=actor)
-    return Done(f"{count} resumed." if count else "", () if count else ("None of these hosts is rate limited.",))
+    return ActionResult(
+        f"{count} resumed." if count else "", () if count else ("None of these hosts is rate limited.",)
+    )
 
 
-RESUME: Final = Act(
+RESUME: Final = BulkAction(
     "resume",
     "Resume",
     "Copies from and to these hosts start again now, before the rate limit ends. If a host still limits requests, "

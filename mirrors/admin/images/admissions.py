@@ -24,7 +24,7 @@ from mirrors.selectors.images.admissions import SEARCH_FIELDS, search_admissions
 from mirrors.selectors.images.search import words_of
 from mirrors.vocabulary.reasons import meaning_of
 
-IMAGES: Final = 3
+SHOWN_IMAGES: Final = 3
 """Images of a pod in the list."""
 
 
@@ -88,8 +88,8 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     @display(description="images")
     def shown_images(self, row: AdmissionSample) -> SafeString:
         """The first images, with the decision on hover."""
-        shown = [(d["decision"], breakable(d["image"])) for d in row.decisions[:IMAGES]]
-        more = f"and {len(row.decisions) - IMAGES} more" if len(row.decisions) > IMAGES else ""
+        shown = [(d["decision"], breakable(d["image"])) for d in row.decisions[:SHOWN_IMAGES]]
+        more = f"and {len(row.decisions) - SHOWN_IMAGES} more" if len(row.decisions) > SHOWN_IMAGES else ""
         lines = format_html_join(mark_safe("<br>"), '<span title="{}">{}</span>', shown)
         return format_html("{} {}", lines, more) if shown else mark_safe("–")
 

@@ -17,7 +17,7 @@ from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import DecisionCount
 from mirrors.selectors.images.admitted import OF_ADMITTED
 
-CHOICES = {
+DECISION_CHOICES = {
     "admitted": ("Images that coverage counts", "counted"),
     "mirrored": ("Of these: run from the mirror", "mirrored"),
     "first-seen": ("First seen: the first pod of an image", "first_seen"),
@@ -31,10 +31,10 @@ class CoverageFilter(DropdownFilter):
     title = parameter_name = "coverage"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, words) for key, (words, _) in CHOICES.items()]
+        return [(key, words) for key, (words, _) in DECISION_CHOICES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DecisionCount]) -> QuerySet[DecisionCount]:
-        found = CHOICES.get(self.value() or "")
+        found = DECISION_CHOICES.get(self.value() or "")
         return queryset.filter(OF_ADMITTED[found[1]]) if found else queryset
 
 

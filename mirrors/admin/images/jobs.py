@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
-from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered, tell
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
@@ -30,20 +30,20 @@ from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.templatetags.humanise import size, span, when
 
-MOST_HOSTS: Final = 20
+HOSTS_IN_URL: Final = 20
 """Host names of one registry in the URL of a list."""
 
 
-def _retry(ids: Collection[int], actor: str) -> Done:
+def _retry(ids: Collection[int], actor: str) -> ActionResult:
     return ordered(services.retry_jobs(job_ids=ids, requested_by=actor), "queued again.")
 
 
-def _cancel(ids: Collection[int], actor: str) -> Done:
+def _cancel(ids: Collection[int], actor: str) -> ActionResult:
     acted = services.cancel_jobs(job_ids=ids, requested_by=actor)
     ended = sum(job.status == JobStatus.CANCELLED for job in acted.jobs)
     asked = len(acted.jobs) - ended
     words = [f"{ended} cancelled."] * bool(ended) + [f"{asked} running: cancel requested."] * bool(asked)
-    return Done(" ".join(words), acted.refusals)
+    return ActionResult(" ".join(words), acted.refusals)
 
 
 def _duration(job: MirrorJob) -> float | None:
@@ -67,18 +67,18 @@ class FailedAtFilter(TextFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[MirrorJob]:
         hosts = [host for name in (self.value() or "").split(",") if (host := name.strip().lower())]
-        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[:MOST_HOSTS]) if hosts else queryset
+        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[:HOSTS_IN_URL]) if hosts else queryset
         return found
 
 
-ACTS = {
-    "retry": Act(
+JOB_ACTIONS = {
+    "retry": BulkAction(
         "retry",
         "Retry",
         "The image of each of these jobs is queued again as a new job. The old jobs stay in the list.",
         _retry,
     ),
-    "cancel": Act(
+    "cancel": BulkAction(
         "cancel",
         "Cancel",
         "Queued jobs are cancelled immediately. Running jobs stop within about ten seconds, unless their copy finishes "
@@ -166,7 +166,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
             "progress": copy_progress(row),
             "advice": next_step(row),
             "attempts": MirrorAttempt.objects.filter(job=row).order_by("-number")[:20],
-            "acts": [ACTS["retry" if row.status in MirrorJob.TERMINAL else "cancel"]],
+            "actions": [JOB_ACTIONS["retry" if row.status in MirrorJob.TERMINAL else "cancel"]],
             "priorities": Priority.choices if row.status == "pending" else [],
         }
 
@@ -192,9 +192,9 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         try:
             priority = Priority(int(request.POST.get("priority", "")))
             services.set_priority(job_id=key, priority=priority, requested_by=request.user.get_username())
-            tell(request, Done(f"The priority is now {priority.label.lower()}."))
+            show_result(request, ActionResult(f"The priority is now {priority.label.lower()}."))
         except (ValueError, services.JobStateError) as error:
-            tell(request, Done("", [str(error)]))
+            show_result(request, ActionResult("", [str(error)]))
         return HttpResponseRedirect(reverse("admin:mirrors_mirrorjob_change", args=[key]))
 
     def retry_failed_view(self, request: HttpRequest) -> HttpResponse:
@@ -204,11 +204,11 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     @admin.action(description="Retry …", permissions=["operate"])
     def retry(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["retry"], request, jobs, self)
+        return confirm_or_run(JOB_ACTIONS["retry"], request, jobs, self)
 
     @admin.action(description="Cancel …", permissions=["operate"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["cancel"], request, jobs, self)
+        return confirm_or_run(JOB_ACTIONS["cancel"], request, jobs, self)
 
 
 @admin.register(MirrorAttempt)

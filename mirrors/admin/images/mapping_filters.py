@@ -17,7 +17,7 @@ from mirrors.selectors.images.mapping_states import LISTED
 from mirrors.selectors.images.search import search
 
 Rows = QuerySet[ImageMapping]
-REASONS = (*Obstacle.choices, *ErrorClass.choices)
+REASON_CHOICES = (*Obstacle.choices, *ErrorClass.choices)
 SHORTEST = 3
 """Characters that are searched for in reasons: fewer begin too many of them."""
 
@@ -42,7 +42,7 @@ def search_mappings(rows: Rows, words: Sequence[str], fields: Sequence[str]) -> 
     """Images whose names have all the words, and those whose reason the words are the beginning of."""
     found = search(rows, words, fields)
     phrase = _plain(" ".join(words))
-    reasons = [value for value, label in REASONS if value and _begins(phrase, value, str(label))]
+    reasons = [value for value, label in REASON_CHOICES if value and _begins(phrase, value, str(label))]
     if len(phrase) < SHORTEST or not reasons:
         return found
     # One condition over two tables has no index; each of two queries has one.
@@ -77,7 +77,7 @@ class ReasonFilter(DropdownFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(key, str(words)) for key, words in REASONS if key]
+        return [(key, str(words)) for key, words in REASON_CHOICES if key]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         reason = self.value()
@@ -109,7 +109,10 @@ class AccessFilter(DropdownFilter):
     parameter_name = "access"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(PRIVATE, "Private (needs credentials)"), *((value, str(label)) for value, label in Access.choices)]
+        return [
+            (PRIVATE, "Private (needs credentials)"),
+            *((value, str(label)) for value, label in Access.choices),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Rows:
         found: Rows = queryset

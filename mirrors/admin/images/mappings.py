@@ -24,7 +24,7 @@ from mirrors.admin.images.mapping_filters import (
     search_mappings,
 )
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import Act, Done, confirm_or_run, ordered
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.lists.columns import STATE_COLOURS, good, moment, reason_of
@@ -38,66 +38,66 @@ from mirrors.selectors.jobs.advice import next_step
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
 
-SHOWN = 50
+SHOWN_ROWS = 50
 """Rows of each kind on a mapping's page."""
 
 
-def _mirror(ids: Collection[int], actor: str) -> Done:
+def _mirror(ids: Collection[int], actor: str) -> ActionResult:
     return ordered(
         services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copy requested.", "copies requested."
     )
 
 
-def _verify(ids: Collection[int], actor: str) -> Done:
+def _verify(ids: Collection[int], actor: str) -> ActionResult:
     acted = services.verify_mappings(mapping_ids=ids, requested_by=actor)
     return ordered(acted, "verification queued.", "verifications queued.")
 
 
-def _pause(ids: Collection[int], actor: str) -> Done:
-    return Done(f"{services.set_paused(mapping_ids=ids, paused=True, requested_by=actor)} paused.")
+def _pause(ids: Collection[int], actor: str) -> ActionResult:
+    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=True, requested_by=actor)} paused.")
 
 
-def _resume(ids: Collection[int], actor: str) -> Done:
-    return Done(f"{services.set_paused(mapping_ids=ids, paused=False, requested_by=actor)} resumed.")
+def _resume(ids: Collection[int], actor: str) -> ActionResult:
+    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=False, requested_by=actor)} resumed.")
 
 
-def _forget(ids: Collection[int], actor: str) -> Done:
+def _forget(ids: Collection[int], actor: str) -> ActionResult:
     count, refusals = services.forget_mappings(mapping_ids=ids, requested_by=actor)
-    return Done(f"{count} forgotten." if count else "", refusals)
+    return ActionResult(f"{count} forgotten." if count else "", refusals)
 
 
-ACTS = {
+MAPPING_ACTIONS = {
     act.name: act
     for act in (
-        Act(
+        BulkAction(
             "mirror",
             "Mirror now",
             "A worker compares source and target of these images now, and copies those that are missing or have "
             "changed. Dry run does not prevent this.",
             _mirror,
         ),
-        Act(
+        BulkAction(
             "verify",
             "Verify",
             "A worker checks that the target has these images, and that they are unchanged since they were "
             "written. Nothing is copied.",
             _verify,
         ),
-        Act(
+        BulkAction(
             "pause",
             "Pause",
             "These images are not copied and pods are not swapped to them until you resume them: new pods run them "
             "from their sources. A running copy finishes, a queued job fails. Running pods are not changed.",
             _pause,
         ),
-        Act(
+        BulkAction(
             "resume",
             "Resume",
             "New pods are swapped to these images again. If the last job of an image failed, pods can start "
             "the next copy 10 minutes after the failure; Mirror now starts one immediately.",
             _resume,
         ),
-        Act(
+        BulkAction(
             "forget",
             "Forget",
             "These mappings are deleted with their jobs, workloads and access records. The images stay at the "
@@ -160,7 +160,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
 
     def live(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
         """The state, and the jobs that change it; over while no job is active."""
-        jobs = list(MirrorJob.objects.filter(mapping=row).order_by("-id")[: SHOWN + 1])
+        jobs = list(MirrorJob.objects.filter(mapping=row).order_by("-id")[: SHOWN_ROWS + 1])
         state = state_of(row)
         failed = row.last_job if state == "failed" else None
         return {
@@ -169,44 +169,46 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "failed": failed,
             "reason": reason_of(row),
             "advice": next_step(failed) if failed else "",
-            "jobs": jobs[:SHOWN],
+            "jobs": jobs[:SHOWN_ROWS],
             "errors": _errors_once(jobs, said=failed.error_message if failed else ""),
-            "more_jobs": len(jobs) > SHOWN,
+            "more_jobs": len(jobs) > SHOWN_ROWS,
             "is_over": all(job.status in MirrorJob.TERMINAL for job in jobs[:1]),
-            "pull_failures": PullFailure.objects.filter(source=row.source).order_by("-pods", "-id")[:SHOWN],
+            "pull_failures": PullFailure.objects.filter(source=row.source).order_by("-pods", "-id")[:SHOWN_ROWS],
             "history": OperatorAction.objects.filter(mapping=row).order_by("-id")[:10],
         }
 
     def detail(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
-        uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN + 1])
-        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("cluster", "namespace")[: SHOWN + 1])
+        uses = list(ImageUse.objects.filter(mapping=row).order_by("-last_seen_at")[: SHOWN_ROWS + 1])
+        accesses = list(MappingAccess.objects.filter(mapping=row).order_by("cluster", "namespace")[: SHOWN_ROWS + 1])
         return {
-            "uses": uses[:SHOWN],
-            "accesses": accesses[:SHOWN],
+            "uses": uses[:SHOWN_ROWS],
+            "accesses": accesses[:SHOWN_ROWS],
             "entry": _entry_of(row) if row.access == Access.CONFIGURED else None,
-            "more": {"uses": len(uses) > SHOWN, "accesses": len(accesses) > SHOWN},
-            "acts": [ACTS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")],
+            "more": {"uses": len(uses) > SHOWN_ROWS, "accesses": len(accesses) > SHOWN_ROWS},
+            "actions": [
+                MAPPING_ACTIONS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")
+            ],
         }
 
     @admin.action(description="Mirror now …", permissions=["operate"])
     def mirror(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["mirror"], request, rows, self)
+        return confirm_or_run(MAPPING_ACTIONS["mirror"], request, rows, self)
 
     @admin.action(description="Verify at the target …", permissions=["operate"])
     def verify(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["verify"], request, rows, self)
+        return confirm_or_run(MAPPING_ACTIONS["verify"], request, rows, self)
 
     @admin.action(description="Pause …", permissions=["operate"])
     def pause(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["pause"], request, rows, self)
+        return confirm_or_run(MAPPING_ACTIONS["pause"], request, rows, self)
 
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["resume"], request, rows, self)
+        return confirm_or_run(MAPPING_ACTIONS["resume"], request, rows, self)
 
     @admin.action(description="Forget …", permissions=["operate"])
     def forget(self, request: HttpRequest, rows: QuerySet[ImageMapping]) -> HttpResponse | None:
-        return confirm_or_run(ACTS["forget"], request, rows, self)
+        return confirm_or_run(MAPPING_ACTIONS["forget"], request, rows, self)
 
 
 def _errors_once(jobs: Sequence[MirrorJob], *, said: str) -> set[int]:

@@ -11,11 +11,11 @@ from django.template.response import TemplateResponse
 
 from mirrors import services
 from mirrors.admin.tools import links
-from mirrors.admin.tools.bulk_actions import SHOWN, Done, ordered, tell
+from mirrors.admin.tools.bulk_actions import NAMED_ROWS, ActionResult, ordered, show_result
 from mirrors.models import ErrorClass, JobStatus
 from mirrors.selectors.jobs.advice import advice_for
 
-COUNTED = 1_000
+MOST_COUNTED = 1_000
 """Jobs that the page counts exactly: more would make it slow."""
 
 ENDED = [f"finished_at_{end}_{part}" for end in ("from", "to") for part in (0, 1)]
@@ -27,16 +27,16 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
     given = request.POST if request.method == "POST" else request.GET
     error_class, host = given.get("error_class", ""), given.get("error_host", "")
     if error_class not in ErrorClass.values or not error_class:
-        tell(request, Done("", ["Select an error type first: filter the list of failed jobs by error."]))
+        show_result(request, ActionResult("", ["Select an error type first: filter the list of failed jobs by error."]))
         return HttpResponseRedirect(links.jobs(status__exact="failed"))
     if request.method == "POST":
         acted = services.retry_failed(
             error_class=error_class, error_host=host, requested_by=request.user.get_username()
         )
-        tell(request, ordered(acted, "queued again."))
+        show_result(request, ordered(acted, "queued again."))
         return HttpResponseRedirect(links.jobs(trigger__exact="retry"))
     last = services.failed_last(error_class=error_class, error_host=host)
-    jobs = list(last.select_related("mapping").order_by("-id")[: COUNTED + 1])
+    jobs = list(last.select_related("mapping").order_by("-id")[: MOST_COUNTED + 1])
     context = {
         **model_admin.admin_site.each_context(request),
         "title": f"Retry all failures with error: {ErrorClass(error_class).label}",
@@ -44,8 +44,8 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
         "error_class": error_class,
         "error_host": host,
         "advice": advice_for(error_class),
-        "shown": jobs[:SHOWN],
-        "count": f"more than {COUNTED}" if len(jobs) > COUNTED else str(len(jobs)),
+        "shown": jobs[:NAMED_ROWS],
+        "count": f"more than {MOST_COUNTED}" if len(jobs) > MOST_COUNTED else str(len(jobs)),
         "is_none": not jobs,
         "back": links.jobs(status__exact="failed", error_class__exact=error_class),
     }

@@ -17,7 +17,7 @@ from mirrors.selectors.clusters.clusters import place_name
 from mirrors.selectors.images.search import words_of
 from mirrors.selectors.overview.global_search import SearchResults, find_everywhere
 
-LONGEST: Final = 400
+LONGEST_SEARCH: Final = 400
 """Characters of a search: half of the longest reference."""
 
 
@@ -25,7 +25,7 @@ def search_view(request: HttpRequest) -> HttpResponse:
     """The panel below the search field; empty for an empty search."""
     if not request.user.has_perm("mirrors.view_imagemapping"):
         raise PermissionDenied
-    text = request.GET.get("q", "").strip()[:LONGEST]
+    text = request.GET.get("q", "").strip()[:LONGEST_SEARCH]
     if not (words := words_of(text)):
         return HttpResponse()
     groups = [*_pages(request, words), *_rows(find_everywhere(words))]

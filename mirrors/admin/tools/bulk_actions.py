@@ -15,14 +15,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from mirrors.services import BulkResult
 
-MOST: Final = 5_000
+MOST_CHANGED_ROWS: Final = 5_000
 """Rows that one action may change: more would hold the request for longer than a proxy waits."""
-SHOWN: Final = 10
+NAMED_ROWS: Final = 10
 """Rows that the confirmation names, and messages about rows that were passed over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ActionResult:
     """The result of an action: a sentence, and why some rows were passed over."""
 
     words: str
@@ -30,33 +30,33 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class BulkAction:
     """``words`` says what will happen to the rows; ``run`` takes their keys and the name of the user."""
 
     name: str
     title: str
     words: str
-    run: Callable[[Collection[int], str], Done]
+    run: Callable[[Collection[int], str], ActionResult]
     is_dangerous: bool = False
     is_end: bool = False
     """Whether the rows are deleted: then the page of the row cannot be opened afterwards."""
 
 
 def confirm_or_run(
-    act: Act, request: HttpRequest, rows: QuerySet[Any], model_admin: admin.ModelAdmin[Any]
+    action: BulkAction, request: HttpRequest, rows: QuerySet[Any], model_admin: admin.ModelAdmin[Any]
 ) -> HttpResponse | None:
     """The page that asks for confirmation, or the action itself after it was confirmed."""
-    keys = list(rows.order_by().values_list("pk", flat=True)[: MOST + 1])
-    if len(keys) > MOST:
-        text = f"More than {MOST} rows are selected. Use the filters of the list to select fewer rows."
+    keys = list(rows.order_by().values_list("pk", flat=True)[: MOST_CHANGED_ROWS + 1])
+    if len(keys) > MOST_CHANGED_ROWS:
+        text = f"More than {MOST_CHANGED_ROWS} rows are selected. Use the filters of the list to select fewer rows."
         messages.error(request, text)
         return None
     if (confirmed := request.POST.get("confirmed")) is None:
-        return _page(act, request, rows, keys, model_admin)
+        return _page(action, request, rows, keys, model_admin)
     # "All rows" may be more by now: only the rows that were confirmed are changed.
     asked = set(confirmed.split(","))
-    tell(request, act.run([key for key in keys if str(key) in asked], request.user.get_username()))
-    return HttpResponseRedirect((not act.is_end and _back(request)) or request.get_full_path())
+    show_result(request, action.run([key for key in keys if str(key) in asked], request.user.get_username()))
+    return HttpResponseRedirect((not action.is_end and _back(request)) or request.get_full_path())
 
 
 def _back(request: HttpRequest) -> str:
@@ -65,25 +65,25 @@ def _back(request: HttpRequest) -> str:
     return back if back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None) else ""
 
 
-def tell(request: HttpRequest, done: Done) -> None:
+def show_result(request: HttpRequest, result: ActionResult) -> None:
     """Shows the result of an action as messages on the next page."""
-    if done.words:
-        messages.success(request, done.words)
-    refusals = list(done.refusals)
-    for refusal in refusals[:SHOWN]:
+    if result.words:
+        messages.success(request, result.words)
+    refusals = list(result.refusals)
+    for refusal in refusals[:NAMED_ROWS]:
         messages.warning(request, refusal)
-    if len(refusals) > SHOWN:
-        messages.warning(request, f"… and {len(refusals) - SHOWN} more.")
+    if len(refusals) > NAMED_ROWS:
+        messages.warning(request, f"… and {len(refusals) - NAMED_ROWS} more.")
 
 
-def ordered(acted: BulkResult, one: str, more: str = "") -> Done:
+def ordered(acted: BulkResult, one: str, more: str = "") -> ActionResult:
     """The result of an action that requests jobs: ``one`` and ``more`` say what was done for one or more images. Jobs
     that were active already are listed."""
     live = [job for job in acted.jobs if job.id not in acted.made]
     active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
     count = len(acted.made)
     words = one if count == 1 or not more else more
-    return Done(f"{count} {words}" if count else "", [*acted.refusals, *active])
+    return ActionResult(f"{count} {words}" if count else "", [*acted.refusals, *active])
 
 
 def _described(row: Model) -> str:
@@ -92,14 +92,18 @@ def _described(row: Model) -> str:
 
 
 def _page(
-    act: Act, request: HttpRequest, rows: QuerySet[Model], keys: Collection[int], model_admin: admin.ModelAdmin[Any]
+    action: BulkAction,
+    request: HttpRequest,
+    rows: QuerySet[Model],
+    keys: Collection[int],
+    model_admin: admin.ModelAdmin[Any],
 ) -> HttpResponse:
-    shown = [_described(row) for row in rows[:SHOWN]]
+    shown = [_described(row) for row in rows[:NAMED_ROWS]]
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": act.title,
+        "title": action.title,
         "opts": model_admin.opts,
-        "act": act,
+        "action": action,
         "shown": shown,
         "more": len(keys) - len(shown),
         "count": len(keys),

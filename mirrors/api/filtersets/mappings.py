@@ -7,13 +7,13 @@ from django_filters.rest_framework import CharFilter, ChoiceFilter, FilterSet  #
 
 from mirrors.api.filtersets.base import time_range
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob
-from mirrors.selectors.images.mapping_states import CHOICES, STATES
+from mirrors.selectors.images.mapping_states import STATE_CHOICES, STATES
 
 Rows = QuerySet[ImageMapping]
 
 
 class MappingFilter(FilterSet):  # type: ignore[misc]
-    state = ChoiceFilter(method="in_state", choices=CHOICES, label="State, in one word.")
+    state = ChoiceFilter(method="in_state", choices=STATE_CHOICES, label="State, in one word.")
     error_class = ChoiceFilter(
         method="with_error",
         choices=[choice for choice in ErrorClass.choices if choice[0]],

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 
 from mirrors.api.requests.allowed_values import BOOLEAN, TIME, no_row, one_of, whole_number
 
-WRONG_VALUE = {"invalid", "invalid_choice", "invalid_pk_value"}
+DJANGO_VALUE_CODES = {"invalid", "invalid_choice", "invalid_pk_value"}
 """Codes of Django's errors for a value of another kind; others, such as for long text, name the limit already."""
 
 
@@ -50,7 +50,7 @@ def _wrong_values(given: FilterSet) -> dict[str, list[str]]:
 
 
 def _texts(field: forms.Field, value: object, error: FormError) -> list[str]:
-    return [_allowed(field, value)] if error.code in WRONG_VALUE else list(error.messages)
+    return [_allowed(field, value)] if error.code in DJANGO_VALUE_CODES else list(error.messages)
 
 
 def _allowed(field: Any, value: object) -> str:

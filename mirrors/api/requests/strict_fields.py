@@ -13,7 +13,7 @@ from mirrors.api.requests.allowed_values import BOOLEAN, no_row, one_of, whole_n
 BODY: Final = "body"
 """The whole body, among the errors by field."""
 
-WRONG_VALUE: Final = {
+DRF_VALUE_CODES: Final = {
     "invalid",
     "invalid_choice",
     "min_value",
@@ -57,7 +57,7 @@ def _texts(field: Any, value: object, texts: Any) -> Any:
     """The errors of a field; those of the items of a list stay as they are."""
     if not isinstance(texts, list):
         return texts
-    return [(_allowed(field, value) if text.code in WRONG_VALUE else "") or text for text in texts]
+    return [(_allowed(field, value) if text.code in DRF_VALUE_CODES else "") or text for text in texts]
 
 
 def _allowed(field: Any, value: object) -> str:

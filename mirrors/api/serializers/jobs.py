@@ -15,7 +15,7 @@ from mirrors.services import NamedImage
 LONGEST_IMAGE: Final = 1_024
 """Characters of a reference; a valid one has at most a few hundred."""
 
-MOST_IMAGES: Final = 500
+MOST_REQUEST_IMAGES: Final = 500
 """Images of one request: it is answered in about a second."""
 
 
@@ -134,8 +134,8 @@ class OrdersSerializer(StrictFields):
     images = ImagesField(
         child=serializers.CharField(max_length=LONGEST_IMAGE),
         min_length=1,
-        max_length=MOST_IMAGES,
-        help_text=f"Image references as in a pod, at most {MOST_IMAGES}.",
+        max_length=MOST_REQUEST_IMAGES,
+        help_text=f"Image references as in a pod, at most {MOST_REQUEST_IMAGES}.",
     )
 
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from mirrors.models import ImageMapping, MappingAccess
 from mirrors.selectors.images.last_errors import last_error_of
-from mirrors.selectors.images.mapping_states import CHOICES, state_of
+from mirrors.selectors.images.mapping_states import STATE_CHOICES, state_of
 
 
 class AccessSerializer(serializers.ModelSerializer[MappingAccess]):
@@ -30,7 +30,7 @@ class MappingSerializer(serializers.ModelSerializer[ImageMapping]):
     error_host = serializers.SerializerMethodField(help_text="Registry at which the last job failed.")
     advice = serializers.SerializerMethodField(help_text="How to fix the error, if `error_message` does not say it.")
 
-    @extend_schema_field(serializers.ChoiceField(CHOICES))
+    @extend_schema_field(serializers.ChoiceField(STATE_CHOICES))
     def get_state(self, row: ImageMapping) -> str:
         return state_of(row)
 

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from mirrors.accounts.models import ApiToken
-from mirrors.accounts.roles import NAMES, Role
+from mirrors.accounts.roles import ROLE_NAMES, Role
 from mirrors.accounts.tokens import DEFAULT_DAYS, MOST_DAYS
 from mirrors.api.requests.strict_fields import StrictFields
 
@@ -23,7 +23,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
         model = ApiToken
         fields: tuple[str, ...] = ("id", "name", "role", "created_at", "expires_at", "last_used_at")
 
-    @extend_schema_field(serializers.ChoiceField(NAMES))
+    @extend_schema_field(serializers.ChoiceField(ROLE_NAMES))
     def get_role(self, row: ApiToken) -> str:
         return Role(row.role).group
 
@@ -39,7 +39,7 @@ class NewTokenSerializer(StrictFields):
     """A token to create."""
 
     name = serializers.CharField(max_length=200, help_text="What the token is used for.")
-    role = serializers.ChoiceField(choices=NAMES, default=Role.VIEWER.group, help_text="At most your own role.")
+    role = serializers.ChoiceField(choices=ROLE_NAMES, default=Role.VIEWER.group, help_text="At most your own role.")
     expires_in_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=DEFAULT_DAYS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

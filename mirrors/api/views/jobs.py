@@ -24,7 +24,7 @@ from mirrors.models import MirrorAttempt, MirrorJob
 from mirrors.selectors.jobs.job_progress import NOT_BEGUN, copy_progress
 from swapper_project.process import configured
 
-ATTEMPTS = 100
+SHOWN_ATTEMPTS = 100
 """Attempts in one answer, the last ones; a job has five, or more after many lost workers."""
 
 
@@ -102,7 +102,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     @action(detail=True, pagination_class=None, filter_backends=[])
     def attempts(self, request: Request, pk: str) -> Response:
         """The attempts of a job with their logs; at most the last 100."""
-        newest = MirrorAttempt.objects.filter(job=self.get_object()).order_by("-number")[:ATTEMPTS]
+        newest = MirrorAttempt.objects.filter(job=self.get_object()).order_by("-number")[:SHOWN_ATTEMPTS]
         return Response(serializers.AttemptSerializer(list(reversed(newest)), many=True).data)
 
     @extend_schema(responses=serializers.ProgressSerializer)

@@ -12,10 +12,10 @@ from mirrors.services import holder_name
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS: Final = 30.0
+INDEX_LEASE_SECONDS: Final = 30.0
 """Renewed before each write: longer than what comes between two of them, and short for those who wait after a kill."""
 
-PREFIX: Final = "index "
+LEASE_PREFIX: Final = "index "
 """Of the leases' names: the digest of what is written follows."""
 
 
@@ -28,7 +28,7 @@ class DatabaseIndexLeases:
     def hold(self, name: str) -> bool:
         """False also where the database is unavailable: then nobody can say that no other process writes."""
         try:
-            return work_leases.hold(f"{PREFIX}{name}", self._holder, LEASE_SECONDS)
+            return work_leases.hold(f"{LEASE_PREFIX}{name}", self._holder, INDEX_LEASE_SECONDS)
         except (DatabaseError, InterfaceError) as error:
             log.warning("Cannot read the lease of a referrers index; waiting", error=str(error))
             return False
@@ -37,7 +37,7 @@ class DatabaseIndexLeases:
 
     def give_back(self, name: str) -> None:
         try:
-            work_leases.give_back(f"{PREFIX}{name}", self._holder)
+            work_leases.give_back(f"{LEASE_PREFIX}{name}", self._holder)
         except (DatabaseError, InterfaceError) as error:
             log.info("The lease of an index of referrers expires by itself", error=str(error))
         finally:

@@ -22,7 +22,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 log = structlog.get_logger(__name__)
 
-PATIENCE: Final = 2.0
+LOOKUP_SECONDS: Final = 2.0
 """Seconds that a blob waits for the database to say where it could be mounted from."""
 
 CANDIDATES: Final = 4
@@ -35,7 +35,7 @@ CHECK_SECONDS: Final = 1.0
 """Between two checks of the connection while blobs are looked up: each is a statement more, and a job has three
 look-ups."""
 
-BATCH: Final = 500
+LOCATIONS_PER_TRANSACTION: Final = 500
 """Locations of blobs that one transaction writes, so that its locks are short."""
 
 MAPPINGS_LOOKED_AT: Final = 200
@@ -91,7 +91,7 @@ class DatabaseMounts:
         self._start()
         self._asked.put(question)
         try:
-            return question.answer.result(PATIENCE)
+            return question.answer.result(LOOKUP_SECONDS)
         except Exception as error:
             log.warning("Cannot look up blob locations; uploading the blob", error=str(error))
             return question.default
@@ -147,7 +147,7 @@ class DatabaseMounts:
 
     def _flush(self) -> None:
         blobs: set[Blob] = set()
-        while len(blobs) < BATCH and not self._learnt.empty():
+        while len(blobs) < LOCATIONS_PER_TRANSACTION and not self._learnt.empty():
             blobs.add(self._learnt.get())
         if not blobs:
             return

@@ -1,4 +1,4 @@
-"""What one process copies with: active configuration, engine, mount index, heart. Made after the fork."""
+"""What one process copies with: active configuration, engine, mount index, heartbeat. Made after the fork."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mirrors.jobs.context.index_leases import DatabaseIndexLeases
 from mirrors.jobs.context.mounts import DatabaseMounts
 from mirrors.jobs.limits.budget_keeper import BudgetKeeper
 from mirrors.jobs.limits.pull_limits import PullLimits
-from mirrors.jobs.queue.heartbeat import Heart
+from mirrors.jobs.queue.heartbeat import Heartbeat
 from mirrors.jobs.timing import timing
 from mirrors.kubernetes.api_server import cluster_credentials
 from mirrors.kubernetes.api_server.client import ClusterError
@@ -38,7 +38,7 @@ class WorkerContext:
         self._lock = threading.Lock()
         self.mounts = DatabaseMounts()
         self._index_leases = DatabaseIndexLeases()
-        self.heart = Heart()
+        self.heartbeat = Heartbeat()
         self.pull_limits = PullLimits(lambda host: self._known_hosts.username(host), self._reserve)
         self.budgets = RequestBudgets(budget_finder(lambda: source.current))
         self._settings = engine_settings(source.current)
@@ -47,7 +47,7 @@ class WorkerContext:
         self._catalog_until = 0.0
         self.engine = self._new_engine()
         self._keeper = BudgetKeeper(self.budgets, lambda: self.engine)
-        self.heart.start()
+        self.heartbeat.start()
         self._keeper.start()
 
     @property
@@ -112,7 +112,7 @@ class WorkerContext:
     def close(self) -> None:
         self.engine.close()
         tokens.close_all()
-        self.heart.stop()
+        self.heartbeat.stop()
         self._keeper.stop()
         self.mounts.close()
 

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 MAX_LOG: Final = 50_000
 """Characters of an attempt's log; a traceback has a few thousand."""
 
-MAX_ERROR: Final = 5_000
+MOST_ERROR_CHARACTERS: Final = 5_000
 """Characters of the error that lists and pages show."""
 
 MOMENT: Final = 2.0
@@ -144,7 +144,7 @@ class Attempt:
                 self._write(text)
         return AttemptReport(
             error_class=failure.error_class if failure else "",
-            error=storable(failure.message, MAX_ERROR) if failure else "",
+            error=storable(failure.message, MOST_ERROR_CHARACTERS) if failure else "",
             error_host=storable(failure.host, HOST_LENGTH) if failure else "",
             error_says_step=failure.says_step if failure else False,
             bytes_copied=within(self._seen.bytes_copied, LARGEST_BIG_INTEGER),

@@ -30,8 +30,8 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 class CopyJob:
     """One attempt; on the image's own thread."""
 
-    def __init__(self, copier: WorkerContext, lease: Lease, attempt: Attempt) -> None:
-        self._copier = copier
+    def __init__(self, context: WorkerContext, lease: Lease, attempt: Attempt) -> None:
+        self._context = context
         self._attempt = attempt
         self._lease = lease
         if lease.number > 1:
@@ -45,12 +45,12 @@ class CopyJob:
         """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
         # The claim has found neither of them paused: this process's engine may not know that yet.
-        self._copier.engine.resume((self._source.registry, self._target.registry))
+        self._context.engine.resume((self._source.registry, self._target.registry))
         if self._job.trigger == Trigger.VERIFY:
             return self._verify()
         source = self._source_access(cancelled)
         self._leave_pulls_to_pods(source)
-        driver = self._copier.driver()
+        driver = self._context.driver()
         try:
             return self._bring(driver, source, cancelled)
         except RegistryError as error:
@@ -67,13 +67,13 @@ class CopyJob:
     def _leave_pulls_to_pods(self, source: SourceAccess) -> None:
         """Postpones a background copy when few pulls remain: the HEAD that showed how many does not count as a pull."""
         host = source.access.host
-        if self._job.priority >= FIRST_TO_WAIT and self._copier.pull_limits.is_low(host):
+        if self._job.priority >= FIRST_TO_WAIT and self._context.pull_limits.is_low(host):
             raise FewPullsError(host)
 
     def _verify(self) -> CopyOutcome:
         """Ask the target alone; what it has is compared with what was written there."""
-        access, exchanges = self._copier.driver().access(), self._attempt.exchanges
-        found = self._copier.engine.head(self._target, access, confirm=True, exchanges=exchanges)
+        access, exchanges = self._context.driver().access(), self._attempt.exchanges
+        found = self._context.engine.head(self._target, access, confirm=True, exchanges=exchanges)
         return verified(self._job.mapping, found)
 
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
@@ -105,7 +105,7 @@ class CopyJob:
             # Once: what it has by the time of a second try is another question.
             seen=self._seen.pop(source.access, None),
         )
-        result = self._copier.engine.copy(
+        result = self._context.engine.copy(
             request, progress=self._attempt.progress, cancelled=cancelled, exchanges=self._attempt.exchanges
         )
         if result.foreign:
@@ -114,8 +114,8 @@ class CopyJob:
                 f"the URLs in the image ({', '.join(result.foreign[:3])})"
             )
         referrers = copy_referrers(
-            self._copier.engine,
-            self._copier.config,
+            self._context.engine,
+            self._context.config,
             self._job.mapping,
             request,
             result,
@@ -128,7 +128,7 @@ class CopyJob:
 
     def _platforms(self) -> tuple[str, ...]:
         """Those to copy; empty: all. What an image was mirrored for before stays: a node of it may come back."""
-        config = self._copier.config
+        config = self._context.config
         choice = platforms_to_mirror(config)
         if config.platforms != "auto":
             return choice.platforms
@@ -138,7 +138,7 @@ class CopyJob:
 
     def _readers(self, source: SourceAccess) -> Readers | None:
         """Who will get to run the mirror; None where nothing at the target is private from anybody."""
-        if self._copier.config.private_images == "mirror":
+        if self._context.config.private_images == "mirror":
             return None
         if source.how == Access.ANONYMOUS:
             return Readers(is_everybody=True)
@@ -158,7 +158,7 @@ class CopyJob:
     def _let_it_be_pulled(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         """A pull-through cache brings the image itself, once somebody asks for it."""
         try:
-            digest = self._copier.engine.pull(
+            digest = self._context.engine.pull(
                 self._target, driver.access(), cancelled=cancelled, exchanges=self._attempt.exchanges
             ).digest
         except RegistryError as error:
@@ -174,7 +174,7 @@ class CopyJob:
         return pulled_through(self._job.mapping, source, digest)
 
     def _refuse_if_moot(self) -> None:
-        config = self._copier.config
+        config = self._context.config
         if self._job.mapping.paused:
             raise JobRefusedError(
                 ErrorClass.INVALID, f"{self._source} is paused: resume its mapping, then retry this job."
@@ -191,13 +191,13 @@ class CopyJob:
             self._attempt.note("dryRun is set: pods request no copies and are not changed, but this copy was requested")
 
     def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
-        catalog, allowed = self._copier.catalog(), self._copier.config.source.allowed_hosts
+        catalog, allowed = self._context.catalog(), self._context.config.source.allowed_hosts
         # In any case: the file may have been changed since, and a retry knows nothing of it.
         if allowed and (refusal := AllowedSources(allowed, catalog.is_configured).refusal(self._source.registry)):
             raise JobRefusedError(ErrorClass.INVALID, refusal)
         finder = Finder(
             catalog=catalog,
-            policy=self._copier.config.private_images,
+            policy=self._context.config.private_images,
             head=self._head_source,
             pull_secrets=PullSecrets().find,
             cancelled=cancelled,
@@ -222,7 +222,7 @@ class CopyJob:
         return found
 
     def _head_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | None:
-        found = self._copier.engine.head(source, access, confirm=True, exchanges=self._attempt.exchanges)
+        found = self._context.engine.head(source, access, confirm=True, exchanges=self._attempt.exchanges)
         if found is not None:
             self._seen[access] = found
         return found

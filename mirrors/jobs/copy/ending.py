@@ -32,7 +32,7 @@ NOT_STORABLE: Final = (
     "Report it with the image's name, then retry the job."
 )
 
-NOT_COUNTED: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
+NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ def failure(lease: Lease, attempt: Attempt, failed: Failure) -> Ending:
     is_conflict = is_final and failed.error_class == ErrorClass.TAG_IMMUTABLE
     return Ending(
         AttemptOutcome.FAILED,
-        attempt.report(failed, last_words=NOT_COUNTED.format(host=failed.host) if waits else ""),
+        attempt.report(failed, last_words=NOT_COUNTED_MESSAGE.format(host=failed.host) if waits else ""),
         mapping={"obstacle": Obstacle.IMMUTABLE_CONFLICT} if is_conflict else {},
         grants=failed.grants if is_final else {},
         is_unreadable=is_final and failed.is_unreadable,

@@ -25,15 +25,15 @@ log = structlog.get_logger(__name__)
 class JobExecutor:
     """Runs jobs on the calling thread. ``stop`` turning true makes a running copy give its job back."""
 
-    copier: WorkerContext
+    context: WorkerContext
     stop: Stop
 
     def run(self, lease: Lease) -> None:
         """Never raises: what goes wrong is recorded, and where that can't be done the lease runs out by itself."""
-        pulse = self.copier.heart.hold(lease)
+        status = self.context.heartbeat.hold(lease)
         attempt = Attempt(lease)
         try:
-            ended = self._copy(lease, pulse, attempt)
+            ended = self._copy(lease, status, attempt)
             if ended is None:
                 log.warning("Another worker has claimed the job; this copy of it was stopped", job=lease.job_id)
             elif not ending.record(lease, ended, stop=self.stop):
@@ -46,20 +46,20 @@ class JobExecutor:
         except Exception:
             log.exception("The end of a copy could not be recorded; the job is tried again", job=lease.job_id)
         finally:
-            self.copier.heart.let_go(lease)
+            self.context.heartbeat.let_go(lease)
             attempt.count_bytes()
 
-    def _copy(self, lease: Lease, pulse: LeaseStatus, attempt: Attempt) -> Ending | None:
+    def _copy(self, lease: Lease, status: LeaseStatus, attempt: Attempt) -> Ending | None:
         """How the copy ended; None: another worker has claimed the job."""
 
         def is_stopped() -> bool:
             attempt.show()
-            return self.stop() or pulse.is_lost or pulse.is_cancelled
+            return self.stop() or status.is_lost or status.is_cancelled
 
         try:
-            done = CopyJob(self.copier, lease, attempt).run(cancelled=is_stopped)
+            done = CopyJob(self.context, lease, attempt).run(cancelled=is_stopped)
         except CopyCancelledError:
-            return None if pulse.is_lost else ending.stop(attempt, is_cancelled=pulse.is_cancelled)
+            return None if status.is_lost else ending.stop(attempt, is_cancelled=status.is_cancelled)
         except OtherClusterError as other:
             return ending.hand_over(lease, attempt, other)
         except Exception as error:

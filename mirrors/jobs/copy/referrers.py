@@ -16,7 +16,7 @@ from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.vocabulary.bounds import storable
 from swapper_project.config import Config
 
-MAX_ERROR: Final = 2_000
+MOST_PROBLEM_CHARACTERS: Final = 2_000
 """Characters of the problems of one image; each has about 200."""
 
 UNKNOWN: Final[Mapping[str, Any]] = {
@@ -62,7 +62,7 @@ def _is_fresh(mapping: ImageMapping, age: float) -> bool:
 
 
 def _report(result: ReferrersResult) -> ReferrersReport:
-    error = storable("\n".join(result.problems), MAX_ERROR)
+    error = storable("\n".join(result.problems), MOST_PROBLEM_CHARACTERS)
     known = {
         "signed": result.is_signed,
         "signers": [storable(name) for name in result.signers],

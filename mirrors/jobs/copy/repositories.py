@@ -23,9 +23,9 @@ def note(registry_id: int, name: str, state: RepositoryState) -> None:
         connection.close()
 
 
-def apply_requested(copier: WorkerContext) -> None:
+def apply_requested(context: WorkerContext) -> None:
     """Apply what was asked for at the active target; each failure is kept on its row."""
-    target = copier.config.target.name
+    target = context.config.target.name
     registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)
     if registry_id is None:
         return
@@ -35,7 +35,7 @@ def apply_requested(copier: WorkerContext) -> None:
         if not taken.update(apply_requested_at=None):
             continue
         try:
-            state = copier.driver().apply_settings(row.name)
+            state = context.driver().apply_settings(row.name)
         except Exception as error:
             failure = classify(error)
             log.error("A repository could not be given its settings", repository=row.name, error=failure.message)

@@ -21,7 +21,7 @@ MOST_ASKERS: Final = 50
 """Requests of one job whose pull secrets are tried; the others request it again."""
 
 Head = Callable[[ImageRef, RegistryAccess], Descriptor | None]
-PullSecrets = Callable[[ImageRef, Brought], FoundSecrets]
+PullSecretFinder = Callable[[ImageRef, Brought], FoundSecrets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Finder:
     catalog: SourceCatalog
     policy: str
     head: Head
-    pull_secrets: PullSecrets
+    pull_secrets: PullSecretFinder
     cancelled: Callable[[], bool] = lambda: False
     uses_mirrors: bool = True
 

@@ -27,7 +27,7 @@ HELD_LATER: Final = (Priority.BACKFILL, Priority.DELAYED, Priority.OPERATOR)
 """Which copies stay away too after the refreshes, one more each time that did not help; those that pods wait for never
 do."""
 
-BURST_SECONDS: Final = 5.0
+LIMIT_BURST_SECONDS: Final = 5.0
 """Limited requests within so short a time are answers to one burst: more copies stay away only if others follow."""
 
 
@@ -47,7 +47,7 @@ def slow_down(host: str, seconds: float) -> None:
     HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
     row = HostBudget.objects.filter(host=host, credential="", operation="")
     latest = from_now(LONGEST_PAUSE)
-    is_burst = Q(held_until__gt=from_now(HOLD_SECONDS - BURST_SECONDS), held_until__lte=latest)
+    is_burst = Q(held_until__gt=from_now(HOLD_SECONDS - LIMIT_BURST_SECONDS), held_until__lte=latest)
     is_held = Q(held_until__gt=Now(), held_until__lte=latest)
     higher_priority = Case(
         *(When(held_from__gt=priority, then=Value(int(priority))) for priority in HELD_LATER),

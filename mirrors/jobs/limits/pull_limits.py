@@ -21,7 +21,7 @@ from mirrors.oci.common.headers import PullLimit
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, within
 
 PULLS: Final = "pulls"
-MOST_HOSTS: Final = 100
+MOST_HOSTS_HELD: Final = 100
 """Hosts whose limits one process holds back for its next write: redirects name any number."""
 
 RECHECK_SECONDS: Final = 600.0
@@ -67,7 +67,7 @@ class PullLimits:
             if before is not None and now - before.at < OVERTAKING_SECONDS and before.limit.remaining < limit.remaining:
                 return
             # Pods choose hosts: what is kept of them is bounded.
-            if before is not None or len(self._heard) < MOST_HOSTS:
+            if before is not None or len(self._heard) < MOST_HOSTS_HELD:
                 self._heard[host, username] = _Heard(limit, now)
                 self._unwritten.add((host, username))
 

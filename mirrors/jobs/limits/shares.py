@@ -38,7 +38,7 @@ class Full:
 
 T = TypeVar("T")
 
-NOTHING: Final = Full()
+NOTHING_FULL: Final = Full()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
-DATABASE = "default"
+DATABASE_ALIAS = "default"
 HELD_AT_MOST = timedelta(hours=1)
 """Held wake-ups stay well below the lock of those in work (``retry``), so that the two can be distinguished."""
 
@@ -42,9 +42,9 @@ class OrderedBroker(ORM):
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
         """Without a question to the database: a worker may start before it."""
-        if not connections[DATABASE].in_atomic_block:
+        if not connections[DATABASE_ALIAS].in_atomic_block:
             close_old_connections()
-        return OrmQ.objects.using(DATABASE)
+        return OrmQ.objects.using(DATABASE_ALIAS)
 
     def enqueue(self, task: str) -> int:
         lock = min(self.not_before, timezone.now() + HELD_AT_MOST) if self.not_before else Now()
@@ -60,7 +60,7 @@ class OrderedBroker(ORM):
         except (DatabaseError, InterfaceError) as error:
             # Raised, it would end the pusher; the queue is as it was when the database is back.
             self._warn(error)
-            connections[DATABASE].close()
+            connections[DATABASE_ALIAS].close()
         time.sleep(settings.Q_CLUSTER["poll"])
         return None
 
@@ -71,7 +71,7 @@ class OrderedBroker(ORM):
             log.warning("The queue cannot be read; trying again", error=explain_database(error) or str(error))
 
     def _take(self) -> list[tuple[int, str]]:
-        with transaction.atomic(using=DATABASE):
+        with transaction.atomic(using=DATABASE_ALIAS):
             first = self._ready().order_by("id").select_for_update(skip_locked=True)
             rows = list(first[: settings.Q_CLUSTER["bulk"]])
             locked_until = from_now(settings.Q_CLUSTER["retry"])
@@ -85,7 +85,7 @@ class OrderedBroker(ORM):
         except (DatabaseError, InterfaceError) as error:
             # Raised, it would end the monitor.
             log.warning("A wake-up cannot be acknowledged", error=str(error))
-            connections[DATABASE].close()
+            connections[DATABASE_ALIAS].close()
 
     def _ready(self) -> QuerySet[OrmQ]:
         ready: QuerySet[OrmQ] = self.get_connection().filter(key=self.list_key, lock__lte=Now())

@@ -85,18 +85,18 @@ class Drain:
 
     def __init__(
         self,
-        copier: WorkerContext,
+        context: WorkerContext,
         *,
         stop: Stop,
         only: Collection[int] | None = None,
         keep_on: Callable[[], bool] | None = None,
     ) -> None:
-        self._copier = copier
+        self._context = context
         self._is_stopped = stop
         self._only = only
         self._keep_on = keep_on
-        self._threads = ImageThreads(JobExecutor(copier, self._must_hand_back).run)
-        self._checks = RegistryChecks(copier)
+        self._threads = ImageThreads(JobExecutor(context, self._must_hand_back).run)
+        self._checks = RegistryChecks(context)
         self._limit = time.monotonic() + timing().drain_limit
         self._end = time.monotonic() + timing().drain_end
         self._idle_since: float | None = None
@@ -109,7 +109,7 @@ class Drain:
     def run(self) -> str:
         """Returns what was done, in words, when nothing is due or running any more."""
         try:
-            self._copier.renew_engine()
+            self._context.renew_engine()
             self._apply_settings()
             while not self._is_over():
                 self._fill()
@@ -118,7 +118,7 @@ class Drain:
             if self._must_hand_back():
                 self._hand_back()
             if self._is_stopped():
-                self._copier.engine.close()
+                self._context.engine.close()
             self._threads.end()
         self._schedule_the_next_wakeup()
         return f"{self.claimed} jobs were taken"
@@ -131,7 +131,7 @@ class Drain:
         if self._only is not None:
             return
         try:
-            repositories.apply_requested(self._copier)
+            repositories.apply_requested(self._context)
         except (DatabaseError, InterfaceError) as error:
             log.warning("Repositories' settings cannot be looked at now", error=str(error))
             connection.close()
@@ -161,7 +161,7 @@ class Drain:
                 self._small_from = now + timing().poll
                 self._do_small_things()
             while not self._must_hand_back():
-                free = room(self._copier.config.copy_.images, self._threads.held)
+                free = room(self._context.config.copy_.images, self._threads.held)
                 lease = self._claim(free)
                 if lease is None:
                     if not free.for_anybody:
@@ -179,7 +179,7 @@ class Drain:
     def _claim(self, free: Room) -> Lease | None:
         """A job of somebody who has less than a full share; else, while there is room for anybody, any. Others that
         had no jobs are looked for again after ``poll``."""
-        lease, now, cluster = None, time.monotonic(), self._copier.config.cluster_name
+        lease, now, cluster = None, time.monotonic(), self._context.config.cluster_name
         if free.for_others and not (free.full and now < self._others_from):
             lease = claims.claim(worker=instance_name(), cluster=cluster, only=self._only, besides=free.full)
             if lease is None:
@@ -192,8 +192,8 @@ class Drain:
         """What people asked for beside copies, and what was heard of registries."""
         if self._only is None:
             self._checks.start_requested()
-        self._copier.pull_limits.write()
-        if self._copier.is_outdated:
+        self._context.pull_limits.write()
+        if self._context.is_outdated:
             # Under load that never ends, changed copy settings apply when this drain has ended.
             self._end = min(self._end, self._limit)
 
@@ -218,7 +218,7 @@ class Drain:
     def _schedule_the_next_wakeup(self) -> None:
         """Whatever this drain leaves undone will wake somebody in its time."""
         try:
-            if claim_order.claimable(cluster=self._copier.config.cluster_name).exists():
+            if claim_order.claimable(cluster=self._context.config.cluster_name).exists():
                 leases.wake_soon() if self._is_stopped() else wake_workers()
             elif (at := claim_order.next_due_at()) is not None:
                 wake_workers(not_before=at)

@@ -19,7 +19,7 @@ import django_q.cluster
 
 from mirrors.jobs.process import stopping
 
-LOOK_EVERY: Final = 0.05
+CHANGE_LOOK_EVERY: Final = 0.05
 """Seconds between two looks for what another process has changed."""
 
 LARGEST_MESSAGE: Final = 1 << 20
@@ -41,7 +41,7 @@ class Flag:
     def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         while not self.is_set() and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(LOOK_EVERY, left))
+            time.sleep(min(CHANGE_LOOK_EVERY, left))
         return self.is_set()
 
 
@@ -73,7 +73,7 @@ class Channel:
     def put(self, message: Any) -> None:
         """Waits for room, but not in a cluster that is being stopped: its own messages must get through."""
         while self._is_bounded and not self.empty() and not stopping.is_requested():
-            time.sleep(LOOK_EVERY)
+            time.sleep(CHANGE_LOOK_EVERY)
         self._writer.send(pickle.dumps(message))
 
     def get(self) -> Any:

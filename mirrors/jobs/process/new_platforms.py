@@ -16,10 +16,10 @@ from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 100
+QUEUED_AT_ONCE: Final = 100
 """Such copies that are queued at a time: a few minutes of one worker, so that others do not wait behind them."""
 
-REST: Final = 600.0
+COPY_AGAIN_AFTER: Final = 600.0
 """Seconds between two of them for one image: what the last one did not bring, the next one does not either."""
 
 EVERY_OTHER: Final = "*"
@@ -61,7 +61,7 @@ def _lacking(registry_id: int, choice: PlatformChoice, most: int) -> list[ImageM
         existence=Existence.PRESENT,
         paused=False,
         last_job__status=JobStatus.SUCCEEDED,
-        last_job__finished_at__lt=from_now(-REST),
+        last_job__finished_at__lt=from_now(-COPY_AGAIN_AFTER),
     )
     return list(rows.order_by("-last_seen_at", "-pk")[:most])
 
@@ -71,7 +71,7 @@ def _room(registry_id: int) -> int:
     waiting = MirrorJob.objects.filter(
         mapping__target_registry_id=registry_id, status=JobStatus.PENDING, priority=Priority.REFRESH
     )
-    return AT_ONCE - waiting[:AT_ONCE].count()
+    return QUEUED_AT_ONCE - waiting[:QUEUED_AT_ONCE].count()
 
 
 def _requests_for(row: ImageMapping) -> list[RequestedCopy]:

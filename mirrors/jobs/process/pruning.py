@@ -33,7 +33,7 @@ from mirrors.models import (
     WorkLease,
 )
 
-BATCH: Final = 500
+ROWS_PER_DELETE: Final = 500
 """Rows that one statement deletes, so that it holds its locks for milliseconds."""
 
 BATCHES: Final = 4
@@ -114,9 +114,9 @@ def _before(rows: QuerySet[Any], field: str, days: float) -> QuerySet[Any]:
 def _prune(old: QuerySet[Model]) -> int:
     deleted = 0
     for _ in range(BATCHES):
-        keys = list(old.values_list("pk", flat=True)[:BATCH])
+        keys = list(old.values_list("pk", flat=True)[:ROWS_PER_DELETE])
         # Asked once more with the keys: what is seen again meanwhile stays.
         deleted += old.filter(pk__in=keys).order_by().delete()[0] if keys else 0
-        if len(keys) < BATCH:
+        if len(keys) < ROWS_PER_DELETE:
             break
     return deleted

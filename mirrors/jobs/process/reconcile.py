@@ -32,7 +32,7 @@ from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+JOBS_PER_TURN = 500
 """Jobs looked at in one turn; more wait for the next."""
 
 EXHAUSTED = (
@@ -110,7 +110,7 @@ def reconcile(cluster: str = DEFAULT_CLUSTER) -> None:
 def look_out(cluster: str = DEFAULT_CLUSTER) -> None:
     """Take back the jobs of lost workers, and wake somebody for what is due in this cluster."""
     if not database_outage.is_recent():
-        for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:BATCH]:
+        for job in MirrorJob.objects.expired().order_by("lease_expires_at")[:JOBS_PER_TURN]:
             _take_back(job)
     _wake(cluster)
 

@@ -23,7 +23,7 @@ from swapper_project.process import configured
 
 log = structlog.get_logger(__name__)
 
-_copier: WorkerContext | None = None
+_context: WorkerContext | None = None
 _is_draining = False
 
 ACKNOWLEDGED_WITHIN = 1.0
@@ -32,14 +32,14 @@ ACKNOWLEDGED_WITHIN = 1.0
 
 def drain() -> str:
     """Run what is due in this worker process. Without arguments: a wake-up carries nothing."""
-    global _copier, _is_draining
-    if _copier is None:
-        _copier = WorkerContext(config_source())
-        ExistenceRefresh(_copier).start()
+    global _context, _is_draining
+    if _context is None:
+        _context = WorkerContext(config_source())
+        ExistenceRefresh(_context).start()
         threading.Thread(target=_leave_in_time, name="stop", daemon=True).start()
     _is_draining = True
     try:
-        return Drain(_copier, stop=stopping.is_requested).run()
+        return Drain(_context, stop=stopping.is_requested).run()
     finally:
         _is_draining = False
 

@@ -11,7 +11,7 @@ from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from mirrors.jobs.limits import host_limits
-from mirrors.jobs.limits.shares import NOTHING, Full
+from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import database_outage
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.jobs.jobs import MirrorJobQuerySet
@@ -26,7 +26,7 @@ def ready() -> MirrorJobQuerySet:
 
 def claimable(
     only: Collection[int] | None = None,
-    besides: Full = NOTHING,
+    besides: Full = NOTHING_FULL,
     *,
     cluster: str | None = None,
     has_limits: bool | None = None,

@@ -17,13 +17,13 @@ from mirrors.jobs.queue.claim_order import RunningCopies
 from mirrors.jobs.timing import from_now, timing
 from mirrors.models import MirrorJob
 
-KEPT: Final = ("mapping_id", "max_attempts", "cluster", "namespace", "source_host", "may_wait")
+LEASE_COLUMNS: Final = ("mapping_id", "max_attempts", "cluster", "namespace", "source_host", "may_wait")
 """Columns that a lease has as they are."""
 
-COLUMNS: Final = ("id", "status", "claims", "attempts", "target_host", *KEPT)
+COLUMNS: Final = ("id", "status", "claims", "attempts", "target_host", *LEASE_COLUMNS)
 """Columns that a claim reads."""
 
-KINDS: Final = 64
+MOST_COMPILED_SEARCHES: Final = 64
 """Searches whose SQL is kept, a few KiB each: namespaces come and go with their copies."""
 
 
@@ -66,7 +66,7 @@ def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_l
     return {**found, "may_wait": bool(found["may_wait"])}
 
 
-@lru_cache(maxsize=KINDS)
+@lru_cache(maxsize=MOST_COMPILED_SEARCHES)
 def _compiled(kind: _Kind) -> tuple[str, tuple[Any, ...]]:
     return _search(kind, None).query.sql_with_params()
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from mirrors.jobs.limits import host_limits
-from mirrors.jobs.limits.shares import NOTHING, Full
+from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import claim_search
 from mirrors.jobs.queue.leases import Lease, lose_attempts
 from mirrors.jobs.timing import from_now, timing
@@ -34,7 +34,7 @@ def claim(
     worker: str,
     cluster: str = DEFAULT_CLUSTER,
     only: Collection[int] | None = None,
-    besides: Full = NOTHING,
+    besides: Full = NOTHING_FULL,
 ) -> Lease | None:
     """Take the next due job that a worker of this cluster may try, of ``only`` these if given, ``besides`` those of
     namespaces and hosts that have enough; None if there is none.
@@ -67,7 +67,7 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
         attempts=row["attempts"] + 1,
         probes=probes,
         worker_cluster=cluster,
-        **{name: row[name] for name in claim_search.KEPT},
+        **{name: row[name] for name in claim_search.LEASE_COLUMNS},
     )
     # As it was read: a database that locks no rows has no other fence.
     if not MirrorJob.objects.filter(pk=lease.job_id, status=row["status"], claims=row["claims"]).update(

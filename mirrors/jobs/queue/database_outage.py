@@ -23,7 +23,7 @@ T = TypeVar("T")
 FIRST_PAUSE: Final = 0.25
 """Seconds before a write is tried again, doubled each time: a restart of the database's proxy takes less than one."""
 
-LONGEST_PAUSE: Final = 5.0
+LONGEST_RETRY_PAUSE: Final = 5.0
 """Seconds between two tries, at most: results are written soon after the database is back."""
 
 _noticed_at: float | None = None
@@ -66,4 +66,4 @@ def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], b
                 error=explain_database(error),
             )
         time.sleep(pause)
-        pause = min(LONGEST_PAUSE, 2 * pause)
+        pause = min(LONGEST_RETRY_PAUSE, 2 * pause)

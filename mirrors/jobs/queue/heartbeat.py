@@ -28,14 +28,14 @@ class LeaseStatus:
         self.is_cancelled = False
 
 
-class Heart:
+class Heartbeat:
     """Runs from :meth:`start` to :meth:`stop`. A registry that stalls a copy's own thread doesn't stop it."""
 
     def __init__(self) -> None:
         self._held: dict[Lease, LeaseStatus] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -68,7 +68,7 @@ class Heart:
                 connection.close()
                 pause = min(pause, AFTER_ERROR)
             except Exception:
-                # Without its heart this process would lose every copy that it begins.
+                # Without its heartbeat this process would lose every copy that it begins.
                 log.exception("Leases cannot be renewed; trying again")
                 pause = min(pause, AFTER_ERROR)
         connection.close()
@@ -79,6 +79,6 @@ class Heart:
         if not mine:
             return
         answers = leases.renew(mine)
-        for lease, pulse in mine.items():
-            pulse.is_lost = lease.token not in answers
-            pulse.is_cancelled = answers.get(lease.token, False)
+        for lease, status in mine.items():
+            status.is_lost = lease.token not in answers
+            status.is_cancelled = answers.get(lease.token, False)

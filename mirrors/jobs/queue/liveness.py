@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-NAME = "worker-heartbeat"
+HEARTBEAT_FILE = "worker-heartbeat"
 
 _touched_at: c_double | None = None
 """By the clock that all processes of this machine share; zero: not yet."""
@@ -26,7 +26,7 @@ def prepare() -> None:
 
 
 def heartbeat_file() -> Path:
-    path: Path = settings.ENVIRONMENT.data_dir / NAME
+    path: Path = settings.ENVIRONMENT.data_dir / HEARTBEAT_FILE
     return path
 
 

@@ -40,7 +40,7 @@ PER_SECOND: Final = 20.0
 SHARE_OF_AGE: Final = 0.8
 """Of ``existence.maxAge``, after which an image is asked for: webhooks ask from nine tenths on."""
 
-THREADS: Final = 4
+CHECK_THREADS: Final = 4
 """Checks under way at a time: at 200 ms each they reach ``PER_SECOND``."""
 
 HEAD_SECONDS: Final = 5.0
@@ -60,9 +60,9 @@ class _Image:
 class ExistenceRefresh:
     """Runs from :meth:`start` to :meth:`stop`, in each process that copies; one of them has the lease."""
 
-    def __init__(self, copier: WorkerContext) -> None:
-        self._copier = copier
-        self._budget_of = budget_finder(lambda: copier.config)
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._budget_of = budget_finder(lambda: context.config)
         self._holder = ""
         self._failed: dict[int, float] = {}
         self._stopping = threading.Event()
@@ -94,13 +94,13 @@ class ExistenceRefresh:
 
     def _refresh(self) -> None:
         """As many of the oldest as one turn has time for."""
-        name = self._copier.config.target.name
+        name = self._context.config.target.name
         registry = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=name.endpoint, prefix=name.prefix).first()
         if registry is None:
             return
         per_second = self._per_second(name.endpoint)
         due = self._due(registry, max(1, int(per_second * timing().existence_period)))
-        answers = self._ask(due, self._copier.driver().access(), 1 / per_second) if due else {}
+        answers = self._ask(due, self._context.driver().access(), 1 / per_second) if due else {}
         if answers:
             record_existence(target_registry_id=registry.pk, answers=answers)
 
@@ -110,7 +110,7 @@ class ExistenceRefresh:
         return min(limits) * SHARE_OF_BUDGET if limits else PER_SECOND
 
     def _due(self, registry: Registry, count: int) -> list[_Image]:
-        existence, now = self._copier.config.existence, time.monotonic()
+        existence, now = self._context.config.existence, time.monotonic()
         self._failed = {pk: at for pk, at in self._failed.items() if now - at < existence.max_age}
         rows = ImageMapping.objects.filter(
             target_registry=registry,
@@ -128,7 +128,7 @@ class ExistenceRefresh:
         def ask(image: _Image) -> Callable[[], None]:
             return lambda: self._note(image, self._answer(image, access), answers)
 
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="existence") as threads:
+        with ThreadPoolExecutor(CHECK_THREADS, thread_name_prefix="existence") as threads:
             for image in images:
                 threads.submit(ask(image))
                 if self._stopping.wait(spacing) or len(self._failed) >= MOST_FAILED:
@@ -144,7 +144,7 @@ class ExistenceRefresh:
     def _answer(self, image: _Image, access: RegistryAccess) -> TargetAnswer | None:
         asked_at = time.monotonic()
         try:
-            found = self._copier.engine.head(ImageRef.parse(image.target), access, timeout=HEAD_SECONDS, confirm=True)
+            found = self._context.engine.head(ImageRef.parse(image.target), access, timeout=HEAD_SECONDS, confirm=True)
         except (RegistryError, CopyCancelledError) as error:
             log.info("The target did not say whether it has an image", image=image.target, error=str(error))
             return None

@@ -44,8 +44,8 @@ Step = tuple[str, Callable[[], str]]
 class RegistryChecks:
     """One thread a test; the drain looks for them between its copies."""
 
-    def __init__(self, copier: WorkerContext) -> None:
-        self._copier = copier
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
         self._threads: list[threading.Thread] = []
 
     def start_requested(self) -> None:
@@ -63,18 +63,18 @@ class RegistryChecks:
     def _run(self, check: RegistryCheck) -> None:
         close_old_connections()
         try:
-            run(check, self._copier)
+            run(check, self._context)
         except (DatabaseError, InterfaceError) as error:
             log.warning("The test of a registry cannot be recorded", registry=str(check.registry), error=str(error))
         finally:
             connection.close()
 
 
-def run(check: RegistryCheck, copier: WorkerContext) -> None:
+def run(check: RegistryCheck, context: WorkerContext) -> None:
     """All steps, the first failure ending it. What is recorded holds no secret."""
     steps: list[dict[str, Any]] = []
     passed = True
-    for name, step in _Steps(check.registry, copier).all():
+    for name, step in _Steps(check.registry, context).all():
         started = time.monotonic()
         try:
             words, status = step(), "ok"
@@ -104,16 +104,16 @@ class _SkippedError(Exception):
 
 
 class _Steps:
-    def __init__(self, registry: Registry, copier: WorkerContext) -> None:
+    def __init__(self, registry: Registry, context: WorkerContext) -> None:
         self._registry = registry
-        self._copier = copier
+        self._context = context
         self._access: RegistryAccess | None = None
 
     def all(self) -> Iterator[Step]:
         yield "Credentials", self._credential
         if self._access is None:
             return
-        probe = self._copier.engine.probe(self._access)
+        probe = self._context.engine.probe(self._access)
         yield "Name", probe.name
         yield "Connection", probe.connection
         yield "Authentication", probe.log_in
@@ -127,20 +127,20 @@ class _Steps:
         return f"{self._registry.credential_ref or 'the configured credentials'} can be read"
 
     def _reach(self) -> RegistryAccess:
-        row, copier = self._registry, self._copier
+        row, context = self._registry, self._context
         if row.role == RegistryRole.TARGET:
-            name = copier.config.target.name
+            name = context.config.target.name
             if (row.endpoint, row.prefix) != (name.endpoint, name.prefix):
                 raise JobRefusedError(ErrorClass.INVALID, f"{row} is not the active target: nothing is copied there.")
-            return copier.driver().access()
+            return context.driver().access()
         example = self._example()
         host = example.registry if example else row.endpoint
         if host.startswith("*."):
             raise JobRefusedError(ErrorClass.INVALID, f"{row.endpoint} matches many hosts, and {NO_IMAGE}.")
         ref = example or ImageRef(host, "library/none", "latest")
-        catalog = copier.catalog()
+        catalog = context.catalog()
         if row.managed_by == ManagedBy.OPERATOR:
-            catalog = copier.catalog_of([source_entry(row)])
+            catalog = context.catalog_of([source_entry(row)])
         return catalog.access_for(ref)
 
     def _permission(self, probe: Probe) -> str:

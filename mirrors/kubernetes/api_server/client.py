@@ -23,10 +23,10 @@ from mirrors.kubernetes.api_server import decoded_types
 T = TypeVar("T")
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-SECONDS: Final = 10.0
+API_SERVER_SECONDS: Final = 10.0
 """Seconds for a call of the API server, which answers reads in milliseconds."""
 
-WORKLOADS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in decoded_types.WORKLOADS}
+WORKLOAD_KINDS: Final[Mapping[str, Any]] = {kind.__name__: kind for kind in decoded_types.WORKLOADS}
 """Kinds with a pod template that are read."""
 
 
@@ -72,7 +72,7 @@ def read_pod(namespace: str, name: str) -> dict[str, Any]:
 
 def read_workload(kind: str, namespace: str, name: str) -> dict[str, Any]:
     """A workload as JSON, with its kind. Raises ClusterError, also for kinds that are not known."""
-    resource = WORKLOADS.get(kind)
+    resource = WORKLOAD_KINDS.get(kind)
     if resource is None or not name:
         raise ClusterError(f"{kind or 'the workload'} {namespace}/{name} has no pod template", is_missing=True)
     try:
@@ -128,7 +128,7 @@ def streaming_client(timeout: httpx.Timeout) -> GenericSyncClient:
 @lru_cache(maxsize=2)
 def _client(kubeconfig: str) -> lightkube.Client:
     # The API server is always direct, whatever proxies the environment names.
-    timeout = httpx.Timeout(SECONDS)
+    timeout = httpx.Timeout(API_SERVER_SECONDS)
     return _usable(lambda: lightkube.Client(config=_config(kubeconfig), timeout=timeout, trust_env=False))
 
 

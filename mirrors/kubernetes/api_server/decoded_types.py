@@ -30,7 +30,7 @@ WORKLOADS: Final = (
 )
 """Kinds with a pod template that are read one by one."""
 
-WATCHED: Final = (watched_objects.Pod, watched_objects.Node, *watched_objects.WORKLOADS)
+WATCHED: Final = (watched_objects.Pod, watched_objects.Node, *watched_objects.WATCHED_WORKLOADS)
 """Kinds that are listed and watched."""
 
 _ALONE: Final[tuple[Any, ...]] = (

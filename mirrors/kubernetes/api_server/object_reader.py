@@ -20,7 +20,7 @@ T = TypeVar("T")
 PAGE: Final = 500
 """Objects of one page, as client-go asks for: some megabytes of pods."""
 
-SECONDS: Final = 30.0
+PAGE_SECONDS: Final = 30.0
 """For a page, which a busy API server may take seconds for."""
 
 WATCH_SECONDS: Final = 290
@@ -52,7 +52,7 @@ CONNECTED: Final = WatchEvent("BOOKMARK", None)
 def server_version() -> str:
     """Of the API server, such as ``v1.35.2``; empty if it does not say."""
     try:
-        client = streaming_client(httpx.Timeout(SECONDS))
+        client = streaming_client(httpx.Timeout(PAGE_SECONDS))
         request = BasicRequest("GET", "/version", response_type=dict)  # type: ignore[arg-type]
         found = client.handle_response("get", client.send(client.build_adapter_request(request)), request)
     except (ClusterError, ApiError, httpx.HTTPError, ValueError):
@@ -111,7 +111,7 @@ class ObjectReader:
             raise self._refusal(response.status_code)
 
     def _lines(self, client: GenericSyncClient, request: BasicRequest) -> Iterator[WatchEvent]:
-        request.timeout = httpx.Timeout(SECONDS, read=SILENCE_SECONDS)
+        request.timeout = httpx.Timeout(PAGE_SECONDS, read=SILENCE_SECONDS)
         response = self._sent(lambda: client.send(client.build_adapter_request(request), stream=True))
         try:
             self._check(response)
@@ -137,7 +137,7 @@ class ObjectReader:
     def _client(self) -> GenericSyncClient:
         """One connection for each reader: a watch holds it for minutes."""
         if self._connection is None:
-            self._connection = streaming_client(httpx.Timeout(SECONDS))
+            self._connection = streaming_client(httpx.Timeout(PAGE_SECONDS))
         return self._connection
 
     def _sent(self, call: Callable[[], Any]) -> Any:

@@ -20,7 +20,7 @@ from mirrors.oci import Credential
 
 CONFIG_JSON: Final = "kubernetes.io/dockerconfigjson"
 CONFIG: Final = "kubernetes.io/dockercfg"
-KEYS: Final = {CONFIG_JSON: ".dockerconfigjson", CONFIG: ".dockercfg"}
+SECRET_KEYS: Final = {CONFIG_JSON: ".dockerconfigjson", CONFIG: ".dockercfg"}
 
 
 class InvalidSecretError(ValueError):
@@ -64,11 +64,11 @@ def read(kind: str, data: Mapping[str, str] | None) -> tuple[list[KeyringEntry],
 
     Raises InvalidSecretError where it has none at all.
     """
-    if kind not in KEYS:
+    if kind not in SECRET_KEYS:
         raise InvalidSecretError(f"has the type {kind or 'Opaque'}, which holds no registry credentials")
-    content = (data or {}).get(KEYS[kind])
+    content = (data or {}).get(SECRET_KEYS[kind])
     if not content:
-        raise InvalidSecretError(f"has no key {KEYS[kind]}")
+        raise InvalidSecretError(f"has no key {SECRET_KEYS[kind]}")
     auths = _auths(kind, content)
     entries: list[KeyringEntry] = []
     problems: list[str] = []
@@ -84,7 +84,7 @@ def _auths(kind: str, content: str) -> Mapping[str, Any]:
     try:
         document = json.loads(base64.b64decode(content, validate=True))
     except (ValueError, RecursionError):
-        raise InvalidSecretError(f"holds no JSON under {KEYS[kind]}") from None
+        raise InvalidSecretError(f"holds no JSON under {SECRET_KEYS[kind]}") from None
     auths = document.get("auths", {}) if kind == CONFIG_JSON and isinstance(document, dict) else document
     if not isinstance(auths, dict):
         raise InvalidSecretError("holds no credentials by registry")

@@ -16,7 +16,7 @@ from mirrors.kubernetes.objects.yaml_loader import (
     MOST_NESTING,
     MOST_NODES,
     TOO_DEEP,
-    TOO_MANY,
+    TOO_MANY_VALUES,
     YamlError,
     decode,
     documents,
@@ -32,7 +32,7 @@ MOST_FILE_BYTES: Final = 2 * MOST_BYTES + 2
 _TOO_DEEP: Final = f"It is nested more than {MOST_NESTING} levels deep: no manifest of Kubernetes is."
 _TOO_MUCH: Final = f"It unfolds to more than {MOST_NODES:,} values: give fewer objects, and no chains of aliases."
 _TOO_LARGE: Final = f"It has more than {MOST_BYTES >> 20} MiB: give fewer objects at once."
-_IN_WORDS: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY: _TOO_MUCH}
+_IN_WORDS: Final = {TOO_DEEP: _TOO_DEEP, TOO_MANY_VALUES: _TOO_MUCH}
 
 
 class ManifestError(ValueError):
@@ -48,7 +48,7 @@ class PodManifest:
     pod: dict[str, Any]
 
 
-TEMPLATES = {
+POD_TEMPLATES = {
     "Deployment": ("spec", "template"),
     "StatefulSet": ("spec", "template"),
     "DaemonSet": ("spec", "template"),
@@ -58,10 +58,10 @@ TEMPLATES = {
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
     "PodTemplate": ("template",),
 }
-NAMESPACE: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+NAMESPACE_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 """A label of RFC 1123."""
 
-KINDS = ", ".join(["Pod", *TEMPLATES])
+KIND_NAMES = ", ".join(["Pod", *POD_TEMPLATES])
 
 
 def read_pods(text: str, *, namespace: str) -> list[PodManifest]:
@@ -88,7 +88,7 @@ def text_of(data: bytes) -> str:
     try:
         return decode(data)
     except YamlError as error:
-        raise ManifestError(_told(error)) from error
+        raise ManifestError(_explained(error)) from error
 
 
 def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
@@ -96,7 +96,7 @@ def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
     _look_over_objects(documents)
     pods = [pod for document in documents for pod in _pods(document, namespace)]
     if not pods:
-        raise ManifestError(f"The manifest contains no pod. Use one of: {KINDS}.")
+        raise ManifestError(f"The manifest contains no pod. Use one of: {KIND_NAMES}.")
     if len(pods) > MOST_PODS:
         raise ManifestError(f"There are {len(pods)} pods in this; give {MOST_PODS} at most at once.")
     return pods
@@ -112,7 +112,7 @@ def _objects(text: str) -> list[Any]:
     try:
         return [plain(node) for node in documents(text)]
     except YamlError as error:
-        raise ManifestError(_told(error, text)) from error
+        raise ManifestError(_explained(error, text)) from error
 
 
 def _look_over_objects(documents: list[Any]) -> None:
@@ -129,7 +129,7 @@ def _look_over_objects(documents: list[Any]) -> None:
             waiting += [(item, depth + 1) for item in (value.values() if isinstance(value, dict) else value)]
 
 
-def _told(error: YamlError, text: str = "") -> str:
+def _explained(error: YamlError, text: str = "") -> str:
     if str(error) in _IN_WORDS:
         return _IN_WORDS[str(error)]
     column = f", column {error.column}" if error.column else ""
@@ -148,7 +148,7 @@ def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator
         for item in items:
             yield from _pods(item, namespace, kind.removesuffix("List"))
         return
-    path = TEMPLATES.get(str(kind), () if kind == "Pod" else None)
+    path = POD_TEMPLATES.get(str(kind), () if kind == "Pod" else None)
     if path is None:
         return
     pod: object = document
@@ -160,7 +160,7 @@ def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator
     metadata = metadata if isinstance(metadata, dict) else {}
     title = f"{kind}/{metadata.get('name') or metadata.get('generateName') or '(no name)'}"
     named = metadata.get("namespace") or namespace
-    if not isinstance(named, str) or not re.fullmatch(NAMESPACE, named):
+    if not isinstance(named, str) or not re.fullmatch(NAMESPACE_PATTERN, named):
         raise ManifestError(f"The namespace of {title} is not valid: use lower case letters, digits and -.")
     yield PodManifest(
         title=title,

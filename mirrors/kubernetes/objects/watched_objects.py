@@ -153,7 +153,7 @@ class CronJob(NamespacedResourceG, DictMixin):
     spec: CronJobSpec | None = None
 
 
-WORKLOADS: Final = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob)
+WATCHED_WORKLOADS: Final = (Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob)
 """Kinds whose pod templates name images."""
 
 Watched = Pod | Node | _Workload | CronJob

@@ -33,7 +33,7 @@ MOST_DIRECTIVES: Final = 100
 """libyaml compares each ``%TAG`` with all others: without a limit a text of 1 MiB takes ten seconds."""
 
 TOO_DEEP: Final = f"it is nested more than {MOST_NESTING} levels deep"
-TOO_MANY: Final = "it has too many values, or aliases that expand to too many"
+TOO_MANY_VALUES: Final = "it has too many values, or aliases that expand to too many"
 _CORE: Final = "tag:yaml.org,2002:"
 _SPACE_BEFORE_TAB: Final = ("found character that cannot start any token", "found a tab character")
 
@@ -69,16 +69,16 @@ class Collection:
     line: int
     is_mapping: bool
     anchor: str | None = None
-    children: list[Node] = field(default_factory=list)
+    children: list[YamlNode] = field(default_factory=list)
     size: int = 1
     height: int = 1
 
     @property
-    def pairs(self) -> Iterator[tuple[Node, Node]]:
+    def pairs(self) -> Iterator[tuple[YamlNode, YamlNode]]:
         return zip(self.children[::2], self.children[1::2], strict=True)
 
 
-Node = Scalar | Collection
+YamlNode = Scalar | Collection
 
 
 def decode(data: bytes) -> str:
@@ -91,7 +91,7 @@ def decode(data: bytes) -> str:
         raise YamlError("the file is not UTF-8 text: save it as UTF-8", line) from None
 
 
-def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[Node]:
+def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[YamlNode]:
     """The text's documents, empty ones left out. Raises :class:`YamlError`."""
     text = text.removeprefix("\ufeff")
     if text.startswith("%") + text.count("\n%") > MOST_DIRECTIVES:
@@ -104,7 +104,7 @@ def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[Node]:
         raise YamlError("it has a character that YAML does not allow") from None
 
 
-def plain(node: Node) -> Any:
+def plain(node: YamlNode) -> Any:
     """The data of a node as JSON has it. Of a key given twice the last one counts."""
     if isinstance(node, Scalar):
         return node.value
@@ -113,7 +113,7 @@ def plain(node: Node) -> Any:
     return [plain(child) for child in node.children]
 
 
-def key_of(node: Node) -> str:
+def key_of(node: YamlNode) -> str:
     """A key as JSON has it: ``on`` is ``true``, ``0x10`` is ``16``."""
     if not isinstance(node, Scalar) or node.value is None:
         raise YamlError("a key must be text", node.line)
@@ -122,10 +122,10 @@ def key_of(node: Node) -> str:
     return str(node.value) if isinstance(node.value, int) else node.text
 
 
-def merged(mapping: Collection) -> list[tuple[Node, Node]]:
+def merged(mapping: Collection) -> list[tuple[YamlNode, YamlNode]]:
     """A mapping's pairs with those that ``<<`` brings: first, so that the mapping's own ones win."""
-    own: list[tuple[Node, Node]] = []
-    brought: list[tuple[Node, Node]] = []
+    own: list[tuple[YamlNode, YamlNode]] = []
+    brought: list[tuple[YamlNode, YamlNode]] = []
     for key, value in mapping.pairs:
         if not (isinstance(key, Scalar) and key.is_plain and key.text == "<<"):
             own.append((key, value))
@@ -145,9 +145,9 @@ class _Composer:
     def __init__(self, most_nodes: int) -> None:
         self._left = most_nodes
         self._open: list[Collection] = []
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, YamlNode] = {}
 
-    def documents(self, events: Iterator[Any]) -> Iterator[Node]:
+    def documents(self, events: Iterator[Any]) -> Iterator[YamlNode]:
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 self._anchors = {}
@@ -158,7 +158,7 @@ class _Composer:
             if root is not None and not (isinstance(root, Scalar) and root.value is None):
                 yield root
 
-    def _take(self, event: Any) -> Node | None:
+    def _take(self, event: Any) -> YamlNode | None:
         """The document's root when it is whole."""
         if isinstance(event, yaml.ScalarEvent):
             return self._add(_scalar(event), event.anchor, 1)
@@ -183,7 +183,7 @@ class _Composer:
         self._anchors.pop(event.anchor, None)
         self._open.append(Collection(mark.line + 1, is_mapping, event.anchor))
 
-    def _add_alias(self, event: Any) -> Node | None:
+    def _add_alias(self, event: Any) -> YamlNode | None:
         mark, node = event.start_mark, self._anchors.get(event.anchor)
         if node is None:
             is_inside = any(collection.anchor == event.anchor for collection in self._open)
@@ -196,11 +196,11 @@ class _Composer:
         self._spend(node.size, mark)
         return self._add(node, None, 0)
 
-    def _add(self, node: Node, anchor: str | None, spent: int) -> Node | None:
+    def _add(self, node: YamlNode, anchor: str | None, spent: int) -> YamlNode | None:
         if anchor is not None:
             self._anchors[anchor] = node
         if spent and self._left <= 0:
-            raise YamlError(TOO_MANY, node.line)
+            raise YamlError(TOO_MANY_VALUES, node.line)
         self._left -= spent
         if not self._open:
             return node
@@ -213,7 +213,7 @@ class _Composer:
     def _spend(self, size: int, mark: Any) -> None:
         self._left -= size
         if self._left < 0:
-            raise YamlError(TOO_MANY, mark.line + 1, mark.column + 1)
+            raise YamlError(TOO_MANY_VALUES, mark.line + 1, mark.column + 1)
 
 
 def _scalar(event: Any) -> Scalar:

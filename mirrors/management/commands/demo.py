@@ -42,7 +42,7 @@ class Command(BaseCommand):
         directory = Path(os.environ[DIRECTORY])
         try:
             with Story(directory, image=image) as story:
-                story.tell()
+                story.write()
                 if not once:
                     story.stay()
         except StoryError as error:

@@ -31,7 +31,7 @@ from swapper_project.config import Config, ConfigSource
 from swapper_project.process import configured, logs, release
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
-LOOK_EVERY = 0.25
+PROGRESS_EVERY = 0.25
 """Seconds between two looks at the jobs: a progress bar that moves smoothly."""
 
 
@@ -83,7 +83,7 @@ class Command(ConfiguredCommand):
             if queue or not ids
             else _carry_out(source, ids, sys.stderr if as_json or own else sys.stdout)
         )
-        self._tell(views, as_json=as_json, queued=queue)
+        self._report(views, as_json=as_json, queued=queue)
         if refused and not ids:
             sys.exit(2)
         wanted = {"succeeded", "pending", "running"} if queue else {"succeeded"}
@@ -92,7 +92,7 @@ class Command(ConfiguredCommand):
         if own and not (as_json or queue):
             self.stdout.write(helm_values(options["release"], source.current.target.name), ending="")
 
-    def _tell(self, views: Sequence[JobView], *, as_json: bool, queued: bool) -> None:
+    def _report(self, views: Sequence[JobView], *, as_json: bool, queued: bool) -> None:
         for view in views:
             if as_json:
                 self.stdout.write(json.dumps(view.as_json()))
@@ -136,11 +136,11 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
     stop, over = threading.Event(), threading.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
-    copier = WorkerContext(source)
+    context = WorkerContext(source)
 
     def drain() -> None:
         while not (stop.is_set() or over.is_set()):
-            Drain(copier, stop=stop.is_set, only=ids, keep_on=lambda: not over.is_set()).run()
+            Drain(context, stop=stop.is_set, only=ids, keep_on=lambda: not over.is_set()).run()
         connection.close()
 
     thread = threading.Thread(target=drain, name="drain", daemon=True)
@@ -155,11 +155,11 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
                     stop.set()
                 if stop.is_set() or not thread.is_alive() or all(view.is_over for view in views):
                     break
-                time.sleep(LOOK_EVERY)
+                time.sleep(PROGRESS_EVERY)
     finally:
         over.set()
         thread.join()
-        copier.close()
+        context.close()
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
     if full := database_outage.out_of_space():

@@ -28,7 +28,7 @@ class Command(ConfiguredCommand):
     def handle(self, *, namespace: str, **options: Any) -> None:
         asked = [
             (options["app_secret"], generated_secrets.APP),
-            (options["database_secret"], generated_secrets.DATABASE),
+            (options["database_secret"], generated_secrets.DATABASE_SECRET),
             (options["admin_secret"], generated_secrets.ADMIN),
         ]
         # One name for several of them is one Secret with all their keys.

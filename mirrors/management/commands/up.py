@@ -73,7 +73,7 @@ class Command(ConfiguredCommand):
         for flag, address in (("--listen-address", webhook["SWAPPER_BIND"]), ("--web-address", options["web_address"])):
             _stop_unless_free(address, flag)
         self._prepare(common, data_dir)
-        self._tell(config, webhook, options["web_address"], data_dir)
+        self._print_addresses(config, webhook, options["web_address"], data_dir)
         programs = [
             Program("webhook", gunicorn(), {**common, **webhook}),
             Program("web", gunicorn(), {**common, **_web_environment(options["web_address"])}),
@@ -93,7 +93,7 @@ class Command(ConfiguredCommand):
         if ended.returncode:
             sys.exit(ended.returncode)
 
-    def _tell(self, config: Config, webhook: dict[str, str], web_address: str, data_dir: Path) -> None:
+    def _print_addresses(self, config: Config, webhook: dict[str, str], web_address: str, data_dir: Path) -> None:
         scheme = "https" if webhook.get("SWAPPER_TLS_CERT_FILE") else "http"
         host, _, port = webhook["SWAPPER_BIND"].rpartition(":")
         where = f"{scheme}://{host or 'localhost'}:{port}/webhook"
@@ -142,7 +142,7 @@ def _worker_environment(address: str) -> dict[str, str]:
 
 def _web_environment(address: str) -> dict[str, str]:
     host = address.rpartition(":")[0].strip("[]")
-    hosts = [*settings.ENVIRONMENT.allowed_hosts, "*" if host in listening.ALL else host]
+    hosts = [*settings.ENVIRONMENT.allowed_hosts, "*" if host in listening.ALL_ADDRESSES else host]
     return {"SWAPPER_ROLE": "web", "SWAPPER_BIND": address, "SWAPPER_ALLOWED_HOSTS": ",".join(hosts)}
 
 

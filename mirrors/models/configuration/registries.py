@@ -30,7 +30,7 @@ CREDENTIALS_DROPPED: Final = (
 )
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-NAMESPACE: Final = re.compile(rf"\*|({_LABEL}/)?{_LABEL}")
+CLUSTER_NAMESPACE: Final = re.compile(rf"\*|({_LABEL}/)?{_LABEL}")
 LONGEST_NAME: Final = 127
 """Characters of ``CLUSTER/NAMESPACE``, of which each has at most 63."""
 
@@ -52,13 +52,13 @@ CREDENTIAL_REFERENCE = RegexValidator(
 
 
 def validate_namespaces(names: object) -> None:
-    """A list of namespaces' names, as ``NAMESPACE`` or ``CLUSTER/NAMESPACE``, or of ``*`` for all."""
+    """A list of namespaces' names, as ``CLUSTER_NAMESPACE`` or ``CLUSTER/NAMESPACE``, or of ``*`` for all."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValidationError('Give a list of names of namespaces, such as ["shop", "billing"].')
     if len(names) > MOST_NAMESPACES:
         raise ValidationError(f"At most {MOST_NAMESPACES} namespaces; write * for all.")
     for name in names:
-        if not NAMESPACE.fullmatch(name):
+        if not CLUSTER_NAMESPACE.fullmatch(name):
             raise ValidationError(
                 f"{name[:80]!r} is not the name of a namespace; write names such as shop, or prod/shop "
                 "for that of one cluster, or * for all."

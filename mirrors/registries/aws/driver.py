@@ -20,7 +20,7 @@ from swapper_project.config import AwsTarget
 if TYPE_CHECKING:
     from types_boto3_ecr.type_defs import RepositoryTypeDef
 
-LOOK_EVERY: Final = 3_600.0
+REPOSITORY_LOOK_EVERY: Final = 3_600.0
 """Seconds for which a repository is taken to be as it was."""
 
 RULES_EVERY: Final = 600.0
@@ -32,7 +32,7 @@ JUST_MADE: Final = 60.0
 A_DAY: Final = 86_400.0
 """Seconds."""
 
-ALL: Final = "ROOT"
+ALL_REPOSITORIES: Final = "ROOT"
 """The prefix of a pull-through rule for all repositories that no other rule names."""
 
 
@@ -77,7 +77,7 @@ class EcrDriver:
         with self._lock:
             one_at_a_time = self._each[repository]
         with one_at_a_time:
-            if time.monotonic() - self._seen_at.get(repository, -LOOK_EVERY) < LOOK_EVERY:
+            if time.monotonic() - self._seen_at.get(repository, -REPOSITORY_LOOK_EVERY) < REPOSITORY_LOOK_EVERY:
                 return RepositoryState()
             state = self._ensure(repository)
             self._seen_at[repository] = time.monotonic()
@@ -131,7 +131,7 @@ class EcrDriver:
         return RepositoryState(differences=differences, facts=found.facts())
 
     def _pulls_through(self, repository: str) -> bool:
-        return any(rule == ALL or repository.startswith(f"{rule}/") for rule in self._current_rules())
+        return any(rule == ALL_REPOSITORIES or repository.startswith(f"{rule}/") for rule in self._current_rules())
 
     def _current_rules(self) -> frozenset[str]:
         """Threads do not wait for each other's call: during one, others use the last result, or send their own

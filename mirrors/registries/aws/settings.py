@@ -11,7 +11,7 @@ from typing import Any
 from mirrors.registries.base import Difference
 from swapper_project.config import AwsTarget
 
-UNREADABLE = "can't be read"
+UNREADABLE_WORDS = "can't be read"
 _ROOT = re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):root$")
 
 
@@ -82,7 +82,7 @@ def _differences(target: AwsTarget, found: FoundSettings) -> Iterator[Difference
     yield from _policy_difference("accessPolicy", target.access_policy, found.access_policy, found.problems)
     yield from _policy_difference("lifecyclePolicy", target.lifecycle_policy, found.lifecycle_policy, found.problems)
     if options.tags and (problem := found.problems.get("tags")):
-        yield Difference("tags", _show({tag.key: tag.value for tag in options.tags}), UNREADABLE, problem)
+        yield Difference("tags", _show({tag.key: tag.value for tag in options.tags}), UNREADABLE_WORDS, problem)
         return
     missing = {tag.key: tag.value for tag in options.tags if found.tags.get(tag.key) != tag.value}
     if missing:
@@ -95,7 +95,7 @@ def _policy_difference(
     if wanted is None:
         return
     if setting in problems:
-        yield Difference(setting, wanted, UNREADABLE, problems[setting])
+        yield Difference(setting, wanted, UNREADABLE_WORDS, problems[setting])
     elif found is None or _canonical(json.loads(wanted)) != _canonical(json.loads(found)):
         yield Difference(setting, wanted, found or "")
 

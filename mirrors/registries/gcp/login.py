@@ -22,7 +22,7 @@ from mirrors.registries.tokens import Token, TokenKeeper
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 USERNAME: Final = "oauth2accesstoken"
-SECONDS: Final = 10.0
+TOKEN_SECONDS: Final = 10.0
 """Seconds for a token of the metadata server or of Google, which answer in less than one."""
 
 LEAST_SECONDS: Final = 60.0
@@ -72,7 +72,7 @@ def _request(trusted_ca: str | None) -> Any:
     """google.auth's transport with a time-out of ours in place of its two minutes."""
     session = requests.Session()
     session.verify = bundle(trusted_ca) or True
-    return partial(google.auth.transport.requests.Request(session), timeout=SECONDS)
+    return partial(google.auth.transport.requests.Request(session), timeout=TOKEN_SECONDS)
 
 
 def _problem(error: exceptions.GoogleAuthError, host: str) -> RegistryError:

@@ -22,7 +22,7 @@ from mirrors.registries.gcp.login import find_credentials
 from swapper_project.config import GcpTarget
 
 API: Final = "artifactregistry.googleapis.com"
-SECONDS: Final = 15.0
+CALL_SECONDS: Final = 15.0
 """Seconds for a call of the API of Artifact Registry, which answers in less than one."""
 
 CREATION_SECONDS: Final = 120.0
@@ -52,7 +52,7 @@ class ApiRepository:
         """None if it does not exist."""
         with self._calling("artifactregistry.repositories.get") as client:
             try:
-                return client.get_repository(name=self.name, timeout=SECONDS)
+                return client.get_repository(name=self.name, timeout=CALL_SECONDS)
             except exceptions.NotFound:
                 return None
 
@@ -63,7 +63,7 @@ class ApiRepository:
                 parent=self._parent, repository_id=self.target.repository_id, repository=self._wanted()
             )
             try:
-                creation: Any = client.create_repository(request, timeout=SECONDS)
+                creation: Any = client.create_repository(request, timeout=CALL_SECONDS)
                 creation.result(timeout=CREATION_SECONDS)
             except exceptions.AlreadyExists:
                 return False
@@ -72,7 +72,7 @@ class ApiRepository:
     def update_labels(self) -> None:
         with self._calling("artifactregistry.repositories.update") as client:
             wanted = artifactregistry.Repository(name=self.name, labels=self.target.gar_options.labels_by_key)
-            client.update_repository(repository=wanted, update_mask=FieldMask(paths=["labels"]), timeout=SECONDS)
+            client.update_repository(repository=wanted, update_mask=FieldMask(paths=["labels"]), timeout=CALL_SECONDS)
 
     def _wanted(self) -> artifactregistry.Repository:
         options = self.target.gar_options

@@ -26,13 +26,13 @@ from mirrors.selectors.queries.kept import KeptAnswer
 from mirrors.selectors.queries.subqueries import rows_counted
 from mirrors.vocabulary.reasons import meaning_of
 
-AWAITED: Final = (RunningState.FAILING, RunningState.STARTING)
+AWAITED_STATES: Final = (RunningState.FAILING, RunningState.STARTING)
 """States of an image that pods are waiting for."""
 
-FEW: Final = 3
+FEW_COPIES: Final = 3
 """Images after whose copies the pace of a run says more than the limits of registries."""
 
-REASONS: Final = {
+SKIP_REASONS: Final = {
     "pod-not-found": "none of the pods and workloads that use it was found any more",
     "failed-recently": "its last copy failed a short time ago",
 }
@@ -45,7 +45,7 @@ def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] 
     rows = RunningImage.objects.current().filter(~_at(registry_id), cluster=cluster).exclude(source="")
     if besides is not None:
         rows = rows.exclude(source__in=besides)
-    awaited = Max(Case(When(state__in=AWAITED, then=Value(1)), default=Value(0), output_field=IntegerField()))
+    awaited = Max(Case(When(state__in=AWAITED_STATES, then=Value(1)), default=Value(0), output_field=IntegerField()))
     found = rows.order_by().values("source").annotate(is_awaited=awaited, used=Sum("pods"), workloads=Count("pk"))
     return found.order_by("-is_awaited", "-used", "-workloads", "source")
 
@@ -121,7 +121,7 @@ def seconds_left(run: BackfillRun, progress: BackfillProgress, now: datetime) ->
     if not run.is_open or not progress.left:
         return None
     done = progress.over - run.done_before
-    if run.state == BackfillState.RUNNING and run.resumed_at is not None and done >= FEW:
+    if run.state == BackfillState.RUNNING and run.resumed_at is not None and done >= FEW_COPIES:
         return (now - run.resumed_at).total_seconds() / done * progress.left
     return run.seconds_estimated * progress.left / progress.images if run.seconds_estimated else None
 
@@ -135,7 +135,7 @@ def skipped_by_reason(run: BackfillRun) -> list[tuple[str, str, int]]:
 
 def why(reason: str) -> str:
     """A reason to skip an image, in words."""
-    return meaning_of(reason) or REASONS.get(reason, reason)
+    return meaning_of(reason) or SKIP_REASONS.get(reason, reason)
 
 
 def tried_since(cluster: str, since: datetime) -> QuerySet[Any, Any]:

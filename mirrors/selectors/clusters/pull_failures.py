@@ -17,13 +17,13 @@ from mirrors.models import (
 )
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
-AT_ONCE: Final = 400
+IMAGES_PER_QUERY: Final = 400
 """Images in one query, each as source and as target: below the number of parameters that SQLite takes."""
 
 RESTARTED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 """Kinds that ``kubectl rollout restart`` knows."""
 
-ADVICE: Final = {
+PULL_ADVICE: Final = {
     (
         PullCause.NOT_FOUND,
         PullSide.TARGET,
@@ -86,8 +86,8 @@ def mirrored_images(target_registry_id: int | None, names: Sequence[str], *, clu
     if target_registry_id is None:
         return {}
     found: dict[str, Mirrored] = {}
-    for start in range(0, len(names), AT_ONCE):
-        part = names[start : start + AT_ONCE]
+    for start in range(0, len(names), IMAGES_PER_QUERY):
+        part = names[start : start + IMAGES_PER_QUERY]
         rows = ImageMapping.objects.filter(Q(source__in=part) | Q(target__in=part), target_registry=target_registry_id)
         mappings = list(rows)
         granted = _granted([m.pk for m in mappings if m.access != Access.ANONYMOUS], cluster)
@@ -116,7 +116,7 @@ def pull_advice(cause: str, side: str) -> str:
     if not cause:
         return ""
     known = PullCause(cause)
-    return ADVICE.get((known, PullSide(side))) or OF_CAUSE.get(known, "")
+    return PULL_ADVICE.get((known, PullSide(side))) or OF_CAUSE.get(known, "")
 
 
 def restart_command(sample: dict[str, Any]) -> str:

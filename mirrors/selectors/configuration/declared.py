@@ -17,7 +17,7 @@ from swapper_project.process import configured
 
 Row = TypeVar("Row", Filter, Registry)
 
-KEYS: Final[dict[type[Any], tuple[str, ...]]] = {Registry: ("role", "endpoint", "prefix"), Filter: ("name",)}
+DECLARED_BY: Final[dict[type[Any], tuple[str, ...]]] = {Registry: ("role", "endpoint", "prefix"), Filter: ("name",)}
 """By which fields a row of the file's cluster, or of all, is the one that the file declares."""
 
 FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {
@@ -96,7 +96,7 @@ def clusters_of_rows() -> tuple[str, str]:
 
 
 def key_of(row: Filter | Registry) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in KEYS[type(row)])
+    return tuple(getattr(row, name) for name in DECLARED_BY[type(row)])
 
 
 def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> None:
@@ -120,7 +120,7 @@ def without_row(model: type[Row], declared: Sequence[Row] | None) -> list[Row]:
     """What the active file declares and ``prepare`` has not written yet."""
     if not declared:
         return []
-    rows = model._default_manager.filter(cluster__in=clusters_of_rows()).values_list(*KEYS[model])
+    rows = model._default_manager.filter(cluster__in=clusters_of_rows()).values_list(*DECLARED_BY[model])
     if model is Filter:
         rows = rows.filter(managed_by=ManagedBy.CONFIG)
     written = set(rows)

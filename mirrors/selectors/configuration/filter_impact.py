@@ -18,10 +18,10 @@ from mirrors.models import AdmissionSample, DecisionCount, Filter, ManagedBy
 from mirrors.selectors.configuration import declared
 
 UNSAVED: Final = "this filter"
-SAMPLES: Final = 500
+TRIED_ADMISSIONS: Final = 500
 """Recent admissions that a filter is tried on: what two seconds allow."""
 
-A_DAY: Final = timedelta(hours=24)
+IMPACT_AGE: Final = timedelta(hours=24)
 """Age of those admissions, and of the counts beside them."""
 
 
@@ -100,7 +100,9 @@ def _is_same(one: Filter, other: Filter) -> bool:
 
 
 def _samples() -> Iterator[Sampled]:
-    recent = AdmissionSample.objects.filter(created_at__gte=timezone.now() - A_DAY).order_by("-id")[:SAMPLES]
+    recent = AdmissionSample.objects.filter(created_at__gte=timezone.now() - IMPACT_AGE).order_by("-id")[
+        :TRIED_ADMISSIONS
+    ]
     for row in recent:
         reasons = {(d["container"], d["image"]): d["reason"] for d in row.decisions}
         yield Sampled(row.pk, row.namespace, row.pod_name or row.workload, row.pod, reasons)

@@ -36,10 +36,10 @@ LISTED: Final[dict[str, tuple[str, Q]]] = {
     "obstacle": ("Blocked: tampered or immutable", ~Q(obstacle="")),
 }
 
-COUNTED: Final = ("mirrored", "failed", "queued", "copying", "paused", "obstacle")
+COUNTED_STATES: Final = ("mirrored", "failed", "queued", "copying", "paused", "obstacle")
 """States that the dashboard shows. The mappings alone say most of them, in an index; of the others there are few."""
 
-CHOICES: Final = [(state, state) for state in STATES]
+STATE_CHOICES: Final = [(state, state) for state in STATES]
 
 
 def state_of(mapping: ImageMapping) -> str:
@@ -65,7 +65,7 @@ kept: Final[KeptAnswer[dict[str, int]]] = KeptAnswer()
 
 def counts() -> dict[str, Subquery]:
     """For each counted state the number of images, for a query that has other numbers too."""
-    return {state: _count(LISTED[state][1]) for state in COUNTED}
+    return {state: _count(LISTED[state][1]) for state in COUNTED_STATES}
 
 
 def _count(condition: Q) -> Subquery:

@@ -12,7 +12,7 @@ from mirrors.models import ImageMapping, MirrorJob
 
 M = TypeVar("M", bound=Model)
 
-FEW: Final = 1_000
+FEW_MAPPINGS: Final = 1_000
 """Mappings up to which their keys are asked for. What more of them match is soon met by going through the rows."""
 
 
@@ -47,8 +47,8 @@ def search(rows: QuerySet[M], words: Iterable[str], fields: Iterable[str]) -> Qu
 def by_keys(rows: QuerySet[M], found: QuerySet[M]) -> QuerySet[M]:
     """``found``, which are some of ``rows``, by their keys if they are few. In the order of a list, Postgres would go
     through all rows for words that few of them have, beside an index for just these words."""
-    keys = list(found.order_by().values_list("pk", flat=True)[: FEW + 1])
-    return found if len(keys) > FEW else rows.filter(pk__in=keys)
+    keys = list(found.order_by().values_list("pk", flat=True)[: FEW_MAPPINGS + 1])
+    return found if len(keys) > FEW_MAPPINGS else rows.filter(pk__in=keys)
 
 
 def _is_quoted(part: str) -> bool:
@@ -57,8 +57,8 @@ def _is_quoted(part: str) -> bool:
 
 def _of_images(words: list[str], path: str, columns: list[str]) -> Q:
     matching = ImageMapping.objects.filter(_all(words, columns)).order_by()
-    keys = list(matching.values_list("pk", flat=True)[: FEW + 1])
-    if len(keys) > FEW:
+    keys = list(matching.values_list("pk", flat=True)[: FEW_MAPPINGS + 1])
+    if len(keys) > FEW_MAPPINGS:
         return _all(words, [f"{path}__{column}" for column in columns])
     if path == "job__mapping":
         return Q(job__in=MirrorJob.objects.filter(mapping__in=keys).order_by())

@@ -9,7 +9,7 @@ from typing import Final
 
 from mirrors.models import ErrorClass, MirrorJob
 
-ADVICE: Final[dict[str, str]] = {
+ERROR_ADVICE: Final[dict[str, str]] = {
     ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also return this for private "
     "images: in that case, add credentials that can read it.",
     ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or allow "
@@ -46,7 +46,7 @@ ADVICE: Final[dict[str, str]] = {
 
 def advice_for(error_class: str) -> str:
     """What to do about errors of a class; empty where nothing failed."""
-    return ADVICE.get(error_class, "")
+    return ERROR_ADVICE.get(error_class, "")
 
 
 def next_step(job: MirrorJob) -> str:

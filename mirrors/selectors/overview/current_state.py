@@ -39,7 +39,7 @@ SEEN_WITHIN: Final = {
 }
 """How long after its last report a process counts as running."""
 
-MOST_HOSTS: Final = 100
+MOST_HOSTS_NAMED: Final = 100
 """Rate-limited hosts that pages and metrics name; the others are not shown."""
 
 
@@ -63,7 +63,7 @@ class SmallFacts:
     none."""
     is_stale: bool = False
     """Whether a cluster is not watched any more."""
-    images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED, 0))
+    images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED_STATES, 0))
 
 
 _SMALL: Final = (
@@ -98,11 +98,11 @@ def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
         pulls=JsonRows(failing_images(**of)),
         is_stale=Exists(Cluster.objects.stale()),
         **(mapping_states.counts() if images is None else {}),
-    ).values(*_SMALL, *(mapping_states.COUNTED if images is None else ()))
+    ).values(*_SMALL, *(mapping_states.COUNTED_STATES if images is None else ()))
     if (found := row.first()) is None:
         return SmallFacts()
     if images is None:
-        images = {state: found.pop(state) for state in mapping_states.COUNTED}
+        images = {state: found.pop(state) for state in mapping_states.COUNTED_STATES}
         mapping_states.kept.put(images, seconds=time.monotonic() - began)
     return SmallFacts(**found, images=images)
 
@@ -114,7 +114,7 @@ def hosts(now: datetime) -> dict[str, Any]:
     # A host may have a budget for each credential: what is shown is the one that ends first.
     known = HostBudget.objects.filter(rests | heard).order_by().values("host")
     limited = known.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
-    rows = list(limited.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS])
+    rows = list(limited.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS_NAMED])
     return {
         "resting_hosts": {host: until for host, until, _ in rows if until is not None},
         "remaining_pulls": {host: left for host, _, left in rows if left is not None},

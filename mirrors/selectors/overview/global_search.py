@@ -11,16 +11,16 @@ from django.db import connection
 from mirrors.models import ImageMapping, ImageUse, MirrorJob
 from mirrors.selectors.images.search import search
 
-SHOWN: Final = 5
+MOST_RESULTS: Final = 5
 """Results of each kind: what a panel beside the page has room for."""
 
-MOST_NAMESPACES: Final = 10_000
+NAMESPACES_SEARCHED: Final = 10_000
 """Namespaces that are looked through: more than a cluster has."""
 
-MOST_ROWS: Final = 100
+WORKLOADS_SEARCHED: Final = 100
 """Rows of workloads that are looked through: a workload has one for each of its images."""
 
-LONGEST_KEY: Final = 18
+LONGEST_JOB_NUMBER: Final = 18
 """Digits of a job's number: more do not fit the column."""
 
 _NAMESPACES: Final = """
@@ -50,9 +50,9 @@ class SearchResults:
 def find_everywhere(words: Sequence[str]) -> SearchResults:
     """Rows that have all the words; a number is also a job's."""
     return SearchResults(
-        images=list(search(ImageMapping.objects.order_by("-id"), words, ["source", "target"])[:SHOWN]),
+        images=list(search(ImageMapping.objects.order_by("-id"), words, ["source", "target"])[:MOST_RESULTS]),
         jobs=_jobs(words),
-        namespaces=[name for name in _namespaces() if all(word.lower() in name for word in words)][:SHOWN],
+        namespaces=[name for name in _namespaces() if all(word.lower() in name for word in words)][:MOST_RESULTS],
         workloads=_workloads(words),
     )
 
@@ -60,14 +60,14 @@ def find_everywhere(words: Sequence[str]) -> SearchResults:
 def _jobs(words: Sequence[str]) -> list[MirrorJob]:
     rows = MirrorJob.objects.select_related("mapping").order_by("-id")
     number = words[0].removeprefix("#") if len(words) == 1 else ""
-    exact = list(rows.filter(pk=int(number))) if number.isdecimal() and len(number) <= LONGEST_KEY else []
-    others = search(rows, words, ["mapping__source"])[:SHOWN]
-    return [*exact, *(job for job in others if job not in exact)][:SHOWN]
+    exact = list(rows.filter(pk=int(number))) if number.isdecimal() and len(number) <= LONGEST_JOB_NUMBER else []
+    others = search(rows, words, ["mapping__source"])[:MOST_RESULTS]
+    return [*exact, *(job for job in others if job not in exact)][:MOST_RESULTS]
 
 
 def _namespaces() -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute(_NAMESPACES, [MOST_NAMESPACES])
+        cursor.execute(_NAMESPACES, [NAMESPACES_SEARCHED])
         return [name for (name,) in cursor.fetchall()]
 
 
@@ -78,6 +78,6 @@ def _workloads(words: Sequence[str]) -> list[ImageUse]:
 
 
 def _workloads_by(words: Sequence[str], fields: Sequence[str]) -> list[ImageUse]:
-    rows = search(ImageUse.objects.exclude(workload=""), words, fields).order_by("-id")[:MOST_ROWS]
+    rows = search(ImageUse.objects.exclude(workload=""), words, fields).order_by("-id")[:WORKLOADS_SEARCHED]
     once = {(row.cluster, row.namespace, row.workload_kind, row.workload): row for row in rows}
-    return list(once.values())[:SHOWN]
+    return list(once.values())[:MOST_RESULTS]

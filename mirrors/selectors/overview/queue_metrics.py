@@ -21,10 +21,10 @@ from mirrors.selectors.overview.pull_metrics import PULL_NAMES, pull_metrics
 
 log = structlog.get_logger(__name__)
 
-FRESH: Final = 15.0
+METRICS_SECONDS: Final = 15.0
 """Seconds for which numbers are given again: Prometheus reads every 15 to 60, often from two servers."""
 
-NAMES: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes", *PULL_NAMES, BACKFILL_NAME)
+QUEUE_METRICS: Final = ("swapper_jobs", "swapper_job_oldest_seconds", "swapper_processes", *PULL_NAMES, BACKFILL_NAME)
 _LOCK = threading.Lock()
 _seen: tuple[float, list[Metric]] = (0.0, [])
 
@@ -36,7 +36,7 @@ class QueueCollector(Collector):
         global _seen
         with _LOCK:
             read_at, metrics = _seen
-            if not metrics or time.monotonic() - read_at > FRESH:
+            if not metrics or time.monotonic() - read_at > METRICS_SECONDS:
                 try:
                     metrics = _read()
                 except DatabaseError as error:
@@ -47,19 +47,19 @@ class QueueCollector(Collector):
 
 
 def _read() -> list[Metric]:
-    jobs = GaugeMetricFamily(NAMES[0], "Jobs that are not over, by status.", labels=["status"])
+    jobs = GaugeMetricFamily(QUEUE_METRICS[0], "Jobs that are not over, by status.", labels=["status"])
     queue = job_queue.queue()
     jobs.add_metric(["pending"], sum(line.waiting for line in queue))
     jobs.add_metric(["running"], sum(line.running for line in queue))
     oldest = GaugeMetricFamily(
-        NAMES[1],
+        QUEUE_METRICS[1],
         "How long the oldest job that is due has been waiting for a worker, by priority; 0 where none is.",
         labels=["priority"],
     )
     for line in queue:
         oldest.add_metric([line.name], line.oldest_due_seconds)
     processes = GaugeMetricFamily(
-        NAMES[2], "Processes that have reported recently, by role and cluster.", labels=["role", "cluster"]
+        QUEUE_METRICS[2], "Processes that have reported recently, by role and cluster.", labels=["role", "cluster"]
     )
     for (role, cluster), count in sorted(current_state.processes_by_cluster().items()):
         processes.add_metric([role, cluster], count)

@@ -38,7 +38,7 @@ COPIED: Final = "copied"
 Reader = Callable[..., dict[Any, Any]]
 """Counts from a time on, by the hour or by the day; of one cluster where it is given one."""
 
-MOST_KEPT: Final = 36
+MOST_TIME_RANGES: Final = 36
 """Time ranges whose past hours stay in memory: those of the dashboard, for a few time zones and clusters."""
 
 _over: dict[tuple[Any, ...], dict[Any, Any]] = {}
@@ -134,7 +134,7 @@ class Overview:
         if (over := _over.get(key)) is not None:
             return {**over, **read(today, is_hourly, **of)}
         found = read(since, is_hourly, **of)
-        if len(_over) >= MOST_KEPT:
+        if len(_over) >= MOST_TIME_RANGES:
             _over.clear()
         _over[key] = {at: counted for at, counted in found.items() if _time_of(at) < today}
         return found

@@ -25,10 +25,10 @@ from mirrors.selectors.clusters.clusters import target_of_cluster
 from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
 from mirrors.services.jobs.jobs import cancel_jobs
 
-MOST_IMAGES: Final = 20_000
+MOST_RUN_IMAGES: Final = 20_000
 """Images of one run; clusters that run more get them with the next run."""
 
-AT_ONCE: Final = 1_000
+ROWS_PER_INSERT: Final = 1_000
 """Rows that one statement inserts."""
 
 
@@ -42,7 +42,7 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
         raise JobStateError(
             "There is no target yet: run manage.py prepare with a configuration file that has a target."
         )
-    found = list(islice(backfills.candidates(cluster=cluster, registry_id=target.pk, besides=besides), MOST_IMAGES))
+    found = list(islice(backfills.candidates(cluster=cluster, registry_id=target.pk, besides=besides), MOST_RUN_IMAGES))
     if not found and not RunningImage.objects.filter(cluster=cluster).exists():
         raise JobStateError(
             f"Nothing is known of the cluster {cluster}: check that its watcher runs (manage.py watch)."
@@ -53,7 +53,9 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
         with transaction.atomic():
             _move(BackfillRun.objects.filter(cluster=cluster), {BackfillState.PREVIEW}, BackfillState.CANCELLED)
             run = BackfillRun.objects.create(cluster=cluster, requested_by=requested_by[:255], images=len(found))
-            BackfillImage.objects.bulk_create((_image(run, n, row) for n, row in enumerate(found)), batch_size=AT_ONCE)
+            BackfillImage.objects.bulk_create(
+                (_image(run, n, row) for n, row in enumerate(found)), batch_size=ROWS_PER_INSERT
+            )
             _note(run, "preview", requested_by)
     except IntegrityError:
         raise JobStateError(f"A backfill of the cluster {cluster} is under way: wait for it, or cancel it.") from None

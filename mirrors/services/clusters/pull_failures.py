@@ -22,7 +22,7 @@ from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 500
+ROWS_PER_STATEMENT: Final = 500
 """Rows in one statement."""
 
 SEEN_EVERY: Final = timedelta(minutes=1)
@@ -64,10 +64,10 @@ def write_failures(*, cluster: str, seen: Sequence[SeenFailure], rows: dict[str,
     changed = [rows[key] for key, failure in by_key.items() if key in rows and _take(rows[key], failure)]
     ended = sorted(rows[key].pk for key in rows.keys() - by_key.keys())
     with transaction.atomic():
-        PullFailure.objects.bulk_create(new, batch_size=AT_ONCE, ignore_conflicts=True)
-        PullFailure.objects.bulk_update(changed, [*_COMPARED, "last_seen_at"], batch_size=AT_ONCE)
-        for start in range(0, len(ended), AT_ONCE):
-            PullFailure.objects.filter(pk__in=ended[start : start + AT_ONCE]).delete()
+        PullFailure.objects.bulk_create(new, batch_size=ROWS_PER_STATEMENT, ignore_conflicts=True)
+        PullFailure.objects.bulk_update(changed, [*_COMPARED, "last_seen_at"], batch_size=ROWS_PER_STATEMENT)
+        for start in range(0, len(ended), ROWS_PER_STATEMENT):
+            PullFailure.objects.filter(pk__in=ended[start : start + ROWS_PER_STATEMENT]).delete()
         old = ExpressionWrapper(Now() - SEEN_EVERY, output_field=DateTimeField())
         PullFailure.objects.filter(cluster=cluster, last_seen_at__lt=old).update(last_seen_at=Now())
 

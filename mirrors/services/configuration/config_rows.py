@@ -31,7 +31,7 @@ def sync_config(*, config: Config) -> Registry:
 
 def _write(row: Registry, *, named_by: str = "") -> Registry:
     """``named_by`` is the cluster whose file names it as its target."""
-    found = _present(row) or Registry(**{name: getattr(row, name) for name in declared.KEYS[Registry]})
+    found = _present(row) or Registry(**{name: getattr(row, name) for name in declared.DECLARED_BY[Registry]})
     for name in declared.FIELDS[Registry]:
         setattr(found, name, getattr(row, name))
     if named_by:
@@ -42,7 +42,7 @@ def _write(row: Registry, *, named_by: str = "") -> Registry:
 
 def _present(row: Registry) -> Registry | None:
     """The row of its cluster; else the one for all clusters, unless an operator made it for others too."""
-    keys = {name: getattr(row, name) for name in declared.KEYS[Registry]}
+    keys = {name: getattr(row, name) for name in declared.DECLARED_BY[Registry]}
     rows = Registry.objects.filter(**keys, cluster__in=[ALL_CLUSTERS, row.cluster]).order_by("-cluster")
     found = rows.first()
     is_shared = found is not None and found.cluster != row.cluster and found.managed_by == ManagedBy.OPERATOR

@@ -10,7 +10,7 @@ from django.db import transaction
 from mirrors.images import ImageRef
 from mirrors.models import MirrorJob, Registry
 from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
-from mirrors.services.jobs.jobs import AT_ONCE
+from mirrors.services.jobs.jobs import ROWS_PER_TRANSACTION
 from mirrors.services.jobs.mirroring import active_target, refusals, request_images
 from mirrors.services.jobs.requested_copy import RequestOutcome
 
@@ -58,8 +58,8 @@ def request_batch(
     refused = {source: refusal for source in named if (refusal := refusal_of(source))}
     wanted = sorted(named - refused.keys(), key=str)
     outcomes: dict[str, RequestOutcome] = {}
-    for start in range(0, len(wanted), AT_ONCE):
-        outcomes |= _request(target, wanted[start : start + AT_ONCE], requested_by)
+    for start in range(0, len(wanted), ROWS_PER_TRANSACTION):
+        outcomes |= _request(target, wanted[start : start + ROWS_PER_TRANSACTION], requested_by)
     return [_result(image, refused, outcomes) for image in images]
 
 

@@ -14,7 +14,7 @@ from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
 from mirrors.services.jobs.mirroring import request_mapped
 from mirrors.services.jobs.requested_copy import RequestedCopy
 
-AT_ONCE = 200
+ROWS_PER_TRANSACTION = 200
 """Rows that are changed in one transaction, so that it does not hold its locks for long."""
 
 MOST_RETRIED = 2_000
@@ -34,7 +34,7 @@ class BulkResult:
 def batches(ids: Collection[int]) -> list[list[int]]:
     """In order, a transaction's worth each."""
     ordered = sorted(ids)
-    return [ordered[start : start + AT_ONCE] for start in range(0, len(ordered), AT_ONCE)]
+    return [ordered[start : start + ROWS_PER_TRANSACTION] for start in range(0, len(ordered), ROWS_PER_TRANSACTION)]
 
 
 def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django_q.brokers import get_broker
 from django_q.tasks import async_task
 
-DRAIN = "mirrors.jobs.process.tasks.drain"
+DRAIN_TASK = "mirrors.jobs.process.tasks.drain"
 
 
 class HoldingBroker(Protocol):
@@ -32,4 +32,4 @@ def wake_workers(*, not_before: datetime | None = None) -> None:
     workers: int = settings.Q_CLUSTER["workers"]
     if waiting < 2 * workers:
         broker.not_before = not_before
-        async_task(DRAIN, broker=broker)  # type: ignore[no-untyped-call]
+        async_task(DRAIN_TASK, broker=broker)  # type: ignore[no-untyped-call]

@@ -9,10 +9,10 @@ from typing import Any, Final
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.pulls.failing import FailingPull
 
-SAMPLES: Final = 5
+SAMPLE_PODS: Final = 5
 """Pods that a row names: enough to find the others."""
 
-NAMESPACES: Final = 20
+NAMED_NAMESPACES: Final = 20
 """Namespaces that a row names."""
 
 
@@ -50,11 +50,11 @@ class FailingImage:
 
     @property
     def listed_namespaces(self) -> list[str]:
-        return sorted(self.namespaces)[:NAMESPACES]
+        return sorted(self.namespaces)[:NAMED_NAMESPACES]
 
     @property
     def listed_samples(self) -> list[dict[str, Any]]:
-        return [self.samples[owner] for owner in sorted(self.samples)[:SAMPLES]]
+        return [self.samples[owner] for owner in sorted(self.samples)[:SAMPLE_PODS]]
 
 
 def by_image(pulls: Iterable[FailingPull]) -> dict[tuple[str, str], FailingImage]:

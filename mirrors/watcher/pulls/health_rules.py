@@ -14,7 +14,7 @@ from typing import Final
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 from mirrors.watcher.pulls.failing import FailingPull
 
-CAUSES: Final = frozenset({PullCause.DENIED, PullCause.UNREACHABLE})
+TARGET_CAUSES: Final = frozenset({PullCause.DENIED, PullCause.UNREACHABLE})
 """Causes that are about the target, and not about one image."""
 
 NODES_NEEDED: Final = 2
@@ -23,13 +23,13 @@ NODES_NEEDED: Final = 2
 TESTED_AFTER: Final = 300.0
 """Seconds without a swap before the first test: the kubelet's longest pause between two tries of a pull."""
 
-SETTLED_AFTER: Final = 600.0
+RECOVERED_AFTER: Final = 600.0
 """Seconds after a recovery in which older pods do not count: each of them tries again within 300."""
 
 QUIET_FOR: Final = 600.0
 """Seconds of tests that all started, from images that their nodes had, after which the target counts as healthy."""
 
-MOST_NODES: Final = 200
+MOST_LISTED_NODES: Final = 200
 """Nodes that are listed in a row."""
 
 
@@ -81,13 +81,13 @@ def next_health(health: Health, seen: PullsSeen) -> Health:
 
 def _failing(health: Health, seen: PullsSeen) -> list[FailingPull]:
     """Pulls that the target itself makes fail, on nodes on which none has worked since they began to fail."""
-    has_settled = health.state != "healthy" or seen.now - health.changed_at >= SETTLED_AFTER
+    has_settled = health.state != "healthy" or seen.now - health.changed_at >= RECOVERED_AFTER
     counted_from = 0.0 if has_settled else health.changed_at
     return [
         f
         for f in seen.failing
         if f.side is PullSide.TARGET
-        and f.cause in CAUSES
+        and f.cause in TARGET_CAUSES
         and f.pod.node
         and f.pod.created_at >= counted_from
         and seen.worked.get(f.pod.node, 0.0) < f.since
@@ -116,4 +116,4 @@ def _unhealthy(health: Health, failing: Sequence[FailingPull], now: float) -> He
 
 
 def _listed(nodes: Collection[str]) -> tuple[str, ...]:
-    return tuple(sorted(nodes)[:MOST_NODES])
+    return tuple(sorted(nodes)[:MOST_LISTED_NODES])

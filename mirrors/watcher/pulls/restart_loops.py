@@ -24,7 +24,7 @@ from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
 
-YOUNG: Final = 60.0
+YOUNG_POD_SECONDS: Final = 60.0
 """Seconds between the creation of a pod and the request to delete it, at most, to count: controllers that compare
 images do so within 30, and some wait until a pod is ready."""
 
@@ -42,7 +42,7 @@ MOST_OWNERS: Final = 20_000
 """Owners and images that are remembered; those without a round for longest are forgotten first."""
 
 
-class Key(NamedTuple):
+class LoopKey(NamedTuple):
     """Pods of one owner with one image at the target. ``name`` is the image's own name there."""
 
     owner: str
@@ -52,7 +52,7 @@ class Key(NamedTuple):
 class CompletedRounds(NamedTuple):
     """The rounds of a key are complete; a pod of it."""
 
-    key: Key
+    key: LoopKey
     image: str
     pod: PodState
 
@@ -62,7 +62,7 @@ class RestartLoops:
 
     def __init__(self, config_source: Callable[[], Config]) -> None:
         self._config_source = config_source
-        self._rounds: dict[Key, deque[Departed]] = {}
+        self._rounds: dict[LoopKey, deque[Departed]] = {}
 
     def run(self, inventory: Inventory) -> None:
         config = self._config_source()
@@ -77,14 +77,14 @@ class RestartLoops:
     def _count(self, departure: Departed, config: Config) -> Iterator[CompletedRounds]:
         """Keys of a deleted pod whose rounds are complete with it."""
         pod = departure.pod
-        if not pod.owner or pod.ended or departure.deleted_at - pod.created_at > YOUNG:
+        if not pod.owner or pod.ended or departure.deleted_at - pod.created_at > YOUNG_POD_SECONDS:
             return
         for image in dict.fromkeys(container.image for container in pod.containers):
             name, side = place_of(image, config.target.name)
-            if side is PullSide.TARGET and self._is_complete(key := Key(pod.owner, name), departure):
+            if side is PullSide.TARGET and self._is_complete(key := LoopKey(pod.owner, name), departure):
                 yield CompletedRounds(key, image, pod)
 
-    def _is_complete(self, key: Key, departure: Departed) -> bool:
+    def _is_complete(self, key: LoopKey, departure: Departed) -> bool:
         rounds = self._rounds.pop(key, None) or deque(maxlen=ROUNDS)
         # Behind all others: the first is the one without a round for longest.
         self._rounds[key] = rounds
@@ -94,17 +94,17 @@ class RestartLoops:
             rounds.append(departure)
         return len(rounds) == ROUNDS and departure.deleted_at - rounds[0].deleted_at <= WITHIN
 
-    def _is_one_pod(self, key: Key) -> bool:
+    def _is_one_pod(self, key: LoopKey) -> bool:
         """A pod that is created under its name again and again: its controller takes one after the other."""
         return len({departure.pod.name for departure in self._rounds[key]}) == 1
 
-    def _note(self, config: Config, found: dict[Key, CompletedRounds], alive: list[PodState]) -> None:
+    def _note(self, config: Config, found: dict[LoopKey, CompletedRounds], alive: list[PodState]) -> None:
         now, target = time.time(), config.target.name
         owners = {key.owner for key in found}
         lasting = {
-            Key(pod.owner, place_of(container.image, target)[0])
+            LoopKey(pod.owner, place_of(container.image, target)[0])
             for pod in alive
-            if pod.owner in owners and now - pod.created_at > YOUNG and not pod.ended
+            if pod.owner in owners and now - pod.created_at > YOUNG_POD_SECONDS and not pod.ended
             for container in pod.containers
         }
         registry_id = selectors.target_registry_id(endpoint=target.endpoint, prefix=target.prefix)

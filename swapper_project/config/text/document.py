@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from mirrors.kubernetes.objects.yaml_loader import (
     TOO_DEEP,
-    TOO_MANY,
+    TOO_MANY_VALUES,
     Collection,
-    Node,
     Scalar,
     YamlError,
+    YamlNode,
     documents,
     merged,
 )
@@ -19,7 +19,7 @@ from swapper_project.config.text.problems import ConfigError
 MAX_NODES = 20_000
 """Values of a configuration file: room for thousands of filters and registries."""
 
-_LIMITS = (TOO_DEEP, TOO_MANY)
+_LIMITS = (TOO_DEEP, TOO_MANY_VALUES)
 
 
 class Number(int):
@@ -46,7 +46,7 @@ class Item:
 
 def read(text: str, name: str) -> dict[str, Pair]:
     """The file's top-level mapping, empty for an empty file; raises :class:`ConfigError`."""
-    reader = _Reader(name)
+    reader = _TreeBuilder(name)
     try:
         roots = documents(text, most_nodes=MAX_NODES)
         root = next(roots, None)
@@ -64,12 +64,12 @@ def read(text: str, name: str) -> dict[str, Pair]:
     return tree
 
 
-class _Reader:
+class _TreeBuilder:
     def __init__(self, name: str) -> None:
         self.name = name
         self.problems: list[str] = []
 
-    def convert(self, node: Node) -> Tree:
+    def convert(self, node: YamlNode) -> Tree:
         if isinstance(node, Collection):
             if node.is_mapping:
                 return self._mapping(node)

@@ -23,7 +23,7 @@ REFUSING: Mapping[str, str] = {
 
 _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
-ROLES: Final[Mapping[str, str]] = {"webhook": "webhook", "web": "web", "worker": "worker", "watch": "watcher"}
+ROLE_OF_COMMAND: Final[Mapping[str, str]] = {"webhook": "webhook", "web": "web", "worker": "worker", "watch": "watcher"}
 """Commands that are a role of the system: their settings are read in that role."""
 
 
@@ -60,8 +60,8 @@ def explain_write(error: OSError, place: str = "") -> str:
 
 def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     """Have a command that is a role of the system run in it, whatever the variable said."""
-    if argv[1:2] and argv[1] in ROLES:
-        environ["SWAPPER_ROLE"] = ROLES[argv[1]]
+    if argv[1:2] and argv[1] in ROLE_OF_COMMAND:
+        environ["SWAPPER_ROLE"] = ROLE_OF_COMMAND[argv[1]]
         environ.pop("SWAPPER_ROLE_FILE", None)
 
 

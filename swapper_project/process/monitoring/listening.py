@@ -7,7 +7,7 @@ import errno
 import socket
 from typing import Final
 
-ALL: Final = ("", "::")
+ALL_ADDRESSES: Final = ("", "::")
 
 
 def split(address: str) -> tuple[str, int]:
@@ -22,7 +22,7 @@ def listen(address: str, *, backlog: int = 128) -> socket.socket:
     A machine without IPv6 has its IPv4 addresses alone.
     """
     host, port = split(address)
-    if host in ALL:
+    if host in ALL_ADDRESSES:
         try:
             return socket.create_server(
                 ("::", port), family=socket.AF_INET6, dualstack_ipv6=socket.has_dualstack_ipv6(), backlog=backlog
@@ -38,7 +38,7 @@ def listen(address: str, *, backlog: int = 128) -> socket.socket:
 def for_gunicorn(address: str) -> list[str]:
     """The addresses that gunicorn binds for ``address``: without a host, all of both families where there are both."""
     host, port = split(address)
-    if host not in ALL:
+    if host not in ALL_ADDRESSES:
         return [address]
     if not _has_ipv6():
         return [f"0.0.0.0:{port}"]

@@ -65,10 +65,10 @@ class ReloadingContext:
                         error=self._refusal,
                         expires=str(self.expires_at),
                     )
-            self._tell_of_expiry()
+            self._log_expiry()
             return self._context
 
-    def _tell_of_expiry(self) -> None:
+    def _log_expiry(self) -> None:
         if self._is_expiry_told or self.expires_at > dt.datetime.now(dt.UTC):
             return
         self._is_expiry_told = True

@@ -18,9 +18,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-DATABASE: Final = "swapper.sqlite3"
+DATABASE_FILE: Final = "swapper.sqlite3"
 PRIVATE: Final = ("secret-key", "admin-password", "webhook.key")
-OURS: Final = frozenset({*PRIVATE, "webhook.crt", "credentials", "worker-heartbeat", DATABASE, "lost+found"})
+OURS: Final = frozenset({*PRIVATE, "webhook.crt", "credentials", "worker-heartbeat", DATABASE_FILE, "lost+found"})
 _SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
 """Of SQLite's files."""
 
@@ -56,7 +56,7 @@ def protect(directory: Path, database: Path | None = None) -> list[Path]:
 
 def _private_paths(directory: Path, database: Path | None) -> Iterator[Path]:
     yield from (directory / name for name in PRIVATE)
-    databases = dict.fromkeys((directory / DATABASE, database or directory / DATABASE))
+    databases = dict.fromkeys((directory / DATABASE_FILE, database or directory / DATABASE_FILE))
     yield from (file.with_name(f"{file.name}{suffix}") for file in databases for suffix in _SUFFIXES)
     credentials = directory / "credentials"
     # A mounted Secret is read-only, and its modes are those of the pod's manifest.
@@ -87,7 +87,7 @@ def _is_ours(directory: Path) -> bool:
         names = os.listdir(directory)
     except OSError:
         return False
-    return all(name.removesuffix(".new") in OURS or name.startswith(f"{DATABASE}-") for name in names)
+    return all(name.removesuffix(".new") in OURS or name.startswith(f"{DATABASE_FILE}-") for name in names)
 
 
 def _mode(path: Path) -> int:

@@ -41,14 +41,14 @@ def undecided(image: str = "nginx:1.27", pull_policy: str = "IfNotPresent") -> D
         ({"access": "unknown"}, {}, Reason.ACCESS_UNKNOWN, False),
         ({"access": "secrets"}, {}, Reason.ACCESS_DENIED, False),
         ({"access": "secrets", "granted": True}, {}, Reason.PRESENT, True),
-        ({"access": "secrets", "barred": True}, {}, Reason.ACCESS_DENIED, False),
+        ({"access": "secrets", "denied": True}, {}, Reason.ACCESS_DENIED, False),
         ({"access": "unreadable"}, {}, Reason.ACCESS_DENIED, False),
         ({"access": "secrets"}, {"private_images": "mirror"}, Reason.PRESENT, True),
         # Always: what is unknown is swapped, what is private is not.
         ({"existence": "absent"}, {"swap_policy": "always"}, Reason.POLICY_ALWAYS, True),
         ({"existence": "unknown", "access": "unknown"}, {"swap_policy": "always"}, Reason.POLICY_ALWAYS, True),
         ({"existence": "absent", "access": "secrets"}, {"swap_policy": "always"}, Reason.ACCESS_DENIED, False),
-        ({"access": "unknown", "barred": True}, {"swap_policy": "always"}, Reason.ACCESS_DENIED, False),
+        ({"access": "unknown", "denied": True}, {"swap_policy": "always"}, Reason.ACCESS_DENIED, False),
     ],
 )
 def test_settle(known: dict[str, Any], policy: dict[str, Any], reason: Reason, swap: bool) -> None:

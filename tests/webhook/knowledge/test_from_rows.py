@@ -89,7 +89,7 @@ def test_a_copy_for_other_nodes_than_the_clusters_is_an_obstacle(
 
 
 @pytest.mark.parametrize(
-    ("fields", "namespace", "granted", "is_due", "is_barred"),
+    ("fields", "namespace", "granted", "is_due", "is_denied"),
     [
         ({}, "other", False, False, False),
         ({"access": "configured"}, "shop", True, False, False),
@@ -105,11 +105,11 @@ def test_a_copy_for_other_nodes_than_the_clusters_is_an_obstacle(
     ],
 )
 def test_who_may_use_an_image(
-    snapshot: Snapshot, fields: dict[str, Any], namespace: str, granted: bool, is_due: bool, is_barred: bool
+    snapshot: Snapshot, fields: dict[str, Any], namespace: str, granted: bool, is_due: bool, is_denied: bool
 ) -> None:
     known = knowledge(snapshot, row(**fields), namespace=namespace)
 
-    assert (known.granted, known.access_due, known.barred) == (granted, is_due, is_barred)
+    assert (known.granted, known.access_due, known.denied) == (granted, is_due, is_denied)
 
 
 def test_what_has_no_row_is_unknown(snapshot: Snapshot) -> None:

@@ -21,7 +21,7 @@ from mirrors.admin.tools.row_fields import NOTHING, ordering_field
 MOST_ROWS: Final = 10_000
 """Rows of one file: they take a few seconds, and more would hold a thread of the web role for longer."""
 
-READ_AT_ONCE: Final = 500
+ROWS_IN_MEMORY: Final = 500
 """Rows that are in memory."""
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -49,7 +49,7 @@ def exported(listed: ChangeList) -> StreamingHttpResponse:
 def _lines(listed: ChangeList, columns: Sequence[Any]) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield writer.writerow([label_for_field(name, listed.model, listed.model_admin) for name in columns])
-    rows: Iterable[models.Model] = listed.queryset[:MOST_ROWS].iterator(chunk_size=READ_AT_ONCE)
+    rows: Iterable[models.Model] = listed.queryset[:MOST_ROWS].iterator(chunk_size=ROWS_IN_MEMORY)
     for row in rows:
         yield writer.writerow([safe(_text(listed, row, name)) for name in columns])
 

@@ -33,10 +33,10 @@ def headers(listed: ChangeList) -> list[dict[str, Any]]:
     return list(unfold_list.result_headers(listed))  # type: ignore[no-untyped-call]
 
 
-Show = Callable[[Any], Any]
+CellRenderer = Callable[[Any], Any]
 
 
-def columns(listed: ChangeList, headers: Sequence[dict[str, Any]]) -> list[Show]:
+def columns(listed: ChangeList, headers: Sequence[dict[str, Any]]) -> list[CellRenderer]:
     """For each column a function that renders the cell of a row; the first one links to the page of the row."""
     linked = next((name for name in listed.list_display if name != "action_checkbox"), None)
     found = []
@@ -51,13 +51,13 @@ def columns(listed: ChangeList, headers: Sequence[dict[str, Any]]) -> list[Show]
     return found
 
 
-def _cell(tag: str, classes: str, title: Any, show: Show) -> Show:
+def _cell(tag: str, classes: str, title: Any, show: CellRenderer) -> CellRenderer:
     before = format_html('<{} class="{}" data-label="{}">', tag, classes, capfirst(str(title)))
     after = f"</{tag}>"
     return lambda row: SafeString(before + conditional_escape(show(row)) + after)
 
 
-def _linked(listed: ChangeList, show: Show) -> Show:
+def _linked(listed: ChangeList, show: CellRenderer) -> CellRenderer:
     """The link leads back to the list as it is filtered."""
     query = f"?{listed.preserved_filters}" if listed.preserved_filters else ""
 
@@ -67,7 +67,7 @@ def _linked(listed: ChangeList, show: Show) -> Show:
     return link
 
 
-def _value(listed: ChangeList, name: Any) -> Show:
+def _value(listed: ChangeList, name: Any) -> CellRenderer:
     """The value of a field or of a method of the admin, in words."""
     nothing = listed.model_admin.get_empty_value_display()
     if method := getattr(listed.model_admin, name, None):
