@@ -24,7 +24,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if not (words := command_line.explain(error)):
+        if not (words := command_line.explain_error(error)):
             raise
         print(words, file=sys.stderr)
         sys.exit(2)

@@ -26,7 +26,7 @@ from webhook.knowledge import from_rows
 from webhook.review.admission_review import creation_of
 from webhook.review.copy_requests import requests_for
 
-MOST_REQUESTERS: Final = 5
+MOST_ASKING_NAMESPACES: Final = 5
 """Namespaces in whose name an image is requested: the pull secrets of any of them may be the ones that read it."""
 
 POD_NOT_FOUND: Final = "pod-not-found"
@@ -57,7 +57,7 @@ class Decider:
         """Raises ClusterError if the cluster can't be asked now."""
         refused: list[ImageVerdict] = []
         requests: list[RequestedCopy] = []
-        for row in representatives(cluster=self._cluster, source=source, most=MOST_REQUESTERS):
+        for row in representatives(cluster=self._cluster, source=source, most=MOST_ASKING_NAMESPACES):
             pod = pod_or_template(row.namespace, row.pod_name, row.workload_kind, row.workload)
             if pod is None:
                 continue

@@ -23,7 +23,7 @@ from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
 
-TURN_SECONDS: Final = 1.5
+BACKFILL_SECONDS: Final = 1.5
 """Of the watcher's turn of ten seconds, in which other tasks have their time too."""
 
 RUN_LEASE_SECONDS: Final = 30.0
@@ -56,7 +56,7 @@ class BackfillTask:
             self._begin(self._on_since)
         else:
             self._on_since = None
-        self.work(TURN_SECONDS)
+        self.work(BACKFILL_SECONDS)
 
     def work(self, seconds: float) -> bool:
         """Work on the open run of our cluster for about so long. False: another process does."""
@@ -65,14 +65,14 @@ class BackfillTask:
         if run is None:
             self._turns.close()
             return True
-        if not work_leases.hold(lease_of(cluster), self._holder, RUN_LEASE_SECONDS):
+        if not work_leases.hold(run_lease_of(cluster), self._holder, RUN_LEASE_SECONDS):
             return False
         self._turns.turn(run, seconds=seconds)
         return True
 
     def close(self) -> None:
         self._turns.close()
-        work_leases.give_back(lease_of(self._config().cluster_name), self._holder)
+        work_leases.give_back(run_lease_of(self._config().cluster_name), self._holder)
 
     def _begin(self, on_since: datetime) -> None:
         """``backfill: on``: a run begins by itself, and starts when its preview is complete."""
@@ -103,6 +103,6 @@ def _is_forgotten(run: BackfillRun) -> bool:
     return is_theirs and timezone.now() - run.created_at > PREVIEW_FORGOTTEN_AFTER
 
 
-def lease_of(cluster: str) -> str:
+def run_lease_of(cluster: str) -> str:
     """The lease of the work on a cluster's run; names of leases are shorter than those of clusters."""
     return f"backfill:{hashlib.sha256(cluster.encode()).hexdigest()[:40]}"

@@ -19,14 +19,14 @@ from lightkube.models.rbac_v1 import RoleRef, Subject
 from lightkube.resources.rbac_authorization_v1 import RoleBinding
 
 from mirrors.installation import trial_review
-from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, code_of, refusal
+from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
 from mirrors.installation.registration import Registration
 from mirrors.installation.stored_secrets import FIELD_MANAGER, LABELS
 from mirrors.installation.trial_review import TrialError
 from mirrors.kubernetes.api_server.client import client
 
 T = TypeVar("T")
-PAUSE_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 1.0
 """Between two attempts: a webhook needs a few seconds to start."""
 
 
@@ -49,7 +49,7 @@ class Activation:
             reported = waits_for
             if self.wait_seconds is not None and time.monotonic() - started > self.wait_seconds:
                 raise InstallationError(f"The webhook is not active: {waits_for}. Correct this and run it again.")
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(RETRY_SECONDS)
         yield f"{self._words}: API servers send pods to the webhook"
 
     def _attempt(self) -> str:
@@ -95,9 +95,11 @@ class Activation:
         try:
             return call()
         except (ApiError, httpx.HTTPError) as error:
-            if isinstance(error, ApiError) and code_of(error) == passing:
+            if isinstance(error, ApiError) and status_of(error) == passing:
                 return None
-            raise refusal(error, f"{action} {self._words}", right=f"{verb} rolebindings, and bind the role") from None
+            raise api_refusal(
+                error, f"{action} {self._words}", right=f"{verb} rolebindings, and bind the role"
+            ) from None
 
     @property
     def _words(self) -> str:

@@ -21,7 +21,7 @@ class InstallationError(Exception):
     """A step of the installation can't be done; the message says why, and what to do."""
 
 
-def refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -> InstallationError:
+def api_refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -> InstallationError:
     """The error for what was attempted (``action``: "read Secret x/y"), which needs ``right`` ("get secrets")."""
     if not isinstance(error, ApiError):
         return InstallationError(
@@ -29,14 +29,14 @@ def refusal(error: ApiError | httpx.HTTPError, action: str, *, right: str) -> In
             "Check that this pod may reach it (network policies), and run the command again."
         )
     said = " ".join(str(error.status.message or error.status.reason or "").split())[:LONGEST_MESSAGE]
-    if code_of(error) in (401, 403):
+    if status_of(error) in (401, 403):
         return InstallationError(
             f"Cannot {action}: {said or 'forbidden'}. Let the service account {right} "
             "(docs/cluster-setup.md has the roles; rbac.create where the chart is used)."
         )
-    return InstallationError(f"Cannot {action}: the API server answered {code_of(error)}: {said}")
+    return InstallationError(f"Cannot {action}: the API server answered {status_of(error)}: {said}")
 
 
-def code_of(error: ApiError) -> int:
+def status_of(error: ApiError) -> int:
     """The HTTP status that the API server answered; 0 where it is not known."""
     return error.status.code or 0

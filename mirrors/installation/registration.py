@@ -15,7 +15,7 @@ from lightkube.models.admissionregistration_v1 import MutatingWebhook
 from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
 from lightkube.types import PatchType
 
-from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, code_of, refusal
+from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
 from mirrors.installation.stored_secrets import FIELD_MANAGER
 from mirrors.kubernetes.api_server.client import client
 
@@ -113,9 +113,9 @@ class Registration:
         try:
             return call()
         except (ApiError, httpx.HTTPError) as error:
-            if isinstance(error, ApiError) and code_of(error) == passing:
+            if isinstance(error, ApiError) and status_of(error) == passing:
                 return None
-            refused = refusal(error, action, right=f"{verb} mutatingwebhookconfigurations")
+            refused = api_refusal(error, action, right=f"{verb} mutatingwebhookconfigurations")
         text = str(refused)
         raise InstallationError(text.replace(self.token, "***") if self.token else text)
 

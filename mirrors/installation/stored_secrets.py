@@ -13,7 +13,7 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
 from lightkube.types import PatchType
 
-from mirrors.installation.refusals import CONFLICT, NOT_FOUND, code_of, refusal
+from mirrors.installation.refusals import CONFLICT, NOT_FOUND, api_refusal, status_of
 from mirrors.kubernetes.api_server.client import client
 
 FIELD_MANAGER: Final = "k8s-image-swapper-setup"
@@ -37,9 +37,9 @@ def read(namespace: str, name: str) -> StoredSecret | None:
     try:
         secret = client().get(Secret, name=name, namespace=namespace)
     except (ApiError, httpx.HTTPError) as error:
-        if isinstance(error, ApiError) and code_of(error) == NOT_FOUND:
+        if isinstance(error, ApiError) and status_of(error) == NOT_FOUND:
             return None
-        raise refusal(error, f"read Secret {namespace}/{name}", right="get secrets") from None
+        raise api_refusal(error, f"read Secret {namespace}/{name}", right="get secrets") from None
     values = {key: base64.b64decode(value) for key, value in (secret.data or {}).items()}
     return StoredSecret(values, str(secret.metadata.resourceVersion) if secret.metadata else "")
 
@@ -53,7 +53,7 @@ def create(namespace: str, name: str, values: Mapping[str, bytes]) -> None:
     except (ApiError, httpx.HTTPError) as error:
         if _is_conflict(error):
             raise ChangedMeanwhileError from None
-        raise refusal(error, f"create Secret {namespace}/{name}", right="create secrets") from None
+        raise api_refusal(error, f"create Secret {namespace}/{name}", right="create secrets") from None
 
 
 def change(namespace: str, name: str, values: Mapping[str, bytes], *, version: str) -> None:
@@ -66,7 +66,7 @@ def change(namespace: str, name: str, values: Mapping[str, bytes], *, version: s
     except (ApiError, httpx.HTTPError) as error:
         if _is_conflict(error):
             raise ChangedMeanwhileError from None
-        raise refusal(error, f"change Secret {namespace}/{name}", right="patch secrets") from None
+        raise api_refusal(error, f"change Secret {namespace}/{name}", right="patch secrets") from None
 
 
 def _encoded(values: Mapping[str, bytes]) -> dict[str, str]:
@@ -74,4 +74,4 @@ def _encoded(values: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _is_conflict(error: Exception) -> bool:
-    return isinstance(error, ApiError) and code_of(error) == CONFLICT
+    return isinstance(error, ApiError) and status_of(error) == CONFLICT

@@ -17,8 +17,8 @@ from mirrors.selectors.clusters.readiness import newest
 log = structlog.get_logger(__name__)
 
 UNPROTECTED: Final = "swapper_unprotected_workloads"
-WORKLOADS: Final = "swapper_workloads"
-READINESS_METRICS: Final = (UNPROTECTED, WORKLOADS)
+ALL_WORKLOADS: Final = "swapper_workloads"
+READINESS_METRICS: Final = (UNPROTECTED, ALL_WORKLOADS)
 
 
 class ReadinessCollector(Collector):
@@ -35,7 +35,7 @@ class ReadinessCollector(Collector):
             "Workloads with an image that needs its source to start, by cluster.",
             labels=["cluster"],
         )
-        workloads = GaugeMetricFamily(WORKLOADS, "Workloads whose images the watcher lists.", labels=["cluster"])
+        workloads = GaugeMetricFamily(ALL_WORKLOADS, "Workloads whose images the watcher lists.", labels=["cluster"])
         for sample in found:
             unprotected.add_metric([sample.cluster], sample.unprotected)
             workloads.add_metric([sample.cluster], sample.workloads)

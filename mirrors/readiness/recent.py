@@ -15,7 +15,7 @@ from webhook.decision.suspensions import TargetState
 ANSWER_SECONDS: Final = 60.0
 """Seconds for which an answer is given again."""
 
-MOST_ANSWERS: Final = 4
+MOST_DRILLS_KEPT: Final = 4
 """Answers in memory: of 50,000 rows none of which is protected, one takes some 20 MB."""
 
 _LOCK = threading.Lock()
@@ -30,7 +30,7 @@ def recent_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetSt
         if drill is None or time.monotonic() - taken_at > ANSWER_SECONDS:
             _kept.pop(key, None)
             drill = run_drill(asked, config, targets)
-            while len(_kept) >= MOST_ANSWERS:
+            while len(_kept) >= MOST_DRILLS_KEPT:
                 _kept.pop(min(_kept, key=lambda kept: _kept[kept][0]))
             _kept[key] = (time.monotonic(), drill)
     return drill

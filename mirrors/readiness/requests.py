@@ -15,7 +15,7 @@ from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Config
 
-MOST_REQUESTED: Final = 2_000
+MOST_MIRRORED_AT_ONCE: Final = 2_000
 """Images that one request mirrors, so that it ends before a proxy's timeout."""
 
 COPIES_PER_TRANSACTION: Final = 200
@@ -45,7 +45,7 @@ def to_mirror(drill: Drill, namespace: str = "") -> dict[str, str]:
 def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace: str = "") -> Requested:
     """Request the copies. Raises JobStateError where there is no target."""
     images = to_mirror(drill, namespace)
-    now = sorted(images.items())[:MOST_REQUESTED]
+    now = sorted(images.items())[:MOST_MIRRORED_AT_ONCE]
     target = active_target()
     made = active = 0
     refusals: list[str] = []

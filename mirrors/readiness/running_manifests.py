@@ -14,7 +14,7 @@ from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 MAPPINGS_PER_QUERY: Final = 20_000
 """Mappings of one query, as many as a large cluster runs: SQLite takes 32,766 parameters, Postgres 65,535."""
 
-ROWS_IN_MEMORY: Final = 500
+MAPPINGS_IN_MEMORY: Final = 500
 """Rows in memory at a time: their lists are a MB at most."""
 
 
@@ -31,7 +31,7 @@ def running_manifests(rows: QuerySet[RunningImage], mappings: Mapping[str, Mappi
     keys = sorted(others)
     for start in range(0, len(keys), MAPPINGS_PER_QUERY):
         found = ImageMapping.objects.filter(pk__in=keys[start : start + MAPPINGS_PER_QUERY]).exclude(manifests=[])
-        for pk, source, manifests in found.values_list("pk", "source", "manifests").iterator(ROWS_IN_MEMORY):
+        for pk, source, manifests in found.values_list("pk", "source", "manifests").iterator(MAPPINGS_IN_MEMORY):
             known.add(source)
             running |= {(source, digest) for digest in others[pk].intersection(manifests)}
     return IndexManifests(known, running)

@@ -31,7 +31,7 @@ from webhook.decision.snapshot import policy_of
 
 log = structlog.get_logger(__name__)
 
-TURN_SECONDS: Final = 1.0
+DECIDING_SECONDS: Final = 1.0
 """Of the watcher's turn of ten seconds, in which other tasks have their time too."""
 
 ROWS_PER_TURN: Final = 500
@@ -77,7 +77,7 @@ class KeptImages:
         Cluster.objects.filter(name=cluster).exclude(scope_problem=problem).update(scope_problem=problem)
 
     def _decide(self, rows: Sequence[RunningImage], policy: ReviewPolicy, stamp: str) -> None:
-        deadline = time.monotonic() + TURN_SECONDS
+        deadline = time.monotonic() + DECIDING_SECONDS
         verdicts: dict[KeptVerdict, list[int]] = defaultdict(list)
         try:
             for of_pod, found in groupby(rows, _pod_of):

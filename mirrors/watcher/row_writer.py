@@ -17,15 +17,15 @@ from mirrors.models.base.revisions import Revision
 from mirrors.vocabulary.bounds import storable
 from mirrors.watcher.image_sources import ImageSources
 from mirrors.watcher.inventory import Inventory
-from mirrors.watcher.running_images import ImageRow, Place, key_of, rows_of
+from mirrors.watcher.running_images import ImageRow, Place, key_of, running_rows
 from swapper_project.config import Config
 
 T = TypeVar("T")
 
-ROWS_PER_STATEMENT: Final = 500
+WRITTEN_PER_STATEMENT: Final = 500
 """Rows of one statement; each transaction is short, so that nobody waits for it."""
 
-ROWS_IN_MEMORY: Final = 2_000
+READ_IN_MEMORY: Final = 2_000
 """Rows that are in memory at a time while all are read."""
 
 KEEP_ENDED: Final = 7 * 86_400.0
@@ -70,7 +70,7 @@ class RowWriter:
             nodes = dict(inventory.nodes)
         has_news = self._sources.learn(_images(pods, templates))
         if has_news or changes != self._seen_changes or is_complete != self._seen_complete:
-            self._write_images(rows_of(pods, templates, self._sources.source_of), is_complete)
+            self._write_images(running_rows(pods, templates, self._sources.source_of), is_complete)
             self._write_nodes(nodes, is_complete)
         self._write_pulls(pods)
         self._write_cluster(pods, nodes, is_complete)
@@ -80,7 +80,7 @@ class RowWriter:
     def _load(self) -> None:
         rows = RunningImage.objects.current().filter(cluster=self._cluster)
         fields = rows.values_list("key", "source", "pods", "nodes", "pod_name", "in_template", "state")
-        self._written = {row[0]: _fingerprint(ImageRow(*row[1:])) for row in fields.iterator(chunk_size=ROWS_IN_MEMORY)}
+        self._written = {row[0]: _fingerprint(ImageRow(*row[1:])) for row in fields.iterator(chunk_size=READ_IN_MEMORY)}
         found = ClusterNode.objects.filter(cluster=self._cluster).values_list("name", "platform", "ready")
         self._nodes = {name: NodeState(name, platform, ready) for name, platform, ready in found}
 
@@ -158,7 +158,7 @@ class RowWriter:
         ended = RunningImage.objects.filter(
             cluster=self._cluster, state=RunningState.ENDED, last_seen_at__lt=from_now(-KEEP_ENDED)
         )
-        while old := list(ended.values_list("pk", flat=True)[:ROWS_PER_STATEMENT]):
+        while old := list(ended.values_list("pk", flat=True)[:WRITTEN_PER_STATEMENT]):
             RunningImage.objects.filter(pk__in=old).delete()
 
 
@@ -195,4 +195,4 @@ def _images(pods: Iterable[PodState], templates: Iterable[TemplateState]) -> set
 
 
 def _batches(items: list[T]) -> Iterable[list[T]]:
-    return (items[start : start + ROWS_PER_STATEMENT] for start in range(0, len(items), ROWS_PER_STATEMENT))
+    return (items[start : start + WRITTEN_PER_STATEMENT] for start in range(0, len(items), WRITTEN_PER_STATEMENT))

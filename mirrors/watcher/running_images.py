@@ -55,7 +55,7 @@ class _Count:
         return (RunningState.RUNNING if self.started else RunningState.STARTING).value
 
 
-def rows_of(
+def running_rows(
     pods: Iterable[PodState], templates: Iterable[TemplateState], source_of: Callable[[str], str]
 ) -> dict[Place, ImageRow]:
     """``source_of`` names the original image of one in a pod or template; empty where it is not known."""

@@ -77,7 +77,7 @@ class Watcher:
         return ""
 
     def _leads(self) -> bool:
-        return work_leases.hold(lease_of(self._source.current.cluster_name), self._holder, timing().watch_lease)
+        return work_leases.hold(watcher_lease_of(self._source.current.cluster_name), self._holder, timing().watch_lease)
 
     def _lead(self) -> Leadership:
         if self._leadership is None:
@@ -100,7 +100,7 @@ class Watcher:
             return
         leadership.end()
         try:
-            work_leases.give_back(lease_of(leadership.cluster), self._holder)
+            work_leases.give_back(watcher_lease_of(leadership.cluster), self._holder)
         except (DatabaseError, InterfaceError):
             log.info("The lease of this watcher stays until it expires: the database does not respond")
 
@@ -117,6 +117,6 @@ class Watcher:
         connection.close()
 
 
-def lease_of(cluster: str) -> str:
+def watcher_lease_of(cluster: str) -> str:
     """The name of the lease of the watcher that leads a cluster."""
     return f"watcher {cluster}"

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 """Together with ``Forwarded`` and similar headers, these are removed before other code sees the request."""
@@ -45,7 +45,7 @@ class ProxyMiddleware:
         request.META["REMOTE_ADDR"] = str(peer) if peer else ""
         return self._get_response(request)
 
-    def _client(self, forwarded_for: str, peer: Address | None) -> Address | None:
+    def _client(self, forwarded_for: str, peer: IpAddress | None) -> IpAddress | None:
         client = peer
         for text in reversed(forwarded_for.split(",")):
             if (address := _address(_without_port(text.strip()))) is None:
@@ -55,11 +55,11 @@ class ProxyMiddleware:
                 break
         return client
 
-    def _is_proxy(self, address: Address | None) -> bool:
+    def _is_proxy(self, address: IpAddress | None) -> bool:
         return address is not None and any(address in network for network in self._proxies)
 
 
-def _address(text: str) -> Address | None:
+def _address(text: str) -> IpAddress | None:
     """Without a scope; an IPv4 address that a dual-stack socket shows as IPv6 is that IPv4 address."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

@@ -15,7 +15,7 @@ from environs import Env, EnvValidationError, ValidationError
 
 PREFIX = "SWAPPER_"
 PROCESS_ROLES = ("webhook", "web", "worker", "watcher", "all")
-MAX_FILE_BYTES = 64 * 1024
+MAX_VALUE_BYTES = 64 * 1024
 """Bytes of a file that holds the value of a variable; they are a line long."""
 
 # SWAP has no such form: SWAPPER_SWAP_FILE is the kill switch, which is watched and not read once.
@@ -155,7 +155,7 @@ def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             continue
         try:
             with open(path, "rb") as file:
-                values[name] = file.read(MAX_FILE_BYTES).decode().strip()
+                values[name] = file.read(MAX_VALUE_BYTES).decode().strip()
         except OSError as error:
             problems.append(f"{variable}: {path} can't be read: {error.strerror}")
             continue

@@ -56,7 +56,7 @@ class RefusedHandshakes:
     def note(self, error: BaseException | None, client: object) -> None:
         if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             return
-        words, now = meaning_of(error), self._clock()
+        words, now = failure_meaning(error), self._clock()
         logged = self._logged.get(words)
         if logged is not None and now - logged.at < FAILURE_LOG_EVERY:
             logged.since += 1
@@ -68,7 +68,7 @@ class RefusedHandshakes:
         self._logged[words] = _Logged(now)
 
 
-def meaning_of(error: ssl.SSLError) -> str:
+def failure_meaning(error: ssl.SSLError) -> str:
     """What a failure means, and what to do."""
     name = (error.reason or "").upper()
     return next((words for parts, words in _ALERTS if any(part in name for part in parts)), _OTHER)

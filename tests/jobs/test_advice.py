@@ -9,7 +9,7 @@ import urllib3
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.attempt_log import Attempt
-from mirrors.jobs.copy.failures import JobRefusedError, classify
+from mirrors.jobs.copy.failures import JobRefusedError, classify_failure
 from mirrors.jobs.copy.refusals import refusal
 from mirrors.jobs.queue import leases
 from mirrors.kubernetes.api_server.client import ClusterError
@@ -43,7 +43,7 @@ def test_each_refusal_says_what_to_do_and_where(entry: SourceEntry | None) -> No
             asks_for_credentials=asks,
             credentials_refused=refused,
         )
-        assert classify(error).says_step
+        assert classify_failure(error).says_step
         assert SOURCE.registry in str(error)
         if entry is not None:
             assert entry.origin in str(error)
@@ -55,7 +55,7 @@ def failed_with(error: Exception) -> MirrorJob:
     """A job that failed for good with this error, as operators see it afterwards."""
     job = order("quay.io/team/app:1")
     held = take()
-    assert leases.fail(held, Attempt(held).report(classify(error)))
+    assert leases.fail(held, Attempt(held).report(classify_failure(error)))
     job.refresh_from_db()
     return job
 
@@ -105,7 +105,7 @@ def test_the_last_attempt_counts() -> None:
     job = order("quay.io/team/app:1")
     for error in (WITH_A_STEP[0], WITHOUT_ONE[0]):
         held = take()
-        leases.put_off(held, Attempt(held).report(classify(error)), delay=0)
+        leases.put_off(held, Attempt(held).report(classify_failure(error)), delay=0)
         job.refresh_from_db()
         assert next_step(job) == ("" if error is WITH_A_STEP[0] else ERROR_ADVICE[ErrorClass.NOT_FOUND])
 

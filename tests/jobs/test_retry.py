@@ -13,7 +13,7 @@ from django_q.models import OrmQ
 from pytest_django import Settings
 
 from mirrors.jobs.context.worker_context import WorkerContext
-from mirrors.jobs.copy.failures import Failure, classify, delay_after
+from mirrors.jobs.copy.failures import Failure, classify_failure, delay_after
 from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import AttemptOutcome, ErrorClass, HostBudget, ImageMapping, JobStatus, MirrorAttempt, MirrorJob
@@ -47,7 +47,7 @@ def test_no_attempt_comes_before_the_host_wants_it() -> None:
     [("not-found", True), ("denied", True), ("bad-digest", True), ("unsupported", True), ("unavailable", False)],
 )
 def test_the_engines_errors_keep_their_class_and_verdict(code: str, permanent: bool) -> None:
-    failure = classify(RegistryError(code, "what happened", host="quay.io"))  # type: ignore[arg-type]
+    failure = classify_failure(RegistryError(code, "what happened", host="quay.io"))  # type: ignore[arg-type]
     assert (failure.error_class, failure.permanent, failure.message) == (code, permanent, "what happened")
     assert code in ErrorClass.values
 

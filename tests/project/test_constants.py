@@ -44,6 +44,17 @@ def undocumented(source: str) -> Iterator[tuple[int, str]]:
         yield node.lineno, names[0]
 
 
+def numbers(source: str) -> Iterator[str]:
+    """Public names of numeric constants of a module."""
+    for node in ast.parse(source).body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=value)
+            ) if is_number(value) and name.isupper() and not name.startswith("_"):
+                yield name
+
+
 def modules() -> list[Path]:
     found = (path for package in CODE for path in sorted((ROOT / package).rglob("*.py")))
     return [path for path in found if "migrations" not in path.parts]
@@ -71,3 +82,13 @@ def test_each_number_says_its_unit_and_reason() -> None:
         for line, name in undocumented(path.read_text())
     ]
     assert missing == []
+
+
+def test_each_number_has_a_name_of_its_own() -> None:
+    files: dict[str, list[str]] = {}
+    for path in modules():
+        # The engine is a library of its own.
+        if not path.is_relative_to(ROOT / "mirrors/oci"):
+            for name in numbers(path.read_text()):
+                files.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert {name: where for name, where in files.items() if len(where) > 1} == {}

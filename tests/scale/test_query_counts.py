@@ -15,7 +15,7 @@ from benchmarks.pages import pages
 from benchmarks.visits import MOST_QUERIES, inside_as, queries_of
 from mirrors.models import AdmissionSample, ImageMapping, ImageUse, MirrorAttempt, MirrorJob, Registry, RegistryRole
 from mirrors.selectors.images.admissions import search_admissions
-from mirrors.selectors.images.search import search, words_of
+from mirrors.selectors.images.search import search, search_words
 
 pytestmark = pytest.mark.django_db
 
@@ -69,14 +69,16 @@ def _but_counts(statements: list[str]) -> int:
 def test_a_search_finds_rows_by_their_image_and_by_their_own_words(target: Registry) -> None:
     fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
     mapping = ImageMapping.objects.order_by("pk")[7]
-    jobs = search(MirrorJob.objects.all(), words_of(mapping.source), ["mapping__source", "error_message"])
+    jobs = search(MirrorJob.objects.all(), search_words(mapping.source), ["mapping__source", "error_message"])
     assert set(jobs) >= set(MirrorJob.objects.filter(mapping=mapping)) != set()
     attempts = search(MirrorAttempt.objects.all(), [mapping.source.upper()], ["job__mapping__source"])
     assert set(attempts) == set(MirrorAttempt.objects.filter(job__mapping=mapping)) != set()
-    uses = search(ImageUse.objects.all(), words_of(f"{mapping.source[:20]} {mapping.source[-4:]}"), ["mapping__source"])
+    uses = search(
+        ImageUse.objects.all(), search_words(f"{mapping.source[:20]} {mapping.source[-4:]}"), ["mapping__source"]
+    )
     assert set(uses) >= set(ImageUse.objects.filter(mapping=mapping)) != set()
     failed = MirrorJob.objects.filter(status="failed")[0]
-    assert failed in search(MirrorJob.objects.all(), words_of(f'"{failed.error_message}"'), ["error_message"])
+    assert failed in search(MirrorJob.objects.all(), search_words(f'"{failed.error_message}"'), ["error_message"])
     assert not search(MirrorJob.objects.all(), ["no-such-image"], ["mapping__source", "error_message"])
 
 

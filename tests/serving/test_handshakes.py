@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 import structlog
 
-from swapper_project.serving.handshakes import FAILURE_LOG_EVERY, RefusedHandshakes, meaning_of
+from swapper_project.serving.handshakes import FAILURE_LOG_EVERY, RefusedHandshakes, failure_meaning
 from tests.serving.conftest import Pair
 from tests.support.ports import wait_until
 from tests.support.system import Webhook
@@ -89,7 +89,7 @@ def failed(reason: str) -> ssl.SSLError:
     ],
 )
 def test_what_openssl_says_is_put_into_words(reason: str, words: str) -> None:
-    assert words in meaning_of(failed(reason))
+    assert words in failure_meaning(failed(reason))
 
 
 def test_a_kind_is_told_once_a_minute_and_the_rest_is_counted() -> None:

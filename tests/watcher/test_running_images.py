@@ -6,7 +6,7 @@ import pytest
 
 from mirrors.kubernetes.objects.pod_states import ContainerState, PodState, TemplateState
 from mirrors.kubernetes.objects.workloads import Workload
-from mirrors.watcher.running_images import ImageRow, Place, rows_of
+from mirrors.watcher.running_images import ImageRow, Place, running_rows
 
 WEB = Workload("Deployment", "web")
 RUNS, STARTS = ("app", "nginx:1", "sha256:a", True, "", ""), ("app", "nginx:1", "", False, "", "")
@@ -47,13 +47,13 @@ def row(pods: int, nodes: int, name: str, state: str, in_template: bool = False)
     ],
 )
 def test_pods(pods: list[PodState], rows: dict[Place, ImageRow]) -> None:
-    assert rows_of(pods, [], source_of) == rows
+    assert running_rows(pods, [], source_of) == rows
 
 
 def test_a_template_without_pods_has_a_row_of_its_own() -> None:
     template = TemplateState("shop", WEB, ("nginx:1", "!invalid"))
 
-    assert rows_of([], [template], source_of) == {
+    assert running_rows([], [template], source_of) == {
         UNKNOWN: row(0, 0, "", "template", in_template=True),
         Place("shop", "Deployment", "web", "!invalid", ""): ImageRow("", 0, 0, "", True, "template"),
     }
@@ -62,6 +62,6 @@ def test_a_template_without_pods_has_a_row_of_its_own() -> None:
 def test_a_template_whose_image_runs_swapped_has_no_row() -> None:
     swapped = pod("a", ("app", "mirror/nginx:1", "sha256:a", True, "", ""))
 
-    assert rows_of([swapped], [TemplateState("shop", WEB, ("nginx:1",))], source_of) == {
+    assert running_rows([swapped], [TemplateState("shop", WEB, ("nginx:1",))], source_of) == {
         Place("shop", "Deployment", "web", "mirror/nginx:1", "sha256:a"): row(1, 1, "a", "running", in_template=True)
     }

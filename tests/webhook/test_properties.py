@@ -79,7 +79,7 @@ def patched(pod: dict[str, Any]) -> dict[str, Any]:
         for slot in slots
     ]
     settled = [decision.settle(d, Knowledge(), POLICY) if decision.is_open(d) else d for d in decisions]
-    operations = patch.operations(settled, pod=request.obj, policy=POLICY, is_untouchable=kept is not None)
+    operations = patch.patch_operations(settled, pod=request.obj, policy=POLICY, is_untouchable=kept is not None)
     result: dict[str, Any] = jsonpatch.apply_patch(pod, operations)
     return result
 

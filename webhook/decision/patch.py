@@ -17,7 +17,7 @@ from webhook.decision.decision import Decision, ReviewPolicy
 
 ANNOTATION: Final = "k8s-image-swapper/original-images"
 POINTER: Final = f"/metadata/annotations/{ANNOTATION.replace('/', '~1')}"
-Operation = dict[str, Any]
+PatchOperation = dict[str, Any]
 
 MOST_ANNOTATED: Final = 256 * 1024
 """Bytes of names and values of all annotations of an object that the API server accepts."""
@@ -26,21 +26,21 @@ MOST_COMPARED: Final = 1_000
 """Images whose entries in the annotation are checked; entries beyond this number are dropped."""
 
 
-def operations(
+def patch_operations(
     decisions: Sequence[Decision],
     *,
     pod: Json,
     policy: ReviewPolicy,
     is_untouchable: bool = False,
     is_subresource: bool = False,
-) -> list[Operation]:
+) -> list[PatchOperation]:
     """Operations that swap what was decided to be swapped, and bring the annotation in line with that.
 
     ``is_untouchable``: the pod must not be changed, so that its annotation stays. ``is_subresource``: of the pod's
     ephemeral containers, where the API server drops every change of metadata.
     """
     swaps = [decision for decision in decisions if decision.swap]
-    replaced: list[Operation] = [
+    replaced: list[PatchOperation] = [
         {"op": "replace", "path": decision.slot.pointer, "value": str(decision.target)} for decision in swaps
     ]
     if is_subresource or not policy.annotate or policy.dry_run or policy.switched_off:
@@ -105,7 +105,7 @@ def _annotations(pod: Json) -> object:
     return metadata.get("annotations") if isinstance(metadata, dict) else None
 
 
-def _annotate(pod: Json, text: str | None) -> list[Operation]:
+def _annotate(pod: Json, text: str | None) -> list[PatchOperation]:
     """Add the annotation with the parents that are missing, or take it away; nothing if a parent is not an object."""
     if text is None:
         annotations = _annotations(pod)

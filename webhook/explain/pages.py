@@ -24,7 +24,7 @@ from webhook.explain.explainer import ExplainedPod, explain_live
 
 VIEW: Final = "mirrors.view_imagemapping"
 OPERATE: Final = "mirrors.change_mirrorjob"
-MOST_REQUESTED: Final = 100
+MOST_REQUESTED_BY_CLICK: Final = 100
 """Copies that one click requests, so that the page answers before a proxy's timeout."""
 SAMPLE: Final = """\
 apiVersion: v1
@@ -130,7 +130,7 @@ def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dic
     if not request.user.has_perm(OPERATE):
         raise PermissionDenied
     orders = []
-    for image in _missing(explained)[:MOST_REQUESTED]:
+    for image in _missing(explained)[:MOST_REQUESTED_BY_CLICK]:
         try:
             job, is_new = request_image(image=image, requested_by=request.user.get_username())
         except JobStateError as error:

@@ -14,7 +14,7 @@ from swapper_project.config.sections.values import duration
 MOST_FIELDS: Final = 20
 """Fields of the query that are parsed; the API server sends one."""
 
-LONGEST_DEADLINE: Final = 30.0
+LONGEST_TIMEOUT: Final = 30.0
 """Seconds; Kubernetes allows no more."""
 
 
@@ -28,4 +28,4 @@ def of_query(query: str) -> float | None:
         seconds = duration(given[0]) if len(given) == 1 else 0.0
     except ValueError:
         return None
-    return seconds if 0 < seconds <= LONGEST_DEADLINE else None
+    return seconds if 0 < seconds <= LONGEST_TIMEOUT else None

@@ -43,7 +43,7 @@ MOST_ANSWERS: Final = 20_000
 
 REGISTRY_AWAY: Final = frozenset({"unavailable", "timeout", "rate-limited", "credential"})
 
-Head = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
+TimedHead = Callable[[ImageRef, RegistryAccess, float, bool], Descriptor | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ProbeAnswer:
 class RegistryProber:
     """Asks registries, each image once at a time."""
 
-    def __init__(self, head: Head, *, breaker_rest: float = BREAKER_REST) -> None:
+    def __init__(self, head: TimedHead, *, breaker_rest: float = BREAKER_REST) -> None:
         self._head = head
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(PROBER_THREADS, thread_name_prefix="existence")

@@ -35,7 +35,7 @@ MOST_SECRET_CHARACTERS: Final = 2_000
 REQUEST_AGAIN_AFTER: Final = 5.0
 """Seconds in which one process requests the same copy for the same requester once."""
 
-MOST_REQUESTED: Final = 200
+MOST_REQUESTED_BY_REVIEW: Final = 200
 """Copies that one review requests; what a pod has beyond that is requested with the next one."""
 
 REMEMBERED_REQUESTS: Final = 20_000
@@ -77,7 +77,7 @@ class CopyRequester:
         due = (d for d in settled if decision.wants_refresh(d, snapshot.policy))
         self._queue(
             requests_for(
-                itertools.islice(due, MOST_REQUESTED),
+                itertools.islice(due, MOST_REQUESTED_BY_REVIEW),
                 request,
                 Priority.REFRESH,
                 Trigger.REFRESH,
@@ -96,7 +96,7 @@ class CopyRequester:
         priority = PRIORITY.get(snapshot.policy.copy_policy, Priority.DELAYED)
         wanted = (d for d in undecided if decision.wants_copy(d, known[d.key], snapshot.policy))
         return requests_for(
-            itertools.islice(wanted, MOST_REQUESTED),
+            itertools.islice(wanted, MOST_REQUESTED_BY_REVIEW),
             request,
             priority,
             Trigger.ADMISSION,

@@ -42,7 +42,7 @@ class Outcome:
     """What a review came to."""
 
     decisions: Sequence[Decision]
-    patch: list[patch.Operation]
+    patch: list[patch.PatchOperation]
     warnings: list[str]
     denied: str = ""
     """Why the pod is not admitted at all."""
@@ -74,7 +74,7 @@ class Reviewer:
         decisions = self._decide(request, looked_at, kept, snapshot, limits)
         if limits.may_write and limits.may_ask:
             self._copies.refresh(request, decisions, snapshot)
-        operations = patch.operations(
+        operations = patch.patch_operations(
             decisions,
             pod=request.obj,
             policy=snapshot.policy,

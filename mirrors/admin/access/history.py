@@ -20,7 +20,7 @@ from mirrors.templatetags.humanise import past
 
 admin.site.unregister(LogEntry)
 
-SHOWN_CHARACTERS = 200
+SHOWN_OF_A_VALUE = 200
 """Characters of a value that the history shows, about two lines."""
 
 WORDS = {"": NOTHING, "None": NOTHING, "[]": NOTHING, "{}": NOTHING, "True": "yes", "False": "no"}
@@ -143,4 +143,4 @@ def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
 
 def _short(value: object) -> str:
     text = WORDS.get(str(value), str(value))
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+    return text if len(text) <= SHOWN_OF_A_VALUE else f"{text[:SHOWN_OF_A_VALUE]}…"

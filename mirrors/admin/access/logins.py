@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import moment
 
-Row = TypeVar("Row", bound=AccessBase)
+AxesRow = TypeVar("AxesRow", bound=AccessBase)
 
 
-class SignInAdmin(ReadOnlyAdmin[Row]):
+class SignInAdmin(ReadOnlyAdmin[AxesRow]):
     """What the three lists share: user, address and browser, in the words of the other pages."""
 
     search_fields = ["username", "ip_address"]
@@ -27,15 +27,15 @@ class SignInAdmin(ReadOnlyAdmin[Row]):
         return f"{row.username}, {row.attempt_time:%Y-%m-%d %H:%M:%S} UTC"
 
     @admin.display(description="username", ordering="username")
-    def user(self, row: Row) -> str:
+    def user(self, row: AxesRow) -> str:
         return row.username or "–"
 
     @admin.display(description="IP address", ordering="ip_address")
-    def address(self, row: Row) -> str:
+    def address(self, row: AxesRow) -> str:
         return row.ip_address or "–"
 
     @admin.display(description="user agent", ordering="user_agent")
-    def browser(self, row: Row) -> str:
+    def browser(self, row: AxesRow) -> str:
         return row.user_agent
 
 

@@ -107,7 +107,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
             "choice": choice,
             "problem": problem,
             "count": len(images),
-            "most": requests.MOST_REQUESTED,
+            "most": requests.MOST_MIRRORED_AT_ONCE,
             "shown": images[:NAMED_ROWS],
             "more": max(0, len(images) - NAMED_ROWS),
             "back": back,

@@ -121,7 +121,7 @@ def answers(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def impact(request: HttpRequest) -> HttpResponse:
+def impact_of_form(request: HttpRequest) -> HttpResponse:
     """The effect of saving on the admissions of the last 24 hours."""
     _require(request)
     asked = _asked(request)
@@ -167,7 +167,7 @@ def _ask(expression: str, row: Filter | None, position: int | None) -> Asked:
 
 def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     """The results of the expression on the chosen pods; without a valid expression, those of the active filters."""
-    chain = asked.plan.after if asked.plan else filter_plans.in_force()
+    chain = asked.plan.after if asked.plan else filter_plans.filters_in_force()
     candidate = asked.plan.candidate if asked.plan else ""
     found, problem = _pods(admission, pod)
     # One deadline for all pods, because this runs while people type.

@@ -28,7 +28,7 @@ from mirrors.models.configuration.filters import validate_jmespath
 from mirrors.selectors.configuration import filter_impact
 from swapper_project import config as configuration
 
-SHOWN_CHARACTERS: Final = 90
+SHOWN_OF_AN_EXPRESSION: Final = 90
 """Characters of an expression in the list."""
 
 
@@ -74,7 +74,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         ours = [
             path("try/", self.admin_site.admin_view(filter_pages.try_page), name="mirrors_filter_try"),
             path("try/answers/", self.admin_site.admin_view(filter_pages.answers), name="mirrors_filter_answers"),
-            path("try/impact/", self.admin_site.admin_view(filter_pages.impact), name="mirrors_filter_impact"),
+            path("try/impact/", self.admin_site.admin_view(filter_pages.impact_of_form), name="mirrors_filter_impact"),
         ]
         return [*ours, *super().get_urls()]
 
@@ -162,7 +162,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     @display(description="JMESPath", ordering="jmespath")
     def shown_jmespath(self, row: Filter) -> SafeString:
         text = " ".join(row.jmespath.split())
-        short = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+        short = text if len(text) <= SHOWN_OF_AN_EXPRESSION else f"{text[:SHOWN_OF_AN_EXPRESSION]}…"
         return format_html('<code class="swapper-expression" title="{}">{}</code>', row.jmespath, short)
 
     shown_enabled = good("enabled")

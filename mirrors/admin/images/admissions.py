@@ -21,7 +21,7 @@ from mirrors.admin.tools.lists.list_rendering import labels
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.selectors.images.admissions import SEARCH_FIELDS, search_admissions
-from mirrors.selectors.images.search import words_of
+from mirrors.selectors.images.search import search_words
 from mirrors.vocabulary.reasons import meaning_of
 
 SHOWN_IMAGES: Final = 3
@@ -60,7 +60,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[AdmissionSample], term: str
     ) -> tuple[QuerySet[AdmissionSample], bool]:
-        return search_admissions(queryset, words_of(term)), False
+        return search_admissions(queryset, search_words(term)), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         extra = {"is_empty": not AdmissionSample.objects.exists()}

@@ -33,7 +33,7 @@ from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
 from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.images.mapping_states import state_of
-from mirrors.selectors.images.search import words_of
+from mirrors.selectors.images.search import search_words
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
@@ -156,7 +156,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ImageMapping], term: str
     ) -> tuple[QuerySet[ImageMapping], bool]:
-        return search_mappings(queryset, words_of(term), self.search_fields), False
+        return search_mappings(queryset, search_words(term), self.search_fields), False
 
     def live(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
         """The state, and the jobs that change it; over while no job is active."""

@@ -32,7 +32,9 @@ class Entry:
     action_link: str = ""
 
 
-def entries(overview: Overview, found: dict[str, Any], images: Mapping[str, int], tests: Sequence[Any]) -> list[Entry]:
+def attention_entries(
+    overview: Overview, found: dict[str, Any], images: Mapping[str, int], tests: Sequence[Any]
+) -> list[Entry]:
     """What stops everything first; ``tests`` are the registries as the page shows them."""
     return [
         *_processes(overview, found),

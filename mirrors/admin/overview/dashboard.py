@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import conditional_page
 
-from mirrors.admin.overview.attention import days_until, entries
+from mirrors.admin.overview.attention import attention_entries, days_until
 from mirrors.admin.overview.choice import RANGES, DashboardChoice
 from mirrors.admin.overview.cluster_attention import cluster_entries
 from mirrors.admin.tools import links
@@ -31,7 +31,7 @@ from mirrors.models.clusters.readiness import percent_protected
 from mirrors.selectors.clusters.backfill import BackfillProgress, running_backfills
 from mirrors.selectors.clusters.suspensions import target_of_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
-from mirrors.selectors.overview.current_state import SmallFacts, running_copies
+from mirrors.selectors.overview.current_state import SmallFacts, copies_under_way
 from mirrors.selectors.overview.statistics import BY_HOUR, Overview, Point, numbers
 from mirrors.templatetags.banners import keep_targets
 from swapper_project.process import configured
@@ -78,12 +78,12 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "attention": [
             *cluster_entries(overview.small, targets, cluster=cluster),
-            *entries(overview, found, images, registries),
+            *attention_entries(overview, found, images, registries),
         ],
         "may_operate": request.user.has_perm("mirrors.change_mirrorjob"),
         "failed_total": sum(found["failed"].values()),
         "queue": [_line(line) for line in found["queue"] if line["waiting"] or line["running"]],
-        "running": [_running(job) for job in running_copies()] if found["jobs"]["running"] else [],
+        "running": [_running(job) for job in copies_under_way()] if found["jobs"]["running"] else [],
         "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.small.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),

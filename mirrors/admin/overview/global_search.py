@@ -14,7 +14,7 @@ from django.urls import reverse
 from mirrors.admin.tools.navigation import sections
 from mirrors.models import ImageUse
 from mirrors.selectors.clusters.clusters import place_name
-from mirrors.selectors.images.search import words_of
+from mirrors.selectors.images.search import search_words
 from mirrors.selectors.overview.global_search import SearchResults, find_everywhere
 
 LONGEST_SEARCH: Final = 400
@@ -26,7 +26,7 @@ def search_view(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("mirrors.view_imagemapping"):
         raise PermissionDenied
     text = request.GET.get("q", "").strip()[:LONGEST_SEARCH]
-    if not (words := words_of(text)):
+    if not (words := search_words(text)):
         return HttpResponse()
     groups = [*_pages(request, words), *_rows(find_everywhere(words))]
     return render(request, "admin/search_results.html", {"groups": groups, "text": text})

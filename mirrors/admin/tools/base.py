@@ -32,7 +32,7 @@ from mirrors.admin.tools.row_fields import NOTHING, row_fields
 from mirrors.admin.tools.titles import MenuTitles
 from mirrors.models import ManagedBy
 from mirrors.selectors.configuration import declared
-from mirrors.selectors.images.search import by_keys, search, words_of
+from mirrors.selectors.images.search import by_keys, search, search_words
 
 M = TypeVar("M", bound=models.Model)
 P = TypeVar("P", bound=models.Model)
@@ -101,7 +101,7 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
     """Whether the few rows that a search finds are looked up by their keys: see ``by_keys``."""
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[M], term: str) -> tuple[QuerySet[M], bool]:
-        found = search(queryset, words_of(term), self.get_search_fields(request))
+        found = search(queryset, search_words(term), self.get_search_fields(request))
         return (by_keys(queryset, found) if term and self.searches_by_keys else found), False
 
     @display(description=box_for_all())

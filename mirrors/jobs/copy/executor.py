@@ -63,5 +63,5 @@ class JobExecutor:
         except OtherClusterError as other:
             return ending.hand_over(lease, attempt, other)
         except Exception as error:
-            return ending.failure(lease, attempt, failures.classify(error))
+            return ending.failure(lease, attempt, failures.classify_failure(error))
         return ending.success(lease, attempt, done)

@@ -83,7 +83,7 @@ class Failure:
         return timing().rate_limit_pause if self.error_class == ErrorClass.RATE_LIMITED else None
 
 
-def classify(error: Exception) -> Failure:
+def classify_failure(error: Exception) -> Failure:
     """Any exception of a copy as a failure. What nobody foresaw is taken for passing, with its traceback."""
     match error:
         case RegistryError():

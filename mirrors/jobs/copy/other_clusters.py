@@ -17,10 +17,10 @@ from mirrors.selectors.overview.current_state import clusters_with_workers
 from mirrors.selectors.queries.fixed_query import Argument, fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
-JOBS_PER_TURN: Final = 500
+MOVED_JOBS_PER_TURN: Final = 500
 """Jobs looked at in one turn; more wait for the next."""
 
-NAMED_NAMESPACES: Final = 5
+NAMESPACES_IN_MESSAGE: Final = 5
 """Namespaces that a message names."""
 
 
@@ -34,7 +34,7 @@ class NextCluster:
 
     def words(self, source: ImageRef) -> str:
         """What operators read while the job waits."""
-        names = ", ".join(str(ClusterNamespace(self.cluster, name)) for name in self.namespaces[:NAMED_NAMESPACES])
+        names = ", ".join(str(ClusterNamespace(self.cluster, name)) for name in self.namespaces[:NAMESPACES_IN_MESSAGE])
         if self.has_workers:
             return f"{source} is private; a worker of cluster {self.cluster} tries the pull secrets of {names} next."
         return (
@@ -108,7 +108,7 @@ def look_after() -> None:
         return
     running = clusters_with_workers()
     waiting = MirrorJob.objects.filter(status=JobStatus.PENDING).exclude(needs_cluster__in=["", *running])
-    for job in waiting.select_related("mapping").prefetch_related("requests").order_by("id")[:JOBS_PER_TURN]:
+    for job in waiting.select_related("mapping").prefetch_related("requests").order_by("id")[:MOVED_JOBS_PER_TURN]:
         _redirect(job, running)
 
 

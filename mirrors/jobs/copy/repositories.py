@@ -7,7 +7,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from mirrors import selectors
 from mirrors.jobs.context.worker_context import WorkerContext
-from mirrors.jobs.copy.failures import classify
+from mirrors.jobs.copy.failures import classify_failure
 from mirrors.models import TargetRepository
 from mirrors.registries.base import RepositoryState
 from mirrors.services import record_repository
@@ -37,7 +37,7 @@ def apply_requested(context: WorkerContext) -> None:
         try:
             state = context.driver().apply_settings(row.name)
         except Exception as error:
-            failure = classify(error)
+            failure = classify_failure(error)
             log.error("A repository could not be given its settings", repository=row.name, error=failure.message)
             TargetRepository.objects.filter(pk=row.pk).update(problem=failure.message)
         else:

@@ -20,7 +20,7 @@ from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
 MOST_ASKERS: Final = 50
 """Requests of one job whose pull secrets are tried; the others request it again."""
 
-Head = Callable[[ImageRef, RegistryAccess], Descriptor | None]
+SourceHead = Callable[[ImageRef, RegistryAccess], Descriptor | None]
 PullSecretFinder = Callable[[ImageRef, Brought], FoundSecrets]
 
 
@@ -92,7 +92,7 @@ class Finder:
 
     catalog: SourceCatalog
     policy: str
-    head: Head
+    head: SourceHead
     pull_secrets: PullSecretFinder
     cancelled: Callable[[], bool] = lambda: False
     uses_mirrors: bool = True

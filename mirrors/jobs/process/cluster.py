@@ -26,7 +26,7 @@ from swapper_project.process.parent_death import follower
 
 log = structlog.get_logger(__name__)
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:8001"
+WORKER_ADDRESS: Final = "127.0.0.1:8001"
 """Of metrics and probes."""
 
 
@@ -82,7 +82,7 @@ def serve() -> int:
     if stopping.is_requested():
         cluster.stop()
     readiness = Readiness("worker")
-    probe_server.serve_in_background(settings.ENVIRONMENT.bind or DEFAULT_ADDRESS, readiness, liveness.age)
+    probe_server.serve_in_background(settings.ENVIRONMENT.bind or WORKER_ADDRESS, readiness, liveness.age)
     reconciler = Reconciler(cluster=declared.own_cluster, on_turn=readiness.note)
     reconciler.start()
     while cluster.is_alive:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from mirrors.images import ImageRef
 from mirrors.jobs.context.worker_context import WorkerContext
-from mirrors.jobs.copy.failures import JobRefusedError, classify
+from mirrors.jobs.copy.failures import JobRefusedError, classify_failure
 from mirrors.jobs.timing import from_now
 from mirrors.models import (
     CheckStatus,
@@ -81,7 +81,7 @@ def run(check: RegistryCheck, context: WorkerContext) -> None:
         except _SkippedError as skipped:
             words, status = str(skipped), "skipped"
         except Exception as error:
-            words, status, passed = classify(error).message, "failed", False
+            words, status, passed = classify_failure(error).message, "failed", False
         steps.append({"name": name, "status": status, "words": words, "seconds": round(time.monotonic() - started, 3)})
         RegistryCheck.objects.filter(pk=check.pk).update(steps=steps)
         if not passed:

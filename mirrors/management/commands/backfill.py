@@ -21,10 +21,10 @@ from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.process import configured, logs
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 
-TURN_SECONDS: Final = 2.0
+LINE_SECONDS: Final = 2.0
 """Of work between two lines of progress."""
 
-PAUSE_SECONDS: Final = 1.0
+IDLE_SECONDS: Final = 1.0
 """Between two turns where nothing is due: jobs take seconds."""
 
 
@@ -107,5 +107,5 @@ class Command(ConfiguredCommand):
         close_old_connections()
         began = time.monotonic()
         if self._is_ours:
-            self._task.work(TURN_SECONDS)
-        stop.wait(max(0.0, PAUSE_SECONDS - (time.monotonic() - began)))
+            self._task.work(LINE_SECONDS)
+        stop.wait(max(0.0, IDLE_SECONDS - (time.monotonic() - began)))

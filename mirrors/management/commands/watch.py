@@ -18,7 +18,7 @@ from swapper_project.process.commands.base_command import ConfiguredCommand
 from swapper_project.process.monitoring import probe_server
 from swapper_project.process.monitoring.readiness import Readiness
 
-DEFAULT_ADDRESS: Final = "127.0.0.1:8002"
+WATCHER_ADDRESS: Final = "127.0.0.1:8002"
 """Of metrics and probes."""
 
 NO_CLUSTER: Final = (
@@ -52,6 +52,6 @@ class Command(ConfiguredCommand):
         watcher = Watcher(source, lambda config: tasks_of(config, webhook_configuration), readiness.note)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: watcher.stop())
-        probe_server.serve_in_background(settings.ENVIRONMENT.bind or DEFAULT_ADDRESS, readiness, readiness.age)
+        probe_server.serve_in_background(settings.ENVIRONMENT.bind or WATCHER_ADDRESS, readiness, readiness.age)
         watcher.run()
         sys.exit(0)

@@ -41,7 +41,7 @@ TAKEN: Final = (
     "There is a registry of this host already: edit that one (or the configuration file, if it comes from there)."
 )
 
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+PLAIN_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 CREDENTIAL_REFERENCE = RegexValidator(
     r"^(env:SWAPPER_CRED_[A-Z0-9_]+|file:[A-Za-z0-9][A-Za-z0-9._-]*|"
     r"secret:[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/[A-Za-z0-9._-]{1,253})$",
@@ -163,7 +163,7 @@ class Registry(RevisionedModel):
         if is_source and (other := Registry.objects.exclude(pk=self.pk).named_alike(self.endpoint)):
             text = f"{other} is the same registry under another of its names: edit that one."
             raise ValidationError({"endpoint": text})
-        if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not FILE_NAME.match(self.ca_file):
+        if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not PLAIN_FILE_NAME.match(self.ca_file):
             text = "Put the PEM file into the workers' credentials directory, and write its name here, without a path."
             raise ValidationError({"ca_file": text})
         if bool(self.username) != bool(self.credential_ref):

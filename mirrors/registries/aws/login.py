@@ -11,10 +11,10 @@ from mirrors.registries.aws.accounts import AwsAccount, client
 from mirrors.registries.aws.errors import AwsCall, explained
 from mirrors.registries.tokens import Token, TokenKeeper
 
-LEAST_SECONDS = 60.0
+LEAST_ECR_SECONDS = 60.0
 """Seconds of a token's lifetime, whatever AWS says: not one call for a token after another."""
 
-MOST_SECONDS = 12 * 3600.0
+MOST_ECR_SECONDS = 12 * 3600.0
 """Seconds of a token's lifetime at ECR, which never gives more."""
 
 
@@ -35,4 +35,4 @@ def fetch(account: AwsAccount, host: str) -> Token:
     # By AWS's own clock: ours may be off by some minutes.
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     left = (data["expiresAt"] - now).total_seconds()
-    return Token(username, password, min(MOST_SECONDS, max(LEAST_SECONDS, left)))
+    return Token(username, password, min(MOST_ECR_SECONDS, max(LEAST_ECR_SECONDS, left)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-REPOSITORY_LOOK_EVERY: Final = 3_600.0
+GAR_LOOK_EVERY: Final = 3_600.0
 """Seconds for which a repository is taken to be as it was; people change them rarely."""
 
 
@@ -31,7 +31,7 @@ class GarDriver:
         self._target = target
         self._trusted_ca = trusted_ca
         self._lock = threading.Lock()
-        self._seen_at = -REPOSITORY_LOOK_EVERY
+        self._seen_at = -GAR_LOOK_EVERY
         self._state = RepositoryState()
 
     def access(self) -> RegistryAccess:
@@ -45,7 +45,7 @@ class GarDriver:
 
     def ensure_repository(self, repository: str) -> RepositoryState:
         with self._lock:
-            if time.monotonic() - self._seen_at >= REPOSITORY_LOOK_EVERY:
+            if time.monotonic() - self._seen_at >= GAR_LOOK_EVERY:
                 state = self._ensure()
                 self._state = RepositoryState(pulls_through=state.pulls_through)
                 self._seen_at = time.monotonic()
@@ -63,7 +63,7 @@ class GarDriver:
 
     def forget(self, repository: str) -> None:
         with self._lock:
-            self._seen_at = -REPOSITORY_LOOK_EVERY
+            self._seen_at = -GAR_LOOK_EVERY
 
     def _api(self) -> ApiRepository:
         # Imported here: the webhook needs only the credentials.

@@ -25,10 +25,10 @@ USERNAME: Final = "oauth2accesstoken"
 TOKEN_SECONDS: Final = 10.0
 """Seconds for a token of the metadata server or of Google, which answer in less than one."""
 
-LEAST_SECONDS: Final = 60.0
+LEAST_GOOGLE_SECONDS: Final = 60.0
 """Seconds of a token's lifetime, whatever Google says: not one call for a token after another."""
 
-MOST_SECONDS: Final = 3600.0
+MOST_GOOGLE_SECONDS: Final = 3600.0
 """Seconds of a token's lifetime at Google, which gives an hour."""
 
 _HOW: Final = (
@@ -52,8 +52,8 @@ def fetch(host: str, trusted_ca: str | None) -> Token:
     token, expiry = credentials.token, credentials.expiry
     if not isinstance(token, str) or not token:
         raise RegistryError("credential", f"Google sent an empty token for {host}; it is tried again", host=host)
-    left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if expiry else MOST_SECONDS
-    return Token(USERNAME, token, min(MOST_SECONDS, max(LEAST_SECONDS, left)))
+    left = (expiry.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if expiry else MOST_GOOGLE_SECONDS
+    return Token(USERNAME, token, min(MOST_GOOGLE_SECONDS, max(LEAST_GOOGLE_SECONDS, left)))
 
 
 def find_credentials(host: str, trusted_ca: str | None) -> Credentials:

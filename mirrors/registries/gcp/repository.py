@@ -118,7 +118,9 @@ class ApiRepository:
     def _refusal(self, error: exceptions.GoogleAPICallError, permission: str) -> RegistryError:
         host, said = self.target.host, str(error.message)[:300]
         if isinstance(error, exceptions.PermissionDenied):
-            text = f"Google refused {permission} on {self.name}: give our service account a role that has it ({ROLES})"
+            text = (
+                f"Google refused {permission} on {self.name}: give our service account a role that has it ({GCP_ROLES})"
+            )
             return RegistryError("denied", text, host=host, says_step=True)
         if isinstance(error, exceptions.Unauthenticated):
             return RegistryError("credential", f"Google rejected our credentials for {self.name}: {said}", host=host)
@@ -132,7 +134,7 @@ class ApiRepository:
         return RegistryError("invalid", f"Google refused the call for {self.name}: {said}", host=host)
 
 
-ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregistry.admin to make the repository too"
+GCP_ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregistry.admin to make the repository too"
 
 
 def facts(found: artifactregistry.Repository) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from swapper_project.config import Config, OciTarget, SourceRegistry
 from swapper_project.config.sections.section import LogIn
 from swapper_project.process import configured
 
-Row = TypeVar("Row", Filter, Registry)
+DeclaredRow = TypeVar("DeclaredRow", Filter, Registry)
 
 DECLARED_BY: Final[dict[type[Any], tuple[str, ...]]] = {Registry: ("role", "endpoint", "prefix"), Filter: ("name",)}
 """By which fields a row of the file's cluster, or of all, is the one that the file declares."""
@@ -73,7 +73,7 @@ def filters_of(config: Config) -> list[Filter]:
     ]
 
 
-def in_force(model: type[Row]) -> list[Row] | None:
+def in_force(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
     """What the active file declares; None where there is no file to go by: then the database's rows count."""
     source = configured.source()
     if source is None:
@@ -99,7 +99,7 @@ def key_of(row: Filter | Registry) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in DECLARED_BY[type(row)])
 
 
-def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> None:
+def bring_up_to_date(rows: Iterable[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> None:
     """Give rows of the database what the active file says of them; those that it no longer has are disabled. Nothing
     is saved. Rows of operators stay as they are, but for those that the file now declares; so do those of other
     clusters."""
@@ -116,7 +116,7 @@ def bring_up_to_date(rows: Iterable[Row], declared: Sequence[Row] | None) -> Non
             row.enabled = False
 
 
-def without_row(model: type[Row], declared: Sequence[Row] | None) -> list[Row]:
+def without_row(model: type[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> list[DeclaredRow]:
     """What the active file declares and ``prepare`` has not written yet."""
     if not declared:
         return []

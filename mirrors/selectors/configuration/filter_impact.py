@@ -56,7 +56,7 @@ def hits(since: datetime) -> dict[str, int]:
     return dict(counted.values_list("filter").annotate(n=Sum("images")))
 
 
-def in_force() -> list[CompiledFilter]:
+def filters_in_force() -> list[CompiledFilter]:
     """The filters as reviews ask them."""
     return [entry.compiled for entry in _keyed()]
 

@@ -16,7 +16,7 @@ FEW_MAPPINGS: Final = 1_000
 """Mappings up to which their keys are asked for. What more of them match is soon met by going through the rows."""
 
 
-def words_of(text: str) -> list[str]:
+def search_words(text: str) -> list[str]:
     """What is searched for one by one; quotes keep several words together."""
     parts = [part for part in smart_split(text) if part]
     return [unescape_string_literal(part) if _is_quoted(part) else part for part in parts]

@@ -158,7 +158,7 @@ def clusters_with_workers() -> set[str]:
     return set(workers.order_by().values_list("cluster", flat=True).distinct())
 
 
-def running_copies(limit: int = 10) -> Iterable[MirrorJob]:
+def copies_under_way(limit: int = 10) -> Iterable[MirrorJob]:
     """Running jobs with their progress, the longest first."""
     running = MirrorJob.objects.filter(status=JobStatus.RUNNING).select_related("mapping", "progress")
     return running.order_by("id")[:limit]

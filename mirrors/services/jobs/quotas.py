@@ -28,7 +28,7 @@ def over_quota(registry_id: int, requests: Sequence[RequestedCopy], quotas: Quot
     live = MirrorJob.objects.live().filter(mapping__target_registry=registry_id, mapping__source__in=asking)
     free.update(live.values_list("mapping__source", flat=True))
     new = {source: names for source, names in asking.items() if source not in free}
-    return refused(sources=new, quotas=quotas) if new else set()
+    return refused_by_quota(sources=new, quotas=quotas) if new else set()
 
 
 def left(*, namespaces: Collection[ClusterNamespace], quotas: Quotas) -> dict[ClusterNamespace, int]:
@@ -47,7 +47,7 @@ def left(*, namespaces: Collection[ClusterNamespace], quotas: Quotas) -> dict[Cl
     }
 
 
-def refused(*, sources: Mapping[str, Collection[ClusterNamespace]], quotas: Quotas) -> set[str]:
+def refused_by_quota(*, sources: Mapping[str, Collection[ClusterNamespace]], quotas: Quotas) -> set[str]:
     """Of ``{source: requesting namespaces}``, the sources that none of their namespaces may request now."""
     remaining = Counter(left(namespaces={name for names in sources.values() for name in names}, quotas=quotas))
     over = set()

@@ -53,7 +53,7 @@ class FailingPulls:
                 if container.fails_to_pull:
                     key = (uid, container.name)
                     causes[key] = cause = self._cause(key, container, earlier, now)
-                    name, side = place_of(container.image, target)
+                    name, side = registry_side_of(container.image, target)
                     found.append(
                         FailingPull(uid, pod, container.image, name, side, cause.cause, cause.message, cause.since)
                     )
@@ -73,7 +73,7 @@ class FailingPulls:
         return Cause(PullCause(known), message, now)
 
 
-def place_of(image: str, target: TargetName) -> tuple[str, PullSide]:
+def registry_side_of(image: str, target: TargetName) -> tuple[str, PullSide]:
     """The name that rows have of an image, and whether it lies at the target."""
     try:
         ref = ImageRef.parse(image)

@@ -12,7 +12,7 @@ from mirrors.watcher.pulls.failing import FailingPull
 SAMPLE_PODS: Final = 5
 """Pods that a row names: enough to find the others."""
 
-NAMED_NAMESPACES: Final = 20
+NAMESPACES_IN_ROW: Final = 20
 """Namespaces that a row names."""
 
 
@@ -50,7 +50,7 @@ class FailingImage:
 
     @property
     def listed_namespaces(self) -> list[str]:
-        return sorted(self.namespaces)[:NAMED_NAMESPACES]
+        return sorted(self.namespaces)[:NAMESPACES_IN_ROW]
 
     @property
     def listed_samples(self) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from mirrors.selectors.clusters.pull_failures import mirrored_images
 from mirrors.services import FoundLoop
 from mirrors.vocabulary.pull_causes import PullSide
 from mirrors.watcher.inventory import Departed, Inventory
-from mirrors.watcher.pulls.failing import place_of
+from mirrors.watcher.pulls.failing import registry_side_of
 from swapper_project.config import Config
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ class RestartLoops:
         if not pod.owner or pod.ended or departure.deleted_at - pod.created_at > YOUNG_POD_SECONDS:
             return
         for image in dict.fromkeys(container.image for container in pod.containers):
-            name, side = place_of(image, config.target.name)
+            name, side = registry_side_of(image, config.target.name)
             if side is PullSide.TARGET and self._is_complete(key := LoopKey(pod.owner, name), departure):
                 yield CompletedRounds(key, image, pod)
 
@@ -102,7 +102,7 @@ class RestartLoops:
         now, target = time.time(), config.target.name
         owners = {key.owner for key in found}
         lasting = {
-            LoopKey(pod.owner, place_of(container.image, target)[0])
+            LoopKey(pod.owner, registry_side_of(container.image, target)[0])
             for pod in alive
             if pod.owner in owners and now - pod.created_at > YOUNG_POD_SECONDS and not pod.ended
             for container in pod.containers

@@ -9,7 +9,7 @@ from typing import Final
 from mirrors.images import TargetName
 from mirrors.kubernetes.objects.pod_states import PodState
 from mirrors.vocabulary.pull_causes import PullSide
-from mirrors.watcher.pulls.failing import FailingPull, place_of
+from mirrors.watcher.pulls.failing import FailingPull, registry_side_of
 
 MOST_PLACES: Final = 100_000
 """Images whose place is remembered, some 20 MB; then all are forgotten."""
@@ -53,5 +53,5 @@ class WorkedPulls:
         known = self._places.get(image)
         if known is None:
             assert self._target is not None
-            known = self._places[image] = place_of(image, self._target)[1] is PullSide.TARGET
+            known = self._places[image] = registry_side_of(image, self._target)[1] is PullSide.TARGET
         return known

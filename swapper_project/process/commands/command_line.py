@@ -65,7 +65,7 @@ def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
         environ.pop("SWAPPER_ROLE_FILE", None)
 
 
-def explain(error: Exception) -> str:
+def explain_error(error: Exception) -> str:
     """What went wrong and what to do about it, in one line; empty for an error that only its traceback explains."""
     if isinstance(error, ImproperlyConfigured):
         if "SECRET_KEY" in str(error):

@@ -19,8 +19,8 @@ import structlog
 log = structlog.get_logger(__name__)
 
 DATABASE_FILE: Final = "swapper.sqlite3"
-PRIVATE: Final = ("secret-key", "admin-password", "webhook.key")
-OURS: Final = frozenset({*PRIVATE, "webhook.crt", "credentials", "worker-heartbeat", DATABASE_FILE, "lost+found"})
+PRIVATE_FILES: Final = ("secret-key", "admin-password", "webhook.key")
+OURS: Final = frozenset({*PRIVATE_FILES, "webhook.crt", "credentials", "worker-heartbeat", DATABASE_FILE, "lost+found"})
 _SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
 """Of SQLite's files."""
 
@@ -55,7 +55,7 @@ def protect(directory: Path, database: Path | None = None) -> list[Path]:
 
 
 def _private_paths(directory: Path, database: Path | None) -> Iterator[Path]:
-    yield from (directory / name for name in PRIVATE)
+    yield from (directory / name for name in PRIVATE_FILES)
     databases = dict.fromkeys((directory / DATABASE_FILE, database or directory / DATABASE_FILE))
     yield from (file.with_name(f"{file.name}{suffix}") for file in databases for suffix in _SUFFIXES)
     credentials = directory / "credentials"

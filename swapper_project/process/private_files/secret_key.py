@@ -7,13 +7,13 @@ from pathlib import Path
 
 from swapper_project.process.private_files.certificates import write_private
 
-FILE_NAME = "secret-key"
+KEY_FILE = "secret-key"
 
 
 def kept_secret_key(data_dir: Path) -> str:
     """The key that ``up`` created, so that other commands use the same one; empty if there is none."""
     try:
-        return (data_dir / FILE_NAME).read_text().strip()
+        return (data_dir / KEY_FILE).read_text().strip()
     except OSError:
         return ""
 
@@ -21,4 +21,4 @@ def kept_secret_key(data_dir: Path) -> str:
 def ensure_secret_key(data_dir: Path) -> None:
     """Creates a key, readable only by its owner, if there is none."""
     if not kept_secret_key(data_dir):
-        write_private(data_dir / FILE_NAME, f"{secrets.token_urlsafe(48)}\n".encode())
+        write_private(data_dir / KEY_FILE, f"{secrets.token_urlsafe(48)}\n".encode())
