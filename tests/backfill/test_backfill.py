@@ -34,8 +34,8 @@ from mirrors.services.jobs.quotas import left
 from mirrors.vocabulary.clusters import ClusterNamespace
 from swapper_project.config import Quotas
 from tests.backfill.conftest import Shop, Watcher, running
+from tests.jobs.limits.test_pull_limits import PullCounter
 from tests.jobs.support import drain, load
-from tests.jobs.test_pull_limits import PullCounter
 from tests.support.faulty_registry import FaultyRegistry
 
 

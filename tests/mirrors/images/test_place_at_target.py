@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirrors.images import ImageRef, InvalidReferenceError, TargetName
-from tests.mirrors.references import SHA256, references
+from tests.mirrors.images.references import SHA256, references
 
 ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirrors.images import ImageRef, InvalidReferenceError, normalise_host, pinned_tag
-from tests.mirrors.references import SHA256, SHA512, digests, references, tags
+from tests.mirrors.images.references import SHA256, SHA512, digests, references, tags
 
 
 @pytest.mark.parametrize(
