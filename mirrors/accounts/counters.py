@@ -12,7 +12,7 @@ from django.db import connections, router
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How often something happened in the window that ends at ``ends_at``."""
+    """The number of events in the window that ends at ``ends_at``."""
 
     number: int
     ends_at: datetime

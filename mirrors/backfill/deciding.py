@@ -34,7 +34,7 @@ POD_NOT_FOUND: Final = "pod-not-found"
 
 @dataclass(frozen=True, slots=True)
 class ImageVerdict:
-    """What an admission would request, or why it would request nothing. ``is_mirrored``: the target has it by now."""
+    """The request of an admission, or why it would make none. ``is_mirrored``: the target has it by now."""
 
     requests: tuple[RequestedCopy, ...] = ()
     reason: str = ""

@@ -44,7 +44,7 @@ class PullBudget:
         return self.limit * self.reserve / 100
 
     def seconds_for(self, pulls: int) -> float:
-        """How long so many pulls take: what remains is free now, the rest comes back over the window."""
+        """Return how long so many pulls take: those that remain are free now, the others come back over the window."""
         missing = pulls - max(0.0, self.remaining - self.kept)
         return max(0.0, missing) / (self.limit - self.kept) * WINDOW_SECONDS
 

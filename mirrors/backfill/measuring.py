@@ -95,7 +95,8 @@ class Measurer:
         return True
 
     def take(self, seconds: float) -> dict[int, ImageSize | None]:
-        """What was read, by key, after waiting for at most so long for the first; None: it could not be read."""
+        """Return the sizes that were read, by key, after waiting for at most so long for the first; None: it could not
+        be read."""
         wait(self._under_way.values(), max(0.0, seconds), FIRST_COMPLETED)
         done = {key: future.result() for key, future in self._under_way.items() if future.done()}
         self._under_way = {key: future for key, future in self._under_way.items() if key not in done}

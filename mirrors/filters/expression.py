@@ -154,7 +154,7 @@ def _check_call(name: str, given: int, expression: str) -> None:
 
 
 def _call_at(name: str, expression: str) -> int | None:
-    """Where a function is called first; the tree no longer knows."""
+    """Find the first call of a function; the tree has lost its position."""
     found = re.search(rf"\b{re.escape(name)}\s*\(", expression)
     return found.start() if found else None
 

@@ -56,7 +56,7 @@ SLOT_KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one filter says of one image; ``matches`` is None where it fails, and ``error`` says why."""
+    """The answer of one filter for one image; ``matches`` is None where it fails, and ``error`` says why."""
 
     name: str
     matches: bool | None
@@ -119,7 +119,7 @@ class Change:
 
 @dataclass(slots=True)
 class Impact:
-    """What a change of filters comes to for sampled pods. ``is_cut``: time or steps did not suffice for all."""
+    """The effect of a change of filters on sampled pods. ``is_cut``: time or steps did not suffice for all."""
 
     pods: int = 0
     images: int = 0

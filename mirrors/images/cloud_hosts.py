@@ -56,7 +56,7 @@ def ecr_hosts(account: str, region: str) -> dict[EcrKind, str]:
 
 
 def parse_ecr_host(host: str) -> EcrHost | None:
-    """What a host name says of its registry; None if it is not one of ECR's, in any partition."""
+    """Return the registry that a host name of ECR names; None if it is not one of ECR's, in any partition."""
     match = _ECR.fullmatch(host)
     if match is None:
         return None

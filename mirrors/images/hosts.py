@@ -45,7 +45,7 @@ def normalise_host(text: str) -> str:
 
 @lru_cache(maxsize=8_192)
 def address(host: str, default_port: int) -> tuple[str, int]:
-    """What distinguishes registries: name or address, and port. An address has several spellings."""
+    """Return what distinguishes registries: name or address, and port. An address has several spellings."""
     name, _, port = host.partition("]") if host.startswith("[") else host.partition(":")
     number = port.removeprefix(":")
     try:

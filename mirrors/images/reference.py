@@ -96,18 +96,16 @@ class ImageRef:
 
     @property
     def manifest_reference(self) -> str:
-        """What a registry is asked for under ``/manifests/``: the digest, which alone counts, else the tag."""
+        """Return the part of a URL after ``/manifests/``: the digest, which alone counts, else the tag."""
         return self.digest or self.tag or DEFAULT_TAG
 
 
 @dataclass(frozen=True, slots=True)
 class TargetName:
-    """Where mirrored images are put: a registry, a path below it, and the longest repository it takes.
-
-    ``aliases`` are other host names of the same registry (ECR's dual-stack and FIPS endpoints, names in DNS). A host
-    without a port is the one with ``default_port``. Raises :class:`InvalidReferenceError` for a host or prefix that can
-    appear in no reference.
-    """
+    """The place of mirrored images: a registry, a path below it, and the longest repository it takes. ``aliases`` are
+    other host names of the same registry (ECR's dual-stack and FIPS endpoints, names in DNS). A host without a port is
+    the one with ``default_port``. Raises :class:`InvalidReferenceError` for a host or prefix that can appear in no
+    reference."""
 
     endpoint: str
     prefix: str = ""
@@ -152,7 +150,7 @@ class TargetName:
         return replace(ref, registry=self.endpoint)
 
     def __str__(self) -> str:
-        """What the names of all images here begin with."""
+        """Return the beginning of the names of all images here."""
         return f"{self.endpoint}/{self.prefix}" if self.prefix else self.endpoint
 
 
@@ -180,7 +178,7 @@ def _split_registry(text: str) -> tuple[str, str]:
 
 
 def _reason(remainder: str) -> str:
-    """What is wrong with ``repository[:tag][@digest]``, for a person."""
+    """Explain what is wrong with ``repository[:tag][@digest]``."""
     name, at, digest = remainder.partition("@")
     path, colon, tag = name.partition(":")
     if path != path.lower():

@@ -41,7 +41,7 @@ class Activation:
     wait_seconds: float | None = None
 
     def run(self) -> Iterator[str]:
-        """What it waits for and what was done, line by line. Raises InstallationError."""
+        """Yield what it waits for and what was done, line by line. Raises InstallationError."""
         started, reported = time.monotonic(), ""
         while waits_for := self._attempt():
             if waits_for != reported:
@@ -53,7 +53,7 @@ class Activation:
         yield f"{self._words}: API servers send pods to the webhook"
 
     def _attempt(self) -> str:
-        """What is missing; empty where the webhook is active."""
+        """Return what is missing; empty where the webhook is active."""
         registered = self.registration.read()
         if registered is None or registered.metadata is None or not registered.webhooks:
             return f"MutatingWebhookConfiguration {self.registration.name} does not exist"

@@ -44,7 +44,7 @@ class Registration:
         return self._asked(read, f"read {self._words}", "get", passing=NOT_FOUND)
 
     def trusted(self) -> tuple[x509.Certificate, ...]:
-        """What ``caBundle`` has now; nothing where it is absent or cannot be read. Raises InstallationError."""
+        """Return the present ``caBundle``; nothing where it is absent or cannot be read. Raises InstallationError."""
         found = self.read()
         bundles = {webhook.clientConfig.caBundle or "" for webhook in (found.webhooks if found else None) or []}
         return tuple({certificate: None for bundle in sorted(bundles) for certificate in _certificates(bundle)})

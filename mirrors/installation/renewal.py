@@ -27,7 +27,7 @@ SPREAD_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """Where certificates are kept, and what they are wanted for."""
+    """The place where certificates are kept, and what they are wanted for."""
 
     namespace: str
     secret: str
@@ -36,7 +36,7 @@ class Renewal:
     spread_seconds: float = SPREAD_SECONDS
 
     def run(self) -> Iterator[str]:
-        """What was done, line by line. Raises InstallationError."""
+        """Yield what was done, line by line. Raises InstallationError."""
         yield from self._step(self._prepare)
         if self.registration.trust(self._read().bundle_pem):
             yield f"{self.registration.name}: caBundle is up to date now"

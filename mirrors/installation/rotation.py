@@ -26,7 +26,7 @@ LIVES_OF_AN_AUTHORITY: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class CertificatePolicy:
-    """What certificates are wanted."""
+    """The certificates that are wanted."""
 
     names: tuple[str, ...]
     validity: dt.timedelta
@@ -37,7 +37,7 @@ class CertificatePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """What the Secret holds: who issues, what is served, and whom API servers trust."""
+    """The content of the Secret: who issues, what is served, and whom API servers trust."""
 
     authority: KeyPair
     served: KeyPair
@@ -76,7 +76,7 @@ def begin(policy: CertificatePolicy, now: dt.datetime, *, trusted: tuple[x509.Ce
 
 
 def prepare(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> Certificates:
-    """What has to be stored before ``caBundle`` is looked at; the same where nothing is due."""
+    """Return what has to be stored before ``caBundle`` is looked at; the same where nothing is due."""
     current = replace(current, bundle=_needed(current, policy, now))
     if current.is_rotating or not (policy.is_rotation_forced or _is_due(current.served, policy, now)):
         return current
@@ -87,7 +87,7 @@ def prepare(current: Certificates, policy: CertificatePolicy, now: dt.datetime) 
 
 
 def finish(current: Certificates, policy: CertificatePolicy, now: dt.datetime) -> Certificates:
-    """What has to be stored once ``caBundle`` has the whole bundle; the same where no rotation is under way."""
+    """Return what has to be stored once ``caBundle`` has the whole bundle; the same where no rotation is under way."""
     if not current.is_rotating:
         return current
     return replace(current, served=issue(current.authority, policy.names, policy.validity, now))

@@ -129,7 +129,7 @@ def serve(role: str, options: Mapping[str, Any]) -> NoReturn:
 
 
 def _without_files(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """What was read from a file is given as a value from here on: both at once are refused."""
+    """Give what was read from a file as a value from here on: both at once are refused."""
     for name in environment:
         os.environ.pop(f"{name}_FILE", None)
     return environment
@@ -164,7 +164,7 @@ def _pair(config: Config, data_dir: Path, host: str) -> tuple[Path, Path]:
 
 
 def _names_of(host: str) -> list[str]:
-    """What clients call it by; nobody calls all addresses by one name."""
+    """Return the names that clients call it by; nobody calls all addresses by one name."""
     name = host.removeprefix("[").removesuffix("]")
     return [] if name in {"", "::", "0.0.0.0"} else [name]  # noqa: S104
 

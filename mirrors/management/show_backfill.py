@@ -11,7 +11,7 @@ from mirrors.templatetags.humanise import size, span
 
 
 def preview_table(run: BackfillRun) -> Table:
-    """What the run mirrors, and what it skips and why."""
+    """Show the images that the run mirrors, and those that it skips and why."""
     table = Table("", "", box=box.SIMPLE, show_header=False, title=f"Backfill of {run.cluster}", title_justify="left")
     unknown = f", without {run.unmeasured} of unknown size" if run.unmeasured else ""
     table.add_row("Images", str(run.images))

@@ -50,7 +50,7 @@ class RegistryNameError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DrillRequest:
-    """What is asked. ``without`` is a registry's host; empty: no source can be reached. ``max_age`` is in seconds."""
+    """The question. ``without`` is a registry's host; empty: no source can be reached. ``max_age`` is in seconds."""
 
     cluster: str
     without: str = ""
@@ -221,7 +221,7 @@ class _Pass:
             self.missing.add(Missing(row.workload, row.source, row.image, found.gap, found.details, pk, found.kept))
 
     def _gap_of(self, row: _Row, reference: ImageRef | None, mapping: MappingSnapshot | None) -> FoundGap | None:
-        """What mirroring does not help against goes first, and what ends by itself or for all workloads last."""
+        """Return the gap: first one that mirroring does not close, last one that ends by itself or is of all."""
         if row.kept:
             return kept_by_webhook(row.kept, row.kept_details)
         found = gap_of(reference, mapping, row.workload.namespace, row.digest, self.conditions)

@@ -65,8 +65,8 @@ MIRRORABLE: Final = frozenset({Gap.NOT_MIRRORED, Gap.NOT_VERIFIED, Gap.PLATFORM_
 
 @dataclass(frozen=True, slots=True)
 class IndexManifests:
-    """What mirrored indexes list: ``known`` are the sources of which that is known, ``running`` the pairs of source and
-    digest that run and are in the list."""
+    """The content of mirrored indexes: ``known`` are the sources of which that is known, ``running`` the pairs of
+    source and digest that run and are in the list."""
 
     known: Collection[str] = frozenset()
     running: Collection[tuple[str, str]] = frozenset()
@@ -74,7 +74,7 @@ class IndexManifests:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What a drill asks of every image. Times are in seconds."""
+    """The conditions of a drill for every image. Times are in seconds."""
 
     snapshot: Snapshot
     now: float

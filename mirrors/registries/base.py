@@ -46,7 +46,7 @@ class RegistryDriver(Protocol):
     """A target registry: how it is reached, and how its repositories come to be."""
 
     def access(self) -> RegistryAccess:
-        """How the engine accesses it. Raises CredentialError if its credentials cannot be read."""
+        """Return how the engine accesses it. Raises CredentialError if its credentials cannot be read."""
         ...
 
     def ensure_repository(self, repository: str) -> RepositoryState:

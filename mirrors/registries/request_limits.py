@@ -32,7 +32,7 @@ _GAR: Final = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev")
 
 
 def budget_finder(config: Callable[[], Config]) -> Callable[[str], HostRequestLimits | None]:
-    """Which budget a host has, by the configuration as it is then; None: unlimited."""
+    """Return a function that finds the budget of a host, by the configuration as it is then; None: unlimited."""
 
     def find(host: str) -> HostRequestLimits | None:
         return _budget(host, config().rate_limits_of(host))

@@ -120,7 +120,7 @@ class SourceCatalog:
         return entry.reference.username if entry and entry.reference else ""
 
     def access_for(self, ref: ImageRef) -> RegistryAccess:
-        """How the engine reaches a source, with the configured credentials. Raises CredentialError."""
+        """Return how the engine reaches a source, with the configured credentials. Raises CredentialError."""
         entry = self._entry_of(ref)
         credential = self._credential(entry, ref) if entry else None
         return _access(ref.registry, entry, (credential,) if credential else ())

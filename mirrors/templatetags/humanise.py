@@ -68,7 +68,7 @@ def when(at: datetime | None) -> SafeString | str:
 
 @register.filter
 def past(action: str) -> str:
-    """What was done, as ``Paused``, for the name of an action."""
+    """Return the past participle of an action, as ``Paused``."""
     return DONE.get(action, action.capitalize())
 
 

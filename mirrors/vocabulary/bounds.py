@@ -31,7 +31,8 @@ def within(number: int, largest: int) -> int:
 
 
 def pause_of(seconds: float) -> float:
-    """How long we wait for a host that asked for so many seconds; NaN and negative numbers are the shortest pause."""
+    """Return how long we wait for a host that asked for so many seconds; NaN and negative numbers are the shortest
+    pause."""
     return min(seconds, LONGEST_PAUSE) if seconds > SHORTEST_PAUSE else SHORTEST_PAUSE
 
 

@@ -18,7 +18,7 @@ class PullCause(StrEnum):
 
 
 class PullSide(StrEnum):
-    """Which registry a node cannot pull from."""
+    """The registry that a node cannot pull from."""
 
     TARGET = "target"
     SOURCE = "source"

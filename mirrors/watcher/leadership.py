@@ -28,7 +28,7 @@ MakeTasks = Callable[[Callable[[], Config]], Sequence[InventoryTask]]
 
 
 class Leadership:
-    """What there is while this process leads: the feeds, the inventory and the tasks."""
+    """The parts of a leading process: the feeds, the inventory and the tasks."""
 
     def __init__(self, source: ConfigSource, tasks: MakeTasks) -> None:
         self._source = source

@@ -11,7 +11,7 @@ from mirrors.models import RunningImage, RunningState
 
 
 class Place(NamedTuple):
-    """What makes a row of a cluster."""
+    """The key of a row of a cluster."""
 
     namespace: str
     kind: str
@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
 
 class ImageRow(NamedTuple):
-    """What is written of a place; equal ones need no write."""
+    """The values that are written of a place; equal ones need no write."""
 
     source: str
     pods: int

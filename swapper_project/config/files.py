@@ -12,7 +12,7 @@ NAMED_FILES: Final = AUTHORITIES | {"tlsCertFile", "tlsKeyFile"}
 
 
 def problem_of(key: str, name: str) -> str:
-    """What is wrong with the file that a key names, or nothing."""
+    """Return what is wrong with the file that a key names, or nothing."""
     path = Path(name)
     try:
         with path.open("rb") as file:

@@ -145,7 +145,7 @@ class Config(Section):
         return hashlib.sha256(json.dumps(self.effective(), sort_keys=True).encode()).hexdigest()
 
     def rate_limits_of(self, host: str) -> tuple[tuple[str, float], ...]:
-        """What ``rateLimits`` says of a host, by the engine's operations."""
+        """Return the ``rateLimits`` of a host, by the engine's operations."""
         for entry in self.rate_limits:
             if host == entry.host or (entry.host.startswith("*.") and host.endswith(entry.host[1:])):
                 return tuple(entry.limits.items())

@@ -45,7 +45,7 @@ _CONTROL_IN_JSON: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]"
 
 
 class _Output:
-    """Where lines go and what they look like: one object for ever, as loggers keep what they first got."""
+    """The destination and form of lines: one object for ever, as loggers keep what they first got."""
 
     def __init__(self) -> None:
         self.level = logging.INFO

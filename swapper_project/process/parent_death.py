@@ -14,10 +14,8 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 def follower(number: signal.Signals) -> Callable[[int], None]:
-    """What a child calls first, with the id of the process that made it: it gets this signal when that one ends.
-
-    Made in the parent: nothing is loaded between fork and call. Elsewhere than on Linux it does nothing.
-    """
+    """Return what a child calls first, with the id of the process that made it: it gets this signal when that one ends.
+    Made in the parent: nothing is loaded between fork and call. Elsewhere than on Linux it does nothing."""
     if sys.platform != "linux":
         return lambda parent: None
     prctl = ctypes.CDLL(None).prctl

@@ -28,7 +28,8 @@ _WANTS_MORE = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Phase(Enum):
-    """What is expected of the client. ``SHAKING_HANDS``: nothing, a thread is at one step of the handshake."""
+    """The next step that is expected of the client. ``SHAKING_HANDS``: nothing, a thread is at one step of the
+    handshake."""
 
     SECURING = auto()
     SHAKING_HANDS = auto()

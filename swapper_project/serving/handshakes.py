@@ -40,7 +40,7 @@ _OTHER: Final = "A TLS handshake failed. Check what the client sends"
 
 @dataclass(slots=True)
 class _Logged:
-    """When a kind of failure was logged last, and how many there were since."""
+    """The time at which a kind of failure was logged last, and how many there were since."""
 
     at: float
     since: int = 0
@@ -69,6 +69,6 @@ class RefusedHandshakes:
 
 
 def failure_meaning(error: ssl.SSLError) -> str:
-    """What a failure means, and what to do."""
+    """Return what a failure means, and what to do."""
     name = (error.reason or "").upper()
     return next((words for parts, words in _ALERTS if any(part in name for part in parts)), _OTHER)

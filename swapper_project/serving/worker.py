@@ -140,7 +140,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._give_up(oldest)
 
     def finish_request(self, conn: Connection, done: Future[bool]) -> None:
-        """What becomes of a connection after its answer."""
+        """Decide what becomes of a connection after its answer."""
         if done.cancelled() or done.exception() is not None or not done.result():
             self._part(conn)
             return

@@ -30,7 +30,7 @@ class ErrorBarrier:
         self._logged: LRUCache[tuple[str, str], float] = LRUCache(REMEMBERED_ERRORS)
 
     def run(self, name: str, work: Callable[[], bool | None]) -> bool:
-        """What the work returns; false after an error."""
+        """Return what the work returns; false after an error."""
         try:
             return bool(work())
         except DATABASE_AWAY:

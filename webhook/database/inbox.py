@@ -24,7 +24,7 @@ class Inbox:
         self._messages.put_nowait(message)
 
     def wait(self, seconds: float) -> list[Message]:
-        """What is there; the first one is waited for."""
+        """Return all messages; the first one is waited for."""
         try:
             first = self._messages.get(timeout=max(0.001, seconds))
         except queue.Empty:
@@ -32,7 +32,7 @@ class Inbox:
         return [first, *self.take(MESSAGES_AT_ONCE - 1)]
 
     def take(self, at_most: int = MESSAGES_AT_ONCE) -> list[Message]:
-        """What is there now."""
+        """Return the messages that are there now."""
         taken: list[Message] = []
         try:
             while len(taken) < at_most:

@@ -14,7 +14,7 @@ ABANDONED: Final = 30.0
 
 
 class JobWaiters:
-    """Who waits for which job."""
+    """Reviews by the job that they wait for."""
 
     def __init__(self) -> None:
         self._waits: list[JobWait] = []

@@ -47,7 +47,7 @@ class CachedMapping:
 
 
 class MappingCache:
-    """What this process knows of mappings. ``target`` gives endpoint and prefix of the active target, ``cluster`` the
+    """The mappings that this process knows. ``target`` gives endpoint and prefix of the active target, ``cluster`` the
     name of the cluster whose pods are reviewed."""
 
     def __init__(
@@ -78,11 +78,11 @@ class MappingCache:
         """Key of the target's row; None until ``prepare`` has written it."""
 
     def row(self, source: str) -> CachedMapping | None:
-        """What is in memory of a source; None: not looked up yet."""
+        """Return what is in memory of a source; None: not looked up yet."""
         return self._rows.get(source)
 
     def row_at(self, target: str) -> MappingSnapshot | None:
-        """What is in memory of the mapping that owns a target's name."""
+        """Return what is in memory of the mapping that owns a target's name."""
         source = self._sources.get(target)
         row = self._rows.get(source) if source is not None else None
         return row.known if row is not None else None
@@ -149,7 +149,7 @@ class MappingCache:
             self._sources.put(known.target, source)
 
     def take_answers(self, answers: Mapping[str, TargetAnswer]) -> None:
-        """What the target itself said, by source, into memory; the database follows."""
+        """Take the target's own answers, by source, into memory; the database follows."""
         for source, answer in answers.items():
             row = self._rows.get(source)
             asked_at = time.time() - (time.monotonic() - answer.asked_at)

@@ -26,7 +26,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryLookup:
-    """Which mappings of private images have their target in one of these repositories."""
+    """The question which mappings of private images have their target in one of these repositories."""
 
     repositories: Sequence[str]
     future: Future[list[MappingSnapshot]] = field(default_factory=Future)

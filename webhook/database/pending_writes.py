@@ -44,7 +44,7 @@ class PendingWrites:
         self._samples: list[SampledReview] = []
 
     def review(self, decisions: Mapping[DecisionKey, int], uses: Iterable[UseKey]) -> None:
-        """What one review came to."""
+        """Keep the results of one review."""
         with self._lock:
             for key, images in decisions.items():
                 if key in self._decisions or len(self._decisions) < BUFFERED:

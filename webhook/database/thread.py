@@ -122,7 +122,7 @@ class DatabaseThread:
         self._watchdog.stop()
 
     def row(self, source: str) -> CachedMapping | None:
-        """What is in memory of a source; None: not looked up yet."""
+        """Return what is in memory of a source; None: not looked up yet."""
         return self._cache.row(source)
 
     def is_ready(self) -> bool:
@@ -147,7 +147,7 @@ class DatabaseThread:
         return self._submit(message, message.future)
 
     def row_at(self, target: str) -> MappingSnapshot | None:
-        """What is in memory of the mapping that owns a target's name."""
+        """Return what is in memory of the mapping that owns a target's name."""
         return self._cache.row_at(target)
 
     def inside(self, repositories: Sequence[str]) -> Future[list[MappingSnapshot]]:

@@ -28,7 +28,7 @@ ALWAYS_REFRESH_AGE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ReviewPolicy:
-    """What the configuration says, as decisions read it."""
+    """The configuration as decisions read it."""
 
     target: TargetName
     filters: tuple[CompiledFilter, ...] = ()
@@ -46,7 +46,7 @@ class ReviewPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What is known of a target image when a decision is due."""
+    """The facts about a target image when a decision is due."""
 
     existence: str = "unknown"
     mapping_id: int | None = None
@@ -196,7 +196,7 @@ def _verdict(known: Knowledge, policy: ReviewPolicy) -> tuple[Reason, bool]:
 
 
 def access_obstacle(known: Knowledge, policy: ReviewPolicy) -> Reason | None:
-    """What the credential boundary has against a swap into this namespace."""
+    """Return the objection of the credential boundary to a swap into this namespace."""
     if policy.private_images == "mirror" or known.granted or known.access == "anonymous":
         return None
     if known.denied:

@@ -80,7 +80,7 @@ def _still_true(earlier: dict[str, Any], pod: Json, policy: ReviewPolicy) -> dic
 
 
 def _swapped(image: str, target: TargetName) -> str:
-    """What a pod's image string becomes when it is swapped; empty if it is not a valid reference."""
+    """Return a pod's image string after the swap; empty if it is not a valid reference."""
     try:
         return str(target.retarget(ImageRef.parse(image)))
     except InvalidReferenceError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReviewLimits:
-    """What one review may do. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
+    """The limits of one review. ``deadline`` is monotonic; who may not ask is answered from memory alone."""
 
     deadline: float
     namespace: str = ""

@@ -160,7 +160,7 @@ def compose(
     switched_off: bool = False,
     target_access: RegistryAccess | None = None,
 ) -> Snapshot:
-    """What decisions read of a configuration and the operators' rows."""
+    """Return what decisions read of a configuration and the operators' rows."""
     sources = SourceCatalog.of(config, rows.sources, credentials_dir=credentials_dir)
     return Snapshot(
         config=config,

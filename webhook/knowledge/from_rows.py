@@ -28,7 +28,7 @@ NOT_PUBLIC: Final = frozenset({"configured", "secrets", "unreadable"})
 
 
 def of_row(decision: Decision, row: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
-    """What is known of a decision's image by its row alone."""
+    """Return what is known of a decision's image by its row alone."""
     known = row.known if row else None
     if known is None:
         return Knowledge()
@@ -66,7 +66,7 @@ def differs(row: MappingSnapshot, answer: ProbeAnswer) -> bool:
 
 
 def obstacle_of(known: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
-    """What rules a swap out, whatever else is known."""
+    """Return the reason that rules a swap out, whatever else is known."""
     if known.source != source:
         return Reason.TARGET_NAME_TAKEN
     if known.paused:
@@ -106,7 +106,7 @@ def out_of_quota(known: Knowledge, row: CachedMapping) -> Knowledge:
 
 
 class Allowed(TypedDict):
-    """What of ``Knowledge`` is about a namespace's right to an image."""
+    """The part of ``Knowledge`` that is about a namespace's right to an image."""
 
     granted: bool
     access_due: bool

@@ -152,7 +152,7 @@ class CopyRequester:
         return {o.source: replace(known[o.source], obstacle=_obstacle(o)) for o in outcomes if o.problem}
 
     def _request(self, requests: dict[str, RequestedCopy], seconds: float) -> list[RequestOutcome]:
-        """What came of the requests within so many seconds."""
+        """Return the outcomes of the requests within so many seconds."""
         return await_result(self._database.request_copies(list(requests.values())), seconds) or []
 
 

@@ -63,8 +63,8 @@ class Guard:
     def deny_in_private_repositories(
         self, decisions: Sequence[Decision], known: Mapping[str, Knowledge], snapshot: Snapshot, limits: ReviewLimits
     ) -> dict[str, Knowledge]:
-        """What is known of images of unknown provenance that lie where another's private ones do: another tag of it,
-        or the digest alone. Asked under ``always``, which swaps what is unknown."""
+        """Deny images of unknown provenance that lie where another's private ones do: another tag of it, or the digest
+        alone. Asked under ``always``, which swaps what is unknown."""
         policy = snapshot.policy
         if policy.swap_policy != "always" or policy.private_images == "mirror":
             return {}

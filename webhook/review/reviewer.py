@@ -39,7 +39,7 @@ SHOWN_OF_THE_REST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a review came to."""
+    """The outcome of a review."""
 
     decisions: Sequence[Decision]
     patch: list[patch.PatchOperation]

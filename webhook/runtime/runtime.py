@@ -80,7 +80,7 @@ class Runtime:
         self._engines.close()
 
     def _facts(self) -> dict[str, Any]:
-        """What the dashboard shows of this webhook."""
+        """Return the facts of this webhook that the dashboard shows."""
         policy, certificate = self.snapshots.current.policy, self._gauges.certificate
         return {
             "target": "/".join(filter(None, self.snapshots.target())),
@@ -144,7 +144,8 @@ def _make_observer() -> Runtime:
 
 
 def observer() -> Runtime:
-    """What the web process asks for the webhook's decisions, made at the first call. Raises ConfigError."""
+    """Return the runtime that the web process asks for the webhook's decisions, made at the first call. Raises
+    ConfigError."""
     with _LOCK:
         return _make_observer()
 

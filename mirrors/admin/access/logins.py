@@ -15,7 +15,7 @@ AxesRow = TypeVar("AxesRow", bound=AccessBase)
 
 
 class SignInAdmin(ReadOnlyAdmin[AxesRow]):
-    """What the three lists share: user, address and browser, in the words of the other pages."""
+    """The common part of the three lists: user, address and browser, in the words of the other pages."""
 
     search_fields = ["username", "ip_address"]
     ordering = ["-id"]

@@ -44,7 +44,7 @@ NOT_CONFIGURED: Final = "This process has no usable configuration file, so it is
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the address of the page chooses."""
+    """The choices in the address of the page."""
 
     cluster: str = ""
     without: str = ""

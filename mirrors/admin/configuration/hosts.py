@@ -49,7 +49,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
 
     @admin.display(description="budget", ordering="per_second")
     def budget(self, row: HostBudget) -> str:
-        """What all workers together may send."""
+        """The requests that all workers together may send."""
         if row.per_second is None:
             return "–"
         return f"{row.per_second:g}{' at a time' if row.operation == 'transfer' else '/s'}"

@@ -140,7 +140,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
-        """When a queued job may start; workers that are busy start it later."""
+        """The time from which a queued job may start; workers that are busy start it later."""
         if job.status != JobStatus.PENDING or job.available_at is None:
             return "–"
         return when(job.available_at) if job.available_at > timezone.now() else "now"

@@ -85,7 +85,7 @@ class ReasonFilter(DropdownFilter):
 
 
 class SeenFilter(DropdownFilter):
-    """When a pod or a user last requested it."""
+    """The time at which a pod or a user last requested it."""
 
     title = "last requested"
     parameter_name = "seen"
@@ -103,7 +103,7 @@ class SeenFilter(DropdownFilter):
 
 
 class AccessFilter(DropdownFilter):
-    """How the source can be read; images that were read only with credentials are private."""
+    """The way in which the source can be read; images that were read only with credentials are private."""
 
     title = "access"
     parameter_name = "access"

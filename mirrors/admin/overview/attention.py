@@ -35,7 +35,7 @@ class Entry:
 def attention_entries(
     overview: Overview, found: dict[str, Any], images: Mapping[str, int], tests: Sequence[Any]
 ) -> list[Entry]:
-    """What stops everything first; ``tests`` are the registries as the page shows them."""
+    """Return the entries, those that stop everything first; ``tests`` are the registries as the page shows them."""
     return [
         *_processes(overview, found),
         *_failures(overview, found["failed"]),

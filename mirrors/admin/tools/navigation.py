@@ -105,7 +105,7 @@ def _list(model: str) -> str:
 
 
 def _is_active(request: HttpRequest, model: str) -> dict[str, bool]:
-    """Which of the two entries for the list of mappings is active; the menu itself compares only paths."""
+    """Say which of the two entries for the list of mappings is active; the menu itself compares only paths."""
     name = model.partition("?")[0]
     if name != "imagemapping":
         return {}

@@ -37,7 +37,7 @@ def title_of(field: Any) -> str:
 
 
 def reading(field: Any) -> str | Callable[[models.Model], Any]:
-    """How a read-only page shows a field: its name, or a function that shows its value in words."""
+    """Return how a read-only page shows a field: its name, or a function that shows its value in words."""
     shown = _words_of(field)
     if shown is None and title_of(field) == str(field.verbose_name):
         return str(field.name)

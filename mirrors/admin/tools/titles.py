@@ -20,7 +20,7 @@ class MenuTitles:
 
     @property
     def list_title(self) -> str:
-        """What the menu calls the list."""
+        """Return the title of the list in the menu."""
         return self._menu_title or str(self.opts.verbose_name_plural)
 
     @property
@@ -30,7 +30,7 @@ class MenuTitles:
         return place[1] if place else ""
 
     def row_title(self, row: models.Model) -> str:
-        """What the title and the breadcrumbs of its page call a row."""
+        """Return the name of a row in the title and the breadcrumbs of its page."""
         return str(row)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

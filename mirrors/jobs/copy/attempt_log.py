@@ -73,7 +73,7 @@ class Attempt:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """The time that it has taken so far."""
         return time.monotonic() - self._began
 
     def count_bytes(self) -> None:
@@ -136,7 +136,7 @@ class Attempt:
         )
 
     def report(self, failure: Failure | None = None, last_words: str = "") -> AttemptReport:
-        """What is left behind of it; each request only where somebody may ask why it failed or took so long."""
+        """Return the attempt as it is stored; each request only where somebody may ask why it failed or was slow."""
         for line in self.exchanges.lines(each=failure is not None or self.seconds >= MOMENT):
             self._write(line)
         for text in (last_words, failure.message if failure else "", failure.details if failure else ""):

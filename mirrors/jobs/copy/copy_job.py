@@ -137,7 +137,7 @@ class CopyJob:
         return tuple(sorted({*choice.platforms, *before})) if choice.platforms else ()
 
     def _readers(self, source: SourceAccess) -> Readers | None:
-        """Who will get to run the mirror; None where nothing at the target is private from anybody."""
+        """Return who will get to run the mirror; None where nothing at the target is private from anybody."""
         if self._context.config.private_images == "mirror":
             return None
         if source.how == Access.ANONYMOUS:

@@ -20,7 +20,7 @@ MOST_MANIFESTS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """How it ended, in words, what is known of the mapping now, and what was learnt of namespaces."""
+    """The outcome in words, what is known of the mapping now, and what was learnt of namespaces."""
 
     words: str
     known: Mapping[str, Any]
@@ -33,7 +33,7 @@ class CopyOutcome:
 
 
 def verified(mapping: ImageMapping, found: Descriptor | None) -> CopyOutcome:
-    """What the target has is compared with what was written there."""
+    """Compare the image at the target with the one that was written there."""
     if found is None:
         known = {"existence": Existence.ABSENT, "verified_at": Now(), "obstacle": Obstacle.NONE}
         return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", known)

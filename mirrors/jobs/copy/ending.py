@@ -37,7 +37,7 @@ NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is tried again la
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What an attempt came to. ``mapping`` are fields of the image's row, ``grants`` what was learnt of namespaces."""
+    """The ending of an attempt. ``mapping`` are fields of the image's row, ``grants`` what was learnt of namespaces."""
 
     outcome: AttemptOutcome
     report: AttemptReport

@@ -50,7 +50,7 @@ class JobExecutor:
             attempt.count_bytes()
 
     def _copy(self, lease: Lease, status: LeaseStatus, attempt: Attempt) -> Ending | None:
-        """How the copy ended; None: another worker has claimed the job."""
+        """Return how the copy ended; None: another worker has claimed the job."""
 
         def is_stopped() -> bool:
             attempt.show()

@@ -33,7 +33,7 @@ class NextCluster:
     has_workers: bool
 
     def words(self, source: ImageRef) -> str:
-        """What operators read while the job waits."""
+        """The message that operators read while the job waits."""
         names = ", ".join(str(ClusterNamespace(self.cluster, name)) for name in self.namespaces[:NAMESPACES_IN_MESSAGE])
         if self.has_workers:
             return f"{source} is private; a worker of cluster {self.cluster} tries the pull secrets of {names} next."
@@ -65,7 +65,7 @@ def _requesters(job_id: Argument) -> QuerySet[MirrorRequest, Any]:
 
 
 def requesters_of(job: MirrorJob) -> list[Brought]:
-    """Who asked for the copy, the first first."""
+    """Return who asked for the copy, the first first."""
     rows = _requesters(job.pk)
     brought = [Brought(ns, account, tuple(filter(None, names.split(","))), of) for ns, account, names, of in rows]
     return brought or [Brought(job.namespace, cluster=job.cluster)]

@@ -30,7 +30,7 @@ UNKNOWN: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReferrersReport:
-    """How it ended, in words, for the job, and what is known of the mapping now."""
+    """The outcome in words, for the job, and what is known of the mapping now."""
 
     status: str = ReferrersStatus.NOT_CHECKED
     error: str = ""

@@ -56,10 +56,8 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class SourceAccess:
-    """How the engine reads the source, and what is to be recorded of it.
-
-    ``grants`` says by namespace whether its own pull secrets read the source; those that were not tried are missing.
-    """
+    """The way in which the engine reads the source, and what is to be recorded of it. ``grants`` says by namespace
+    whether its own pull secrets read the source; those that were not tried are missing."""
 
     access: RegistryAccess
     how: str
@@ -70,7 +68,7 @@ class SourceAccess:
 
 @dataclass(slots=True)
 class Tried:
-    """What came of the pull secrets of all that asked."""
+    """The result of trying the pull secrets of all that asked."""
 
     grants: dict[str, bool] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)

@@ -44,8 +44,8 @@ def give_back(worker: str) -> None:
 
 
 def share_of(demand: Demand, others: Sequence[tuple[float, float]], *, whole: bool = False) -> float:
-    """What a process gets of a budget whose other holders want and have so much: its fair part, as far as that is
-    free, and in any case what it has in use. ``whole`` is for things that cannot be divided."""
+    """Return the share of a process in a budget whose other holders want and have so much: its fair part, as far as
+    that is free, and in any case what it has in use. ``whole`` is for things that cannot be divided."""
     fair = fair_part(demand.limit, demand.wanted, [wanted for wanted, _ in others])
     free = demand.limit - sum(has for _, has in others)
     part = min(math.ceil(fair), math.floor(free)) if whole else min(fair, free)
@@ -91,7 +91,7 @@ def _note_limits(rows: Iterable[HostBudget], demands: Mapping[Key, Demand]) -> N
 
 
 def _others(worker: str, budgets: Collection[HostBudget]) -> dict[int, list[tuple[float, float]]]:
-    """What the others want and have of each budget."""
+    """Return what the others want and have of each budget."""
     shares = BudgetShare.objects.filter(budget__in=budgets)
     shares.filter(expires_at__lte=Now()).delete()
     found: dict[int, list[tuple[float, float]]] = {}

@@ -106,7 +106,8 @@ def resting() -> dict[str, datetime]:
 
 
 def next_free_at() -> datetime | None:
-    """When the first of the paused hosts may be talked to again, or the first of the others takes all copies again."""
+    """Return when the first of the paused hosts may be talked to again, or the first of the others takes all copies
+    again."""
     until = Greatest(Coalesce("probe_until", "resting_until"), "resting_until")
     times = [
         HostBudget.objects.paused().aggregate(first=Min(until))["first"],

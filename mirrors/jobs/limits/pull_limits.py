@@ -80,7 +80,7 @@ class PullLimits:
         return heard is not None and is_recent and self._is_low(username, heard.limit)
 
     def write(self) -> None:
-        """What was heard since the last call."""
+        """Write what registries have reported since the last call."""
         with self._lock:
             new = {account: self._heard[account].limit for account in sorted(self._unwritten)}
             self._unwritten.clear()

@@ -15,7 +15,7 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 class Holder(Protocol):
-    """What has a place."""
+    """A job that has a place."""
 
     @property
     def cluster(self) -> str: ...
@@ -43,7 +43,8 @@ NOTHING_FULL: Final = Full()
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What may be claimed now: jobs of anybody, or those ``besides`` namespaces and hosts that have their share."""
+    """The jobs that may be claimed now: those of anybody, or those ``besides`` namespaces and hosts that have their
+    share."""
 
     for_anybody: bool
     for_others: bool
@@ -51,7 +52,7 @@ class Room:
 
 
 def room(places: int, holders: Collection[Holder]) -> Room:
-    """What ``places`` leave room for beside those that hold one each."""
+    """Return what ``places`` leave room for beside those that hold one each."""
     share = max(1, places // 2)
     namespaces = Counter(ClusterNamespace(holder.cluster, holder.namespace) for holder in holders)
     hosts = Counter(holder.source_host for holder in holders)

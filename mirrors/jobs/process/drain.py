@@ -127,7 +127,7 @@ class Drain:
         return self._is_stopped() or time.monotonic() >= self._end
 
     def _apply_settings(self) -> None:
-        """What operators want of repositories comes first; it is rare, and soon done."""
+        """Apply the settings that operators want of repositories; it is rare, and soon done."""
         if self._only is not None:
             return
         try:
@@ -189,7 +189,7 @@ class Drain:
         return lease
 
     def _do_small_things(self) -> None:
-        """What people asked for beside copies, and what was heard of registries."""
+        """Do what people asked for beside copies, and write what was learnt of registries."""
         if self._only is None:
             self._checks.start_requested()
         self._context.pull_limits.write()

@@ -88,7 +88,7 @@ class Channel:
         return int(not self.empty())
 
     def close(self) -> None:
-        """What was put in is still read."""
+        """Close the queue; what was put in is still read."""
 
     def join_thread(self) -> None:
         """There is none."""

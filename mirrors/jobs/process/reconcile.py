@@ -68,7 +68,7 @@ class Reconciler:
         connection.close()
 
     def _turn(self) -> str:
-        """What went wrong; empty: nothing."""
+        """Return what went wrong; empty: nothing."""
         try:
             close_old_connections()
             if time.monotonic() >= self._full_turn_at:
@@ -116,7 +116,7 @@ def look_out(cluster: str = DEFAULT_CLUSTER) -> None:
 
 
 def _repair() -> None:
-    """What programs of older versions write: jobs without hosts, and with times that are beyond any pause."""
+    """Repair the rows of older versions: jobs without hosts, and with times that are beyond any pause."""
     mapping = ImageMapping.objects.filter(pk=OuterRef("mapping_id"))
     source, target = (
         Subquery(mapping.values_list(Substr(field, 1, StrIndex(field, Value("/")) - 1))[:1])
@@ -127,7 +127,7 @@ def _repair() -> None:
 
 
 def _have_existence_refreshed() -> None:
-    """Where no process does it: the one that is woken begins, though no copy is due."""
+    """Wake a process where none refreshes existence: it begins, though no copy is due."""
     present = ImageMapping.objects.filter(existence=Existence.PRESENT)
     if not work_leases.is_held(work_leases.EXISTENCE) and present.exists():
         wake_workers()

@@ -88,7 +88,7 @@ def _in_any(namespaces: Iterable[ClusterNamespace]) -> Q:
 
 
 def next_due_at() -> datetime | None:
-    """When the next job becomes claimable that is not so now; None: nothing is put off."""
+    """Return when the next job becomes claimable that is not so now; None: nothing is put off."""
     later = MirrorJob.objects.filter(status=JobStatus.PENDING, available_at__gt=Now())
     times = [
         later.aggregate(first=Min("available_at"))["first"],

@@ -39,7 +39,7 @@ def notice(error: Error) -> None:
 
 
 def out_of_space() -> str:
-    """What to do about a full disk that this process has noticed; empty where it has not."""
+    """Return what to do about a full disk that this process has noticed; empty where it has not."""
     return _out_of_space
 
 

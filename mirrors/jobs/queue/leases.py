@@ -61,7 +61,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class AttemptReport:
-    """What an attempt leaves behind. ``error`` is for operators; it holds no secrets. ``referrers`` is a
+    """The report of an attempt. ``error`` is for operators; it holds no secrets. ``referrers`` is a
     ``ReferrersStatus``, for a job that succeeds."""
 
     error_class: str = ErrorClass.NONE

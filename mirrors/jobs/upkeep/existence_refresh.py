@@ -122,7 +122,7 @@ class ExistenceRefresh:
         return [_Image(*row) for row in rows.order_by("verified_at").values_list("pk", "source", "target")[:count]]
 
     def _ask(self, images: Iterable[_Image], access: RegistryAccess, spacing: float) -> dict[str, TargetAnswer]:
-        """What the target said, by source; images that it said nothing of are missing."""
+        """Return the target's answers, by source; images that it said nothing of are missing."""
         answers: dict[str, TargetAnswer] = {}
 
         def ask(image: _Image) -> Callable[[], None]:

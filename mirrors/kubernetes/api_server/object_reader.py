@@ -87,7 +87,8 @@ class ObjectReader:
         self.version = version
 
     def changes(self) -> Iterator[WatchEvent]:
-        """What changes from ``version`` on, until the API server ends the watch. Raises OutdatedError, ClusterError."""
+        """Yield the changes from ``version`` on, until the API server ends the watch. Raises OutdatedError,
+        ClusterError."""
         self._on_request("watch", self.plural)
         parameters = {
             "resourceVersion": self.version,

@@ -37,7 +37,7 @@ class ImageSlot:
 
     @property
     def label(self) -> str:
-        """How the annotation names it: containers by their name, volumes apart from them."""
+        """The name in the annotation: containers by their name, volumes apart from them."""
         return f"volumes/{self.name}" if self.pointer.startswith("/spec/volumes/") else self.name
 
 
@@ -105,14 +105,14 @@ def reviewed_slots(pod: Json, old_pod: Json, operation: str, sub_resource: str) 
 
 
 def number_of_images(pod: Json, sub_resource: str) -> int:
-    """How many ``reviewed_slots`` would have, at less cost."""
+    """Count the slots that ``reviewed_slots`` would return, at less cost."""
     if sub_resource == "ephemeralcontainers":
         return sum(1 for _ in slots_of(pod, "ephemeralContainers"))
     return sum(1 for _ in created_images(pod))
 
 
 def _identity(slot: ImageSlot) -> tuple[str, str]:
-    """Which list a slot is in, and its name there: what makes it the same one before and after an update."""
+    """Return the list of a slot, and its name there: they make it the same one before and after an update."""
     return slot.pointer.split("/", 3)[2], slot.name
 
 
@@ -133,7 +133,7 @@ def is_mirror_pod(pod: Json) -> bool:
 
 
 def comparing_operator(pod: Json) -> str:
-    """Which operator of those that compare images has made the pod; empty: none that is known to."""
+    """Return the operator, of those that compare images, that has made the pod; empty: none that is known to."""
     labels = mapping(mapping(pod.get("metadata")).get("labels"))
     for label, value, name in COMPARING_OPERATORS:
         if label in labels and (value is None or labels[label] == value):

@@ -41,7 +41,7 @@ class Command(ConfiguredCommand):
             raise CommandError("\n".join(problems))
 
     def _ensure(self, namespace: str, name: str, values: generated_secrets.Values) -> str:
-        """What went wrong; the others are made all the same."""
+        """Return what went wrong; the others are made all the same."""
         try:
             is_new = generated_secrets.ensure(namespace, name, values)
         except (InstallationError, ClusterError) as error:

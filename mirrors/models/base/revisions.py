@@ -12,7 +12,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class Revision(models.Model):
-    """How often a small table has changed; raised in the transaction of the change."""
+    """The number of changes of a small table; raised in the transaction of the change."""
 
     table = models.CharField(max_length=64, primary_key=True)
     number = models.BigIntegerField(default=0)

@@ -153,7 +153,7 @@ class Registry(RevisionedModel):
         ]
 
     def clean(self) -> None:
-        """What the configuration file would refuse too."""
+        """Refuse what the configuration file would refuse too."""
         try:
             self.endpoint = _normalised(self.endpoint)
         except InvalidReferenceError as error:
@@ -195,14 +195,14 @@ class Registry(RevisionedModel):
         return host.endswith(self.endpoint[1:]) if self.endpoint.startswith("*.") else host in self.names
 
     def lookup_of(self, field: str) -> dict[str, str | list[str]]:
-        """How rows are found whose ``field`` is a host that this registry covers."""
+        """Return the lookup of rows whose ``field`` is a host that this registry covers."""
         if self.endpoint.startswith("*."):
             return {f"{field}__endswith": self.endpoint[1:]}
         return {f"{field}__in": self.names} if len(self.names) > 1 else {f"{field}__exact": self.endpoint}
 
     @property
     def target_name(self) -> TargetName:
-        """How images are named at this target."""
+        """The names of images at this target."""
         aliases = self.settings.get("aliases", ())
         return target_name(self.endpoint, self.prefix, aliases=aliases, insecure=self.insecure)
 

@@ -28,7 +28,7 @@ class Existence(models.TextChoices):
 
 
 class Access(models.TextChoices):
-    """How the source of an image can be read."""
+    """The way in which the source of an image can be read."""
 
     UNKNOWN = "unknown"
     ANONYMOUS = "anonymous"
@@ -39,7 +39,7 @@ class Access(models.TextChoices):
 
 
 class Obstacle(models.TextChoices):
-    """What blocks a swap, found by a comparison of source and target. A successful copy ends it."""
+    """An obstacle to a swap, found by a comparison of source and target. A successful copy ends it."""
 
     NONE = "", "None"
     TAMPERED = "tampered", "The image at the target was changed after it was written"

@@ -133,7 +133,7 @@ def _coming(until: datetime | None) -> datetime | None:
 
 
 class BudgetShare(models.Model):
-    """What one worker process may send of a host's budget, for some seconds: nobody who stops keeps a share."""
+    """The part of a host's budget that one worker process may send, for some seconds: one that stops keeps none."""
 
     budget = models.ForeignKey(HostBudget, on_delete=models.CASCADE, related_name="shares", db_index=False)
     worker = models.CharField(max_length=255, help_text="Host (in a cluster, the pod), process ID and a random part.")

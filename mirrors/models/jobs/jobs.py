@@ -36,7 +36,7 @@ class Priority(models.IntegerChoices):
 
 
 class Trigger(models.TextChoices):
-    """What requested a job."""
+    """The cause that requested a job."""
 
     ADMISSION = "admission"
     OPERATOR = "operator"
@@ -47,7 +47,7 @@ class Trigger(models.TextChoices):
 
 
 class ReferrersStatus(models.TextChoices):
-    """What a job did about signatures and other referrers of its image. A failure of it fails no job."""
+    """The result of a job for signatures and other referrers of its image. A failure of it fails no job."""
 
     NOT_CHECKED = "", "Not checked"
     NONE = "none", "The source has none"
@@ -62,7 +62,7 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
         return self.filter(status__in=MirrorJob.ACTIVE)
 
     def due(self, *, abandoned: bool = True) -> MirrorJobQuerySet:
-        """What a worker may claim now: pending ones whose time has come, and abandoned ones with attempts left."""
+        """Jobs that a worker may claim now: pending ones whose time has come, and abandoned ones with attempts left."""
         ready = Q(status=JobStatus.PENDING, available_at__lte=Now())
         if abandoned:
             ready |= Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)

@@ -33,7 +33,7 @@ _CHAIN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class AwsCall:
-    """What a call is about: the registry's host, the ARN that a permission is needed on, and what names it."""
+    """The subject of a call: the registry's host, the ARN that a permission is needed on, and what names it."""
 
     host: str
     arn: str
@@ -108,7 +108,7 @@ def _denied(action: str, message: str, asked: AwsCall) -> RegistryError:
 
 
 def _credentials_problem(code: str, message: str, asked: AwsCall) -> str:
-    """What is wrong with credentials that AWS rejected; empty for other errors."""
+    """Return what is wrong with credentials that AWS rejected; empty for other errors."""
     if code in _CLOCK or (code in _SIGNATURE and ("expired" in message or "not yet current" in message)):
         return "the clock of this machine is off by minutes; synchronise it (chrony, NTP)"
     advice = next((text for codes, text in _LOG_IN if code in codes), "")
@@ -116,7 +116,7 @@ def _credentials_problem(code: str, message: str, asked: AwsCall) -> str:
 
 
 def _trouble(error: Exception, asked: AwsCall) -> RegistryError:
-    """What went wrong before AWS could answer. The errors' own texts may name URLs, so only their kind is kept."""
+    """Return what went wrong before AWS could answer. The errors' texts may name URLs, so only their kind is kept."""
     if isinstance(error, aws.ParamValidationError | aws.InvalidRegionError):
         return RegistryError("invalid", f"AWS rejected the request: {str(error)[:300]}", host=asked.host)
     code, text = next((code, text) for kinds, code, text in _TROUBLES if isinstance(error, kinds))

@@ -51,7 +51,7 @@ class Repositories:
             return False
 
     def set_up(self, repository: str) -> None:
-        """What can't be said when a repository is made."""
+        """Set what can't be given when a repository is made."""
         if self.target.access_policy:
             self._set_access_policy(repository)
         if self.target.lifecycle_policy:

@@ -17,8 +17,8 @@ _ROOT = re.compile(r"^arn:[a-z-]+:iam::([0-9]{12}):root$")
 
 @dataclass(frozen=True, slots=True)
 class FoundSettings:
-    """What a repository has. Policies and tags are only looked up where they are configured; a setting that can't be
-    read has its reason in ``problems``."""
+    """The settings of a repository. Policies and tags are only looked up where they are configured; a setting that
+    can't be read has its reason in ``problems``."""
 
     mutability: str
     scan_on_push: bool

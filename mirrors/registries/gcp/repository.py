@@ -138,7 +138,7 @@ GCP_ROLES: Final = "roles/artifactregistry.writer to mirror, roles/artifactregis
 
 
 def facts(found: artifactregistry.Repository) -> dict[str, Any]:
-    """What people see of a repository."""
+    """Return the facts of a repository that people see."""
     return {
         "format": artifactregistry.Repository.Format(found.format_).name,
         "mode": artifactregistry.Repository.Mode(found.mode).name,

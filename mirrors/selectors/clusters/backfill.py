@@ -96,7 +96,7 @@ class BackfillProgress:
 
 
 def backfill_progress(run: BackfillRun) -> BackfillProgress:
-    """How far a run is."""
+    """Return the progress of a run."""
     rows = BackfillImage.objects.filter(run=run).order_by().values_list("state").annotate(Count("pk"))
     return _progress(run, dict(rows))
 

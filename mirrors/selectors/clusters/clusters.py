@@ -39,7 +39,7 @@ def stale_clusters() -> list[Cluster]:
 
 
 def stale_words(cluster: Cluster) -> str:
-    """What a watcher that does not report means, and what to do."""
+    """Explain what a watcher that does not report means, and what to do."""
     since = timesince(cluster.seen_at, depth=1)
     return (
         f"The watcher of the cluster {cluster.name} last reported {since} ago: what is shown of this cluster is as of "

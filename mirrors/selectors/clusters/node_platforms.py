@@ -27,7 +27,7 @@ class PlatformChoice:
 
 
 def platforms_to_mirror(config: Config) -> PlatformChoice:
-    """What the configuration says; for ``auto`` those of the nodes of all clusters that use the target."""
+    """Return the platforms of the configuration; for ``auto`` those of nodes of all clusters that use the target."""
     if config.platforms != "auto":
         return PlatformChoice(config.platforms, ", ".join(config.platforms) or "all")
     names = _clusters_of(config)

@@ -66,7 +66,7 @@ OF_CAUSE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Mirrored:
-    """What is known of the mirror of an image."""
+    """The state of the mirror of an image."""
 
     mapping_id: int
     source: str
@@ -112,7 +112,7 @@ def _granted(mapping_ids: Collection[int], cluster: str) -> dict[int, frozenset[
 
 
 def pull_advice(cause: str, side: str) -> str:
-    """What to do about a failing pull."""
+    """Return what to do about a failing pull."""
     if not cause:
         return ""
     known = PullCause(cause)
@@ -120,7 +120,8 @@ def pull_advice(cause: str, side: str) -> str:
 
 
 def restart_command(sample: dict[str, Any]) -> str:
-    """What creates a pod again, which is then swapped: by its workload where kubectl can restart that."""
+    """Return the command that creates a pod again, which is then swapped: by its workload where kubectl can restart
+    that."""
     if sample["kind"] in RESTARTED:
         return f"kubectl -n {sample['namespace']} rollout restart {sample['kind'].lower()}/{sample['name']}"
     return f"kubectl -n {sample['namespace']} delete pod {sample['pod']}"

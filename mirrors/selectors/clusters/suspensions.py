@@ -38,7 +38,7 @@ def target_of_banner(row: Mapping[str, Any]) -> TargetHealth:
 
 
 def health_words(row: TargetHealth) -> str:
-    """What an unhealthy target means for pods, why, and what to do."""
+    """Explain what an unhealthy target means for pods, why, and what to do."""
     nodes = f"{row.nodes[0]} and {len(row.nodes) - 1} other nodes" if len(row.nodes) > 1 else "".join(row.nodes)
     tests = "; a few are swapped as a test" if row.state == HealthState.TESTING else ""
     where = f" of the cluster {row.cluster}" if row.cluster != DEFAULT_CLUSTER else ""

@@ -74,7 +74,8 @@ def filters_of(config: Config) -> list[Filter]:
 
 
 def in_force(model: type[DeclaredRow]) -> list[DeclaredRow] | None:
-    """What the active file declares; None where there is no file to go by: then the database's rows count."""
+    """Return the rows that the active file declares; None where there is no file to go by: then the database's rows
+    count."""
     source = configured.source()
     if source is None:
         return None
@@ -117,7 +118,7 @@ def bring_up_to_date(rows: Iterable[DeclaredRow], declared: Sequence[DeclaredRow
 
 
 def without_row(model: type[DeclaredRow], declared: Sequence[DeclaredRow] | None) -> list[DeclaredRow]:
-    """What the active file declares and ``prepare`` has not written yet."""
+    """Return what the active file declares and ``prepare`` has not written yet."""
     if not declared:
         return []
     rows = model._default_manager.filter(cluster__in=clusters_of_rows()).values_list(*DECLARED_BY[model])
@@ -142,7 +143,7 @@ def _source(entry: SourceRegistry, cluster: str) -> Registry:
 
 
 def _credentials(entry: LogIn) -> dict[str, Any]:
-    """How a registry is reached, and where its password is, as rows write it."""
+    """Return how a registry is reached, and where its password is, as rows write it."""
     secret = entry.password_secret if isinstance(entry, SourceRegistry) else None
     references = {"env": entry.password_env, "secret": secret, "file": entry.password_file}
     places = [f"{kind}:{place}" for kind, place in references.items() if place]

@@ -46,7 +46,7 @@ def plan(*, expression: str, row: Filter | None = None, position: int | None = N
 
 
 def impact(asked: Plan) -> Impact:
-    """What the plan comes to for the pods sampled in the last day, the newest first."""
+    """Return the effect of the plan on the pods sampled in the last day, the newest first."""
     return impact_of(_samples(), before=asked.before, after=asked.after, candidate=asked.candidate)
 
 

@@ -61,10 +61,8 @@ _KNOWN_FIELDS = (
 
 
 def known_mappings(*, target_registry_id: int, targets: Mapping[str, str]) -> dict[str, MappingSnapshot]:
-    """What is known of images, asked for by ``{source: target}`` (canonical references); unknown ones are left out.
-
-    Where another source owns the target's name, its mapping is given in place of the asked one.
-    """
+    """Return the mappings of images, asked for by ``{source: target}`` (canonical references); unknown ones are left
+    out. Where another source owns the target's name, its mapping is given in place of the asked one."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id)
     found = list(_known(rows.filter(Q(source__in=targets) | Q(target__in=targets.values()))))
     owners = {known.target: known for known in found}

@@ -17,7 +17,7 @@ FEW_MAPPINGS: Final = 1_000
 
 
 def search_words(text: str) -> list[str]:
-    """What is searched for one by one; quotes keep several words together."""
+    """Return the words that are searched for one by one; quotes keep several together."""
     parts = [part for part in smart_split(text) if part]
     return [unescape_string_literal(part) if _is_quoted(part) else part for part in parts]
 

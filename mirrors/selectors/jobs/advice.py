@@ -45,10 +45,10 @@ ERROR_ADVICE: Final[dict[str, str]] = {
 
 
 def advice_for(error_class: str) -> str:
-    """What to do about errors of a class; empty where nothing failed."""
+    """Return what to do about errors of a class; empty where nothing failed."""
     return ERROR_ADVICE.get(error_class, "")
 
 
 def next_step(job: MirrorJob) -> str:
-    """What to do about a job's error, where its own message does not say it: that one knows more."""
+    """Return what to do about a job's error, where its own message does not say it: that one knows more."""
     return "" if job.error_says_step else advice_for(job.error_class)

@@ -122,8 +122,8 @@ def hosts(now: datetime) -> dict[str, Any]:
 
 
 def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
-    """How many webhooks and workers report themselves, of all clusters or of one, and when the first of the webhooks'
-    certificates ends. Workers of any cluster copy what is queued, hence ``has_worker``."""
+    """Count the webhooks and workers that report themselves, of all clusters or of one, and find when the first of the
+    webhooks' certificates ends. Workers of any cluster copy what is queued, hence ``has_worker``."""
     counts = dict.fromkeys(SEEN_WITHIN, 0)
     ends: list[datetime] = []
     has_worker = False

@@ -105,7 +105,7 @@ def _sync_filters(config: Config) -> None:
 
 
 def _take_over_filters(cluster: str) -> None:
-    """What a release wrote that knew no clusters."""
+    """Take over the rows of a release that knew no clusters."""
     written = Filter.objects.filter(managed_by=ManagedBy.CONFIG)
     own = set(written.filter(cluster=cluster).values_list("name", flat=True))
     for row in written.filter(cluster=ALL_CLUSTERS):

@@ -26,7 +26,7 @@ class NamedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """What came of one entry: its active job, or ``code`` and ``error``."""
+    """The result of one entry: its active job, or ``code`` and ``error``."""
 
     image: str
     """As it was written."""

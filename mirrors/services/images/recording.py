@@ -39,7 +39,7 @@ class UseKey(NamedTuple):
 
 
 class DecisionKey(NamedTuple):
-    """What decisions are counted by."""
+    """The values that decisions are counted by."""
 
     hour: datetime
     namespace: str

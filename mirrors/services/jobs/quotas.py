@@ -32,10 +32,8 @@ def over_quota(registry_id: int, requests: Sequence[RequestedCopy], quotas: Quot
 
 
 def left(*, namespaces: Collection[ClusterNamespace], quotas: Quotas) -> dict[ClusterNamespace, int]:
-    """How many new jobs each of the namespaces may still request now, never negative.
-
-    Processes that check at the same time may together exceed a quota by the requests of each.
-    """
+    """Return how many new jobs each of the namespaces may still request now, never negative. Processes that check at
+    the same time may together exceed a quota by the requests of each."""
     an_hour_ago = ExpressionWrapper(Now() - AN_HOUR, output_field=DateTimeField())
     theirs = MirrorJob.objects.filter(namespace__in={name.namespace for name in namespaces}).order_by()
     new = _counts(theirs.filter(trigger=Trigger.ADMISSION, created_at__gt=an_hour_ago))

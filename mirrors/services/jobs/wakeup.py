@@ -13,7 +13,7 @@ DRAIN_TASK = "mirrors.jobs.process.tasks.drain"
 
 
 class HoldingBroker(Protocol):
-    """What is asked of the broker in ``Q_CLUSTER``."""
+    """The interface of the broker in ``Q_CLUSTER``."""
 
     not_before: datetime | None
 

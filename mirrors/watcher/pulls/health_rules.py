@@ -48,7 +48,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class PullsSeen:
-    """What the pods of a cluster show at ``now``. ``worked`` is when a pull from the target last worked on a node,
+    """The state of the pods of a cluster at ``now``. ``worked`` is when a pull from the target last worked on a node,
     ``started`` when the newest pod was created that has started from the target there."""
 
     failing: Sequence[FailingPull]

@@ -51,7 +51,7 @@ def _path(text: str) -> str:
 
 
 def explain_write(error: OSError, place: str = "") -> str:
-    """What to do about a file that cannot be written; ``place`` where the error names none."""
+    """Return what to do about a file that cannot be written; ``place`` where the error names none."""
     where = f" {error.filename or place}" if error.filename or place else ""
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     step = "Free space there" if is_full else "Give this user the right to write there"
@@ -66,7 +66,7 @@ def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
 
 
 def explain_error(error: Exception) -> str:
-    """What went wrong and what to do about it, in one line; empty for an error that only its traceback explains."""
+    """Return what went wrong and what to do, in one line; empty for an error that only its traceback explains."""
     if isinstance(error, ImproperlyConfigured):
         if "SECRET_KEY" in str(error):
             return (

@@ -21,7 +21,7 @@ class Readiness:
         self._noted_at: float | None = None
 
     def note(self, problem: str) -> None:
-        """How the last turn ended; empty: well."""
+        """Note how the last turn ended; empty: well."""
         with self._lock:
             is_first = not problem and not self._has_been_ready
             self._problem = problem

@@ -17,7 +17,7 @@ EXACT, IS_NULL = "__exact", "__isnull"
 
 
 def words_by_value(spec: Any) -> dict[str, str]:
-    """What a filter offers; empty for one that takes any text, and for a range of time."""
+    """Return the values that a filter offers; empty for one that takes any text, and for a range of time."""
     if isinstance(spec, BooleanFieldListFilter):
         return YES_NO
     offered = getattr(spec, "lookup_choices", None) or getattr(getattr(spec, "field", None), "flatchoices", None) or ()
@@ -26,7 +26,7 @@ def words_by_value(spec: Any) -> dict[str, str]:
 
 
 def filter_title(model_admin: Any, spec: Any) -> str:
-    """What a filter is called: as the column of its field."""
+    """Return the title of a filter: that of the column of its field."""
     path = getattr(spec, "field_path", "")
     if not path:
         return str(spec.title)

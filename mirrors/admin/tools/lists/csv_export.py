@@ -72,7 +72,7 @@ def _text(listed: ChangeList, row: models.Model, name: Any) -> str:
 
 
 def _stored(row: models.Model, attr: Any, shown: Any) -> Any:
-    """What the row has behind a time or a size that is shown in words."""
+    """Return the value of the row behind a time or a size that is shown in words."""
     name = ordering_field(getattr(attr, "admin_order_field", None))
     value = getattr(row, name, None) if name else None
     is_size = isinstance(value, int) and "bytes" in name
