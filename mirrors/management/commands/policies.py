@@ -12,7 +12,7 @@ from django.core.management import CommandParser
 from mirrors.management.image_policies import kyverno_policy, mirror_prefixes
 from mirrors.registries.sources import source_entries
 from mirrors.selectors import operator_sources
-from mirrors.selectors.clusters.source_hosts import mirrored_hosts
+from mirrors.selectors.images.source_hosts import mirrored_hosts
 from swapper_project.config import Config
 from swapper_project.process import configured
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
