@@ -1,1 +1,1 @@
-"""Who may do what in admin and API. Not there in the webhook, which knows no users."""
+"""Accounts: the roles of admin and API, tokens and sign-ins. Not there in the webhook, which knows no users."""

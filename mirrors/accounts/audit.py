@@ -1,4 +1,4 @@
-"""Who changed what, and when: django-auditlog's rows for configuration and access, by whichever door it came.
+"""The audit log: django-auditlog's rows of who changed configuration and access, by whichever door it came.
 
 They contain no secrets: a password change is recorded without hashes, a token by its name.
 """

@@ -1,4 +1,4 @@
-"""What a backfill costs at the limits of registries: pulls that are counted, and time. Pure."""
+"""The cost of a backfill at the limits of registries: pulls that are counted, and time. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large images are, by their manifests: read from their registries by a few threads, within the budgets of all.
+"""The sizes of images, by their manifests: read from their registries by a few threads, within the budgets of all.
 
 A registry that counts pulls is asked little: the first images show what the others are like.
 """

@@ -1,4 +1,4 @@
-"""What the watcher that leads does for backfills each turn; ``manage.py backfill`` does it while it follows one."""
+"""The turn of the leading watcher for backfills; ``manage.py backfill`` does it while it follows one."""
 
 from __future__ import annotations
 

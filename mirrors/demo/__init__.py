@@ -1,1 +1,1 @@
-"""What `manage.py demo` needs besides the product itself: throw-away registries and a sample image."""
+"""The demo, `manage.py demo`, needs these besides the product itself: throw-away registries and a sample image."""

@@ -1,4 +1,4 @@
-"""Who may use a throw-away registry: HTTP Basic, or tokens as Docker's registries hand them out."""
+"""Authentication of a throw-away registry: HTTP Basic, or tokens as Docker's registries hand them out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a throw-away registry keeps, in memory."""
+"""The storage of a throw-away registry, in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in an expression something is wrong, as people are shown it: line, column, and a caret below the place."""
+"""The place of an error in an expression, as people are shown it: line, column, and a caret below the place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What filters would answer, before they are saved: on one pod, and on the pods that were sampled of late.
+"""Trials of filters before they are saved: on one pod, and on the pods that were sampled of late.
 
 Evaluated by the same code and in the same order as a review does it.
 """

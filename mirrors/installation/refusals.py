@@ -1,4 +1,4 @@
-"""What the API server refused, in one line that says what to do."""
+"""Refusals of the API server, in one line that says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When certificate and authority are renewed, and in which order, so that no call of the webhook fails. Asks nobody.
+"""The renewal of certificate and authority, in such an order that no call of the webhook fails. Asks nobody.
 
 An authority is replaced in three steps, each of which may be the last one of a run that was interrupted:
 

@@ -1,4 +1,4 @@
-"""How long things may take in the jobs: one value, so that tests can shorten it by ``settings.JOB_TIMING``.
+"""Durations in the jobs: one value, so that tests can shorten it by ``settings.JOB_TIMING``.
 
 Times are those of the database's clock, as the clocks of pods differ.
 """

@@ -1,4 +1,4 @@
-"""What policies that match image names need once images are swapped: prefixes, and a rule for Kyverno."""
+"""Additions to policies that match image names, once images are swapped: prefixes, and a rule for Kyverno."""
 
 from __future__ import annotations
 

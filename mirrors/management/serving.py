@@ -1,4 +1,4 @@
-"""What `up`, `webhook` and `web` share: the flags of the webhook, its environment, and the step into gunicorn."""
+"""The common part of `up`, `webhook` and `web`: flags of the webhook, its environment, and the step into gunicorn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the watcher does with the inventory once a turn, beside writing it."""
+"""The tasks of a watcher's turn, beside writing the inventory."""
 
 from __future__ import annotations
 

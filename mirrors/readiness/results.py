@@ -1,4 +1,4 @@
-"""What a drill found: shares, what is missing, and digests that have drifted."""
+"""The results of a drill: shares, what is missing, and digests that have drifted."""
 
 from __future__ import annotations
 

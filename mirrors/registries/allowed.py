@@ -1,4 +1,4 @@
-"""Which source hosts are allowed, by their name. The engine checks the addresses of a name."""
+"""The source hosts that are allowed, by their name. The engine checks the addresses of a name."""
 
 from __future__ import annotations
 

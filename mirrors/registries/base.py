@@ -1,4 +1,4 @@
-"""What every kind of target registry can do for us. One driver a kind, beside this file."""
+"""The interface of target registries of every kind. One driver a kind, beside this file."""
 
 from __future__ import annotations
 

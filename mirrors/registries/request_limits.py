@@ -1,4 +1,4 @@
-"""How many requests a second all workers together may send to a registry: published quotas, and what is configured."""
+"""The requests a second that all workers together may send to a registry: published quotas, and what is configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which driver the configured target has. The clouds' ones are imported only where they are named."""
+"""The driver of the configured target. The clouds' ones are imported only where they are named."""
 
 from __future__ import annotations
 

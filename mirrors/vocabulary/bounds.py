@@ -1,4 +1,4 @@
-"""What registries, pods and clocks say, made fit for a column: numbers, times and text within what it can hold."""
+"""Bounds of columns: numbers, times and text of registries, pods and clocks, made to fit what a column can hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the objects of each kind go in the inventory."""
+"""The places of each kind of object in the inventory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the cluster, in memory: as little of each pod, workload and node as the tasks need."""
+"""The inventory of the cluster, in memory: as little of each pod, workload and node as the tasks need."""
 
 from __future__ import annotations
 

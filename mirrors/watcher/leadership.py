@@ -1,4 +1,4 @@
-"""What a watcher has while it leads its cluster: the threads that read it, the inventory, and the tasks."""
+"""The parts of a watcher that leads its cluster: the threads that read it, the inventory, and the tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the admin's pages need beyond the general content policy: Alpine evaluates the expressions in its attributes."""
+"""Additions of the admin's pages to the general content policy: Alpine evaluates the expressions in its attributes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process knows of itself: environment, logs, kill switch, release, its parent and children.
+"""Facilities of every process: environment, logs, kill switch, release, its parent and children.
 
 Metrics and probes, files of the data directory, and commands have folders. Begin in ``environment.py``.
 """

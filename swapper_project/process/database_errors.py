@@ -1,4 +1,4 @@
-"""What an error of the database means to an operator: what is wrong, and what to do, in one line."""
+"""Errors of the database as operators read them: what is wrong, and what to do, in one line."""
 
 from __future__ import annotations
 

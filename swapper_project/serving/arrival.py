@@ -1,4 +1,4 @@
-"""When the request that a thread now answers had arrived: it may have waited for the thread."""
+"""The time at which the request that a thread now answers had arrived: it may have waited for the thread."""
 
 from __future__ import annotations
 

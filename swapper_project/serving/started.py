@@ -1,4 +1,4 @@
-"""What webhook and web say once at their start: where they listen, what the target is, whether dry run is on."""
+"""The log line of webhook and web at their start: where they listen, what the target is, whether dry run is on."""
 
 from __future__ import annotations
 

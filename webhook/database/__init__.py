@@ -1,4 +1,4 @@
-"""What a webhook process has to do with the database. Begin in ``thread.py``.
+"""The database of a webhook process. Begin in ``thread.py``.
 
 One thread asks and writes, so that no review ever waits for a connection.
 

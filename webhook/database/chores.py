@@ -1,4 +1,4 @@
-"""What the database thread does again and again, each at its own time: an error of one keeps no other from its turn."""
+"""Regular work of the database thread, each at its own time: an error of one keeps no other from its turn."""
 
 from __future__ import annotations
 

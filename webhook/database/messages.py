@@ -1,4 +1,4 @@
-"""What request threads hand to the database thread, each with the future of its answer."""
+"""Messages of request threads to the database thread, each with the future of its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What request threads notice, kept in bounded buffers until the database thread writes it."""
+"""Writes of request threads, kept in bounded buffers until the database thread writes it."""
 
 from __future__ import annotations
 

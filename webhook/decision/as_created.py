@@ -1,4 +1,4 @@
-"""What would be decided of an image if a pod like one that runs were created now. Pure: no database, no network."""
+"""The decision about an image if a pod like one that runs were created now. Pure: no database, no network."""
 
 from __future__ import annotations
 

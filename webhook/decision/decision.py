@@ -1,4 +1,4 @@
-"""Where it is decided whether an image is kept or swapped, and why. Pure: no database, no network, no clock.
+"""The decision whether an image is kept or swapped, and why. Pure: no database, no network, no clock.
 
 ``classify`` looks at the image and the configuration alone and either decides or names the target;
 ``settle`` decides the rest from what is known of that target. A swap may still be suspended afterwards, by what is

@@ -1,4 +1,4 @@
-"""What one review may do, and until when it may wait."""
+"""The limits of one review: what it may do, and until when it may wait."""
 
 from __future__ import annotations
 

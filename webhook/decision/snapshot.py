@@ -1,4 +1,4 @@
-"""What decisions read: configuration file, operators' rows and kill switch, compiled, swapped in whole.
+"""The input of decisions: configuration file, operators' rows and kill switch, compiled, swapped in whole.
 
 The file and the switch are watched by a thread of their own, which no database can hold up; the rows are brought by
 the database thread within two seconds of an edit.

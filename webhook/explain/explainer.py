@@ -1,4 +1,4 @@
-"""What would happen to a pod, image by image, and why: the webhook's own decisions, asked for without a trace.
+"""Explanations of what would happen to a pod, image by image: the webhook's own decisions, asked for without a trace.
 
 Command, page and API share it. Nothing is written, requested or counted.
 """

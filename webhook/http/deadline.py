@@ -1,4 +1,4 @@
-"""How long the API server waits for an answer: it says so in the URL, as ``?timeout=10s``.
+"""The time that the API server waits for an answer: it says so in the URL, as ``?timeout=10s``.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#timeouts
 """

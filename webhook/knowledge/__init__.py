@@ -1,4 +1,4 @@
-"""What is known of images: from memory, else from the database, else from registries, within a review's deadline.
+"""Knowledge about images: from memory, else from the database, else from registries, within a review's deadline.
 
 Begin in ``gatherer.py``.
 """

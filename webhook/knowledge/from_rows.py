@@ -1,4 +1,4 @@
-"""What a mapping's row says of an image, before anybody is asked. No database, no network."""
+"""Knowledge about an image from its mapping's row, before anybody is asked. No database, no network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of the images of one review: from memory, else asked for, within the review's deadline.
+"""Knowledge about the images of one review: from memory, else asked for, within the review's deadline.
 
 A review whose images are all in memory waits for nothing. At most half of a process's threads may wait; the rest
 are answered at once with what there is.

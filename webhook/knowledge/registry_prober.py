@@ -1,4 +1,4 @@
-"""What registries say when asked: one HEAD an image at a time, shared by all who wait, and a breaker a host.
+"""Questions to registries: one HEAD an image at a time, shared by all who wait, and a breaker a host.
 
 Three answers: present, absent, unknown (network, authentication, 5xx). Unknown is never taken for absent.
 """

@@ -1,4 +1,4 @@
-"""What kubectl shows of a review: warnings they can act on, and why a pod is denied."""
+"""Messages of a review in kubectl: warnings that users can act on, and why a pod is denied."""
 
 from __future__ import annotations
 

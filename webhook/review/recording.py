@@ -1,4 +1,4 @@
-"""What one review leaves behind: counts and uses for metrics and dashboard, and now and then a sample."""
+"""Records of one review: counts and uses for metrics and dashboard, and now and then a sample."""
 
 from __future__ import annotations
 

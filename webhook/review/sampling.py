@@ -1,4 +1,4 @@
-"""Which reviews are kept as samples, and what of their pods: all that filters and people need, and nothing secret."""
+"""Samples of reviews, and what is kept of their pods: all that filters and people need, and nothing secret."""
 
 from __future__ import annotations
 

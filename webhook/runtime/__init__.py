@@ -1,1 +1,1 @@
-"""What a webhook process holds while it runs, and what it reports of that. Begin in ``runtime.py``."""
+"""The parts that a webhook process holds while it runs, and what it reports of them. Begin in ``runtime.py``."""

@@ -1,4 +1,4 @@
-"""What a webhook process shows of its state: published each second, so that it holds whichever process is asked."""
+"""Gauges of a webhook process: published each second, so that it holds whichever process is asked."""
 
 from __future__ import annotations
 

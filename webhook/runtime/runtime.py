@@ -1,4 +1,4 @@
-"""What a webhook process holds while it runs: snapshot, database thread, registries' answers. Made after the fork."""
+"""The runtime of a webhook process: snapshot, database thread, registries' answers. Made after the fork."""
 
 from __future__ import annotations
 

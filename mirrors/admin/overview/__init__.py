@@ -1,1 +1,1 @@
-"""What is not one row: dashboard, what needs attention, and search. Begin in ``dashboard.py``."""
+"""Pages that are about more than one row: dashboard, what needs attention, and search. Begin in ``dashboard.py``."""

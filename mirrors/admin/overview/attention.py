@@ -1,4 +1,4 @@
-"""What needs the attention of an operator: one list, each entry with its link and its action."""
+"""The list of what needs the attention of an operator, each entry with its link and its action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the address of the dashboard chooses: the range of time, and one of several clusters."""
+"""The choices in the address of the dashboard: the range of time, and one of several clusters."""
 
 from __future__ import annotations
 

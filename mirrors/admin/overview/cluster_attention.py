@@ -1,4 +1,4 @@
-"""What clusters report that needs attention: an unhealthy target, failing pulls, restart loops."""
+"""Entries of clusters that need attention: an unhealthy target, failing pulls, restart loops."""
 
 from __future__ import annotations
 

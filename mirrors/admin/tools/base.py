@@ -1,4 +1,4 @@
-"""What all admin pages share: no count of all rows, and no editing of rows that the system writes."""
+"""The base of all admin pages: no count of all rows, and no editing of rows that the system writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which process may write an index of referrers, in the database: the engine's lock over all workers."""
+"""Leases to write an index of referrers, in the database: the engine's lock over all workers."""
 
 from __future__ import annotations
 

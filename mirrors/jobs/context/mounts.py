@@ -1,4 +1,4 @@
-"""Where blobs are, in the database: the engine's mount index, shared by all workers."""
+"""The places of blobs, in the database: the engine's mount index, shared by all workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one process copies with: active configuration, engine, mount index, heartbeat. Made after the fork."""
+"""The context of a copying process: configuration, engine, mount index, heartbeat. Made after the fork."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see of a running attempt: its log lines, and live progress twice a second.
+"""The view that people have of a running attempt: its log lines, and live progress twice a second.
 
 A copy that is over within a moment writes nothing while it runs: its end has all of it.
 """

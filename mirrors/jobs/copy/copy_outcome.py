@@ -1,4 +1,4 @@
-"""What a job that ended well says: in words, and of its mapping. From values alone."""
+"""The outcome of a job that ended well: in words, and for its mapping. From values alone."""
 
 from __future__ import annotations
 

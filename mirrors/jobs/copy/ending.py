@@ -1,4 +1,4 @@
-"""How an attempt ended, as one value: what is written of its job, its image and the hosts, in one transaction."""
+"""The ending of an attempt, as one value: what is written of its job, its image and the hosts, in one transaction."""
 
 from __future__ import annotations
 

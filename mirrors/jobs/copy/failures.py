@@ -1,4 +1,4 @@
-"""What a failure means for its job: try again, and when; or give up, and what to show to the operator."""
+"""The meaning of a failure for its job: try again, and when; or give up, and what to show to the operator."""
 
 from __future__ import annotations
 

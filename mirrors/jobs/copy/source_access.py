@@ -1,4 +1,4 @@
-"""How the source of an image may be read for a job: the credential boundary of the worker."""
+"""Access to the source of an image for a job: the credential boundary of the worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cluster's processes share, without a lock: in place of django-q2's queues, events and values.
+"""State that the cluster's processes share without a lock: in place of django-q2's queues, events and values.
 
 Those of multiprocessing take a lock even to wait. A process that is killed while it holds one stops all the others for
 ever: each idle worker holds the queue's. Here the kernel keeps the order, and lets go of what a killed process had.

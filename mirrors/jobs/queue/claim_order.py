@@ -1,4 +1,4 @@
-"""Which jobs may be claimed now, in which order, and when the next one may."""
+"""The jobs that may be claimed now, their order, and when the next one may."""
 
 from __future__ import annotations
 

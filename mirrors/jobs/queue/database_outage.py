@@ -1,4 +1,4 @@
-"""What workers do when the database is unavailable: they write what must not be lost later, and remember the outage.
+"""Outages of the database, as workers treat them: they write what must not be lost later, and remember the outage.
 
 Leases run out meanwhile though their holders live on. Those come first when it is back: nobody takes their jobs over
 before they have had the time to renew.

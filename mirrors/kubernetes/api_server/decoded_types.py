@@ -1,4 +1,4 @@
-"""What lightkube decodes into, made ready before threads use it.
+"""The types that lightkube decodes into, made ready before threads use it.
 
 msgspec looks into a type when it is decoded for the first time. Two threads that do so at once with types that have a
 part in common end the process with a segmentation fault (msgspec 0.22, with the interpreter's lock). So one thread

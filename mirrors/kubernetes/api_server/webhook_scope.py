@@ -1,4 +1,4 @@
-"""Which pods the API server sends to the webhook, by the selectors of its registration.
+"""The pods that the API server sends to the webhook, by the selectors of its registration.
 
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#matching-requests-namespaceselector
 """

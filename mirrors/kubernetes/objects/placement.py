@@ -1,4 +1,4 @@
-"""Which platforms a pod binds itself to, by node selector or required node affinity (well-known node labels).
+"""The platforms that a pod binds itself to, by node selector or required node affinity (well-known node labels).
 
 As the scheduler reads them: the selector and one of the affinity's terms must match, and of a term every expression.
 https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/

@@ -1,4 +1,4 @@
-"""What is kept of a pod that runs: its owner, its node, and for each container the image and whether it was pulled."""
+"""The state of a running pod: its owner, its node, and for each container the image and whether it was pulled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a pod names images, and whether it is one that must not be changed. Raw JSON, of which nothing is taken for
+"""The images that a pod names, and whether it is one that must not be changed. Raw JSON, of which nothing is taken for
 granted."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the messages of the kubelet about failed pulls mean. The texts are those of containerd, CRI-O and Docker."""
+"""The meaning of the kubelet's messages about failed pulls. The texts are those of containerd, CRI-O and Docker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which workload a pod belongs to, by its own metadata: the top owner by the name rules of controllers."""
+"""The workload that a pod belongs to, by its own metadata: the top owner by the name rules of controllers."""
 
 from __future__ import annotations
 

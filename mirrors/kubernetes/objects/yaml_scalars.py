@@ -1,4 +1,4 @@
-"""What a plain scalar of YAML means in Kubernetes (go-yaml v2), and YAML text that reads back as it was."""
+"""The meaning of a plain scalar of YAML in Kubernetes (go-yaml v2), and YAML text that reads back as it was."""
 
 from __future__ import annotations
 

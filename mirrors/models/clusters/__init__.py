@@ -1,4 +1,4 @@
-"""What the watcher of each cluster reports: nodes, running images, failing pulls, suspended swaps, readiness.
+"""Rows that the watcher of each cluster writes: nodes, running images, failing pulls, suspended swaps, readiness.
 
 No other folder of the models imports it. Begin in ``clusters.py``.
 """

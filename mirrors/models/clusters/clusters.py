@@ -1,4 +1,4 @@
-"""What runs in each cluster, as its watcher sees it: nodes, and images by workload."""
+"""The clusters, as their watchers see them: nodes, and images by workload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many workloads of a cluster could start without their sources, over time."""
+"""The number of workloads of a cluster that could start without their sources, over time."""
 
 from __future__ import annotations
 

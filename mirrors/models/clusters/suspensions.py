@@ -1,4 +1,4 @@
-"""What suspends swaps: targets that the nodes of a cluster cannot pull from, and restart loops of workloads."""
+"""Suspensions of swaps: targets that the nodes of a cluster cannot pull from, and restart loops of workloads."""
 
 from __future__ import annotations
 

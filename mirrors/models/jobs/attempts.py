@@ -1,4 +1,4 @@
-"""What happened while a job ran: live progress, and one row an attempt."""
+"""Attempts of jobs: live progress, and one row an attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who we are at AWS: the usual credential chain, a role on top of it where one is configured, and clients.
+"""Our identities at AWS: the usual credential chain, a role on top of it where one is configured, and clients.
 
 The chain is botocore's: environment, shared file, web identity (IRSA), container (EKS Pod Identity), instance profile.
 """

@@ -1,4 +1,4 @@
-"""What AWS refuses, in words an operator can act on: which permission, on which ARN, and what to attach."""
+"""Errors of AWS, in words an operator can act on: which permission, on which ARN, and what to attach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who we are at Google: application default credentials, and the access tokens that registries take as passwords.
+"""Our identity at Google: application default credentials, and the access tokens that registries take as passwords.
 
 Workload Identity and the metadata server, a key file, an external account: whatever google.auth finds.
 """

@@ -1,4 +1,4 @@
-"""What a backfill would mirror, and how far one is."""
+"""The images that a backfill would mirror, and the progress of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the target has of images that nodes cannot pull, and what to do about each cause."""
+"""Images that nodes cannot pull: whether the target has them, and what to do about each cause."""
 
 from __future__ import annotations
 

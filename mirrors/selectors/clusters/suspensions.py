@@ -1,4 +1,4 @@
-"""What suspends swaps: targets that nodes cannot pull from, and restart loops; in words, and as webhooks hold it."""
+"""Suspensions of swaps: targets that nodes cannot pull from, and restart loops; in words, and as webhooks hold it."""
 
 from __future__ import annotations
 

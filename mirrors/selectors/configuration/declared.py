@@ -1,4 +1,4 @@
-"""What the configuration file declares, as rows have it; and rows of the database as the active file has them.
+"""Declarations of the configuration file, as rows have them; and rows of the database as the active file has them.
 
 Only ``prepare`` and ``up`` write the file's rows. Pages, and decisions in the web process, go by the
 file itself, which is followed without a restart.

@@ -1,4 +1,4 @@
-"""How much of a target registry mirrored images use, as far as their sizes are known."""
+"""The storage that mirrored images use in a target registry, as far as their sizes are known."""
 
 from __future__ import annotations
 

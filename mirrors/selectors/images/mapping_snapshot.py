@@ -1,4 +1,4 @@
-"""What is known of an image at its target, as plain values that decisions read. No database here."""
+"""A mapping at one moment, as plain values that decisions read. No database here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator does about a failed copy: one next step, said by the error's message or else by its class.
+"""Advice about a failed copy: one next step, said by the error's message or else by its class.
 
 The code that raises an error declares by `says_step` whether its message has the step; the job keeps that.
 """

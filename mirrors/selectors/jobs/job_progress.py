@@ -1,4 +1,4 @@
-"""How far a running copy is, in the figures that pages and API show."""
+"""The progress of a running copy, in the figures that pages and API show."""
 
 from __future__ import annotations
 

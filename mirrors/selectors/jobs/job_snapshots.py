@@ -1,4 +1,4 @@
-"""What is to be seen of jobs from outside, whichever worker runs them."""
+"""Jobs as they are seen from outside, whichever worker runs them."""
 
 from __future__ import annotations
 

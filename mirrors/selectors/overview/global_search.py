@@ -1,4 +1,4 @@
-"""What a search in the whole installation finds: images, jobs, namespaces and workloads, a few of each."""
+"""The search in the whole installation: images, jobs, namespaces and workloads, a few of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clusters report, for Prometheus: failing pulls, targets that nodes cannot pull from, restart loops."""
+"""Reports of clusters for Prometheus: failing pulls, targets that nodes cannot pull from, restart loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users do with backfills: preview, start, pause, resume, cancel."""
+"""Actions of users on backfills: preview, start, pause, resume, cancel."""
 
 from __future__ import annotations
 

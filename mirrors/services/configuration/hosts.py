@@ -1,4 +1,4 @@
-"""What users do with hosts of registries: end a rate limit."""
+"""Actions of users on hosts of registries: end a rate limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of target repositories, and requests to bring their settings in line."""
+"""Writes about target repositories, and requests to bring their settings in line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which namespaces of which cluster may use a private image: those whose own pull secrets were seen to read it."""
+"""Grants of private images to namespaces of clusters: those whose own pull secrets were seen to read it."""
 
 from __future__ import annotations
 

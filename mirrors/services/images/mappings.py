@@ -1,4 +1,4 @@
-"""What users do with mappings: mirror now, verify, pause, resume, forget."""
+"""Actions of users on mappings: mirror now, verify, pause, resume, forget."""
 
 from __future__ import annotations
 

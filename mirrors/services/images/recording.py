@@ -1,4 +1,4 @@
-"""What webhook processes noticed, written in batches: uses, decisions, answers of targets."""
+"""Records of webhook processes, written in batches: uses, decisions, answers of targets."""
 
 from __future__ import annotations
 

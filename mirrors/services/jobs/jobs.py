@@ -1,4 +1,4 @@
-"""What users do to jobs: retry, cancel, change the priority."""
+"""Actions of users on jobs: retry, cancel, change the priority."""
 
 from __future__ import annotations
 

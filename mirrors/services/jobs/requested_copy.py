@@ -1,4 +1,4 @@
-"""What is asked for when a copy is requested, and what came of it."""
+"""The request for a copy, and its outcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which containers cannot pull their image, from where, and why. A back-off keeps the cause that was known."""
+"""Containers that cannot pull their image, from where, and why. A back-off keeps the cause that was known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a target counts as unhealthy for a cluster, and when it has recovered. Pure: values in, a state out.
+"""The rules by which a target counts as unhealthy for a cluster, and as recovered. Pure: values in, a state out.
 
 healthy --(pods on two nodes cannot pull)--> unhealthy --(five minutes)--> testing --(a pull works)--> healthy
                                                  ^--------(a test pod fails)-------'

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: each problem a line of its own, with file, line and key path."""
+"""Problems of a configuration: each problem a line of its own, with file, line and key path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all management commands share: flags, and one line for what fails.
+"""The common part of all management commands: flags, and one line for what fails.
 
 Begin in ``base_command.py``.
 """

@@ -1,4 +1,4 @@
-"""What our management commands share: the help of the flags that ``command_line`` takes."""
+"""The base of our management commands: the help of the flags that ``command_line`` takes."""
 
 from __future__ import annotations
 

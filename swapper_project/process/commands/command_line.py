@@ -1,4 +1,4 @@
-"""What all commands share: the flags that say where configuration and data are, and one line for what fails."""
+"""The flags of all commands that say where configuration and data are, and one line for what fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process shows of itself over HTTP: metrics and probes, and the sockets that they are served on.
+"""Monitoring of a process over HTTP: metrics and probes, and the sockets that they are served on.
 
 Begin in ``metrics.py``.
 """

@@ -1,4 +1,4 @@
-"""How many rows a list has, without reading all of them: exact for few rows, the database's estimate for many."""
+"""The number of rows of a list, without reading all of them: exact for few rows, the database's estimate for many."""
 
 from __future__ import annotations
 
