@@ -148,7 +148,7 @@ def test_what_was_forgotten_counts_no_more(busy: None) -> None:
 
 def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: None) -> None:
     page = admin_client.get(LIVE).content.decode()
-    found = re.findall(r'<a href="([^"]+)">(Failed jobs: denied|Failed jobs: TLS) <span>(\d+)</span></a>\s*<p>[^<]+</p>', page)
+    found = re.findall(r'<a href="([^"]+)">(Failed jobs: (?:denied|TLS)) <span>(\d+)</span></a>\s*<p>[^<]+</p>', page)
     assert [(name, number) for _, name, number in found] == [("Failed jobs: denied", "2"), ("Failed jobs: TLS", "1")]
     for link, _, number in found:
         assert rows_of(admin_client, unescape(link)) == int(number)

@@ -13,6 +13,12 @@ from tests.support.system import run_manage
 
 LAYERS: list[set[str]] = [
     {"mirrors.vocabulary", "mirrors.images"},
+    {"mirrors.oci.common"},
+    {"mirrors.oci.http"},
+    {"mirrors.oci.distribution"},
+    {"mirrors.oci.blobs"},
+    {"mirrors.oci.transfer"},
+    {"mirrors.oci.referrers"},
     {"mirrors.oci"},
     {"mirrors.kubernetes"},
     {"mirrors.filters"},
