@@ -5,13 +5,13 @@ from __future__ import annotations
 from mirrors.oci.common.access import Credential, CredentialSource, Issued, RegistryAccess
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Descriptor
+from mirrors.oci.common.mounts import MemoryMounts, MountIndex, Readers
+from mirrors.oci.common.progress import Progress
+from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.engine import Engine
 from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.results import ReferrersResult
-from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex, Readers
-from mirrors.oci.transfer.progress import Progress
-from mirrors.oci.transfer.requests import CopyRequest, CopyResult
 
 __all__ = [
     "CopyCancelledError",

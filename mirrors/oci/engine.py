@@ -7,31 +7,31 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from mirrors.images import ImageRef
+from mirrors.oci.blobs.blob_transfers import Shared
+from mirrors.oci.blobs.shared_transfers import SharedTransfers
+from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import CopyCancelledError
 from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.mounts import MemoryMounts, MountIndex
+from mirrors.oci.common.pools import FairPool
+from mirrors.oci.common.progress import Progress, ProgressCounter
+from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import EngineSettings
-from mirrors.oci.http.authenticator import Authenticator
-from mirrors.oci.http.budgets import RequestBudgets
-from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.http.sender import HttpContext, OnRemaining
-from mirrors.oci.http.throttle import Gate
+from mirrors.oci.distribution.authenticator import Authenticator
+from mirrors.oci.distribution.budgets import RequestBudgets
+from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.sender import HttpContext, OnRemaining
+from mirrors.oci.distribution.throttle import Gate
 from mirrors.oci.http.transport import OnRequest, Transport
 from mirrors.oci.probe import Probe
 from mirrors.oci.referrers.fallback_index import FallbackIndexes, IndexLeases
 from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.referrers_copy import ReferrersCopy
 from mirrors.oci.referrers.results import ReferrersResult
-from mirrors.oci.transfer.blob_transfers import Shared
 from mirrors.oci.transfer.copy import ImageCopy
-from mirrors.oci.transfer.mounts import MemoryMounts, MountIndex
-from mirrors.oci.transfer.pools import FairPool
-from mirrors.oci.transfer.progress import Progress, ProgressCounter
-from mirrors.oci.transfer.requests import CopyRequest, CopyResult
-from mirrors.oci.transfer.shared_transfers import SharedTransfers
-from mirrors.oci.transfer.target_traits import TargetTraits
 
 
 class Engine:

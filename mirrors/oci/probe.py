@@ -10,9 +10,9 @@ from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, from_reply
 from mirrors.oci.common.urls import split_host
+from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.http.addresses import resolve
-from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.http.sender import HttpContext, Sender
 from mirrors.oci.http.transport import HttpRequest, Reply
 
 STEP_SECONDS = 15.0

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from mirrors.images.cloud_hosts import ecr_host, parse_ecr_host
-from mirrors.oci.http.budgets import HostRequestLimits
+from mirrors.oci.distribution.budgets import HostRequestLimits
 from swapper_project.config import Config
 
 SHARE_OF_QUOTA: Final = 0.8

@@ -61,14 +61,14 @@ def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None
         assert "no worker is running" in part
     expected = {
         "No worker": "Processes",
-        "Denied": "Retry …",
-        "TLS": "Retry …",
+        "Failed jobs: denied": "Retry …",
+        "Failed jobs: TLS": "Retry …",
         "Blocked images": "Review",
         "Test of mine failed": "Show the test",
         "docker.io": "Resume …",
     }
     assert {title: action for title, (action, _) in actions["operator"].items()} == expected
-    assert "Denied" not in actions["viewer"], "who may not act is not offered to"
+    assert "Failed jobs: denied" not in actions["viewer"], "who may not act is not offered to"
     for title, (_, link) in actions["operator"].items():
         assert client.get(link).status_code == 200, title
 

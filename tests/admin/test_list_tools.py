@@ -122,6 +122,14 @@ def test_each_filter_is_a_chip_that_can_be_removed(admin_client: Client, target:
     assert chips(admin_client.get(JOBS).content.decode()) == {}
 
 
+def test_no_filter_counts_the_rows_of_each_value(
+    admin_client: Client, target: Registry, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(14):
+        page = admin_client.get("/admin/mirrors/mirrorjob/?_facets=True").content.decode()
+    assert "Apply filters" in page and "Show counts" not in page and "Hide counts" not in page
+
+
 def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, target: Registry) -> None:
     mappings(target, 3)
     for name, error in (("limited", "rate-limited"), ("refused", "denied")):

@@ -48,7 +48,7 @@ def test_a_dead_webhook(policed: Release) -> None:
 
     # The pod is evicted, and the new one has to be admitted while no webhook runs.
     (pod,) = cluster.node.pods(policed.namespace, "app")
-    pod.is_ready = False
+    pod.is_in_services = False
     for process in pod.processes:
         os.killpg(process.pid, signal.SIGSTOP)
     started = time.monotonic()

@@ -16,7 +16,7 @@ from mirrors.oci import RegistryError
 from mirrors.oci.common import headers, manifests
 from mirrors.oci.common.manifests import OCI_INDEX, OCI_MANIFEST
 from mirrors.oci.common.urls import Url
-from mirrors.oci.http import challenges
+from mirrors.oci.distribution import challenges
 from mirrors.oci.referrers import identities, listing
 from mirrors.oci.referrers.kinds import Referrer, cosign_tags, fallback_tag
 

@@ -16,7 +16,7 @@ from mirrors.oci.common.errors import MAX_ERROR_BYTES, oci_codes
 from mirrors.oci.common.manifests import OCI_INDEX, OCI_MANIFEST
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.urls import Url
-from mirrors.oci.http import challenges, token_server
+from mirrors.oci.distribution import challenges, token_server
 
 MOST_CPU_SECONDS = 0.010
 """For a header or a URL at its size limit."""

@@ -64,10 +64,9 @@ def _failures(overview: Overview, failed: dict[str, int]) -> Iterator[Entry]:
     retry = reverse("admin:mirrors_mirrorjob_retry_failed")
     for name, jobs in sorted(failed.items(), key=lambda item: -item[1]):
         link = links.jobs(status__exact="failed", error_class__exact=name, **ended)
-        label = dict(ErrorClass.choices).get(name, name)
-        yield Entry(
-            str(label), link, jobs, advice_for(name), None, "Retry …", f"{retry}?{urlencode({'error_class': name})}"
-        )
+        label = str(dict(ErrorClass.choices).get(name, name))
+        title = f"Failed jobs: {label if label.isupper() else label.lower()}"
+        yield Entry(title, link, jobs, advice_for(name), None, "Retry …", f"{retry}?{urlencode({'error_class': name})}")
 
 
 def _blocked(images: Mapping[str, int]) -> Iterator[Entry]:

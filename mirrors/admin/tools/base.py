@@ -72,9 +72,10 @@ class CheckedSelection(MenuTitles):
 
 
 class PlainAdmin(CheckedSelection, ModelAdmin[M]):
-    """Lists that stay fast: all rows are not counted."""
+    """Lists that stay fast: all rows are not counted, neither as a whole nor for each value of a filter."""
 
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     change_list_template = "admin/mirrors/list.html"
     list_filter_submit = True
     compressed_fields = True

@@ -18,7 +18,7 @@ from mirrors.jobs.timing import timing
 from mirrors.kubernetes.api_server import cluster_credentials
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.oci import Engine, EngineSettings
-from mirrors.oci.http.budgets import RequestBudgets
+from mirrors.oci.distribution.budgets import RequestBudgets
 from mirrors.registries import tokens
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError

@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors.jobs.limits import budget_shares, host_limits
 from mirrors.jobs.timing import timing
 from mirrors.oci import Engine
-from mirrors.oci.http.budgets import RequestBudgets
+from mirrors.oci.distribution.budgets import RequestBudgets
 from mirrors.services import holder_name
 from swapper_project.process.database_errors import explain_database
 

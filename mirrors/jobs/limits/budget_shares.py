@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from mirrors.jobs.timing import from_now
 from mirrors.models import BudgetShare, HostBudget
-from mirrors.oci.http.budgets import Demand, Key
+from mirrors.oci.distribution.budgets import Demand, Key
 from mirrors.vocabulary.bounds import HOST_LENGTH, storable
 
 SHARE_SECONDS: Final = 5.0

@@ -1,1 +1,1 @@
-"""Values that all of the engine shares: access, errors, limits, manifests, URLs. Begin with access.py and errors.py."""
+"""What the engine shares: access, errors, limits, manifests, URLs, the request of a copy. Begin with access.py."""

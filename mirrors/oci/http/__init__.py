@@ -1,4 +1,3 @@
-"""How one request gets to a registry and back: connections, credentials, host limits. Begin with client.py.
-
-`client` asks what a copy needs, through `sender` (retries, credentials), `transport` (redirects) and `connections`.
+"""How one request gets to a server and back: checked addresses, connections, time limits, redirects. Begin with
+transport.py; it knows no registry protocol.
 """

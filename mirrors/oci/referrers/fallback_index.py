@@ -13,7 +13,7 @@ from mirrors.oci.common import manifests
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import OCI_INDEX, Manifest
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
-from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 
 LOCKS: Final = 64

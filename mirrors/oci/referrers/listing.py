@@ -7,7 +7,7 @@ from typing import Final
 from mirrors.oci.common import manifests
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.urls import Url
-from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 
 MAX_PAGES: Final = 50

@@ -11,10 +11,14 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+from mirrors.oci.blobs.blob_transfers import Shared
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.pools import PoolShare
+from mirrors.oci.common.progress import ProgressCounter
+from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import GIB, MIB
-from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers import listing
 from mirrors.oci.referrers.fallback_index import FallbackIndexes
 from mirrors.oci.referrers.kinds import Referrer, ReferrerPolicy
@@ -22,12 +26,8 @@ from mirrors.oci.referrers.lookup import FoundReferrer, ReferrerLookup
 from mirrors.oci.referrers.results import ReferrersResult
 from mirrors.oci.referrers.signers import has_others, signers_of
 from mirrors.oci.referrers.subjects import subjects_of
-from mirrors.oci.transfer.blob_transfers import Shared
 from mirrors.oci.transfer.copy import ImageCopy
 from mirrors.oci.transfer.plan import is_present
-from mirrors.oci.transfer.pools import PoolShare
-from mirrors.oci.transfer.progress import ProgressCounter
-from mirrors.oci.transfer.requests import CopyRequest, CopyResult
 
 MAX_REFERRERS: Final = 200
 """Of one image; one that several parties have signed has about ten a platform."""

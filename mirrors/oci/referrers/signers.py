@@ -9,8 +9,8 @@ from mirrors.oci.common import manifests
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.settings import MIB
-from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.http.sender import HttpContext
+from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.http.streams import read_whole
 from mirrors.oci.referrers import identities
 from mirrors.oci.referrers.kinds import SIGSTORE_BUNDLE

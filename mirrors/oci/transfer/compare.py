@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Literal, ParamSpec, TypeVar
 
 from mirrors.images import pinned_tag
+from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.common.requests import CopyRequest
+from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.transfer.plan import is_readable, is_refusal
-from mirrors.oci.transfer.requests import CopyRequest
-from mirrors.oci.transfer.target_traits import TargetTraits
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -6,20 +6,20 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
 
+from mirrors.oci.blobs.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest, children_of, keep_platforms
+from mirrors.oci.common.pools import PoolShare
+from mirrors.oci.common.progress import ProgressCounter
+from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
-from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.transfer.blob_transfers import BlobTransfers, Shared
+from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.moves import Moves
 from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
-from mirrors.oci.transfer.pools import PoolShare
 from mirrors.oci.transfer.preconnect import Connections
-from mirrors.oci.transfer.progress import ProgressCounter
-from mirrors.oci.transfer.requests import CopyRequest, CopyResult
 
 
 @dataclass(frozen=True, slots=True)

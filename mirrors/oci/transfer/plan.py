@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
+from mirrors.oci.blobs.looks import BlobLook
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.common.settings import (
@@ -17,8 +18,7 @@ from mirrors.oci.common.settings import (
     MIB,
     EngineSettings,
 )
-from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.transfer.looks import BlobLook
+from mirrors.oci.distribution.client import RegistryClient
 
 _Loaded = Manifest | Descriptor | None
 """Of one child: None when the target has it, the descriptor when the source has it as a blob only."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirrors.oci.blobs.blob_transfers import Shared
 from mirrors.oci.common.manifests import INDEXES, Descriptor
-from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.transfer.blob_transfers import Shared
+from mirrors.oci.distribution.client import RegistryClient
 
 INDEX_ENTRY_BYTES = 256
 """Bytes that an index has for each manifest, at least: its digest, media type, size and platform."""

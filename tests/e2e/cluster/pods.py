@@ -42,7 +42,8 @@ class RunningPod(threading.Thread):
         self.namespace, self.name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         self.address = address
         self.labels: dict[str, str] = pod["metadata"].get("labels") or {}
-        self.is_ready = False
+        self.is_in_services = True
+        self._passes_probes = False
         self.log = logs / f"{self.namespace}.{self.name}.log"
         self._api = api
         self._path = f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
@@ -54,6 +55,11 @@ class RunningPod(threading.Thread):
         self.processes: list[Running] = []
         self.waits_for = ""
         """Why no container has started yet."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether Services send to it: not once it is being deleted, even where its last probe succeeds after that."""
+        return self._passes_probes and self.is_in_services and not self._ending.is_set()
 
     def run(self) -> None:
         try:
@@ -75,7 +81,6 @@ class RunningPod(threading.Thread):
     def end(self) -> None:
         """Stop it as a kubelet does: preStop, SIGTERM, after the grace period SIGKILL; then delete it."""
         self._ending.set()
-        self.is_ready = False
         grace = min(30.0, float(self.pod["spec"].get("terminationGracePeriodSeconds", 30)))
         time.sleep(min(1.0, grace))  # A short preStop: Services stop sending to it before it stops.
         self.join(20)  # It starts no further process after that.
@@ -161,13 +166,13 @@ class RunningPod(threading.Thread):
             if time.monotonic() - refreshed > REFRESH_EVERY:
                 refreshed = time.monotonic()
                 self._refresh()
-            if self.is_ready and time.monotonic() - probed < PROBE_EVERY:
+            if self._passes_probes and time.monotonic() - probed < PROBE_EVERY:
                 continue
             probed = time.monotonic()
             is_ready = all(self._is_ready(container) for container in containers)
-            if is_ready != self.is_ready:
+            if is_ready != self._passes_probes:
                 self._report("Running", is_ready=is_ready)
-                self.is_ready = is_ready
+                self._passes_probes = is_ready
 
     def _refresh(self) -> None:
         try:

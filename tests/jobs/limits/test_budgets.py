@@ -12,7 +12,7 @@ from mirrors.jobs.limits import budget_shares
 from mirrors.jobs.limits.budget_shares import fair_part, share_of
 from mirrors.jobs.timing import from_now
 from mirrors.models import BudgetShare, HostBudget
-from mirrors.oci.http.budgets import Demand, operations
+from mirrors.oci.distribution.budgets import Demand, operations
 from mirrors.registries.request_limits import SHARE_OF_QUOTA, budget_finder
 from swapper_project import config
 from tests.config.examples import GCP

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mirrors.images import ImageRef
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.oci.transfer.mounts import Readers
+from mirrors.oci.common.mounts import Readers
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor, Future
 
-from mirrors.oci.http.client import RegistryClient, Upload
+from mirrors.oci.distribution.client import RegistryClient, Upload
 
 
 class UploadSession:

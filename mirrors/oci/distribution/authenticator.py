@@ -12,9 +12,9 @@ from typing import Final, TypeVar
 from mirrors.oci.common.access import Credential, Issued, RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import is_retryable
-from mirrors.oci.http import token_server
-from mirrors.oci.http.challenges import Challenge, best
-from mirrors.oci.http.token_server import AuthOrigin, Realm, Scopes
+from mirrors.oci.distribution import token_server
+from mirrors.oci.distribution.challenges import Challenge, best
+from mirrors.oci.distribution.token_server import AuthOrigin, Realm, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
 REFRESH_MARGIN_SECONDS: Final = 15.0

@@ -15,7 +15,7 @@ from typing import Literal
 
 from mirrors.oci.common.calls import POLL_SECONDS, Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.http.budgets import RequestBudgets
+from mirrors.oci.distribution.budgets import RequestBudgets
 
 MAX_IDLE_HOSTS = 512
 """Hosts that are remembered without a request in flight: redirects name any number."""

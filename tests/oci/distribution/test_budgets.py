@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from mirrors.oci.http.budgets import Demand, HostRequestLimits, RequestBudgets
+from mirrors.oci.distribution.budgets import Demand, HostRequestLimits, RequestBudgets
 
 HOST = "registry.example.com"
 HEADS = (HOST, "head")

@@ -11,7 +11,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import sample_image
 from mirrors.oci import Credential, Engine, RegistryError
-from mirrors.oci.http.challenges import Challenge, parse
+from mirrors.oci.distribution.challenges import Challenge, parse
 from tests.oci.conftest import MakeEngine, MakeRegistry, access, ref, request
 from tests.support.faulty_registry import FaultyRegistry, hang_up, reply
 from tests.support.registries import PASSWORD, USERNAME, distribution

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import CopyCancelledError
-from mirrors.oci.transfer.pools import FairPool, Parties
-from mirrors.oci.transfer.progress import TransferMethod
+from mirrors.oci.common.pools import FairPool, Parties
+from mirrors.oci.common.progress import TransferMethod
 
 BlobKey = tuple[str, str, str]
 """Registry, repository, digest."""

@@ -8,18 +8,18 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
+from mirrors.oci.blobs.blob_copy import BlobCopy
+from mirrors.oci.blobs.looks import BlobLook, LookResult
+from mirrors.oci.blobs.shared_transfers import SharedTransfers, Ticket
+from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.http.client import RegistryClient
-from mirrors.oci.http.sender import HttpContext
-from mirrors.oci.transfer.blobs import BlobCopy
-from mirrors.oci.transfer.looks import BlobLook, LookResult
-from mirrors.oci.transfer.mounts import MountIndex
-from mirrors.oci.transfer.progress import ProgressCounter, TransferMethod
-from mirrors.oci.transfer.requests import CopyRequest
-from mirrors.oci.transfer.shared_transfers import SharedTransfers, Ticket
-from mirrors.oci.transfer.target_traits import TargetTraits
+from mirrors.oci.common.mounts import MountIndex
+from mirrors.oci.common.progress import ProgressCounter, TransferMethod
+from mirrors.oci.common.requests import CopyRequest
+from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.sender import HttpContext
 
 
 @dataclass(frozen=True, slots=True)

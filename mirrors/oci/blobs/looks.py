@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mirrors.oci.http.client import RegistryClient, Upload
+from mirrors.oci.distribution.client import RegistryClient, Upload
 
 Finding = bool | Upload
 """Whether the target has the blob; an upload session where it has not, and one was opened by the same request."""

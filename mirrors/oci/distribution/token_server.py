@@ -14,7 +14,7 @@ from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.headers import retry_after
 from mirrors.oci.common.urls import Origin, Url
-from mirrors.oci.http.challenges import Challenge
+from mirrors.oci.distribution.challenges import Challenge
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply, Transport
 
 MAX_TOKEN_SECONDS: Final = 86_400.0

@@ -11,7 +11,7 @@ from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.headers import content_range, number
 from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.common.settings import EngineSettings
-from mirrors.oci.http.client import RegistryClient
+from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.http.streams import BodyStream
 from mirrors.oci.http.transport import Reply
 

@@ -17,8 +17,8 @@ from mirrors.oci.common.headers import next_link, number, retry_after
 from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES, MIB
 from mirrors.oci.common.urls import Url
-from mirrors.oci.http.authenticator import pull_scope, push_scope
-from mirrors.oci.http.sender import HttpContext, Sender
+from mirrors.oci.distribution.authenticator import pull_scope, push_scope
+from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply
 
 COMMIT_BYTES_PER_SECOND = 10 * MIB

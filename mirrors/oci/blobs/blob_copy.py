@@ -8,16 +8,16 @@ from concurrent.futures import CancelledError, Executor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
+from mirrors.oci.blobs.download import Download, SourceError
+from mirrors.oci.blobs.looks import BlobLook, Finding
+from mirrors.oci.blobs.upload_session import UploadSession
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.http.client import RegistryClient, Upload
-from mirrors.oci.http.sender import HttpContext
-from mirrors.oci.http.throttle import BlobSize
-from mirrors.oci.transfer.download import Download, SourceError
-from mirrors.oci.transfer.looks import BlobLook, Finding
-from mirrors.oci.transfer.progress import TransferMethod
-from mirrors.oci.transfer.upload_session import UploadSession
+from mirrors.oci.common.progress import TransferMethod
+from mirrors.oci.distribution.client import RegistryClient, Upload
+from mirrors.oci.distribution.sender import HttpContext
+from mirrors.oci.distribution.throttle import BlobSize
 
 
 @dataclass(frozen=True, slots=True)
