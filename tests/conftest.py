@@ -106,13 +106,13 @@ def recorded_templates(django_test_environment: None) -> None:
     Django's would record each part too, several hundred a page, with a copy of the page's context."""
     from django.template import Context, Template
 
-    recorded: Callable[[Template, Context], SafeString] = Template._render
+    recorded: Callable[[Template, Context], SafeString] = Template._render  # type: ignore[attr-defined]
 
     def render(template: Template, context: Context) -> SafeString:
         is_part = context.template is not template
         return template.nodelist.render(context) if is_part else recorded(template, context)
 
-    Template._render = render
+    Template._render = render  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

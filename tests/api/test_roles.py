@@ -145,7 +145,9 @@ class TestRoutes:
         self, method: str, route: str, role: Role, ids: dict[str, int], tokens: dict[Role, str]
     ) -> None:
         url = "/api/v1/" + route.format(**ids)
-        client = APIClient(**({"HTTP_AUTHORIZATION": f"Token {tokens[role]}"} if role in tokens else {}))
+        client = APIClient()
+        if role is not Role.NOBODY:
+            client.credentials(HTTP_AUTHORIZATION=f"Token {tokens[role]}")
         status = client.generic(method, url, "{}", content_type="application/json").status_code
         if role is Role.NOBODY:
             assert status == 401
