@@ -29,8 +29,9 @@ test: $(STAMP) tools  ## all tests, on SQLite, on Postgres and in the browser
 test-sqlite: $(STAMP)
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser and not image and not cluster" $(ARGS)
 
+NOT_FAST := browser e2e image scale
 test-fast: $(STAMP)  ## what needs no server and no process of its own, in a minute
-	$(BIN)/python -m pytest -q -n 2 -m "fast and not browser" $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 -m "fast and not browser" $(NOT_FAST:%=--ignore=tests/%) $(ARGS)
 
 test-postgres: $(STAMP)
 	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m "database and not cluster and not image" $(ARGS)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -13,6 +14,9 @@ from hypothesis import settings as hypothesis_settings
 from tests.support.controlplane import ADMIN, ControlPlane, control_plane
 from tests.support.databases import DatabaseTemplate, name_of
 from tests.support.kept_logs import add_logs
+
+if TYPE_CHECKING:
+    from django.utils.safestring import SafeString
 
 # A busy machine makes no test wrong.
 hypothesis_settings.register_profile("untimed", deadline=None)
@@ -26,9 +30,11 @@ os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
 STARTS_SERVERS = {
     "ControlPlane",
     "FaultyRegistry",
+    "Forked",
     "MemoryRegistry",
     "Process",
     "Webhook",
+    "distribution",
     "helm",
     "notes",
     "posted",
@@ -41,19 +47,33 @@ STARTS_SERVERS = {
 }
 """Names that a test module imports if its tests start processes or servers."""
 
-SERVERS = {"aws", "database_url", "live_server", "plane"}
+SERVERS = {
+    "aws",
+    "database_url",
+    "distribution_3",
+    "distribution_registry",
+    "live_server",
+    "make_registry",
+    "plane",
+    "profiled",
+}
 """Fixtures that are servers, or for them."""
+
+
+OBJECTS_BETWEEN_COLLECTIONS = 20_000
+"""A page of the admin creates more than the 700 of Python's own threshold a hundred times."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Without garbage collection: it takes a third of the time to read the tests, and finds nothing, as all of them
-    stay to the end. It does not look at them again while they run."""
+    stay to the end. It does not look at them again while they run, and less often at those that a page takes."""
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
         gc.enable()
 
 
@@ -78,6 +98,21 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed:
         add_logs(item, report)
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recorded_templates(django_test_environment: None) -> None:
+    """Test clients record the template of a page and those with a context of their own, for ``response.context``.
+    Django's would record each part too, several hundred a page, with a copy of the page's context."""
+    from django.template import Context, Template
+
+    recorded: Callable[[Template, Context], SafeString] = Template._render  # type: ignore[attr-defined]
+
+    def render(template: Template, context: Context) -> SafeString:
+        is_part = context.template is not template
+        return template.nodelist.render(context) if is_part else recorded(template, context)
+
+    Template._render = render  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,8 @@ class MemoryRegistry:
         self.gatekeeper = gatekeeper
         self._server = _Server(("127.0.0.1", port), Handler)
         self._server.registry = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        # A hundred times a second it looks whether it is to stop: tests start and stop thousands.
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def host(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import pytest
@@ -15,12 +15,14 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
 from mirrors.models import BackfillRun, Filter, ImageMapping, MirrorJob, Registry, TargetRepository
 from mirrors.services import request_image
 from tests.api.conftest import user_of
+from tests.support.shared_rows import rows_of_class
 
 pytestmark = pytest.mark.django_db
 
@@ -92,45 +94,47 @@ def client_of(client: Client) -> Callable[[Role], Client]:
     return make
 
 
-@pytest.fixture
-def rows() -> dict[str, Any]:
+@pytest.fixture(scope="class")
+def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Any]]:
     """A row of what is written by people, or about them, by its model."""
-    Registry.objects.create(role="target", endpoint="mirror.example.com", managed_by="config")
-    job, _ = request_image(image="nginx:1.27", requested_by="somebody")
-    made: list[Model] = [
-        job,
-        job.mapping,
-        Registry.objects.create(endpoint="quay.io"),
-        Filter.objects.create(name="mine", jmespath="`true`"),
-        TargetRepository.objects.create(registry=job.mapping.target_registry, name="library/nginx"),
-        User.objects.create(username="somebody"),
-        Group.objects.get(name="viewer"),
-        BackfillRun.objects.create(cluster="default"),
-        ApiToken.issue(user=user_of(SEE), name="t", role=SEE)[0],
-        AccessAttempt.objects.create(username="x", failures_since_start=1, attempt_time=timezone.now()),
-        AccessFailureLog.objects.create(username="x"),
-        AccessLog.objects.create(username="x"),
-    ]
-    made.append(LogEntry.objects.all()[0])
-    return {row._meta.label_lower: row.pk for row in made}
+    with rows_of_class(django_db_blocker):
+        Registry.objects.create(role="target", endpoint="mirror.example.com", managed_by="config")
+        job, _ = request_image(image="nginx:1.27", requested_by="somebody")
+        made: list[Model] = [
+            job,
+            job.mapping,
+            Registry.objects.create(endpoint="quay.io"),
+            Filter.objects.create(name="mine", jmespath="`true`"),
+            TargetRepository.objects.create(registry=job.mapping.target_registry, name="library/nginx"),
+            User.objects.create(username="somebody"),
+            Group.objects.get(name="viewer"),
+            BackfillRun.objects.create(cluster="default"),
+            ApiToken.issue(user=user_of(SEE), name="t", role=SEE)[0],
+            AccessAttempt.objects.create(username="x", failures_since_start=1, attempt_time=timezone.now()),
+            AccessFailureLog.objects.create(username="x"),
+            AccessLog.objects.create(username="x"),
+        ]
+        made.append(LogEntry.objects.all()[0])
+        yield {row._meta.label_lower: row.pk for row in made}
 
 
-@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
-@pytest.mark.parametrize("label", TABLE)
-def test_a_page_asks_for_its_role(
-    label: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
-) -> None:
-    client = client_of(role)
-    name = label.replace(".", "_")
-    for page, needed in zip(PAGES, TABLE[label], strict=True):
-        if page in ("change", "delete") and label not in rows:
-            continue
-        arguments = [rows[label]] if page in ("change", "delete") else []
-        status = client.get(reverse(f"admin:{name}_{page}", args=arguments)).status_code
-        if role is Role.NOBODY:
-            assert status == 302, page
-        else:
-            assert status == (200 if needed is not None and role >= needed else 403), page
+class TestPages:
+    @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+    @pytest.mark.parametrize("label", TABLE)
+    def test_a_page_asks_for_its_role(
+        self, label: str, role: Role, rows: dict[str, Any], client_of: Callable[[Role], Client]
+    ) -> None:
+        client = client_of(role)
+        name = label.replace(".", "_")
+        for page, needed in zip(PAGES, TABLE[label], strict=True):
+            if page in ("change", "delete") and label not in rows:
+                continue
+            arguments = [rows[label]] if page in ("change", "delete") else []
+            status = client.get(reverse(f"admin:{name}_{page}", args=arguments)).status_code
+            if role is Role.NOBODY:
+                assert status == 302, page
+            else:
+                assert status == (200 if needed is not None and role >= needed else 403), page
 
 
 @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)

@@ -14,12 +14,14 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoDbBlocker
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import Role
 from mirrors.models import Filter, MirrorJob, Registry, RegistryCheck, TargetRepository
 from tests.support.operators_cluster import write_cluster
 from tests.support.operators_data import seed
+from tests.support.shared_rows import rows_of_class
 from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 
 pytestmark = pytest.mark.django_db
@@ -33,22 +35,29 @@ and forms have what can be changed."""
 TECHNICAL = re.compile(r"\{&#x27;|\[&#x27;|\[\]|\{\}|\bNone\b|\bTrue\b|\bFalse\b|\b\w+_\w+:")
 
 
-@pytest.fixture
-def rows(admin_user: User) -> None:
+@pytest.fixture(scope="class")
+def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A row of nearly every kind."""
-    seed(mappings=80)
-    write_cluster()
-    for row in (failing_pull, unhealthy_target, restart_loop):
-        row()
+    with rows_of_class(django_db_blocker):
+        seed(mappings=80)
+        write_cluster()
+        for row in (failing_pull, unhealthy_target, restart_loop):
+            row()
+        ApiToken.issue(user=User.objects.create(username="ci"), name="ci", role=Role.OPERATOR)
+        repository = TargetRepository.objects.first()
+        assert repository is not None
+        steps = [{"name": "connect", "status": "ok", "words": "It answers.", "seconds": 0.1}]
+        RegistryCheck.objects.create(registry=repository.registry, status="passed", steps=steps)
+        yield
+
+
+@pytest.fixture
+def signed_in(admin_client: Client) -> None:
+    """Sign-ins after that of the client itself."""
     sign_in = {"username": "vera", "ip_address": "10.0.0.1", "user_agent": "Firefox"}
     AccessLog.objects.create(**sign_in)
     AccessFailureLog.objects.create(**sign_in, locked_out=True)
     AccessAttempt.objects.create(**sign_in, failures_since_start=5)
-    ApiToken.issue(user=admin_user, name="ci", role=Role.OPERATOR)
-    repository = TargetRepository.objects.first()
-    assert repository is not None
-    steps = [{"name": "connect", "status": "ok", "words": "It answers.", "seconds": 0.1}]
-    RegistryCheck.objects.create(registry=repository.registry, status="passed", steps=steps)
 
 
 def text_of(part: str) -> str:
@@ -92,30 +101,48 @@ def _list(model: type[Any]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def test_rows_have_the_names_of_their_lists_and_values_in_words(admin_client: Client, rows: None) -> None:
-    seen = 0
-    for found in walk(admin_client):
-        seen += 1
-        missing = set(found.columns) - set(names_on(found.page)) - OF_NUMBERS - OF_DECISIONS - OF_FORMS - {""}
-        assert not missing, (found.model, missing, names_on(found.page))
-        values = re.findall(r'<div class="readonly[^>]*>(.*?)</div>', found.page, re.S)
-        technical = [value for value in values if TECHNICAL.search(value)]
-        assert not technical, (found.model, technical)
-        # A phone shows the names in each row.
-        assert all(name[:1] == name[:1].upper() for name in found.columns), found.model
-        assert "before:capitalize" not in found.table, found.model
-    assert seen > 25
+@pytest.mark.usefixtures("rows", "signed_in")
+class TestRows:
+    def test_rows_have_the_names_of_their_lists_and_values_in_words(self, admin_client: Client) -> None:
+        seen = 0
+        for found in walk(admin_client):
+            seen += 1
+            missing = set(found.columns) - set(names_on(found.page)) - OF_NUMBERS - OF_DECISIONS - OF_FORMS - {""}
+            assert not missing, (found.model, missing, names_on(found.page))
+            values = re.findall(r'<div class="readonly[^>]*>(.*?)</div>', found.page, re.S)
+            technical = [value for value in values if TECHNICAL.search(value)]
+            assert not technical, (found.model, technical)
+            # A phone shows the names in each row.
+            assert all(name[:1] == name[:1].upper() for name in found.columns), found.model
+            assert "before:capitalize" not in found.table, found.model
+        assert seen > 25
 
+    def test_rows_of_other_packages_have_our_names(self, admin_client: Client) -> None:
+        lists = {"axes_accesslog": "sign-ins", "axes_accessattempt": "locked sign-in", "auth_group": "roles"}
+        for model, names in lists.items():
+            page = admin_client.get(reverse(f"admin:{model}_changelist")).content.decode()
+            assert re.search(rf" \d {names} ", text_of(page)), model
+        for model in ("accesslog", "accessattempt", "accessfailurelog"):
+            link, _ = first_row(admin_client.get(reverse(f"admin:axes_{model}_changelist")).content.decode())
+            page = text_of(admin_client.get(link).content.decode())
+            assert "vera, 20" in page and not re.search("access (log|attempt)|attempted|failed access", page, re.I)
 
-def test_rows_of_other_packages_have_our_names(admin_client: Client, rows: None) -> None:
-    lists = {"axes_accesslog": "sign-ins", "axes_accessattempt": "locked sign-in", "auth_group": "roles"}
-    for model, names in lists.items():
-        page = admin_client.get(reverse(f"admin:{model}_changelist")).content.decode()
-        assert re.search(rf" \d {names} ", text_of(page)), model
-    for model in ("accesslog", "accessattempt", "accessfailurelog"):
-        link, _ = first_row(admin_client.get(reverse(f"admin:axes_{model}_changelist")).content.decode())
-        page = text_of(admin_client.get(link).content.decode())
-        assert "vera, 20" in page and not re.search("access (log|attempt)|attempted|failed access", page, re.I)
+    def test_a_job_says_once_what_to_do_about_an_image_that_is_too_large(self, admin_client: Client) -> None:
+        of_limit, other = MirrorJob.objects.filter(error_class="too-large").order_by("-id")[:2]
+        MirrorJob.objects.filter(pk=other.pk).update(error_message="It has more than 1000 blobs", error_says_step=False)
+        for job, advice in ((of_limit, 0), (other, 1)):
+            page = text_of(admin_client.get(reverse("admin:mirrors_mirrorjob_change", args=[job.pk])).content.decode())
+            assert page.count("What to do: Exclude the image with a filter") == page.count("What to do:") == advice
+
+    def test_a_difference_names_the_setting_first(self, admin_client: Client) -> None:
+        difference = {"setting": "tags", "found": "MUTABLE", "wanted": "IMMUTABLE", "problem": "needs a permission"}
+        repository = TargetRepository.objects.order_by("-has_differences", "name")[0]
+        TargetRepository.objects.filter(pk=repository.pk).update(differences=[difference])
+        page = text_of(
+            admin_client.get(reverse("admin:mirrors_targetrepository_change", args=[repository.pk])).content.decode()
+        )
+        assert "tags: MUTABLE, configured: IMMUTABLE (needs a permission)" in page
+        assert "Settings at the registry" in page
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
@@ -131,25 +158,6 @@ def test_the_history_is_linked_for_those_who_may_see_it(role: str, client: Clien
     assert answer.status_code == (200 if role == "admin" else 403)
     if role == "admin":
         assert "mine" in answer.content.decode()
-
-
-def test_a_job_says_once_what_to_do_about_an_image_that_is_too_large(admin_client: Client, rows: None) -> None:
-    of_limit, other = MirrorJob.objects.filter(error_class="too-large").order_by("-id")[:2]
-    MirrorJob.objects.filter(pk=other.pk).update(error_message="It has more than 1000 blobs", error_says_step=False)
-    for job, advice in ((of_limit, 0), (other, 1)):
-        page = text_of(admin_client.get(reverse("admin:mirrors_mirrorjob_change", args=[job.pk])).content.decode())
-        assert page.count("What to do: Exclude the image with a filter") == page.count("What to do:") == advice
-
-
-def test_a_difference_names_the_setting_first(admin_client: Client, rows: None) -> None:
-    difference = {"setting": "tags", "found": "MUTABLE", "wanted": "IMMUTABLE", "problem": "needs a permission"}
-    repository = TargetRepository.objects.order_by("-has_differences", "name")[0]
-    TargetRepository.objects.filter(pk=repository.pk).update(differences=[difference])
-    page = text_of(
-        admin_client.get(reverse("admin:mirrors_targetrepository_change", args=[repository.pk])).content.decode()
-    )
-    assert "tags: MUTABLE, configured: IMMUTABLE (needs a permission)" in page
-    assert "Settings at the registry" in page
 
 
 def test_a_read_only_registry_has_no_list_of_json(client: Client) -> None:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
-from mirrors.models import AdmissionSample, BackfillRun, Filter, HostBudget, MirrorJob, Registry, TargetRepository
-from tests.api.conftest import Clients, user_of
+from mirrors.models import (
+    AdmissionSample,
+    BackfillRun,
+    Filter,
+    HostBudget,
+    MirrorJob,
+    Registry,
+    RegistryRole,
+    TargetRepository,
+)
+from mirrors.services import request_image
+from tests.api.conftest import user_of
+from tests.support.shared_rows import rows_of_class
 from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 
 VIEW, ACT, SET = Role.VIEWER, Role.OPERATOR, Role.ADMIN
@@ -92,41 +105,56 @@ ROUTES = {
 EVERYBODY = (Role.NOBODY, *ROLES)
 
 
-@pytest.fixture
-def ids(job: MirrorJob) -> dict[str, int]:
+@pytest.fixture(scope="class")
+def ids(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, int]]:
     """Rows that the routes are about; the job has ended, so that it can be retried."""
-    source = Registry.objects.create(endpoint="quay.io")
-    repository = TargetRepository.objects.create(registry=job.mapping.target_registry, name="docker.io/library/nginx")
-    query = Filter.objects.create(name="mine", jmespath="`true`")
-    return {
-        "job": job.pk,
-        "mapping": job.mapping_id,
-        "registry": source.pk,
-        "filter": query.pk,
-        "repository": repository.pk,
-        "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
-        "backfill": BackfillRun.objects.create(cluster="default").pk,
-        "token": 0,
-        "failure": failing_pull().pk,
-        "health": unhealthy_target().pk,
-        "loop": restart_loop().pk,
-        "admission": AdmissionSample.objects.create(namespace="shop").pk,
-    }
+    with rows_of_class(django_db_blocker):
+        Registry.objects.create(role=RegistryRole.TARGET, endpoint="mirror.example.com", managed_by="config")
+        job = request_image(image="nginx:1.27", requested_by="somebody")[0]
+        source = Registry.objects.create(endpoint="quay.io")
+        target = job.mapping.target_registry
+        repository = TargetRepository.objects.create(registry=target, name="docker.io/library/nginx")
+        query = Filter.objects.create(name="mine", jmespath="`true`")
+        yield {
+            "job": job.pk,
+            "mapping": job.mapping_id,
+            "registry": source.pk,
+            "filter": query.pk,
+            "repository": repository.pk,
+            "host": HostBudget.objects.create(host="quay.io", resting_until=timezone.now() + timedelta(minutes=5)).pk,
+            "backfill": BackfillRun.objects.create(cluster="default").pk,
+            "token": 0,
+            "failure": failing_pull().pk,
+            "health": unhealthy_target().pk,
+            "loop": restart_loop().pk,
+            "admission": AdmissionSample.objects.create(namespace="shop").pk,
+        }
 
 
-@pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
-@pytest.mark.parametrize(("method", "route"), ROUTES, ids=lambda value: str(value))
-def test_a_route_asks_for_its_role(
-    method: str, route: str, role: Role, ids: dict[str, int], client_of: Clients
-) -> None:
-    url = "/api/v1/" + route.format(**ids)
-    status = client_of(role).generic(method, url, "{}", content_type="application/json").status_code
-    if role is Role.NOBODY:
-        assert status == 401
-    elif role < ROUTES[method, route]:
-        assert status == 403
-    else:
-        assert status not in (401, 403) and status < 500
+@pytest.fixture(scope="class")
+def tokens(ids: dict[str, int]) -> dict[Role, str]:
+    """One of each role, beside those rows."""
+    return {role: ApiToken.issue(user=user_of(role), name="test", role=role)[1] for role in ROLES}
+
+
+@pytest.mark.django_db
+class TestRoutes:
+    @pytest.mark.parametrize("role", EVERYBODY, ids=lambda role: role.group)
+    @pytest.mark.parametrize(("method", "route"), ROUTES, ids=lambda value: str(value))
+    def test_a_route_asks_for_its_role(
+        self, method: str, route: str, role: Role, ids: dict[str, int], tokens: dict[Role, str]
+    ) -> None:
+        url = "/api/v1/" + route.format(**ids)
+        client = APIClient()
+        if role is not Role.NOBODY:
+            client.credentials(HTTP_AUTHORIZATION=f"Token {tokens[role]}")
+        status = client.generic(method, url, "{}", content_type="application/json").status_code
+        if role is Role.NOBODY:
+            assert status == 401
+        elif role < ROUTES[method, route]:
+            assert status == 403
+        else:
+            assert status not in (401, 403) and status < 500
 
 
 def test_no_route_is_forgotten() -> None:

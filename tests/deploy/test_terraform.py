@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from tests.support.databases import ROOT
 from tests.support.helm import CHART, render
 
 EXAMPLES = ROOT / "deploy/terraform"
-EKS, GKE = load(EXAMPLES / "eks"), load(EXAMPLES / "gke")
-BOTH = pytest.mark.parametrize("loaded", [EKS, GKE], ids=["eks", "gke"])
+BOTH = pytest.mark.parametrize("loaded", ["eks", "gke"], indirect=True)
+BOTH_BY_NAME = pytest.mark.parametrize(
+    ("loaded", "name"), [("eks", "eks"), ("gke", "gke")], ids=["eks", "gke"], indirect=["loaded"]
+)
 
 SAMPLES = {
     "var.dry_run": "true",
@@ -32,6 +35,17 @@ ACCOUNT_OF_POD = {
     "eks": {"eks.amazonaws.com/role-arn": SAMPLES["aws_iam_role.k8s_image_swapper.arn"]},
     "gke": {"iam.gke.io/gcp-service-account": SAMPLES["google_service_account.k8s_image_swapper.email"]},
 }
+
+
+@cache
+def example(name: str) -> dict[str, list[Any]]:
+    """Loaded for the first test that needs it: it takes longer than to read all tests of this directory."""
+    return load(EXAMPLES / name)
+
+
+@pytest.fixture
+def loaded(request: pytest.FixtureRequest) -> dict[str, list[Any]]:
+    return example(request.param)
 
 
 def release(loaded: dict[str, list[Any]]) -> dict[str, Any]:
@@ -55,7 +69,7 @@ def test_the_release_is_that_of_the_guide(loaded: dict[str, list[Any]]) -> None:
     assert given["serviceAccount"]["create"] is True
 
 
-@pytest.mark.parametrize(("loaded", "name"), [(EKS, "eks"), (GKE, "gke")], ids=["eks", "gke"])
+@BOTH_BY_NAME
 def test_the_service_account_has_the_identity_of_the_cloud(loaded: dict[str, list[Any]], name: str) -> None:
     assert values(loaded)["serviceAccount"]["annotations"] == ACCOUNT_OF_POD[name]
 
@@ -81,7 +95,7 @@ def test_versions_of_terraform_and_of_each_provider_are_bounded(loaded: dict[str
 
 @BOTH
 def test_each_variable_is_used_and_described(loaded: dict[str, list[Any]]) -> None:
-    name = "eks" if loaded is EKS else "gke"
+    name = "eks" if loaded is example("eks") else "gke"
     text = "".join(path.read_text() for path in (EXAMPLES / name).glob("*.tf"))
     for variable in loaded["variable"]:
         ((key, body),) = variable.items()
@@ -90,7 +104,7 @@ def test_each_variable_is_used_and_described(loaded: dict[str, list[Any]]) -> No
 
 
 def test_the_role_may_do_what_the_documentation_asks_for() -> None:
-    registry = block(EKS, "data", "aws_iam_policy_document", "registry")
+    registry = block(example("eks"), "data", "aws_iam_policy_document", "registry")
     given = {action for statement in registry["statement"] for action in statement["actions"]}
     (documented,) = [
         json.loads(found.text) for found in blocks(ROOT / "docs/aws.md") if "ecr:UploadLayerPart" in found.text
@@ -104,7 +118,7 @@ def test_the_role_may_do_what_the_documentation_asks_for() -> None:
 
 
 def test_only_the_service_account_may_take_the_role() -> None:
-    trust = block(EKS, "data", "aws_iam_policy_document", "trust")
+    trust = block(example("eks"), "data", "aws_iam_policy_document", "trust")
     (statement,) = trust["statement"]
     conditions = {found["variable"].rpartition(":")[2]: found["values"] for found in statement["condition"]}
 
@@ -117,9 +131,9 @@ def test_only_the_service_account_may_take_the_role() -> None:
 
 def test_google_accounts_may_do_what_the_documentation_asks_for() -> None:
     member = "google_artifact_registry_repository_iam_member"
-    roles = {name: block(GKE, "resource", member, name)["role"] for name in ("nodes", "writer")}
-    identity = block(GKE, "resource", "google_service_account_iam_member", "workload_identity")
-    firewall = block(GKE, "resource", "google_compute_firewall", "webhook")
+    roles = {name: block(example("gke"), "resource", member, name)["role"] for name in ("nodes", "writer")}
+    identity = block(example("gke"), "resource", "google_service_account_iam_member", "workload_identity")
+    firewall = block(example("gke"), "resource", "google_compute_firewall", "webhook")
 
     assert roles == {"nodes": "roles/artifactregistry.reader", "writer": "roles/artifactregistry.writer"}
     assert identity["role"] == "roles/iam.workloadIdentityUser"
@@ -127,7 +141,7 @@ def test_google_accounts_may_do_what_the_documentation_asks_for() -> None:
     assert firewall["allow"] == [{"protocol": "tcp", "ports": ["8443"]}]
 
 
-@pytest.mark.parametrize(("loaded", "name"), [(EKS, "eks"), (GKE, "gke")], ids=["eks", "gke"])
+@BOTH_BY_NAME
 def test_the_values_render_with_the_chart(loaded: dict[str, list[Any]], name: str) -> None:
     manifests = render(values(loaded), namespace="kube-system")
 

@@ -72,7 +72,7 @@ def answering(directory: Path, body: bytes) -> Iterator[tuple[str, str]]:
     context.load_cert_chain(directory / "tls.crt", directory / "tls.key")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         bundle = base64.b64encode(authority.file.read_bytes()).decode()

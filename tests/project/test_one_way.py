@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ def makers(name: str) -> set[str]:
     return {str(path.relative_to(ROOT)) for path in files if name in called(path)}
 
 
+@cache
 def called(path: Path) -> set[str]:
     calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     return {func.id for func in calls if isinstance(func, ast.Name)}

@@ -105,6 +105,8 @@ class DatabaseMounts:
     def close(self) -> None:
         """Write what is left, and end."""
         self._stopping.set()
+        # So that the thread does not wait half a second for the next one.
+        self._asked.put(_Question("", "", lambda: None, None, is_known=True))
         if self._thread is not None:
             self._thread.join(5)
 

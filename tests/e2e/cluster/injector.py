@@ -26,7 +26,7 @@ def injector(cluster: Cluster, directory: Path, namespace: str, image: str) -> I
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "injector.crt", directory / "injector.key")
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, name="injector", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="injector", daemon=True)
     thread.start()
     hook = {
         "name": "inject.example.com",

@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_INDEX, OCI_LAYER, OCI_MANIFEST, ImageBuilder
@@ -14,7 +15,10 @@ from tests.support.faulty_registry import Action, endless, hang_up, reply
 MIB = 1024 * 1024
 
 
-BOMB = gzip.compress(b" " * (100 * MIB))
+@cache
+def bomb() -> bytes:
+    """Made when a test asks for it: it takes longer than to read the tests of this directory."""
+    return gzip.compress(b" " * (100 * MIB))
 
 
 def index_with(count: int) -> bytes:
@@ -83,7 +87,7 @@ Case = tuple[str, Callable[[], Action], set[str]]
 CASES: dict[str, Case] = {
     "a manifest that is a gzip bomb": (
         MANIFEST,
-        lambda: answers(200, BOMB, Content_Type=OCI_MANIFEST, Content_Encoding="gzip"),
+        lambda: answers(200, bomb(), Content_Type=OCI_MANIFEST, Content_Encoding="gzip"),
         {"invalid", "bad-digest"},
     ),
     "a manifest without an end": (MANIFEST, lambda: endless, {"too-large"}),
@@ -176,7 +180,7 @@ CASES: dict[str, Case] = {
         lambda: answers(200, described(size=1 << 40), Content_Type=OCI_MANIFEST),
         {"too-large"},
     ),
-    "a blob that is a gzip bomb": (BLOB, lambda: answers(200, BOMB, Content_Encoding="gzip"), {"bad-digest"}),
+    "a blob that is a gzip bomb": (BLOB, lambda: answers(200, bomb(), Content_Encoding="gzip"), {"bad-digest"}),
     "a blob without an end": (BLOB, lambda: endless, {"bad-digest", "unavailable", "invalid"}),
     "a blob that is another one": (BLOB, lambda: answers(200, b"x" * 5000), {"bad-digest"}),
     "a blob that is longer": (BLOB, lambda: answers(200, b"x" * 50_000), {"bad-digest"}),

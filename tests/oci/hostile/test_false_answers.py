@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mirrors.oci import Engine
-from tests.oci.hostile.false_answers import BOMB, CASES, MIB, TOKEN, answers
+from tests.oci.hostile.false_answers import CASES, MIB, TOKEN, answers, bomb
 from tests.oci.hostile.hostile_copy import ALWAYS, failed, registry_of
 from tests.support.faulty_registry import FaultyRegistry, reply
 
@@ -28,7 +30,7 @@ def test_a_false_answer_ends_in_its_own_error(
 @pytest.mark.parametrize(
     "body",
     [
-        BOMB,
+        bomb,
         b" " * 2 * MIB,
         b"[" * 500_000,
         b'{"token": "a\\r\\nX-Injected: 1"}',
@@ -39,10 +41,10 @@ def test_a_false_answer_ends_in_its_own_error(
     ids=["bomb", "large", "deep", "injected", "list", "long", "empty"],
 )
 def test_a_false_token_ends_in_its_own_error(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, body: bytes
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, body: bytes | Callable[[], bytes]
 ) -> None:
     realm = f"http://{registry_of(source)}/token"
-    source.on(TOKEN, answers(200, body, Content_Encoding="gzip"), times=ALWAYS)
+    source.on(TOKEN, answers(200, body() if callable(body) else body, Content_Encoding="gzip"), times=ALWAYS)
     source.on("(HEAD|GET) /v2/", reply(401, WWW_Authenticate=f'Bearer realm="{realm}"'), times=ALWAYS)
 
     error = failed(engine, source, target)
