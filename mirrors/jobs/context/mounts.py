@@ -122,7 +122,10 @@ class DatabaseMounts:
                 self._turn()
             except Exception:
                 log.exception("Cannot read or write blob locations; uploading the blobs")
-        self._flush()
+        try:
+            self._flush()
+        except Exception:
+            log.exception("Cannot save blob locations; the blobs will be uploaded again")
         connection.close()
 
     def _turn(self) -> None:
