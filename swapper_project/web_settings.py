@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
+
+STATIC: Final = "/static/mirrors/"
+
+
+def _file(path: str) -> Callable[[Any], str]:
+    """A path as a function of the request: unfold tries to import a string, on each page again."""
+    return lambda _: path
+
 
 LOGIN_REDIRECT_URL = "admin:index"
 REST_FRAMEWORK: dict[str, Any] = {
@@ -43,11 +52,11 @@ CONTENT_SECURITY_POLICY = {
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "k8s-image-swapper",
     "SITE_HEADER": "Image swapper",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "/static/mirrors/favicon.svg"}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC}favicon.svg"}],
     "SITE_SYMBOL": "swap_horiz",
-    "STYLES": ["/static/mirrors/site.css", "/static/mirrors/pages.css"],
+    "STYLES": [_file(f"{STATIC}{name}.css") for name in ("site", "pages")],
     "SCRIPTS": [
-        f"/static/mirrors/{name}.js" for name in ("times", "reading", "ranges", "live", "lists", "copy", "search")
+        _file(f"{STATIC}{name}.js") for name in ("times", "reading", "ranges", "live", "lists", "copy", "search")
     ],
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "mirrors.admin.overview.dashboard.context",

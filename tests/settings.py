@@ -7,7 +7,7 @@ prepare()
 import dataclasses  # noqa: E402
 
 from swapper_project.settings import *  # noqa: E402, F403
-from swapper_project.settings import DATABASES, ENVIRONMENT, INSTALLED_APPS, UNFOLD  # noqa: E402
+from swapper_project.settings import DATABASES, ENVIRONMENT, INSTALLED_APPS  # noqa: E402
 
 # A file, not memory: threads and processes of a test see the same database.
 DATABASES["default"].setdefault("TEST", {})
@@ -20,5 +20,3 @@ ENVIRONMENT = dataclasses.replace(ENVIRONMENT, api_requests_per_minute=0, api_an
 # Each test client would list all static files otherwise, which takes as long as a page. Tests in the browser and of the
 # image request them as they are served.
 WHITENOISE_AUTOREFRESH = True
-# As functions: unfold tries to import what is a text, once a page.
-UNFOLD |= {key: [lambda _, path=path: path for path in UNFOLD[key]] for key in ("STYLES", "SCRIPTS")}
