@@ -16,17 +16,33 @@ from cryptography.x509.oid import NameOID
 PEM = serialization.Encoding.PEM
 A_DAY = dt.timedelta(days=1)
 
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 class Authority:
-    """Writes its own certificate as ``ca.pem`` into the directory."""
+    """Writes its own certificate as ``ca.pem`` into the directory. Those ``of_clusters`` have what Kubernetes gives its
+    own, and what clients on Python 3.13 ask for by default: key identifiers. Many private authorities have none."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, of_clusters: bool = False) -> None:
+        self._has_key_identifiers = of_clusters
         self._key = ec.generate_private_key(ec.SECP256R1())
         # Each with a name of its own: of two that are called the same, clients may try the wrong one.
         name = f"Tests' own CA {secrets.token_hex(4)}"
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         basic = x509.BasicConstraints(ca=True, path_length=None)
         builder = self._builder(self._name, self._key, A_DAY).add_extension(basic, critical=True)
+        if of_clusters:
+            builder = builder.add_extension(SIGNS_CERTIFICATES, critical=True)
         self.file = directory / "ca.pem"
         self.file.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(PEM))
 
@@ -59,7 +75,7 @@ class Authority:
         begins_in: dt.timedelta = -2 * A_DAY,
     ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self._name)
@@ -68,3 +84,8 @@ class Authority:
             .not_valid_before(now + begins_in)
             .not_valid_after(now + valid_for)
         )
+        if not self._has_key_identifiers:
+            return builder
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        return builder.add_extension(own, critical=False).add_extension(issuer, critical=False)

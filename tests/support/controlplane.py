@@ -140,7 +140,7 @@ def _control_plane(network: str) -> Iterator[ControlPlane]:
     memory = Path("/dev/shm")
     directory = Path(tempfile.mkdtemp(prefix="swapper-kube-", dir=memory if memory.is_dir() else None))
     try:
-        authority = Authority(directory)
+        authority = Authority(directory, of_clusters=True)
         authority.issue(directory / "api.pem", directory / "api.key")
         (directory / "tokens.csv").write_text(f'{ADMIN},admin,1,"system:masters"\n{OTHER},{ACCOUNT},2\n')
         client, peer = free_port(), free_port()
