@@ -15,6 +15,7 @@ def _file(path: str) -> Callable[[Any], str]:
 
 
 LOGIN_REDIRECT_URL = "admin:index"
+LOGOUT_REDIRECT_URL = "admin:login"
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "mirrors.accounts.authentication.ApiTokenAuthentication",
@@ -54,6 +55,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Image swapper",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC}favicon.svg"}],
     "SITE_SYMBOL": "swap_horiz",
+    # The admin is the site: "/" leads to it.
+    "SITE_URL": None,
     "STYLES": [_file(f"{STATIC}{name}.css") for name in ("site", "pages")],
     "SCRIPTS": [
         _file(f"{STATIC}{name}.js") for name in ("times", "reading", "ranges", "live", "lists", "copy", "search")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -13,6 +13,9 @@ from unfold.sites import UnfoldAdminSite
 from mirrors.accounts.lockout import too_many_tries
 from mirrors.accounts.roles import Role, role_of
 
+ASK_FOR_ROLE: Final = "Ask an administrator to assign a role (Access, Users, Roles)."
+"""The next step of a user without a role."""
+
 
 class RoleLoginForm(AuthenticationForm):
     """Rejects a user without a role with a message that says what to do, instead of a wrong password."""
@@ -20,9 +23,7 @@ class RoleLoginForm(AuthenticationForm):
     def confirm_login_allowed(self, user: Any) -> None:
         if not user.is_active or role_of(user) is Role.NOBODY:
             raise ValidationError(
-                "This user cannot sign in: it is disabled, or has no role yet. Ask an administrator to assign a role "
-                "(Access, Users, Roles).",
-                code="no-role",
+                f"This user cannot sign in: it is disabled, or has no role yet. {ASK_FOR_ROLE}", code="no-role"
             )
 
 
@@ -37,7 +38,9 @@ class RoleAdminSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Rejects an address with too many attempts for any usernames; django-axes counts attempts for one username."""
         refused = too_many_tries(request) if request.method == "POST" else None
-        return refused or super().login(request, extra_context)
+        no_role = f"{request.user} has no role. {ASK_FOR_ROLE} Or sign in as another user."
+        words = {"title": "Sign in", "no_role": no_role if request.user.is_authenticated else ""}
+        return refused or super().login(request, {**words, **(extra_context or {})})
 
 
 def _role_of(user: AbstractBaseUser | Any, request: HttpRequest) -> Role:

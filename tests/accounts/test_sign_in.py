@@ -131,3 +131,23 @@ def test_weak_passwords_are_refused(password: str, client: Client) -> None:
     answer = client.post("/admin/auth/user/add/", fields)
     assert answer.status_code == 200 and answer.context["errors"]
     assert not User.objects.filter(username="somebody-new").exists()
+
+
+def test_pages_say_sign_in_and_sign_out(viewer: User, client: Client) -> None:
+    form = client.get(URL).content.decode()
+    assert "<title>Sign in" in " ".join(form.split()).replace("> ", ">")
+    assert "Log in" not in form and "Return to site" not in form
+    client.force_login(viewer)
+    page = client.get("/admin/").content.decode()
+    assert "Sign out" in page and "Change password" in page and "Log out" not in page
+    out = client.post("/admin/logout/")
+    assert (out.status_code, out.headers["Location"]) == (302, URL)
+    assert client.get("/admin/").status_code == 302
+
+
+def test_a_user_whose_role_was_taken_away_reads_what_to_do(viewer: User, client: Client) -> None:
+    client.force_login(viewer)
+    viewer.groups.clear()
+    answer = client.get("/admin/", follow=True)
+    page = " ".join(answer.content.decode().split())
+    assert f"{viewer.username} has no role. Ask an administrator to assign a role" in page

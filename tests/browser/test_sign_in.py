@@ -22,4 +22,4 @@ def test_a_wrong_password_is_reported_and_the_right_one_opens_the_dashboard(seed
 def test_without_signing_in_every_page_leads_to_the_form(seeded: Site, visitors: Visitors) -> None:
     visit = visitors.visit(seeded, "")
     page = visit.open("/admin/mirrors/mirrorjob/")
-    expect(page.get_by_role("button", name="Log in")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -79,4 +79,4 @@ def log_in(visit: Visit, name: str, password: str = PASSWORD) -> None:
     page = visit.open("/admin/login/?next=/admin/")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Sign in").click()
