@@ -73,3 +73,20 @@ def test_the_first_key_leads_past_the_menu(seeded: Site, visitors: Visitors) -> 
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
+
+
+def test_a_row_is_kept_or_deleted(seeded: Site, visitors: Visitors) -> None:
+    page = visitors.visit(seeded, "admin").open(f"{REGISTRIES}add/")
+    for field, value in (("name", "old"), ("endpoint", "old.example.com")):
+        page.locator(f"#id_{field}").fill(value)
+    page.get_by_role("button", name="Save", exact=True).click()
+    row = page.get_by_role("link", name="old.example.com", exact=True)
+    row.click()
+    page.get_by_role("link", name="Delete registry").click()
+    page.get_by_role("link", name="Keep").click()
+    expect(page).to_have_url(re.compile(r"/registry/\d+/change/"))
+    page.get_by_role("link", name="Delete registry").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page).to_have_url(re.compile(f"{REGISTRIES}$"))
+    expect(page.locator(ROWS).first).to_be_visible()
+    expect(row).to_have_count(0)
