@@ -65,7 +65,6 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     overview = Overview(hours=choice.hours, cluster=cluster)
     found, images = numbers(overview), overview.small.images
     targets = keep_targets(request, [target_of_banner(row) for row in overview.small.disturbed or ()])
-    ended_since = links.from_on("finished_at", overview.since)
     registries = _registries(rows, found, overview.since)
     return {
         "choice": choice,
@@ -91,18 +90,25 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "readiness": _readiness(overview.small, cluster),
         "banner": banner(),
         "certificate_days": days_until(found["certificate_expires_at"], overview.now),
-        "links": {
-            **{state: links.mappings(state=state) for state in ("mirrored", "failed", "queued", "copying", "paused")},
-            "succeeded_jobs": links.jobs(status__exact="succeeded", **ended_since),
-            "failed_jobs": links.jobs(status__exact="failed", **ended_since),
-            "copied": links.attempts(**ended_since),
-            "from_mirror": links.decisions(overview.since, coverage="mirrored", cluster=cluster),
-            "decisions": links.decisions(overview.since, coverage="admitted", cluster=cluster),
-            "first_seen": links.decisions(overview.since, coverage="first-seen", cluster=cluster),
-            "excluded": links.decisions(overview.since, coverage="excluded", cluster=cluster),
-            "instances": links.of_cluster("instance", cluster, reports="yes"),
-            "hosts": reverse("admin:mirrors_hostbudget_changelist"),
-        },
+        "links": _links(overview),
+    }
+
+
+def _links(overview: Overview) -> dict[str, str]:
+    """The rows behind each number, by the number's name."""
+    cluster = overview.cluster
+    ended_since = links.from_on("finished_at", overview.since)
+    return {
+        **{state: links.mappings(state=state) for state in ("mirrored", "failed", "queued", "copying", "paused")},
+        "succeeded_jobs": links.jobs(status__exact="succeeded", **ended_since),
+        "failed_jobs": links.jobs(status__exact="failed", **ended_since),
+        "copied": links.attempts(**ended_since),
+        "from_mirror": links.decisions(overview.since, coverage="mirrored", cluster=cluster),
+        "decisions": links.decisions(overview.since, coverage="admitted", cluster=cluster),
+        "first_seen": links.decisions(overview.since, coverage="first-seen", cluster=cluster),
+        "excluded": links.decisions(overview.since, coverage="excluded", cluster=cluster),
+        "instances": links.of_cluster("instance", cluster, reports="yes"),
+        "hosts": reverse("admin:mirrors_hostbudget_changelist"),
     }
 
 
