@@ -278,3 +278,15 @@ def test_a_role_is_given_with_the_user_in_one_form(client_of: Callable[[Role], C
     assert new.post(reverse("admin:login"), log_in).status_code == 302
     assert new.get(reverse("admin:mirrors_mirrorjob_changelist")).status_code == 200
     assert new.get(reverse("admin:auth_user_changelist")).status_code == 403
+
+
+def test_a_role_shows_its_permissions_in_words_and_its_users(admin_client: Client) -> None:
+    role = Group.objects.get(name="operator")
+    for name in ("olga", "otto"):
+        User.objects.create_user(name).groups.add(role)
+    page = admin_client.get(reverse("admin:auth_group_change", args=[role.pk])).content.decode()
+    users = f"{reverse('admin:auth_user_changelist')}?groups__id__exact={role.pk}"
+    assert "Also change jobs, mappings and backfills" in page and "Can view" not in page
+    assert f'<a href="{users}">2</a>' in page
+    listed = admin_client.get(users).content.decode()
+    assert "olga" in listed and "otto" in listed

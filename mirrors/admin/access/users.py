@@ -5,19 +5,30 @@ Only users with a role can sign in. Only superusers create and change superusers
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from mirrors.accounts.roles import ROLES
+from mirrors.accounts.roles import ROLES, Role
 from mirrors.admin.tools.base import PlainAdmin
 from mirrors.admin.tools.lists.columns import good, moment
+from mirrors.admin.tools.row_fields import NOTHING
+
+PERMITTED: Final = {
+    Role.VIEWER.group: "See everything that is mirrored and configured, try filters",
+    Role.OPERATOR.group: "Also change jobs, mappings and backfills, test registries, resume what is paused",
+    Role.ADMIN.group: "Also change filters, registries, users and tokens, see sign-ins and the change history",
+}
+"""What a role permits, by its group."""
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -90,8 +101,22 @@ class GroupAdmin(DjangoGroupAdmin, PlainAdmin[Group]):
 
     row_names = ("role", "roles")
     empty_words = "Appear with the first migration."
-    list_display = ("name",)
+    list_display = ("name", "permitted", "users")
+    fields = ("name", "permitted", "users")
+    readonly_fields = ("permitted", "users")
     search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        return super().get_queryset(request).annotate(count=Count("user"))
+
+    @admin.display(description="permissions")
+    def permitted(self, group: Group) -> str:
+        return PERMITTED.get(group.name, NOTHING)
+
+    @admin.display(description="users")
+    def users(self, group: Any) -> SafeString:
+        link = f"{reverse('admin:auth_user_changelist')}?groups__id__exact={group.pk}"
+        return format_html('<a href="{}">{}</a>', link, group.count)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
