@@ -98,7 +98,7 @@ def test_the_next_pod_runs_from_the_mirror(system: Webhook, source: MemoryRegist
 
 
 def test_an_image_s_first_pod_is_counted_apart(system: Webhook, source: MemoryRegistry, target: MemoryRegistry) -> None:
-    for policy, expected in (("delayed", True), ("none", False)):
+    for policy, expected in (("none", False), ("delayed", True)):
         set_policies(system, target, imageCopyPolicy=policy, imageCopyDeadline="5700ms")
         namespace = f"first-{policy}"
         answer = system.admit(pod_of(f"{source.host}/team/first-{policy}:1.0"), namespace=namespace)
@@ -250,9 +250,10 @@ def test_tag_and_digest_are_both_kept(system: Webhook, source: MemoryRegistry, t
 
 
 def test_the_mirror_of_a_private_image_is_for_the_namespaces_of_its_credentials(
-    system: Webhook, private: MemoryRegistry
+    system: Webhook, private: MemoryRegistry, target: MemoryRegistry
 ) -> None:
     image = f"{private.host}/team/secret:1.0"
+    set_policies(system, target, imageCopyDeadline="3800ms")
 
     wait_until_swapped(system, image, namespace="team-a")
 
@@ -272,8 +273,11 @@ def test_presence_at_the_target_grants_nothing(
     assert (system.reasons(answer), swapped(answer)) == (["access-unknown"], None)
 
 
-def test_names_that_no_object_may_have_harm_nothing(system: Webhook, source: MemoryRegistry) -> None:
+def test_names_that_no_object_may_have_harm_nothing(
+    system: Webhook, source: MemoryRegistry, target: MemoryRegistry
+) -> None:
     """A pod is validated only after its admission: what it claims must not break the database for others."""
+    set_policies(system, target, imageCopyDeadline="3700ms")
     earlier = len(system.log_lines())
     sample_image(seed=90, layers=1, layer_bytes=1000).load(source.storage, "team/odd-names", "1.0")
     image = f"{source.host}/team/odd-names:1.0"
