@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 STATIC: Final = "/static/mirrors/"
 
 
-def _file(path: str) -> Callable[[Any], str]:
+@dataclass(frozen=True, slots=True)
+class StaticPath:
     """A path as a function of the request: unfold tries to import a string, on each page again."""
-    return lambda _: path
+
+    path: str
+
+    def __call__(self, request: Any) -> str:
+        return self.path
 
 
 LOGIN_REDIRECT_URL = "admin:index"
@@ -57,9 +62,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "swap_horiz",
     # The admin is the site: "/" leads to it.
     "SITE_URL": None,
-    "STYLES": [_file(f"{STATIC}{name}.css") for name in ("site", "pages")],
+    "STYLES": [StaticPath(f"{STATIC}{name}.css") for name in ("site", "pages")],
     "SCRIPTS": [
-        _file(f"{STATIC}{name}.js") for name in ("times", "reading", "ranges", "live", "lists", "copy", "search")
+        StaticPath(f"{STATIC}{name}.js") for name in ("times", "reading", "ranges", "live", "lists", "copy", "search")
     ],
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "mirrors.admin.overview.dashboard.context",
