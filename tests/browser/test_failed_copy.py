@@ -31,7 +31,7 @@ def test_the_credentials_are_fixed_and_the_job_is_retried(system: System, visito
     wait_for(system, image, "failed")
     page = visitors.visit(system, "operator").open("/admin/")
 
-    page.get_by_role("link", name="Failed jobs").click()
+    page.locator(".swapper-cards").get_by_role("link", name="Failed jobs").click()
     row = page.locator("#result_list tr", has_text=image)
     expect(row).to_contain_text(RED)
     row.get_by_role("link").first.click()
