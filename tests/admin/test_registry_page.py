@@ -7,9 +7,10 @@ import re
 import pytest
 from django.test import Client
 
-from mirrors.models import ImageMapping, JobStatus, MirrorJob, Registry
+from mirrors.accounts.roles import Role
+from mirrors.models import ImageMapping, JobStatus, MirrorJob, Registry, RegistryCheck
 from mirrors.services import request_image
-from tests.api.conftest import target  # noqa: F401 (fixture)
+from tests.api.conftest import target, user_of  # noqa: F401 (fixture)
 
 pytestmark = pytest.mark.django_db
 
@@ -53,3 +54,18 @@ def test_a_target_shows_the_storage_that_is_known(admin_client: Client, target: 
     text = text_of(admin_client, f"{page_of(target)}storage/")
     assert text.startswith("3.5 GiB in 2 images (layers that images share count for each of them)")
     assert text.endswith("; the size of 1 more is not known")
+
+
+@pytest.mark.parametrize(("role", "status", "left"), [(Role.ADMIN, 302, 0), (Role.OPERATOR, 403, 1)])
+def test_a_registry_that_was_tested_is_deleted_with_its_tests(
+    role: Role, status: int, left: int, client: Client
+) -> None:
+    source = Registry.objects.create(endpoint="old.example.com", name="old")
+    RegistryCheck.objects.create(registry=source, status="passed")
+    client.force_login(user_of(role))
+
+    if role is Role.ADMIN:
+        assert "have permission" not in client.get(f"{page_of(source)}delete/").content.decode()
+    assert client.post(f"{page_of(source)}delete/", {"post": "yes"}).status_code == status
+
+    assert (Registry.objects.count(), RegistryCheck.objects.count()) == (left, left)

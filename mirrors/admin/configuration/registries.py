@@ -104,6 +104,11 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Registry]:
         return super().get_queryset(request).annotate(newest_test=RegistryCheck.newest_status())
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Tests of its connection are deleted with a registry, though nobody may delete one alone."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, needed - {str(RegistryCheck._meta.verbose_name)}, protected
+
     @display(description="last test")
     def last_test(self, row: Registry) -> SafeString:
         status = getattr(row, "newest_test", None)
