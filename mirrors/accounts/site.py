@@ -38,8 +38,9 @@ class RoleAdminSite(UnfoldAdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Rejects an address with too many attempts for any usernames; django-axes counts attempts for one username."""
         refused = too_many_tries(request) if request.method == "POST" else None
-        no_role = f"{request.user} has no role. {ASK_FOR_ROLE} Or sign in as another user."
-        words = {"title": "Sign in", "no_role": no_role if request.user.is_authenticated else ""}
+        words = {"title": "Sign in"}
+        if request.user.is_authenticated:
+            words["no_role"] = f"{request.user} has no role. {ASK_FOR_ROLE} Or sign in as another user."
         return refused or super().login(request, {**words, **(extra_context or {})})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, QuerySet
@@ -96,15 +95,15 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, PlainAdmin[Group]):
+class GroupAdmin(PlainAdmin[Group]):
     """Roles are built in: each migration writes their permissions."""
 
     row_names = ("role", "roles")
     empty_words = "Appear with the first migration."
     list_display = ("name", "permitted", "users")
-    fields = ("name", "permitted", "users")
-    readonly_fields = ("permitted", "users")
+    fields = readonly_fields = list_display
     search_fields = ("name",)
+    ordering = ("name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         return super().get_queryset(request).annotate(count=Count("user"))
