@@ -22,11 +22,12 @@ from mirrors.oci.distribution.throttle import BlobSize
 
 @dataclass(frozen=True, slots=True)
 class BlobCopy:
-    """`mount_from` gives other repositories of the target registry that are known to have the blob. `is_known` says
-    whether the target's repository got it from a copy that was entitled to it; where it did not, the source has to
-    deliver the blob before what the target has counts. `on_bytes` hears of each chunk sent, and of a negative count
-    when an upload starts again. `small` runs short requests, none of which waits for a blob. `look` has asked whether
-    the target has the blob, and `look_counts` says whether its finding does: not long afterwards."""
+    """`mount_from` gives other repositories of the target registry that are known to have the blob. `is_recorded` says
+    whether the target's repository got it from a copy that was entitled to it; where it did not, and the copy
+    `has_readers`, the source has to deliver the blob before what the target has counts. `on_bytes` hears of each chunk
+    sent, and of a negative count when an upload starts again. `small` runs short requests, none of which waits for a
+    blob. `look` has asked whether the target has the blob, and `look_counts` says whether its finding does: not long
+    afterwards."""
 
     wire: HttpContext
     small: Executor
@@ -39,12 +40,15 @@ class BlobCopy:
     look: BlobLook | None
     look_counts: bool
     mount_from: Callable[[], Sequence[str]]
-    is_known: Callable[[], bool]
+    is_recorded: Callable[[], bool]
+    has_readers: bool
     on_bytes: Callable[[int], None]
 
     def run(self) -> TransferMethod:
         """Raises RegistryError or CopyCancelledError."""
-        mounted, upload = self._mount() if self._is_sibling else (False, None)
+        # A mount of what is there already would disturb those who read it.
+        mounts_first = self._is_sibling and not self.is_recorded()
+        mounted, upload = self._mount() if mounts_first else (False, None)
         if mounted:
             return "mounted"
         tries = self.wire.settings.upload_tries
@@ -52,11 +56,11 @@ class BlobCopy:
             if not (self.is_new_repository and attempt == 1):
                 found = self._find(upload, self.look if attempt == 1 else None)
                 if found is True:
-                    if not self.is_known():
+                    if self.has_readers and not self.is_recorded():
                         self._prove()
                     return "skipped"
                 upload = found or None
-            if attempt == 1 and not self._is_sibling:
+            if attempt == 1 and not mounts_first:
                 mounted, upload = self._mount(upload)
                 if mounted:
                     return "mounted"

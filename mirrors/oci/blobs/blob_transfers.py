@@ -47,11 +47,14 @@ class BlobTransfers:
 
     def _find(self, target: RegistryClient, blob: Descriptor) -> LookResult:
         """A session is opened for small blobs alone, as large ones may wait for longer than it lasts, and for those
-        alone that no other repository is known to have: they will be mounted from there."""
+        alone that no repository is known to have. They will be mounted from another one; and what the target's own
+        has may be read just now, which a mount disturbs (see `TargetTraits.wrote_blob`)."""
         repository = self.request.target.repository
-        known = self._known(blob)
+        holders = self._holders(blob)
+        known = [name for name in holders if name != repository]
         is_small = self.shared.wire.settings.is_small(blob.size)
-        if is_small and not known and self.shared.traits.mounts_own_blobs(target, repository):
+        is_new = not holders and (self._is_public or not self.is_recorded(blob.digest))
+        if is_small and is_new and self.shared.traits.mounts_own_blobs(target.access.host):
             try:
                 return LookResult(target.mount(repository, blob.digest, repository) or True, known)
             except RegistryError:
@@ -68,6 +71,11 @@ class BlobTransfers:
         if look is not None:
             ticket.future.add_done_callback(lambda _: look.close())
         return ticket
+
+    @property
+    def _is_public(self) -> bool:
+        """Whether everybody may read the copy."""
+        return self.request.readers is None or self.request.readers.is_everybody
 
     def is_known(self, digest: str) -> bool:
         """Whether what the target has under this digest counts: it may be another's private content."""
@@ -103,16 +111,21 @@ class BlobTransfers:
                 look=look,
                 look_counts=time.monotonic() < counts_until,
                 mount_from=partial(self._mount_from, blob, look),
-                is_known=partial(self.is_known, blob.digest),
+                is_recorded=partial(self.is_recorded, blob.digest),
+                has_readers=request.readers is not None,
                 on_bytes=partial(self.counter.add, blob),
             )
             way = copy.run()
             self.record(blob.digest)
-            if way == "copied" and (request.readers is None or request.readers.is_everybody):
-                shared.traits.wrote_blob(request.target.registry, request.target.repository, blob.digest)
+            if way == "copied" and self._is_public and self._is_looked_for_by_mount(blob, look):
+                shared.traits.wrote_blob(copy.target, request.target.repository, blob.digest)
             return way
 
         return transfer
+
+    def _is_looked_for_by_mount(self, blob: Descriptor, look: BlobLook | None) -> bool:
+        """Whether it is one of those that a target which mounts its own blobs is asked for so."""
+        return self.shared.wire.settings.is_small(blob.size) and look is not None and look.known == []
 
     def _mount_from(self, blob: Descriptor, look: BlobLook | None) -> list[str]:
         known = look.known if look is not None else None
@@ -120,6 +133,8 @@ class BlobTransfers:
 
     def _known(self, blob: Descriptor) -> list[str]:
         """Other repositories of the target's registry that the blob may be mounted from."""
-        target = self.request.target
-        known = self.shared.mounts.find(target.registry, blob.digest, self.request.readers)
-        return [repository for repository in known if repository != target.repository]
+        return [name for name in self._holders(blob) if name != self.request.target.repository]
+
+    def _holders(self, blob: Descriptor) -> list[str]:
+        """The target's own repository among them, where it is known to have the blob."""
+        return self.shared.mounts.find(self.request.target.registry, blob.digest, self.request.readers)

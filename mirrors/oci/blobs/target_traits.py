@@ -53,24 +53,30 @@ class TargetTraits:
     def wrote_tag(self, registry: str, repository: str, tag: str) -> None:
         _of(self._answers_heads, registry).note((repository, tag))
 
-    def wrote_blob(self, registry: str, repository: str, digest: str) -> None:
-        _of(self._mounts_own_blobs, registry).note((repository, digest))
+    def wrote_blob(self, target: RegistryClient, repository: str, digest: str) -> None:
+        """To be called before a manifest refers to the blob. The second repository that gets a blob is asked whether
+        a mount from itself finds it, and not the one that the first has: then it looks for a blob, and opens the
+        upload of a missing one, in one request.
+
+        Nobody reads that blob yet: such a mount writes the repository's link to the blob again, and distribution on a
+        file system answers with an error to whoever reads the link at that moment."""
+
+        def ask(written: Written) -> bool | None:
+            found = [_mounts(target, repository, each) for each in (digest, written[1])]
+            return None if None in found else found == [True, False]
+
+        trait = _of(self._mounts_own_blobs, target.access.host)
+        trait.found_out(ask, outside=repository)
+        trait.note((repository, digest))
 
     def answers_heads(self, target: RegistryClient) -> bool:
         """Whether a HEAD shows a manifest that is there: then one that says 404 is to be believed."""
         return _of(self._answers_heads, target.access.host).found_out(lambda written: _shows(target, *written))
 
-    def mounts_own_blobs(self, target: RegistryClient, repository: str) -> bool:
-        """Whether a mount from the repository itself finds a blob that it has, and none that only others have: then it
-        looks for a blob, and opens the upload of a missing one, in one request. Found out when `repository` is another
-        one than a blob was written to."""
-
-        def ask(written: Written) -> bool | None:
-            owner, digest = written
-            found = [_mounts(target, each, digest) for each in (owner, repository)]
-            return None if None in found else found == [True, False]
-
-        return _of(self._mounts_own_blobs, target.access.host).found_out(ask, outside=repository)
+    def mounts_own_blobs(self, registry: str) -> bool:
+        """Whether a mount from the repository itself finds a blob that it has, and none that only others have. False
+        where that is not known yet."""
+        return bool(_of(self._mounts_own_blobs, registry).answer)
 
 
 def _of(traits: dict[str, _Trait], registry: str) -> _Trait:

@@ -52,6 +52,7 @@ _BY_OCI_CODE: Final[dict[str, Code]] = {
     "UNSUPPORTED": "unsupported",
     "DENIED": "denied",
 }
+_LACKS_CONTENT: Final = "MANIFEST_BLOB_UNKNOWN"
 _ADVICE: Final[dict[Code, str]] = {
     "rate-limited": "configure credentials for the registry, or wait for its limit to reset",
     "tag-immutable": "the tag exists with another content and may not be changed",
@@ -64,6 +65,10 @@ _ADVICE_WITHOUT_CREDENTIALS: Final[dict[Code, str]] = {
     "unauthorized": "it needs authentication: configure credentials for this registry, and check that the image exists",
     "denied": "anonymous access is not allowed: configure credentials for this registry",
 }
+CONTENT_REMOVED: Final = (
+    "it does not have a blob or manifest that this one refers to, though it had it before: the next attempt looks for "
+    "it and copies it again. If this repeats, check the registry's storage and its garbage collection"
+)
 PROXY_LIMIT: Final = (
     "a proxy in front of the registry, or the registry itself, limits the size of a request: raise that limit "
     "(nginx: client_max_body_size)"
@@ -118,6 +123,11 @@ def oci_codes(body: bytes) -> list[str]:
     return [code for code in codes if isinstance(code, str) and _OCI_CODE.fullmatch(code)]
 
 
+def lacks_content(status: int, body: bytes) -> bool:
+    """Whether a registry refuses a manifest because it does not have what the manifest refers to."""
+    return 400 <= status < 500 and _LACKS_CONTENT in oci_codes(body)
+
+
 def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_sent: bool) -> RegistryError:
     """The error for a reply that is neither a success nor something to retry. `action` says what was asked, on what."""
     codes = oci_codes(body)
@@ -125,6 +135,9 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
     code: Code = next(known, _BY_STATUS.get(status, "unavailable" if is_retryable(status) else "invalid"))
     said = f" ({', '.join(codes)})" if codes else ""
     advice = PROXY_LIMIT if status == 413 else _advice(code, credentials_sent=credentials_sent)
+    if lacks_content(status, body):
+        # Distribution adds DIGEST_INVALID where the link to a blob is just being written.
+        code, advice = "unavailable", CONTENT_REMOVED
     return RegistryError(
         code,
         f"{action}: {host} answered {status}{said}{'; ' if advice else ''}{advice}",

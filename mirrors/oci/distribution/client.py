@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from mirrors.oci.common import manifests
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
-from mirrors.oci.common.errors import RETRYABLE_STATUSES, CopyCancelledError, RegistryError, from_reply
+from mirrors.oci.common.errors import RETRYABLE_STATUSES, CopyCancelledError, RegistryError, from_reply, lacks_content
 from mirrors.oci.common.headers import media_type as content_type_of
 from mirrors.oci.common.headers import next_link, number, retry_after
 from mirrors.oci.common.manifests import Descriptor, Manifest
@@ -23,6 +23,10 @@ from mirrors.oci.http.transport import Hop, HttpRequest, Reply
 
 COMMIT_BYTES_PER_SECOND = 10 * MIB
 """Bytes a second at which a registry is expected to check a whole blob before it answers."""
+
+CONTENT_TRIES = 3
+"""Times that a manifest is sent to a registry that does not see what it refers to. Distribution on a file system writes
+the link to a blob again when the blob is mounted or uploaded by somebody else, and does not see it for that moment."""
 
 ABANDON_TIMEOUT_SECONDS = 5.0
 """Seconds in which an upload is given up; the registry removes it by itself otherwise."""
@@ -126,14 +130,21 @@ class RegistryClient:
         return ReferrersPage(reply.body, following)
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> bool:
-        """Whether the registry has listed it with its subject, where it has one (distribution API 1.1)."""
+        """Whether the registry has listed it with its subject, where it has one (distribution API 1.1).
+
+        What it refers to was there a moment ago: a registry that does not see it is asked again."""
         request = HttpRequest(
             "PUT",
             self._url(repository, f"manifests/{reference}"),
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
         )
-        reply = self._sender.send(request, (push_scope(repository),))
+        for attempt in range(CONTENT_TRIES):
+            reply = self._sender.send(request, (push_scope(repository),))
+            if not lacks_content(reply.status, reply.body):
+                break
+            if attempt < CONTENT_TRIES - 1:
+                self.call.sleep(self._wire.settings.backoff(attempt), self.access.host)
         self._expect(reply, {200, 201, 202}, f"writing {self._name(repository, reference)}")
         self._check_stored(reply, manifest.digest, self._name(repository, reference))
         return bool(manifest.subject) and reply.headers.get("OCI-Subject", "").strip() == manifest.subject

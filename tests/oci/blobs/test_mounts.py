@@ -36,6 +36,24 @@ def test_between_repositories_of_one_registry_a_blob_costs_one_request(engine: E
     assert target.count(".*/blobs/") == len(image.blobs), "neither side is asked for a blob before"
 
 
+def test_between_repositories_of_one_registry_a_blob_that_was_copied_before_is_not_mounted_again(
+    engine: Engine, target: FaultyRegistry
+) -> None:
+    """The mount would write its link again, which distribution does not read meanwhile: somebody may pull the blob."""
+    image = sample_image()
+    for tag in ("1.0", "1.1"):
+        image.load(target.storage, "app", tag)
+    engine.copy(request(ref(target, "app:1.0"), ref(target, "copy:1.0")))
+    for digest in image.manifests:
+        target.storage.manifests.pop(("copy", digest))
+    target.asked.clear()
+
+    result = engine.copy(request(ref(target, "app:1.1"), ref(target, "copy:1.1")))
+
+    assert result.bytes_skipped == result.bytes_total
+    assert target.count("POST ") == 0
+
+
 def test_a_registry_that_mounts_nothing_gets_no_blob_again_that_it_has(engine: Engine, target: FaultyRegistry) -> None:
     image = sample_image()
     for name in ("app", "copy"):

@@ -92,6 +92,37 @@ def test_a_small_blob_that_is_there_is_not_sent_again(
     assert not target.storage.uploads
 
 
+def test_a_blob_that_the_repository_is_known_to_have_is_looked_for_by_a_head(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    """A mount would write its link again, which distribution does not read meanwhile: somebody may pull the blob."""
+    small_image("first").load(source.storage, "first", "1.1")
+    get_known(engine, source, target)
+    target.storage.manifests.clear()
+
+    engine.copy(request(ref(source, "first:1.1"), ref(target, "first:1.1")))
+
+    assert target.count("POST .*mount=") == 0
+    assert target.count("HEAD .*/first/blobs/") == 3
+
+
+def test_a_repository_that_may_be_read_already_is_not_asked_for_its_traits(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    copy(engine, source, target, "first")
+    target.asked.clear()
+
+    copy(engine, source, target, "other")
+
+    places: dict[str, list[int]] = {"mount=": [], "/manifests/": []}
+    for place, each in enumerate(target.asked):
+        for kind, found in places.items():
+            if each.method in ("POST", "PUT") and kind in each.path:
+                found.append(place)
+    assert target.count("POST .*/other/.*mount=") == len(places["mount="]) == 2
+    assert max(places["mount="]) < min(places["/manifests/"]), "nobody reads the blob before that"
+
+
 def test_a_large_blob_is_looked_for_by_a_head(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:

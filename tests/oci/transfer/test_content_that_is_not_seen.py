@@ -1,0 +1,71 @@
+"""A registry that does not see what a manifest refers to is asked again, and the next copy brings what is missing."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import sample_image
+from mirrors.oci import Engine, RegistryError
+from tests.oci.conftest import copy
+from tests.oci.samples import is_complete
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+EVER = float("inf")
+
+
+def refusal(*codes: str) -> bytes:
+    return json.dumps({"errors": [{"code": code} for code in codes]}).encode()
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("codes", [("DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"), ("MANIFEST_BLOB_UNKNOWN",)])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_blob_that_is_not_seen_for_a_moment_ends_no_copy(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int, codes: tuple[str, ...], times: int
+) -> None:
+    """Distribution on a file system writes the link to a blob again when it is mounted or uploaded once more."""
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    target.on("PUT .*/manifests/", reply(status, refusal(*codes)), times=times)
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+
+
+def test_a_blob_that_was_removed_is_copied_by_the_next_attempt(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+
+    def collect_garbage(handler: Handler) -> bool:
+        target.storage.links.clear()
+        return reply(404, refusal("MANIFEST_BLOB_UNKNOWN"))(handler)
+
+    target.on("PUT .*/manifests/", collect_garbage, times=EVER)
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+    target.heal()
+
+    copy(engine, source, target)
+
+    assert (caught.value.code, caught.value.permanent, caught.value.says_step) == ("unavailable", False, True)
+    assert "the next attempt looks for it and copies it again" in str(caught.value)
+    assert is_complete(target, image)
+
+
+def test_a_manifest_that_is_refused_for_another_reason_is_sent_once(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    sample_image(platforms=("linux/amd64",)).load(source.storage, "app", "1.0")
+    target.on("PUT .*/manifests/", reply(400, refusal("DIGEST_INVALID")), times=EVER)
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert (caught.value.code, caught.value.permanent) == ("bad-digest", True)
+    assert target.count("PUT .*/manifests/") == 1
