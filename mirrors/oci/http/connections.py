@@ -15,14 +15,17 @@ from typing import Any
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.response import BaseHTTPResponse
+from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.http.dialer import Dialer, Route
+from mirrors.oci.http.messages import Response, request_head
 from mirrors.oci.http.watchdog import Watchdog
 
 MAX_POOLS = 256
 """Pools of connections, one for each host and way to it; the one unused for longest is closed."""
+
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 
 class _NoRequestLines(logging.Filter):
@@ -37,29 +40,64 @@ logging.getLogger("urllib3.connection").addFilter(_NoRequestLines())
 
 
 class _DialledMixin(HTTPConnection):
-    """Takes its sockets from a Dialer, and gives sending the stall time-out instead of the connect time-out."""
+    """Takes its sockets from a Dialer, gives sending the stall time-out instead of the connect time-out, and leaves
+    the heads of messages to `messages`."""
 
     dialer: Dialer
     is_used: bool = False
+    _request_method: str = ""
 
     def _new_conn(self) -> socket.socket:
         assert isinstance(self.timeout, (int, float))
         return self.dialer.dial(self.timeout)
 
-    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+    def request(  # type: ignore[override]
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, **_: Any
+    ) -> None:
+        """A body in pieces needs its Content-Length among the headers. In place of urllib3's own, which rewrites the
+        URL that it is given (%2f to %2F), and so breaks signatures, and sends a body apart from its head."""
+        headers = headers or {}
         if self.is_closed:
             self.connect()
             self.dialer.opened(self)
         else:
             self.dialer.watchdog.attach(self.sock)
         self.is_used = True
-        self.timeout = self.dialer.stall_timeout
-        # urllib3 rewrites what it is given (%2f to %2F), which breaks signatures.
-        super().request(method, self.dialer.target, *args, **kwargs)
+        self.sock.settimeout(self.dialer.stall_timeout)
+        self._request_method = method
+        if body is None or isinstance(body, bytes):
+            if body is not None or method not in _WITHOUT_BODY:
+                headers = {"Content-Length": str(len(body or b"")), **headers}
+            self.sock.sendall(request_head(method, self.dialer.target, self._authority, headers) + (body or b""))
+            return
+        self.sock.sendall(request_head(method, self.dialer.target, self._authority, headers))
+        for chunk in body:
+            self.sock.sendall(chunk)
 
-    def _encode_request(self, request: str) -> bytes:
-        """A URL of a registry came as Latin-1 in a header, and goes back as the same bytes."""
-        return request.encode("latin-1")
+    @property
+    def _authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == self.default_port else f"{host}:{self.port}"
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        self.sock.settimeout(self.timeout)
+        answered = Response(self.sock, self._request_method)
+        try:
+            answered.begin()
+        except BaseException:
+            answered.close()
+            raise
+        if answered.will_close:
+            self.close()
+        return HTTPResponse(
+            answered,
+            answered.headers,
+            answered.status,
+            preload_content=False,
+            decode_content=False,
+            original_response=answered,
+            request_method=self._request_method,
+        )
 
 
 class _DialledHTTPConnection(_DialledMixin):

@@ -1,0 +1,153 @@
+"""The heads of HTTP messages, whatever is in them."""
+
+from __future__ import annotations
+
+import socket
+from http.client import HTTPException
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirrors.oci.http.messages import MAX_HEADERS, MAX_LINE_BYTES, Response, request_head
+
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True).filter(
+    lambda name: name.lower() not in {"transfer-encoding", "content-length", "connection"}
+)
+VALUES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF), max_size=40)
+
+
+def received(raw: bytes, method: str = "GET") -> Response:
+    """What is read of these bytes before the connection ends."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(raw)
+        theirs.shutdown(socket.SHUT_WR)
+        response = Response(ours, method)
+        response.begin()
+        return response
+
+
+def body(raw: bytes, method: str = "GET") -> bytes:
+    return received(raw, method).read()
+
+
+@pytest.mark.parametrize(
+    ("head", "method", "length", "is_chunked", "will_close"),
+    [
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5", "GET", 5, False, False),
+        ("HTTP/1.1 200\r\ncontent-length:5", "GET", 5, False, False),
+        ("HTTP/1.1 200 OK\nContent-Length: 5 ", "GET", 5, False, False),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5", "GET", 5, False, False),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5, 5", "GET", 5, False, False),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: Close", "GET", 5, False, True),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 5", "HEAD", 0, False, False),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "HEAD", 0, True, False),
+        ("HTTP/1.1 204 No Content", "GET", 0, False, False),
+        ("HTTP/1.1 304 Not Modified\r\nContent-Length: 5", "GET", 0, False, False),
+        ("HTTP/1.1 200 OK", "GET", None, False, True),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked", "GET", None, True, False),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5", "GET", None, True, False),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 5", "GET", 5, False, True),
+        ("HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive", "GET", 5, False, False),
+        ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5", "GET", 5, False, False),
+        ("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5", "GET", 5, False, False),
+    ],
+)
+def test_where_a_body_ends(head: str, method: str, length: int | None, is_chunked: bool, will_close: bool) -> None:
+    response = received(f"{head}\r\n\r\n".encode(), method)
+
+    assert (response.length, response.chunked, response.will_close) == (length, is_chunked, will_close)
+
+
+def test_a_body_of_each_kind_is_read() -> None:
+    assert body(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") == b"hello"
+    assert body(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n") == b"hello"
+    assert body(b"HTTP/1.1 200 OK\r\n\r\nhello") == b"hello"
+    assert body(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "HEAD") == b""
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 20 OK\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\rX: y\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"<html></html>\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nName : value\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n: value\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n folded: onto nothing\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nName: a\rb\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nName: a\x00b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"5" * 60_000 + b"\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\nhello".encode("latin-1"),
+        b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (MAX_HEADERS + 1) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_LINE_BYTES + b"\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
+    ],
+)
+def test_what_is_not_a_response_is_an_error(raw: bytes) -> None:
+    with pytest.raises(HTTPException):
+        received(raw)
+
+
+def test_as_many_headers_as_are_allowed_are_read() -> None:
+    raw = b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (MAX_HEADERS - 1) + b"Content-Length: 0\r\n\r\n"
+
+    assert received(raw).headers.getlist("x") == ["y"] * (MAX_HEADERS - 1)
+
+
+def test_a_header_over_several_lines_is_one() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nLink: </a>;\r\n\t rel=next \r\nContent-Length: 0\r\n\r\n"
+
+    assert received(raw).headers["link"] == "</a>; rel=next"
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=20))
+def test_headers_are_read_as_they_were_written(pairs: list[tuple[str, str]]) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in pairs)
+
+    headers = received(f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1")).headers
+
+    for name in {name.lower() for name, _ in pairs}:
+        assert headers.getlist(name) == [value for each, value in pairs if each.lower() == name]
+
+
+@given(st.binary(max_size=400), st.booleans())
+def test_any_bytes_are_a_response_or_an_error(raw: bytes, has_status: bool) -> None:
+    prefix = b"HTTP/1.1 200 OK\r\n" if has_status else b""
+    try:
+        response = received(prefix + raw)
+    except HTTPException:
+        return
+    assert 200 <= response.status < 1000
+
+
+def test_a_request_is_written_line_by_line() -> None:
+    head = request_head("GET", "/v2/a%2fb?x=é", "registry.test:5000", {"Accept": "text/plain"})
+
+    assert head == "GET /v2/a%2fb?x=é HTTP/1.1\r\nHost: registry.test:5000\r\nAccept: text/plain\r\n\r\n".encode(
+        "latin-1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "value"),
+    [("/a b", "x"), ("/a\r\nX: y", "x"), ("/a\x00", "x"), ("/a", "x\r\nX: y"), ("/a", "x\n"), ("/a", "x\x00")],
+)
+def test_nothing_that_is_sent_ends_its_line(target: str, value: str) -> None:
+    with pytest.raises(ValueError, match="character"):
+        request_head("GET", target, "registry.test", {"X-Value": value})
