@@ -49,6 +49,15 @@ class TargetTraits:
     def __init__(self) -> None:
         self._answers_heads: dict[str, _Trait] = {}
         self._mounts_own_blobs: dict[str, _Trait] = {}
+        self._had_last_tag: dict[str, bool] = {}
+
+    def looked_for_tag(self, registry: str, *, is_there: bool) -> None:
+        self._had_last_tag[registry] = is_there
+
+    def expects_tag(self, registry: str) -> bool:
+        """Whether the next tag is there, to go by the last one that was looked for: copies of many new images follow
+        one another, and so do checks of images that are there."""
+        return self._had_last_tag.get(registry, True)
 
     def wrote_tag(self, registry: str, repository: str, tag: str) -> None:
         _of(self._answers_heads, registry).note((repository, tag))
@@ -59,7 +68,7 @@ class TargetTraits:
         upload of a missing one, in one request.
 
         Nobody reads that blob yet: such a mount writes the repository's link to the blob again, and distribution on a
-        file system answers with an error to whoever reads the link at that moment."""
+        file system returns an error to those who read the link at that moment."""
 
         def ask(written: Written) -> bool | None:
             found = [_mounts(target, repository, each) for each in (digest, written[1])]

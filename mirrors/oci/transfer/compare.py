@@ -47,7 +47,8 @@ class Comparer:
     traits: TargetTraits
 
     def compare(self) -> Comparison:
-        """One look at each side, at the same time; a source that is pinned by digest needs none."""
+        """One look at each side, at the same time; a source that is pinned by digest needs none, and one whose tag the
+        target is expected to lack is read next in any case."""
         source = self.request.source
         if self.request.subject and source.digest is not None:
             return self._look(source.digest, Descriptor(source.digest, "", None))
@@ -56,6 +57,9 @@ class Comparer:
         assert source.tag is not None
         if self.request.seen is not None:
             return self._look(source.tag, self.request.seen)
+        if not self.traits.expects_tag(self.target.access.host):
+            compared = self._look(source.tag, None)
+            return compared if compared.doubt == "missing" else replace(compared, source=self.send(self._head_source))
         looking = self.small.submit(self._head_source)
         compared = self._look(source.tag, None)
         return replace(compared, source=self.call.outcome(looking, source.registry))
@@ -101,6 +105,7 @@ class Comparer:
             if not is_refusal(error):
                 raise
             return Comparison(reference, None, source, doubt="refused")
+        self.traits.looked_for_tag(self.target.access.host, is_there=present is not None)
         return Comparison(reference, present, source, doubt="" if present else "missing")
 
     def _head_source(self) -> Descriptor | None:

@@ -325,3 +325,41 @@ def test_a_tag_that_has_been_deleted_since_shows_nothing_for_good(
     copy(engine, source, target, "third")
 
     assert is_complete(target, small_image("third"), "third")
+
+
+def test_a_source_is_asked_once_for_an_image_that_follows_another_new_one(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    copy(engine, source, target, "first")
+    source.asked.clear()
+
+    copy(engine, source, target, "second")
+
+    assert [each.method for each in source.found(".*/manifests/")] == ["GET"]
+    assert is_complete(target, second, "second")
+
+
+def test_an_image_that_is_there_is_not_read_even_where_the_one_before_was_new(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    """Docker Hub counts the GET of a manifest, and not a HEAD."""
+    second.load(target.storage, "second", "1.0")
+    copy(engine, source, target, "first")
+    source.asked.clear()
+
+    result = copy(engine, source, target, "second")
+
+    assert result.unchanged
+    assert [each.method for each in source.asked] == ["HEAD"]
+
+
+def test_a_tag_that_was_moved_is_copied_where_the_image_before_was_new(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    small_image("third").load(target.storage, "second", "1.0")
+    copy(engine, source, target, "first")
+
+    result = copy(engine, source, target, "second")
+
+    assert not result.unchanged
+    assert is_complete(target, second, "second")
