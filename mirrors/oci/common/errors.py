@@ -52,7 +52,10 @@ _BY_OCI_CODE: Final[dict[str, Code]] = {
     "UNSUPPORTED": "unsupported",
     "DENIED": "denied",
 }
-_LACKS_CONTENT: Final = "MANIFEST_BLOB_UNKNOWN"
+_CONTENT_CODES: Final = frozenset(
+    {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "LayersNotFoundException"}
+)
+"""Of replies to a manifest that was sent. The distribution API has the first alone."""
 _ADVICE: Final[dict[Code, str]] = {
     "rate-limited": "configure credentials for the registry, or wait for its limit to reset",
     "tag-immutable": "the tag exists with another content and may not be changed",
@@ -65,10 +68,6 @@ _ADVICE_WITHOUT_CREDENTIALS: Final[dict[Code, str]] = {
     "unauthorized": "it needs authentication: configure credentials for this registry, and check that the image exists",
     "denied": "anonymous access is not allowed: configure credentials for this registry",
 }
-CONTENT_REMOVED: Final = (
-    "it does not have a blob or manifest that this one refers to, though it had it before: the next attempt looks for "
-    "it and copies it again. If this repeats, check the registry's storage and its garbage collection"
-)
 PROXY_LIMIT: Final = (
     "a proxy in front of the registry, or the registry itself, limits the size of a request: raise that limit "
     "(nginx: client_max_body_size)"
@@ -123,9 +122,18 @@ def oci_codes(body: bytes) -> list[str]:
     return [code for code in codes if isinstance(code, str) and _OCI_CODE.fullmatch(code)]
 
 
-def lacks_content(status: int, body: bytes) -> bool:
-    """Whether a registry refuses a manifest because it does not have what the manifest refers to."""
-    return 400 <= status < 500 and _LACKS_CONTENT in oci_codes(body)
+def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> RegistryError | None:
+    """The error for a reply that refuses a manifest because the registry does not see what the manifest refers to; None
+    for any other reply. Distribution says DIGEST_INVALID, too, where the link to a blob is just being written."""
+    codes = oci_codes(body)
+    if not 400 <= status < 500 or _CONTENT_CODES.isdisjoint(codes):
+        return None
+    words = (
+        f"{action}: {host} answered {status} ({', '.join(codes)}); a moment ago it had all that this manifest refers "
+        "to: the next attempt copies what is missing. If this repeats, check the registry's storage and its garbage "
+        "collection"
+    )
+    return RegistryError("unavailable", words, host=host, says_step=True)
 
 
 def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_sent: bool) -> RegistryError:
@@ -135,9 +143,6 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
     code: Code = next(known, _BY_STATUS.get(status, "unavailable" if is_retryable(status) else "invalid"))
     said = f" ({', '.join(codes)})" if codes else ""
     advice = PROXY_LIMIT if status == 413 else _advice(code, credentials_sent=credentials_sent)
-    if lacks_content(status, body):
-        # Distribution adds DIGEST_INVALID where the link to a blob is just being written.
-        code, advice = "unavailable", CONTENT_REMOVED
     return RegistryError(
         code,
         f"{action}: {host} answered {status}{said}{'; ' if advice else ''}{advice}",

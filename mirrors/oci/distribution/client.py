@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from mirrors.oci.common import manifests
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
-from mirrors.oci.common.errors import RETRYABLE_STATUSES, CopyCancelledError, RegistryError, from_reply, lacks_content
+from mirrors.oci.common.errors import (
+    RETRYABLE_STATUSES,
+    CopyCancelledError,
+    RegistryError,
+    content_not_seen,
+    from_reply,
+)
 from mirrors.oci.common.headers import media_type as content_type_of
 from mirrors.oci.common.headers import next_link, number, retry_after
 from mirrors.oci.common.manifests import Descriptor, Manifest
@@ -139,15 +146,21 @@ class RegistryClient:
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
         )
-        for attempt in range(CONTENT_TRIES):
-            reply = self._sender.send(request, (push_scope(repository),))
-            if not lacks_content(reply.status, reply.body):
-                break
-            if attempt < CONTENT_TRIES - 1:
-                self.call.sleep(self._wire.settings.backoff(attempt), self.access.host)
-        self._expect(reply, {200, 201, 202}, f"writing {self._name(repository, reference)}")
+        reply = self._send_manifest(request, repository, f"writing {self._name(repository, reference)}")
         self._check_stored(reply, manifest.digest, self._name(repository, reference))
         return bool(manifest.subject) and reply.headers.get("OCI-Subject", "").strip() == manifest.subject
+
+    def _send_manifest(self, request: HttpRequest, repository: str, action: str) -> Reply:
+        for attempt in count():
+            reply = self._sender.send(request, (push_scope(repository),))
+            not_seen = content_not_seen(reply.status, reply.body, host=self.access.host, action=action)
+            if not_seen is None:
+                break
+            if attempt == CONTENT_TRIES - 1:
+                raise not_seen
+            self.call.sleep(self._wire.settings.backoff(attempt), self.access.host)
+        self._expect(reply, {200, 201, 202}, action)
+        return reply
 
     def has_blob(self, repository: str, digest: str, *, confirm: bool = False) -> bool:
         """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a

@@ -21,7 +21,16 @@ def refusal(*codes: str) -> bytes:
 
 
 @pytest.mark.parametrize("status", [400, 404])
-@pytest.mark.parametrize("codes", [("DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"), ("MANIFEST_BLOB_UNKNOWN",)])
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ("DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"),
+        ("MANIFEST_BLOB_UNKNOWN",),
+        ("BLOB_UNKNOWN",),
+        ("MANIFEST_UNKNOWN",),
+        ("LayersNotFoundException",),
+    ],
+)
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_blob_that_is_not_seen_for_a_moment_ends_no_copy(
     engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int, codes: tuple[str, ...], times: int
@@ -54,18 +63,27 @@ def test_a_blob_that_was_removed_is_copied_by_the_next_attempt(
     copy(engine, source, target)
 
     assert (caught.value.code, caught.value.permanent, caught.value.says_step) == ("unavailable", False, True)
-    assert "the next attempt looks for it and copies it again" in str(caught.value)
+    assert "the next attempt copies what is missing" in str(caught.value)
     assert is_complete(target, image)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "means"),
+    [
+        (400, "DIGEST_INVALID", "bad-digest"),
+        (400, "MANIFEST_INVALID", "invalid"),
+        (404, "NAME_UNKNOWN", "not-found"),
+        (403, "DENIED", "denied"),
+    ],
+)
 def test_a_manifest_that_is_refused_for_another_reason_is_sent_once(
-    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, status: int, code: str, means: str
 ) -> None:
     sample_image(platforms=("linux/amd64",)).load(source.storage, "app", "1.0")
-    target.on("PUT .*/manifests/", reply(400, refusal("DIGEST_INVALID")), times=EVER)
+    target.on("PUT .*/manifests/", reply(status, refusal(code)), times=EVER)
 
     with pytest.raises(RegistryError) as caught:
         copy(engine, source, target)
 
-    assert (caught.value.code, caught.value.permanent) == ("bad-digest", True)
+    assert (caught.value.code, caught.value.permanent) == (means, True)
     assert target.count("PUT .*/manifests/") == 1
