@@ -116,9 +116,9 @@ class BlobTransfers:
                 on_bytes=partial(self.counter.add, blob),
             )
             way = copy.run()
-            self.record(blob.digest)
             if way == "copied" and self._is_public and self._is_looked_for_by_mount(blob, look):
                 shared.traits.wrote_blob(copy.target, request.target.repository, blob.digest)
+            self.record(blob.digest)
             return way
 
         return transfer

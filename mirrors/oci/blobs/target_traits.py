@@ -13,12 +13,17 @@ Written = tuple[str, str]
 """Repository, and a tag or digest that was written to it: what the registry says about it shows how it answers."""
 
 
+MAX_QUESTIONS = 10
+"""About one trait of a registry that could not say: each is one to three requests, and later copies do without."""
+
+
 @dataclass(slots=True)
 class _Trait:
     """Of one registry. `answer` None: not known yet, and False while it is asked. `written` is what can be asked about
     next."""
 
     answer: bool | None = None
+    questions: int = 0
     written: Written | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -35,11 +40,12 @@ class _Trait:
             if written is None or written[0] == outside:
                 return bool(self.answer)
             self.written, self.answer = None, False
+        self.questions += 1
         answer = None
         try:
             answer = ask(written)
         finally:
-            self.answer = answer
+            self.answer = False if answer is None and self.questions == MAX_QUESTIONS else answer
         return bool(answer)
 
 
@@ -67,10 +73,13 @@ class TargetTraits:
         a mount from itself finds it, and not the one that the first has: then it looks for a blob, and opens the
         upload of a missing one, in one request.
 
-        Nobody reads that blob yet: such a mount writes the repository's link to the blob again, and distribution on a
-        file system returns an error to those who read the link at that moment."""
+        Nobody reads the first of these blobs yet, and the repository does not have the other one: a mount of what it
+        has writes its link to the blob again, and distribution on a file system returns an error to those who read
+        the link at that moment."""
 
         def ask(written: Written) -> bool | None:
+            if _has(target, repository, written[1]):
+                return None
             found = [_mounts(target, repository, each) for each in (digest, written[1])]
             return None if None in found else found == [True, False]
 
@@ -98,6 +107,14 @@ def _shows(target: RegistryClient, repository: str, tag: str) -> bool | None:
         return target.head_manifest(repository, tag) is not None
     except RegistryError as error:
         return False if error.permanent else None
+
+
+def _has(target: RegistryClient, repository: str, digest: str) -> bool:
+    """True where the registry could not say."""
+    try:
+        return target.has_blob(repository, digest)
+    except RegistryError:
+        return True
 
 
 def _mounts(target: RegistryClient, repository: str, digest: str) -> bool | None:

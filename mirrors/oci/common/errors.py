@@ -126,12 +126,12 @@ def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> Reg
     """The error for a reply that refuses a manifest because the registry does not see what the manifest refers to; None
     for any other reply. Distribution says DIGEST_INVALID, too, where the link to a blob is just being written."""
     codes = oci_codes(body)
-    if not 400 <= status < 500 or _CONTENT_CODES.isdisjoint(codes):
+    if status not in (400, 404, 422) or _CONTENT_CODES.isdisjoint(codes):
         return None
     words = (
-        f"{action}: {host} answered {status} ({', '.join(codes)}); a moment ago it had all that this manifest refers "
-        "to: the next attempt copies what is missing. If this repeats, check the registry's storage and its garbage "
-        "collection"
+        f"{action}: {host} answered {status} ({', '.join(codes)}); it does not see a layer or manifest that this one "
+        "refers to: the next attempt copies what is missing. If this repeats, check the registry's storage and its "
+        "garbage collection"
     )
     return RegistryError("unavailable", words, host=host, says_step=True)
 

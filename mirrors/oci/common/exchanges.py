@@ -30,7 +30,7 @@ class Exchange:
     seconds: float
 
     def __str__(self) -> str:
-        status = self.status or "no answer"
+        status = self.status or "no response"
         return f"{self.method} {self.host}{self.what} {status} {1000 * self.seconds:.0f} ms"
 
 
@@ -53,10 +53,13 @@ class ExchangeLog:
             statuses, last = sorted(self._statuses.items()), list(self._last)
         if not statuses:
             return []
-        counts = ", ".join(f"{status or 'no answer'}: {count}" for status, count in statuses)
+        counts = ", ".join(f"{status or 'no response'}: {count}" for status, count in statuses)
         total = sum(count for _, count in statuses)
-        shown = f"; the last {len(last)}:" if each and total > len(last) else ":" if each else ""
-        return [f"{total} requests by status: {counts}{shown}", *(f"  {one}" for one in last if each)]
+        shown = f", the last {len(last)}:" if each and total > len(last) else ":" if each else ""
+        return [
+            f"{total} request{'' if total == 1 else 's'} by status ({counts}){shown}",
+            *(f"  {one}" for one in last if each),
+        ]
 
 
 def shown(target: str) -> str:

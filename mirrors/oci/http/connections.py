@@ -59,9 +59,11 @@ class _DialledMixin(HTTPConnection):
         headers = headers or {}
         if self.is_closed:
             self.connect()
-            self.dialer.opened(self)
         else:
             self.dialer.watchdog.attach(self.sock)
+        if not self.is_used:
+            # urllib3 has opened it already where it speaks TLS.
+            self.dialer.opened(self)
         self.is_used = True
         self.sock.settimeout(self.dialer.stall_timeout)
         self._request_method = method
@@ -70,6 +72,8 @@ class _DialledMixin(HTTPConnection):
                 headers = {"Content-Length": str(len(body or b"")), **headers}
             self.sock.sendall(request_head(method, self.dialer.target, self._authority, headers) + (body or b""))
             return
+        if "Content-Length" not in headers:
+            raise ValueError("a body in pieces without its length")
         self.sock.sendall(request_head(method, self.dialer.target, self._authority, headers))
         for chunk in body:
             self.sock.sendall(chunk)

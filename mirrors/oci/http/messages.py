@@ -6,23 +6,30 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Mapping
-from http.client import HTTPException, HTTPResponse, IncompleteRead, RemoteDisconnected
+from http.client import (
+    NO_CONTENT,
+    NOT_MODIFIED,
+    SWITCHING_PROTOCOLS,
+    HTTPException,
+    HTTPResponse,
+    IncompleteRead,
+    RemoteDisconnected,
+)
 from typing import Final
 
 from urllib3 import HTTPHeaderDict
 
-MAX_LINE_BYTES: Final = 64 * 1024
-"""Of a status line or a header; `http.client` has the same limit."""
+MAX_HEAD_BYTES: Final = 256 * 1024
+"""Of all that comes before a body, interim responses included; registries send about a KiB."""
 
-MAX_HEADERS: Final = 100
-"""Of one response; registries send about ten. `http.client` has the same limit."""
+MAX_LINES: Final = 100
+"""Headers of one response; registries send about ten. A header over several lines counts as several."""
 
-MAX_INTERIM_RESPONSES: Final = 10
-"""Responses like `100 Continue` before the final one; registries send none or one."""
-
-_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n")
-_HEADER: Final = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\x00\r\n]*?)[ \t]*\r?\n")
-_CONTINUATION: Final = re.compile(rb"[ \t]+([^\x00\r\n]*?)[ \t]*\r?\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.([0-9]) +([1-9][0-9]{2})(?:[ \t][^\r\n]*)?\r?\n")
+# No part of these may take over what the part beside it takes: the time would grow with the square of the line.
+_HEADER: Final = re.compile(rb"([^\x00-\x20\x7f:]+):([^\x00\r\n]*)\r?\n")
+_CONTINUATION: Final = re.compile(rb"[ \t]([^\x00\r\n]*)\r?\n")
+_WITHOUT_BODY: Final = frozenset({SWITCHING_PROTOCOLS, NO_CONTENT, NOT_MODIFIED})
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _NOT_IN_TARGET: Final = re.compile(r"[\x00-\x20\x7f]")
 _NOT_IN_HEADER: Final = re.compile(r"[\x00\r\n]")
@@ -42,49 +49,43 @@ class InvalidResponseError(HTTPException):
 
 
 class Response(HTTPResponse):
-    """One response. The values of headers with the same name are joined by commas, as HTTP has it."""
+    """One response. The values of headers with the same name are joined by commas, as HTTP has it; a line that is not a
+    header is left out."""
 
     headers: HTTPHeaderDict  # type: ignore[assignment]
 
     def __init__(self, sock: socket.socket, method: str) -> None:
         super().__init__(sock, method=method)
-        self._has_no_body = method == "HEAD"
+        self._is_head = method == "HEAD"
+        self._head_bytes = 0
 
     def begin(self) -> None:
         """Reads all that is before the body. Raises HTTPException or OSError."""
-        for _ in range(MAX_INTERIM_RESPONSES):
+        status = 100
+        while 100 <= status < 200 and status != SWITCHING_PROTOCOLS:
             is_old, status = self._status_line()
             self.headers = self._read_headers()
-            if not 100 <= status < 200:
-                break
-        else:
-            raise InvalidResponseError("too many interim responses")
         self.status, self.version, self.reason = status, 10 if is_old else 11, ""
-        self.chunked = self._is_chunked()
+        has_body = not self._is_head and status not in _WITHOUT_BODY
+        self.chunked = has_body and self._is_chunked()
         self.chunk_left = None
-        self.length = self._body_length()
+        self.length = self._body_length() if has_body and not self.chunked else None if has_body else 0
         options = self.headers.get("Connection", "").lower()
         is_kept = "keep-alive" in options if is_old else "close" not in options
         self.will_close = not is_kept or (self.length is None and not self.chunked)
 
     def _is_chunked(self) -> bool:
-        coding = self.headers.get("Transfer-Encoding", "chunked").lower()
-        if coding != "chunked":
+        codings = set(_parts(self.headers.get("Transfer-Encoding", "").lower())) - {"identity"}
+        if codings - {"chunked"}:
             raise InvalidResponseError("an unsupported Transfer-Encoding")
-        return "Transfer-Encoding" in self.headers
+        return bool(codings)
 
     def _body_length(self) -> int | None:
-        """In bytes; None where the body ends with its chunks or with the connection."""
-        if self.status in (204, 304) or self._has_no_body:
-            return 0
-        said = self.headers.get("Content-Length")
-        if said is None or self.chunked:
-            return None
-        # The same length twice is one.
-        length, *others = {part.strip() for part in said.split(",")}
-        if others or not _LENGTH.fullmatch(length):
+        """In bytes; None where the body ends with the connection."""
+        said = _parts(self.headers.get("Content-Length", ""))
+        if not all(map(_LENGTH.fullmatch, said)) or len(set(map(int, said))) > 1:
             raise InvalidResponseError("an invalid Content-Length")
-        return int(length)
+        return int(said[0]) if said else None
 
     def _status_line(self) -> tuple[bool, int]:
         """Whether it is HTTP/1.0, and the status."""
@@ -98,26 +99,29 @@ class Response(HTTPResponse):
 
     def _read_headers(self) -> HTTPHeaderDict:
         headers = HTTPHeaderDict()
-        pairs: list[tuple[bytes, bytes]] = []
-        for _ in range(MAX_HEADERS + 1):
+        name, value = b"", b""
+        for _ in range(MAX_LINES + 1):
             line = self._read_line()
-            if line in (b"\r\n", b"\n"):
-                for name, value in pairs:
-                    headers.add(name.decode("ascii"), value.decode("latin-1"))
-                return headers
-            if found := _HEADER.fullmatch(line):
-                pairs.append((found[1], found[2]))
-            elif pairs and (found := _CONTINUATION.fullmatch(line)):
-                name, value = pairs.pop()
-                pairs.append((name, value + b" " + found[1]))
-            elif not line:
+            if not line:
                 raise IncompleteRead(b"")
-            else:
-                raise InvalidResponseError("an invalid header line")
-        raise InvalidResponseError(f"more than {MAX_HEADERS} headers")
+            if name and (found := _CONTINUATION.fullmatch(line)):
+                value += b" " + found[1].strip(b" \t")
+                continue
+            if name:
+                headers.add(name.decode("latin-1"), value.decode("latin-1"))
+            if line in (b"\r\n", b"\n"):
+                return headers
+            found = _HEADER.fullmatch(line)
+            name, value = (found[1], found[2].strip(b" \t")) if found else (b"", b"")
+        raise InvalidResponseError(f"more than {MAX_LINES} headers")
 
     def _read_line(self) -> bytes:
-        line = self.fp.readline(MAX_LINE_BYTES + 1)
-        if len(line) > MAX_LINE_BYTES:
-            raise InvalidResponseError(f"a line of more than {MAX_LINE_BYTES} bytes")
+        line = self.fp.readline(MAX_HEAD_BYTES + 1)
+        self._head_bytes += len(line)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise InvalidResponseError(f"headers of more than {MAX_HEAD_BYTES} bytes")
         return line
+
+
+def _parts(value: str) -> list[str]:
+    return [part for part in map(str.strip, value.split(",")) if part]

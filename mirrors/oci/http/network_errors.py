@@ -9,6 +9,7 @@ from urllib3.exceptions import SSLError
 from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
 from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.http.messages import InvalidResponseError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 """What OpenSSL calls an answer in plain HTTP."""
@@ -38,6 +39,13 @@ def translate(error: Exception, host: str) -> RegistryError:
                 host=host,
                 says_step=True,
                 permanent=False,
+            )
+        if isinstance(seen, InvalidResponseError):
+            return RegistryError(
+                "unavailable",
+                f"{host} sent something that is not HTTP ({seen}); check what answers on this port, such as a proxy",
+                host=host,
+                says_step=True,
             )
         seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
     if isinstance(error, (SSLError, ssl.SSLError)):

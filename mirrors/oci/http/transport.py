@@ -221,7 +221,7 @@ class Transport:
             return Reply(response.status, response.headers, hop, stream=stream)
         limit = request.limit if response.status < 300 else None
         body = read_whole(BodyStream(response, url.netloc), limit, url.netloc)
-        # Headers that were cut short by the watchdog look like complete ones.
+        # A body that was cut short by the watchdog looks like a complete one.
         if watch.expired:
             raise stalled(url.netloc)
         return Reply(response.status, response.headers, hop, body)

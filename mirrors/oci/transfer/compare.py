@@ -57,11 +57,14 @@ class Comparer:
         assert source.tag is not None
         if self.request.seen is not None:
             return self._look(source.tag, self.request.seen)
-        if not self.traits.expects_tag(self.target.access.host):
-            compared = self._look(source.tag, None)
-            return compared if compared.doubt == "missing" else replace(compared, source=self.send(self._head_source))
-        looking = self.small.submit(self._head_source)
+        expects_tag = self.traits.expects_tag(self.target.access.host)
+        looking = self.small.submit(self._head_source) if expects_tag else None
         compared = self._look(source.tag, None)
+        self.traits.looked_for_tag(self.target.access.host, is_there=compared.present is not None)
+        if looking is None:
+            if compared.doubt == "missing":
+                return compared
+            looking = self.small.submit(self._head_source)
         return replace(compared, source=self.call.outcome(looking, source.registry))
 
     def _compare_pinned(self, digest: str) -> Comparison:
@@ -105,7 +108,6 @@ class Comparer:
             if not is_refusal(error):
                 raise
             return Comparison(reference, None, source, doubt="refused")
-        self.traits.looked_for_tag(self.target.access.host, is_there=present is not None)
         return Comparison(reference, present, source, doubt="" if present else "missing")
 
     def _head_source(self) -> Descriptor | None:

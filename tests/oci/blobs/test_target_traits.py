@@ -123,6 +123,28 @@ def test_a_repository_that_may_be_read_already_is_not_asked_for_its_traits(
     assert max(places["mount="]) < min(places["/manifests/"]), "nobody reads the blob before that"
 
 
+def test_a_repository_is_not_asked_by_a_mount_about_a_blob_that_it_has(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    """Such a mount would find the blob, as it should, and be taken for one of what others have."""
+    builder = ImageBuilder()
+    shared = [builder.blob(f"shared {number}".encode()) for number in range(3)]
+    for name in ("first", "other"):
+        own = builder.blob(f"own of {name}".encode())
+        builder.build(builder.image([*shared, own], builder.blob(name.encode(), OCI_CONFIG))).load(
+            source.storage, name, "2.0"
+        )
+    for name in ("first", "other"):
+        engine.copy(request(ref(source, f"{name}:2.0"), ref(target, f"{name}:2.0")))
+    target.asked.clear()
+
+    copy(engine, source, target, "third")
+    copy(engine, source, target, "second")
+
+    assert target.count("HEAD .*/second/blobs/") == 0, "the target is known to mount its own blobs"
+    assert is_complete(target, second, "second")
+
+
 def test_a_large_blob_is_looked_for_by_a_head(
     make_engine: MakeEngine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
 ) -> None:
