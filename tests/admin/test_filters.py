@@ -16,6 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from mirrors.accounts.roles import Role
 from mirrors.models import AdmissionSample, DecisionCount, Filter, ManagedBy
+from tests.support.pages import text_of
 from tests.support.samples import sampled
 
 pytestmark = pytest.mark.django_db
@@ -32,11 +33,6 @@ def filters() -> tuple[Filter, Filter]:
         name="source.filters[0]", jmespath="obj.metadata.namespace == 'kube-system'", managed_by=ManagedBy.CONFIG
     )
     return of_file, Filter.objects.create(name="tools", jmespath="contains(container.image, 'tools')", position=5)
-
-
-def text_of(page: str) -> str:
-    """What a reader sees of a page."""
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
 def test_hits_are_those_of_the_last_day_and_lead_to_as_many(

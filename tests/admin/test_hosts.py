@@ -13,6 +13,7 @@ from mirrors.accounts.roles import Role
 from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Registry, RegistryRole
 from tests.api.conftest import user_of
 from tests.jobs.support import order
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -107,3 +108,19 @@ def test_budgets_pulls_and_waiting_copies_are_shown(client: Client) -> None:
     assert (by_operation["pulls"]["credential"], by_operation["pulls"]["pull_limit"]) == ("ann", 200)
     assert by_operation[""]["waiting_priorities"] == ["delayed", "backfill", "refresh"]
     assert by_operation[""]["paused_until"] == by_operation[""]["low_priority_until"] is not None
+
+
+def test_a_host_shows_whose_pulls_are_counted_and_when_it_is_asked_again(admin_client: Client) -> None:
+    later = timezone.now() + timedelta(minutes=10, seconds=20)
+    HostBudget.objects.create(host="docker.io", operation="pulls", remaining=37, resting_until=later)
+    HostBudget.objects.create(host="ghcr.io", operation="pulls", credential="ann", remaining=40)
+    HostBudget.objects.create(host="quay.io", operation="request", per_second=5)
+
+    text = text_of(admin_client.get(LIST).content.decode())
+
+    for words in (
+        "docker.io pulls – anonymous 37 retry in 10 min",
+        "ghcr.io pulls – ann 40",
+        "quay.io request 5/s – –",
+    ):
+        assert words in text, words

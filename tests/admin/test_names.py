@@ -32,12 +32,9 @@ from mirrors.models import (
 from mirrors.services import request_image
 from mirrors.templatetags.humanise import DONE
 from tests.support.databases import ROOT
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
-
-
-def text_of(page: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
 
 
 def test_breadcrumbs_have_the_names_of_the_menu(admin_client: Client) -> None:

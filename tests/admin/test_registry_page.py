@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from django.test import Client
 
@@ -11,14 +9,15 @@ from mirrors.accounts.roles import Role
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Registry, RegistryCheck
 from mirrors.services import request_image
 from tests.api.conftest import target, user_of  # noqa: F401 (fixture)
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
 
-def text_of(client: Client, url: str) -> str:
+def read(client: Client, url: str) -> str:
     page = client.get(url)
     assert page.status_code == 200
-    return " ".join(re.sub("<[^>]+>", " ", page.content.decode()).split())
+    return text_of(page.content.decode())
 
 
 def page_of(registry: Registry) -> str:
@@ -27,31 +26,31 @@ def page_of(registry: Registry) -> str:
 
 def test_a_source_shows_its_role_its_kind_and_who_may_use_it(admin_client: Client) -> None:
     shop = Registry.objects.create(endpoint="ghcr.io", namespaces=["shop", "billing"])
-    text = text_of(admin_client, f"{page_of(shop)}change/")
+    text = read(admin_client, f"{page_of(shop)}change/")
     for words in ("Role source", "Kind OCI registry", "Managed by operator", "private images shop , billing"):
         assert words.lower() in text.lower(), words
     public = Registry.objects.create(endpoint="quay.io")
-    assert "none: public images only" in text_of(admin_client, f"{page_of(public)}change/")
+    assert "None: public images only" in read(admin_client, f"{page_of(public)}change/")
     of_all = Registry.objects.create(endpoint="gcr.io", namespaces=["*"])
-    assert "may use private images all" in text_of(admin_client, f"{page_of(of_all)}change/")
+    assert "may use private images All" in read(admin_client, f"{page_of(of_all)}change/")
 
 
 def test_failures_name_the_port(admin_client: Client, target: Registry) -> None:  # noqa: F811
     source = Registry.objects.create(endpoint="reg.example.com:5000")
     job, _ = request_image(image="reg.example.com:5000/team/app:1", requested_by="x")
     MirrorJob.objects.update(status=JobStatus.FAILED, error_class="denied", error_host="reg.example.com:5000")
-    assert "Denied at reg.example.com:5000," in text_of(admin_client, f"{page_of(source)}change/")
+    assert "Denied at reg.example.com:5000," in read(admin_client, f"{page_of(source)}change/")
 
 
 def test_a_target_shows_the_storage_that_is_known(admin_client: Client, target: Registry) -> None:  # noqa: F811
     page = admin_client.get(f"{page_of(target)}change/").content.decode()
     assert f'hx-get="{page_of(target)}storage/"' in page
-    assert "no images yet" in text_of(admin_client, f"{page_of(target)}storage/")
+    assert "no images yet" in read(admin_client, f"{page_of(target)}storage/")
     for number, size in enumerate((3 * 2**30, 2**29, None)):
         job, _ = request_image(image=f"nginx:{number}", requested_by="x")
         ImageMapping.objects.filter(pk=job.mapping_id).update(existence="present", size_bytes=size)
     request_image(image="redis:7", requested_by="x")
-    text = text_of(admin_client, f"{page_of(target)}storage/")
+    text = read(admin_client, f"{page_of(target)}storage/")
     assert text.startswith("3.5 GiB in 2 images (layers that images share count for each of them)")
     assert text.endswith("; the size of 1 more is not known")
 

@@ -21,6 +21,7 @@ from mirrors.accounts.roles import Role
 from mirrors.models import Filter, MirrorJob, Registry, RegistryCheck, TargetRepository
 from tests.support.operators_cluster import write_cluster
 from tests.support.operators_data import seed
+from tests.support.pages import text_of
 from tests.support.shared_rows import rows_of_class
 from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 
@@ -58,10 +59,6 @@ def signed_in(admin_client: Client) -> None:
     AccessLog.objects.create(**sign_in)
     AccessFailureLog.objects.create(**sign_in, locked_out=True)
     AccessAttempt.objects.create(**sign_in, failures_since_start=5)
-
-
-def text_of(part: str) -> str:
-    return unescape(" ".join(re.sub(r"<[^>]*>", " ", part).split()))
 
 
 def first_row(page: str) -> tuple[str, list[str]]:

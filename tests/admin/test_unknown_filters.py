@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
-from html import unescape
 from typing import Any
 
 import pytest
@@ -21,14 +19,11 @@ from mirrors.models import DecisionCount, MirrorJob, OperatorAction, Registry
 from mirrors.services import request_image
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import parse
+from tests.support.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]
 TARGET = "target: {type: oci, oci: {endpoint: mirror.example.com}}"
 JOBS = "admin:mirrors_mirrorjob_changelist"
-
-
-def text_of(page: str) -> str:
-    return unescape(" ".join(re.sub(r"<[^>]*>", " ", page).split()))
 
 
 def lists(client: Client) -> Iterator[tuple[str, ChangeList]]:

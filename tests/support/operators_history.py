@@ -134,8 +134,8 @@ def _samples(noise: random.Random, now: datetime, mappings: Sequence[ImageMappin
 def _surroundings(now: datetime, target: Registry, mirrored: Sequence[ImageMapping]) -> None:
     """Hosts, repositories, checks, and the processes that run."""
     resting = now + timedelta(minutes=12)
-    HostBudget.objects.create(host="docker.io", operation="pull", resting_until=resting, remaining=37)
-    HostBudget.objects.create(host="ghcr.io", operation="pull", remaining=4_800)
+    HostBudget.objects.create(host="docker.io", operation="pulls", resting_until=resting, remaining=37)
+    HostBudget.objects.create(host="ghcr.io", operation="pulls", remaining=4_800)
     names = sorted({mapping.target.partition("/")[2].rpartition(":")[0] for mapping in mirrored})
     for index, name in enumerate(names):
         differs = index in (3, 11)

@@ -36,14 +36,14 @@ RESUME: Final = BulkAction(
 
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
-    list_display = ["host", "operation", "budget", "credential", "pulls", "paused", "waiting", "updated"]
+    list_display = ["host", "operation", "budget", "account", "pulls", "paused", "waiting", "updated"]
     sortable_by = None  # few rows
     empty_words = "Appear when a registry has a budget, limits requests or reports remaining pulls."
     search_fields = ["host"]
     ordering = ["host", "operation"]
     actions = ["resume"]
 
-    left_out = ("resting_until", "pull_limit", "held_until", "held_from")
+    left_out = ("credential", "resting_until", "pull_limit", "held_until", "held_from")
 
     updated = moment("updated_at", "reported")
 
@@ -54,6 +54,11 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
             return "–"
         return f"{row.per_second:g}{' at a time' if row.operation == 'transfer' else '/s'}"
 
+    @admin.display(description="credentials", ordering="credential")
+    def account(self, row: HostBudget) -> str:
+        """Whose pulls are counted; budgets of requests are for all."""
+        return row.credential or ("anonymous" if row.remaining is not None else "–")
+
     @admin.display(description="remaining pulls", ordering="remaining")
     def pulls(self, row: HostBudget) -> str:
         if row.remaining is None:
@@ -63,7 +68,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     @admin.display(description="rate limited")
     def paused(self, row: HostBudget) -> Any:
         if row.paused_until:
-            return when(row.paused_until)
+            return format_html("retry {}", when(row.paused_until))
         return "–" if row.resting_until is None else "ended; one copy tries first"
 
     @admin.display(description="waiting copies")
