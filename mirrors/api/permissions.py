@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from mirrors.accounts.roles import Role, role_of_request
+from mirrors.accounts.roles import Role, role_of, role_of_request
 
 
 class ByRole(BasePermission):
@@ -20,5 +20,9 @@ class ByRole(BasePermission):
         is_missing = not hasattr(view, str(request.method).lower())
         default = Role.VIEWER if request.method in SAFE_METHODS or is_missing else Role.ADMIN
         needed: Role = getattr(view, "roles", {}).get(getattr(view, "action", None), default)
-        self.message = f"This needs the role {needed.group}: ask an administrator to assign it."
-        return role_of_request(request) >= needed
+        role = role_of_request(request)
+        if role < needed <= role_of(request.user):
+            self.message = f"This token has the role {role.group}: create one with the role {needed.group}."
+        else:
+            self.message = f"This needs the role {needed.group}: ask an administrator to assign it."
+        return role >= needed

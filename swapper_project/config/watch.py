@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -30,8 +30,8 @@ class ConfigSource:
         self._seen = read_text(path) if path else ""
         self.current = self._parse(self._seen)
 
-    def poll(self) -> bool:
-        """Checks the file; returns whether a changed configuration was applied.
+    def poll(self, apply: Callable[[], None] | None = None) -> bool:
+        """Checks the file; returns whether a changed configuration was applied, by ``apply`` too where one is given.
 
         Compares the content, because the times of mounted ConfigMaps do not show changes.
         """
@@ -48,7 +48,7 @@ class ConfigSource:
                 config = self._parse(text)
             except ConfigError as error:
                 return self._refuse(error, seen=text)
-            return self._take(config, seen=text)
+            return self._take(config, seen=text, apply=apply)
 
     def _parse(self, text: str) -> Config:
         return parse(text, name=str(self.path or "configuration"), overrides=self._overrides)
@@ -61,11 +61,13 @@ class ConfigSource:
         self._seen, self.problem = seen, str(error)
         return False
 
-    def _take(self, config: Config, *, seen: str) -> bool:
+    def _take(self, config: Config, *, seen: str, apply: Callable[[], None] | None) -> bool:
         self._seen, self.problem = seen, None
         if config.digest == self.current.digest:
             return False
         self.current = config
+        if apply is not None:
+            apply()
         log.info("The changed configuration is active", path=str(self.path))
         for warning in config.warnings:
             log.warning(warning)

@@ -48,8 +48,32 @@ def test_a_viewer_creates_a_token_on_the_page_which_shows_it_once_and_revokes_it
     listed = viewer.get(PAGE).content.decode()
     assert "ci" in listed and text[0] not in listed
 
-    viewer.post(f"{PAGE}revoke/", {"token": row.public_id})
+    asked = viewer.post(f"{PAGE}revoke/", {"token": row.public_id}).content.decode()
+    assert "Revoke the token ci?" in asked and "last used" in asked
+    assert api.get("/api/v1/jobs/").status_code == 200
+    viewer.post(f"{PAGE}revoke/", {"token": row.public_id, "confirmed": 1})
     assert api.get("/api/v1/jobs/").status_code == 401
+
+
+def test_a_page_that_is_reloaded_creates_no_second_token() -> None:
+    viewer = signed_in(Role.VIEWER)
+    form_ids = [re.findall(r'name="form_id" value="([^"]+)"', viewer.get(PAGE).content.decode())[0] for _ in range(2)]
+    fields = {"name": "ci", "role": 1, "days": 7}
+    viewer.post(PAGE, {**fields, "form_id": form_ids[0]})
+
+    again = viewer.post(PAGE, {**fields, "form_id": form_ids[0]}, follow=True).content.decode()
+
+    assert "no other token was created" in again
+    assert ApiToken.objects.count() == 1
+    viewer.post(PAGE, {**fields, "form_id": form_ids[1]})
+    assert ApiToken.objects.count() == 2
+
+
+def test_a_weak_token_of_an_admin_is_said_to_be_weak() -> None:
+    _, text = ApiToken.issue(user=user_of(Role.ADMIN), name="weak", role=Role.VIEWER, expiry=timedelta(days=10))
+    refused = APIClient(HTTP_AUTHORIZATION=f"Token {text}").post("/api/v1/jobs/", {"image": "nginx:1"}, format="json")
+    assert refused.status_code == 403
+    assert refused.json()["detail"] == "This token has the role viewer: create one with the role operator."
 
 
 @pytest.mark.parametrize("fields", [{"role": 2}, {"role": 3}, {"days": 0}, {"days": 366}, {"name": ""}])
@@ -64,7 +88,7 @@ def test_a_token_of_another_user_is_neither_shown_nor_revoked() -> None:
     viewer, api = signed_in(Role.VIEWER), with_token(Role.VIEWER)
     assert "theirs" not in viewer.get(PAGE).content.decode()
     assert [token["name"] for token in api.get(API).json()] == ["ci"]
-    viewer.post(f"{PAGE}revoke/", {"token": row.public_id})
+    viewer.post(f"{PAGE}revoke/", {"token": row.public_id, "confirmed": 1})
     assert api.delete(f"{API}{row.public_id}/").status_code == 404
     assert ApiToken.objects.filter(pk=row.pk).exists()
     seen = signed_in(Role.ADMIN).get("/admin/accounts/apitoken/").content.decode()

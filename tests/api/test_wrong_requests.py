@@ -178,6 +178,15 @@ FIELDS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("filters/", {"name": "a", "jmespath": "`true`", "enabled": "nope"}, {"enabled": "Must be true or false."}),
     ("filters/impact/", {"jmespath": "`true`", "filter": 9}, {"filter": "There is no filter with the ID 9."}),
     ("filters/impact/", {"jmespath": "`true`", "filter": "x"}, {"filter": "There is no filter with the ID x."}),
+    ("jobs/", {"image": 5}, {"image": "Must be a string."}),
+    ("jobs/", {"image": 1.5}, {"image": "Must be a string."}),
+    ("jobs/", {"image": True}, {"image": "Must be a string."}),
+    ("jobs/", {"image": "nginx", "images": ["nginx"]}, {"image": "Send image or images, not both."}),
+    ("tokens/", {"name": 5}, {"name": "Must be a string."}),
+    ("filters/", {"name": 5, "jmespath": "`true`"}, {"name": "Must be a string."}),
+    ("filters/test/", {"jmespath": 5}, {"jmespath": "Must be a string."}),
+    ("registries/", {"endpoint": 5}, {"endpoint": "Must be a string."}),
+    ("registries/", {"endpoint": "a.example", "namespaces": [5]}, {"namespaces": "Must be a string."}),
     ("jobs/", {"picture": "nginx"}, {"picture": "Unknown field; allowed: image, images."}),
 ]
 

@@ -117,17 +117,21 @@ class Snapshots:
 
     def _look(self) -> None:
         switched_off = self._switch.is_off()
-        changed = self._source.poll()
+        self._source.poll(self._apply)
         # The password's file is read again: it may have come late, or been rotated.
         access = self._target_access(self._source.current)
-        if changed:
-            logs.configure(self._source.current.log_level, self._source.current.log_format)
-        if changed or switched_off != self._switched_off or access != self.current.target_access:
+        if switched_off != self._switched_off or access != self.current.target_access:
             with self._lock:
                 if switched_off != self._switched_off:
                     log.warning("Swapping is switched off" if switched_off else "Swapping is switched on again")
                 self._switched_off = switched_off
                 self.current = self._compose()
+
+    def _apply(self) -> None:
+        """Reviews use the changed configuration from here on."""
+        logs.configure(self._source.current.log_level, self._source.current.log_format)
+        with self._lock:
+            self.current = self._compose()
 
     def _compose(self) -> Snapshot:
         config = self._source.current

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import secrets
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin, messages
@@ -25,6 +26,9 @@ from mirrors.accounts.tokens import (
 )
 
 REDIRECT = "admin:accounts_apitoken_own"
+SENT_FORMS: Final = "sent_token_forms"
+MOST_SENT_FORMS: Final = 20
+"""Forms that are remembered for each session: a page that is reloaded is one of the last."""
 
 
 def days_field() -> forms.IntegerField:
@@ -64,13 +68,24 @@ class OwnTokenForm(forms.Form):
 
 @never_cache
 def own_tokens_view(request: HttpRequest) -> HttpResponse:
-    """The list, and the form. The page that answers the form shows the token, and no other does."""
+    """The list, and the form. The page that answers the form shows the token, and no other does; reloaded, it sends
+    the form again, which creates no other token."""
+    sent = request.session.get(SENT_FORMS, [])
+    form_id = request.POST.get("form_id", "")
+    if form_id and form_id in sent:
+        messages.warning(
+            request,
+            "This form was sent before, and no other token was created. If you have not copied the token, revoke it "
+            "and create another one.",
+        )
+        return HttpResponseRedirect(reverse(REDIRECT))
     form = OwnTokenForm(request, request.POST) if request.method == "POST" else OwnTokenForm(request)
     created: ApiToken | None = None
     text = ""
     if form.is_bound and form.is_valid():
         try:
             created, text = create_own(request, **form.cleaned_data)
+            request.session[SENT_FORMS] = [*sent, form_id][-MOST_SENT_FORMS:]
             form = OwnTokenForm(request)
         except TokenRefusedError as error:
             form.add_error(None, str(error))
@@ -81,13 +96,19 @@ def own_tokens_view(request: HttpRequest) -> HttpResponse:
         "created": created,
         "text": text,
         "tokens": own_tokens(request),
+        "form_id": secrets.token_urlsafe(12),
     }
     return render(request, "admin/own_tokens.html", context)
 
 
 def revoke_view(request: HttpRequest) -> HttpResponse:
-    """Revoke one of the user's own tokens."""
-    row = revoke_own(request, request.POST.get("token", ""))
+    """Revoke one of the user's own tokens, after a page that asks."""
+    public_id = request.POST.get("token", "")
+    found = next((token for token in own_tokens(request) if token.public_id == public_id), None)
+    if found is not None and "confirmed" not in request.POST:
+        context = {**admin.site.each_context(request), "title": f"Revoke the token {found.name}?", "token": found}
+        return render(request, "admin/revoke_token.html", context)
+    row = revoke_own(request, public_id)
     if row is None:
         messages.warning(request, "You have no such token: it was already revoked.")
     else:

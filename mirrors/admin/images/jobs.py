@@ -46,6 +46,13 @@ def _cancel(ids: Collection[int], actor: str) -> ActionResult:
     return ActionResult(" ".join(words), acted.refusals)
 
 
+def _next_attempt(job: MirrorJob) -> str:
+    """The time from which a queued job may start; workers that are busy start it later."""
+    if job.status != JobStatus.PENDING or job.available_at is None:
+        return ""
+    return when(job.available_at) if job.available_at > timezone.now() else "now"
+
+
 def _duration(job: MirrorJob) -> float | None:
     """Seconds from the start of the first attempt, with the waits between attempts; None before it."""
     started_at: datetime | None = getattr(job, "started_at", None)
@@ -140,10 +147,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
-        """The time from which a queued job may start; workers that are busy start it later."""
-        if job.status != JobStatus.PENDING or job.available_at is None:
-            return "–"
-        return when(job.available_at) if job.available_at > timezone.now() else "now"
+        return _next_attempt(job) or "–"
 
     @admin.display(description="duration")
     def duration(self, job: MirrorJob) -> str:
@@ -162,6 +166,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         return {
             "job": row,
             "duration": _duration(row),
+            "next_attempt": _next_attempt(row),
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
             "advice": next_step(row),

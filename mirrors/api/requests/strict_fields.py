@@ -13,6 +13,8 @@ from mirrors.api.requests.allowed_values import BOOLEAN, no_row, one_of, whole_n
 BODY: Final = "body"
 """The whole body, among the errors by field."""
 
+STRING: Final = "Must be a string."
+
 DRF_VALUE_CODES: Final = {
     "invalid",
     "invalid_choice",
@@ -41,6 +43,9 @@ class StrictFields(serializers.Serializer[Any]):
         if unknown := set(data) - set(self.fields):
             words = f"Unknown field; allowed: {self._names()}."
             raise serializers.ValidationError({str(name): [words] for name in unknown})
+        # DRF would turn a number into text: {"image": 5} would request docker.io/library/5.
+        if numbers := [name for name, field in self.fields.items() if _has_number(field, data.get(name))]:
+            raise serializers.ValidationError({name: [STRING] for name in numbers})
         try:
             return super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -51,6 +56,18 @@ class StrictFields(serializers.Serializer[Any]):
     def _names(self) -> str:
         own = [name for name, field in self.fields.items() if not field.read_only]
         return ", ".join([*own, *self.also_allowed])
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float)
+
+
+def _has_number(field: Any, value: object) -> bool:
+    """Whether a number is where text has to be."""
+    if isinstance(field, serializers.CharField):
+        return is_number(value)
+    has_text = type(field) is serializers.ListField and isinstance(field.child, serializers.CharField)
+    return has_text and isinstance(value, list) and any(map(is_number, value))
 
 
 def _texts(field: Any, value: object, texts: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from mirrors.api.requests.strict_fields import StrictFields
+from mirrors.api.requests.strict_fields import STRING, StrictFields, is_number
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.models import ErrorClass, MirrorAttempt, MirrorJob, Priority
 from mirrors.selectors.jobs.advice import next_step
@@ -120,6 +120,8 @@ class ImagesField(serializers.ListField):
 
     def _named(self, entry: Any) -> NamedImage:
         name = str(entry)[:LONGEST_IMAGE]
+        if is_number(entry):
+            return NamedImage(name, None, STRING)
         try:
             return NamedImage(name, ImageRef.parse(self.child.run_validation(entry)))
         except serializers.ValidationError as error:
@@ -137,6 +139,11 @@ class OrdersSerializer(StrictFields):
         max_length=MOST_REQUEST_IMAGES,
         help_text=f"Image references as in a pod, at most {MOST_REQUEST_IMAGES}.",
     )
+
+    def to_internal_value(self, data: Any) -> Any:
+        if "image" in data:
+            raise serializers.ValidationError({"image": ["Send image or images, not both."]})
+        return super().to_internal_value(data)
 
 
 class ImageResultSerializer(serializers.Serializer[Any]):

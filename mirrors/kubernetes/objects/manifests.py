@@ -4,7 +4,7 @@ so what it unfolds to is measured before it is built."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -138,6 +138,20 @@ def _explained(error: YamlError, text: str = "") -> str:
     return f"This is not YAML that can be read: {error}{place}.{hint}"
 
 
+def _look_over_pod(pod: object, title: str, path: Sequence[str]) -> None:
+    """Raises ManifestError for what no API server takes, in which images could not be found."""
+    if not isinstance(pod, dict):
+        raise ManifestError(f"{title} has no {'.'.join(path)}.")
+    spec = pod.get("spec")
+    if not isinstance(spec, dict):
+        raise ManifestError(f"{title} has no {'.'.join([*path, 'spec'])}.")
+    for key in ("containers", "initContainers", "ephemeralContainers"):
+        containers = spec.get(key)
+        are_objects = isinstance(containers, list) and all(isinstance(each, dict) for each in containers)
+        if containers is not None and not are_objects:
+            raise ManifestError(f"{'.'.join([*path, 'spec', key])} of {title} must be a list of objects.")
+
+
 def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator[PodManifest]:
     """``kind_of_items`` is for objects without a kind: the API server leaves it out in a PodList, for instance."""
     if not isinstance(document, dict):
@@ -151,14 +165,13 @@ def _pods(document: object, namespace: str, kind_of_items: str = "") -> Iterator
     path = POD_TEMPLATES.get(str(kind), () if kind == "Pod" else None)
     if path is None:
         return
-    pod: object = document
+    pod: Any = document
     for key in path:
         pod = pod.get(key) if isinstance(pod, dict) else None
-    if not isinstance(pod, dict):
-        return
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     title = f"{kind}/{metadata.get('name') or metadata.get('generateName') or '(no name)'}"
+    _look_over_pod(pod, title, path)
     named = metadata.get("namespace") or namespace
     if not isinstance(named, str) or not re.fullmatch(NAMESPACE_PATTERN, named):
         raise ManifestError(f"The namespace of {title} is not valid: use lower case letters, digits and -.")

@@ -125,7 +125,10 @@ def _getaddrinfo(name: str, host: str, port: int) -> Found:
         answers = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise RegistryError(
-            "unavailable", f"the name {host} does not resolve; check the registry's name", host=host, says_step=True
+            "unavailable",
+            f"the name {host} does not resolve; check the registry's name, and the DNS of workers",
+            host=host,
+            says_step=True,
         ) from None
     found = [(family, sockaddr) for family, _, _, _, sockaddr in answers if family in (socket.AF_INET, socket.AF_INET6)]
     return [(family, (str(addr[0]), int(addr[1]), *addr[2:])) for family, addr in found]

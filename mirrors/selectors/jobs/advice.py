@@ -16,8 +16,8 @@ ERROR_ADVICE: Final[dict[str, str]] = {
     "them for the namespace of the pod. Then retry.",
     ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
     "entry under Registries with Test connection, then retry.",
-    ErrorClass.RATE_LIMITED: "The registry limits requests; copies continue when it allows more. Configure credentials "
-    "for it to raise the limit.",
+    ErrorClass.RATE_LIMITED: "The registry limits requests. Wait until the limit ends, then retry. Configure "
+    "credentials for the registry to raise its limit.",
     ErrorClass.UNAVAILABLE: "The registry could not be reached, or returned an error. Test the connection under "
     "Registries; check network policies, proxies and name resolution.",
     ErrorClass.TIMEOUT: "The registry did not answer in time. If this continues, look at the network between the "
