@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from django import forms
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import URLResolver
@@ -213,3 +216,22 @@ def test_a_wrong_field_lists_what_is_allowed(
 def test_a_wrong_parameter_of_numbers_lists_what_is_allowed(query: str, words: str, admin: APIClient) -> None:
     (texts,) = errors_of(admin.get(f"/api/v1/{query}")).values()
     assert texts[0].startswith(words)
+
+
+def without_body() -> list[str]:
+    """The POST operations of the schema that describe no body."""
+    paths: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parents[2] / "docs/openapi.yaml").read_text())[
+        "paths"
+    ]
+    return [path for path, found in paths.items() if "post" in found and "requestBody" not in found["post"]]
+
+
+@pytest.mark.parametrize("path", without_body())
+def test_an_action_without_a_body_takes_no_fields(path: str, admin: APIClient) -> None:
+    url = re.sub(r"\{\w+\}", "0", path)
+
+    assert errors_of(admin.post(url, {"x": 1}, format="json")) == {
+        "body": ["This action takes no fields: send no body, or {}."]
+    }
+    for empty in ("", "{}"):
+        assert admin.post(url, empty, content_type="application/json").status_code != 400

@@ -15,6 +15,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.backfill import BackfillFilter, BackfillImageFilter
 from mirrors.api.requests.current_user import who
+from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import BackfillImage, BackfillRun
 
@@ -45,24 +46,28 @@ class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnl
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def start(self, request: Request, pk: str) -> Response:
         """Begin to mirror the images of a preview that is complete (`previewed_at`)."""
         return Response(ANSWER(services.start_run(run_id=self.get_object().pk, requested_by=who(request))).data)
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def pause(self, request: Request, pk: str) -> Response:
         """Request no more copies. Jobs that are queued already run."""
         return Response(ANSWER(services.pause_run(run_id=self.get_object().pk, requested_by=who(request))).data)
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def resume(self, request: Request, pk: str) -> Response:
         """Continue a paused backfill."""
         return Response(ANSWER(services.resume_run(run_id=self.get_object().pk, requested_by=who(request))).data)
 
     @extend_schema(request=None, responses=ANSWER)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def cancel(self, request: Request, pk: str) -> Response:
         """End a backfill, and cancel its queued jobs, except those whose image pods have requested since."""
         return Response(ANSWER(services.cancel_run(run_id=self.get_object().pk, requested_by=who(request))).data)

@@ -15,6 +15,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.hosts import HostFilter
 from mirrors.api.requests.current_user import who
+from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import HostBudget
 
@@ -30,6 +31,7 @@ class HostViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[HostBudget]):
 
     @extend_schema(request=None, responses=serializers.HostSerializer)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def resume(self, request: Request, pk: str) -> Response:
         """End the rate limit of a host now. If the host still limits requests, copies wait again."""
         row: HostBudget = self.get_object()

@@ -18,6 +18,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.jobs import JobFilter
 from mirrors.api.requests.current_user import who
+from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer, answer_of
 from mirrors.models import MirrorAttempt, MirrorJob
@@ -63,6 +64,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def retry(self, request: Request, pk: str) -> Response:
         """Retry the job as a new job. While a job of the image is active, that job is returned."""
         job = self.get_object()
@@ -72,6 +74,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel a queued job immediately, a running one at its next heartbeat."""
         job = services.cancel_job(job_id=self.get_object().pk, requested_by=who(request))

@@ -17,6 +17,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.mappings import MappingFilter
 from mirrors.api.requests.current_user import who
+from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer_of
 from mirrors.models import ImageMapping
@@ -37,12 +38,14 @@ class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def mirror(self, request: Request, pk: str) -> Response:
         """Mirror the image now. While a job of the image is active, that job is returned."""
         return _job_of(services.mirror_mappings, self.get_object(), request)
 
     @extend_schema(request=None, responses={200: serializers.JobSerializer, 201: serializers.JobSerializer})
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def verify(self, request: Request, pk: str) -> Response:
         """Request a verification: a worker checks that the target has the image unchanged. An active job is
         returned."""
@@ -59,12 +62,14 @@ class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def pause(self, request: Request, pk: str) -> Response:
         """Pause the mapping: the image is neither mirrored nor swapped until you resume it."""
         return self._set_paused(paused=True)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def resume(self, request: Request, pk: str) -> Response:
         """Resume the mapping: the image is mirrored and swapped again."""
         return self._set_paused(paused=False)

@@ -16,6 +16,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.registries import RegistryFilter
 from mirrors.api.requests.current_user import who
+from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors.configuration import declared
@@ -48,6 +49,7 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
 
     @extend_schema(request=None, responses={200: serializers.CheckSerializer, 201: serializers.CheckSerializer})
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def check(self, request: Request, pk: str) -> Response:
         """Request a connection test, which the next free worker runs. While a test is active, that test is returned.
         See its results under checks."""

@@ -15,6 +15,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.repositories import RepositoryFilter
 from mirrors.api.requests.current_user import who
+from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import TargetRepository
 
@@ -30,6 +31,7 @@ class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRep
 
     @extend_schema(request=None, responses={202: serializers.RepositorySerializer})
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def apply(self, request: Request, pk: str) -> Response:
         """Request that the next free worker applies the configured settings."""
         row: TargetRepository = self.get_object()

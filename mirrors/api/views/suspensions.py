@@ -15,6 +15,7 @@ from mirrors.accounts.roles import Role
 from mirrors.api import serializers
 from mirrors.api.filtersets.suspensions import RestartLoopFilter, TargetHealthFilter
 from mirrors.api.requests.current_user import who
+from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import RestartLoop, TargetHealth
 
@@ -30,6 +31,7 @@ class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetH
 
     @extend_schema(request=None, responses=serializers.TargetHealthSerializer)
     @action(detail=True, methods=["post"], url_path="declare-healthy")
+    @takes_no_fields
     def declare_healthy(self, request: Request, pk: str) -> Response:
         """Swap all new pods to the target again, without a test."""
         row: TargetHealth = self.get_object()
@@ -50,6 +52,7 @@ class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartL
 
     @extend_schema(request=None, responses=serializers.RestartLoopSerializer)
     @action(detail=True, methods=["post"])
+    @takes_no_fields
     def release(self, request: Request, pk: str) -> Response:
         """Swap the image of the workload again from its next pod on."""
         row: RestartLoop = self.get_object()
