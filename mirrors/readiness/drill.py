@@ -31,8 +31,8 @@ ROWS_AT_ONCE: Final = 2_000
 
 SWAPS_NOTHING: Final = "{cause}: pods are not swapped, so that no image is protected."
 NOT_DECIDED: Final = (
-    "{rows} images have not been compared with filters and opt-outs yet and are counted as swapped: the watcher does "
-    "this within minutes."
+    "{rows} images have not been compared with filters and opt-outs yet and are counted as swapped: a running "
+    "watcher does this within minutes."
 )
 SCOPE_UNKNOWN: Final = (
     "It is not known which namespaces are sent to the webhook, so that all are counted as if they were: {problem}."

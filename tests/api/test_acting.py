@@ -92,6 +92,8 @@ def test_progress_has_speed_and_blobs(operator: APIClient, job: MirrorJob) -> No
     seen = operator.get(url).json()
     assert (seen["bytes_done"], seen["bytes_per_second"], seen["seconds_left"]) == (1_500, 100.0, 15.0)
     assert seen["moving"] == [blob]
+    JobProgress.objects.update(updated_at=now - timedelta(minutes=5), started_at=now - timedelta(minutes=6))
+    assert operator.get(url).json()["seconds_left"] is None, "nothing is known of a copy whose worker is not heard of"
 
 
 def test_a_registry_is_tested_once_at_a_time(operator: APIClient, target: Registry) -> None:

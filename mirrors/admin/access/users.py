@@ -24,8 +24,8 @@ from mirrors.admin.tools.row_fields import NOTHING
 
 PERMITTED: Final = {
     Role.VIEWER.group: "See everything that is mirrored and configured, try filters",
-    Role.OPERATOR.group: "Also change jobs, mappings and backfills, test registries, resume what is paused",
-    Role.ADMIN.group: "Also change filters, registries, users and tokens, see sign-ins and the change history",
+    Role.OPERATOR.group: "All that a viewer may; change jobs, mappings and backfills, test registries, resume hosts",
+    Role.ADMIN.group: "All that an operator may; change filters, registries, users, tokens; see sign-ins and history",
 }
 """What a role permits, by its group."""
 

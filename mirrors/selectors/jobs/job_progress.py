@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from django.utils import timezone
 
 from mirrors.models import JobProgress, MirrorJob
+
+CURRENT_SECONDS: Final = 30.0
+"""For which a progress says how long the copy still takes: it is written each half second while bytes arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ def view(row: JobProgress) -> CopyView:
     seconds = max(0.5, (row.updated_at - row.started_at).total_seconds())
     speed = row.bytes_copied / seconds
     left = row.bytes_total - done
+    is_current = (timezone.now() - row.updated_at).total_seconds() < CURRENT_SECONDS
     return CopyView(
         bytes_total=row.bytes_total,
         bytes_done=done,
@@ -60,7 +66,7 @@ def view(row: JobProgress) -> CopyView:
         blobs_done=row.blobs_done,
         moving=tuple(_blob(blob) for blob in row.moving),
         bytes_per_second=speed,
-        seconds_left=left / speed if speed > 0 and left > 0 else None,
+        seconds_left=left / speed if is_current and speed > 0 and left > 0 else None,
     )
 
 
