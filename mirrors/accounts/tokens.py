@@ -54,9 +54,14 @@ def create_own(request: HttpRequest, *, name: str, role: Role, days: int = DEFAU
     return ApiToken.issue(user=request.user, name=name, role=role, expiry=expiry)  # type: ignore[arg-type]
 
 
+def own_token(request: HttpRequest, public_id: str) -> ApiToken | None:
+    """A token of the user; None if the user has no such token."""
+    return next((token for token in own_tokens(request) if token.public_id == public_id), None)
+
+
 def revoke_own(request: HttpRequest, public_id: str) -> ApiToken | None:
     """Delete a token of the user; None if the user has no such token."""
-    found = next((token for token in own_tokens(request) if token.public_id == public_id), None)
+    found = own_token(request, public_id)
     if found is not None:
         found.delete()
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 from mirrors.accounts.roles import Role
 from mirrors.models import Filter
 from tests.api.conftest import Clients
+from tests.api.test_schema import COMMITTED
 from tests.readiness.conftest import configured_web
 
 __all__ = ["configured_web"]
@@ -220,9 +220,7 @@ def test_a_wrong_parameter_of_numbers_lists_what_is_allowed(query: str, words: s
 
 def without_body() -> list[str]:
     """The POST operations of the schema that describe no body."""
-    paths: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parents[2] / "docs/openapi.yaml").read_text())[
-        "paths"
-    ]
+    paths: dict[str, dict[str, Any]] = yaml.safe_load(COMMITTED.read_text())["paths"]
     return [path for path, found in paths.items() if "post" in found and "requestBody" not in found["post"]]
 
 

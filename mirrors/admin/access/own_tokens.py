@@ -20,6 +20,7 @@ from mirrors.accounts.tokens import (
     MOST_DAYS,
     TokenRefusedError,
     create_own,
+    own_token,
     own_tokens,
     revoke_own,
     roles_within,
@@ -104,7 +105,7 @@ def own_tokens_view(request: HttpRequest) -> HttpResponse:
 def revoke_view(request: HttpRequest) -> HttpResponse:
     """Revoke one of the user's own tokens, after a page that asks."""
     public_id = request.POST.get("token", "")
-    found = next((token for token in own_tokens(request) if token.public_id == public_id), None)
+    found = own_token(request, public_id)
     if found is not None and "confirmed" not in request.POST:
         context = {**admin.site.each_context(request), "title": f"Revoke the token {found.name}?", "token": found}
         return render(request, "admin/revoke_token.html", context)

@@ -23,11 +23,10 @@ from mirrors.oci.distribution.throttle import BlobSize
 @dataclass(frozen=True, slots=True)
 class BlobCopy:
     """`mount_from` gives other repositories of the target registry that are known to have the blob. `is_recorded` says
-    whether the target's repository got it from a copy that was entitled to it; where it did not, and the copy
-    `has_readers`, the source has to deliver the blob before what the target has counts. `on_bytes` hears of each chunk
-    sent, and of a negative count when an upload starts again. `small` runs short requests, none of which waits for a
-    blob. `look` has asked whether the target has the blob, and `look_counts` says whether its finding does: not long
-    afterwards."""
+    whether the target's repository got it from a copy that was entitled to it, and `is_known` whether what the target
+    has counts; where it does not, the source has to deliver the blob first. `on_bytes` hears of each chunk sent, and
+    of a negative count when an upload starts again. `small` runs short requests, none of which waits for a blob. `look`
+    has asked whether the target has the blob, and `look_counts` says whether its finding does: not long afterwards."""
 
     wire: HttpContext
     small: Executor
@@ -41,7 +40,7 @@ class BlobCopy:
     look_counts: bool
     mount_from: Callable[[], Sequence[str]]
     is_recorded: Callable[[], bool]
-    has_readers: bool
+    is_known: Callable[[], bool]
     on_bytes: Callable[[int], None]
 
     def run(self) -> TransferMethod:
@@ -56,7 +55,7 @@ class BlobCopy:
             if not (self.is_new_repository and attempt == 1):
                 found = self._find(upload, self.look if attempt == 1 else None)
                 if found is True:
-                    if self.has_readers and not self.is_recorded():
+                    if not self.is_known():
                         self._prove()
                     return "skipped"
                 upload = found or None

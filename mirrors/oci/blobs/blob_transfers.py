@@ -112,7 +112,7 @@ class BlobTransfers:
                 look_counts=time.monotonic() < counts_until,
                 mount_from=partial(self._mount_from, blob, look),
                 is_recorded=partial(self.is_recorded, blob.digest),
-                has_readers=request.readers is not None,
+                is_known=partial(self.is_known, blob.digest),
                 on_bytes=partial(self.counter.add, blob),
             )
             way = copy.run()
