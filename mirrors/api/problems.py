@@ -61,6 +61,9 @@ def _details(error: Exception, code: int, view: Any) -> dict[str, Any]:
     if isinstance(error, exceptions.MethodNotAllowed):
         words = f"{view.request.method} is not supported here; allowed: {', '.join(view.allowed_methods)}."
         return _problem(code, "Method not allowed", "method-not-allowed", words)
+    if isinstance(error, exceptions.UnsupportedMediaType):
+        words = "The body must be JSON: send it with the header Content-Type: application/json."
+        return _problem(code, "Unsupported media type", "unsupported-media-type", words)
     assert isinstance(error, exceptions.APIException)
     codes = error.get_codes()
     name = codes if isinstance(codes, str) else error.default_code

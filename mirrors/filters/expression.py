@@ -114,6 +114,17 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
     return CompiledFilter(name, expression, tree)
 
 
+_OTHERWISE = (
+    (r"=", "write == to compare"),
+    (r"and\b|&", "write && for and"),
+    (r"or\b", "write || for or"),
+    (r"in\b", "write contains(list, value) for in"),
+    (r"-", "put single quotes around text, and double quotes around a name"),
+    (r"\d", "write numbers in backticks, such as `3`"),
+    (r"/", 'put double quotes around a name with special characters, such as labels."app.kubernetes.io/name"'),
+)
+"""The beginning of what JMESPath does not know, and what to write."""
+
 _TOO_DEEP = (
     f"it is nested more than {MAX_NESTING} levels deep (a chain of && or || counts); split it into several filters"
 )
@@ -163,7 +174,15 @@ def _place(expression: str, error: exceptions.ParseError) -> str:
     position = error.lex_position
     reason = error.message if isinstance(error, exceptions.LexerError) else error.msg
     reason = " ".join(reason.split()).removesuffix(".")
-    return f"{reason} at character {position + 1}, after {_excerpt(expression, position)}"
+    return f"{reason} at character {position + 1}, after {_excerpt(expression, position)}{_hint(expression, position)}"
+
+
+def _hint(expression: str, position: int) -> str:
+    """How JMESPath writes what other languages write otherwise, where the error is one of those."""
+    before, after = expression[:position].rstrip(), expression[position:]
+    if before == "not" or before.endswith((" not", "(not")):
+        return "; write ! for not"
+    return next((f"; {words}" for pattern, words in _OTHERWISE if re.match(pattern, after)), "")
 
 
 def _excerpt(expression: str, end: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mirrors.filters.quotes import quotes_warning
+from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.yaml_loader import YamlError, decode
 from swapper_project.config.files import problem_of
 from swapper_project.config.keys import as_tree, fit
@@ -81,7 +81,7 @@ def parse(
         raise
     findings.raise_if_any()
     for index, filter_ in enumerate(config.source.filters):
-        if warning := quotes_warning(filter_.jmespath):
+        if warning := filter_warning(filter_.jmespath):
             findings.warn(("source", "filters", index, "jmespath"), warning)
     config._warnings = tuple(dict.fromkeys(warnings))
     config._overridden = tuple(show(path) for path in findings.lines if lowered(path) in replaced)

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
@@ -177,6 +177,12 @@ def test_a_job_shows_its_next_attempt_and_its_duration(admin_client: Client, tar
     assert [name in row for name, row in zip(("runs", "ended", "due", "waits"), rows, strict=True)] == [True] * 4
     assert "20 min" in rows[0] and "5 min" in rows[1] and " now " in rows[2]
     assert re.search(r"in (7 min|4\d\d s)", rows[3])
+
+    head, *in_file = file_of(admin_client, f"{JOBS}export/")
+    begin, seconds = head.index("next attempt"), head.index("duration (seconds)")
+    assert [row[seconds] for row in in_file[1:]] == ["300.0", "", ""]
+    assert in_file[0][begin] == in_file[1][begin] == ""
+    assert datetime.fromisoformat(in_file[3][begin]) == (now + timedelta(minutes=7)).replace(microsecond=0)
 
 
 def test_the_file_has_the_filtered_rows_of_all_pages(admin_client: Client, target: Registry) -> None:

@@ -162,7 +162,7 @@ def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None
         for link in set(re.findall(r'href="(/admin/auditlog/logentry/\d+/change/)', page.content.decode()))
     ]
     assert "Changed" in text_of(page.content.decode()) and "Created" in text_of(page.content.decode())
-    assert any("is active : yes → no" in text for text in texts)
+    assert any("active : yes → no" in text for text in texts)
     assert any("role : – → operator" in text for text in texts)
     assert any("groups : – → operator" in text for text in texts)
     assert any("user : – → vera" in text for text in texts), "by name, not by key"

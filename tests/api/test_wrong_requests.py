@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 from rest_framework.viewsets import GenericViewSet
 
 from mirrors.accounts.roles import Role
-from mirrors.models import Filter
+from mirrors.models import Filter, Registry, RegistryRole
 from tests.api.conftest import Clients
 from tests.api.test_schema import COMMITTED
 from tests.readiness.conftest import configured_web
@@ -174,6 +174,7 @@ def test_a_wrong_order_or_page_lists_what_is_allowed(route: Route, admin: APICli
     assert "without it" in errors_of(admin.get(route.path, {"cursor": "nope"}))["cursor"][0]
 
 
+REGISTRY = {"name": "a", "endpoint": "a.example"}
 FIELDS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("jobs/retry-failed/", {"error_class": "nope"}, {"error_class": "Must be one of: "}),
     ("tokens/", {"name": "a", "role": "nope"}, {"role": "Must be one of: viewer, operator, admin."}),
@@ -190,6 +191,21 @@ FIELDS: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("filters/test/", {"jmespath": 5}, {"jmespath": "Must be a string."}),
     ("registries/", {"endpoint": 5}, {"endpoint": "Must be a string."}),
     ("registries/", {"endpoint": "a.example", "namespaces": [5]}, {"namespaces": "Must be a string."}),
+    (
+        "registries/",
+        {"name": "a", "endpoint": "a.example", "namespaces": [{}]},
+        {"namespaces": "Item 0: Must be a string."},
+    ),
+    (
+        "registries/",
+        {"name": "a", "endpoint": "a.example", "namespaces": "a"},
+        {"namespaces": "Must be a list of strings, at most 500."},
+    ),
+    ("jobs/", {"images": []}, {"images": "Must be a list of strings, from 1 to "}),
+    ("jobs/", {"images": "nginx"}, {"images": "Must be a list of strings, from 1 to "}),
+    ("jobs/", {"image": {}}, {"image": "Must be a string."}),
+    ("jobs/", {"image": "n" * 9_000}, {"image": "Must have at most "}),
+    ("jobs/", {"image": "a b"}, {"image": "'a b' is not a valid image reference"}),
     ("jobs/", {"picture": "nginx"}, {"picture": "Unknown field; allowed: image, images."}),
 ]
 
@@ -208,14 +224,39 @@ def test_a_wrong_field_lists_what_is_allowed(
     [
         ("stats/?hours=nope", "Must be a whole number from 1 to 720."),
         ("stats/?hours=900", "Must be a whole number from 1 to 720."),
+        ("stats/?cluster=nope", "There is no cluster named nope; known: east, west."),
         ("readiness/?reason=nope", "Must be one of: "),
         ("readiness/?drift=nope", "Must be true or false."),
         ("readiness/?page=0", "Must be a whole number from 1 to 100000."),
     ],
 )
 def test_a_wrong_parameter_of_numbers_lists_what_is_allowed(query: str, words: str, admin: APIClient) -> None:
+    Registry.objects.create(endpoint="target.example", role=RegistryRole.TARGET, clusters=["west", "east"])
     (texts,) = errors_of(admin.get(f"/api/v1/{query}")).values()
     assert texts[0].startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "words"),
+    [
+        ("{", "application/json", "The body is not valid JSON: "),
+        ("{'image': 'nginx'}", "application/json", "The body is not valid JSON: Expecting property name"),
+        ("[" * 100_000, "application/json", "The body is not valid JSON: it is nested too deeply."),
+        ('{"image": "\\ud800"}', "application/json", "The body is not valid JSON: a \\u escape is a lone surrogate."),
+        ("image=nginx", "application/x-www-form-urlencoded", "The body must be JSON: send it with the header "),
+        (
+            "image: nginx",
+            "text/plain",
+            "The body must be JSON: send it with the header Content-Type: application/json.",
+        ),
+    ],
+)
+def test_a_body_that_is_not_json_is_refused_with_the_reason(
+    body: str, media_type: str, words: str, admin: APIClient
+) -> None:
+    answer = admin.post("/api/v1/jobs/", body, content_type=media_type)
+    assert answer.status_code in (400, 415)
+    assert answer.json()["detail"].startswith(words)
 
 
 def without_body() -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mirrors.filters.known_fields import CONTAINER, METADATA, SPEC
 from tests.chart.posted_values import posted
 from tests.support import kube_schemas
 from tests.support.controlplane import ADMIN, ControlPlane
@@ -95,6 +96,15 @@ def test_each_object_has_the_form_that_kubernetes_takes(name: str, schemas: Path
     assert status == 0, report
     foreign = [found for found in manifests.objects if found["kind"] in FOREIGN.split(",")]
     assert json.loads(report)["summary"]["valid"] == len(manifests.objects) - len(foreign)
+
+
+def test_filters_know_the_fields_of_pods(schemas: Path) -> None:
+    kinds = json.loads((schemas / "pod-v1.json").read_text())["definitions"]
+    known = {"PodSpec": SPEC, "ObjectMeta": METADATA, "EphemeralContainer": CONTAINER}
+    properties = {kind.rpartition(".")[2]: set(found.get("properties", ())) for kind, found in kinds.items()}
+
+    assert {kind: set(shape.fields) for kind, shape in known.items()} == {kind: properties[kind] for kind in known}
+    assert properties["Container"] <= set(CONTAINER.fields)
 
 
 def test_another_form_is_noticed(schemas: Path) -> None:

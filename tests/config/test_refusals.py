@@ -35,7 +35,7 @@ def problems(text: str) -> list[str]:
         ("# nothing\n", "c.yaml: target: is missing"),
         ("- a\n", "c.yaml: the file must be a mapping (keys with values) at its top"),
         ("just text", "c.yaml: the file must be a mapping (keys with values) at its top"),
-        ("a: [1", "c.yaml:1: this is not valid YAML: did not find expected ',' or ']'"),
+        ("a: [1", "c.yaml:1: this is not valid YAML: did not find expected ',' or ']' while parsing a flow sequence that begins on line 1, column 4"),
         ("a: 1\n\tb: 2", "c.yaml:2: this is not valid YAML: a tab is used to indent: use spaces"),
         ("a: \x01", "c.yaml: this is not valid YAML: it has a character that YAML does not allow"),
         ("a: !!python/object:os.system x", "c.yaml:1: this is not valid YAML: the tag !!python/object:os.system is not supported: give plain data"),

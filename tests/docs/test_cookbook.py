@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from mirrors.filters import ReviewBudget, compile_filter
-from mirrors.filters.quotes import quotes_warning
+from mirrors.filters.warnings import filter_warning
 from tests.docs.markdown import blocks
 from tests.support.databases import ROOT
 
@@ -45,8 +45,8 @@ def test_a_recipe_matches_one_pod_and_not_the_other(recipe: Recipe) -> None:
 
 
 @EACH
-def test_a_recipe_has_no_text_in_double_quotes(recipe: Recipe) -> None:
-    assert quotes_warning(recipe.query) == ""
+def test_a_recipe_has_no_warning(recipe: Recipe) -> None:
+    assert filter_warning(recipe.query) == ""
 
 
 def test_there_are_a_dozen() -> None:

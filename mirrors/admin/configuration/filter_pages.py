@@ -20,8 +20,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.filters.places import pointed
-from mirrors.filters.quotes import quotes_warning
 from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
+from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
 from mirrors.selectors.configuration import declared
@@ -174,7 +174,7 @@ def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
         "asked": asked,
-        "warning": quotes_warning(asked.expression),
+        "warning": filter_warning(asked.expression),
         "shown_pods": [_tried(pod, chain, candidate, deadline) for pod in found],
         "pod_problem": problem,
         "candidate": candidate,

@@ -22,7 +22,7 @@ from mirrors.admin.configuration import filter_pages
 from mirrors.admin.tools import links
 from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
 from mirrors.admin.tools.lists.columns import good
-from mirrors.filters.quotes import quotes_warning
+from mirrors.filters.warnings import filter_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.configuration.filters import validate_jmespath
 from mirrors.selectors.configuration import filter_impact
@@ -130,7 +130,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
 
     def save_model(self, request: HttpRequest, obj: Filter, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if warning := quotes_warning(obj.jmespath):
+        if warning := filter_warning(obj.jmespath):
             self.message_user(request, f"Check this filter: {warning}.", messages.WARNING)
 
     @action(description="Try a filter", url_path="try-it", icon="science")  # type: ignore[operator]

@@ -24,6 +24,7 @@ from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.admin.tools.lists.columns import breakable, moment, status
+from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.selectors.jobs.advice import next_step
@@ -46,11 +47,16 @@ def _cancel(ids: Collection[int], actor: str) -> ActionResult:
     return ActionResult(" ".join(words), acted.refusals)
 
 
-def _next_attempt(job: MirrorJob) -> str:
+def _starts_at(job: MirrorJob) -> datetime | None:
     """The time from which a queued job may start; workers that are busy start it later."""
-    if job.status != JobStatus.PENDING or job.available_at is None:
+    return job.available_at if job.status == JobStatus.PENDING else None
+
+
+def _next_attempt(job: MirrorJob) -> str:
+    starts_at = _starts_at(job)
+    if starts_at is None:
         return ""
-    return when(job.available_at) if job.available_at > timezone.now() else "now"
+    return when(starts_at) if starts_at > timezone.now() else "now"
 
 
 def _duration(job: MirrorJob) -> float | None:
@@ -145,10 +151,12 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     reason = error_type_column
 
+    @in_files("next attempt", _starts_at)
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
         return _next_attempt(job) or "–"
 
+    @in_files("duration (seconds)", _duration)
     @admin.display(description="duration")
     def duration(self, job: MirrorJob) -> str:
         seconds = _duration(job)

@@ -34,6 +34,24 @@ def no_row(model: type[Model], key: object) -> str:
     return f"There is no {model._meta.verbose_name} with the ID {shortened(key)}."
 
 
+def no_cluster(name: str, known: Iterable[str]) -> str:
+    """For a cluster that has not written its configuration to the database."""
+    return f"There is no cluster named {shortened(name)}; known: {', '.join(known) or 'none yet'}."
+
+
+def list_of(least: int | None, most: int | None) -> str:
+    """For a list of strings; the limits of its length are included."""
+    words = "Must be a list of strings"
+    if least and most:
+        return f"{words}, from {least} to {most} of them."
+    return f"{words}, at least {least}." if least else f"{words}, at most {most}." if most else f"{words}."
+
+
+def text_up_to(most: int) -> str:
+    """For text that is too long."""
+    return f"Must have at most {most} characters."
+
+
 def shortened(key: object) -> str:
     """An unknown ID as an error names it."""
     return Truncator(str(key)).chars(LONGEST_KEY)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+_DRF_PREFIX: Final = "JSON parse error - "
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -21,8 +22,15 @@ class SafeJSONParser(JSONParser):
     ) -> dict[str, Any]:
         try:
             found: dict[str, Any] = super().parse(stream, media_type, parser_context)
-            if _SURROGATE.search(json.dumps(found, ensure_ascii=False)):
-                raise ParseError("JSON parse error - a \\u escape is a lone surrogate.")
+            has_surrogate = _SURROGATE.search(json.dumps(found, ensure_ascii=False))
         except RecursionError:
-            raise ParseError("JSON parse error - nested too deeply.") from None
+            raise _not_json("it is nested too deeply") from None
+        except ParseError as error:
+            raise _not_json(str(error.detail).removeprefix(_DRF_PREFIX).rstrip(".")) from error
+        if has_surrogate:
+            raise _not_json("a \\u escape is a lone surrogate")
         return found
+
+
+def _not_json(problem: str) -> ParseError:
+    return ParseError(f"The body is not valid JSON: {problem}. Nothing was changed.")

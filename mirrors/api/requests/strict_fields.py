@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-from mirrors.api.requests.allowed_values import BOOLEAN, no_row, one_of, whole_number
+from mirrors.api.requests.allowed_values import BOOLEAN, list_of, no_row, one_of, text_up_to, whole_number
 
 BODY: Final = "body"
 """The whole body, among the errors by field."""
@@ -21,6 +21,10 @@ DRF_VALUE_CODES: Final = {
     "min_value",
     "max_value",
     "max_string_length",
+    "max_length",
+    "not_a_list",
+    "empty",
+    "min_length",
     "does_not_exist",
     "incorrect_type",
 }
@@ -70,14 +74,16 @@ def _has_number(field: Any, value: object) -> bool:
     return has_text and isinstance(value, list) and any(map(is_number, value))
 
 
-def _texts(field: Any, value: object, texts: Any) -> Any:
-    """The errors of a field; those of the items of a list stay as they are."""
-    if not isinstance(texts, list):
-        return texts
-    return [(_allowed(field, value) if text.code in DRF_VALUE_CODES else "") or text for text in texts]
+def _texts(field: Any, value: Any, texts: Any) -> Any:
+    """The errors of a field, or of the items of a list by their place."""
+    if isinstance(texts, dict):
+        return [
+            f"Item {place}: {text}" for place, item in texts.items() for text in _texts(field.child, value[place], item)
+        ]
+    return [(_allowed(field, value, text.code) if text.code in DRF_VALUE_CODES else "") or text for text in texts]
 
 
-def _allowed(field: Any, value: object) -> str:
+def _allowed(field: Any, value: object, code: str) -> str:
     """Empty for a field whose own error says it, such as for text that is not a name."""
     if isinstance(field, serializers.BooleanField):
         return BOOLEAN
@@ -88,4 +94,10 @@ def _allowed(field: Any, value: object) -> str:
     if isinstance(field, serializers.PrimaryKeyRelatedField):
         rows: Any = field.get_queryset()
         return no_row(rows.model, value)
+    if isinstance(field, serializers.ListField) and code != "invalid":
+        return list_of(field.min_length, field.max_length)
+    if isinstance(field, serializers.CharField):
+        if code == "max_length" and field.max_length:
+            return text_up_to(field.max_length)
+        return "" if isinstance(value, str) else STRING
     return ""

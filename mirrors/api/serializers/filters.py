@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from mirrors.api.serializers.declarable import CheckedAsModel
-from mirrors.filters.quotes import quotes_warning
+from mirrors.filters.warnings import filter_warning
 from mirrors.models import Filter
 
 
@@ -38,7 +38,7 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
         validators: ClassVar[list[Any]] = []
 
     def get_warning(self, row: Filter) -> str:
-        return quotes_warning(row.jmespath)
+        return filter_warning(row.jmespath)
 
 
 class FilterInForceSerializer(serializers.ModelSerializer[Filter]):

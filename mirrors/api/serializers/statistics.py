@@ -6,7 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
+from mirrors.api.requests.allowed_values import no_cluster
 from mirrors.api.requests.strict_fields import StrictFields
+from mirrors.selectors.clusters.clusters import known_clusters
 from mirrors.vocabulary.clusters import CLUSTER_LENGTH
 
 
@@ -80,3 +82,8 @@ class StatsSerializer(serializers.Serializer[Any]):
 class RangeSerializer(StrictFields):
     hours = serializers.IntegerField(min_value=1, max_value=720, default=24)
     cluster = serializers.CharField(max_length=CLUSTER_LENGTH, default="", allow_blank=True)
+
+    def validate_cluster(self, value: str) -> str:
+        if value and value not in (known := known_clusters()):
+            raise serializers.ValidationError(no_cluster(value, known))
+        return value

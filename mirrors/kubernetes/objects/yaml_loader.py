@@ -35,6 +35,8 @@ MOST_DIRECTIVES: Final = 100
 TOO_DEEP: Final = f"it is nested more than {MOST_NESTING} levels deep"
 TOO_MANY_VALUES: Final = "it has too many values, or aliases that expand to too many"
 _CORE: Final = "tag:yaml.org,2002:"
+_KEY_IN_VALUE: Final = "mapping values are not allowed"
+_KEY_EXPECTED: Final = ("did not find expected key", "did not find expected '-'")
 _SPACE_BEFORE_TAB: Final = ("found character that cannot start any token", "found a tab character")
 
 # The loader in C is ten times as fast; the events are the same.
@@ -257,9 +259,24 @@ def _explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     lines = text.split("\n", mark.line + 1)
     # At the text's end libyaml counts one line more.
     line = min(mark.line, len(lines) - 1)
-    character = lines[line][mark.column : mark.column + 1] if line == mark.line else ""
+    column = mark.column if line == mark.line else len(lines[line])
+    character = lines[line][column : column + 1]
     if character == "\t" and problem.startswith(_SPACE_BEFORE_TAB):
         problem = "a tab is used to indent: use spaces"
     elif problem.startswith("found character that cannot start any token"):
         problem = f"a value cannot begin with {character}: put quotes around it"
-    return YamlError(problem, line + 1, mark.column + 1)
+    elif problem.startswith(_KEY_IN_VALUE):
+        problem += ": put quotes around a value that contains a colon and a space, or check the indentation"
+    else:
+        problem += _beginning(error)
+    if problem.startswith(_KEY_EXPECTED):
+        problem += ": check the indentation and the quotes of this line"
+    return YamlError(problem, line + 1, column + 1)
+
+
+def _beginning(error: yaml.MarkedYAMLError) -> str:
+    """Where the list, mapping, text or key with the error begins: often far before the place where YAML notices it."""
+    mark, context = error.context_mark, error.context or ""
+    if mark is None or not context.startswith("while "):
+        return ""
+    return f" {context} that begins on line {mark.line + 1}, column {mark.column + 1}"

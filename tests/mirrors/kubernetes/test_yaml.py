@@ -76,7 +76,11 @@ def test_a_document_is_what_it_is_for_kubernetes(text: str, value: object) -> No
         ("<<: 5", "<< takes a mapping", 1),
         ("a: 1\n? {b: c}\n: d", "a key must be text", 2),
         ("a: 1\n~: d", "a key must be text", 2),
-        ("a: 'b", "unexpected end of stream", 1),
+        ("a: 'b", "unexpected end of stream while scanning a quoted scalar that begins on line 1, column 4", 1),
+        ("a: [1,\n2\nb: c", "',' or ']' while parsing a flow sequence that begins on line 1, column 4", 3),
+        ("kind: Pod\nspec\n  a: b", "expected ':' while scanning a simple key that begins on line 2, column 1", 3),
+        ("a: b: c", "put quotes around a value that contains a colon", 1),
+        ("a:\n- b\n - c: d\n e: f", "check the indentation", 3),
         ("a: \ud800", "a character that YAML does not allow", 0),
         ("%TAG !a! b\n" * 101 + "--- a", "more than 100 directives", 0),
     ],
@@ -86,6 +90,13 @@ def test_what_cannot_be_read_is_refused_with_its_line(text: str, problem: str, l
         read(text)
     assert problem in str(refused.value)
     assert refused.value.line == line
+
+
+@pytest.mark.parametrize(("text", "place"), [("a: 'b", (1, 6)), ("a: 1\nb: [1, 2", (2, 9)), ("a: [\n", (2, 1))])
+def test_an_error_at_the_end_of_the_text_is_in_its_last_column(text: str, place: tuple[int, int]) -> None:
+    with pytest.raises(YamlError) as refused:
+        read(text)
+    assert (refused.value.line, refused.value.column) == place
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""Paths in a filter that no Pod has: the filter is valid JMESPath, but its value there is always null."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jmespath import exceptions
+from jmespath.parser import Parser
+
+MOST_PROBLEMS: Final = 3
+"""Problems that a warning names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """An object whose fields are known, with the shapes of their values; None where those are not known."""
+
+    title: str
+    fields: Mapping[str, Shape | ListOf | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    element: Shape | ListOf
+
+
+Value = Shape | ListOf | None
+
+
+def _shape(title: str, names: str, **known: Value) -> Shape:
+    return Shape(title, {**dict.fromkeys(names.split()), **known})
+
+
+CONTAINER: Final = _shape(
+    "a container",
+    "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resizePolicy "
+    "resources restartPolicy restartPolicyRules securityContext startupProbe stdin stdinOnce targetContainerName "
+    "terminationMessagePath terminationMessagePolicy tty volumeDevices volumeMounts workingDir",
+)
+METADATA: Final = _shape(
+    "a Pod's metadata",
+    "annotations creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers generateName generation "
+    "labels managedFields name namespace ownerReferences resourceVersion selfLink uid",
+)
+SPEC: Final = _shape(
+    "a Pod's spec",
+    "activeDeadlineSeconds affinity automountServiceAccountToken dnsConfig dnsPolicy enableServiceLinks hostAliases "
+    "hostIPC hostNetwork hostPID hostUsers hostname hostnameOverride imagePullSecrets nodeName nodeSelector os "
+    "overhead preemptionPolicy priority priorityClassName readinessGates resourceClaims resources restartPolicy "
+    "runtimeClassName schedulerName schedulingGates securityContext serviceAccount serviceAccountName "
+    "setHostnameAsFQDN shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations "
+    "topologySpreadConstraints volumes workloadRef",
+    containers=ListOf(CONTAINER),
+    initContainers=ListOf(CONTAINER),
+    ephemeralContainers=ListOf(CONTAINER),
+)
+_POD: Final = _shape("a Pod", "apiVersion kind status", metadata=METADATA, spec=SPEC)
+_ROOT: Final = _shape("a filter's data", "", obj=_POD, container=CONTAINER)
+
+
+def unknown_fields_warning(expression: str) -> str:
+    """Explain which field is not one of a Pod or of its container, as of Kubernetes 1.35; empty if there is none."""
+    reading = _Reading()
+    try:
+        reading.value_of(Parser().parse(expression).parsed, _ROOT)
+    except (exceptions.JMESPathError, RecursionError, ValueError, LookupError):
+        return ""
+    return "; ".join(list(dict.fromkeys(reading.problems))[:MOST_PROBLEMS])
+
+
+class _Reading:
+    """Follows the shapes of values through an expression, and notes fields that they do not have."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def value_of(self, node: Any, here: Value) -> Value:
+        """The shape of a node's value where the current value has the shape ``here``."""
+        kind, children = node["type"], node["children"]
+        if kind == "field":
+            return self._field(str(node["value"]), here)
+        if kind in ("current", "identity", "slice"):
+            return here
+        if kind == "index":
+            return _element(here)
+        if kind in ("subexpression", "index_expression", "pipe"):
+            for child in children:
+                here = self.value_of(child, here)
+            return here
+        if kind in ("projection", "filter_projection"):
+            element = _element(self.value_of(children[0], here))
+            for condition in children[2:]:
+                self.value_of(condition, element)
+            projected = self.value_of(children[1], element)
+            return ListOf(projected) if projected else None
+        if kind == "flatten":
+            found = self.value_of(children[0], here)
+            return found.element if isinstance(found, ListOf) and isinstance(found.element, ListOf) else found
+        if kind == "value_projection":
+            self.value_of(children[0], here)
+            return None
+        # The argument of a function such as sort_by is evaluated at the elements of another argument.
+        for child in children if kind != "expref" else ():
+            self.value_of(child, here)
+        return None
+
+    def _field(self, name: str, here: Value) -> Value:
+        if isinstance(here, ListOf):
+            self.problems.append(f"{name} is read from a list, which gives null: put [] or [0] before .{name}")
+            return None
+        if here is None:
+            return None
+        if name not in here.fields:
+            self.problems.append(_unknown(name, here))
+        return here.fields.get(name)
+
+
+def _element(value: Value) -> Value:
+    return value.element if isinstance(value, ListOf) else None
+
+
+def _unknown(name: str, here: Shape) -> str:
+    if here is _ROOT:
+        return f"{name[:60]} is null: a filter's data are obj, which is the Pod, and container"
+    near = difflib.get_close_matches(name, here.fields, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{name[:60]} is not a field of {here.title}{hint}"
