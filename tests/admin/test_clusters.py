@@ -35,6 +35,7 @@ from mirrors.services.configuration.config_rows import sync_config
 from mirrors.services.images.recording import DecisionKey
 from swapper_project.config import parse
 from tests.jobs.support import order
+from tests.support.pages import text_of
 from tests.support.samples import sampled
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +137,12 @@ def test_lists_of_what_watchers_see_name_the_cluster_of_another_namespace(admin_
     shown = admin_client.get(f"/admin/mirrors/{page}/").content.decode()
 
     assert "b/shop" in shown and "default/shop" not in shown
+
+
+def test_the_page_of_a_cluster_says_what_is_not_known(admin_client: Client) -> None:
+    row = Cluster.objects.create(name="east", scope_problem="Forbidden: allow it to list webhook configurations.")
+    shown = text_of(admin_client.get(f"/admin/mirrors/cluster/{row.pk}/change/").content.decode())
+    assert "Webhook scope Forbidden: allow it" in shown and "All objects listed –" in shown
 
 
 @pytest.mark.usefixtures("two_clusters")

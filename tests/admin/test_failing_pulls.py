@@ -72,6 +72,15 @@ def test_the_page_of_a_mapping_has_its_failing_pulls(viewer: Client) -> None:
     assert shown.count("cannot pull the image") == 1
 
 
+def test_a_failing_pull_leads_to_the_actions_on_its_image(viewer: Client) -> None:
+    mapping = mirrored("nginx:1.27")
+    row, unknown = failing_pull(), failing_pull("redis:7", source="docker.io/library/redis:7")
+
+    link = f'<a href="/admin/mirrors/imagemapping/{mapping.pk}/change/">Mirror, verify or pause '
+    assert link in page(viewer, f"{PULLS}{row.pk}/change/")
+    assert "Mirror, verify or pause" not in page(viewer, f"{PULLS}{unknown.pk}/change/")
+
+
 def test_the_dashboard_lists_them_and_each_link_has_as_many_rows(viewer: Client) -> None:
     failing_pull("a:1")
     failing_pull("b:1")

@@ -24,6 +24,7 @@ from mirrors.models import (
     Registry,
 )
 from mirrors.services import request_image
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +98,14 @@ def test_a_range_of_decisions_is_seen_and_taken_back(admin_client: Client) -> No
     assert Form(page).sent == query
     clear = re.findall(r'href="([^"]*)"[^>]*>\s*Clear all filters', page)
     assert clear and "hour" not in clear[0]
+
+
+def test_decisions_of_the_first_pods_of_images_have_rows_of_their_own(admin_client: Client) -> None:
+    of = {"hour": timezone.now(), "namespace": "shop", "source_host": "docker.io", "decision": "keep"}
+    for images, first_seen in ((3, True), (4, False)):
+        DecisionCount.objects.create(**of, reason="absent", first_seen=first_seen, images=images)
+    page = text_of(admin_client.get(reverse("admin:mirrors_decisioncount_changelist")).content.decode())
+    assert "absent – yes 3" in page and "absent – – 4" in page
 
 
 @pytest.mark.parametrize(

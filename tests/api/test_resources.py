@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -239,6 +239,19 @@ def test_what_has_not_changed_is_not_sent_again(operator: APIClient, job: Mirror
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
     JobProgress.objects.create(job=job, bytes_copied=5)
     assert operator.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 200
+
+
+def test_a_queue_without_due_jobs_says_when_the_first_one_is(operator: APIClient, job: MirrorJob) -> None:
+    later = timezone.now().replace(microsecond=0) + timedelta(minutes=9)
+    MirrorJob.objects.update(available_at=later)
+    (line,) = [line for line in operator.get("/api/v1/stats/").json()["queue"] if line["waiting"]]
+    assert (line["oldest_due_at"], datetime.fromisoformat(line["next_attempt_at"])) == (None, later)
+    MirrorJob.objects.update(available_at=later - timedelta(hours=1))
+    (line,) = [line for line in operator.get("/api/v1/stats/").json()["queue"] if line["waiting"]]
+    assert (datetime.fromisoformat(line["oldest_due_at"]), line["next_attempt_at"]) == (
+        later - timedelta(hours=1),
+        None,
+    )
 
 
 def test_the_numbers_stay_the_same_while_a_job_waits(operator: APIClient, job: MirrorJob) -> None:

@@ -11,6 +11,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.list_rendering import state_label
+from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import Cluster, ClusterNode
 
 
@@ -29,7 +30,21 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
     search_fields = ["name"]
     ordering = ["name"]
 
-    listed = moment("listed_at", "last list")
+    fields = (
+        "name",
+        "version",
+        "pods",
+        "nodes",
+        "platforms",
+        "namespaces",
+        "shown_state",
+        "shown_problem",
+        "shown_scope_problem",
+        "listed",
+        "seen",
+    )
+
+    listed = moment("listed_at", "all objects listed")
     seen = moment("seen_at", "last report")
 
     @display(description="state")
@@ -40,7 +55,12 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
 
     @display(description="problem")
     def shown_problem(self, row: Cluster) -> str:
-        return row.problem or "–"
+        return row.problem or NOTHING
+
+    @display(description="webhook scope")
+    def shown_scope_problem(self, row: Cluster) -> str:
+        """Which pods the API server sends to the webhook, by the cluster's webhook configuration."""
+        return row.scope_problem or "known"
 
 
 @admin.register(ClusterNode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -13,7 +14,8 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.lists.columns import breakable, moment
 from mirrors.admin.tools.lists.list_rendering import label
-from mirrors.models import PullFailure
+from mirrors.admin.tools.row_fields import NOTHING
+from mirrors.models import ImageMapping, PullFailure
 from mirrors.selectors.clusters.clusters import place_name
 from mirrors.selectors.clusters.pull_failures import pull_advice, restart_commands
 
@@ -33,6 +35,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
         "cluster",
         "image",
         "source",
+        "mirrored_image",
         "at",
         "cause",
         "message",
@@ -71,6 +74,15 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
             return pull_advice(row.cause, row.at)
         lines = format_html_join("", "<br><code data-copy>{}</code>", ((command,) for command in commands))
         return format_html("{}{}", STARTS, lines)
+
+    @admin.display(description="mirrored image")
+    def mirrored_image(self, row: PullFailure) -> Any:
+        """The page with the actions on this image."""
+        found = ImageMapping.objects.filter(source=row.source).only("pk", "source").first() if row.source else None
+        if found is None:
+            return NOTHING
+        link = reverse("admin:mirrors_imagemapping_change", args=[found.pk])
+        return format_html('<a href="{}">Mirror, verify or pause {}</a>', link, found.source)
 
     @admin.display(description="some of the pods")
     def some_pods(self, row: PullFailure) -> Any:

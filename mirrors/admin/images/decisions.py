@@ -14,6 +14,7 @@ from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespa
 from mirrors.admin.tools.list_filters.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import DecisionCount
 from mirrors.selectors.images.admitted import OF_ADMITTED
 
@@ -40,7 +41,16 @@ class CoverageFilter(DropdownFilter):
 
 @admin.register(DecisionCount)
 class DecisionCountAdmin(SummedAdmin[DecisionCount]):
-    list_display = ["at", "shown_namespace", "source_host", "decision", "reason", "filter", "images"]
+    list_display = [
+        "at",
+        "shown_namespace",
+        "source_host",
+        "decision",
+        "reason",
+        "filter",
+        "shown_first_seen",
+        "images",
+    ]
     empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
     list_filter = [
         CoverageFilter,
@@ -58,6 +68,11 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
 
     at = moment("hour", "hour")
     shown_namespace = namespace_column
+
+    @admin.display(description="first seen")
+    def shown_first_seen(self, row: DecisionCount) -> str:
+        """Whether these are images in their first pod: the same reason has a row of each kind."""
+        return "yes" if row.first_seen else NOTHING
 
     list_before_template = "admin/mirrors/decisions_sum.html"
     summed, summed_within = "images", "hour"

@@ -35,6 +35,9 @@ class QueueLineSerializer(serializers.Serializer[Any]):
     oldest_due_at = serializers.DateTimeField(
         allow_null=True, help_text="When the oldest job that can start now became due."
     )
+    next_attempt_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the first job can start, if none can start now."
+    )
 
 
 class PointSerializer(serializers.Serializer[Any]):

@@ -14,34 +14,49 @@ from mirrors.models import JobStatus, MirrorJob, Priority
 
 @dataclass(frozen=True, slots=True)
 class QueueLine:
-    """Live jobs of one priority. The oldest due one has been waiting since ``oldest_due_at``, for so many seconds."""
+    """Live jobs of one priority. ``starts_at`` is the earliest time at which a queued one may start, and ``now`` the
+    database's time; None where none is queued."""
 
     priority: int
     name: str
     waiting: int
     running: int
-    oldest_due_at: datetime | None
-    oldest_due_seconds: float
+    starts_at: datetime | None
+    now: datetime | None
+
+    @property
+    def oldest_due_at(self) -> datetime | None:
+        """When the job that has waited the longest for a worker became due."""
+        return self.starts_at if self.oldest_due_seconds else None
+
+    @property
+    def oldest_due_seconds(self) -> float:
+        waited = (self.now - self.starts_at).total_seconds() if self.now and self.starts_at else 0.0
+        return max(0.0, waited)
+
+    @property
+    def next_attempt_at(self) -> datetime | None:
+        """Where no job is due, when the first one will be: all of them failed before, or their registry is paused."""
+        return None if self.oldest_due_seconds else self.starts_at
 
 
 def queue() -> list[QueueLine]:
     """The queue, in the order of priority. Jobs that are over are never counted: they are the many."""
     live = MirrorJob.objects.live().order_by().values_list("status", "priority")
-    oldest = Min("available_at", filter=Q(status=JobStatus.PENDING, available_at__lte=Now()))
+    earliest = Min("available_at", filter=Q(status=JobStatus.PENDING))
     counts: dict[tuple[str, int], int] = {}
-    waits: dict[int, tuple[datetime | None, float]] = {p.value: (None, 0.0) for p in Priority}
-    for status, priority, jobs, since, now in live.annotate(jobs=models.Count("pk"), since=oldest, now=Now()):
+    times: dict[int, tuple[datetime | None, datetime | None]] = {}
+    for status, priority, jobs, starts_at, now in live.annotate(jobs=models.Count("pk"), first=earliest, now=Now()):
         counts[status, priority] = jobs
-        if since is not None:
-            waits[priority] = since, max(0.0, (now - since).total_seconds())
+        if status == JobStatus.PENDING:
+            times[priority] = starts_at, now
     return [
         QueueLine(
-            priority=p.value,
-            name=p.name.lower(),
-            waiting=counts.get((JobStatus.PENDING, p.value), 0),
-            running=counts.get((JobStatus.RUNNING, p.value), 0),
-            oldest_due_at=waits[p.value][0],
-            oldest_due_seconds=waits[p.value][1],
+            p.value,
+            p.name.lower(),
+            counts.get((JobStatus.PENDING, p.value), 0),
+            counts.get((JobStatus.RUNNING, p.value), 0),
+            *times.get(p.value, (None, None)),
         )
         for p in Priority
     ]

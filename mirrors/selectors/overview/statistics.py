@@ -192,6 +192,7 @@ def numbers(overview: Overview) -> dict[str, Any]:
                 "waiting": line.waiting,
                 "running": line.running,
                 "oldest_due_at": line.oldest_due_at,
+                "next_attempt_at": line.next_attempt_at,
             }
             for line in queue
         ],
