@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
@@ -34,6 +36,15 @@ class RoleAdminSite(UnfoldAdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return _role_of(request.user, request) is not Role.NOBODY
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """Of one application. No page lists all of them: the menu is our own, and they take a tenth of a page."""
+        return super().get_app_list(request, app_label) if app_label else []
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """The menu as it is: unfold would copy it, and compare each of its links with the page."""
+        menu: list[dict[str, Any]] = import_string(settings.UNFOLD["SIDEBAR"]["navigation"])(request)
+        return menu
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Rejects an address with too many attempts for any usernames; django-axes counts attempts for one username."""

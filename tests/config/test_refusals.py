@@ -72,7 +72,7 @@ def problems(text: str) -> list[str]:
         (TARGET + "quotas: {pendingJobs: 0}", "c.yaml:2: quotas.pendingJobs: must be greater than or equal to 1"),
         (TARGET + "source: text", "c.yaml:2: source: must be a mapping (keys with values)"),
         (TARGET + "source: {filters: {jmespath: a}}", "c.yaml:2: source.filters: must be a list"),
-        (TARGET + "source:\n  filters:\n  - jmespath: \"a == b\"\n  - jmespath: a = b", "c.yaml:5: source.filters[1].jmespath: the filter does not compile: Unknown token '=' at character 3, after 'a '"),
+        (TARGET + "source:\n  filters:\n  - jmespath: \"a == b\"\n  - jmespath: a = b", "c.yaml:5: source.filters[1].jmespath: the filter does not compile: Unknown token '=' at character 3, after 'a '; write == to compare"),
         (TARGET + "source: {filters: [a == b]}", "c.yaml:2: source.filters[0]: must be a mapping (keys with values)"),
         (TARGET + "source: {allowedHosts: ['https://ghcr.io']}", "c.yaml:2: source.allowedHosts[0]: 'https://ghcr.io' is not a valid registry host; use host, host:port or [IPv6 address]:port"),
         (TARGET + "source: {registries: [{}]}", "c.yaml:2: source.registries[0].type: is missing"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -30,22 +33,13 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
     search_fields = ["name"]
     ordering = ["name"]
 
-    fields = (
-        "name",
-        "version",
-        "pods",
-        "nodes",
-        "platforms",
-        "namespaces",
-        "shown_state",
-        "shown_problem",
-        "shown_scope_problem",
-        "listed",
-        "seen",
-    )
+    left_out = ("scope_problem",)
 
     listed = moment("listed_at", "all objects listed")
     seen = moment("seen_at", "last report")
+
+    def get_fields(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
+        return [*super().get_fields(request, obj), "shown_scope_problem"]
 
     @display(description="state")
     def shown_state(self, row: Cluster) -> SafeString:

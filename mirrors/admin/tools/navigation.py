@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 PRIVATE_IMAGES = "imagemapping?access=private"
 SECTIONS = (
@@ -65,13 +67,19 @@ ACCESS = (
 )
 
 
+EXPLAIN = ("Explain a pod", "mirrors.view_imagemapping", "explain", "help")
+NAMES_OF_VIEWS = {"admin:index", "explain", *(link for _, _, link, _ in ACCESS)}
+
+MOST_PREFIXES: Final = 4
+"""Paths that the site is served below whose URLs are kept: one, unless a proxy adds others."""
+
+MOST_URLS: Final = 128
+"""URLs that are kept: those of the menu, about 30 for each prefix."""
+
+
 def place_of(url: str) -> tuple[str, str] | None:
     """The section and the name of a list in the menu, by its URL."""
-    for section, entries in SECTIONS:
-        for name, model, _ in entries:
-            if _list(model) == url:
-                return section, name
-    return next((("Access", name) for name, _, link, _ in ACCESS if reverse(link) == url), None)
+    return _places(get_script_prefix()).get(url)
 
 
 def place_of_request(request: HttpRequest) -> tuple[str, str] | None:
@@ -81,42 +89,47 @@ def place_of_request(request: HttpRequest) -> tuple[str, str] | None:
 
 
 def sections(request: HttpRequest) -> list[dict[str, Any]]:
-    """The entries that this user may see."""
-    menu: list[dict[str, Any]] = [
-        {"items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]},
-    ]
-    if request.user.has_perm("mirrors.view_imagemapping"):
-        menu[0]["items"].append({"title": "Explain a pod", "icon": "help", "link": reverse("explain")})
+    """The sections and entries that this user may see, with all that the menu's template reads."""
+    menu = [_section("", (("Dashboard", "", "admin:index", "dashboard"), EXPLAIN), request)]
     for title, entries in SECTIONS:
-        items = [
-            {"title": name, "icon": icon, "link": _list(model), **_is_active(request, model)}
-            for name, model, icon in entries
-            if request.user.has_perm(f"mirrors.view_{model.partition('?')[0]}")
-        ]
-        menu.append({"title": title, "separator": True, "items": items})
-    menu.append({"title": "Access", "separator": True, "collapsible": True, "items": _access(request)})
+        lists = [(name, f"mirrors.view_{model.partition('?')[0]}", model, icon) for name, model, icon in entries]
+        menu.append(_section(title, lists, request))
+    menu.append({**_section("Access", ACCESS, request), "collapsible": True})
     return [section for section in menu if section["items"]]
 
 
-def _list(model: str) -> str:
-    """The URL of a model's list, with the query after its name if there is one."""
-    name, mark, query = model.partition("?")
+def _section(title: str, entries: Iterable[tuple[str, str, str, str]], request: HttpRequest) -> dict[str, Any]:
+    items = [
+        {"title": name, "icon": icon, "link": url, "active": _is_active(request, url)}
+        for name, permission, target, icon in entries
+        if not permission or request.user.has_perm(permission)
+        for url in (_url(target, get_script_prefix()),)
+    ]
+    is_active = any(item["active"] for item in items)
+    return {"title": title, "collapsible": False, "active": is_active, "items": items}
+
+
+def _is_active(request: HttpRequest, url: str) -> bool:
+    """Whether the page is that of the entry, or one below it. The list of mappings has two entries."""
+    path, _, query = url.partition("?")
+    if path == _url("admin:index", get_script_prefix()):
+        return request.path == path
+    if path == _url("imagemapping", get_script_prefix()) and bool(query) != (request.GET.get("access") == "private"):
+        return False
+    return request.path.startswith(path)
+
+
+@lru_cache(maxsize=MOST_URLS)
+def _url(target: str, prefix: str) -> str:
+    """The URL of a view by its name, or of a model's list, with the query after its name if there is one."""
+    if target in NAMES_OF_VIEWS:
+        return reverse(target)
+    name, mark, query = target.partition("?")
     return reverse(f"admin:mirrors_{name}_changelist") + mark + query
 
 
-def _is_active(request: HttpRequest, model: str) -> dict[str, bool]:
-    """Say which of the two entries for the list of mappings is active; the menu itself compares only paths."""
-    name = model.partition("?")[0]
-    if name != "imagemapping":
-        return {}
-    is_private = request.GET.get("access") == "private"
-    is_there = request.path.startswith(reverse("admin:mirrors_imagemapping_changelist"))
-    return {"active": is_there and is_private == (model == PRIVATE_IMAGES)}
-
-
-def _access(request: HttpRequest) -> list[dict[str, Any]]:
-    return [
-        {"title": title, "icon": icon, "link": reverse(link)}
-        for title, permission, link, icon in ACCESS
-        if request.user.has_perm(permission)
-    ]
+@lru_cache(maxsize=MOST_PREFIXES)
+def _places(prefix: str) -> dict[str, tuple[str, str]]:
+    """Section and name by URL."""
+    found = {_url(model, prefix): (section, name) for section, entries in SECTIONS for name, model, _ in entries}
+    return found | {_url(link, prefix): ("Access", name) for name, _, link, _ in ACCESS}
