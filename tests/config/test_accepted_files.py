@@ -80,7 +80,7 @@ AWS = "accountId: '123456789012', region: eu-central-1"
         ("imageCopyDeadline: 29s\n", ("imageCopyDeadline", "29s"), ""),
         ("logLevel: ''\nlistenAddress: ''\ntlsCertFile: ''\ntlsKeyFile: ''\n", ("logLevel", "info"), ""),
         (
-            "source: {filters: [{jmespath: 'obj.spec.priority == `1`'}, {jmespath: 'obj.metadata.namespace == \"kube-system\"'}]}\n",
+            "source: {filters: [{jmespath: '`true`'}, {jmespath: 'obj.metadata.namespace == \"kube-system\"'}]}\n",
             ("dryRun", True),
             'source.filters[1].jmespath: "kube-system" in double quotes is the name of a field',
         ),
