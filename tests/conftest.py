@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -26,6 +27,8 @@ hypothesis_settings.load_profile("untimed")
 # and in the processes that tests start.
 os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
 
+
+IMPORTS = (ast.Import, ast.ImportFrom)
 
 STARTS_SERVERS = {
     "ControlPlane",
@@ -75,6 +78,15 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.freeze()
         gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
         gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only fast tests are run, modules are not imported that cannot have any."""
+    is_fast_only = str(config.getoption("markexpr")).startswith("fast ")
+    if not is_fast_only or not collection_path.match("test_*.py"):
+        return None
+    imports = [node for node in ast.parse(collection_path.read_bytes()).body if isinstance(node, IMPORTS)]
+    return bool({name.asname or name.name for node in imports for name in node.names} & STARTS_SERVERS) or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

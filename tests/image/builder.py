@@ -20,6 +20,7 @@ import pytest
 
 from tests import tools
 from tests.support import debian_base
+from tests.support.cache_directory import cache_directory
 from tests.support.databases import ROOT
 
 TOOLS: Final = ("buildah", "debootstrap", "skopeo")
@@ -124,7 +125,7 @@ def _wheels() -> Path:
     """The locked packages, as this machine's own pip gets them, for the Python of the base."""
     requirements = ROOT / "requirements/run.txt"
     key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
-    place = debian_base.cache() / "wheels" / key
+    place = cache_directory() / "wheels" / key
     if place.exists():
         return place
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.support.cache_directory import cache_directory
+
 RELEASE: Final = "bookworm"
 RUN: Final = ("ca-certificates", "python3")
 """What the image is based on, as `python:*-slim` has it."""
@@ -38,14 +40,10 @@ class Bases:
         return self.run.exists() and self.build.exists()
 
 
-def cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "k8s-image-swapper"
-
-
 def bases() -> Bases:
     """Where they are, or will be."""
     key = hashlib.sha256(repr((RELEASE, RUN, BUILD, LEFT_OUT)).encode()).hexdigest()[:16]
-    directory = cache() / "debian" / key
+    directory = cache_directory() / "debian" / key
     return Bases(directory / "run.tar", directory / "build.tar")
 
 

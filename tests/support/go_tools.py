@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.cache_directory import cache_directory
 from tests.support.kube_build import VERSION as KUBERNETES
 
 _MINOR: Final = KUBERNETES.split(".")[1]
@@ -48,8 +49,7 @@ TOOLS: Final = {
 
 def path_of(name: str, tools: Mapping[str, GoTool] = TOOLS) -> Path:
     """Where a tool is, or will be: a directory for each version."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "k8s-image-swapper/bin" / f"{name}-{tools[name].version}" / name
+    return cache_directory() / "bin" / f"{name}-{tools[name].version}" / name
 
 
 def missing() -> list[str]:

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from tests.support.cache_directory import cache_directory
+
 MODULE: Final = Path(__file__).parents[1] / "e2e/controlplane"
 VERSION: Final = "v1.35.4"
 PACKAGES: Final = {
@@ -58,5 +60,4 @@ def _place() -> Path | None:
     version = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
     pins = (MODULE / "go.mod").read_text() + (MODULE / "go.sum").read_text()
     digest = hashlib.sha256(f"{pins}{FLAGS}{SETTINGS}{version}".encode()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "k8s-image-swapper" / "kube" / digest
+    return cache_directory() / "kube" / digest

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.cache_directory import cache_directory
 from tests.support.kube_build import VERSION
 
 Schema = dict[str, Any]
@@ -22,8 +23,7 @@ FORMAT: Final = 1
 
 def directory(openapi: Callable[[], Schema]) -> Path:
     """Where the schemas are; made once, from what ``openapi`` gives (the answer of ``/openapi/v2``)."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    place = cache / "k8s-image-swapper/schemas" / f"{VERSION}-{FORMAT}"
+    place = cache_directory() / "schemas" / f"{VERSION}-{FORMAT}"
     if not place.exists():
         part = place.with_name(f"{place.name}.{os.getpid()}.part")
         part.mkdir(parents=True)

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
+from tests.support.cache_directory import cache_directory
 from tests.support.made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE: Final = "template.sqlite3"
+MADE_FROM: Final = (
+    "mirrors/migrations/*.py",
+    "mirrors/models/**/*.py",
+    "mirrors/accounts/**/*.py",
+    "mirrors/apps.py",
+    "swapper_project/**/*.py",
+)
+MOST_KEPT: Final = 4
+"""Migrated databases of other states of the code that stay in the cache, about 1 MiB each."""
 
 
 def migrate(url: str) -> None:
@@ -23,9 +38,27 @@ def migrate(url: str) -> None:
 
 def migrated_sqlite() -> Path:
     """A migrated, empty database file, to be copied."""
-    made = made_once("migrated-sqlite", _migrate_sqlite, by_all_suites=True)
-    return made / "template.sqlite3"
+    made = made_once("migrated-sqlite", _put_template, by_all_suites=True)
+    return made / TEMPLATE
 
 
-def _migrate_sqlite(directory: Path) -> None:
-    migrate(f"sqlite:///{directory}/template.sqlite3")
+def _put_template(directory: Path) -> None:
+    """To migrate takes eight seconds: a file is kept for the next runs, until what it is made from changes."""
+    kept = cache_directory() / "migrated" / f"{_state_of_schema()}.sqlite3"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for old in sorted(kept.parent.glob("*.sqlite3"), key=lambda file: file.stat().st_mtime)[:-MOST_KEPT]:
+            old.unlink(missing_ok=True)
+        migrate(f"sqlite:///{directory}/new.sqlite3")
+        shutil.copy(directory / "new.sqlite3", unfinished := kept.with_suffix(f".{os.getpid()}"))
+        unfinished.rename(kept)
+    shutil.copy(kept, directory / TEMPLATE)
+
+
+def _state_of_schema() -> str:
+    """A hash of what a migrated database depends on: migrations, models, roles and settings, and all packages."""
+    found = hashlib.sha256(f"{sys.version} {sqlite3.sqlite_version}".encode())
+    files = [ROOT / "requirements/dev.txt", *(file for place in MADE_FROM for file in sorted(ROOT.glob(place)))]
+    for file in files:
+        found.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()[:20]
