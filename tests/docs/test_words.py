@@ -31,7 +31,8 @@ BANNED: Final = {
     "away": r"\b(is|are|was|were|be) away\b",
     "order a copy": r"\border(s|ed)? (a|the|its|no) cop(y|ies)\b",
 }
-PATTERN: Final = re.compile("|".join(f"(?:{pattern})" for pattern in BANNED.values()), re.IGNORECASE)
+PATTERN: Final = re.compile(rf"\b(?:{'|'.join(f'(?:{pattern})' for pattern in BANNED.values())})", re.IGNORECASE)
+"""Each begins a word: the places within words need no attempt of each pattern."""
 
 PAGES: Final = (
     *sorted(ROOT.glob("*.md")),
