@@ -1,0 +1,90 @@
+"""Which HEADs of a manifest are sent, and when their answer is believed: by what registries were seen to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirrors.demo.images import SampleImage
+from mirrors.oci import Engine
+from tests.oci.blobs.in_turn import EVER, copy, get_known, second, small_image
+from tests.oci.samples import is_complete
+from tests.support.faulty_registry import FaultyRegistry, reply
+
+__all__ = ["second"]
+
+
+def test_a_target_that_answers_heads_is_not_asked_twice_for_a_new_tag(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    get_known(engine, source, target)
+
+    copy(engine, source, target, "second")
+
+    assert target.count("HEAD .*/manifests/") == 1
+    assert target.count("GET ") == 0
+
+
+@pytest.mark.parametrize("status", [403, 405])
+def test_a_head_that_is_refused_is_followed_by_a_get_all_the_same(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage, status: int
+) -> None:
+    get_known(engine, source, target)
+    second.load(target.storage, "second", "1.0")
+    target.on("HEAD .*/second/manifests/", reply(status), times=EVER)
+
+    result = copy(engine, source, target, "second")
+
+    assert result.unchanged
+    assert target.count("GET .*/second/manifests/1.0") == 1
+
+
+def test_a_tag_that_has_been_deleted_since_shows_nothing_for_good(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    """The next tag that is written is asked for in its place: until then a GET settles what a HEAD denies."""
+    copy(engine, source, target, "first")
+    del target.storage.tags["first", "1.0"]
+
+    copy(engine, source, target, "second")
+    assert target.count("GET .*/second/manifests/1.0") == 1
+    copy(engine, source, target, "third")
+
+    assert is_complete(target, small_image("third"), "third")
+
+
+def test_a_source_is_asked_once_for_an_image_that_follows_another_new_one(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    copy(engine, source, target, "first")
+    source.asked.clear()
+
+    copy(engine, source, target, "second")
+
+    assert [each.method for each in source.found(".*/manifests/")] == ["GET"]
+    assert is_complete(target, second, "second")
+
+
+def test_an_image_that_is_there_is_not_read_even_where_the_one_before_was_new(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    """Docker Hub counts the GET of a manifest, and not a HEAD."""
+    second.load(target.storage, "second", "1.0")
+    copy(engine, source, target, "first")
+    source.asked.clear()
+
+    result = copy(engine, source, target, "second")
+
+    assert result.unchanged
+    assert [each.method for each in source.asked] == ["HEAD"]
+
+
+def test_a_tag_that_was_moved_is_copied_where_the_image_before_was_new(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, second: SampleImage
+) -> None:
+    small_image("third").load(target.storage, "second", "1.0")
+    copy(engine, source, target, "first")
+
+    result = copy(engine, source, target, "second")
+
+    assert not result.unchanged
+    assert is_complete(target, second, "second")
