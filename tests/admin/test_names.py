@@ -47,7 +47,12 @@ def test_breadcrumbs_have_the_names_of_the_menu(admin_client: Client) -> None:
         assert name in text_of(found[0]), link
 
 
-def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
+def active_entries(page: str) -> list[str]:
+    """The entries of the menu that are shown as the ones of this page."""
+    return re.findall(r'<a href="([^"]+)" class="[^"]* active"', page)
+
+
+def test_titles_and_the_active_entry_are_those_of_the_menu(admin_client: Client) -> None:
     index = admin_client.get(reverse("admin:index"))
     items = [item for section in sections(index.wsgi_request) for item in section["items"]]
     for item in items:
@@ -55,6 +60,7 @@ def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
             page = admin_client.get(item["link"]).content.decode()
             (title,) = re.findall("<title>(.*?)</title>", page, re.S)
             assert text_of(title) == f"{item['title']} | k8s-image-swapper", item["link"]
+            assert active_entries(page) == [item["link"]]
     Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET, managed_by="config")
     job, _ = request_image(image="nginx:1", requested_by="x")
     pages = (("mirrorjob", job.pk, f"Job {job.pk}: "), ("imagemapping", job.mapping_id, ""))
@@ -62,6 +68,7 @@ def test_titles_have_the_names_of_the_menu(admin_client: Client) -> None:
         page = admin_client.get(reverse(f"admin:mirrors_{name}_change", args=[key])).content.decode()
         words = " ".join(page.partition("<title>")[2].partition("</title>")[0].split())
         assert words == f"{before}docker.io/library/nginx:1 | {title} | k8s-image-swapper"
+        assert active_entries(page) == [reverse(f"admin:mirrors_{name}_changelist")]
     private = admin_client.get(f"{reverse('admin:mirrors_imagemapping_changelist')}?access=private").content.decode()
     assert "Private images" in text_of(re.findall(r"<h1[^>]*>(.*?)</h1>", private, re.S)[0])
     worker = Instance.objects.create(role="worker", name="runs")
