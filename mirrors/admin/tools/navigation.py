@@ -95,28 +95,36 @@ def sections(request: HttpRequest) -> list[dict[str, Any]]:
         lists = [(name, f"mirrors.view_{model.partition('?')[0]}", model, icon) for name, model, icon in entries]
         menu.append(_section(title, lists, request))
     menu.append({**_section("Access", ACCESS, request), "collapsible": True})
+    active = _active_url(request, [item["link"] for section in menu for item in section["items"]])
+    for section in menu:
+        for item in section["items"]:
+            item["active"] = item["link"] == active
+        section["active"] = any(item["active"] for item in section["items"])
     return [section for section in menu if section["items"]]
 
 
 def _section(title: str, entries: Iterable[tuple[str, str, str, str]], request: HttpRequest) -> dict[str, Any]:
     items = [
-        {"title": name, "icon": icon, "link": url, "active": _is_active(request, url)}
+        {"title": name, "icon": icon, "link": _url(target, get_script_prefix())}
         for name, permission, target, icon in entries
         if not permission or request.user.has_perm(permission)
-        for url in (_url(target, get_script_prefix()),)
     ]
-    is_active = any(item["active"] for item in items)
-    return {"title": title, "collapsible": False, "active": is_active, "items": items}
+    return {"title": title, "collapsible": False, "items": items}
 
 
-def _is_active(request: HttpRequest, url: str) -> bool:
-    """Whether the page is that of the entry, or one below it. The list of mappings has two entries."""
-    path, _, query = url.partition("?")
-    if path == _url("admin:index", get_script_prefix()):
-        return request.path == path
-    if path == _url("imagemapping", get_script_prefix()) and bool(query) != (request.GET.get("access") == "private"):
-        return False
-    return request.path.startswith(path)
+def _active_url(request: HttpRequest, urls: Iterable[str]) -> str:
+    """The entry whose page this is, or is below it: the one with the longest path. Empty if there is none. The list of
+    mappings has two entries, of which one has a query."""
+    index = _url("admin:index", get_script_prefix())
+    mappings = _url("imagemapping", get_script_prefix())
+    is_private = request.GET.get("access") == "private"
+    found = ""
+    for url in urls:
+        path, _, query = url.partition("?")
+        is_there = request.path == path if path == index else request.path.startswith(path)
+        if is_there and len(path) > len(found) and (path != mappings or bool(query) == is_private):
+            found = url
+    return found
 
 
 @lru_cache(maxsize=MOST_URLS)
