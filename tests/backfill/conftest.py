@@ -12,7 +12,8 @@ import pytest
 from mirrors.backfill.task import BackfillTask
 from mirrors.images import ImageRef
 from mirrors.jobs.context.worker_context import WorkerContext
-from mirrors.models import Registry, RegistryRole, RunningImage
+from mirrors.models import BackfillImage, BackfillRun, Registry, RegistryRole, RunningImage
+from mirrors.services.clusters.backfill import request_preview
 from mirrors.services.configuration.config_rows import sync_config
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config, ConfigSource
@@ -129,3 +130,19 @@ def watcher(
 def worker(watcher: Watcher) -> Iterator[WorkerContext]:
     with context(watcher.path) as ready:
         yield ready
+
+
+def preview(watcher: Watcher) -> BackfillRun:
+    """A complete one."""
+    run = request_preview(cluster="default", requested_by="ann")
+    while run.previewed_at is None:
+        watcher.turn()
+        run.refresh_from_db()
+        assert run.problem == ""
+    return run
+
+
+def states(run: BackfillRun) -> dict[str, str]:
+    """State of each image, or why it is skipped, by its repository and tag."""
+    rows = BackfillImage.objects.filter(run=run)
+    return {row.source.partition("/")[2]: row.reason or row.state for row in rows}
