@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from mirrors.backfill.deciding import Decider, ImageVerdict
@@ -20,9 +19,7 @@ from mirrors.models import (
     BackfillImageState,
     BackfillRun,
     BackfillState,
-    Existence,
     HostBudget,
-    ImageMapping,
     JobStatus,
 )
 from mirrors.oci.common.access import DOCKER_HUB
@@ -71,7 +68,7 @@ class Turns:
             elif run.state == BackfillState.RUNNING:
                 self._continue(run, deadline)
             elif run.state == BackfillState.PAUSED:
-                take_ended(run)
+                take_ended(run, self._registry_id())
             _note_problem(run, "")
         except _NotNowError as error:
             _note_problem(run, str(error))
@@ -151,10 +148,10 @@ class Turns:
         return budgets
 
     def _continue(self, run: BackfillRun, deadline: float) -> None:
-        take_ended(run)
+        registry_id = self._registry_id()
+        take_ended(run, registry_id)
         self._refuse_if_off()
         queued = BackfillImage.objects.filter(run=run, state=QUEUED).count()
-        registry_id = self._registry_id()
         decider = Decider(self._config(), registry_id)
         for image in backfills.due(run, [FOUND, READY], max(0, MOST_QUEUED - queued)):
             if time.monotonic() >= deadline:
@@ -223,7 +220,7 @@ def _note_size(key: int, size: ImageSize | None) -> None:
 
 
 def _update(key: int, **fields: Any) -> None:
-    """Not of an image that was cancelled meanwhile."""
+    """Update an image, unless it was cancelled meanwhile."""
     BackfillImage.objects.filter(pk=key).exclude(state=BackfillImageState.CANCELLED).update(**fields)
 
 
@@ -232,8 +229,9 @@ def _note_problem(run: BackfillRun, problem: str) -> None:
         BackfillRun.objects.filter(pk=run.pk, state__in=BackfillRun.OPEN).update(problem=problem)
 
 
-def take_ended(run: BackfillRun) -> None:
-    """See how the jobs of a run have ended. A job that was deleted had ended too: its mapping says how."""
+def take_ended(run: BackfillRun, registry_id: int) -> None:
+    """See how the jobs of a run have ended. A job that was deleted had ended too: its mapping at the run's target says
+    how."""
     queued = BackfillImage.objects.filter(run=run, state=QUEUED)
     for status, state in (
         (JobStatus.SUCCEEDED, MIRRORED),
@@ -241,7 +239,6 @@ def take_ended(run: BackfillRun) -> None:
         (JobStatus.CANCELLED, BackfillImageState.CANCELLED),
     ):
         queued.filter(job__status=status).update(state=state)
-    present = ImageMapping.objects.filter(existence=Existence.PRESENT).values("source")
     lost = queued.filter(job=None)
-    lost.filter(Q(source__in=present)).update(state=MIRRORED)
+    lost.filter(backfills.is_present_at(registry_id)).update(state=MIRRORED)
     lost.update(state=BackfillImageState.CANCELLED)

@@ -1,4 +1,4 @@
-"""Trials of filters before they are saved: on one pod, and on the pods that were sampled of late.
+"""Trials of filters before they are saved: on one pod, and on the pods that were sampled recently.
 
 Evaluated by the same code and in the same order as a review does it.
 """
@@ -15,6 +15,7 @@ from mirrors.filters.chain import first_match
 from mirrors.filters.expression import CompiledFilter, FilterEvaluationError, ReviewBudget, ReviewBudgetError
 from mirrors.kubernetes.objects import pods
 from mirrors.kubernetes.objects.pods import ImageSlot, Json
+from mirrors.vocabulary.reasons import BEFORE_FILTERS
 
 MOST_TRIAL_IMAGES: Final = 100
 """Images of one pod that filters are tried on; real pods have a few."""
@@ -30,21 +31,6 @@ STEPS: Final = 5_000_000
 
 MOST_CHANGES: Final = 200
 """Changed images that are listed; the others are counted."""
-
-NOT_ASKED: Final = frozenset(
-    {
-        "unchanged",
-        "placeholder",
-        "invalid-reference",
-        "already-at-target",
-        "opted-out",
-        "mirror-pod",
-        "known-operator",
-        "pull-policy-never",
-        "too-many-images",
-    }
-)
-"""Reasons that are found before any filter is asked."""
 
 SLOT_KINDS: Final = {
     "initContainers": "init container",
@@ -147,7 +133,7 @@ def impact_of(
         old, new = ReviewBudget(), ReviewBudget()
         seen = pods.in_namespace(sample.pod, sample.namespace)
         for slot in itertools.islice(pods.all_slots(seen), MOST_TRIAL_IMAGES):
-            if sample.reasons.get((slot.label, slot.image), "unchanged") in NOT_ASKED:
+            if sample.reasons.get((slot.label, slot.image), "unchanged") in BEFORE_FILTERS:
                 continue
             if time.monotonic() > deadline or steps < 0:
                 impact.is_cut = True

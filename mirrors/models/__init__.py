@@ -15,7 +15,7 @@ from mirrors.models.configuration.registry_checks import CheckStatus, RegistryCh
 from mirrors.models.configuration.repositories import TargetRepository
 from mirrors.models.images.admissions import AdmissionSample
 from mirrors.models.images.decisions import DecisionCount
-from mirrors.models.images.mappings import Access, Existence, ImageMapping, MappingAccess, Obstacle
+from mirrors.models.images.mappings import NOT_PUBLIC, Access, Existence, ImageMapping, MappingAccess, Obstacle
 from mirrors.models.images.workloads import ImageUse
 from mirrors.models.jobs.activity import OperatorAction
 from mirrors.models.jobs.attempts import AttemptOutcome, JobProgress, MirrorAttempt
@@ -61,6 +61,7 @@ __all__ = [
     "JobStatus",
     "ManagedBy",
     "MappingAccess",
+    "NOT_PUBLIC",
     "MirrorAttempt",
     "MirrorJob",
     "MirrorRequest",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -41,6 +42,21 @@ class Reason(StrEnum):
     PRESENT_STALE = "present-stale"
     COPIED = "copied"
 
+
+BEFORE_FILTERS: Final = frozenset(
+    {
+        Reason.UNCHANGED,
+        Reason.PLACEHOLDER,
+        Reason.INVALID_REFERENCE,
+        Reason.ALREADY_AT_TARGET,
+        Reason.OPTED_OUT,
+        Reason.MIRROR_POD,
+        Reason.KNOWN_OPERATOR,
+        Reason.PULL_POLICY_NEVER,
+        Reason.TOO_MANY_IMAGES,
+    }
+)
+"""Reasons that are found before a filter is evaluated."""
 
 REASON_MEANING: dict[Reason, str] = {
     Reason.INVALID_REFERENCE: "not an image reference",

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError, ValidationError
@@ -40,7 +40,9 @@ _READABLE_FROM_FILES = (
     "DEBUG",
 )
 _NAMES = (*_READABLE_FROM_FILES, "SWAP", "SWAP_FILE")
-_SWITCH = {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+ON: Final = frozenset({"on", "true", "yes", "1", "enabled"})
+OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
+"""Words of a switch, in a variable or in the kill switch file."""
 
 
 class EnvironmentProblem(ValueError):  # noqa: N818
@@ -126,7 +128,7 @@ class _EnvironmentReader(Env):
 
     def switch(self, name: str, *, default: bool) -> bool:
         text = self.str(name, "on" if default else "off", validate=_on_or_off)
-        return _SWITCH.get((text or "").lower(), default)
+        return default if not text else text.lower() in ON
 
     def file(self, name: str) -> Path | None:
         text = self.str(name, None, validate=_path)
@@ -190,7 +192,7 @@ def _path(value: str) -> None:
 
 
 def _on_or_off(value: str) -> None:
-    if value.lower() not in _SWITCH:
+    if value.lower() not in ON | OFF:
         raise ValidationError(f"{value[:40]!r} is neither on nor off")
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import structlog
 
-from swapper_project.process.environment import Environment
+from swapper_project.process.environment import OFF, ON, Environment
 
 log = structlog.get_logger(__name__)
-
-ON: Final = frozenset({"on", "true", "yes", "1", "enabled"})
-OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
-"""What people write into it."""
 
 
 class Switch:

@@ -143,6 +143,9 @@ def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, tar
         found = sources(admin_client.get(MAPPINGS, {"q": words}).content.decode())
         assert len(found) == 1 and image in found[0], words
     assert sources(admin_client.get(MAPPINGS, {"reason": "denied"}).content.decode()) == ["docker.io/team/refused:1"]
+    ImageMapping.objects.filter(source="docker.io/team/refused:1").update(obstacle="tampered")
+    assert sources(admin_client.get(MAPPINGS, {"reason": "denied"}).content.decode()) == []
+    assert len(sources(admin_client.get(MAPPINGS, {"reason": "tampered"}).content.decode())) == 2
 
 
 def test_mappings_are_sorted_by_name_and_size(admin_client: Client, target: Registry) -> None:

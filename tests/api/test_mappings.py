@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.roles import Role
 from mirrors.models import ImageMapping, ImageUse, JobStatus, MirrorJob, Registry
-from mirrors.selectors.images.mapping_states import STATES
+from mirrors.selectors.images.mapping_states import LISTED, STATES
 from mirrors.services import request_image
 from tests.api.conftest import Clients
 
@@ -58,6 +58,17 @@ def test_each_mapping_has_one_state_which_is_shown_and_filtered_by(operator: API
         assert operator.get(f"/api/v1/mappings/{row.pk}/").json()["state"] == state
         assert sources(operator, f"state={state}") == [state]
     assert operator.get("/api/v1/mappings/?state=lost").status_code == 400
+
+
+def test_each_mapping_is_in_one_entry_of_the_list_of_states(target: Registry) -> None:
+    rows = {state: mapping_in(state) for state in CASES}
+    for state, row in rows.items():
+        found = [
+            name
+            for name, (_, condition) in LISTED.items()
+            if ImageMapping.objects.filter(condition, pk=row.pk).exists()
+        ]
+        assert found == [state if state in LISTED else "obstacle"]
 
 
 def test_the_error_of_the_last_job_is_shown_and_filtered_by(operator: APIClient, target: Registry) -> None:

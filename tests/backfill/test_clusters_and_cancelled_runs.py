@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.backfill.running import Turns
+from mirrors.backfill.running import Turns, take_ended
 from mirrors.models import (
     BackfillImage,
     BackfillRun,
@@ -38,6 +38,23 @@ def test_a_cluster_is_compared_with_its_own_target(db: None) -> None:
     assert list(request_preview(cluster="west", requested_by="ann").candidates.values_list("source")) == [(source,)]
     assert of_clusters() == [{"cluster": "west", "name": "west", "images": 1}]
     assert second.enabled
+
+
+@pytest.mark.parametrize(("place", "state"), [("own", "mirrored"), ("other", "cancelled")])
+def test_a_job_that_was_deleted_had_mirrored_the_image_if_the_target_of_the_run_has_it(
+    registry: Registry, place: str, state: str
+) -> None:
+    other = Registry.objects.create(role="target", endpoint="other.example.com", managed_by="config")
+    source = "quay.io/org/app:1"
+    target = registry if place == "own" else other
+    ImageMapping.objects.create(target_registry=target, source=source, target="x/app:1", existence="present")
+    run = BackfillRun.objects.create(cluster="default", state="running")
+    image = BackfillImage.objects.create(run=run, source=source, rank=0, state="queued")
+
+    take_ended(run, registry.pk)
+
+    image.refresh_from_db()
+    assert image.state == state
 
 
 def test_a_cancelled_run_requests_nothing_more_and_leaves_other_clusters_their_jobs(

@@ -113,16 +113,16 @@ def test_a_registry_that_cannot_be_one_is_refused_on_the_page(admin_client: Clie
 
 
 @pytest.mark.parametrize(
-    ("role", "query"),
+    ("role", "query", "words"),
     [
-        (Role.VIEWER, ""),
-        (Role.OPERATOR, "?list=drift"),
-        (Role.OPERATOR, "?without=docker.io"),
-        (Role.OPERATOR, "mirror/"),
+        (Role.VIEWER, "", "could start on a new node"),
+        (Role.OPERATOR, "?list=drift", "could start on a new node"),
+        (Role.OPERATOR, "?without=docker.io", "could start on a new node"),
+        (Role.OPERATOR, "mirror/", "Mirror what is missing"),
     ],
 )
 def test_queries_do_not_grow_with_rows(
-    role: Role, query: str, client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+    role: Role, query: str, words: str, client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     """By the lowest role that may see the page; users who are no superusers have their permissions read too."""
     cluster()
@@ -134,4 +134,4 @@ def test_queries_do_not_grow_with_rows(
 
     with django_assert_max_num_queries(14):
         text = page(client, query)
-    assert "could start on a new node" in text or "Mirror what is missing" in text
+    assert words in text

@@ -141,7 +141,7 @@ class MappingCache:
         """Mappings of private images whose target lies in one of the repositories, from the database."""
         if self.registry_id is None:
             return []
-        return selectors.private_targets_in(target_registry_id=self.registry_id, repositories=repositories)
+        return selectors.not_public_in(target_registry_id=self.registry_id, repositories=repositories)
 
     def _keep(self, source: str, known: MappingSnapshot | None) -> None:
         self._rows.put(source, CachedMapping(known))

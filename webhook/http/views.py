@@ -91,7 +91,7 @@ class OnlyJson(BaseContentNegotiation):
 
 
 class AdmissionView(APIView):
-    """``POST`` an AdmissionReview, get it answered. ``GET`` answers 200, which older charts probe."""
+    """Answers an AdmissionReview. Methods other than ``POST`` get 405."""
 
     authentication_classes = ()
     permission_classes = ()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final, TypedDict
 
 from mirrors.images import ImageRef
+from mirrors.models import NOT_PUBLIC
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 from mirrors.vocabulary.reasons import Reason
@@ -18,13 +19,11 @@ from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot
 from webhook.knowledge.registry_prober import ProbeAnswer
 
-COPY_ENDED: Final = 5.0
-"""Seconds."""
+CLOCK_SKEW: Final = 5.0
+"""Seconds by which the clocks of database and webhook may differ."""
 
 DENIED_FOR: Final = 600.0
 """Seconds after which a namespace whose pull secrets did not read an image is tried again."""
-
-NOT_PUBLIC: Final = frozenset({"configured", "secrets", "unreadable"})
 
 
 def of_row(decision: Decision, row: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
@@ -60,7 +59,7 @@ def differs(row: MappingSnapshot, answer: ProbeAnswer) -> bool:
     ``services.images.recording`` writes the same to the row, as ``tampered``, and so does a verification in
     ``jobs.copy.copy_outcome``.
     """
-    is_settled = not row.job_is_live and time.time() - row.verified_at > COPY_ENDED
+    is_settled = not row.job_is_live and time.time() - row.verified_at > CLOCK_SKEW
     written = row.target_digest and is_settled
     return bool(written and answer.digest and answer.digest != row.target_digest)
 

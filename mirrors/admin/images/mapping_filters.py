@@ -32,9 +32,9 @@ AGES = {
 
 
 def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
-    """Images that have one of the obstacles, or whose last copy failed with one of the errors."""
+    """Images that have one of the obstacles, or have none and whose last copy failed with one of the errors."""
     errors = [reason for reason in reasons if reason not in Obstacle.values]
-    failed = Q(last_job__status="failed", last_job__error_class__in=errors)
+    failed = Q(obstacle="", last_job__status="failed", last_job__error_class__in=errors)
     return rows.filter(failed) if len(errors) == len(reasons) else rows.filter(failed | Q(obstacle__in=reasons))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.db.models import F, Q
@@ -36,6 +36,10 @@ class Access(models.TextChoices):
     SECRETS = "secrets", "Pull secrets of namespaces"
     UNREADABLE = "unreadable", "Not readable"
     """No credentials were found that can read it: it does not exist, or is private."""
+
+
+NOT_PUBLIC: Final = frozenset({Access.CONFIGURED.value, Access.SECRETS.value, Access.UNREADABLE.value})
+"""Images that a namespace may use only with a grant of its own."""
 
 
 class Obstacle(models.TextChoices):

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 MAX_DIGESTS: Final = 20_000
-"""Blobs that are remembered, some MB; the one unused for longest is forgotten."""
+"""Blobs that are remembered, some MB; the one that was recorded longest ago is forgotten."""
 
 MAX_REPOSITORIES: Final = 4
 """Repositories remembered for each blob; one is enough to mount from."""
@@ -41,7 +41,7 @@ class MountIndex(Protocol):
 
 
 class MemoryMounts:
-    """What this process has seen, the oldest forgotten first. Knows nothing of readers."""
+    """What this process has seen, without readers. What was recorded longest ago is forgotten first."""
 
     def __init__(self) -> None:
         self._repositories: OrderedDict[tuple[str, str], list[str]] = OrderedDict()

@@ -42,7 +42,7 @@ SKIP_REASONS: Final = {
 def candidates(*, cluster: str, registry_id: int | None, besides: QuerySet[Any] | None = None) -> QuerySet[Any, Any]:
     """Images that run in a cluster and are not at the target, as dictionaries: first those that pods wait for, then
     the most used. ``besides`` are sources to leave out."""
-    rows = RunningImage.objects.current().filter(~_at(registry_id), cluster=cluster).exclude(source="")
+    rows = RunningImage.objects.current().filter(~is_present_at(registry_id), cluster=cluster).exclude(source="")
     if besides is not None:
         rows = rows.exclude(source__in=besides)
     awaited = Max(Case(When(state__in=AWAITED_STATES, then=Value(1)), default=Value(0), output_field=IntegerField()))
@@ -177,12 +177,13 @@ def _is_mirrored() -> Q:
     clusters = {row.pk: row.clusters for row in targets_in_use()}
     first = next(iter(clusters), None)
     theirs = {pk: names for pk, names in clusters.items() if pk != first}
-    condition = Q(~Q(cluster__in=[name for names in theirs.values() for name in names]), _at(first))
+    condition = Q(~Q(cluster__in=[name for names in theirs.values() for name in names]), is_present_at(first))
     for registry_id, names in theirs.items():
-        condition |= Q(_at(registry_id), cluster__in=names)
+        condition |= Q(is_present_at(registry_id), cluster__in=names)
     return condition
 
 
-def _at(registry_id: int | None) -> Exists:
+def is_present_at(registry_id: int | None) -> Exists:
+    """Whether this target has the image of a row with the field ``source``."""
     present = ImageMapping.objects.filter(target_registry=registry_id, existence=Existence.PRESENT)
     return Exists(present.filter(source=OuterRef("source")))

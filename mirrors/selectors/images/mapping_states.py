@@ -33,7 +33,7 @@ LISTED: Final[dict[str, tuple[str, Q]]] = {
         state: (state.capitalize(), STATES[state])
         for state in ("mirrored", "copying", "queued", "failed", "absent", "unknown", "paused")
     },
-    "obstacle": ("Blocked: tampered or immutable", ~Q(obstacle="")),
+    "obstacle": ("Blocked: tampered or immutable", Q(paused=False) & ~Q(obstacle="")),
 }
 
 COUNTED_STATES: Final = ("mirrored", "failed", "queued", "copying", "paused", "obstacle")

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from mirrors.models import (
-    Access,
+    NOT_PUBLIC,
     Cluster,
     Filter,
     ImageMapping,
@@ -34,7 +34,6 @@ CHANGES_LIMIT = 5_000
 TARGETS_LIMIT = 1_000
 """References in one query: below the number of parameters that SQLite takes."""
 
-NOT_PUBLIC = frozenset({Access.CONFIGURED, Access.SECRETS, Access.UNREADABLE})
 READ_AT_ONCE = 2_000
 """Rows that a pass over many of them holds at a time: some MB."""
 
@@ -113,7 +112,7 @@ def mappings_of_sources(*, endpoint: str, prefix: str, sources: models.QuerySet[
         yield _snapshot(row, grants)
 
 
-def private_targets_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[MappingSnapshot]:
+def not_public_in(*, target_registry_id: int, repositories: Sequence[str]) -> list[MappingSnapshot]:
     """Mappings of images that not everybody may read, whose target lies in one of the repositories (host and path,
     without tag or digest)."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)

@@ -65,7 +65,9 @@ def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
     assert claims.claim(worker="tests") is None, "the target is tried by one job first"
     host_limits.rest("quay.io", 5)
     host_limits.rest("mirror.example.com:5000", 5)
-    assert all(at < timezone.now() + AN_HOUR for at in host_limits.resting().values())
+    paused = host_limits.resting()
+    assert set(paused) == {"quay.io", "mirror.example.com:5000"}
+    assert all(at < timezone.now() + AN_HOUR for at in paused.values())
 
 
 @pytest.mark.django_db

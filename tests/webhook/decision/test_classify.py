@@ -10,7 +10,7 @@ import pytest
 from mirrors.filters import ReviewBudget, compile_filter
 from mirrors.images import TargetName
 from mirrors.kubernetes.objects.pods import ImageSlot
-from mirrors.vocabulary.reasons import Reason
+from mirrors.vocabulary.reasons import BEFORE_FILTERS, Reason
 from webhook.decision.decision import Decision, ReviewPolicy, classify, is_open, untouchable
 
 POLICY = ReviewPolicy(
@@ -43,33 +43,42 @@ def classified(
     )
 
 
-@pytest.mark.parametrize(
-    ("given", "reason", "matched"),
-    [
-        ({}, Reason.UNKNOWN, ""),
-        ({"changed": False}, Reason.UNCHANGED, ""),
-        ({"image": "auto"}, Reason.PLACEHOLDER, ""),
-        ({"image": "Not/An/Image"}, Reason.INVALID_REFERENCE, ""),
-        ({"image": "mirror.example.com/cache/docker.io/library/nginx:1.27"}, Reason.ALREADY_AT_TARGET, ""),
-        ({"image": "mirror.example.com/elsewhere/nginx:1.27"}, Reason.UNKNOWN, ""),
-        ({"kept": Reason.OPTED_OUT}, Reason.OPTED_OUT, ""),
-        ({"pull_policy": "Never"}, Reason.PULL_POLICY_NEVER, ""),
-        ({"pull_policy": "Always"}, Reason.UNKNOWN, ""),
-        ({"namespace": "kube-system"}, Reason.FILTERED, "kube-system"),
-        ({"image": "debug:1"}, Reason.FILTERED, "debug"),
-        ({"budget": OUT_OF_STEPS}, Reason.FILTER_BUDGET, ""),
-        ({"image": "refused.example.com/app:1"}, Reason.SOURCE_NOT_ALLOWED, ""),
-        # The first rule that holds decides.
-        ({"changed": False, "image": "Not/An/Image"}, Reason.UNCHANGED, ""),
-        ({"kept": Reason.OPTED_OUT, "namespace": "kube-system"}, Reason.OPTED_OUT, ""),
-        ({"namespace": "kube-system", "image": "refused.example.com/app:1"}, Reason.FILTERED, "kube-system"),
-    ],
-)
+CASES: list[tuple[dict[str, Any], Reason, str]] = [
+    ({}, Reason.UNKNOWN, ""),
+    ({"changed": False}, Reason.UNCHANGED, ""),
+    ({"image": "auto"}, Reason.PLACEHOLDER, ""),
+    ({"image": "Not/An/Image"}, Reason.INVALID_REFERENCE, ""),
+    ({"image": "mirror.example.com/cache/docker.io/library/nginx:1.27"}, Reason.ALREADY_AT_TARGET, ""),
+    ({"image": "mirror.example.com/elsewhere/nginx:1.27"}, Reason.UNKNOWN, ""),
+    ({"kept": Reason.OPTED_OUT}, Reason.OPTED_OUT, ""),
+    ({"pull_policy": "Never"}, Reason.PULL_POLICY_NEVER, ""),
+    ({"pull_policy": "Always"}, Reason.UNKNOWN, ""),
+    ({"namespace": "kube-system"}, Reason.FILTERED, "kube-system"),
+    ({"image": "debug:1"}, Reason.FILTERED, "debug"),
+    ({"budget": OUT_OF_STEPS}, Reason.FILTER_BUDGET, ""),
+    ({"image": "refused.example.com/app:1"}, Reason.SOURCE_NOT_ALLOWED, ""),
+    # The first rule that holds decides.
+    ({"changed": False, "image": "Not/An/Image"}, Reason.UNCHANGED, ""),
+    ({"kept": Reason.OPTED_OUT, "namespace": "kube-system"}, Reason.OPTED_OUT, ""),
+    ({"namespace": "kube-system", "image": "refused.example.com/app:1"}, Reason.FILTERED, "kube-system"),
+]
+EXCLUDES_ALL = replace(POLICY, filters=(compile_filter("all", "`true`"),))
+
+
+@pytest.mark.parametrize(("given", "reason", "matched"), CASES)
 def test_classify(given: dict[str, Any], reason: Reason, matched: str) -> None:
     decision = classified(**given)
 
     assert (decision.reason, decision.filter, decision.swap) == (reason, matched, False)
     assert is_open(decision) == (reason is Reason.UNKNOWN)
+
+
+@pytest.mark.parametrize(("given", "reason"), [(given, reason) for given, reason, _ in CASES])
+def test_reasons_that_are_found_before_a_filter_is_evaluated(given: dict[str, Any], reason: Reason) -> None:
+    decision = classified(**given, policy=EXCLUDES_ALL)
+
+    is_before = reason in BEFORE_FILTERS or reason is Reason.FILTER_BUDGET
+    assert decision.reason is (reason if is_before else Reason.FILTERED)
 
 
 def test_an_open_decision_names_its_target() -> None:
