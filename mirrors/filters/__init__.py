@@ -2,7 +2,6 @@
 
 from mirrors.filters.expression import (
     FILTER_BUDGET,
-    MAX_EXPRESSION,
     MAX_NESTING,
     REVIEW_BUDGET,
     CompiledFilter,
@@ -18,7 +17,6 @@ __all__ = [
     "FILTER_BUDGET",
     "FilterEvaluationError",
     "InvalidFilterError",
-    "MAX_EXPRESSION",
     "MAX_NESTING",
     "REVIEW_BUDGET",
     "ReviewBudget",

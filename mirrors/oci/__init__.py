@@ -5,7 +5,7 @@ from __future__ import annotations
 from mirrors.oci.common.access import Credential, CredentialSource, Issued, RegistryAccess
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.common.mounts import MemoryMounts, MountIndex, Readers
+from mirrors.oci.common.mounts import MemoryMounts, Readers
 from mirrors.oci.common.progress import Progress
 from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import EngineSettings
@@ -24,7 +24,6 @@ __all__ = [
     "EngineSettings",
     "Issued",
     "MemoryMounts",
-    "MountIndex",
     "Progress",
     "Readers",
     "ReferrerPolicy",

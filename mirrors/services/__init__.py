@@ -3,8 +3,8 @@
 What other parts call is imported from here, types and helpers of one service from its file.
 """
 
-from mirrors.services.clusters.backfill import cancel_run, finish_run, pause_run, request_preview, resume_run, start_run
-from mirrors.services.clusters.pull_failures import recover_missing, write_failures
+from mirrors.services.clusters.backfill import cancel_run, pause_run, request_preview, resume_run, start_run
+from mirrors.services.clusters.pull_failures import recover_missing
 from mirrors.services.clusters.suspensions import FoundLoop, declare_healthy, note_loop, prune_loops, release_loops
 from mirrors.services.configuration.hosts import resume_hosts
 from mirrors.services.configuration.processes import holder_name, instance_name, report_instance, withdraw_instance
@@ -12,7 +12,7 @@ from mirrors.services.configuration.registry_checks import request_check
 from mirrors.services.configuration.repositories import record_repository, request_settings
 from mirrors.services.images.admissions import SampledReview, record_samples
 from mirrors.services.images.grants import record_grants
-from mirrors.services.images.image_batches import ImageResult, NamedImage, request_batch, request_image
+from mirrors.services.images.image_batches import NamedImage, request_batch, request_image
 from mirrors.services.images.mappings import forget_mappings, mirror_mappings, set_paused, verify_mappings
 from mirrors.services.images.recording import (
     DecisionKey,
@@ -40,7 +40,6 @@ __all__ = [
     "RequestedCopy",
     "DecisionKey",
     "FoundLoop",
-    "ImageResult",
     "JobStateError",
     "NamedImage",
     "RequestOutcome",
@@ -53,7 +52,6 @@ __all__ = [
     "cancel_run",
     "declare_healthy",
     "failed_last",
-    "finish_run",
     "forget_mappings",
     "holder_name",
     "instance_name",
@@ -87,5 +85,4 @@ __all__ = [
     "start_run",
     "verify_mappings",
     "withdraw_instance",
-    "write_failures",
 ]

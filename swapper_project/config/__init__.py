@@ -9,8 +9,8 @@ from swapper_project.config.loading import find, load, parse, schema
 from swapper_project.config.models import Config, Quotas
 from swapper_project.config.sections.aws import AwsRegistry, AwsTarget
 from swapper_project.config.sections.gcp import GcpRegistry, GcpTarget
-from swapper_project.config.sections.source import FilterConfig, Source, SourceRegistry
-from swapper_project.config.sections.target import OciTarget, Target
+from swapper_project.config.sections.source import SourceRegistry
+from swapper_project.config.sections.target import OciTarget
 from swapper_project.config.text.problems import ConfigError
 from swapper_project.config.watch import ConfigSource
 
@@ -20,14 +20,11 @@ __all__ = [
     "Config",
     "ConfigError",
     "ConfigSource",
-    "FilterConfig",
     "GcpRegistry",
     "GcpTarget",
     "OciTarget",
     "Quotas",
-    "Source",
     "SourceRegistry",
-    "Target",
     "find",
     "load",
     "parse",

@@ -261,3 +261,35 @@ def test_a_class_has_a_name_of_its_own() -> None:
     # Django finds commands and migrations by these names.
     shared = {name: where for name, where in files.items() if len(where) > 1}
     assert shared.keys() == {"Command", "Migration"}
+
+
+PACKAGES_WITH_EXPORTS = ("mirrors.selectors", "mirrors.services", "mirrors.filters", "mirrors.images", "mirrors.oci",
+                         "mirrors.models", "swapper_project.config")  # fmt: skip
+
+
+def exports(package: str) -> set[str]:
+    tree = ast.parse((ROOT / package.replace(".", "/") / "__init__.py").read_text())
+    assigned = (node for node in tree.body if isinstance(node, ast.Assign))
+    return next(set(ast.literal_eval(node.value)) for node in assigned if ast.unparse(node.targets[0]) == "__all__")
+
+
+def names_used(path: Path) -> Iterator[tuple[str, str]]:
+    """Packages with what a module imports from them, or reads of them as an attribute."""
+    tree = ast.parse(path.read_text())
+    packages: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+            packages |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in packages:
+            yield packages[node.value.id], node.attr
+
+
+def test_what_a_package_offers_is_imported_from_it() -> None:
+    files = [
+        path for name in ("mirrors", "webhook", "swapper_project", "tests") for path in (ROOT / name).rglob("*.py")
+    ]
+    used = {found for path in files for found in names_used(path)}
+    assert [f"{package}.{name}" for package in PACKAGES_WITH_EXPORTS for name in sorted(exports(package))
+            if (package, name) not in used] == []  # fmt: skip

@@ -85,7 +85,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
             "opts": self.opts,
             "choice": choice,
             "problem": problem,
-            **(_shown(request, choice, config, drill) if config and drill else {}),
+            **(_shown(request, choice, drill) if config and drill else {}),
         }
         return TemplateResponse(request, "admin/mirrors/readiness.html", context)
 
@@ -142,7 +142,7 @@ def _mirror(request: HttpRequest, drill: Drill, config: Config) -> ActionResult:
     return ActionResult(words + active + left, done.refusals)
 
 
-def _shown(request: HttpRequest, choice: Choice, config: Config, drill: Drill) -> dict[str, Any]:
+def _shown(request: HttpRequest, choice: Choice, drill: Drill) -> dict[str, Any]:
     is_drift = choice.list == "drift"
     rows: list[Any] = list(drill.drift) if is_drift else list(drill.missing_of(gap=choice.reason))
     listed = Paginator(rows, ROWS_OF_PAGE).get_page(request.GET.get("p"))

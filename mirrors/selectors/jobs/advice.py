@@ -27,14 +27,16 @@ ERROR_ADVICE: Final[dict[str, str]] = {
     ErrorClass.UNSUPPORTED: "The image has a form that cannot be mirrored, such as the old schema 1. Build or push it "
     "again with a current tool.",
     ErrorClass.INVALID: "The message says what cannot be used and where; change it there, then retry.",
-    ErrorClass.TOO_LARGE: "Exclude the image with a filter, or build it with fewer layers and platforms.",
+    ErrorClass.TOO_LARGE: "Raise copy.maxImageBytes or set platforms in the configuration, or exclude the image with a "
+    "filter.",
     ErrorClass.ADDRESS_REFUSED: "The host has an address that is not public. If the registry is yours, add it under "
     "Registries.",
     ErrorClass.TLS: "The TLS connection failed. For a certificate that is not trusted name its authority (caFile, or "
     "trustedCA for all); for a registry that speaks plain HTTP set insecure.",
-    ErrorClass.TAG_IMMUTABLE: "The source's tag has moved, and the target's tags are immutable. Use a new tag, or make "
-    "the repository's tags mutable.",
-    ErrorClass.CONFLICT: "Another client changed the same thing at the same time. The copy is tried again.",
+    ErrorClass.TAG_IMMUTABLE: "The source's tag has moved, and the target's tags are immutable. Delete the tag at the "
+    "target, make the repository's tags mutable, or refer to the image by digest.",
+    ErrorClass.CONFLICT: "Another client changed the same thing at the same time. The copy is tried again; if "
+    "this continues, check the registry.",
     ErrorClass.CREDENTIAL: "The credentials could not be read. Check that the file, variable or Secret that the "
     "registry's entry names is there for the workers.",
     ErrorClass.WORKER_LOST: "The worker ended during the copy. Look for workers that were killed: out of memory, or "

@@ -62,7 +62,7 @@ def request_copies(
         attended = {request.source for request in requests if request.trigger not in UNATTENDED}
         startable = {s: r for s, r in wanted.items() if not mappings[s].paused and (s in attended or s not in resting)}
         jobs, made = live_jobs(startable, mappings)
-        _note_requests(requests, mappings, jobs)
+        _note_requests(requests, jobs)
         if jobs:
             wake_workers()
     refused = {source: RequestOutcome(source, problem="quota") for source in over}
@@ -166,9 +166,7 @@ def _resting(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping
     return resting
 
 
-def _note_requests(
-    requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping], jobs: dict[str, MirrorJob]
-) -> None:
+def _note_requests(requests: Sequence[RequestedCopy], jobs: dict[str, MirrorJob]) -> None:
     """The requesters; a request of a second namespace adds the names of its secrets to the active job."""
     rows = [
         MirrorRequest(
