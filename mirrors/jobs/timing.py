@@ -19,6 +19,7 @@ class Timing:
     """Seconds, if nothing else is said."""
 
     heartbeat: float = 5.0
+    """Between two renewals of the leases of running jobs."""
     lease: float = 20.0
     """Four heartbeats: the copy of a worker that was killed begins again within half a minute."""
     poll: float = 0.5
@@ -30,10 +31,13 @@ class Timing:
     drain_end: float = 14_400.0
     """After this it hands back what still runs: django-q2 kills a task after six hours."""
     hand_back_within: float = 15.0
-    """What running copies get after a stop before their jobs are handed back over their heads."""
+    """How long running copies have after a stop until their jobs are released without them."""
     stop_within: float = 25.0
+    """From SIGTERM to the end of a worker: five seconds less than Kubernetes waits."""
     retry_base: float = 20.0
+    """Before the second attempt; it doubles with each further attempt, and half of it is random."""
     retry_cap: float = 900.0
+    """Before any attempt at most."""
     rate_limit_pause: float = 60.0
     """For a host that limits requests and does not say how long to wait."""
     probe: float = 30.0
@@ -59,6 +63,7 @@ class Timing:
     reconcile_period: float = 60.0
     """Between two turns of what can wait: this worker's report, and old history."""
     config_poll: float = 2.0
+    """Between two looks at the configuration file."""
     keep_jobs_days: float = 30.0
     keep_blobs_days: float = 90.0
     keep_counts_days: float = 90.0

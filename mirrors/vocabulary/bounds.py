@@ -17,7 +17,7 @@ LONGEST_PAUSE: Final = 3_600.0
 """Seconds that a host may ask us to wait, and that a job is postponed at most."""
 
 SHORTEST_PAUSE: Final = 1.0
-"""Seconds that a host is left in peace at least: ``Retry-After: 0`` must not become a loop."""
+"""The shortest pause of a host in seconds: ``Retry-After: 0`` must not become a loop."""
 
 HOST_LENGTH: Final = 260
 """Characters of the longest registry host with its port."""

@@ -60,7 +60,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._refused = RefusedHandshakes()
         self._last_accept = 0.0
 
-    # The life of a connection: accept, shake hands, collect a request, answer it, keep the connection or part.
+    # The life of a connection: accept, shake hands, collect a request, answer it, keep the connection or close it.
 
     def accept(self, listener: Any) -> None:
         for _ in range(ACCEPTED_AT_ONCE):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from django.contrib.admin import ModelAdmin
 from django.db import OperationalError
 from django.test import Client
 
 from mirrors.accounts.roles import Role
-from mirrors.admin.images import mappings
 from tests.api.conftest import user_of
 from tests.support.databases import query
 from tests.support.ports import free_port, wait_until
@@ -68,7 +68,7 @@ def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.Monkey
     def broken(*args: object, **kwargs: object) -> None:
         raise error("canary")
 
-    monkeypatch.setattr(mappings.ImageMappingAdmin, "get_queryset", broken)
+    monkeypatch.setattr(ModelAdmin, "get_queryset", broken)
     client = Client(raise_request_exception=False)
     client.force_login(user_of(Role.VIEWER))
     answer = client.get("/admin/mirrors/imagemapping/")

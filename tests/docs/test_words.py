@@ -29,6 +29,10 @@ BANNED: Final = {
     "whoever": r"\bwhoever\b",
     "is no": r"(?<!\bthere )\b(?-i:is no(ne)?)\b(?! longer)",
     "away": r"\b(is|are|was|were|be) away\b",
+    "in peace": r"\bin peace\b",
+    "no sense in": r"\bno sense in\b",
+    "over their heads": r"\bover (its|their) heads?\b",
+    "of late": r"\bof late\b",
     "order a copy": r"\border(s|ed)? (a|the|its|no) cop(y|ies)\b",
 }
 PATTERN: Final = re.compile(rf"\b(?:{'|'.join(f'(?:{pattern})' for pattern in BANNED.values())})", re.IGNORECASE)

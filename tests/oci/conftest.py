@@ -1,3 +1,5 @@
+"""Registries in memory, engines with short times, and requests between them."""
+
 from __future__ import annotations
 
 import ipaddress

@@ -126,7 +126,7 @@ class DatabaseThread:
         return self._cache.row(source)
 
     def is_ready(self) -> bool:
-        """Whether the images seen most recently are in memory, or there is no sense in waiting for them any longer."""
+        """Whether the images seen most recently are in memory, or there is no point in waiting for them any longer."""
         if not self._is_ready:
             seconds = time.monotonic() - self._started_at
             is_late = seconds > (LOADED_WITHIN if self._has_connected else CONNECTED_WITHIN)

@@ -42,7 +42,7 @@ class CircuitBreaker:
         self._probed_at: dict[str, float] = {}
 
     def is_open(self, host: str) -> bool:
-        """Whether there is no sense in asking now."""
+        """Whether there is no point in asking now."""
         with self._lock:
             return self._is_open(host, time.monotonic())
 

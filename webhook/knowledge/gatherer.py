@@ -50,7 +50,7 @@ class KnowledgeGatherer:
         self._existence = existence
         self._places = threading.BoundedSemaphore(places)
         self.oldest_answer = RecentMaximum()
-        """Age of the oldest answer, past ``maxAge``, that was given on."""
+        """Age of the oldest answer, past ``maxAge``, that was used."""
 
     def try_wait(self) -> bool:
         """Take a place among those who wait; give it back with ``end_wait``."""

@@ -147,7 +147,7 @@ class CopyJob:
         return Readers(namespaces=frozenset(self._place(name) for name, granted in source.grants.items() if granted))
 
     def _party(self) -> str:
-        """With whom the copy shares what copies of others are to have too."""
+        """The key by which concurrent copies get equal shares of transfers."""
         job = self._job
         return f"namespace {ClusterNamespace(job.cluster, job.namespace)}" if job.namespace else ""
 

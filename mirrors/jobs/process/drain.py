@@ -61,7 +61,7 @@ class ImageThreads:
         self._ended.clear()
 
     def end(self, patience: float = 1.0) -> None:
-        """No more jobs: idle threads close their connections and go, a stuck one is left behind."""
+        """Accept no more jobs: idle threads close their connections and exit, a stuck one is left behind."""
         for _ in self._threads:
             self._jobs.put(None)
         deadline = time.monotonic() + patience
@@ -204,7 +204,7 @@ class Drain:
             wake_workers()
 
     def _hand_back(self) -> None:
-        """Wait for the copies to give their jobs back; take them from those that don't come to it in time."""
+        """Wait for the copies to release their jobs, then release the jobs that are left."""
         deadline = time.monotonic() + timing().hand_back_within
         while self._threads.held and time.monotonic() < deadline:
             self._threads.wait(0.2)

@@ -1,4 +1,4 @@
-"""Old history goes, the oldest first: small batches, a few a turn, so that a turn is soon over."""
+"""Deletes old history, the oldest first, in small batches, a few a turn, so that a turn is short."""
 
 from __future__ import annotations
 

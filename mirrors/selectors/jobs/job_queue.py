@@ -41,7 +41,7 @@ class QueueLine:
 
 
 def queue() -> list[QueueLine]:
-    """The queue, in the order of priority. Jobs that are over are never counted: they are the many."""
+    """The queue, in the order of priority. Finished jobs are not counted: most rows are."""
     live = MirrorJob.objects.live().order_by().values_list("status", "priority")
     earliest = Min("available_at", filter=Q(status=JobStatus.PENDING))
     counts: dict[tuple[str, int], int] = {}

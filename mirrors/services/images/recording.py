@@ -95,8 +95,7 @@ def record_decisions(*, counts: Mapping[DecisionKey, int], cluster: str = DEFAUL
 
 class TargetAnswer(NamedTuple):
     """The result of the target for one image, and when it was checked (``time.monotonic()``). ``access`` is how its
-    source was
-    seen to be readable meanwhile, or empty."""
+    source was seen to be readable meanwhile, or empty."""
 
     target: str
     existence: str

@@ -1,3 +1,5 @@
+"""One blob from source to target: chunks, sessions, interruptions, digests."""
+
 from __future__ import annotations
 
 import hashlib

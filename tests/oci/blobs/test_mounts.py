@@ -1,3 +1,5 @@
+"""Blobs that are mounted from another repository instead of sent."""
+
 from __future__ import annotations
 
 import pytest

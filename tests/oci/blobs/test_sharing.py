@@ -1,3 +1,5 @@
+"""Copies at the same time that need the same blob transfer it once."""
+
 from __future__ import annotations
 
 import threading

@@ -1,3 +1,5 @@
+"""Challenges, tokens and credentials of registries."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""What a HEAD of a manifest says."""
+
 from __future__ import annotations
 
 import socket

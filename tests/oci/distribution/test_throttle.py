@@ -1,3 +1,5 @@
+"""Responses with 429: how long everybody waits, and how many requests are sent at a time."""
+
 from __future__ import annotations
 
 import email.utils

@@ -1,3 +1,5 @@
+"""Addresses that a registry may not lead to."""
+
 from __future__ import annotations
 
 import socket

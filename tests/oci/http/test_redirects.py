@@ -1,3 +1,5 @@
+"""Redirects: which are followed, and who gets the credentials."""
+
 from __future__ import annotations
 
 import pytest

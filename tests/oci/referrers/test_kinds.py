@@ -1,3 +1,5 @@
+"""Which artifacts are signatures."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""One image from source to target: what is read, sent and reported."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""What arrives is what was read, byte by byte."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,3 +1,5 @@
+"""Tags at the target: when one is set, moved or left as it is."""
+
 from __future__ import annotations
 
 import json
