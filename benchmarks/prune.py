@@ -68,7 +68,7 @@ def main() -> int:
 
 
 def _review() -> bytes:
-    """Of a pod whose image is there, and was asked for of late."""
+    """Of a pod whose image is at the target, and was checked recently."""
     from mirrors.models import ImageMapping
 
     known = ImageMapping.objects.filter(existence="present", access="anonymous", obstacle="", paused=False)

@@ -32,7 +32,7 @@ MOST_PENDING_SAMPLES: Final = 100
 
 
 class PendingWrites:
-    """Uses, decisions, samples and registries' answers. What overflows is counted, and is recorded again with the next pod."""
+    """Uses, decisions, samples and registries' answers. What overflows is counted; the next pod records it again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
