@@ -16,7 +16,7 @@ from rest_framework.views import exception_handler, set_rollback
 from mirrors.api.limits import charge
 from mirrors.api.requests.allowed_values import no_row
 from mirrors.api.requests.strict_fields import BODY
-from mirrors.services import JobStateError
+from mirrors.services import ActionRefusedError
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -34,7 +34,7 @@ class ConflictError(exceptions.APIException):
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler; for None, Django handles the error with ``server_error``."""
-    if isinstance(error, JobStateError):
+    if isinstance(error, ActionRefusedError):
         error = ConflictError(str(error), code="job-state")
     # Counts unauthenticated requests here, because DRF checks limits after authentication.
     standing = charge(context["request"]) if isinstance(error, exceptions.APIException) else None

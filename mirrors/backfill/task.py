@@ -16,7 +16,7 @@ from mirrors.backfill.running import Turns
 from mirrors.jobs.queue import work_leases
 from mirrors.models import BackfillRun, BackfillState
 from mirrors.selectors.clusters import backfill as backfills
-from mirrors.services import JobStateError, holder_name
+from mirrors.services import ActionRefusedError, holder_name
 from mirrors.services.clusters.backfill import cancel_run, request_preview, start_run
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config
@@ -81,7 +81,7 @@ class BackfillTask:
         self._next_look = time.monotonic() + IMAGE_LOOK_EVERY
         cluster = self._config().cluster_name
         run = backfills.open_run(cluster)
-        with suppress(JobStateError):
+        with suppress(ActionRefusedError):
             if run is None:
                 tried = backfills.tried_since(cluster, timezone.now() - TRIED_AGAIN_AFTER)
                 run = request_preview(cluster=cluster, requested_by="", besides=tried)

@@ -4,6 +4,7 @@ All models and their choices are imported from here, helpers of one model from i
 """
 
 from mirrors.models.base.revisions import Revision
+from mirrors.models.clusters.backfill import BackfillImage, BackfillImageState, BackfillRun, BackfillState
 from mirrors.models.clusters.clusters import Cluster, ClusterNode, RunningImage, RunningState
 from mirrors.models.clusters.pull_failures import PullFailure
 from mirrors.models.clusters.readiness import ReadinessSample
@@ -19,8 +20,8 @@ from mirrors.models.images.mappings import NOT_PUBLIC, Access, Existence, ImageM
 from mirrors.models.images.workloads import ImageUse
 from mirrors.models.jobs.activity import OperatorAction
 from mirrors.models.jobs.attempts import AttemptOutcome, JobProgress, MirrorAttempt
-from mirrors.models.jobs.backfill import BackfillImage, BackfillImageState, BackfillRun, BackfillState
-from mirrors.models.jobs.hosts import BlobLocation, BudgetShare, HostBudget
+from mirrors.models.jobs.blobs import BlobLocation
+from mirrors.models.jobs.hosts import BudgetShare, HostBudget
 from mirrors.models.jobs.job_errors import ErrorClass
 from mirrors.models.jobs.jobs import (
     JobStatus,

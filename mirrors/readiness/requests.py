@@ -43,7 +43,7 @@ def to_mirror(drill: Drill, namespace: str = "") -> dict[str, str]:
 
 
 def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace: str = "") -> Requested:
-    """Request the copies. Raises JobStateError where there is no target."""
+    """Request the copies. Raises ActionRefusedError where there is no target."""
     images = to_mirror(drill, namespace)
     now = sorted(images.items())[:MOST_MIRRORED_AT_ONCE]
     target = active_target()

@@ -5,20 +5,19 @@ What most of them need is imported from here; the rest from its file.
 
 from mirrors.selectors.clusters.suspensions import active_loops, suspended_targets
 from mirrors.selectors.configuration.operator_rows import catalog_of, operator_filters, operator_sources, source_entry
+from mirrors.selectors.configuration.revisions import small_table_revisions
 from mirrors.selectors.images.mappings import (
     CHANGES_LIMIT,
     CHANGES_OVERLAP,
     Seen,
     changed_mappings,
-    job_states,
     known_mappings,
     mappings_of_sources,
     not_public_in,
     recent_mappings,
-    small_table_revisions,
     target_registry_id,
 )
-from mirrors.selectors.jobs.job_queue import queue
+from mirrors.selectors.jobs.job_queue import job_states, queue
 
 __all__ = [
     "CHANGES_LIMIT",

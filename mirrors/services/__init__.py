@@ -6,7 +6,6 @@ What other parts call is imported from here, types and helpers of one service fr
 from mirrors.services.clusters.backfill import cancel_run, pause_run, request_preview, resume_run, start_run
 from mirrors.services.clusters.pull_failures import recover_missing
 from mirrors.services.clusters.suspensions import FoundLoop, declare_healthy, note_loop, prune_loops, release_loops
-from mirrors.services.configuration.hosts import resume_hosts
 from mirrors.services.configuration.processes import holder_name, instance_name, report_instance, withdraw_instance
 from mirrors.services.configuration.registry_checks import request_check
 from mirrors.services.configuration.repositories import record_repository, request_settings
@@ -22,7 +21,7 @@ from mirrors.services.images.recording import (
     record_existence,
     record_uses,
 )
-from mirrors.services.jobs.activity import JobStateError
+from mirrors.services.jobs.hosts import resume_hosts
 from mirrors.services.jobs.jobs import (
     BulkResult,
     cancel_job,
@@ -33,6 +32,7 @@ from mirrors.services.jobs.jobs import (
     set_priority,
 )
 from mirrors.services.jobs.mirroring import active_target, refusal_of, request_copies, request_images
+from mirrors.services.jobs.refusals import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestedCopy, RequestOutcome
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "RequestedCopy",
     "DecisionKey",
     "FoundLoop",
-    "JobStateError",
+    "ActionRefusedError",
     "NamedImage",
     "RequestOutcome",
     "SampledReview",

@@ -22,7 +22,7 @@ from mirrors.models import (
     Trigger,
 )
 from mirrors.selectors.clusters.backfill import backfill_progress
-from mirrors.services import JobStateError
+from mirrors.services import ActionRefusedError
 from mirrors.services.clusters.backfill import cancel_run, pause_run, resume_run, start_run
 from tests.backfill.conftest import Shop, Watcher, preview, states
 from tests.jobs.limits.test_pull_limits import PullCounter
@@ -66,7 +66,7 @@ def test_a_cluster_is_previewed_and_mirrored(
     run.refresh_from_db()
     assert run.state == "finished" and run.finished_at is not None
     assert backfill_progress(run).mirrored == 3
-    with pytest.raises(JobStateError, match="you cannot pause"):
+    with pytest.raises(ActionRefusedError, match="you cannot pause"):
         pause_run(run_id=run.pk, requested_by="ann")
     assert set(OperatorAction.objects.values_list("action", flat=True)) == {"preview", "start"}
 

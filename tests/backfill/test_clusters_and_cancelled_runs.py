@@ -16,7 +16,7 @@ from mirrors.models import (
     Trigger,
 )
 from mirrors.selectors.clusters.backfill import of_clusters
-from mirrors.services import JobStateError, RequestedCopy, request_copies
+from mirrors.services import ActionRefusedError, RequestedCopy, request_copies
 from mirrors.services.clusters.backfill import cancel_run, request_preview
 from tests.backfill.conftest import Shop, Watcher, running
 
@@ -33,7 +33,7 @@ def test_a_cluster_is_compared_with_its_own_target(db: None) -> None:
         target_registry=first, source=source, target=f"{first.endpoint}/{source}", existence="present"
     )
 
-    with pytest.raises(JobStateError, match="nothing to do"):
+    with pytest.raises(ActionRefusedError, match="nothing to do"):
         request_preview(cluster="east", requested_by="ann")
     assert list(request_preview(cluster="west", requested_by="ann").candidates.values_list("source")) == [(source,)]
     assert of_clusters() == [{"cluster": "west", "name": "west", "images": 1}]

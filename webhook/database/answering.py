@@ -18,7 +18,7 @@ from webhook.database.lru_cache import LRUCache
 from webhook.database.mapping_cache import MappingCache
 from webhook.database.messages import JobWait, Lookup, Message, RepositoryLookup, RequestedCopies
 
-QUOTA_REST: Final = 10.0
+OUT_OF_QUOTA_FOR: Final = 10.0
 """Seconds for which a namespace that is out of quota requests nothing new, and costs nothing."""
 
 MOST_NAMESPACES_OUT_OF_QUOTA: Final = 10_000
@@ -69,7 +69,7 @@ class Answering:
         outcomes = services.request_copies(target_registry_id=registry_id, requests=requests, quotas=self._quotas())
         for request, outcome in zip(requests, outcomes, strict=True):
             if outcome.problem == "quota":
-                self._over_quota.put(request.namespace, time.monotonic() + QUOTA_REST)
+                self._over_quota.put(request.namespace, time.monotonic() + OUT_OF_QUOTA_FOR)
         by_source = {outcome.source: outcome for outcome in outcomes}
         for message in messages:
             message.future.set_result([by_source[request.source] for request in message.requests])

@@ -35,7 +35,7 @@ class Availability:
             log.info("The database responds again")
         self._failures = 0
 
-    def rest(self, error: Exception) -> None:
+    def back_off(self, error: Exception) -> None:
         """Ask nothing for a while; requests answer from memory meanwhile."""
         if not self._failures:
             log.warning(

@@ -11,6 +11,7 @@ from typing import Final
 from mirrors import services
 from mirrors.services import DecisionKey, SampledReview, TargetAnswer, UseKey
 from swapper_project.process.monitoring import metrics
+from webhook.database.chores import DATABASE_AWAY
 
 BUFFERED: Final = 50_000
 """Entries of each kind that wait to be written, some MB; what is beyond them is counted and dropped."""
@@ -79,8 +80,8 @@ class PendingWrites:
         return answers
 
     def flush_counts(self, target_registry_id: int | None, cluster: str) -> bool:
-        """Write a part of what was counted, as this cluster's; whether more is left. Raises what the database raises,
-        and what was taken out is lost then."""
+        """Write a part of what was counted, as this cluster's; whether more is left. Raises what the database raises:
+        what was not written then stays for the next call."""
         if target_registry_id is None:
             return False
         with self._lock:
@@ -89,13 +90,21 @@ class PendingWrites:
             decisions = dict(self._decisions.popitem() for _ in range(min(FLUSHED, len(self._decisions))))
             samples, self._samples = self._samples, []
             is_more = bool(self._uses or self._decisions)
-        if uses:
-            unknown = services.record_uses(target_registry_id=target_registry_id, cluster=cluster, uses=uses)
-            self._await(uses, unknown)
-        if decisions:
-            services.record_decisions(cluster=cluster, counts=decisions)
-        if samples:
-            services.record_samples(cluster=cluster, samples=samples)
+        try:
+            if uses:
+                unknown = services.record_uses(target_registry_id=target_registry_id, cluster=cluster, uses=uses)
+                self._await(uses, unknown)
+                uses = set()
+            if decisions:
+                services.record_decisions(cluster=cluster, counts=decisions)
+                decisions = {}
+            if samples:
+                services.record_samples(cluster=cluster, samples=samples)
+        except DATABASE_AWAY:
+            self.review(decisions, uses)
+            for sample in samples:
+                self.sample(sample)
+            raise
         return is_more
 
     def _await(self, uses: set[UseKey], unknown: set[UseKey]) -> None:

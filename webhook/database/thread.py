@@ -188,11 +188,11 @@ class DatabaseThread:
                         self._turn(batch)
                     self._availability.came_back()
             except DATABASE_AWAY as error:
-                self._rest(error)
+                self._back_off(error)
             except Exception as error:
                 # Met before any work could be distinguished from another: rest as well, or it is met without a pause.
                 log.exception("An error occurred in the database thread; it continues")
-                self._rest(error)
+                self._back_off(error)
             for message in batch:
                 if not message.future.done() and message not in self._answering.waits:
                     message.future.set_exception(DatabaseUnavailableError("the database did not answer"))
@@ -233,8 +233,8 @@ class DatabaseThread:
     def _report(facts: Callable[[], Mapping[str, Any]], cluster: Callable[[], str]) -> None:
         services.report_instance(role=InstanceRole.WEBHOOK, cluster=cluster(), facts=facts())
 
-    def _rest(self, error: Exception) -> None:
-        self._availability.rest(error)
+    def _back_off(self, error: Exception) -> None:
+        self._availability.back_off(error)
         connection.close()
 
     def _take_answers(self) -> None:

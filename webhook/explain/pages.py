@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from mirrors.kubernetes.objects.manifests import NAMESPACE_PATTERN, ManifestError, read_pods
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
-from mirrors.services import JobStateError, request_image
+from mirrors.services import ActionRefusedError, request_image
 from swapper_project.config import ConfigError
 from webhook.explain.explainer import ExplainedPod, explain_live
 
@@ -133,7 +133,7 @@ def _mirror(request: HttpRequest, explained: Sequence[ExplainedPod]) -> list[dic
     for image in _missing(explained)[:MOST_REQUESTED_BY_CLICK]:
         try:
             job, is_new = request_image(image=image, requested_by=request.user.get_username())
-        except JobStateError as error:
+        except ActionRefusedError as error:
             orders.append({"image": image, "problem": str(error)})
             continue
         words = "requested" if is_new else "already requested"

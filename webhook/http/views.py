@@ -115,17 +115,17 @@ class AdmissionView(APIView):
         review = read_review(request._request)
         try:
             live = runtime()
-            limits = _terms(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
+            limits = _limits_of(live, review, token, arrived, request.META.get("QUERY_STRING", ""))
             outcome = live.reviewer.review(review, limits)
             self._log(review, outcome, arrived)
-            return _answered(review, outcome)
+            return _review_response(review, outcome)
         except Exception:
             return self._unchanged(review, arrived)
 
     @staticmethod
     def _log(review: AdmissionRequest, outcome: Outcome, arrived: float) -> None:
         seconds = time.monotonic() - arrived
-        metrics.ADMISSIONS.labels(_operation(review), _outcome(outcome)).inc()
+        metrics.ADMISSIONS.labels(_operation(review), _outcome_label(outcome)).inc()
         metrics.ADMISSION_SECONDS.observe(seconds)
         more = len(outcome.decisions) + outcome.unlisted - LOGGED
         log.info(
@@ -162,8 +162,8 @@ class AdmissionView(APIView):
             f"The cause is in its log under uid {review.uid[:64]}."
         )
         if _denies_on_error():
-            return _answered(review, Outcome([], [], [], denied=message))
-        return _answered(review, Outcome([], [], [message]))
+            return _review_response(review, Outcome([], [], [], denied=message))
+        return _review_response(review, Outcome([], [], [message]))
 
 
 class RootView(AdmissionView):
@@ -172,10 +172,10 @@ class RootView(AdmissionView):
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: Request) -> HttpResponse:
-        return _json({"status": "ok"})
+        return _json_response({"status": "ok"})
 
 
-def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float, query: str) -> ReviewLimits:
+def _limits_of(live: Runtime, review: AdmissionRequest, token: str, arrived: float, query: str) -> ReviewLimits:
     expected = live.environment.webhook_token or ""
     trusted = not expected or hmac.compare_digest(token.encode(), expected.encode())
     return ReviewLimits(
@@ -186,11 +186,13 @@ def _terms(live: Runtime, review: AdmissionRequest, token: str, arrived: float, 
     )
 
 
-def _answered(review: AdmissionRequest, outcome: Outcome) -> HttpResponse:
-    return _json(admission_review.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied))
+def _review_response(review: AdmissionRequest, outcome: Outcome) -> HttpResponse:
+    return _json_response(
+        admission_review.answer(review, patch=outcome.patch, warnings=outcome.warnings, denied=outcome.denied)
+    )
 
 
-def _outcome(outcome: Outcome) -> str:
+def _outcome_label(outcome: Outcome) -> str:
     """As the metric names it."""
     if outcome.denied:
         return "denied"
@@ -209,7 +211,7 @@ def _operation(review: AdmissionRequest) -> str:
 
 
 def livez(request: HttpRequest) -> HttpResponse:
-    return _answer(b"ok\n", "text/plain")
+    return _response(b"ok\n", "text/plain")
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
@@ -219,10 +221,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
         is_ready = runtime().is_ready()
     except Exception as error:
         log.error("Not ready", error=str(error))
-        return _answer(b"the configuration is not loaded: see the log\n", "text/plain", 503)
+        return _response(b"the configuration is not loaded: see the log\n", "text/plain", 503)
     if not is_ready:
-        return _answer(b"the images seen most recently are being loaded\n", "text/plain", 503)
-    return _answer(b"ok\n", "text/plain")
+        return _response(b"the images seen most recently are being loaded\n", "text/plain", 503)
+    return _response(b"ok\n", "text/plain")
 
 
 def metrics_page(request: HttpRequest) -> HttpResponse:
@@ -230,17 +232,17 @@ def metrics_page(request: HttpRequest) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _json({"detail": "There is no resource at this URL. Send reviews to /webhook."}, 404)
+    return _json_response({"detail": "There is no resource at this URL. Send reviews to /webhook."}, 404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _json({"detail": "An error in the webhook; the cause is in its log."}, 500)
+    return _json_response({"detail": "An error in the webhook; the cause is in its log."}, 500)
 
 
-def _json(data: Any, status: int = 200) -> HttpResponse:
-    return _answer(orjson.dumps(data, default=str), "application/json", status)
+def _json_response(data: Any, status: int = 200) -> HttpResponse:
+    return _response(orjson.dumps(data, default=str), "application/json", status)
 
 
-def _answer(body: bytes, content_type: str, status: int = 200) -> HttpResponse:
+def _response(body: bytes, content_type: str, status: int = 200) -> HttpResponse:
     """With its length: without it the server sends it in chunks."""
     return HttpResponse(body, status=status, content_type=content_type, headers={"Content-Length": str(len(body))})

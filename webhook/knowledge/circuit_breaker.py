@@ -34,8 +34,8 @@ class CircuitBreaker:
     """Opens for a host that gave five unknown answers in ten seconds. After its rest one question goes through, whose
     answer closes it or lets it rest again."""
 
-    def __init__(self, rest: float) -> None:
-        self._rest = rest
+    def __init__(self, open_seconds: float) -> None:
+        self._open_seconds = open_seconds
         self._lock = threading.Lock()
         self._failures: dict[str, deque[float]] = {}
         self._open_until: dict[str, float] = {}
@@ -75,11 +75,11 @@ class CircuitBreaker:
             failures.append(now)
             is_a_probe = self._probed_at.pop(host, None) is not None
             if is_a_probe or (len(failures) == BREAKER_ANSWERS and now - failures[0] <= BREAKER_WINDOW):
-                self._open_until[host] = now + self._rest
+                self._open_until[host] = now + self._open_seconds
                 log.warning(
                     "A registry does not respond; the webhook sends it no requests for a while",
                     host=host,
-                    seconds=self._rest,
+                    seconds=self._open_seconds,
                 )
             # Source hosts are chosen by pod authors, so these dictionaries must not grow with them.
             for held in (self._failures, self._open_until, self._probed_at):

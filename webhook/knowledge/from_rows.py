@@ -26,69 +26,73 @@ DENIED_FOR: Final = 600.0
 """Seconds after which a namespace whose pull secrets did not read an image is tried again."""
 
 
-def of_row(decision: Decision, row: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
+def of_row(decision: Decision, cached: CachedMapping | None, snapshot: Snapshot, limits: ReviewLimits) -> Knowledge:
     """Return what is known of a decision's image by its row alone."""
-    known = row.known if row else None
-    if known is None:
+    mapping = cached.known if cached else None
+    if mapping is None:
         return Knowledge()
-    age = time.time() - known.verified_at
+    age = time.time() - mapping.verified_at
     return Knowledge(
-        existence=known.existence,
-        mapping_id=known.mapping_id,
-        access=known.access,
-        **access_of(known, decision.source, snapshot, limits.namespace),
-        stale=known.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
-        obstacle=obstacle_of(known, decision.key, snapshot, limits),
-        seconds_since_check=0.0 if known.job_is_live else time.time() - known.source_checked_at,
+        existence=mapping.existence,
+        mapping_id=mapping.mapping_id,
+        access=mapping.access,
+        **access_of(mapping, decision.source, snapshot, limits.namespace),
+        stale=mapping.existence == "present" and age > _jittered(snapshot.config.existence.max_age, decision.key),
+        obstacle=obstacle_of(mapping, decision.key, snapshot, limits),
+        seconds_since_check=0.0 if mapping.job_is_live else time.time() - mapping.source_checked_at,
     )
 
 
-def is_uncertain(row: CachedMapping | None, known: Knowledge, snapshot: Snapshot) -> bool:
+def is_uncertain(cached: CachedMapping | None, known: Knowledge, snapshot: Snapshot) -> bool:
     """Whether there is cause to ask before deciding."""
-    if row is None:
+    if cached is None:
         return True
     if known.obstacle is not None or snapshot.policy.swap_policy == "always":
         return False
-    return known.existence != "present" or is_too_old(row.known, snapshot)
+    return known.existence != "present" or is_too_old(cached.known, snapshot)
 
 
-def differs(row: MappingSnapshot, answer: ProbeAnswer) -> bool:
+def differs(mapping: MappingSnapshot, answer: ProbeAnswer) -> bool:
     """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
     ended since the target was asked (a few seconds, as the clocks of database and webhook differ).
 
     ``services.images.recording`` writes the same to the row, as ``tampered``, and so does a verification in
     ``jobs.copy.copy_outcome``.
     """
-    is_settled = not row.job_is_live and time.time() - row.verified_at > CLOCK_SKEW
-    written = row.target_digest and is_settled
-    return bool(written and answer.digest and answer.digest != row.target_digest)
+    is_settled = not mapping.job_is_live and time.time() - mapping.verified_at > CLOCK_SKEW
+    written = mapping.target_digest and is_settled
+    return bool(written and answer.digest and answer.digest != mapping.target_digest)
 
 
-def obstacle_of(known: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
+def obstacle_of(mapping: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:
     """Return the reason that rules a swap out, whatever else is known."""
-    if known.source != source:
+    if mapping.source != source:
         return Reason.TARGET_NAME_TAKEN
-    if known.paused:
+    if mapping.paused:
         return Reason.PAUSED
-    if known.obstacle:
-        return Reason(known.obstacle)
-    if snapshot.config.platforms and lacking_platforms(known, limits.platforms):
+    if mapping.obstacle:
+        return Reason(mapping.obstacle)
+    if snapshot.config.platforms and lacking_platforms(mapping, limits.platforms):
         return Reason.PLATFORM_NOT_MIRRORED
-    if not limits.platforms and snapshot.node_platforms is not None and _may_miss_nodes(known, snapshot.node_platforms):
+    if (
+        not limits.platforms
+        and snapshot.node_platforms is not None
+        and _may_miss_nodes(mapping, snapshot.node_platforms)
+    ):
         return Reason.PLATFORM_NOT_MIRRORED
     return None
 
 
-def _may_miss_nodes(known: MappingSnapshot, nodes: Iterable[str]) -> bool:
+def _may_miss_nodes(mapping: MappingSnapshot, nodes: Iterable[str]) -> bool:
     """Whether a pod may be scheduled to a node for whose platform the image was not copied. What its source does not
     have either is not missing."""
-    copied_for = base_platforms(known.only_platforms)
+    copied_for = base_platforms(mapping.only_platforms)
     return bool(copied_for) and not (base_platforms(nodes) or {"unknown"}) <= copied_for
 
 
-def lacking_platforms(known: MappingSnapshot, wanted: Iterable[str]) -> set[str]:
+def lacking_platforms(mapping: MappingSnapshot, wanted: Iterable[str]) -> set[str]:
     """Those of ``wanted`` (``os/arch``) that the mirror does not have, where it is known which ones it has."""
-    return set(wanted) - base_platforms(known.platforms) if known.platforms else set()
+    return set(wanted) - base_platforms(mapping.platforms) if mapping.platforms else set()
 
 
 def base_platforms(platforms: Iterable[str]) -> set[str]:
@@ -96,9 +100,9 @@ def base_platforms(platforms: Iterable[str]) -> set[str]:
     return {"/".join(platform.split("/")[:2]) for platform in platforms}
 
 
-def out_of_quota(known: Knowledge, row: CachedMapping) -> Knowledge:
+def out_of_quota(known: Knowledge, cached: CachedMapping) -> Knowledge:
     """Nothing new for this namespace; what is mirrored is not new, and what others have requested is on its way."""
-    is_coming = row.known is not None and row.known.job_is_live
+    is_coming = cached.known is not None and cached.known.job_is_live
     if is_coming or known.existence == "present" or known.obstacle is not None:
         return known
     return replace(known, obstacle=Reason.QUOTA)
@@ -112,15 +116,15 @@ class Allowed(TypedDict):
     denied: bool
 
 
-def access_of(known: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
+def access_of(mapping: MappingSnapshot, source: ImageRef | None, snapshot: Snapshot, namespace: str) -> Allowed:
     """Whether a namespace of the snapshot's cluster may use what not everybody may read, and whether that is to be
     found out (again)."""
-    if known.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
+    if mapping.access not in NOT_PUBLIC or snapshot.policy.private_images == "mirror":
         return Allowed(granted=False, access_due=False, denied=False)
     asker = ClusterNamespace(snapshot.config.cluster_name, namespace)
-    if known.access == "configured" and source is not None and snapshot.sources.serves(source, asker):
+    if mapping.access == "configured" and source is not None and snapshot.sources.serves(source, asker):
         return Allowed(granted=True, access_due=False, denied=False)
-    grant = known.grants.get(asker)
+    grant = mapping.grants.get(asker)
     if grant is None:
         return Allowed(granted=False, access_due=True, denied=False)
     age = time.time() - grant.checked_at
@@ -128,20 +132,20 @@ def access_of(known: MappingSnapshot, source: ImageRef | None, snapshot: Snapsho
         return Allowed(granted=False, access_due=age > DENIED_FOR, denied=True)
     holds = age < snapshot.config.access_age + snapshot.config.existence.max_stale
     return Allowed(
-        granted=holds, access_due=age > _jittered(snapshot.config.access_age, known.source), denied=not holds
+        granted=holds, access_due=age > _jittered(snapshot.config.access_age, mapping.source), denied=not holds
     )
 
 
-def is_guarded(known: MappingSnapshot, snapshot: Snapshot, namespace: str) -> bool:
+def is_guarded(mapping: MappingSnapshot, snapshot: Snapshot, namespace: str) -> bool:
     """Whether a mirror is known to be private, and not this namespace's to run."""
-    if known.access not in NOT_PUBLIC:
+    if mapping.access not in NOT_PUBLIC:
         return False
-    return not access_of(known, ImageRef.parse(known.source), snapshot, namespace)["granted"]
+    return not access_of(mapping, ImageRef.parse(mapping.source), snapshot, namespace)["granted"]
 
 
-def is_too_old(known: MappingSnapshot | None, snapshot: Snapshot) -> bool:
+def is_too_old(mapping: MappingSnapshot | None, snapshot: Snapshot) -> bool:
     """Whether the last answer of the target is past ``maxStale``."""
-    return known is None or time.time() - known.verified_at > snapshot.config.existence.max_stale
+    return mapping is None or time.time() - mapping.verified_at > snapshot.config.existence.max_stale
 
 
 def _jittered(seconds: float, source: str) -> float:

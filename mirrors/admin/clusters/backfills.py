@@ -48,7 +48,7 @@ def _each(change: Callable[..., BackfillRun], words: str) -> Callable[[Collectio
             try:
                 change(run_id=key, requested_by=actor)
                 changed += 1
-            except services.JobStateError as error:
+            except services.ActionRefusedError as error:
                 refusals.append(str(error))
         return ActionResult(f"{changed} {words}" if changed else "", refusals)
 
@@ -150,7 +150,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         cluster = request.POST.get("cluster", "")[:63]
         try:
             run = services.request_preview(cluster=cluster, requested_by=request.user.get_username())
-        except services.JobStateError as error:
+        except services.ActionRefusedError as error:
             show_result(request, ActionResult("", [str(error)]))
             return HttpResponseRedirect(reverse("admin:mirrors_backfillrun_changelist"))
         messages.success(

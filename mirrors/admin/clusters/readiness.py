@@ -26,7 +26,7 @@ from mirrors.readiness.recent import recent_drill
 from mirrors.readiness.results import Drill
 from mirrors.selectors.clusters.readiness import trend
 from mirrors.selectors.clusters.suspensions import disturbed_targets
-from mirrors.services import JobStateError
+from mirrors.services import ActionRefusedError
 from mirrors.templatetags.banners import keep_targets
 from swapper_project.config import Config
 from swapper_project.process import configured
@@ -134,7 +134,7 @@ def _asked(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill |
 def _mirror(request: HttpRequest, drill: Drill, config: Config) -> ActionResult:
     try:
         done = requests.mirror_missing(drill, config, requested_by=request.user.get_username())
-    except JobStateError as error:
+    except ActionRefusedError as error:
         return ActionResult("", [str(error)])
     words = f"{done.made} image{'' if done.made == 1 else 's'} queued."
     active = f" {done.active} had a job already." if done.active else ""

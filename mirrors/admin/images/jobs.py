@@ -206,7 +206,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
             priority = Priority(int(request.POST.get("priority", "")))
             services.set_priority(job_id=key, priority=priority, requested_by=request.user.get_username())
             show_result(request, ActionResult(f"The priority is now {priority.label.lower()}."))
-        except (ValueError, services.JobStateError) as error:
+        except (ValueError, services.ActionRefusedError) as error:
             show_result(request, ActionResult("", [str(error)]))
         return HttpResponseRedirect(reverse("admin:mirrors_mirrorjob_change", args=[key]))
 

@@ -36,6 +36,6 @@ class HostViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[HostBudget]):
         """End the rate limit of a host now. If the host still limits requests, copies wait again."""
         row: HostBudget = self.get_object()
         if not services.resume_hosts(host_ids=[row.pk], requested_by=who(request)):
-            raise services.JobStateError(f"{row.host} is not rate limited: there is nothing to resume.")
+            raise services.ActionRefusedError(f"{row.host} is not rate limited: there is nothing to resume.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)

@@ -13,7 +13,7 @@ from mirrors.models import MirrorJob
 def answer_of(acted: services.BulkResult) -> Response:
     """The resulting job of an action; 201 if it is new."""
     if not acted.jobs:
-        raise services.JobStateError(acted.refusals[0] if acted.refusals else "The job cannot be queued now.")
+        raise services.ActionRefusedError(acted.refusals[0] if acted.refusals else "The job cannot be queued now.")
     return answer(acted.jobs[0], is_new=acted.jobs[0].id in acted.made)
 
 

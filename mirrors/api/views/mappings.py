@@ -57,7 +57,7 @@ class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping
         one."""
         _, refusals = services.forget_mappings(mapping_ids=[self.get_object().pk], requested_by=who(request))
         if refusals:
-            raise services.JobStateError(refusals[0])
+            raise services.ActionRefusedError(refusals[0])
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(request=None)

@@ -36,7 +36,7 @@ class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRep
         """Request that the next free worker applies the configured settings."""
         row: TargetRepository = self.get_object()
         if not row.has_differences:
-            raise services.JobStateError(
+            raise services.ActionRefusedError(
                 f"The settings of {row.name} do not differ from the configuration: there is nothing to apply."
             )
         services.request_settings(repository_ids=[row.pk], requested_by=who(request))

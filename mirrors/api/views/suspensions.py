@@ -36,7 +36,7 @@ class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetH
         """Swap all new pods to the target again, without a test."""
         row: TargetHealth = self.get_object()
         if not services.declare_healthy(health_ids=[row.pk], requested_by=who(request)):
-            raise services.JobStateError(f"{row.registry} is healthy already: there is nothing to do.")
+            raise services.ActionRefusedError(f"{row.registry} is healthy already: there is nothing to do.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)
 
@@ -57,6 +57,6 @@ class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartL
         """Swap the image of the workload again from its next pod on."""
         row: RestartLoop = self.get_object()
         if not services.release_loops(loop_ids=[row.pk], requested_by=who(request)):
-            raise services.JobStateError(f"The loop of {row.workload} is not active any more: nothing to release.")
+            raise services.ActionRefusedError(f"The loop of {row.workload} is not active any more: nothing to release.")
         row.refresh_from_db()
         return Response(self.get_serializer(row).data)

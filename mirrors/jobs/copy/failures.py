@@ -63,7 +63,7 @@ class Failure:
     message: str
     permanent: bool
     host: str = ""
-    rest: float | None = None
+    retry_after: float | None = None
     details: str = ""
     grants: Mapping[str, bool] = field(default_factory=dict)
     """What was learnt of namespaces on the way: whether their own pull secrets read the source."""
@@ -78,8 +78,8 @@ class Failure:
         """For how many seconds no job may talk to ``host``; None: it did not ask for that."""
         if self.permanent or not self.host or self.wait is not None:
             return None
-        if self.rest is not None:
-            return pause_of(self.rest)
+        if self.retry_after is not None:
+            return pause_of(self.retry_after)
         return timing().rate_limit_pause if self.error_class == ErrorClass.RATE_LIMITED else None
 
 

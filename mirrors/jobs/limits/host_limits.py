@@ -31,7 +31,7 @@ LIMIT_BURST_SECONDS: Final = 5.0
 """Limited requests within so short a time are answers to one burst: more copies stay away only if others follow."""
 
 
-def rest(host: str, seconds: float) -> None:
+def pause(host: str, seconds: float) -> None:
     """Pause a host for so long (at most ``LONGEST_PAUSE``), or for longer where that was asked before."""
     host = storable(host, HOST_LENGTH)
     HostBudget.objects.bulk_create([HostBudget(host=host)], ignore_conflicts=True)
@@ -99,7 +99,7 @@ def end_probe(hosts: Collection[str], *, answered: Collection[str]) -> None:
     mine.exclude(host__in=answered).update(probe_until=None)
 
 
-def resting() -> dict[str, datetime]:
+def paused() -> dict[str, datetime]:
     """Until when, by host."""
     rows = HostBudget.objects.paused().filter(resting_until__gt=Now())
     return {host: until for host, until in rows.values_list("host", "resting_until") if until is not None}

@@ -16,7 +16,7 @@ from mirrors.management.show_backfill import preview_table, progress_line
 from mirrors.management.terminal import until_signal, user_of_process
 from mirrors.models import BackfillRun, BackfillState
 from mirrors.selectors.clusters.backfill import backfill_progress, open_run
-from mirrors.services import JobStateError, request_preview, start_run
+from mirrors.services import ActionRefusedError, request_preview, start_run
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.process import configured, logs
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
@@ -62,7 +62,7 @@ class Command(ConfiguredCommand):
         try:
             if run is None or run.state == BackfillState.PREVIEW:
                 run = request_preview(cluster=cluster, requested_by=user_of_process("backfill command"))
-        except JobStateError as error:
+        except ActionRefusedError as error:
             self.stdout.write(str(error))
             return
         run = self._until_previewed(run, stop)

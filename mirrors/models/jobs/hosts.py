@@ -10,27 +10,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from mirrors.models.configuration.registries import Registry
-from mirrors.models.images.mappings import DIGEST_LENGTH
 from mirrors.models.jobs.jobs import Priority
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
-
-
-class BlobLocation(models.Model):
-    """A repository of a target registry that holds a blob, so that others can mount it."""
-
-    registry = models.ForeignKey(Registry, on_delete=models.CASCADE, related_name="+", db_index=False)
-    digest = models.CharField(max_length=DIGEST_LENGTH)
-    repository = models.CharField(max_length=256)
-    seen_at = models.DateTimeField(db_default=Now(), db_index=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["registry", "digest", "repository"], name="blob_location_unique"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.digest} in {self.repository}"
 
 
 class HostBudgetQuerySet(models.QuerySet["HostBudget"]):

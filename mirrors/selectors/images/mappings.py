@@ -1,4 +1,4 @@
-"""Reads that webhook, jobs, API and pages share."""
+"""Mappings as webhooks hold them in memory: read by image, by change and by the last request."""
 
 from __future__ import annotations
 
@@ -11,25 +11,19 @@ from django.db.models import Q
 
 from mirrors.models import (
     NOT_PUBLIC,
-    Cluster,
-    Filter,
     ImageMapping,
     MappingAccess,
-    MirrorJob,
     Registry,
     RegistryRole,
-    RestartLoop,
-    TargetHealth,
 )
-from mirrors.models.base.revisions import numbers
 from mirrors.selectors.images.mapping_snapshot import Grant, MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 
-SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop, Cluster)
-FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
-"""Tables whose revision counts deletions alone."""
 CHANGES_LIMIT = 5_000
 """Changed mappings that one read takes into memory; the next read continues after them."""
+
+CHANGES_OVERLAP = timedelta(seconds=5)
+"""How far behind the newest change readers look again: rows are not committed in the order of their time."""
 
 TARGETS_LIMIT = 1_000
 """References in one query: below the number of parameters that SQLite takes."""
@@ -167,18 +161,6 @@ def _grants(mapping_ids: Collection[int] | models.QuerySet[Any, Any]) -> dict[in
     return grants
 
 
-def job_states(job_ids: Collection[int]) -> dict[int, str]:
-    """Status by job id, for those who wait for a copy."""
-    return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))
-
-
-def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
-    """Revision numbers of the tables that processes hold in memory, and of those where they see what was deleted."""
-    found = numbers((*SMALL_TABLES, *FORGOTTEN))
-    forgotten = {model._meta.db_table: found.pop(model._meta.db_table) for model in FORGOTTEN}
-    return found, forgotten
-
-
 def target_registry_id(*, endpoint: str, prefix: str) -> int | None:
     """Key of the target's row, or None until ``prepare`` or ``up`` has written it."""
     return _target_registries(endpoint, prefix).first()
@@ -187,7 +169,3 @@ def target_registry_id(*, endpoint: str, prefix: str) -> int | None:
 def _target_registries(endpoint: str, prefix: str) -> models.QuerySet[Registry, int]:
     rows = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=endpoint, prefix=prefix)
     return rows.order_by("id").values_list("id", flat=True)
-
-
-CHANGES_OVERLAP = timedelta(seconds=5)
-"""How far behind the newest change readers look again: rows are not committed in the order of their time."""

@@ -1,7 +1,9 @@
-"""The queue by priority: how many jobs wait and run, and since when the oldest of them could start."""
+"""The queue by priority: how many jobs wait and run, and since when the oldest of them could start; and the status of
+jobs that somebody waits for."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,3 +62,8 @@ def queue() -> list[QueueLine]:
         )
         for p in Priority
     ]
+
+
+def job_states(job_ids: Collection[int]) -> dict[int, str]:
+    """Status by job id, for those who wait for a copy."""
+    return dict(MirrorJob.objects.filter(id__in=job_ids).values_list("id", "status"))

@@ -22,8 +22,9 @@ from mirrors.models import (
 )
 from mirrors.selectors.clusters import backfill as backfills
 from mirrors.selectors.clusters.clusters import target_of_cluster
-from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
+from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.jobs import cancel_jobs
+from mirrors.services.jobs.refusals import NO_TARGET, ActionRefusedError
 
 MOST_RUN_IMAGES: Final = 20_000
 """Images of one run; clusters that run more get them with the next run."""
@@ -35,20 +36,18 @@ ROWS_PER_INSERT: Final = 1_000
 def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] | None = None) -> BackfillRun:
     """A new run of the cluster, which its watcher previews. It replaces an earlier preview.
 
-    Raises JobStateError if there is nothing to mirror, or if a run is under way.
+    Raises ActionRefusedError if there is nothing to mirror, or if a run is under way.
     """
     target = target_of_cluster(cluster)
     if target is None:
-        raise JobStateError(
-            "There is no target yet: run manage.py prepare with a configuration file that has a target."
-        )
+        raise ActionRefusedError(NO_TARGET)
     found = list(islice(backfills.candidates(cluster=cluster, registry_id=target.pk, besides=besides), MOST_RUN_IMAGES))
     if not found and not RunningImage.objects.filter(cluster=cluster).exists():
-        raise JobStateError(
+        raise ActionRefusedError(
             f"Nothing is known of the cluster {cluster}: check that its watcher runs (manage.py watch)."
         )
     if not found:
-        raise JobStateError(f"All images that run in the cluster {cluster} are mirrored: there is nothing to do.")
+        raise ActionRefusedError(f"All images that run in the cluster {cluster} are mirrored: there is nothing to do.")
     try:
         with transaction.atomic():
             _move(BackfillRun.objects.filter(cluster=cluster), {BackfillState.PREVIEW}, BackfillState.CANCELLED)
@@ -58,7 +57,9 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
             )
             _note(run, "preview", requested_by)
     except IntegrityError:
-        raise JobStateError(f"A backfill of the cluster {cluster} is under way: wait for it, or cancel it.") from None
+        raise ActionRefusedError(
+            f"A backfill of the cluster {cluster} is under way: wait for it, or cancel it."
+        ) from None
     run.refresh_from_db()
     return run
 
@@ -75,27 +76,27 @@ def _image(run: BackfillRun, rank: int, row: dict[str, Any]) -> BackfillImage:
 
 
 def start_run(*, run_id: int, requested_by: str) -> BackfillRun:
-    """Begin to mirror what was previewed. Raises JobStateError."""
+    """Begin to mirror what was previewed. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     if run.state == BackfillState.PREVIEW and run.previewed_at is None:
-        raise JobStateError("The preview is not complete yet: wait until the watcher has looked at all images.")
+        raise ActionRefusedError("The preview is not complete yet: wait until the watcher has looked at all images.")
     return _change(run, {BackfillState.PREVIEW}, BackfillState.RUNNING, "start", requested_by, started_at=Now())
 
 
 def pause_run(*, run_id: int, requested_by: str) -> BackfillRun:
-    """Request no more copies; those that are queued already run. Raises JobStateError."""
+    """Request no more copies; those that are queued already run. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     return _change(run, {BackfillState.RUNNING}, BackfillState.PAUSED, "pause", requested_by)
 
 
 def resume_run(*, run_id: int, requested_by: str) -> BackfillRun:
-    """Continue a paused run. Raises JobStateError."""
+    """Continue a paused run. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     return _change(run, {BackfillState.PAUSED}, BackfillState.RUNNING, "resume", requested_by)
 
 
 def cancel_run(*, run_id: int, requested_by: str) -> BackfillRun:
-    """End a run and cancel its queued jobs, but for those that pods wait for by now. Raises JobStateError."""
+    """End a run and cancel its queued jobs, but for those that pods wait for by now. Raises ActionRefusedError."""
     run = BackfillRun.objects.get(pk=run_id)
     changed = _change(run, BackfillRun.OPEN, BackfillState.CANCELLED, "cancel", requested_by)
     cancel_jobs(job_ids=_queued_jobs(run), requested_by=requested_by)
@@ -129,7 +130,7 @@ def _change(
     with transaction.atomic():
         if not _move(BackfillRun.objects.filter(pk=run.pk), before, after, **more):
             run.refresh_from_db()
-            raise JobStateError(f"The {run} is {run.get_state_display().lower()}: you cannot {action} it now.")
+            raise ActionRefusedError(f"The {run} is {run.get_state_display().lower()}: you cannot {action} it now.")
         _note(run, action, requested_by)
     run.refresh_from_db()
     return run

@@ -9,9 +9,10 @@ from django.db import transaction
 
 from mirrors.images import ImageRef
 from mirrors.models import MirrorJob, Registry
-from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
+from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.jobs import ROWS_PER_TRANSACTION
 from mirrors.services.jobs.mirroring import active_target, refusals, request_images
+from mirrors.services.jobs.refusals import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestOutcome
 
 
@@ -40,18 +41,18 @@ class ImageResult:
 
 
 def request_image(*, image: str, requested_by: str, allowed_hosts: Sequence[str] = ()) -> tuple[MirrorJob, bool]:
-    """The job that mirrors an image now, and whether it is new. Raises JobStateError if it cannot be mirrored."""
+    """The job that mirrors an image now, and whether it is new. Raises ActionRefusedError if it cannot be mirrored."""
     named = NamedImage(image, ImageRef.parse(image))
     (result,) = request_batch(images=[named], requested_by=requested_by, allowed_hosts=allowed_hosts)
     if result.job is None:
-        raise JobStateError(result.error)
+        raise ActionRefusedError(result.error)
     return MirrorJob.objects.select_related("mapping").get(id=result.job), result.is_new
 
 
 def request_batch(
     *, images: Sequence[NamedImage], requested_by: str, allowed_hosts: Sequence[str] = ()
 ) -> list[ImageResult]:
-    """Mirror images now; results are in their order. Raises JobStateError if there is no target."""
+    """Mirror images now; results are in their order. Raises ActionRefusedError if there is no target."""
     target = active_target()
     refusal_of = refusals(target, allowed_hosts)
     named = {image.source for image in images if image.source is not None}

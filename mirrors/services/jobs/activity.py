@@ -9,10 +9,6 @@ from mirrors.models import OperatorAction
 from swapper_project.process.current_request import token_name
 
 
-class JobStateError(Exception):
-    """The current state does not allow this; the message says what to do first."""
-
-
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The object of an action: an image or a repository, with the rows that show it."""

@@ -10,8 +10,9 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
-from mirrors.services.jobs.activity import JobStateError, Subject, note_actions
+from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.mirroring import request_mapped
+from mirrors.services.jobs.refusals import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestedCopy
 
 ROWS_PER_TRANSACTION = 200
@@ -120,11 +121,11 @@ def _carry_requests(old: dict[int, MirrorJob], new: dict[int, MirrorJob]) -> Non
 def cancel_job(*, job_id: int, requested_by: str) -> MirrorJob:
     """Cancel a queued job immediately; a running one stops at the next heartbeat of its worker.
 
-    Raises JobStateError when the job has finished, and MirrorJob.DoesNotExist.
+    Raises ActionRefusedError when the job has finished, and MirrorJob.DoesNotExist.
     """
     acted = cancel_jobs(job_ids=[job_id], requested_by=requested_by)
     if acted.refusals:
-        raise JobStateError(acted.refusals[0])
+        raise ActionRefusedError(acted.refusals[0])
     if not acted.jobs:
         raise MirrorJob.DoesNotExist
     return acted.jobs[0]
@@ -161,11 +162,11 @@ def _cancel(job_ids: Collection[int], requested_by: str, acted: BulkResult) -> N
 
 
 def set_priority(*, job_id: int, priority: int, requested_by: str) -> MirrorJob:
-    """Change the priority of a queued job. Raises JobStateError if it is not queued, and DoesNotExist."""
+    """Change the priority of a queued job. Raises ActionRefusedError if it is not queued, and DoesNotExist."""
     with transaction.atomic():
         job = MirrorJob.objects.select_related("mapping").select_for_update(of=("self",)).get(id=job_id)
         if job.status != JobStatus.PENDING:
-            raise JobStateError(
+            raise ActionRefusedError(
                 f"Job {job_id} is {job.get_status_display().lower()}: you can change the priority of queued jobs only."
             )
         if job.priority == priority:

@@ -29,13 +29,13 @@ from mirrors.registries.allowed import AllowedSources
 from mirrors.selectors.clusters.clusters import target_of_cluster
 from mirrors.selectors.configuration import declared
 from mirrors.services.jobs import quotas as quota
-from mirrors.services.jobs.activity import JobStateError
 from mirrors.services.jobs.live_jobs import live_jobs
+from mirrors.services.jobs.refusals import NO_TARGET, ActionRefusedError
 from mirrors.services.jobs.requested_copy import UNATTENDED, RequestedCopy, RequestOutcome
 from mirrors.services.jobs.wakeup import wake_workers
 from swapper_project.config import Quotas
 
-REST_AFTER_FAILURE = timedelta(minutes=10)
+RETRY_BLOCKED_FOR = timedelta(minutes=10)
 """How long pods cannot request a new copy of an image after its last copy failed."""
 
 UNREADABLE = frozenset({ErrorClass.NOT_FOUND, ErrorClass.DENIED, ErrorClass.UNAUTHORIZED})
@@ -58,9 +58,9 @@ def request_copies(
         by_priority = sorted(requests, key=lambda request: -request.priority)
         wanted = {request.source: request for request in by_priority if request.source in mappings}
         unattended = [request for request in requests if request.trigger in UNATTENDED and request.source in mappings]
-        resting = _resting(unattended, mappings)
+        blocked = _failed_recently(unattended, mappings)
         attended = {request.source for request in requests if request.trigger not in UNATTENDED}
-        startable = {s: r for s, r in wanted.items() if not mappings[s].paused and (s in attended or s not in resting)}
+        startable = {s: r for s, r in wanted.items() if not mappings[s].paused and (s in attended or s not in blocked)}
         jobs, made = live_jobs(startable, mappings)
         _note_requests(requests, jobs)
         if jobs:
@@ -94,12 +94,10 @@ def request_images(*, target: Registry, sources: Sequence[ImageRef], requested_b
 
 
 def active_target() -> Registry:
-    """The target registry in use: of several, that of the configuration file. Raises JobStateError if there is none."""
+    """The target registry in use: of several, that of the configuration file. Raises ActionRefusedError without one."""
     registry = target_of_cluster(declared.own_cluster())
     if registry is None:
-        raise JobStateError(
-            "There is no target yet: run manage.py prepare with a configuration file that has a target."
-        )
+        raise ActionRefusedError(NO_TARGET)
     return registry
 
 
@@ -142,7 +140,7 @@ def _mappings(registry_id: int, requests: Sequence[RequestedCopy]) -> dict[str, 
     return {mapping.source: mapping for mapping in found}
 
 
-def _resting(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping]) -> set[str]:
+def _failed_recently(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping]) -> set[str]:
     """Sources whose last job failed or was cancelled a short time ago.
 
     If that job could not read its source, this applies only to the namespaces that requested it: others may have
@@ -153,17 +151,17 @@ def _resting(requests: Sequence[RequestedCopy], mappings: dict[str, ImageMapping
     jobs = MirrorJob.objects.filter(
         id__in=[mappings[request.source].last_job_id for request in requests],
         status__in=[JobStatus.FAILED, JobStatus.CANCELLED],
-        finished_at__gt=ExpressionWrapper(Now() - REST_AFTER_FAILURE, output_field=DateTimeField()),
+        finished_at__gt=ExpressionWrapper(Now() - RETRY_BLOCKED_FOR, output_field=DateTimeField()),
     )
     failed = {job.mapping_id: job for job in jobs}
     rows = MirrorRequest.objects.filter(job__in=failed.values())
     asked = set(rows.values_list("job__mapping_id", "cluster", "namespace"))
-    resting = {request.source for request in requests if mappings[request.source].id in failed}
+    blocked = {request.source for request in requests if mappings[request.source].id in failed}
     for request in requests:
         job = failed.get(mappings[request.source].id)
         if job and job.error_class in UNREADABLE and (job.mapping_id, request.cluster, request.namespace) not in asked:
-            resting.discard(request.source)
-    return resting
+            blocked.discard(request.source)
+    return blocked
 
 
 def _note_requests(requests: Sequence[RequestedCopy], jobs: dict[str, MirrorJob]) -> None:

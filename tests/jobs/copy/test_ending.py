@@ -13,7 +13,7 @@ from mirrors.jobs.copy.failures import Failure
 from mirrors.jobs.queue.leases import Lease
 from mirrors.models import AttemptOutcome, ErrorClass
 
-LIMITED: dict[str, Any] = {"error_class": ErrorClass.RATE_LIMITED, "rest": 90.0}
+LIMITED: dict[str, Any] = {"error_class": ErrorClass.RATE_LIMITED, "retry_after": 90.0}
 DENIED = {"error_class": ErrorClass.DENIED, "permanent": True, "grants": {"shop": False}, "is_unreadable": True}
 IMMUTABLE = {"error_class": ErrorClass.TAG_IMMUTABLE, "permanent": True}
 LAST = {"attempts": 5}
@@ -91,7 +91,7 @@ def test_what_a_failure_says_of_its_image(
 def test_the_next_attempt_waits_for_the_host() -> None:
     ended = ending.failure(lease(), Attempt(lease()), failure(**LIMITED))
 
-    assert ended.delay is not None and ended.delay >= LIMITED["rest"]
+    assert ended.delay is not None and ended.delay >= LIMITED["retry_after"]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def lease(attempts: int) -> Lease:
     return Lease(1, 1, uuid.uuid4(), attempts, attempts, 10)
 
 
-def passing(rest: float | None = None) -> Failure:
-    return Failure("unavailable", "away", permanent=False, host="quay.io", rest=rest)
+def passing(retry_after: float | None = None) -> Failure:
+    return Failure("unavailable", "away", permanent=False, host="quay.io", retry_after=retry_after)
 
 
 def test_each_attempt_waits_longer_up_to_a_cap(settings: Settings) -> None:
@@ -39,7 +39,7 @@ def test_each_attempt_waits_longer_up_to_a_cap(settings: Settings) -> None:
 
 
 def test_no_attempt_comes_before_the_host_wants_it() -> None:
-    assert delay_after(lease(1), passing(rest=3_600)) >= 3_600
+    assert delay_after(lease(1), passing(retry_after=3_600)) >= 3_600
 
 
 @pytest.mark.parametrize(

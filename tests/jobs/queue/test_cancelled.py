@@ -11,7 +11,7 @@ from mirrors import services
 from mirrors.admin.images.jobs import JOB_ACTIONS
 from mirrors.models import JobStatus, MirrorJob, Trigger
 from mirrors.services import RequestedCopy, request_copies
-from mirrors.services.jobs.mirroring import REST_AFTER_FAILURE
+from mirrors.services.jobs.mirroring import RETRY_BLOCKED_FOR
 from tests.jobs.support import order, target_row
 
 pytestmark = pytest.mark.django_db
@@ -37,10 +37,10 @@ def cancelled() -> MirrorJob:
 
 
 def test_pods_start_no_new_copy_for_as_long_as_the_dialog_says(cancelled: MirrorJob) -> None:
-    minutes = REST_AFTER_FAILURE // timedelta(minutes=1)
+    minutes = RETRY_BLOCKED_FOR // timedelta(minutes=1)
     assert f"{minutes} minutes after the cancellation at the earliest" in JOB_ACTIONS["cancel"].words
 
-    MirrorJob.objects.update(finished_at=F("finished_at") - REST_AFTER_FAILURE + timedelta(seconds=30))
+    MirrorJob.objects.update(finished_at=F("finished_at") - RETRY_BLOCKED_FOR + timedelta(seconds=30))
     assert not asked_by_a_pod()
     MirrorJob.objects.update(finished_at=F("finished_at") - timedelta(seconds=31))
     assert asked_by_a_pod()
@@ -54,6 +54,6 @@ def test_retry_starts_one_at_once(cancelled: MirrorJob) -> None:
 
 def test_an_image_whose_mapping_is_paused_is_not_copied_later(cancelled: MirrorJob) -> None:
     services.set_paused(mapping_ids=[cancelled.mapping_id], paused=True, requested_by="olga")
-    MirrorJob.objects.update(finished_at=F("finished_at") - 2 * REST_AFTER_FAILURE)
+    MirrorJob.objects.update(finished_at=F("finished_at") - 2 * RETRY_BLOCKED_FOR)
 
     assert not asked_by_a_pod()

@@ -9,7 +9,7 @@ import pytest
 from mirrors.images import ImageRef
 from mirrors.images.target_name import target_name
 from mirrors.models import ImageMapping
-from mirrors.services import JobStateError, request_image
+from mirrors.services import ActionRefusedError, request_image
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.config import parse
 
@@ -92,7 +92,7 @@ def configured(**target: Any) -> None:
 def test_nobody_mirrors_the_mirror_into_itself(target: dict[str, Any], image: str) -> None:
     configured(**target)
 
-    with pytest.raises(JobStateError, match="is already at the target"):
+    with pytest.raises(ActionRefusedError, match="is already at the target"):
         request_image(image=image, requested_by="somebody")
     assert not ImageMapping.objects.exists()
 

@@ -1,0 +1,19 @@
+"""Which tables processes hold in memory, and the numbers by which they see that rows have changed."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from mirrors.models import Cluster, Filter, ImageMapping, Registry, RestartLoop, TargetHealth
+from mirrors.models.base.revisions import numbers
+
+SMALL_TABLES: tuple[type[models.Model], ...] = (Registry, Filter, TargetHealth, RestartLoop, Cluster)
+FORGOTTEN: tuple[type[models.Model], ...] = (ImageMapping,)
+"""Tables whose revision counts deletions alone."""
+
+
+def small_table_revisions() -> tuple[dict[str, int], dict[str, int]]:
+    """Revision numbers of the tables that processes hold in memory, and of those where they see what was deleted."""
+    found = numbers((*SMALL_TABLES, *FORGOTTEN))
+    forgotten = {model._meta.db_table: found.pop(model._meta.db_table) for model in FORGOTTEN}
+    return found, forgotten

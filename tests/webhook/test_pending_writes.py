@@ -1,0 +1,46 @@
+"""What a database that is away did not take is written when it is back, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from mirrors.models import DecisionCount, ImageMapping, ImageUse, Registry, RegistryRole
+from mirrors.services import DecisionKey, UseKey
+from webhook.database.pending_writes import PendingWrites
+
+SOURCE = "docker.io/library/nginx:1"
+
+
+def refusing(table: str) -> Callable[..., Any]:
+    """The database fails at the first statement about a table."""
+
+    def execute(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if table in sql:
+            raise OperationalError("database is locked")
+        return run(sql, params, many, context)
+
+    return execute
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", ["mirrors_imageuse", "mirrors_decisioncount"])
+def test_what_was_not_written_is_kept_for_the_next_try(table: str) -> None:
+    target = Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET)
+    ImageMapping.objects.create(target_registry=target, source=SOURCE, target=f"mirror.example.com/{SOURCE}")
+    pending = PendingWrites()
+    decision = DecisionKey(DecisionKey.this_hour(), "shop", "docker.io", "keep", "absent")
+    use = UseKey(SOURCE, "shop", "Deployment", "web")
+    pending.review({decision: 3}, [use])
+
+    with connection.execute_wrapper(refusing(table)), pytest.raises(OperationalError):
+        pending.flush_counts(target.pk, "default")
+    pending.review({decision: 2}, [use])
+    while pending.flush_counts(target.pk, "default"):
+        pass
+
+    assert DecisionCount.objects.get().images == 5
+    assert ImageUse.objects.get().workload == "web"
