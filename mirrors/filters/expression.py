@@ -78,18 +78,18 @@ class CompiledFilter:
         except OutOfStepsError:
             if limit < FILTER_BUDGET:
                 raise ReviewBudgetError(
-                    f"filter {self.name}: the filters of this review took more than {REVIEW_BUDGET} steps"
+                    f"{self.name}: the filters of this review took more than {REVIEW_BUDGET} steps"
                 ) from None
-            raise FilterEvaluationError(f"filter {self.name} took more than {FILTER_BUDGET} steps") from None
+            raise FilterEvaluationError(f"{self.name} took more than {FILTER_BUDGET} steps") from None
         except RecursionError:
-            raise FilterEvaluationError(f"filter {self.name}: the pod is nested too deeply for it") from None
+            raise FilterEvaluationError(f"{self.name}: the pod is nested too deeply for it") from None
         except Exception as error:
-            raise FilterEvaluationError(f"filter {self.name}: {_explain(error)}") from None
+            raise FilterEvaluationError(f"{self.name}: {_explain(error)}") from None
         finally:
             budget.remaining -= limit - max(0, interpreter.left)
         if answer is True or answer is False:
             return answer
-        raise FilterEvaluationError(f"filter {self.name} gave {_kind(answer)}, neither true nor false")
+        raise FilterEvaluationError(f"{self.name} gave {_kind(answer)}, neither true nor false")
 
 
 def compile_filter(name: str, expression: str) -> CompiledFilter:

@@ -124,7 +124,7 @@ def _element(value: Value) -> Value:
 
 def _unknown(name: str, here: Shape) -> str:
     if here is _ROOT:
-        return f"{name[:60]} is null: a filter's data are obj, which is the Pod, and container"
+        return f"there is no field {name[:60]}: filters read obj, the Pod, and container"
     near = difflib.get_close_matches(name, here.fields, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"{name[:60]} is not a field of {here.title}{hint}"

@@ -7,5 +7,6 @@ from mirrors.filters.quotes import quotes_warning
 
 
 def filter_warning(expression: str) -> str:
-    """Text in double quotes, or a field that no Pod has; empty where there is neither."""
-    return quotes_warning(expression) or unknown_fields_warning(expression)
+    """Text in double quotes, or a field that no Pod has, as a sentence; empty where there is neither."""
+    words = quotes_warning(expression) or unknown_fields_warning(expression)
+    return words if not words or words.endswith("?") else f"{words}."

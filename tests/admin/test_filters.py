@@ -162,6 +162,24 @@ def test_an_expression_that_was_tried_is_used_in_the_filter_unsaved(
     assert "Back to the filter" in of_the_file and "Use in the filter" not in of_the_file
 
 
+@pytest.mark.parametrize("enabled", ["on", ""])
+def test_what_the_form_has_is_kept_while_its_expression_is_tried(admin_client: Client, enabled: str) -> None:
+    given = {"name": "mine", "jmespath": "`true`", "position": "7", "cluster": "b", "enabled": enabled}
+    page = admin_client.post(reverse("admin:mirrors_filter_try"), given).content.decode()
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)"(?: value="([^"]*)")?', page))
+    tried = {**hidden, "jmespath": "`false`", "tried": "1"}
+
+    form = admin_client.post(reverse("admin:mirrors_filter_add"), tried).context["adminform"].form
+
+    assert {name: form[name].value() for name in ("name", "jmespath", "cluster")} == {
+        "name": "mine",
+        "jmespath": "`false`",
+        "cluster": "b",
+    }
+    assert str(form["position"].value()) == "7"
+    assert form["enabled"].value() == enabled
+
+
 def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
     new = sampled("shop", "nginx:1")
     was = sampled("shop", "tools/agent:2", reason="filtered")

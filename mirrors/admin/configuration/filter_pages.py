@@ -67,6 +67,9 @@ class TrialForm(forms.Form):
     )
     filter = forms.IntegerField(required=False, widget=forms.HiddenInput())
     position = forms.IntegerField(required=False, widget=forms.HiddenInput())
+    name = forms.CharField(required=False, widget=forms.HiddenInput())
+    cluster = forms.CharField(required=False, widget=forms.HiddenInput())
+    enabled = forms.CharField(required=False, initial="on", widget=forms.HiddenInput())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,14 +94,18 @@ def try_page(request: HttpRequest) -> HttpResponse:
     row = _row(request.POST.get("filter") or request.GET.get("filter"))
     initial: dict[str, Any] = {"jmespath": row.jmespath if row else "", "filter": row.pk if row else None}
     initial |= {"admission": request.GET.get("admission", "")}
-    for name in ("jmespath", "admission", "pod", "position"):
+    if row is not None:
+        initial |= {"name": row.name, "cluster": row.cluster, "position": row.position, "enabled": "on" * row.enabled}
+    for name in ("jmespath", "admission", "pod", "position", "name", "cluster"):
         if name in request.POST:
             initial[name] = request.POST[name]
+    if "name" in request.POST:
+        initial["enabled"] = request.POST.get("enabled", "")
     if not initial["admission"] and not initial.get("pod"):
         newest = AdmissionSample.objects.order_by("-id").values_list("pk", flat=True).first()
         initial["admission"] = str(newest or "")
     form = TrialForm(initial=initial)
-    asked = _ask(str(initial["jmespath"]), row, _number(initial.get("position")))
+    asked = _ask(str(initial["jmespath"]), row, number_in(initial.get("position")))
     context = {
         **admin.site.each_context(request),
         "title": f"Try filter {row.name}" if row else "Try a filter",
@@ -153,7 +160,7 @@ def _require(request: HttpRequest) -> None:
 
 def _asked(request: HttpRequest) -> Asked:
     text = request.POST.get("jmespath", "").replace("\r\n", "\n")
-    return _ask(text, _row(request.POST.get("filter")), _number(request.POST.get("position")))
+    return _ask(text, _row(request.POST.get("filter")), number_in(request.POST.get("position")))
 
 
 def _ask(expression: str, row: Filter | None, position: int | None) -> Asked:
@@ -192,7 +199,7 @@ def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, de
 
 def _pods(admission: str, text: str) -> tuple[list[PodManifest], str]:
     """The pod of the chosen admission, or else the pasted ones; and what is wrong with them."""
-    number = _number(admission)
+    number = number_in(admission)
     if number is not None:
         sample = AdmissionSample.objects.filter(pk=number).first()
         if sample is None:
@@ -208,7 +215,7 @@ def _pods(admission: str, text: str) -> tuple[list[PodManifest], str]:
 
 def _recent(chosen: str) -> list[tuple[str, str]]:
     rows = list(AdmissionSample.objects.defer("pod", "decisions").order_by("-id")[:RECENT])
-    number = _number(chosen)
+    number = number_in(chosen)
     if number is not None and number not in {row.pk for row in rows}:
         rows += AdmissionSample.objects.defer("pod", "decisions").filter(pk=number)
     now = timezone.now()
@@ -220,13 +227,13 @@ def _age(at: datetime, now: datetime) -> str:
 
 
 def _row(value: str | None) -> Filter | None:
-    number = _number(value)
+    number = number_in(value)
     rows = list(Filter.objects.filter(pk=number)) if number is not None else []
     declared.bring_up_to_date(rows, declared.in_force(Filter))
     return rows[0] if rows else None
 
 
-def _number(value: object) -> int | None:
+def number_in(value: object) -> int | None:
     """A number that is valid as a key or position."""
     text = str(value if value is not None else "")
     if not text.removeprefix("-").isdecimal() or len(text) > 18:

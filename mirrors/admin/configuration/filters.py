@@ -51,6 +51,9 @@ class FilterForm(WholeForm[Filter]):
         return text
 
 
+FIELDS = ("name", "jmespath", "position", "enabled", "cluster")
+
+
 @admin.register(Filter)
 class FilterAdmin(ConfiguredAdmin[Filter]):
     form = FilterForm
@@ -59,7 +62,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     list_filter = ["managed_by", "enabled"]
     search_fields = ["name", "jmespath"]
     ordering = ["managed_by", "position", "id"]
-    fields = ["name", "jmespath", "position", "enabled", "cluster"]
+    fields = FIELDS
     actions = ["enable", "disable"]
     actions_list: ClassVar[list[str]] = ["try_it"]
     list_before_template = "admin/mirrors/filters_hint.html"
@@ -105,11 +108,11 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The form starts with the expression from the page that tries filters, sent as POST because it can be too
-        long for a URL."""
+        """The form starts with the fields from the page that tries filters, sent as POST because the expression can be
+        too long for a URL."""
         if request.method == "POST" and "tried" in request.POST:
             tried = QueryDict(mutable=True)
-            tried["jmespath"] = request.POST.get("jmespath", "")
+            tried.update({name: request.POST[name] for name in FIELDS if name in request.POST})
             request.method, request.GET = "GET", tried  # type: ignore[assignment]
         return super().add_view(request, form_url, extra_context)
 
@@ -122,16 +125,20 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         return super().change_view(request, object_id, form_url, extra_context)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Filter | None:
-        """With the expression that was tried, where the page that tries filters sends one."""
+        """With the fields that were tried, where the page that tries filters sends them."""
         row: Filter | None = super().get_object(request, object_id, from_field)
         if row is not None and "tried" in request.POST and self.has_change_permission(request, row):
-            row.jmespath = request.POST.get("jmespath", "")
+            for name in ("jmespath", "name", "cluster"):
+                setattr(row, name, request.POST.get(name, getattr(row, name)))
+            row.enabled = bool(request.POST.get("enabled", row.enabled))
+            if (position := filter_pages.number_in(request.POST.get("position"))) is not None:
+                row.position = position
         return row
 
     def save_model(self, request: HttpRequest, obj: Filter, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if warning := filter_warning(obj.jmespath):
-            self.message_user(request, f"Check this filter: {warning}.", messages.WARNING)
+            self.message_user(request, f"Check this filter: {warning}", messages.WARNING)
 
     @action(description="Try a filter", url_path="try-it", icon="science")  # type: ignore[operator]
     def try_it(self, request: HttpRequest) -> HttpResponse:
