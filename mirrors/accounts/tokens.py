@@ -37,16 +37,21 @@ def roles_within(request: HttpRequest) -> list[tuple[int, str]]:
     return [(value, name) for value, name in ROLE_CHOICES if value <= own]
 
 
-def create_own(request: HttpRequest, *, name: str, role: Role, days: int = DEFAULT_DAYS) -> tuple[ApiToken, str]:
-    """A token of the user, and its text, which is shown once. Raises TokenRefusedError."""
-    expiry = timedelta(days=days)
+def create_own(request: HttpRequest, *, name: str, role: Role, days: int | None = None) -> tuple[ApiToken, str]:
+    """A token of the user, and its text, which is shown once. Without ``days`` it expires after ``DEFAULT_DAYS``, or
+    with the token that the request is made with. Raises TokenRefusedError."""
     own = role_of_request(request)
     if role > own:
         raise TokenRefusedError(f"Your role is {own.group}: a token cannot have the role {role.group}.")
     used = getattr(request, "auth", None)
-    if isinstance(used, ApiToken) and used.expiry is not None and timezone.now() + expiry > used.expiry:
+    ends_at = used.expiry if isinstance(used, ApiToken) else None
+    expiry = timedelta(days=days or DEFAULT_DAYS)
+    if days is None and ends_at is not None:
+        # A second earlier: the new token's time is counted from its creation, a moment later.
+        expiry = min(expiry, ends_at - timezone.now() - timedelta(seconds=1))
+    elif ends_at is not None and timezone.now() + expiry > ends_at:
         raise TokenRefusedError(
-            f"A token cannot create one that expires after itself, on {used.expiry:%Y-%m-%d}: choose fewer days, or "
+            f"A token cannot create one that expires after itself, on {ends_at:%Y-%m-%d}: choose fewer days, or "
             "sign in to create the token."
         )
     if own_tokens(request).filter(expiry__gt=timezone.now()).count() >= MOST_TOKENS:

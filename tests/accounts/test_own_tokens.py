@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -108,13 +108,16 @@ def test_the_api_creates_lists_and_revokes_tokens() -> None:
 
 
 def test_a_token_creates_none_with_more_than_itself() -> None:
-    _, text = ApiToken.issue(user=user_of(Role.ADMIN), name="weak", role=Role.VIEWER, expiry=timedelta(days=10))
-    api = APIClient(HTTP_AUTHORIZATION=f"Token {text}")
+    weak, text = ApiToken.issue(user=user_of(Role.ADMIN), name="weak", role=Role.VIEWER, expiry=timedelta(days=10))
+    api, expiry = APIClient(HTTP_AUTHORIZATION=f"Token {text}"), weak.expiry
+    assert expiry is not None
     stronger = api.post(API, {"name": "x", "role": "operator", "expires_in_days": 1}, format="json")
     assert stronger.status_code == 403 and "Your role is viewer" in stronger.json()["detail"]
+    shorter = api.post(API, {"name": "x"}, format="json")
+    assert shorter.status_code == 201 and datetime.fromisoformat(shorter.json()["expires_at"]) <= expiry
     longer = api.post(API, {"name": "x", "expires_in_days": 11}, format="json")
     assert longer.status_code == 403 and "expires after itself" in longer.json()["detail"]
-    assert ApiToken.objects.count() == 1
+    assert ApiToken.objects.count() == 2
 
 
 def test_a_token_has_less_when_its_user_has_less_and_nothing_when_disabled() -> None:

@@ -27,7 +27,9 @@ from mirrors.models import (
     Registry,
     RegistryCheck,
 )
-from tests.admin.dashboard import LIVE, cards
+from mirrors.services import request_image
+from tests.admin.dashboard import LIVE, cards, rows_of
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,19 @@ def test_an_image_s_first_pod_does_not_lower_the_coverage(admin_client: Client, 
     for title in ("First seen", "Excluded"):
         number, link = shown[title]
         assert f"<strong>{number}</strong> images" in admin_client.get(link).content.decode()
+
+
+def test_copies_that_wait_for_their_next_attempt_need_attention(admin_client: Client, target: Registry) -> None:
+    for name in ("a", "b"):
+        job, _ = request_image(image=f"team/{name}:1", requested_by="x")
+        MirrorJob.objects.filter(pk=job.pk).update(error_class="unavailable", error_host=target.endpoint, attempts=1)
+    request_image(image="team/new:1", requested_by="x")
+
+    part = admin_client.get(LIVE).content.decode().partition("swapper-attention")[2].partition("</ul>")[0]
+
+    assert f"Waiting for the next attempt: unavailable at {target.endpoint} 2" in text_of(part)
+    (link,) = re.findall(r'<a class="swapper-button" href="([^"]+error_host[^"]+)"', part)
+    assert rows_of(admin_client, unescape(link)) == 2
 
 
 def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None:

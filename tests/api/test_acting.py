@@ -24,6 +24,7 @@ from mirrors.models import (
     Priority,
     Registry,
     RegistryCheck,
+    RegistryRole,
     Trigger,
 )
 from tests.api.conftest import Clients
@@ -130,6 +131,12 @@ def test_health_names_what_is_wrong(client_of: Clients, job: MirrorJob) -> None:
     well = viewer.get("/api/v1/health/").json()
     assert (well["is_healthy"], well["problems"], well["webhooks"], well["workers"]) == (True, [], 1, 1)
     assert well["certificate_expires_at"].startswith(f"{ends:%Y-%m-%d}")
+    Instance.objects.filter(name="w:2").update(facts={"problem": "line 3: an unknown key"})
+    target = Registry.objects.get(role=RegistryRole.TARGET)
+    MirrorJob.objects.update(error_class="unavailable", error_host=target.endpoint, attempts=1)
+    problems = viewer.get("/api/v1/health/").json()["problems"]
+    assert problems[0] == "The worker w:2 does not apply its configuration file: line 3: an unknown key"
+    assert problems[1].startswith("Copies that wait for their next attempt after an error of the target mirror.")
     Instance.objects.update(seen_at=timezone.now() - timedelta(minutes=10))
     assert viewer.get("/api/v1/health/").json()["workers"] == 0
 

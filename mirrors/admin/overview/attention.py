@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -38,6 +38,7 @@ def attention_entries(
     """Return the entries, those that stop everything first; ``tests`` are the registries as the page shows them."""
     return [
         *_processes(overview, found),
+        *_retries(overview.small.retries or ()),
         *_failures(overview, found["failed"]),
         *_blocked(images),
         *_registries(tests),
@@ -67,6 +68,16 @@ def _failures(overview: Overview, failed: dict[str, int]) -> Iterator[Entry]:
         label = str(dict(ErrorClass.choices).get(name, name))
         title = f"Failed jobs: {label if label.isupper() else label.lower()}"
         yield Entry(title, link, jobs, advice_for(name), None, "Retry …", f"{retry}?{urlencode({'error_class': name})}")
+
+
+def _retries(retries: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
+    """Jobs that wait for their next attempt: they become failed jobs if nothing is done."""
+    for retry in retries:
+        host, error_class = retry["error_host"], retry["error_class"]
+        link = links.jobs(status__exact="pending", error_class__exact=error_class, error_host=host)
+        label = str(dict(ErrorClass.choices).get(error_class, error_class))
+        title = f"Waiting for the next attempt: {label if label.isupper() else label.lower()} at {host}"
+        yield Entry(title, link, retry["jobs"], advice_for(error_class), None, "Review", link)
 
 
 def _blocked(images: Mapping[str, int]) -> Iterator[Entry]:

@@ -40,7 +40,13 @@ class NewTokenSerializer(StrictFields):
 
     name = serializers.CharField(max_length=200, help_text="What the token is used for.")
     role = serializers.ChoiceField(choices=ROLE_NAMES, default=Role.VIEWER.group, help_text="At most your own role.")
-    expires_in_days = serializers.IntegerField(min_value=1, max_value=MOST_DAYS, default=DEFAULT_DAYS)
+    expires_in_days = serializers.IntegerField(
+        min_value=1,
+        max_value=MOST_DAYS,
+        allow_null=True,
+        default=None,
+        help_text=f"Default: {DEFAULT_DAYS}, or until the token of the request expires if that is earlier.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return {"name": attrs["name"], "role": Role[attrs["role"].upper()], "days": attrs["expires_in_days"]}

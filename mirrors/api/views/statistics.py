@@ -13,7 +13,10 @@ from rest_framework.views import APIView
 from mirrors import selectors
 from mirrors.api import serializers
 from mirrors.api.requests.parameters import KnownParameters
-from mirrors.selectors.overview.current_state import running_processes
+from mirrors.selectors.clusters.clusters import targets_in_use
+from mirrors.selectors.jobs.advice import advice_for
+from mirrors.selectors.jobs.retries import waiting_retries
+from mirrors.selectors.overview.current_state import configuration_problems, running_processes
 from mirrors.selectors.overview.statistics import Overview, numbers
 
 OVERDUE = 600.0
@@ -47,7 +50,8 @@ class StatsView(KnownParameters, APIView):
 
 
 class HealthView(KnownParameters, APIView):
-    """Whether images are copied and swapped: webhooks and workers run, and no job has been queued for too long."""
+    """Whether images are copied and swapped: webhooks and workers run and apply their configuration, no job has been
+    queued for too long, and no copy waits because of the target."""
 
     @extend_schema(responses=serializers.HealthSerializer)
     def get(self, request: Request) -> Response:
@@ -65,5 +69,18 @@ class HealthView(KnownParameters, APIView):
             )
             if is_so
         ]
+        problems += configuration_problems(timezone.now())
+        problems += _problems_of_targets()
         found = {**processes, "oldest_due_seconds": oldest, "problems": problems, "is_healthy": not problems}
         return Response(serializers.HealthSerializer(found).data)
+
+
+def _problems_of_targets() -> list[str]:
+    """Copies that failed at a target and wait for their next attempt."""
+    targets = targets_in_use()
+    return [
+        "Copies that wait for their next attempt after an error of the target "
+        f"{found['error_host']}: {found['jobs']} ({found['error_class']}). {advice_for(found['error_class'])}"
+        for found in waiting_retries()
+        if any(target.covers(found["error_host"]) for target in targets)
+    ]

@@ -29,6 +29,7 @@ from mirrors.selectors.clusters import readiness
 from mirrors.selectors.clusters.pull_failures import failing_images
 from mirrors.selectors.clusters.suspensions import OF_BANNER, disturbed_targets
 from mirrors.selectors.images import mapping_states
+from mirrors.selectors.jobs.retries import waiting_retries
 from mirrors.selectors.queries.subqueries import JsonRows, rows_counted
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
@@ -61,6 +62,8 @@ class SmallFacts:
     pulls: Sequence[Mapping[str, Any]] | None = None
     """Images that nodes cannot pull, as ``images``, by ``cause``, ``at`` and ``is_mirrored``; None where there are
     none."""
+    retries: Sequence[Mapping[str, Any]] | None = None
+    """See ``waiting_retries``; None where there are none."""
     is_stale: bool = False
     """Whether a cluster is not watched any more."""
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED_STATES, 0))
@@ -76,6 +79,7 @@ _SMALL: Final = (
     "loops",
     "disturbed",
     "pulls",
+    "retries",
     "is_stale",
 )
 
@@ -96,6 +100,7 @@ def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
         loops=rows_counted(RestartLoop.objects.active().filter(**of)),
         disturbed=JsonRows(disturbed_targets().values(*OF_BANNER)),
         pulls=JsonRows(failing_images(**of)),
+        retries=JsonRows(waiting_retries()),
         is_stale=Exists(Cluster.objects.stale()),
         **(mapping_states.counts() if images is None else {}),
     ).values(*_SMALL, *(mapping_states.COUNTED_STATES if images is None else ()))
@@ -142,6 +147,16 @@ def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
         "has_worker": has_worker,
         "certificate_expires_at": min(ends, default=None),
     }
+
+
+def configuration_problems(now: datetime) -> list[str]:
+    """Running processes that do not apply their configuration file, each with the reason."""
+    rows = Instance.objects.order_by("role", "name").values_list("role", "name", "facts", "seen_at")
+    return [
+        f"The {role} {name} does not apply its configuration file: {facts['problem']}"
+        for role, name, facts, seen_at in rows
+        if facts.get("problem") and now - seen_at <= SEEN_WITHIN.get(role, timedelta())
+    ]
 
 
 def processes_by_cluster() -> Mapping[tuple[str, str], int]:
