@@ -22,6 +22,11 @@ ASK_FOR_ROLE: Final = "Ask an administrator to assign a role (Access, Users, Rol
 class RoleLoginForm(AuthenticationForm):
     """Rejects a user without a role with a message that says what to do, instead of a wrong password."""
 
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "Enter a correct username and password. Both are case-sensitive.",
+    }
+
     def confirm_login_allowed(self, user: Any) -> None:
         if not user.is_active or role_of(user) is Role.NOBODY:
             raise ValidationError(

@@ -70,7 +70,7 @@ REASON_MEANING: dict[Reason, str] = {
     Reason.FILTERED: "a filter matches",
     Reason.FILTER_BUDGET: "the filters need more steps than one review allows",
     Reason.TOO_MANY_IMAGES: "the pod has more images than one review allows",
-    Reason.SOURCE_NOT_ALLOWED: "its source registry is not allowed",
+    Reason.SOURCE_NOT_ALLOWED: "its source registry is not allowed: if it is yours, add it to the source registries",
     Reason.QUOTA: "the quota of its namespace for new images is used up",
     Reason.TARGET_NAME_TAKEN: "another source has the same name at the target",
     Reason.PAUSED: "its mapping is paused",

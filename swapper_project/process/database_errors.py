@@ -9,6 +9,9 @@ from django.db import Error, InterfaceError, OperationalError, ProgrammingError,
 
 _NOT_MIGRATED: Final = ("no such table", "no such column", "does not exist")
 _FULL: Final = ("is full", "disk I/O error", "No space left on device", "Disk quota exceeded")
+_LOCKED: Final = "database is locked"
+"""What SQLite says while another process writes for longer than a statement waits."""
+
 _NOT_WRITABLE: Final = ("readonly", "unable to open")
 _ADDITIONS: Final = ("HINT:", "DETAIL:", "CONTEXT:", "LINE ")
 """How the lines begin that Postgres adds to a message."""
@@ -28,7 +31,11 @@ def explain_database(error: Error) -> str:
         return f"The database cannot be written ({said}): free space on the disk of {_place()}. Its data is kept."
     if any(words in said for words in _NOT_WRITABLE):
         return f"The database cannot be written ({said}): check the permissions of {_place()}."
-    return f"The database does not answer: {said}. Check SWAPPER_DATABASE_URL, and that its server runs."
+    if _LOCKED in said:
+        return (
+            f"The database is used by another process ({said}). If this continues, find what holds {_place()} locked."
+        )
+    return f"The database does not respond: {said}. Check SWAPPER_DATABASE_URL, and that its server runs."
 
 
 def is_out_of_space(error: Error) -> bool:

@@ -129,7 +129,7 @@ class TestRows:
         MirrorJob.objects.filter(pk=other.pk).update(error_message="It has more than 1000 blobs", error_says_step=False)
         for job, advice in ((of_limit, 0), (other, 1)):
             page = text_of(admin_client.get(reverse("admin:mirrors_mirrorjob_change", args=[job.pk])).content.decode())
-            assert page.count("What to do: Exclude the image with a filter") == page.count("What to do:") == advice
+            assert page.count("What to do: Raise copy.maxImageBytes") == page.count("What to do:") == advice
 
     def test_a_difference_names_the_setting_first(self, admin_client: Client) -> None:
         difference = {"setting": "tags", "found": "MUTABLE", "wanted": "IMMUTABLE", "problem": "needs a permission"}

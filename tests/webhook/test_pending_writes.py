@@ -1,4 +1,4 @@
-"""What a database that is away did not take is written when it is back, once."""
+"""What a database that does not respond did not take is written when it is back, once."""
 
 from __future__ import annotations
 

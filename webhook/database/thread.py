@@ -256,6 +256,6 @@ class DatabaseThread:
                 if self._facts is not None:
                     services.withdraw_instance(role=InstanceRole.WEBHOOK, cluster=self._cluster())
         except (DatabaseError, InterfaceError, OSError) as error:
-            log.warning("Counts of the last seconds are lost: the database does not answer", error=str(error).strip())
+            log.warning("Counts of the last seconds are lost: the database does not respond", error=str(error).strip())
         finally:
             connection.close()

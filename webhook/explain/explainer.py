@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import Error
 
+from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.kubernetes.objects.manifests import PodManifest
 from mirrors.selectors.images.last_errors import LastError, last_errors
 from mirrors.vocabulary.reasons import REASON_MEANING, Reason
@@ -116,13 +117,24 @@ def _last_errors(sources: set[str]) -> dict[tuple[str, str], LastError]:
         return {}
 
 
+def _meaning(d: Decision) -> str:
+    """Of the reason, and what is wrong with a reference that is not valid."""
+    meaning = REASON_MEANING[d.reason]
+    if d.reason is Reason.INVALID_REFERENCE:
+        try:
+            ImageRef.parse(d.slot.image)
+        except InvalidReferenceError as error:
+            return f"{meaning}: {error}"
+    return meaning
+
+
 def _image(d: Decision, last_error: LastError | None) -> ExplainedImage:
     return ExplainedImage(
         container=d.slot.label,
         image=d.slot.image,
         decision="swap" if d.swap else "keep",
         reason=d.reason.value,
-        meaning=REASON_MEANING[d.reason],
+        meaning=_meaning(d),
         would=d.would.value if d.would else None,
         would_meaning=REASON_MEANING[d.would] if d.would else "",
         target=str(d.target) if d.target else None,

@@ -1,5 +1,5 @@
 """Pages about clusters that are watched: what runs, what cannot be pulled, what is not protected. Begin in
 ``running_images.py``."""
 
-NEEDS_WATCHER = "Appear when a watcher runs (manage.py watch, part of up and of the chart)."
+NEEDS_WATCHER = "Appear when the cluster's watcher runs: the chart starts it, and manage.py up if KUBECONFIG is set."
 """In empty lists of what a watcher writes."""

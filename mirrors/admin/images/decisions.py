@@ -62,6 +62,7 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     ]
     search_fields = ["namespace", "source_host"]
     searches_by_keys = True
+    row_names = ("hourly count", "hourly counts")
     ordering = ["-id"]
 
     sortable_by = ("at",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.core.management import CommandParser
 from rich.console import Console
@@ -16,9 +16,7 @@ from mirrors.readiness.results import Drill
 from swapper_project.config.sections.values import duration
 from swapper_project.process import configured
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
-
-WIDTH: Final = 160
-"""Columns of output that goes into a file: most image names fit into a line."""
+from swapper_project.process.commands.table_console import table_console
 
 
 class Command(ConfiguredCommand):
@@ -58,7 +56,7 @@ class Command(ConfiguredCommand):
         if as_json:
             self.stdout.write(json.dumps(_as_json(drill, drift=drift), indent=2))
         else:
-            _print(_console(self.stdout), drill, drift=drift)
+            _print(table_console(self.stdout), drill, drift=drift)
         if drill.drift if drift else drill.total.unprotected:
             sys.exit(1)
 
@@ -74,10 +72,6 @@ def _as_json(drill: Drill, *, drift: bool) -> dict[str, Any]:
     if drift:
         return {"cluster": drill.cluster, "drift": [row.as_json() for row in drill.drift]}
     return {**drill.as_json(), "missing": [row.as_json() for row in drill.missing]}
-
-
-def _console(stream: Any) -> Console:
-    return Console(file=stream, width=None if stream.isatty() else WIDTH, highlight=False)
 
 
 def _print(console: Console, drill: Drill, *, drift: bool) -> None:

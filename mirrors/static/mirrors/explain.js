@@ -16,7 +16,12 @@
       note.textContent = `${file.name} is larger than 1 MiB.`;
       return;
     }
-    field.value = await file.text();
+    const text = await file.text();
+    if (/[\u0000\ufffd]/.test(text)) {
+      note.textContent = `${file.name} is not a text file: choose YAML or JSON. The field above is unchanged.`;
+      return;
+    }
+    field.value = text;
     note.textContent = `${file.name} is in the field above.`;
     field.focus();
   };

@@ -16,6 +16,7 @@ from mirrors.kubernetes.objects.manifests import MOST_FILE_BYTES, ManifestError,
 from mirrors.selectors.images.last_errors import LastError
 from swapper_project.process import configured, logs
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
+from swapper_project.process.commands.table_console import table_console
 from webhook.explain.explainer import ExplainedPod, explain
 from webhook.runtime.runtime import Runtime
 
@@ -53,7 +54,7 @@ class Command(ConfiguredCommand):
             self.stdout.write(json.dumps([_as_json(pod) for pod in explained], indent=2))
         else:
             for pod in explained:
-                _print(Console(), pod)
+                _print(table_console(sys.stdout), pod)
 
 
 def _as_json(pod: ExplainedPod) -> dict[str, Any]:
@@ -83,6 +84,9 @@ def _print(console: Console, pod: ExplainedPod) -> None:
     table.add_column("Target", overflow="fold", ratio=3)
     table.add_column("Known state", overflow="fold")
     table.add_column("Filter", overflow="fold")
+    if not pod.images:
+        console.print(f"{pod.object} in namespace {pod.namespace}: this pod has no images.", highlight=False)
+        return
     for image in pod.images:
         table.add_row(
             image.image or "(empty)",

@@ -13,6 +13,9 @@ from django.core.exceptions import FieldDoesNotExist
 from mirrors.admin.tools.row_fields import name_in_words, stored_field, title_of
 
 YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
+TITLES = {"object_pk": "object"}
+"""Of fields whose names say how they are stored."""
+
 EXACT, IS_NULL = "__exact", "__isnull"
 
 
@@ -69,13 +72,18 @@ def unused_values(listed: ChangeList, specs: Iterable[Any], others: Iterable[str
     used = {name for spec in specs for name in spec.expected_parameters()} | set(others)
     for name in listed.get_filters_params():
         if name not in used:
-            title, values = parameter_title(name).capitalize(), ", ".join(given_values(listed, name))
+            title, values = parameter_title(listed.opts, name).capitalize(), ", ".join(given_values(listed, name))
             yield f"{title} has no value “{values}”: there is nothing to choose from. Remove this filter."
 
 
-def parameter_title(name: str) -> str:
-    """``error_host__endswith`` as ``error host``."""
-    return name_in_words(name.partition("__")[0])
+def parameter_title(opts: Any, name: str) -> str:
+    """What a column is called whose field a parameter such as ``error_host__endswith`` is about."""
+    field = name.partition("__")[0]
+    try:
+        title = str(opts.get_field(field).verbose_name)
+    except FieldDoesNotExist:
+        title = name_in_words(field)
+    return TITLES.get(field, title)
 
 
 def _has_empty_choice(opts: Any, name: str) -> bool:

@@ -83,6 +83,13 @@ class RowList(ChangeList):
         return one if self.counted.rows == 1 else more
 
     @property
+    def empty_text(self) -> str:
+        """Where rows come from, in a whole sentence."""
+        words = str(self.model_admin.empty_words)
+        verb, rest = words.partition(" ")[::2]
+        return f"{self.model_admin.list_title} appear {rest}" if verb == "Appear" else words
+
+    @property
     def export_words(self) -> str:
         """The words of the link to the CSV file, which say how much of the list is in it."""
         is_whole = self.counted.is_exact and self.counted.rows <= MOST_ROWS
