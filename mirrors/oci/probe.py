@@ -56,7 +56,7 @@ class Probe:
             )
         if self.access.credentials and not reply.credentials_sent:
             return "access is anonymous; the registry did not request credentials"
-        return "the credentials were accepted" if self.access.credentials else "lets anybody in"
+        return "the credentials were accepted" if self.access.credentials else "anonymous access is allowed"
 
     def read(self, repository: str, reference: str) -> str:
         found = self._client().head_manifest(repository, reference)

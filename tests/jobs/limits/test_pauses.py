@@ -175,7 +175,7 @@ def test_waiting_for_a_host_costs_no_attempt(
 def test_a_job_that_only_waits_fails_in_the_end(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    """After a day its attempts count: a registry that never lets anybody in keeps no job for ever."""
+    """After a day its attempts count: a registry that never allows access keeps no job for ever."""
     source.on("HEAD .*/manifests/", reply(429, Retry_After="600"), times=10_000)
     job = order(f"{source.host}/app:1.0", target=target.host)
     MirrorJob.objects.update(created_at=from_now(-90_000))
