@@ -33,7 +33,7 @@ class Timing:
     hand_back_within: float = 15.0
     """How long running copies have after a stop until their jobs are released without them."""
     stop_within: float = 25.0
-    """From SIGTERM to the end of a worker: five seconds less than Kubernetes waits."""
+    """From SIGTERM to the end of a worker: less than the 30 s that Kubernetes waits by default."""
     retry_base: float = 20.0
     """Before the second attempt; it doubles with each further attempt, and half of it is random."""
     retry_cap: float = 900.0

@@ -1,4 +1,4 @@
-"""Hosts of registries, as all workers know them: where blobs are, which hosts are paused, who may send how much."""
+"""Hosts of registries, as all workers know them: which are paused, and who may send how much."""
 
 from __future__ import annotations
 

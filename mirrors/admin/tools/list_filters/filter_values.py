@@ -80,10 +80,11 @@ def parameter_title(opts: Any, name: str) -> str:
     """What a column is called whose field a parameter such as ``error_host__endswith`` is about."""
     field = name.partition("__")[0]
     try:
-        title = str(opts.get_field(field).verbose_name)
+        # A relation from other rows has no name of its own.
+        title = getattr(opts.get_field(field), "verbose_name", "")
     except FieldDoesNotExist:
-        title = name_in_words(field)
-    return TITLES.get(field, title)
+        title = ""
+    return TITLES.get(field) or str(title) or name_in_words(field)
 
 
 def _has_empty_choice(opts: Any, name: str) -> bool:
