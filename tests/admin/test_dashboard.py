@@ -60,6 +60,19 @@ def test_copies_that_wait_for_their_next_attempt_need_attention(admin_client: Cl
     assert rows_of(admin_client, unescape(link)) == 2
 
 
+def test_failures_at_hosts_that_are_not_configured_have_a_row(admin_client: Client, target: Registry) -> None:
+    for host in ("ghcr.io", "quay.io", target.endpoint):
+        job, _ = request_image(image=f"docker.io/team/{host.partition('.')[0]}:1", requested_by="x")
+        failed = {"status": "failed", "error_class": "denied", "error_host": host, "finished_at": timezone.now()}
+        MirrorJob.objects.filter(pk=job.pk).update(**failed)
+
+    page = admin_client.get(LIVE).content.decode()
+
+    (row,) = re.findall(r"<tr><td>Other hosts</td>.+?</tr>", page, re.S)
+    (link,) = re.findall(r'href="([^"]+)">2</a>', row)
+    assert rows_of(admin_client, unescape(link)) == 2
+
+
 def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None:
     mapping = ImageMapping.objects.earliest("pk")
     ImageMapping.objects.filter(pk=mapping.pk).update(obstacle="tampered")

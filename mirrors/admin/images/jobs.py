@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -18,6 +18,7 @@ from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
 
 from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
+from mirrors.admin.tools import links
 from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
 from mirrors.admin.tools.detail import DetailAdmin
@@ -30,9 +31,6 @@ from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, Mir
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.templatetags.humanise import size, span, when
-
-HOSTS_IN_URL: Final = 20
-"""Host names of one registry in the URL of a list."""
 
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
@@ -80,7 +78,7 @@ class FailedAtFilter(TextFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[MirrorJob]:
         hosts = [host for name in (self.value() or "").split(",") if (host := name.strip().lower())]
-        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[:HOSTS_IN_URL]) if hosts else queryset
+        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[: links.HOSTS_IN_URL]) if hosts else queryset
         return found
 
 

@@ -86,6 +86,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.small.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
+        "other_failures": _other_failures(found["failed_by_host"], registries, overview.since),
         "is_empty": not overview.small.is_mapped,
         "readiness": _readiness(overview.small, cluster),
         "banner": banner(),
@@ -167,6 +168,14 @@ def _registries(rows: Sequence[Any], found: dict[str, Any], since: datetime) -> 
 def _of_other_hosts(pulls: dict[str, int], registries: Collection[dict[str, Any]]) -> dict[str, int]:
     """Hosts that the table of registries does not show."""
     return {host: left for host, left in pulls.items() if not any(row["covers"](host) for row in registries)}
+
+
+def _other_failures(by_host: dict[str, int], registries: Collection[dict[str, Any]], since: datetime) -> dict[str, Any]:
+    """Failed jobs at hosts that the table of registries does not show: those of public registries mostly."""
+    found = _of_other_hosts(by_host, registries)
+    hosts = ",".join(list(found)[: links.HOSTS_IN_URL])
+    link = links.jobs(status__exact="failed", error_host=hosts, **links.from_on("finished_at", since))
+    return {"jobs": sum(found.values()), "link": link if len(found) <= links.HOSTS_IN_URL else ""}
 
 
 def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from mirrors.models import Registry, RegistryRole
 from mirrors.models.jobs.job_errors import known_host
+
+HOSTS_IN_URL: Final = 20
+"""Host names in the URL of a list: those of one registry, or of all that are not configured."""
 
 
 def mappings(**query: str) -> str:

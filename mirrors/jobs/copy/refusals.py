@@ -38,7 +38,7 @@ def refusal(
         words = _not_allowed(source, entry, namespaces)
     else:
         words = _not_found(source, f"add {_names(namespaces)} to the namespaces of {entry.origin}.")
-    message = " ".join((words, *(f"{problem}." for problem in problems)))
+    message = f"{words} Details: {'; '.join(problems)}." if problems else words
     return JobRefusedError(error_class, message, grants, is_unreadable=True, host=source.registry)
 
 

@@ -62,7 +62,7 @@ class PullSecrets:
             try:
                 names = _names_of_account(brought)
             except ClusterError as error:
-                found.note(error, f"pull secrets of {brought.namespace}: {error}")
+                found.note(error, f"the pull secrets of {brought.namespace} cannot be read: {error}")
                 return found
         if len(names) > MOST_SECRETS:
             found.problems.append(f"of the {len(names)} pull secrets of {brought.namespace} {MOST_SECRETS} are tried")
