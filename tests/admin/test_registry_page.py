@@ -27,7 +27,7 @@ def page_of(registry: Registry) -> str:
 def test_a_source_shows_its_role_its_kind_and_who_may_use_it(admin_client: Client) -> None:
     shop = Registry.objects.create(endpoint="ghcr.io", namespaces=["shop", "billing"])
     text = read(admin_client, f"{page_of(shop)}change/")
-    for words in ("Role source", "Kind OCI registry", "Managed by operator", "private images shop , billing"):
+    for words in ("Role source", "Kind OCI registry", "Managed by Admin or API", "private images shop , billing"):
         assert words.lower() in text.lower(), words
     public = Registry.objects.create(endpoint="quay.io")
     assert "None: public images only" in read(admin_client, f"{page_of(public)}change/")

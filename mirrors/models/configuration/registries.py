@@ -78,7 +78,7 @@ class RegistryKind(models.TextChoices):
 
 class ManagedBy(models.TextChoices):
     CONFIG = "config", "Configuration file"
-    OPERATOR = "operator"
+    OPERATOR = "operator", "Admin or API"
 
 
 class RegistryQuerySet(RevisionedQuerySet["Registry"]):
