@@ -137,7 +137,7 @@ def test_empty_values_are_a_dash_everywhere(admin_client: Client) -> None:
 
 
 def test_labels_of_values_are_in_sentence_case() -> None:
-    names = {"Amazon ECR", "Google Artifact Registry", "OCI registry", "TLS"}
+    names = {"Admin or API", "Amazon ECR", "Google Artifact Registry", "OCI registry", "TLS"}
     for model in apps.get_app_config("mirrors").get_models():
         for field in model._meta.concrete_fields:
             for _, label in field.flatchoices:
