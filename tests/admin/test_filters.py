@@ -180,6 +180,20 @@ def test_what_the_form_has_is_kept_while_its_expression_is_tried(admin_client: C
     assert form["enabled"].value() == enabled
 
 
+def test_an_expression_that_was_tried_alone_can_be_saved_with_a_name(admin_client: Client) -> None:
+    page = admin_client.get(reverse("admin:mirrors_filter_try")).content.decode()
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)"(?: value="([^"]*)")?', page))
+    add = reverse("admin:mirrors_filter_add")
+
+    form = admin_client.post(add, {**hidden, "jmespath": "`false`", "tried": "1"}).context["adminform"].form
+    shown = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in shown.items() if value is not None and value is not False}
+    admin_client.post(add, {**sent, "name": "mine"})
+
+    row = Filter.objects.get(name="mine")
+    assert (row.jmespath, row.position, row.enabled) == ("`false`", 0, True)
+
+
 def test_saving_is_tried_on_the_pods_of_the_last_day(admin_client: Client, filters: tuple[Filter, Filter]) -> None:
     new = sampled("shop", "nginx:1")
     was = sampled("shop", "tools/agent:2", reason="filtered")

@@ -11,7 +11,7 @@ from tests.browser.visits import Visitors, log_in
 def test_a_wrong_password_is_reported_and_the_right_one_opens_the_dashboard(seeded: Site, visitors: Visitors) -> None:
     visit = visitors.visit(seeded, "")
     log_in(visit, "olga", "not her password")
-    expect(visit.page.get_by_text("Please enter the correct username and password")).to_be_visible()
+    expect(visit.page.get_by_text("Enter a correct username and password")).to_be_visible()
 
     log_in(visit, "olga")
 

@@ -112,7 +112,9 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         too long for a URL."""
         if request.method == "POST" and "tried" in request.POST:
             tried = QueryDict(mutable=True)
-            tried.update({name: request.POST[name] for name in FIELDS if name in request.POST})
+            # A box that is not checked is empty; of other fields nothing is said, and their defaults hold.
+            given = {name: request.POST[name] for name in FIELDS if name in request.POST}
+            tried.update({name: value for name, value in given.items() if value or name == "enabled"})
             request.method, request.GET = "GET", tried  # type: ignore[assignment]
         return super().add_view(request, form_url, extra_context)
 
