@@ -114,6 +114,14 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
     return CompiledFilter(name, expression, tree)
 
 
+def tree_of(expression: str) -> Any:
+    """The syntax tree of a filter, with at most ``MAX_NESTING`` levels; None for one that cannot be used."""
+    try:
+        return compile_filter("", expression)._tree
+    except InvalidFilterError:
+        return None
+
+
 _OTHERWISE = (
     (r"=", "write == to compare"),
     (r"and\b|&", "write && for and"),

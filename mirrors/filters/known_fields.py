@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jmespath import exceptions
-from jmespath.parser import Parser
+from mirrors.filters.expression import tree_of
 
 MOST_PROBLEMS: Final = 3
 """Problems that a warning names."""
@@ -63,11 +62,9 @@ _ROOT: Final = _shape("a filter's data", "", obj=_POD, container=CONTAINER)
 
 def unknown_fields_warning(expression: str) -> str:
     """Explain which field is not one of a Pod or of its container, as of Kubernetes 1.35; empty if there is none."""
-    reading = _Reading()
-    try:
-        reading.value_of(Parser().parse(expression).parsed, _ROOT)
-    except (exceptions.JMESPathError, RecursionError, ValueError, LookupError):
-        return ""
+    reading, tree = _Reading(), tree_of(expression)
+    if tree is not None:
+        reading.value_of(tree, _ROOT)
     return "; ".join(list(dict.fromkeys(reading.problems))[:MOST_PROBLEMS])
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from jmespath import exceptions
-from jmespath.parser import Parser
+from mirrors.filters.expression import tree_of
 
 VALUES: Final = frozenset(
     {
@@ -31,12 +30,11 @@ OF_OTHER_KINDS: Final = frozenset(
 
 def result_warning(expression: str) -> str:
     """Say that the result is not true or false; empty if it is, or if only a pod shows it."""
-    try:
-        is_other = _is_other(Parser().parse(expression).parsed)
-    except (exceptions.JMESPathError, RecursionError, ValueError, LookupError):
+    tree = tree_of(expression)
+    if tree is None or not _is_other(tree):
         return ""
     words = "the result can be a value in place of true or false: compare each field"
-    return f"{words}, such as obj.spec.hostNetwork == `true`" if is_other else ""
+    return f"{words}, such as obj.spec.hostNetwork == `true`"
 
 
 def _is_other(node: Any) -> bool:

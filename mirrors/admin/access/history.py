@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import moment
-from mirrors.admin.tools.row_fields import NOTHING, name_in_words
+from mirrors.admin.tools.row_fields import NOTHING, form_title, name_in_words
 from mirrors.templatetags.humanise import past
 
 admin.site.unregister(LogEntry)
@@ -100,23 +100,21 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="fields")
     def fields_changed(self, entry: LogEntry) -> str:
-        return ", ".join(_titles_of(entry)[name] for name in sorted(entry.changes or {}))
+        return ", ".join(_title(entry, name) for name in sorted(entry.changes or {}))
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
-        titles, labels = _titles_of(entry), _labels_of(entry) | _names_of(entry)
+        labels = _labels_of(entry) | _names_of(entry)
         changes = sorted((entry.changes or {}).items())
-        lines = [(titles[name], *_pair(change, labels.get(name, {}))) for name, change in changes]
+        lines = [(_title(entry, name), *_pair(change, labels.get(name, {}))) for name, change in changes]
         changed = [line for line in lines if line[1:] != (NOTHING, NOTHING)]
         return format_html("<ul>{}</ul>", format_html_join("", "<li><strong>{}</strong>: {} → {}</li>", changed))
 
 
-def _titles_of(entry: LogEntry) -> dict[str, str]:
-    """What forms call the fields that changed; of a field that was removed since, its name."""
+def _title(entry: LogEntry, name: str) -> str:
+    """What forms call a field that changed; of a field or model that was removed since, its name."""
     model = entry.content_type.model_class()
-    titles = {field.name: str(field.verbose_name) for field in model._meta.fields} if model is not None else {}
-    many = {field.name: str(field.verbose_name) for field in model._meta.many_to_many} if model is not None else {}
-    return {name: (titles | many).get(name) or name_in_words(name) for name in entry.changes or {}}
+    return form_title(model._meta, name) if model is not None else name_in_words(name)
 
 
 def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:

@@ -65,8 +65,7 @@ def _failures(overview: Overview, failed: dict[str, int]) -> Iterator[Entry]:
     retry = reverse("admin:mirrors_mirrorjob_retry_failed")
     for name, jobs in sorted(failed.items(), key=lambda item: -item[1]):
         link = links.jobs(status__exact="failed", error_class__exact=name, **ended)
-        label = str(dict(ErrorClass.choices).get(name, name))
-        title = f"Failed jobs: {label if label.isupper() else label.lower()}"
+        title = f"Failed jobs: {_error_words(name)}"
         yield Entry(title, link, jobs, advice_for(name), None, "Retry …", f"{retry}?{urlencode({'error_class': name})}")
 
 
@@ -75,9 +74,14 @@ def _retries(retries: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
     for retry in retries:
         host, error_class = retry["error_host"], retry["error_class"]
         link = links.jobs(status__exact="pending", error_class__exact=error_class, error_host=host)
-        label = str(dict(ErrorClass.choices).get(error_class, error_class))
-        title = f"Waiting for the next attempt: {label if label.isupper() else label.lower()} at {host}"
+        title = f"Waiting for the next attempt: {_error_words(error_class)} at {host}"
         yield Entry(title, link, retry["jobs"], advice_for(error_class), None, "Review", link)
+
+
+def _error_words(error_class: str) -> str:
+    """An error type within a title."""
+    label = str(dict(ErrorClass.choices).get(error_class, error_class))
+    return label if label.isupper() else label.lower()
 
 
 def _blocked(images: Mapping[str, int]) -> Iterator[Entry]:

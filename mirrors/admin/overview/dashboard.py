@@ -165,9 +165,9 @@ def _registries(rows: Sequence[Any], found: dict[str, Any], since: datetime) -> 
     ]
 
 
-def _of_other_hosts(pulls: dict[str, int], registries: Collection[dict[str, Any]]) -> dict[str, int]:
-    """Hosts that the table of registries does not show."""
-    return {host: left for host, left in pulls.items() if not any(row["covers"](host) for row in registries)}
+def _of_other_hosts(by_host: dict[str, int], registries: Collection[dict[str, Any]]) -> dict[str, int]:
+    """Numbers of hosts that the table of registries does not show."""
+    return {host: number for host, number in by_host.items() if not any(row["covers"](host) for row in registries)}
 
 
 def _other_failures(by_host: dict[str, int], registries: Collection[dict[str, Any]], since: datetime) -> dict[str, Any]:

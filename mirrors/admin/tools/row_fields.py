@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
+from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import F
 from django.utils.html import format_html_join
@@ -80,6 +81,15 @@ def _in_line(value: Any) -> str:
 def name_in_words(name: str) -> str:
     """``is_active`` as ``is active``."""
     return name.replace("_", " ")
+
+
+def form_title(opts: Any, name: str) -> str:
+    """What forms call a field of a model; for other names, and relations without a title, the name in words."""
+    try:
+        title = getattr(opts.get_field(name), "verbose_name", "")
+    except FieldDoesNotExist:
+        title = ""
+    return str(title) or name_in_words(name)
 
 
 def in_lines(lines: Iterable[str]) -> SafeString:

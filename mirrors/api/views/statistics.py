@@ -16,7 +16,7 @@ from mirrors.api.requests.parameters import KnownParameters
 from mirrors.selectors.clusters.clusters import targets_in_use
 from mirrors.selectors.jobs.advice import advice_for
 from mirrors.selectors.jobs.retries import waiting_retries
-from mirrors.selectors.overview.current_state import configuration_problems, running_processes
+from mirrors.selectors.overview.current_state import running_processes
 from mirrors.selectors.overview.statistics import Overview, numbers
 
 OVERDUE = 600.0
@@ -69,8 +69,7 @@ class HealthView(KnownParameters, APIView):
             )
             if is_so
         ]
-        problems += configuration_problems(timezone.now())
-        problems += _problems_of_targets()
+        problems += [*processes["configuration_problems"], *_problems_of_targets()]
         found = {**processes, "oldest_due_seconds": oldest, "problems": problems, "is_healthy": not problems}
         return Response(serializers.HealthSerializer(found).data)
 

@@ -128,11 +128,14 @@ def hosts(now: datetime) -> dict[str, Any]:
 
 def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
     """Count the webhooks and workers that report themselves, of all clusters or of one, and find when the first of the
-    webhooks' certificates ends. Workers of any cluster copy what is queued, hence ``has_worker``."""
+    webhooks' certificates ends. Workers of any cluster copy what is queued, hence ``has_worker``. A process that does
+    not apply its configuration file is in ``configuration_problems``, with the reason."""
     counts = dict.fromkeys(SEEN_WITHIN, 0)
     ends: list[datetime] = []
     has_worker = False
-    for role, where, facts, seen_at in Instance.objects.values_list("role", "cluster", "facts", "seen_at"):
+    configuration_problems: list[str] = []
+    rows = Instance.objects.order_by("role", "name").values_list("role", "name", "cluster", "facts", "seen_at")
+    for role, name, where, facts, seen_at in rows:
         if now - seen_at > SEEN_WITHIN[role]:
             continue
         has_worker = has_worker or role == "worker"
@@ -141,22 +144,15 @@ def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
         counts[role] += 1
         if expires := facts.get("certificate_expires_at"):
             ends.append(datetime.fromisoformat(expires))
+        if problem := facts.get("problem"):
+            configuration_problems.append(f"The {role} {name} does not apply its configuration file: {problem}")
     return {
         "webhooks": counts["webhook"],
         "workers": counts["worker"],
         "has_worker": has_worker,
         "certificate_expires_at": min(ends, default=None),
+        "configuration_problems": configuration_problems,
     }
-
-
-def configuration_problems(now: datetime) -> list[str]:
-    """Running processes that do not apply their configuration file, each with the reason."""
-    rows = Instance.objects.order_by("role", "name").values_list("role", "name", "facts", "seen_at")
-    return [
-        f"The {role} {name} does not apply its configuration file: {facts['problem']}"
-        for role, name, facts, seen_at in rows
-        if facts.get("problem") and now - seen_at <= SEEN_WITHIN.get(role, timedelta())
-    ]
 
 
 def processes_by_cluster() -> Mapping[tuple[str, str], int]:

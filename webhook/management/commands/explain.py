@@ -77,6 +77,9 @@ def _error_as_json(error: LastError | None) -> dict[str, Any] | None:
 
 
 def _print(console: Console, pod: ExplainedPod) -> None:
+    if not pod.images:
+        console.print(f"{pod.object} in namespace {pod.namespace}: this pod has no images.", highlight=False)
+        return
     table = Table(title=f"{pod.object} in namespace {pod.namespace}", title_justify="left", title_style="bold")
     table.add_column("Image", overflow="fold", ratio=2)
     table.add_column("Decision")
@@ -84,9 +87,6 @@ def _print(console: Console, pod: ExplainedPod) -> None:
     table.add_column("Target", overflow="fold", ratio=3)
     table.add_column("Known state", overflow="fold")
     table.add_column("Filter", overflow="fold")
-    if not pod.images:
-        console.print(f"{pod.object} in namespace {pod.namespace}: this pod has no images.", highlight=False)
-        return
     for image in pod.images:
         table.add_row(
             image.image or "(empty)",

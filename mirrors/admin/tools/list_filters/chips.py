@@ -32,9 +32,8 @@ def chips(listed: ChangeList) -> Iterator[Chip]:
             yield Chip(str(spec.title), _words(spec, values), _without(listed, names))
     for name in listed.get_filters_params():
         if name not in known:
-            yield Chip(
-                parameter_title(listed.opts, name), ", ".join(given_values(listed, name)), _without(listed, [name])
-            )
+            words = ", ".join(given_values(listed, name))
+            yield Chip(parameter_title(listed.opts, name), words, _without(listed, [name]))
 
 
 def _without(listed: ChangeList, names: Sequence[str]) -> str:

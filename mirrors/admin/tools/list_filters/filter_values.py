@@ -10,7 +10,7 @@ from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist
 
-from mirrors.admin.tools.row_fields import name_in_words, stored_field, title_of
+from mirrors.admin.tools.row_fields import form_title, stored_field, title_of
 
 YES_NO = {"1": "Yes", "0": "No", "True": "Yes", "False": "No"}
 TITLES = {"object_pk": "object"}
@@ -79,12 +79,7 @@ def unused_values(listed: ChangeList, specs: Iterable[Any], others: Iterable[str
 def parameter_title(opts: Any, name: str) -> str:
     """What a column is called whose field a parameter such as ``error_host__endswith`` is about."""
     field = name.partition("__")[0]
-    try:
-        # A relation from other rows has no name of its own.
-        title = getattr(opts.get_field(field), "verbose_name", "")
-    except FieldDoesNotExist:
-        title = ""
-    return TITLES.get(field) or str(title) or name_in_words(field)
+    return TITLES.get(field) or form_title(opts, field)
 
 
 def _has_empty_choice(opts: Any, name: str) -> bool:
