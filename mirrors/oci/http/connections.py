@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import ssl
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from queue import LifoQueue
-from typing import Any
+from contextlib import suppress
 
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.response import BaseHTTPResponse, HTTPResponse
 
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.http.dialer import Dialer, Route
@@ -28,163 +23,152 @@ MAX_POOLS = 256
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 
-class _NoRequestLines(logging.Filter):
-    """urllib3 logs whole URLs, and ours carry upload state and signatures."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING and "url=" not in str(record.msg)
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_NoRequestLines())
-logging.getLogger("urllib3.connection").addFilter(_NoRequestLines())
-
-
-class _DialledMixin(HTTPConnection):
-    """Takes its sockets from a Dialer, gives sending the stall time-out instead of the connect time-out, and leaves
-    the heads of messages to `messages`."""
+class _Connection(HTTPConnection):
+    """Takes its socket from a Dialer, gives sending the stall time-out instead of the connect time-out, and leaves the
+    heads of messages to `messages`. TLS is urllib3's."""
 
     dialer: Dialer
     is_used: bool = False
-    _request_method: str = ""
 
     def _new_conn(self) -> socket.socket:
         assert isinstance(self.timeout, (int, float))
         return self.dialer.dial(self.timeout)
 
-    def request(  # type: ignore[override]
-        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None, **_: Any
+    def open(self, timeout: float) -> None:
+        """`timeout` in seconds."""
+        self.timeout = timeout
+        self.connect()
+        self.dialer.opened(self)
+
+    def transmit(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
     ) -> None:
-        """A body in pieces needs its Content-Length among the headers. In place of urllib3's own, which rewrites the
-        URL that it is given (%2f to %2F), and so breaks signatures, and sends a body apart from its head."""
-        headers = headers or {}
-        if self.is_closed:
-            self.connect()
-        else:
-            self.dialer.watchdog.attach(self.sock)
-        if not self.is_used:
-            # urllib3 has opened it already where it speaks TLS.
-            self.dialer.opened(self)
-        self.is_used = True
+        """A body in pieces needs its Content-Length among the headers. The target is sent byte for byte: urllib3's own
+        request rewrites it (%2f to %2F), and so breaks signatures."""
         self.sock.settimeout(self.dialer.stall_timeout)
-        self._request_method = method
         if body is None or isinstance(body, bytes):
             if body is not None or method not in _WITHOUT_BODY:
                 headers = {"Content-Length": str(len(body or b"")), **headers}
-            self.sock.sendall(request_head(method, self.dialer.target, self._authority, headers) + (body or b""))
+            # In one piece: a body that is sent apart from its head costs a packet more.
+            self.sock.sendall(request_head(method, target, self._authority, headers) + (body or b""))
             return
         if "Content-Length" not in headers:
             raise ValueError("a body in pieces without its length")
-        self.sock.sendall(request_head(method, self.dialer.target, self._authority, headers))
+        self.sock.sendall(request_head(method, target, self._authority, headers))
         for chunk in body:
             self.sock.sendall(chunk)
+
+    def receive(self, method: str, timeout: float) -> Response:
+        """The response to this method once its head is read; `timeout` in seconds, for each read."""
+        self.sock.settimeout(timeout)
+        response = Response(self.sock, method)
+        try:
+            response.begin()
+        except BaseException:
+            response.close()
+            raise
+        return response
 
     @property
     def _authority(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == self.default_port else f"{host}:{self.port}"
 
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        self.sock.settimeout(self.timeout)
-        answered = Response(self.sock, self._request_method)
-        try:
-            answered.begin()
-        except BaseException:
-            answered.close()
-            raise
-        if answered.will_close:
-            self.close()
-        return HTTPResponse(
-            answered,
-            answered.headers,
-            answered.status,
-            preload_content=False,
-            decode_content=False,
-            original_response=answered,
-            request_method=self._request_method,
-        )
+
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
 
 
-class _DialledHTTPConnection(_DialledMixin):
-    def __init__(self, *args: Any, dialer: Dialer, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.dialer = dialer
-
-
-class _DialledHTTPSConnection(_DialledMixin, HTTPSConnection):
-    def __init__(self, *args: Any, dialer: Dialer, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.dialer = dialer
-
-
-class _IdleConnections(LifoQueue[Any]):
-    """Connections that wait for a request: the one used last goes first, those not yet used go last. urllib3 fills
-    its queue with placeholders for connections that it has not opened; a preconnected one would find no room."""
-
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-        if item is not None:
-            super().put(item, block, timeout)
-
-    def _put(self, item: Any) -> None:
-        self.queue.insert(len(self.queue) if item.is_used else 0, item)
-
-
-class _PreconnectingMixin(HTTPConnectionPool):
-    QueueCls = _IdleConnections
-
-    def open_one(self, timeout: float) -> None:
-        """Opens one more connection (`timeout` in seconds) and keeps it with those that wait for a request."""
-        connection = self._new_conn()
-        try:
-            connection.timeout = timeout
-            connection.connect()
-            assert isinstance(connection, _DialledMixin)
-            connection.dialer.opened(connection)
-        finally:
-            self._put_conn(connection)
-
-
-class _HTTPPool(_PreconnectingMixin):
-    ConnectionCls = _DialledHTTPConnection
-
-
-class _HTTPSPool(_PreconnectingMixin, HTTPSConnectionPool):
-    ConnectionCls = _DialledHTTPSConnection
-
-
-@dataclass(frozen=True, slots=True)
 class Pool:
-    connections: _PreconnectingMixin
-    dialer: Dialer
+    """Connections of one route, of which at most `maxsize` wait open for the next request."""
+
+    def __init__(self, dialer: Dialer, context: ssl.SSLContext | None, maxsize: int) -> None:
+        """`context` is that of a route with TLS, None for plain HTTP."""
+        self.dialer = dialer
+        self._context = context
+        self._idle: deque[_Connection] = deque(maxlen=maxsize)
+        self._lock = threading.Lock()
+        self._is_closed = False
 
     def send(
         self,
         method: str,
         target: str,
-        body: bytes | Iterable[bytes] | None,
         headers: Mapping[str, str],
-        timeout: Timeout,
-    ) -> BaseHTTPResponse:
-        """One request without retries or redirects, for exactly this target. Raises what urllib3 raises."""
-        with self.dialer.requesting(target):
-            return self.connections.urlopen(
-                method,
-                "/",
-                body=body,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                assert_same_host=False,
-                timeout=timeout,
-                preload_content=False,
-                decode_content=False,
-            )
+        body: bytes | Iterable[bytes] | None,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+    ) -> Response:
+        """One request; times in seconds. Finish the response to free its connection. Raises OSError, HTTPException,
+        ValueError, urllib3's HTTPError and RegistryError."""
+        connection = self._take()
+        try:
+            if connection.is_closed:
+                connection.open(connect_timeout)
+            else:
+                self.dialer.watchdog.attach(connection.sock)
+            connection.is_used = True
+            # A server may answer before it has read the body, and close: that answer can be read.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.transmit(method, target, headers, body)
+            response = connection.receive(method, read_timeout)
+        except BaseException:
+            connection.close()
+            raise
+        response.release = lambda is_reusable: self._release(connection, is_reusable=is_reusable)
+        return response
 
     def preconnect(self, wanted: int, timeout: float) -> None:
-        """Opens one connection that the next request may use, unless `wanted` are open or being opened. Raises what
-        urllib3 raises."""
+        """Opens one connection that the next request may use, unless `wanted` are open or being opened. Raises
+        the same errors; `timeout` in seconds."""
         with self.dialer.reserving(wanted) as is_needed:
             if is_needed:
-                self.connections.open_one(timeout)
+                connection = self._new()
+                try:
+                    connection.open(timeout)
+                except BaseException:
+                    connection.close()
+                    raise
+                self._release(connection, is_reusable=True)
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            idle = list(self._idle)
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> _Connection:
+        """The one used last goes first, those not yet used go last; one that the server has closed is passed over."""
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return self._new()
+            if connection.is_connected:
+                return connection
+            connection.close()
+
+    def _release(self, connection: _Connection, *, is_reusable: bool) -> None:
+        with self._lock:
+            if is_reusable and not self._is_closed and len(self._idle) < (self._idle.maxlen or 0):
+                if connection.is_used:
+                    self._idle.append(connection)
+                else:
+                    self._idle.appendleft(connection)
+                return
+        connection.close()
+
+    def _new(self) -> _Connection:
+        host, port = self.dialer.route.host, self.dialer.route.port
+        if self._context is None:
+            connection = _Connection(host, port)
+        else:
+            connection = _TLSConnection(host, port, ssl_context=self._context)
+        connection.dialer = self.dialer
+        return connection
 
 
 class Pools:
@@ -209,7 +193,7 @@ class Pools:
             self._pools.move_to_end((route, trust))
             evicted = self._pools.popitem(last=False)[1] if len(self._pools) > MAX_POOLS else None
         if evicted is not None:
-            evicted.connections.close()
+            evicted.close()
         return pool
 
     def close(self) -> None:
@@ -218,14 +202,11 @@ class Pools:
             self._pools.clear()
         for pool in pools:
             pool.dialer.abort()
-            pool.connections.close()
+            pool.close()
 
     def _open(self, route: Route, trust: object) -> Pool:
         dialer = Dialer(route, self.watchdog, self._stall_timeout)
-        options: dict[str, Any] = {"maxsize": self._maxsize, "block": False, "retries": False, "dialer": dialer}
-        if route.scheme == "http":
-            return Pool(_HTTPPool(route.host, route.port, **options), dialer)
-        return Pool(_HTTPSPool(route.host, route.port, ssl_context=self._context(route, trust), **options), dialer)
+        return Pool(dialer, self._context(route, trust) if route.scheme == "https" else None, self._maxsize)
 
     def _trust(self, route: Route) -> tuple[tuple[str, int], ...]:
         """The authorities' files with their times of change, so that a renewed file is read again."""

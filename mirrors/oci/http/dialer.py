@@ -45,24 +45,7 @@ class Dialer:
     peer_is_private: bool = field(default=False, init=False)
     _open: WeakSet[HTTPConnection] = field(default_factory=WeakSet, init=False)
     _reserved: int = field(default=0, init=False)
-    _requesting: threading.local = field(default_factory=threading.local, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-
-    @contextmanager
-    def requesting(self, target: str) -> Iterator[None]:
-        """The target, byte for byte, of the request that this thread sends inside the block. A body that is read on
-        the way may ask the same host for something else meanwhile."""
-        outer: str = getattr(self._requesting, "target", "/")
-        self._requesting.target = target
-        try:
-            yield
-        finally:
-            self._requesting.target = outer
-
-    @property
-    def target(self) -> str:
-        target: str = self._requesting.target
-        return target
 
     def opened(self, connection: HTTPConnection) -> None:
         with self._lock:

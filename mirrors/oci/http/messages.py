@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import (
     NO_CONTENT,
     NOT_MODIFIED,
@@ -56,6 +56,8 @@ class Response(HTTPResponse):
 
     def __init__(self, sock: socket.socket, method: str) -> None:
         super().__init__(sock, method=method)
+        self.release: Callable[[bool], None] = lambda _: None
+        """What becomes of the connection once the response is finished; it is given whether it may be used again."""
         self._is_head = method == "HEAD"
         self._head_bytes = 0
 
@@ -73,6 +75,22 @@ class Response(HTTPResponse):
         options = self.headers.get("Connection", "").lower()
         is_kept = "keep-alive" in options if is_old else "close" not in options
         self.will_close = not is_kept or (self.length is None and not self.chunked)
+
+    def read_piece(self, size: int) -> bytes:
+        """What has arrived of the body, at most `size` bytes; b"" at its end. Raises HTTPException or OSError, also
+        when the body is shorter than was said."""
+        if self.length == 0:
+            return b""
+        piece = self.read1(size)
+        if not piece and self.length:
+            raise IncompleteRead(b"", self.length)
+        return piece
+
+    def finish(self) -> None:
+        """Close it. A body that was not read to its end takes its connection with it."""
+        is_complete = self.isclosed() or self.length == 0
+        self.close()
+        self.release(is_complete and not self.will_close)
 
     def _is_chunked(self) -> bool:
         codings = set(_parts(self.headers.get("Transfer-Encoding", "").lower())) - {"identity"}

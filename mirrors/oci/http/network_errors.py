@@ -1,12 +1,9 @@
-"""Errors of sockets, TLS and urllib3 as ours, each with its next step."""
+"""Errors of sockets, TLS and HTTP as ours, each with its next step."""
 
 from __future__ import annotations
 
 import ssl
 from typing import Final
-
-from urllib3.exceptions import SSLError
-from urllib3.exceptions import TimeoutError as PoolTimeoutError
 
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.http.messages import InvalidResponseError
@@ -20,7 +17,7 @@ def stalled(host: str) -> RegistryError:
 
 
 def translate(error: Exception, host: str) -> RegistryError:
-    """An error of the network or of urllib3 as ours. Their texts name URLs, so only their kind is kept."""
+    """An error of a connection or a message as ours. Their texts name URLs, so only their kind is kept."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
@@ -48,7 +45,7 @@ def translate(error: Exception, host: str) -> RegistryError:
                 says_step=True,
             )
         seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
-    if isinstance(error, (SSLError, ssl.SSLError)):
+    if isinstance(error, ssl.SSLError):
         return RegistryError(
             "tls",
             f"the TLS handshake with {host} failed; check its TLS settings",
@@ -56,7 +53,7 @@ def translate(error: Exception, host: str) -> RegistryError:
             permanent=False,
             says_step=True,
         )
-    if isinstance(error, (PoolTimeoutError, TimeoutError)) or isinstance(error.__context__, TimeoutError):
+    if isinstance(error, TimeoutError):
         return stalled(host)
     if isinstance(error, ValueError):
         return RegistryError("invalid", f"{host} sent something that is not HTTP", host=host)

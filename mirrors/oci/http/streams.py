@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
+from http.client import HTTPException
 
 from mirrors.oci.common.errors import MAX_ERROR_BYTES, RegistryError
 from mirrors.oci.common.settings import KIB
+from mirrors.oci.http.messages import Response
 from mirrors.oci.http.network_errors import stalled, translate
 from mirrors.oci.http.watchdog import Watch
 
@@ -16,7 +15,7 @@ from mirrors.oci.http.watchdog import Watch
 class BodyStream:
     """A reply's body, raw as on the wire, read piece by piece; each read within the stall time-out."""
 
-    def __init__(self, response: BaseHTTPResponse, host: str, watch: Watch | None = None, stall: float = 0.0) -> None:
+    def __init__(self, response: Response, host: str, watch: Watch | None = None, stall: float = 0.0) -> None:
         self._response = response
         self._host = host
         self._watch = watch
@@ -27,8 +26,8 @@ class BodyStream:
         if self._watch is not None:
             self._watch.extend(self._stall)
         try:
-            piece = self._response.read1(size, decode_content=False) or b""
-        except (HTTPError, OSError, ValueError) as error:
+            piece = self._response.read_piece(size)
+        except (HTTPException, OSError, ValueError) as error:
             if self._watch is not None and self._watch.expired:
                 raise stalled(self._host) from None
             raise translate(error, self._host) from None
@@ -42,10 +41,10 @@ class BodyStream:
 
     def close(self) -> None:
         """Ends the exchange; a body that was not read to its end takes its connection with it."""
-        self._response.close()
-        self._response.release_conn()
         if self._watch is not None:
+            # First: the connection may serve another request as soon as it is free.
             self._watch.end()
+        self._response.finish()
 
 
 class UploadBody:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Final
 
-import urllib3
 from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
@@ -20,6 +19,7 @@ from mirrors.oci.common.settings import MIB, EngineSettings
 from mirrors.oci.common.urls import Origin, Url, split_host
 from mirrors.oci.http.connections import Pool, Pools
 from mirrors.oci.http.dialer import Route
+from mirrors.oci.http.messages import Response
 from mirrors.oci.http.network_errors import stalled, translate
 from mirrors.oci.http.streams import BodyStream, UploadBody, read_whole
 from mirrors.oci.http.watchdog import Watch
@@ -31,6 +31,8 @@ MAX_REDIRECTS: Final = 5
 
 SMALL_REPLY_BYTES: Final = MIB
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+_NETWORK_ERRORS: Final = (OSError, ValueError, HTTPException, HTTPError)
 
 OnRequest = Callable[[str, str, int], None]
 
@@ -115,7 +117,7 @@ class Transport:
         try:
             with watch.on_this_thread():
                 pool.preconnect(wanted, seconds)
-        except (HTTPError, OSError, ValueError) as error:
+        except _NETWORK_ERRORS as error:
             raise translate(error, home.netloc) from None
         finally:
             watch.end()
@@ -203,17 +205,20 @@ class Transport:
         headers: Mapping[str, str],
         pool: Pool,
         call: Call,
-    ) -> BaseHTTPResponse:
-        timeout = urllib3.Timeout(
-            connect=max(0.001, call.remaining(self._settings.connect_timeout)),
-            read=max(0.001, call.remaining(self._settings.stall_timeout)),
-        )
+    ) -> Response:
         try:
-            return pool.send(method, url.target, body, headers, timeout)
-        except (HTTPError, OSError, ValueError) as error:
+            return pool.send(
+                method,
+                url.target,
+                headers,
+                body,
+                connect_timeout=max(0.001, call.remaining(self._settings.connect_timeout)),
+                read_timeout=max(0.001, call.remaining(self._settings.stall_timeout)),
+            )
+        except _NETWORK_ERRORS as error:
             raise translate(error, url.netloc) from None
 
-    def _reply(self, request: HttpRequest, url: Url, response: BaseHTTPResponse, pool: Pool, watch: Watch) -> Reply:
+    def _reply(self, request: HttpRequest, url: Url, response: Response, pool: Pool, watch: Watch) -> Reply:
         hop = Hop(url, pool.dialer.peer_is_private)
         if request.stream and response.status in (200, 206) and not watch.expired:
             watch.rest()
