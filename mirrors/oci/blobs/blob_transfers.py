@@ -104,7 +104,7 @@ class BlobTransfers:
                 small=shared.small,
                 source=RegistryClient(shared.wire, request.source_access, call),
                 source_repository=request.source.repository,
-                target=RegistryClient(shared.wire, request.target_access, call),
+                target=RegistryClient(shared.wire, request.target_access, call, is_target=True),
                 target_repository=request.target.repository,
                 blob=blob,
                 is_new_repository=request.target_is_new,

@@ -1,7 +1,6 @@
-"""Manifests and indexes: what they refer to, and which platforms of an index to keep. Pure, no I/O.
+"""Manifests and indexes: what they refer to. Pure, no I/O.
 
-Follows the OCI image specification 1.1 and Docker's image manifest v2, schema 2. Bytes are never rewritten, except
-for an index of which platforms were dropped.
+Follows the OCI image specification 1.1 and Docker's image manifest v2, schema 2. Bytes are never rewritten.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -131,30 +130,6 @@ def children_of(manifest: Manifest) -> tuple[str, ...]:
     return tuple(child.digest for child in manifest.children)
 
 
-def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> Manifest:
-    """The index with only `wanted` platforms (`os/arch[/variant]`), their attestations, and what names no platform.
-
-    The same manifest if nothing is dropped or if it is not an index. Raises RegistryError `unsupported` if none of the
-    platforms is there.
-    """
-    if not wanted or not manifest.platforms:
-        return manifest
-    document = read_object(manifest.raw, host)
-    entries: list[dict[str, Any]] = document["manifests"]
-    chosen = {e["digest"] for e in entries if any(_matches(platform_name(e), name) for name in wanted)}
-    if not chosen:
-        raise RegistryError(
-            "unsupported",
-            f"the image has none of the platforms {', '.join(wanted)} (it has {', '.join(manifest.platforms)})",
-            host=host,
-        )
-    kept = [entry for entry in entries if _is_kept(entry, chosen)]
-    if len(kept) == len(entries):
-        return manifest
-    raw = json.dumps({**document, "manifests": kept}, indent=2, ensure_ascii=False).encode()
-    return parse(raw, manifest.media_type, host=host)
-
-
 def platform_name(entry: dict[str, Any]) -> str:
     """`os/arch[/variant]`, or "" for an entry without a platform. Its parts are cut, and odd characters replaced."""
     platform = entry.get("platform")
@@ -162,23 +137,6 @@ def platform_name(entry: dict[str, Any]) -> str:
         return ""
     parts = [platform.get("os"), platform.get("architecture"), platform.get("variant")]
     return "/".join(_UNSHOWN.sub("?", part[:MAX_PLATFORM_PART]) for part in parts if isinstance(part, str) and part)
-
-
-def _matches(name: str, wanted: str) -> bool:
-    """`linux/arm` wants every variant of it; `linux/arm64` and `linux/arm64/v8` are the same."""
-    normal = name.removesuffix("/v8") if name.startswith("linux/arm64") else name
-    target = wanted.removesuffix("/v8") if wanted.startswith("linux/arm64") else wanted
-    return normal == target or normal.startswith(f"{target}/")
-
-
-def _is_kept(entry: dict[str, Any], chosen: set[str]) -> bool:
-    if entry["digest"] in chosen:
-        return True
-    annotations = entry.get("annotations")
-    about = annotations.get("vnd.docker.reference.digest") if isinstance(annotations, dict) else None
-    if isinstance(about, str):
-        return about in chosen
-    return platform_name(entry) in ("", "unknown/unknown")
 
 
 def read_object(raw: bytes, host: str) -> dict[str, Any]:

@@ -64,11 +64,15 @@ class BlobBody(Protocol):
 
 
 class RegistryClient:
-    """One registry, as one call may use it. Every method raises RegistryError, or CopyCancelledError."""
+    """One registry, as one call may use it. Every method raises RegistryError, or CopyCancelledError.
 
-    def __init__(self, wire: HttpContext, access: RegistryAccess, call: Call) -> None:
+    A client of a target asks for tokens that allow pushes in all its requests: Quay creates a repository as soon as
+    such a token is requested, and until then refuses to say what it has. One of a source never asks for them."""
+
+    def __init__(self, wire: HttpContext, access: RegistryAccess, call: Call, *, is_target: bool = False) -> None:
         self.access = access
         self.call = call
+        self._scope = push_scope if is_target else pull_scope
         self._wire = wire
         self._sender = Sender(wire, access, call)
 
@@ -84,7 +88,7 @@ class RegistryClient:
         """None when the registry says 404. A reply without a digest is settled by a GET; with `confirm`, so is one that
         denies the manifest: some registries refuse a HEAD of what they show to a GET."""
         reply = self._sender.send(
-            self._manifest_request("HEAD", repository, reference, media_type), (pull_scope(repository),)
+            self._manifest_request("HEAD", repository, reference, media_type), (self._scope(repository),)
         )
         if reply.status != 200 and confirm and _is_denial(reply.status):
             return self.read_descriptor(repository, reference, media_type)
@@ -117,14 +121,14 @@ class RegistryClient:
 
     def _get(self, repository: str, reference: str, media_type: str) -> Reply:
         request = replace(self._manifest_request("GET", repository, reference, media_type), limit=MAX_MANIFEST_BYTES)
-        return self._sender.send(request, (pull_scope(repository),))
+        return self._sender.send(request, (self._scope(repository),))
 
     def get_referrers(self, repository: str, digest: str, page: Url | None = None) -> ReferrersPage | None:
         """What refers to a manifest, a page at a time; None where the registry has no referrers API, which it says by
         a 404. Any other error does not mean that there are none."""
         url = page or self._url(repository, f"referrers/{digest}")
         request = HttpRequest("GET", url, headers={"Accept": manifests.OCI_INDEX}, limit=MAX_MANIFEST_BYTES)
-        reply = self._sender.send(request, (pull_scope(repository),))
+        reply = self._sender.send(request, (self._scope(repository),))
         if reply.status == 404 and page is None:
             return None
         self._expect(reply, {200}, f"listing what refers to {self._name(repository, digest)}")
@@ -166,7 +170,7 @@ class RegistryClient:
         """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a
         HEAD denies."""
         reply = self._sender.send(
-            HttpRequest("HEAD", self._url(repository, f"blobs/{digest}")), (push_scope(repository),)
+            HttpRequest("HEAD", self._url(repository, f"blobs/{digest}")), (self._scope(repository),)
         )
         if _is_denial(reply.status):
             return confirm and self._can_read(repository, digest)
@@ -188,7 +192,7 @@ class RegistryClient:
         """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         request = HttpRequest("GET", self._url(repository, f"blobs/{digest}"), headers=headers, stream=True)
-        reply = self._sender.send(request, (pull_scope(repository),), gated=False)
+        reply = self._sender.send(request, (self._scope(repository),), gated=False)
         self._expect(reply, {200, 206}, f"reading blob {digest} of {self._name(repository)}")
         return reply
 

@@ -100,7 +100,11 @@ def _with(document: dict[str, Any], referrers: Sequence[Referrer]) -> dict[str, 
 
 
 def _index(document: dict[str, Any], host: str) -> Manifest:
-    raw = json.dumps(document, indent=2, ensure_ascii=False).encode()
+    try:
+        raw = json.dumps(document, allow_nan=False).encode()
+    except ValueError:
+        words = "the index of referrers has a number that cannot be written again: delete its tag"
+        raise RegistryError("invalid", f"{host}: {words}", host=host, says_step=True) from None
     if len(raw) > MAX_MANIFEST_BYTES:
         raise RegistryError("too-large", f"the index of referrers has more than {MAX_MANIFEST_BYTES} bytes", host=host)
     return manifests.parse(raw, OCI_INDEX, host=host)

@@ -85,7 +85,7 @@ class ReferrersCopy:
     def __post_init__(self) -> None:
         request, wire = self.request, self.shared.wire
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
-        object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
+        object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call, is_target=True))
 
     def run(self) -> ReferrersResult:
         """Raises CopyCancelledError alone."""

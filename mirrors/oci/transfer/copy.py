@@ -10,7 +10,8 @@ from mirrors.oci.blobs.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor, Manifest, children_of, keep_platforms
+from mirrors.oci.common.kept_platforms import keep_platforms
+from mirrors.oci.common.manifests import Descriptor, Manifest, children_of
 from mirrors.oci.common.pools import PoolShare
 from mirrors.oci.common.progress import ProgressCounter
 from mirrors.oci.common.requests import CopyRequest, CopyResult
@@ -38,7 +39,7 @@ class ImageCopy:
     def __post_init__(self) -> None:
         request, wire = self.request, self.shared.wire
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
-        object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call))
+        object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call, is_target=True))
         object.__setattr__(self, "small", PoolShare(self.shared.small, wire.settings.requests_per_image))
         object.__setattr__(
             self, "comparer", Comparer(request, self.source, self.target, self.call, self.small, self.shared.traits)

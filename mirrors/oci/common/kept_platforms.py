@@ -1,0 +1,110 @@
+"""An index with fewer platforms: what is left out is cut from its text, so that all else stays byte for byte."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Manifest, parse, platform_name, read_object
+
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_DECODER: Final = json.JSONDecoder()
+
+
+def keep_platforms(manifest: Manifest, wanted: Sequence[str], *, host: str) -> Manifest:
+    """The index with only `wanted` platforms (`os/arch[/variant]`), their attestations, and what names no platform.
+
+    The same manifest if nothing is dropped or if it is not an index. Raises RegistryError `unsupported` if none of the
+    platforms is there.
+    """
+    if not wanted or not manifest.platforms:
+        return manifest
+    entries: list[dict[str, Any]] = read_object(manifest.raw, host)["manifests"]
+    chosen = {e["digest"] for e in entries if any(_matches(platform_name(e), name) for name in wanted)}
+    if not chosen:
+        raise RegistryError(
+            "unsupported",
+            f"the image has none of the platforms {', '.join(wanted)} (it has {', '.join(manifest.platforms)})",
+            host=host,
+        )
+    kept = [_is_kept(entry, chosen) for entry in entries]
+    if all(kept):
+        return manifest
+    return parse(_cut(manifest.raw, kept, host), manifest.media_type, host=host)
+
+
+def _matches(name: str, wanted: str) -> bool:
+    """`linux/arm` wants every variant of it; `linux/arm64` and `linux/arm64/v8` are the same."""
+    normal = name.removesuffix("/v8") if name.startswith("linux/arm64") else name
+    target = wanted.removesuffix("/v8") if wanted.startswith("linux/arm64") else wanted
+    return normal == target or normal.startswith(f"{target}/")
+
+
+def _is_kept(entry: dict[str, Any], chosen: set[str]) -> bool:
+    if entry["digest"] in chosen:
+        return True
+    annotations = entry.get("annotations")
+    about = annotations.get("vnd.docker.reference.digest") if isinstance(annotations, dict) else None
+    if isinstance(about, str):
+        return about in chosen
+    return platform_name(entry) in ("", "unknown/unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The place of a value in a text, in characters."""
+
+    start: int
+    end: int
+
+
+def _cut(raw: bytes, kept: Sequence[bool], host: str) -> bytes:
+    """The text of an index, whose entries are known to be well formed, with those that are `kept`."""
+    encoding = json.detect_encoding(raw)
+    text = raw.decode(encoding, "surrogatepass")
+    spans = _entries(text)
+    if len(spans) != len(kept):
+        raise RegistryError("invalid", f"{host} sent an index that lists its manifests twice", host=host)
+    separator = text[spans[0].end : spans[1].start]
+    entries = separator.join(text[span.start : span.end] for span, is_kept in zip(spans, kept, strict=True) if is_kept)
+    return f"{text[: spans[0].start]}{entries}{text[spans[-1].end :]}".encode(encoding, "surrogatepass")
+
+
+def _entries(text: str) -> list[_Span]:
+    """The values of the lists at the top that are named `manifests`."""
+    spans: list[_Span] = []
+    at = _skip(text, 0)
+    while text[at] in "{,":
+        key, at = _DECODER.raw_decode(text, _skip(text, at + 1))
+        at = _skip(text, _skip(text, at) + 1)
+        value = _value(text, at)
+        if key == "manifests":
+            spans += _elements(text, value)
+        at = _skip(text, value.end)
+    return spans
+
+
+def _elements(text: str, array: _Span) -> list[_Span]:
+    """Of an array; none of any other value."""
+    spans: list[_Span] = []
+    at = array.start
+    while text[at] in "[," and text[_skip(text, at + 1)] != "]":
+        spans.append(_value(text, at + 1))
+        at = _skip(text, spans[-1].end)
+    return spans
+
+
+def _value(text: str, at: int) -> _Span:
+    start = _skip(text, at)
+    return _Span(start, _DECODER.raw_decode(text, start)[1])
+
+
+def _skip(text: str, at: int) -> int:
+    """Behind the white space."""
+    found = _SPACE.match(text, at)
+    assert found is not None
+    return found.end()
