@@ -35,6 +35,8 @@ CONTENT_TRIES = 3
 """Times that a manifest is sent to a registry that does not see what it refers to. Distribution on a file system writes
 the link to a blob again when the blob is mounted or uploaded by somebody else, and does not see it for that moment."""
 
+_NO_SUCH_API = frozenset({400, 404, 405, 406, 501})
+
 ABANDON_TIMEOUT_SECONDS = 5.0
 """Seconds in which an upload is given up; the registry removes it by itself otherwise."""
 
@@ -124,12 +126,12 @@ class RegistryClient:
         return self._sender.send(request, (self._scope(repository),))
 
     def get_referrers(self, repository: str, digest: str, page: Url | None = None) -> ReferrersPage | None:
-        """What refers to a manifest, a page at a time; None where the registry has no referrers API, which it says by
-        a 404. Any other error does not mean that there are none."""
+        """What refers to a manifest, a page at a time; None where the registry has no referrers API. Any other error
+        does not mean that there are none."""
         url = page or self._url(repository, f"referrers/{digest}")
         request = HttpRequest("GET", url, headers={"Accept": manifests.OCI_INDEX}, limit=MAX_MANIFEST_BYTES)
         reply = self._sender.send(request, (self._scope(repository),))
-        if reply.status == 404 and page is None:
+        if page is None and _has_no_api(reply):
             return None
         self._expect(reply, {200}, f"listing what refers to {self._name(repository, digest)}")
         link = next_link(reply.headers)
@@ -287,6 +289,13 @@ class RegistryClient:
             )
             error.retry_after = retry_after(reply.headers)
             raise error
+
+
+def _has_no_api(reply: Reply) -> bool:
+    """Whether the registry does not know the referrers API. The specification demands a 404; Artifactory answers 406,
+    others 400, 405 or 501, or with a page for people."""
+    is_text = reply.status == 200 and content_type_of(reply.headers).startswith("text/")
+    return reply.status in _NO_SUCH_API or is_text
 
 
 def _is_denial(status: int) -> bool:

@@ -15,6 +15,7 @@ from mirrors.oci.common.manifests import OCI_INDEX, Manifest
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
+from mirrors.oci.referrers.listing import is_itself
 
 LOCKS: Final = 64
 """Subjects share them by their hash; many more than there are copies at the same time."""
@@ -84,6 +85,12 @@ def _read(client: RegistryClient, repository: str, subject: str) -> dict[str, An
         if error.code == "not-found":
             return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
         raise
+    if is_itself(found, subject):
+        words = (
+            f"{host} takes the tag {tag} for a digest, so that it cannot list the referrers of {repository}: they are "
+            "copied, but clients find only signatures under cosign's own tags there"
+        )
+        raise RegistryError("unsupported", words, host=host, says_step=True)
     document = manifests.read_object(found.raw, host)
     if not isinstance(document.get("manifests"), list):
         words = f"{host}/{repository}:{tag} is not an index of referrers, and is not overwritten"

@@ -6,6 +6,7 @@ from typing import Final
 
 from mirrors.oci.common import manifests
 from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.urls import Url
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
@@ -48,7 +49,12 @@ def by_tag(client: RegistryClient, repository: str, digest: str) -> list[Referre
         if error.code == "not-found":
             return []
         raise
-    return entries(found.raw, client.access.host)
+    return [] if is_itself(found, digest) else entries(found.raw, client.access.host)
+
+
+def is_itself(found: Manifest, subject: str) -> bool:
+    """Whether a registry has answered with the subject: GitLab reads a tag `sha256-<hex>` as the digest."""
+    return manifests.digest_of(found.raw, subject.partition(":")[0]) == subject
 
 
 def entries(raw: bytes, host: str) -> list[Referrer]:

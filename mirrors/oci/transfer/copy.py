@@ -70,6 +70,8 @@ class ImageCopy:
         compared = self.comparer.compare()
         if compared.is_equal:
             assert compared.source is not None
+            if self.request.subject:
+                self._check_subject(self.comparer.send(self.target.get_manifest, target.repository, compared.tag))
             return self._result(compared.source.digest, compared.source.digest, compared.tag, unchanged=True)
         if compared.present is None:
             connections.expect_manifests(compared.source)
@@ -123,12 +125,16 @@ class ImageCopy:
                 says_step=True,
                 credentials_sent=error.credentials_sent,
             ) from None
-        if self.request.subject not in ("", original.subject):
-            words = (
-                f"{source.registry} lists {original.digest} as a referrer of {self.request.subject}, which it is not"
-            )
-            raise RegistryError("invalid", words, host=source.registry)
+        self._check_subject(original)
         return original
+
+    def _check_subject(self, found: Manifest) -> None:
+        """Raises RegistryError where a list of referrers names what does not refer to the image."""
+        if self.request.subject in ("", found.subject):
+            return
+        host = self.request.source.registry
+        words = f"{host} lists {found.digest} as a referrer of {self.request.subject}, which it is not"
+        raise RegistryError("invalid", words, host=host)
 
     def _copy(
         self, root: Manifest, looking: Future[Descriptor | None] | None, *, denies_heads: bool, is_first: bool

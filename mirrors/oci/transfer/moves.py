@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirrors.oci.common.calls import POLL_SECONDS
 from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.oci.transfer.plan import CopyPlan
+from mirrors.oci.transfer.plan import CopyPlan, Part
 
 if TYPE_CHECKING:
     from mirrors.oci.transfer.copy import ImageCopy
@@ -20,7 +20,7 @@ class Moves:
         self._copy = copy
         self._plan = plan
         self._missing = {m.digest: plan.needs(m) for m in plan.manifests.values() if m is not root}
-        self._running: dict[Future[Any], tuple[str, bool]] = {}
+        self._running: dict[Future[Any], tuple[Part, bool]] = {}
 
     def run(self) -> None:
         for blob in self._plan.largest_first():
@@ -36,7 +36,7 @@ class Moves:
 
     def _start_blob(self, blob: Descriptor) -> None:
         ticket = self._copy.blobs.start(blob, self._plan.looks.pop(blob.digest, None))
-        self._running[ticket.future] = (blob.digest, ticket.is_owner)
+        self._running[ticket.future] = (Part("blob", blob.digest), ticket.is_owner)
 
     def _push_ready(self) -> None:
         ready = [digest for digest, missing in self._missing.items() if not missing]
@@ -44,11 +44,11 @@ class Moves:
             del self._missing[digest]
             manifest = self._plan.manifests[digest]
             future = self._copy.small.submit(self._copy.put_manifest, digest, manifest)
-            self._running[future] = (digest, True)
+            self._running[future] = (Part("manifest", digest), True)
 
     def _finish(self, future: Future[Any]) -> None:
-        digest, is_owner = self._running.pop(future)
-        blob = self._plan.blobs.get(digest)
+        part, is_owner = self._running.pop(future)
+        blob = self._plan.blobs[part.digest] if part.kind == "blob" else None
         if blob is not None and not is_owner and future.exception() is not None:
             self._start_blob(blob)
             return
@@ -56,4 +56,4 @@ class Moves:
         if blob is not None:
             self._copy.counter.finish(blob, way if is_owner else "skipped")
         for missing in self._missing.values():
-            missing.discard(digest)
+            missing.discard(part)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 from mirrors.oci.blobs.looks import BlobLook
 from mirrors.oci.common.errors import RegistryError
@@ -24,6 +25,13 @@ _Loaded = Manifest | Descriptor | None
 """Of one child: None when the target has it, the descriptor when the source has it as a blob only."""
 
 
+class Part(NamedTuple):
+    """A part of an image. One digest may be both: registries keep manifests and blobs apart."""
+
+    kind: Literal["manifest", "blob"]
+    digest: str
+
+
 @dataclass(slots=True)
 class CopyPlan:
     """Manifests by digest, and the blobs they need, each once. What is missing from `manifests` is at the target.
@@ -35,12 +43,14 @@ class CopyPlan:
     foreign: list[str] = field(default_factory=list)
     looks: dict[str, BlobLook] = field(default_factory=dict)
 
-    def needs(self, manifest: Manifest) -> set[str]:
-        """Digests that must be at the target before this manifest may be pushed."""
-        children = {
-            child.digest for child in manifest.children if child.digest in self.manifests or child.digest in self.blobs
-        }
-        return children | {blob.digest for blob in manifest.blobs}
+    def needs(self, manifest: Manifest) -> set[Part]:
+        """What must be at the target before this manifest may be pushed."""
+        digests = {child.digest for child in manifest.children}
+        return (
+            {Part("manifest", digest) for digest in digests if digest in self.manifests}
+            | {Part("blob", digest) for digest in digests - self.manifests.keys() if digest in self.blobs}
+            | {Part("blob", blob.digest) for blob in manifest.blobs}
+        )
 
     def largest_first(self) -> list[Descriptor]:
         return sorted(self.blobs.values(), key=lambda blob: blob.size or 0, reverse=True)

@@ -38,6 +38,34 @@ def test_the_fallback_index_keeps_what_it_has_and_names_type_and_annotations(
     assert json.loads(found[2])["annotations"] == {"a": "b"}
 
 
+def test_text_that_utf_8_cannot_have_is_kept_in_the_fallback_index(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    bundle(image.root, made="\ud800").load(source.storage, "app")
+
+    result = mirror(engine, source, target)
+
+    assert (result.copied, result.problems) == (1, ())
+    assert fallback(target, image.root)[0]["annotations"] == {"made": "\ud800"}
+
+
+def test_an_index_with_a_number_that_json_does_not_have_is_not_overwritten(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    bundle(image.root).load(source.storage, "app")
+    theirs = b'{"schemaVersion": 2, "manifests": [], "x": 1e999}'
+    target.storage.add_manifest("app", OCI_INDEX, theirs, tag_of(image.root))
+
+    result = mirror(engine, source, target)
+
+    assert "cannot be written again" in result.problems[0]
+    found = target.storage.manifest("app", tag_of(image.root))
+    assert found is not None
+    assert found[2] == theirs
+
+
 def test_a_tag_that_is_not_an_index_is_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled("ghcr")
     image = load(source)

@@ -8,13 +8,19 @@ import threading
 import pytest
 
 from mirrors.demo.handler import Handler
-from mirrors.demo.images import OCI_INDEX
-from mirrors.oci import CopyCancelledError, Engine
+from mirrors.demo.images import OCI_INDEX, sample_image
+from mirrors.oci import CopyCancelledError, Engine, ReferrerPolicy
 from tests.oci.conftest import MakeEngine, MakeProfiled, ref, request
-from tests.oci.referrers.listed import REFERRERS, bundle, load, tag_of
+from tests.oci.referrers.listed import REFERRERS, bundle, fallback, load, tag_of
 from tests.oci.referrers.mirroring import mirror, mirrored
-from tests.support.faulty_registry import hang, reply
+from tests.support.faulty_registry import Action, hang, reply
 from tests.support.signing import BUNDLE, Signer, Verifier, referring
+
+
+def takes_tags_for_digests(handler: Handler) -> bool:
+    """As GitLab does."""
+    handler.rest = handler.rest.replace("sha256-", "sha256:")
+    return False
 
 
 def test_all_pages_of_a_list_are_read(engine: Engine, profiled: MakeProfiled) -> None:
@@ -52,7 +58,87 @@ def test_a_list_that_leads_astray_is_a_problem(engine: Engine, profiled: MakePro
     assert source.count(REFERRERS) < 10
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 405, 500, 503])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(404),
+        reply(406, b'{"errors":[]}', Content_Type="application/json"),
+        reply(400),
+        reply(405),
+        reply(501),
+        reply(200, b"<html>Sign in</html>", Content_Type="text/html; charset=utf-8"),
+    ],
+    ids=["404", "406", "400", "405", "501", "page"],
+)
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_registry_without_the_api_has_its_list_under_the_fallback_tag(
+    engine: Engine, profiled: MakeProfiled, answer: Action, side: str
+) -> None:
+    source = profiled("ghcr" if side == "source" else "distribution3")
+    target = profiled("ghcr" if side == "target" else "distribution3")
+    image = load(source)
+    signature = bundle(image.root).load(source.storage, "app")
+    if side == "source":
+        index = {"schemaVersion": 2, "manifests": [{"digest": signature, "size": 7, "artifactType": BUNDLE}]}
+        source.storage.add_manifest("app", OCI_INDEX, json.dumps(index).encode(), tag_of(image.root))
+    {"source": source, "target": target}[side].on(REFERRERS, answer, times=99)
+
+    result = mirror(engine, source, target)
+
+    assert (result.copied, result.is_signed, result.problems) == (1, True, ())
+    assert ("app", signature) in target.storage.manifests
+    if side == "target":
+        assert [entry["digest"] for entry in fallback(target, image.root)] == [signature]
+
+
+def test_a_list_that_names_what_is_no_referrer_is_not_believed(engine: Engine, profiled: MakeProfiled) -> None:
+    """Whether the target has that manifest already or not."""
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    other = sample_image(seed=9, platforms=("linux/amd64",))
+    other.load(source.storage, "app", "other")
+    index = {"schemaVersion": 2, "manifests": [{"digest": other.root, "size": 7, "artifactType": BUNDLE}]}
+    source.on(REFERRERS, reply(200, json.dumps(index).encode(), Content_Type=OCI_INDEX), times=99)
+
+    for _ in range(2):
+        result = mirror(engine, source, target)
+        assert "which it is not" in result.problems[0]
+        assert result.is_signed is None
+        assert fallback(target, image.root) == []
+        other.load(target.storage, "app", "other")
+
+
+@pytest.mark.parametrize("policy", ["signatures", "all"])
+def test_a_source_that_takes_the_fallback_tag_for_a_digest_has_no_list(
+    engine: Engine, profiled: MakeProfiled, policy: ReferrerPolicy
+) -> None:
+    source, target = profiled("ghcr"), profiled("ghcr")
+    image = sample_image(layer_bytes=1000)
+    image.load(source.storage, "app", "1.0")
+    source.on("(GET|HEAD) .*/manifests/sha256-", takes_tags_for_digests, times=99)
+
+    result = mirror(engine, source, target, policy=policy)
+
+    assert (result.found, result.is_signed, result.problems) == (0, False, ())
+    assert set(target.storage.tags) == {("app", "1.0")}
+
+
+def test_a_target_that_takes_the_fallback_tag_for_a_digest_keeps_the_image(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
+    source, target = profiled(), profiled("ghcr")
+    image = load(source)
+    signature = bundle(image.root).load(source.storage, "app")
+    target.on("(GET|HEAD) .*/manifests/sha256-", takes_tags_for_digests, times=99)
+
+    result = mirror(engine, source, target)
+
+    assert "cannot list the referrers" in result.problems[0]
+    assert ("app", signature) in target.storage.manifests
+    assert target.count("PUT .*/manifests/sha256-") == 0
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
 def test_an_error_does_not_mean_that_there_are_no_referrers(
     engine: Engine, profiled: MakeProfiled, status: int
 ) -> None:

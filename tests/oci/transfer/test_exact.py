@@ -45,6 +45,24 @@ def test_odd_content_is_taken_by_a_real_registry(
     assert found.digest == whole.root
 
 
+def test_a_digest_may_be_that_of_a_manifest_and_of_a_layer(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry, distribution_registry: Registry
+) -> None:
+    """Of another image of the index, and of the index itself."""
+    build = ImageBuilder()
+    config = build.blob(b"{}", OCI_CONFIG)
+    first = build.image([build.blob(b"layer")], config)
+    as_layer = build.blob(build.manifests[first["digest"]][1], OCI_LAYER)
+    image = build.build(build.index([first, build.image([as_layer], config), as_layer]))
+    image.load(source.storage, "app", "1.0")
+
+    copy(engine, source, target)
+    engine.copy(request(ref(source), ref(distribution_registry, "both/app:1.0")))
+
+    assert is_complete(target, image)
+    assert target.found("PUT ")[-1].path == "/v2/app/manifests/1.0"
+
+
 def test_the_content_type_is_the_manifests_own(engine: Engine, source: FaultyRegistry, target: FaultyRegistry) -> None:
     image = odd_image()
     image.load(source.storage, "app", "1.0")
