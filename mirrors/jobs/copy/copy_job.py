@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from mirrors.images import ImageRef
@@ -28,10 +29,11 @@ from mirrors.vocabulary.clusters import ClusterNamespace
 
 
 class CopyJob:
-    """One attempt; on the image's own thread."""
+    """One attempt; on the image's own thread. ``before_tag`` is called before a tag is set at the target."""
 
-    def __init__(self, context: WorkerContext, lease: Lease, attempt: Attempt) -> None:
+    def __init__(self, context: WorkerContext, lease: Lease, attempt: Attempt, before_tag: Callable[[], None]) -> None:
         self._context = context
+        self._before_tag = before_tag
         self._attempt = attempt
         self._lease = lease
         if lease.number > 1:
@@ -104,6 +106,7 @@ class CopyJob:
             party=self._party(),
             # Once: what it has by the time of a second try is another question.
             seen=self._seen.pop(source.access, None),
+            before_tag=self._before_tag,
         )
         result = self._context.engine.copy(
             request, progress=self._attempt.progress, cancelled=cancelled, exchanges=self._attempt.exchanges

@@ -35,7 +35,7 @@ class JobExecutor:
         try:
             ended = self._copy(lease, status, attempt)
             if ended is None:
-                log.warning("Another worker has claimed the job; this copy of it was stopped", job=lease.job_id)
+                log.warning("The lease of the job was lost; this copy of it was stopped", job=lease.job_id)
             elif not ending.record(lease, ended, stop=self.stop):
                 log.warning(
                     "Another worker has claimed the job; the result of this copy is discarded", job=lease.job_id
@@ -57,7 +57,8 @@ class JobExecutor:
             return self.stop() or status.is_lost or status.is_cancelled
 
         try:
-            done = CopyJob(self.context, lease, attempt).run(cancelled=is_stopped)
+            copy = CopyJob(self.context, lease, attempt, before_tag=lambda: status.await_held(is_stopped))
+            done = copy.run(cancelled=is_stopped)
         except CopyCancelledError:
             return None if status.is_lost else ending.stop(attempt, is_cancelled=status.is_cancelled)
         except OtherClusterError as other:

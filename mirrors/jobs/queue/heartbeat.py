@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
@@ -10,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from mirrors.jobs.queue import database_outage, leases, liveness
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.timing import timing
+from mirrors.oci import CopyCancelledError
 from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
@@ -18,14 +21,32 @@ AFTER_ERROR = 0.5
 """Seconds until the next try when the database did not answer: be there before others take the jobs over."""
 
 
+AWAIT_SECONDS = 0.05
+"""Between two looks whether a lease was renewed, by a copy that waits for that."""
+
+
 class LeaseStatus:
     """Result of the last renewal of one lease; read by the copy that it belongs to."""
 
-    __slots__ = ("is_cancelled", "is_lost")
+    __slots__ = ("is_cancelled", "is_lost", "renewed_at")
 
     def __init__(self) -> None:
         self.is_lost = False
         self.is_cancelled = False
+        self.renewed_at = time.monotonic()
+        """When the renewal was sent that the database has confirmed."""
+
+    def await_held(self, stop: Callable[[], bool]) -> None:
+        """Return once the lease is held for half its time at least. Where it could not be renewed for that long, by
+        whatever fault between this worker and the database, another worker may have the job by now.
+
+        Raises CopyCancelledError when ``stop`` turns true, or the database is unavailable for too long."""
+        deadline = time.monotonic() + timing().database_patience
+        while time.monotonic() - self.renewed_at > timing().lease / 2:
+            self.is_lost |= time.monotonic() > deadline
+            if self.is_lost or stop():
+                raise CopyCancelledError
+            time.sleep(AWAIT_SECONDS)
 
 
 class Heartbeat:
@@ -62,7 +83,7 @@ class Heartbeat:
                 close_old_connections()
                 self._beat()
             except (DatabaseError, InterfaceError) as error:
-                # Copies continue: while the database is unavailable nobody else can take their jobs either.
+                # Copies continue: mostly nobody else can take their jobs either. Before they set a tag they wait.
                 log.warning("Leases cannot be renewed; trying again", error=explain_database(error) or str(error))
                 database_outage.notice(error)
                 connection.close()
@@ -78,7 +99,9 @@ class Heartbeat:
             mine = dict(self._held)
         if not mine:
             return
+        asked_at = time.monotonic()
         answers = leases.renew(mine)
         for lease, status in mine.items():
             status.is_lost = lease.token not in answers
+            status.renewed_at = status.renewed_at if status.is_lost else asked_at
             status.is_cancelled = answers.get(lease.token, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mirrors.images import ImageRef
@@ -22,7 +23,10 @@ class CopyRequest:
     `subject` makes it the copy of a referrer: the source, pinned by digest, has to name this digest as its subject, and
     is pushed without a tag. `max_bytes` of blobs are what a referrer may have beside the engine's own limit.
 
-    `seen` is what the source was just seen to have under its tag, so that it need not be looked at again."""
+    `seen` is what the source was just seen to have under its tag, so that it need not be looked at again.
+
+    `before_tag` is called right before a tag is set at the target, on any thread. It may wait, and raises
+    CopyCancelledError where this copy may not set it any more."""
 
     source: ImageRef
     target: ImageRef
@@ -35,6 +39,7 @@ class CopyRequest:
     subject: str = ""
     seen: Descriptor | None = None
     max_bytes: int | None = None
+    before_tag: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         if self.source.registry != self.source_access.host or self.target.registry != self.target_access.host:

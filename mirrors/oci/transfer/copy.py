@@ -168,6 +168,8 @@ class ImageCopy:
 
     def _push_tag(self, tag: str, manifest: Manifest) -> None:
         """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
+        if self.request.before_tag is not None and not self.request.subject:
+            self.request.before_tag()
         try:
             self.comparer.send(self.put_manifest, tag, manifest)
             self.shared.traits.wrote_tag(self.request.target.registry, self.request.target.repository, tag)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from django.db import connection
@@ -11,8 +13,9 @@ from pytest_django import Settings
 from mirrors.jobs.context.mounts import DatabaseMounts
 from mirrors.jobs.copy.attempt_log import MAX_LOG, Attempt
 from mirrors.jobs.copy.failures import Failure
-from mirrors.jobs.queue.heartbeat import Heartbeat
+from mirrors.jobs.queue.heartbeat import Heartbeat, LeaseStatus
 from mirrors.models import BlobLocation, MirrorAttempt, MirrorJob
+from mirrors.oci import CopyCancelledError
 from tests.jobs.support import order, take, target_row
 from tests.support.ports import wait_until
 
@@ -50,6 +53,20 @@ def test_a_heart_that_meets_the_unforeseen_beats_on(
     settings.JOB_TIMING = before
     renewed = MirrorJob.objects.filter(pk=job.pk).exclude(lease_expires_at=job.lease_expires_at)
     wait_until(renewed.exists, what="a beat after the failed ones")
+
+
+def test_a_copy_waits_until_its_lease_is_renewed() -> None:
+    status, was_held = LeaseStatus(), time.monotonic() - 100
+    status.renewed_at = was_held
+    with ThreadPoolExecutor(1) as copies:
+        waiting = copies.submit(status.await_held, lambda: False)
+        assert not wait([waiting], timeout=0.2).done
+        status.renewed_at = time.monotonic()
+        waiting.result(timeout=30)
+    status.renewed_at = was_held
+    with pytest.raises(CopyCancelledError):
+        status.await_held(lambda: True)
+    assert not status.is_lost
 
 
 def test_a_look_for_a_blob_that_fails_is_answered_and_the_next_one_works() -> None:
