@@ -171,11 +171,16 @@ def test_a_worker_that_cannot_renew_its_lease_leaves_the_tag_to_the_one_that_has
     config = config_file(tmp_path, source, target)
     job = order(f"{source.host}/app:1.0", target=target.host)
     with context(config) as cut_off, context(config) as other:
+
+        def has_succeeded_elsewhere() -> bool:
+            drain(other)
+            return status(job)() == JobStatus.SUCCEEDED
+
         cut_off.heartbeat.stop()
         with draining(cut_off):
             wait_until(lambda: source.count(BLOB), what="the copy")
             newer = load(source, seed=2)
-            wait_until(lambda: drain(other) or status(job)() == JobStatus.SUCCEEDED, what="the other worker's copy")
+            wait_until(has_succeeded_elsewhere, what="the other worker's copy")
             release.set()
     assert list(target.storage.tags.values()) == [newer.root]
     assert MirrorAttempt.objects.filter(job=job).values_list("number", "outcome").order_by("number").first() == (
