@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.settings import KIB
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -27,6 +30,14 @@ MAX_MEDIA_TYPE: Final = 255
 MAX_BLOB_BYTES: Final = 1 << 50
 """A petabyte: a larger size is not plausible, and fits no column once sizes are added up."""
 
+MAX_JSON_COMMAS: Final = 500_000
+"""Of one document. Each value takes some 100 bytes of memory once it is read; the largest index of the tests, of 10,000
+entries, has 60,000."""
+
+SMALL_JSON_BYTES: Final = 64 * KIB
+"""A larger document is read while no other one is: as objects it takes up to a hundred times its size."""
+
+_LARGE_DOCUMENTS: Final = threading.Lock()
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _SCHEMA_1 = re.compile(r"application/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)")
@@ -91,7 +102,14 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     actual = digest_of(raw, algorithm)
     if digest is not None and actual != digest:
         raise RegistryError("bad-digest", f"{host} sent a manifest that is not {digest}", host=host)
-    document = read_object(raw, host) if digest is None or content_type in ACCEPT else _load_any(raw)
+    with nullcontext() if len(raw) <= SMALL_JSON_BYTES else _LARGE_DOCUMENTS:
+        return _read(raw, actual, content_type, host, is_pinned=digest is not None)
+
+
+def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: bool) -> Manifest:
+    # A child of an unknown type that cannot be understood is copied as it is.
+    is_any = is_pinned and content_type not in ACCEPT
+    document = (_load(raw, host) or {}) if is_any else read_object(raw, host)
     media_type = _media_type(document, content_type)
     if is_schema_1(media_type) or document.get("schemaVersion") == 1:
         raise RegistryError(
@@ -111,7 +129,7 @@ def parse(raw: bytes, content_type: str, *, host: str, digest: str | None = None
     shown = [name for name in platforms if name and name != "unknown/unknown"]
     return Manifest(
         raw,
-        actual,
+        digest,
         media_type,
         tuple(descriptor_of(entry, host) for entry in children),
         (*blobs, *(descriptor_of(entry, host) for entry in misplaced)),
@@ -140,23 +158,23 @@ def platform_name(entry: dict[str, Any]) -> str:
 
 
 def read_object(raw: bytes, host: str) -> dict[str, Any]:
-    """The JSON object that a registry sent. Raises RegistryError `invalid` for anything else."""
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
+    """The JSON object that a registry sent. Raises RegistryError `invalid` for anything else, and `too-large`."""
+    document = _load(raw, host)
+    if document is None:
         raise RegistryError("invalid", f"{host} sent a manifest that is not a JSON object", host=host)
     return document
 
 
-def _load_any(raw: bytes) -> dict[str, Any]:
-    """For a child of an unknown type: what cannot be understood is copied as it is."""
+def _load(raw: bytes, host: str) -> dict[str, Any] | None:
+    """The JSON object; None for anything else. Raises RegistryError `too-large`."""
+    if raw.count(b",") > MAX_JSON_COMMAS:
+        words = f"{host} sent a manifest of more than {MAX_JSON_COMMAS:,} values"
+        raise RegistryError("too-large", words, host=host)
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _subject(document: dict[str, Any]) -> str:

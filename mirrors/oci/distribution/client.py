@@ -102,9 +102,11 @@ class RegistryClient:
             return self.read_descriptor(repository, reference, media_type)
         return Descriptor(digest, content_type_of(reply.headers), number(reply.headers.get("Content-Length")))
 
-    def get_manifest(self, repository: str, reference: str, media_type: str = "") -> Manifest:
+    def get_manifest(
+        self, repository: str, reference: str, media_type: str = "", *, max_bytes: int = MAX_MANIFEST_BYTES
+    ) -> Manifest:
         """By digest: the bytes are checked against it. By tag: the digest is computed from the bytes."""
-        reply = self._get(repository, reference, media_type)
+        reply = self._get(repository, reference, media_type, max_bytes)
         self._expect(reply, {200}, f"reading {self._name(repository, reference)}")
         digest = reference if manifests.is_digest(reference) else None
         return manifests.parse(reply.body, content_type_of(reply.headers), host=self.access.host, digest=digest)
@@ -121,8 +123,8 @@ class RegistryClient:
         digest = reference if manifests.is_digest(reference) else manifests.digest_of(reply.body)
         return Descriptor(digest, content_type_of(reply.headers), len(reply.body))
 
-    def _get(self, repository: str, reference: str, media_type: str) -> Reply:
-        request = replace(self._manifest_request("GET", repository, reference, media_type), limit=MAX_MANIFEST_BYTES)
+    def _get(self, repository: str, reference: str, media_type: str, max_bytes: int = MAX_MANIFEST_BYTES) -> Reply:
+        request = replace(self._manifest_request("GET", repository, reference, media_type), limit=max_bytes)
         return self._sender.send(request, (self._scope(repository),))
 
     def get_referrers(self, repository: str, digest: str, page: Url | None = None) -> ReferrersPage | None:

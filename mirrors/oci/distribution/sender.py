@@ -149,11 +149,12 @@ class Sender:
         return replace(reply, credentials_sent=True) if answered.has_credentials else reply
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
-        """Seconds to wait before the next try; the whole host is paused where it (or its token server) asks for it."""
+        """Seconds to wait before the next try, as long as the registry asks for and never less than the back-off; the
+        whole host is paused where it (or its token server) asks for it."""
         backoff = self._wire.settings.backoff(attempt)
         asked = retry_after(reply.headers) if reply is not None else failure.retry_after if failure else None
         is_limited = (reply is not None and reply.status == 429) or (failure is not None and failure.code == LIMITED)
-        pause = backoff if asked is None else asked
+        pause = max(backoff, asked or 0.0)
         if asked is not None or is_limited:
             self._wire.gate.pause(self._access.host, pause)
             self._wire.budgets.pause(self._access.host, pause)

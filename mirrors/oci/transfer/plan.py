@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from threading import BoundedSemaphore
+from typing import Final, Literal, NamedTuple
 
 from mirrors.oci.blobs.looks import BlobLook
 from mirrors.oci.common.errors import RegistryError
@@ -16,10 +19,16 @@ from mirrors.oci.common.settings import (
     MAX_IMAGE_BLOBS,
     MAX_IMAGE_MANIFEST_BYTES,
     MAX_IMAGE_MANIFESTS,
+    MAX_MANIFEST_BYTES,
     MIB,
     EngineSettings,
 )
 from mirrors.oci.distribution.client import RegistryClient
+
+USUAL_MANIFEST_BYTES: Final = MIB
+"""Manifests that say they have more are read a few at a time, and one that says less is not read further."""
+
+_LARGE_READS: Final = BoundedSemaphore(4)
 
 _Loaded = Manifest | Descriptor | None
 """Of one child: None when the target has it, the descriptor when the source has it as a blob only."""
@@ -105,9 +114,14 @@ class Planner:
 
     def _load_all(self, plan: CopyPlan, children: Iterable[Descriptor], until: float) -> list[Manifest]:
         load = self._read if self.reads_all else self._look_and_read
-        pending = [(child, self.small.submit(load, child)) for child in children]
-        level = []
-        for child, loading in pending:
+        waiting, level = deque(children), []
+        pending: deque[tuple[Descriptor, Future[_Loaded]]] = deque()
+        while waiting or pending:
+            # No more than are read at a time: what was read and not counted yet takes memory.
+            while waiting and len(pending) < self.settings.requests_per_image:
+                child = waiting.popleft()
+                pending.append((child, self.small.submit(load, child)))
+            child, loading = pending.popleft()
             found = self.source.call.outcome(loading, self.source.access.host)
             if time.monotonic() > until:
                 raise self._too_slow()
@@ -123,8 +137,15 @@ class Planner:
 
     def _read(self, child: Descriptor) -> _Loaded:
         """The descriptor itself when the source has it as a blob only (build caches)."""
+        is_large = child.size is None or child.size > USUAL_MANIFEST_BYTES
         try:
-            return self.source.get_manifest(self.source_repository, child.digest, child.media_type)
+            with _LARGE_READS if is_large else nullcontext():
+                return self.source.get_manifest(
+                    self.source_repository,
+                    child.digest,
+                    child.media_type,
+                    max_bytes=MAX_MANIFEST_BYTES if is_large else USUAL_MANIFEST_BYTES,
+                )
         except RegistryError as error:
             if error.code == "not-found" and self._is_blob(child):
                 return child
