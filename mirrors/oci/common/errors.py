@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Code = Literal[
     "not-found",
@@ -32,6 +32,9 @@ RETRYABLE_STATUSES: Final = frozenset({408, 429, 499, 522})
 MAX_ERROR_BYTES: Final = 64 * 1024
 """Of an error reply's body; real ones have a few hundred bytes. The rest is not read."""
 
+MAX_MESSAGE_CHARACTERS: Final = 1_000
+"""Of a registry's own text that is looked through; real ones have some hundred."""
+
 _OCI_CODE = re.compile(r"[A-Za-z_]{1,40}")
 _BY_STATUS: Final[dict[int, Code]] = {
     401: "unauthorized",
@@ -49,6 +52,7 @@ _BY_OCI_CODE: Final[dict[str, Code]] = {
     "TAG_INVALID": "tag-immutable",
     "ImageTagAlreadyExistsException": "tag-immutable",
     "ImageAlreadyExistsException": "tag-immutable",
+    "PRECONDITION": "tag-immutable",
     "UNSUPPORTED": "unsupported",
     "DENIED": "denied",
 }
@@ -68,6 +72,20 @@ _ADVICE_WITHOUT_CREDENTIALS: Final[dict[Code, str]] = {
     "unauthorized": "it needs authentication: configure credentials for this registry, and check that the image exists",
     "denied": "anonymous access is not allowed: configure credentials for this registry",
 }
+_CONDITIONS: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = (
+    (
+        re.compile(r"read[ -]?only", re.IGNORECASE),
+        "unavailable",
+        "the registry takes no pushes now, as it is read-only: check whether it is under maintenance",
+    ),
+    (
+        re.compile(r"quota|exceed", re.IGNORECASE),
+        "denied",
+        "a quota of the registry is used up: delete images there that nobody needs, or raise the quota",
+    ),
+)
+"""What registries say in the text of a DENIED that is no matter of permissions, and what to do about it."""
+
 PROXY_LIMIT: Final = (
     "a proxy in front of the registry, or the registry itself, limits the size of a request: raise that limit "
     "(nginx: client_max_body_size)"
@@ -114,12 +132,24 @@ def is_retryable(status: int) -> bool:
 
 def oci_codes(body: bytes) -> list[str]:
     """The `errors[].code` values of an OCI error reply. The registry's own messages are left out."""
+    codes = (error.get("code") for error in _errors(body))
+    return [code for code in codes if isinstance(code, str) and _OCI_CODE.fullmatch(code)]
+
+
+def _errors(body: bytes) -> list[dict[str, Any]]:
+    """Of an OCI error reply, the first three at most."""
     try:
-        errors = json.loads(body[:MAX_ERROR_BYTES])["errors"]
-        codes = [error["code"] for error in errors[:3]]
+        errors = json.loads(body[:MAX_ERROR_BYTES])["errors"][:3]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
-    return [code for code in codes if isinstance(code, str) and _OCI_CODE.fullmatch(code)]
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _condition(body: bytes) -> tuple[Code, str] | None:
+    """The code and the advice for a DENIED that no credentials can change."""
+    messages = [error.get("message") for error in _errors(body) if error.get("code") == "DENIED"]
+    text = " ".join(message[:MAX_MESSAGE_CHARACTERS] for message in messages if isinstance(message, str))
+    return next(((code, advice) for pattern, code, advice in _CONDITIONS if pattern.search(text)), None)
 
 
 def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> RegistryError | None:
@@ -143,6 +173,8 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
     code: Code = next(known, _BY_STATUS.get(status, "unavailable" if is_retryable(status) else "invalid"))
     said = f" ({', '.join(codes)})" if codes else ""
     advice = PROXY_LIMIT if status == 413 else _advice(code, credentials_sent=credentials_sent)
+    if (condition := _condition(body)) is not None:
+        code, advice = condition
     return RegistryError(
         code,
         f"{action}: {host} answered {status}{said}{'; ' if advice else ''}{advice}",

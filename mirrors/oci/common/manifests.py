@@ -24,6 +24,9 @@ DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 INDEXES: Final = (OCI_INDEX, DOCKER_LIST)
 ACCEPT: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 
+_FIELDS: Final = frozenset({"manifests", "layers", "config", "subject", "blobs"})
+"""What refers to other content. Clients in Go read these names in capitals too, ours and others do not."""
+
 MAX_MEDIA_TYPE: Final = 255
 """Characters, by RFC 6838 section 4.2."""
 
@@ -40,6 +43,9 @@ SMALL_JSON_BYTES: Final = 64 * KIB
 _LARGE_DOCUMENTS: Final = threading.Lock()
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+_GENERAL = re.compile(r"text/|application/json$|(application|binary)/octet-stream$")
+"""Types of any content, as servers of files name them."""
+
 _SCHEMA_1 = re.compile(r"application/vnd\.docker\.distribution\.manifest\.v1\+(json|prettyjws)")
 _FOREIGN = re.compile(
     r"application/vnd\.docker\.image\.rootfs\.foreign\.diff\.tar(\.gzip)?|"
@@ -118,6 +124,9 @@ def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: b
             host=host,
             says_step=True,
         )
+    if media_type in ACCEPT and (odd := sorted(_FIELDS & {k.lower() for k in document.keys() - _FIELDS})):
+        words = f"{host} sent a manifest that does not spell {odd[0]!r} in lower case: clients read it differently"
+        raise RegistryError("invalid", words, host=host)
     if "manifests" in document and ("layers" in document or "config" in document):
         raise RegistryError("invalid", f"{host} sent a document that claims to be a manifest and an index", host=host)
     entries = _descriptors(document, "manifests", host)
@@ -201,7 +210,7 @@ def annotations_of(document: dict[str, Any]) -> dict[str, str]:
 def _media_type(document: dict[str, Any], content_type: str) -> str:
     """The manifest's own media type; else the header's, without parameters; else what its fields say."""
     for candidate in (document.get("mediaType"), content_type.partition(";")[0].strip()):
-        if isinstance(candidate, str) and _MEDIA_TYPE.fullmatch(candidate) and candidate != "application/json":
+        if isinstance(candidate, str) and _MEDIA_TYPE.fullmatch(candidate) and not _GENERAL.match(candidate):
             return candidate
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST
 

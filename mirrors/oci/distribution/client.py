@@ -241,6 +241,9 @@ class RegistryClient:
                 host=self.access.host,
             )
         self._check_stored(reply, digest, f"blob {digest}")
+        if reply.status == 202 and not self.has_blob(repository, digest, confirm=True):
+            words = f"{self.access.host} accepted blob {digest} and has not stored it"
+            raise RegistryError("unavailable", words, host=self.access.host)
 
     def abandon(self, repository: str, upload: Upload) -> None:
         """Best effort: an upload that is not cancelled stays on the registry's disk for days. (Distribution 2.8 takes

@@ -14,9 +14,18 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Metadata and host agents of clouds that live outside the link-local range.
 _METADATA = frozenset(
-    ipaddress.ip_address(text) for text in ("168.63.129.16", "100.100.100.200", "fd00:ec2::254", "fd20:ce::254")
+    ipaddress.ip_address(text)
+    for text in ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254")
 )
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
+"""RFC 8215: each network chooses where in it the IPv4 address is (RFC 6052 section 2.2)."""
+
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "fec0::/10", "3fff::/20", str(_LOCAL_NAT64))
+)
+"""What some versions of `ipaddress` take for public: protocol assignments, site-local, documentation, local NAT64."""
+
 _MAX_LOOKUPS = 64
 """Look-ups of names at the same time: each holds a thread until the resolver answers."""
 
@@ -71,24 +80,33 @@ def _refuse_other_notations(host: str) -> None:
 def _check(ip: IPAddress, host: str, *, private_allowed: bool) -> bool:
     """Whether the address is private; raises RegistryError when it is one that may not be used."""
     inner = _unwrap(ip)
-    never = inner.is_link_local or inner.is_multicast or inner.is_unspecified or inner in _METADATA
-    loopback_or_private = inner.is_loopback or inner.is_private or not inner.is_global or inner.is_reserved
-    if never:
+    if any(each.is_link_local or each.is_multicast or each.is_unspecified or each in _METADATA for each in inner):
         words = "a link-local, multicast or metadata address, which no registry may have: check the name"
         raise RegistryError("address-refused", f"{host} resolves to {words}", host=host, says_step=True)
-    if loopback_or_private and not private_allowed:
+    is_private = any(_is_private(each) for each in inner) or ip in _LOCAL_NAT64
+    if is_private and not private_allowed:
         words = "an address that is not public; if this registry is yours, configure it"
         raise RegistryError("address-refused", f"{host} resolves to {words}", host=host, says_step=True)
-    return loopback_or_private
+    return is_private
 
 
-def _unwrap(ip: IPAddress) -> IPAddress:
-    """The IPv4 address that an IPv6 one contains (mapped, 6to4, NAT64), else the address itself."""
+def _is_private(ip: IPAddress) -> bool:
+    is_public = ip.is_global and not (ip.is_loopback or ip.is_private or ip.is_reserved)
+    return not is_public or any(ip in network for network in _NOT_PUBLIC)
+
+
+def _unwrap(ip: IPAddress) -> tuple[IPAddress, ...]:
+    """The IPv4 address that an IPv6 one contains (mapped, 6to4, NAT64), or may contain; else the address itself."""
     if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    if any(ip in network for network in _NAT64):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or ip
+        return (ip,)
+    if ip in _NAT64:
+        return (ipaddress.IPv4Address(ip.packed[12:]),)
+    if ip in _LOCAL_NAT64:
+        # By RFC 6052 byte 8 is not part of it.
+        without = ip.packed[:8] + ip.packed[9:]
+        places = (*(without[start : start + 4] for start in (6, 7, 8)), ip.packed[12:])
+        return tuple(ipaddress.IPv4Address(place) for place in places if any(place))
+    return (ip.ipv4_mapped or ip.sixtofour or ip,)
 
 
 Found = list[tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]]

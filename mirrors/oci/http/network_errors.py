@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
+from urllib3.exceptions import SSLError
+
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.http.messages import InvalidResponseError
 
@@ -45,7 +47,7 @@ def translate(error: Exception, host: str) -> RegistryError:
                 says_step=True,
             )
         seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, (SSLError, ssl.SSLError)):
         return RegistryError(
             "tls",
             f"the TLS handshake with {host} failed; check its TLS settings",

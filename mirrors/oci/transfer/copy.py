@@ -174,7 +174,7 @@ class ImageCopy:
             self.comparer.send(self.put_manifest, tag, manifest)
             self.shared.traits.wrote_tag(self.request.target.registry, self.request.target.repository, tag)
         except RegistryError as error:
-            present = self.comparer.look(tag) if error.code == "tag-immutable" else None
+            present = self.comparer.look(tag) if error.code in ("tag-immutable", "conflict") else None
             if present is None or present.digest != manifest.digest:
                 raise
             self.blobs.record(manifest.digest)

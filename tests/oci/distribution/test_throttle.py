@@ -102,6 +102,20 @@ def test_a_date_in_the_past_or_nonsense_means_our_own_back_off(engine: Engine, s
     assert engine.head(ref(source), access(source.host)) is not None
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("wait", ["0", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_a_registry_that_asks_for_no_wait_gets_our_own_back_off(
+    make_engine: MakeEngine, source: FaultyRegistry, status: int, wait: str
+) -> None:
+    sample_image().load(source.storage, "app", "1.0")
+    source.on("HEAD .*", reply(status, Retry_After=wait), times=3)
+    began = time.monotonic()
+
+    assert make_engine(backoff_base=0.2, backoff_cap=0.2).head(ref(source), access(source.host)) is not None
+
+    assert time.monotonic() - began >= 3 * 0.1
+
+
 def test_a_longer_wait_is_handed_back_to_the_caller(engine: Engine, source: FaultyRegistry) -> None:
     sample_image().load(source.storage, "app", "1.0")
     source.on("HEAD .*", reply(503, Retry_After="3600"))

@@ -9,6 +9,7 @@ import pytest
 from mirrors.demo.images import sample_image
 from mirrors.images import ImageRef
 from mirrors.oci import Engine, RegistryAccess, RegistryError
+from mirrors.oci.http.addresses import resolve
 from tests.oci.conftest import PUBLIC, Internet, access, port_of, public_access
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.ports import free_port
@@ -36,6 +37,12 @@ FORBIDDEN = [
     "64:ff9b::a9fe:a9fe",
     "2002:7f00:1::",
     "ff02::1",
+    "fec0::1",
+    "3fff::1",
+    "192.0.0.8",
+    "192.0.0.192",
+    "64:ff9b:1::808:808",
+    "64:ff9b:1:808:8:800::",
 ]
 NEVER = [
     "169.254.169.254",
@@ -45,6 +52,11 @@ NEVER = [
     "100.100.100.200",
     "fd00:ec2::254",
     "::ffff:169.254.169.254",
+    "192.0.0.192",
+    "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00:808:808",
+    "64:ff9b:1:a9:fe:a9fe:808:808",
+    "64:ff9b:1:0:a9:fea9:fe08:808",
 ]
 
 
@@ -106,6 +118,19 @@ def test_link_local_and_metadata_addresses_are_refused_even_when_configured(
     error = look(engine, "registry.test:5000", private_allowed=True)
     assert error.code == "address-refused"
     assert "configure it" not in str(error), "that would not help"
+
+
+@pytest.mark.parametrize(
+    "address", [PUBLIC, "2606:4700::1", f"::ffff:{PUBLIC}", "64:ff9b::cb00:7209", "2002:cb00:7209::"]
+)
+def test_a_public_address_may_be_used_in_each_of_its_forms(address: str) -> None:
+    (found,) = resolve(address, 443, private_allowed=False, timeout=1)
+    assert not found.is_private
+
+
+def test_an_operators_own_nat64_may_be_used_where_it_is_configured() -> None:
+    (found,) = resolve("64:ff9b:1::cb00:7209", 443, private_allowed=True, timeout=1)
+    assert found.is_private
 
 
 def test_one_private_address_among_public_ones_is_enough_to_refuse(engine: Engine, internet: Internet) -> None:
