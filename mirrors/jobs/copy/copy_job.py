@@ -18,7 +18,7 @@ from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
 from mirrors.jobs.limits.pull_limits import FIRST_TO_WAIT
 from mirrors.jobs.queue.leases import Lease
 from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
-from mirrors.models import Access, ErrorClass, Trigger
+from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
 from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.base import RegistryDriver
@@ -49,7 +49,10 @@ class CopyJob:
         # The claim has found neither of them paused: this process's engine may not know that yet.
         self._context.engine.resume((self._source.registry, self._target.registry))
         if self._job.trigger == Trigger.VERIFY:
-            return self._verify()
+            outcome = self._verify()
+            if not self._is_copy_by_now():
+                return outcome
+            self._attempt.note("a copy was requested while the image was verified: copying it")
         source = self._source_access(cancelled)
         self._leave_pulls_to_pods(source)
         driver = self._context.driver()
@@ -77,6 +80,10 @@ class CopyJob:
         access, exchanges = self._context.driver().access(), self._attempt.exchanges
         found = self._context.engine.head(self._target, access, confirm=True, exchanges=exchanges)
         return verified(self._job.mapping, found)
+
+    def _is_copy_by_now(self) -> bool:
+        """Whether somebody has requested a copy since the job was claimed."""
+        return MirrorJob.objects.filter(id=self._job.id).exclude(trigger=Trigger.VERIFY).exists()
 
     def _bring(self, driver: RegistryDriver, source: SourceAccess, cancelled: Stop) -> CopyOutcome:
         registry_id, name = self._job.mapping.target_registry_id, self._target.repository

@@ -8,7 +8,7 @@ from contextlib import suppress
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Subquery
 
-from mirrors.models import ImageMapping, MirrorJob
+from mirrors.models import ImageMapping, MirrorJob, Trigger
 from mirrors.services.jobs.requested_copy import UNATTENDED, RequestedCopy
 from mirrors.vocabulary.bounds import host_of
 
@@ -16,9 +16,10 @@ from mirrors.vocabulary.bounds import host_of
 def live_jobs(
     requests: dict[str, RequestedCopy], mappings: dict[str, ImageMapping]
 ) -> tuple[dict[str, MirrorJob], set[int]]:
-    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower.
+    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower. One
+    that only verifies becomes a copy where a copy is requested.
 
-    Also returns the mappings whose job was created by a user's request.
+    Also returns the mappings whose job was created, or became a copy, by a user's request.
     """
     missing = dict(requests)
     jobs: dict[str, MirrorJob] = {}
@@ -34,6 +35,7 @@ def live_jobs(
         for job in (*new.values(), *MirrorJob.objects.live().filter(mapping__in=others).order_by("mapping_id")):
             jobs[by_mapping[job.mapping_id]] = job
             missing.pop(by_mapping[job.mapping_id])
+    made |= _turn_into_copies([(job, requests[source]) for source, job in jobs.items()])
     _raise_priorities([(job, requests[source].priority) for source, job in jobs.items()])
     stale = [job.mapping_id for source, job in jobs.items() if mappings[source].last_job_id != job.id]
     live = MirrorJob.objects.live().filter(mapping=OuterRef("pk")).values("id")[:1]
@@ -70,6 +72,19 @@ def _insert_each(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
             job.save(force_insert=True)
             made[job.mapping_id] = job
     return made
+
+
+def _turn_into_copies(jobs: Sequence[tuple[MirrorJob, RequestedCopy]]) -> set[int]:
+    """The mappings whose verification a user's request has made a copy. A running one goes on with the copy."""
+    turned = set()
+    for job, request in jobs:
+        if job.trigger != Trigger.VERIFY or request.trigger == Trigger.VERIFY:
+            continue
+        verifying = MirrorJob.objects.live().filter(id=job.id, trigger=Trigger.VERIFY)
+        verifying.update(trigger=request.trigger, requested_by=request.requested_by)
+        if request.trigger not in UNATTENDED:
+            turned.add(job.mapping_id)
+    return turned
 
 
 def _raise_priorities(jobs: Sequence[tuple[MirrorJob, int]]) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from mirrors import services
 from mirrors.jobs.context.worker_context import WorkerContext
-from mirrors.models import Existence, ImageMapping, JobProgress, JobStatus, MirrorJob, Obstacle, Trigger
+from mirrors.models import Existence, ImageMapping, JobProgress, JobStatus, MirrorJob, Obstacle, OperatorAction, Trigger
 from tests.jobs.support import drain, draining, load, order, take
-from tests.support.faulty_registry import FaultyRegistry, held
+from tests.support.faulty_registry import FaultyRegistry, after, held
 from tests.support.ports import wait_until
 
 
@@ -44,6 +44,44 @@ def test_what_the_target_has_is_seen_and_nothing_is_copied(
     gone = verified(made)
     assert (gone.existence, gone.obstacle) == (Existence.ABSENT, "")
     assert (len(source.asked), target.count("PUT ")) == (asked_of_source, written)
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["queued", "running"])
+@pytest.mark.parametrize("by_user", [False, True], ids=["pod", "user"])
+def test_a_verification_goes_on_with_the_copy_that_is_requested_meanwhile(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry, is_running: bool, by_user: bool
+) -> None:
+    image = load(source)
+    order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    target.storage.tags.clear()
+    mapping, release = ImageMapping.objects.get(), threading.Event()
+    (verifying,) = services.verify_mappings(mapping_ids=[mapping.id], requested_by="olga").jobs
+    target.on("HEAD .*/manifests/", after(release))
+
+    def request() -> None:
+        if not by_user:
+            order(f"{source.host}/app:1.0", target=target.host)
+            return
+        acted = services.mirror_mappings(mapping_ids=[mapping.id], requested_by="omar")
+        assert acted.made == {verifying.id}
+
+    if is_running:
+        with draining(made):
+            wait_until(lambda: MirrorJob.objects.get(id=verifying.id).status == JobStatus.RUNNING)
+            request()
+            release.set()
+    else:
+        request()
+        release.set()
+        drain(made)
+
+    job = MirrorJob.objects.get(id=verifying.id)
+    assert (job.status, job.trigger) == (JobStatus.SUCCEEDED, Trigger.OPERATOR if by_user else Trigger.ADMISSION)
+    assert list(target.storage.tags.values()) == [image.root]
+    assert MirrorJob.objects.count() == 2
+    actions = [note.action for note in OperatorAction.objects.order_by("id")]
+    assert actions == (["verify", "mirror"] if by_user else ["verify"])
 
 
 def test_live_progress_shows_each_blob_in_transfer(
