@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from mirrors.backfill.deciding import Decider, ImageVerdict
 from mirrors.backfill.estimate import Measured, PullBudget, estimate
 from mirrors.backfill.measuring import ImageSize, Measurer
-from mirrors.jobs.limits.pull_limits import PULLS
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.models import (
+    PULLS,
     BackfillImage,
     BackfillImageState,
     BackfillRun,

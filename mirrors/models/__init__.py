@@ -21,7 +21,7 @@ from mirrors.models.images.workloads import ImageUse
 from mirrors.models.jobs.activity import OperatorAction
 from mirrors.models.jobs.attempts import AttemptOutcome, JobProgress, MirrorAttempt
 from mirrors.models.jobs.blobs import BlobLocation
-from mirrors.models.jobs.hosts import BudgetShare, HostBudget
+from mirrors.models.jobs.hosts import PULLS, BudgetShare, HostBudget
 from mirrors.models.jobs.job_errors import ErrorClass
 from mirrors.models.jobs.jobs import (
     JobStatus,
@@ -66,6 +66,7 @@ __all__ = [
     "MirrorAttempt",
     "MirrorJob",
     "MirrorRequest",
+    "PULLS",
     "Obstacle",
     "OperatorAction",
     "Priority",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from mirrors.accounts.roles import Role
 from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Registry, RegistryRole
 from tests.api.conftest import user_of
-from tests.jobs.support import order
+from tests.jobs.support import order, orders
 from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +87,18 @@ def test_a_time_that_nobody_can_read_breaks_no_page(client: Client, paused: Host
     assert [page for page in pages if client.get(page).status_code != 200] == []
     assert client.get(f"/api/v1/hosts/{paused.pk}/").json()["paused_until"] is None
     assert client.get("/api/v1/stats/").json()["resting_hosts"] == {}
+
+
+def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
+    later = timezone.now() + timedelta(minutes=10)
+    HostBudget.objects.create(host="limited.example.com", resting_until=later)
+    orders([f"limited.example.com/app{number}:1" for number in range(3)])
+    MirrorJob.objects.update(available_at=timezone.now() - timedelta(minutes=20))
+    client.force_login(user_of(Role.VIEWER))
+
+    shown = text_of(client.get(LIST).content.decode())
+    assert re.search(r"limited\.example\.com .*retry in \S+ min 3 ", shown)
+    assert "after a rate limit" in client.get("/admin/mirrors/mirrorjob/").content.decode()
 
 
 def test_budgets_pulls_and_waiting_copies_are_shown(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,10 @@ from rest_framework.test import APIClient
 
 from mirrors.accounts.roles import Role
 from mirrors.models import (
+    PULLS,
     DecisionCount,
     Filter,
+    HostBudget,
     JobProgress,
     JobStatus,
     MappingAccess,
@@ -21,6 +24,7 @@ from mirrors.models import (
     MirrorJob,
     Registry,
 )
+from mirrors.selectors.jobs.job_queue import queue
 from tests.api.conftest import Clients
 
 
@@ -225,6 +229,10 @@ def test_what_was_read_may_be_sent_back(client_of: Clients) -> None:
     assert (again.status_code, again.json()["enabled"], again.json()["position"]) == (200, False, 7)
 
 
+def after(**time: float) -> datetime:
+    return timezone.now() + timedelta(**time)
+
+
 def test_filters_are_listed_by_position(client_of: Clients) -> None:
     for name, position in (("last", 30), ("first", -1), ("middle", 2)):
         Filter.objects.create(name=name, jmespath="`true`", position=position)
@@ -252,6 +260,32 @@ def test_a_queue_without_due_jobs_says_when_the_first_one_is(operator: APIClient
         later - timedelta(hours=1),
         None,
     )
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        lambda job: HostBudget.objects.create(host=job.source_host, resting_until=after(minutes=15)),
+        lambda job: HostBudget.objects.create(host=job.target_host, resting_until=after(minutes=15)),
+        lambda job: HostBudget.objects.create(
+            host=job.source_host, operation=PULLS, held_until=after(seconds=50), held_from=0
+        ),
+        lambda job: MirrorJob.objects.update(needs_cluster="elsewhere"),
+    ],
+    ids=["source", "target", "pulls", "cluster"],
+)
+def test_a_job_that_waits_for_a_rate_limit_or_another_cluster_needs_no_more_workers(
+    operator: APIClient, job: MirrorJob, waits: Callable[[MirrorJob], object]
+) -> None:
+    MirrorJob.objects.update(available_at=timezone.now() - timedelta(hours=1))
+    before = operator.get("/api/v1/health/").json()
+    assert any("over ten minutes" in problem for problem in before["problems"])
+    waits(job)
+    after_it = operator.get("/api/v1/health/").json()
+    assert not any("over ten minutes" in problem for problem in after_it["problems"])
+    (line,) = [line for line in operator.get("/api/v1/stats/").json()["queue"] if line["waiting"]]
+    assert (line["waiting"], line["oldest_due_at"], line["next_attempt_at"]) == (1, None, None)
+    assert sum(line.oldest_due_seconds for line in queue()) == 0
 
 
 def test_the_numbers_stay_the_same_while_a_job_waits(operator: APIClient, job: MirrorJob) -> None:

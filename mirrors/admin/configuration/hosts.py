@@ -14,7 +14,7 @@ from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.lists.columns import moment
-from mirrors.models import HostBudget
+from mirrors.models import HostBudget, JobStatus, MirrorJob
 from mirrors.templatetags.humanise import when
 
 
@@ -73,10 +73,11 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
 
     @admin.display(description="waiting copies")
     def waiting(self, row: HostBudget) -> Any:
-        """Priorities whose copies wait for the host, and until when."""
-        if not row.low_priority_until:
-            return "–"
-        return format_html("{}: {}", ", ".join(row.waiting_priorities), when(row.low_priority_until))
+        """How many copies wait for a host that is paused; else the priorities that wait, and until when."""
+        if row.low_priority_until:
+            return format_html("{}: {}", ", ".join(row.waiting_priorities), when(row.low_priority_until))
+        is_paused = row.paused_until and not row.operation
+        return MirrorJob.objects.filter(status=JobStatus.PENDING).at_host(row.host).count() if is_paused else "–"
 
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, rows: QuerySet[HostBudget]) -> HttpResponse | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Case, OuterRef, QuerySet, Subquery, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
@@ -28,6 +28,7 @@ from mirrors.admin.tools.lists.columns import breakable, moment, status
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.templatetags.humanise import size, span, when
@@ -46,7 +47,7 @@ def _cancel(ids: Collection[int], actor: str) -> ActionResult:
 
 
 def _starts_at(job: MirrorJob) -> datetime | None:
-    """The time from which a queued job may start; workers that are busy start it later."""
+    """The time from which a queued job may start; workers that are busy, and rate limits, start it later."""
     return job.available_at if job.status == JobStatus.PENDING else None
 
 
@@ -54,7 +55,11 @@ def _next_attempt(job: MirrorJob) -> str:
     starts_at = _starts_at(job)
     if starts_at is None:
         return ""
-    return when(starts_at) if starts_at > timezone.now() else "now"
+    if starts_at > timezone.now():
+        return when(starts_at)
+    if getattr(job, "is_limited", False):
+        return "after a rate limit"
+    return f"by a worker of {job.needs_cluster}" if job.needs_cluster else "now"
 
 
 def _duration(job: MirrorJob) -> float | None:
@@ -162,7 +167,10 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MirrorJob]:
         first = MirrorAttempt.objects.filter(job=OuterRef("pk")).order_by("number").values("started_at")[:1]
-        return super().get_queryset(request).select_related("mapping").annotate(started_at=Subquery(first))
+        rows = super().get_queryset(request).select_related("mapping")
+        # Of queued ones alone: the others need no look at the rate limits.
+        is_limited = Case(When(~free_hosts.free(), status=JobStatus.PENDING, then=True), default=False)
+        return rows.annotate(started_at=Subquery(first), is_limited=is_limited)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         retry_all = retry_all_query(request.GET) if self.has_operate_permission(request) else ""

@@ -36,7 +36,8 @@ class QueueLineSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="When the oldest job that can start now became due."
     )
     next_attempt_at = serializers.DateTimeField(
-        allow_null=True, help_text="When the first job can start, if none can start now."
+        allow_null=True,
+        help_text="When the first job can start, if none can now. Null: all wait for a rate limit.",
     )
 
 

@@ -7,14 +7,13 @@ background, then all but those that pods wait for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Case, Exists, F, Min, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, F, Min, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, Now
 
-from mirrors.jobs.limits.pull_limits import PULLS
 from mirrors.jobs.timing import from_now, timing
 from mirrors.models import HostBudget, Priority
 from mirrors.selectors.queries.fixed_query import fixed_query
@@ -125,15 +124,3 @@ def exist() -> bool:
 def _limited() -> QuerySet[HostBudget, Any]:
     limited = HostBudget.objects.filter(Q(resting_until__isnull=False) | Q(held_until__gt=Now()))
     return limited.values_list("pk")[:1]
-
-
-def free() -> Q:
-    """Jobs whose hosts are not paused, and take copies of their priority. Anti-joins: their cost does not grow with how
-    many hosts pods have named."""
-    paused: Sequence[Exists] = [
-        Exists(HostBudget.objects.paused().filter(host=OuterRef(field))) for field in ("source_host", "target_host")
-    ]
-    held = HostBudget.objects.held().filter(held_from__lte=OuterRef("priority"))
-    low = Exists(held.filter(host=OuterRef("source_host"), operation=PULLS))
-    limited = Exists(held.filter(host=OuterRef("target_host"), operation=""))
-    return ~Q(paused[0]) & ~Q(paused[1]) & ~Q(low) & ~Q(limited)

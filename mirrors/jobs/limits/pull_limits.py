@@ -16,11 +16,10 @@ from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
 from mirrors.jobs.timing import from_now
-from mirrors.models import HostBudget, Priority
+from mirrors.models import PULLS, HostBudget, Priority
 from mirrors.oci.common.headers import PullLimit
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, within
 
-PULLS: Final = "pulls"
 MOST_HOSTS_HELD: Final = 100
 """Hosts whose limits one process holds back for its next write: redirects name any number."""
 

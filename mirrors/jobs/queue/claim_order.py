@@ -15,6 +15,7 @@ from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import database_outage
 from mirrors.models import JobStatus, MirrorJob
 from mirrors.models.jobs.jobs import MirrorJobQuerySet
+from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.queries.fixed_query import fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
 
@@ -37,7 +38,7 @@ def claimable(
     host is paused, and ``takes_abandoned``: whether leases that ran out count, where that is known already."""
     due = ready() if takes_abandoned is None else MirrorJob.objects.due(abandoned=takes_abandoned)
     if host_limits.exist() if has_limits is None else has_limits:
-        due = due.filter(host_limits.free())
+        due = due.filter(free_hosts.free())
     if cluster is not None:
         due = due.filter(needs_cluster__in=["", cluster])
     if only is not None:

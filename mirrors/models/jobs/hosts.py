@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from django.db import models
 from django.db.models import Q
@@ -12,6 +12,9 @@ from django.utils import timezone
 
 from mirrors.models.jobs.jobs import Priority
 from mirrors.vocabulary.bounds import HOST_LENGTH, LONGEST_PAUSE, ReadableDateTimeField
+
+PULLS: Final = "pulls"
+"""The operation of rows with the remaining pulls of an account."""
 
 
 class HostBudgetQuerySet(models.QuerySet["HostBudget"]):

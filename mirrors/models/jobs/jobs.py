@@ -80,6 +80,10 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
     def expired(self) -> MirrorJobQuerySet:
         return self.filter(status=JobStatus.RUNNING, lease_expires_at__lte=Now())
 
+    def at_host(self, host: str) -> MirrorJobQuerySet:
+        """Those that read from this host or push to it."""
+        return self.filter(Q(source_host=host) | Q(target_host=host))
+
     def failed_at(self, *hosts: str) -> MirrorJobQuerySet:
         """Those with an error of one of these registries, by whichever name the error was recorded."""
         condition = Q(pk__in=[])

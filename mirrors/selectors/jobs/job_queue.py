@@ -12,12 +12,13 @@ from django.db.models import Min, Q
 from django.db.models.functions import Now
 
 from mirrors.models import JobStatus, MirrorJob, Priority
+from mirrors.selectors.jobs import free_hosts
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLine:
-    """Live jobs of one priority. ``starts_at`` is the earliest time at which a queued one may start, and ``now`` the
-    database's time; None where none is queued."""
+    """Live jobs of one priority. ``starts_at`` is the earliest time at which a queued one may start, of those that wait
+    for no rate limit and for no other cluster's workers; None without such jobs. ``now`` is the database's time."""
 
     priority: int
     name: str
@@ -38,14 +39,14 @@ class QueueLine:
 
     @property
     def next_attempt_at(self) -> datetime | None:
-        """Where no job is due, when the first one will be: all of them failed before, or their registry is paused."""
+        """Where no job is due, when the first one will be. None where all wait for a rate limit or another cluster."""
         return None if self.oldest_due_seconds else self.starts_at
 
 
 def queue() -> list[QueueLine]:
     """The queue, in the order of priority. Finished jobs are not counted: most rows are."""
     live = MirrorJob.objects.live().order_by().values_list("status", "priority")
-    earliest = Min("available_at", filter=Q(status=JobStatus.PENDING))
+    earliest = Min("available_at", filter=Q(status=JobStatus.PENDING, needs_cluster="") & free_hosts.free())
     counts: dict[tuple[str, int], int] = {}
     times: dict[int, tuple[datetime | None, datetime | None]] = {}
     for status, priority, jobs, starts_at, now in live.annotate(jobs=models.Count("pk"), first=earliest, now=Now()):

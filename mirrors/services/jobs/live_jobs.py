@@ -16,8 +16,8 @@ from mirrors.vocabulary.bounds import host_of
 def live_jobs(
     requests: dict[str, RequestedCopy], mappings: dict[str, ImageMapping]
 ) -> tuple[dict[str, MirrorJob], set[int]]:
-    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower. One
-    that only verifies becomes a copy where a copy is requested.
+    """The active job of each requested mapping, created if there was none, with the priority raised if it was lower.
+    One that only verifies becomes a copy where a copy is requested.
 
     Also returns the mappings whose job was created, or became a copy, by a user's request.
     """
