@@ -137,8 +137,10 @@ def access_of(mapping: MappingSnapshot, source: ImageRef | None, snapshot: Snaps
 
 
 def is_guarded(mapping: MappingSnapshot, snapshot: Snapshot, namespace: str) -> bool:
-    """Whether a mirror is known to be private, and not this namespace's to run."""
-    if mapping.access not in NOT_PUBLIC:
+    """Whether a mirror is known to be private, and not this namespace's to run. An image that nobody could read, and
+    that was never mirrored, may as well not exist: it makes no other tag of its repository private."""
+    was_mirrored = mapping.existence == "present" or mapping.target_digest
+    if mapping.access not in NOT_PUBLIC or (mapping.access == "unreadable" and not was_mirrored):
         return False
     return not access_of(mapping, ImageRef.parse(mapping.source), snapshot, namespace)["granted"]
 

@@ -42,6 +42,10 @@ def mapped(**fields: Any) -> MappingSnapshot:
         ([{}], "other", False),
         ([PRIVATE], "other", True),
         ([{"access": "unreadable"}], "other", True),
+        ([{"access": "unreadable", "existence": "absent"}], "other", True),
+        ([{"access": "unreadable", "existence": "unknown", "target_digest": ""}], "other", False),
+        ([{"access": "unreadable", "existence": "absent", "target_digest": ""}], "other", False),
+        ([{"access": "secrets", "existence": "absent", "target_digest": ""}], "other", True),
         ([{"access": "unknown"}], "other", False),
         # Configured credentials, for the namespaces that may use them.
         ([{"access": "configured"}], "shop", False),
