@@ -60,6 +60,22 @@ def test_copies_that_wait_for_their_next_attempt_need_attention(admin_client: Cl
     assert rows_of(admin_client, unescape(link)) == 2
 
 
+def test_copies_that_wait_for_another_clusters_workers_are_no_fault_of_the_registry(
+    admin_client: Client, target: Registry
+) -> None:
+    for name, cluster, host in (("a", "prod-us", "ghcr.io"), ("b", "prod-us", "ghcr.io"), ("c", "", "quay.io")):
+        job, _ = request_image(image=f"team/{name}:1", requested_by="x")
+        failed = {"error_class": "unavailable", "error_host": host, "attempts": 1}
+        MirrorJob.objects.filter(pk=job.pk).update(needs_cluster=cluster, **failed)
+
+    part = admin_client.get(LIVE).content.decode().partition("swapper-attention")[2].partition("</ul>")[0]
+
+    assert "Waiting for a worker of cluster prod-us: images at ghcr.io 2" in text_of(part)
+    assert "Waiting for the next attempt: unavailable at quay.io 1" in text_of(part)
+    links = re.findall(r'<a class="swapper-button" href="([^"]+error_host[^"]+)"', part)
+    assert [rows_of(admin_client, unescape(link)) for link in links] == [2, 1]
+
+
 def test_failures_at_hosts_that_are_not_configured_have_a_row(admin_client: Client, target: Registry) -> None:
     for host in ("ghcr.io", "quay.io", target.endpoint):
         job, _ = request_image(image=f"docker.io/team/{host.partition('.')[0]}:1", requested_by="x")

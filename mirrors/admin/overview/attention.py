@@ -72,10 +72,17 @@ def _failures(overview: Overview, failed: dict[str, int]) -> Iterator[Entry]:
 def _retries(retries: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
     """Jobs that wait for their next attempt: they become failed jobs if nothing is done."""
     for retry in retries:
-        host, error_class = retry["error_host"], retry["error_class"]
-        link = links.jobs(status__exact="pending", error_class__exact=error_class, error_host=host)
+        host, error_class, cluster = retry["error_host"], retry["error_class"], retry["needs_cluster"]
+        of_cluster = {"needs_cluster__exact": cluster} if cluster else {}
+        link = links.jobs(status__exact="pending", error_class__exact=error_class, error_host=host, **of_cluster)
         title = f"Waiting for the next attempt: {_error_words(error_class)} at {host}"
-        yield Entry(title, link, retry["jobs"], advice_for(error_class), None, "Review", link)
+        words = advice_for(error_class)
+        if cluster:
+            title = f"Waiting for a worker of cluster {cluster}: images at {host}"
+            words = (
+                f"No other worker can read or copy them. Start one in {cluster}, or configure credentials for {host}."
+            )
+        yield Entry(title, link, retry["jobs"], words, None, "Review", link)
 
 
 def _error_words(error_class: str) -> str:

@@ -81,5 +81,5 @@ def _problems_of_targets() -> list[str]:
         "Copies that wait for their next attempt after an error of the target "
         f"{found['error_host']}: {found['jobs']} ({found['error_class']}). {advice_for(found['error_class'])}"
         for found in waiting_retries()
-        if any(target.covers(found["error_host"]) for target in targets)
+        if not found["needs_cluster"] and any(target.covers(found["error_host"]) for target in targets)
     ]

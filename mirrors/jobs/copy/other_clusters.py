@@ -35,10 +35,11 @@ class NextCluster:
     def words(self, source: ImageRef) -> str:
         """The message that operators read while the job waits."""
         names = ", ".join(str(ClusterNamespace(self.cluster, name)) for name in self.namespaces[:NAMESPACES_IN_MESSAGE])
+        hidden = f"{source} was not found, or is private"
         if self.has_workers:
-            return f"{source} is private; a worker of cluster {self.cluster} tries the pull secrets of {names} next."
+            return f"{hidden}; a worker of cluster {self.cluster} tries the pull secrets of {names} next."
         return (
-            f"{source} is private; only a worker in cluster {self.cluster} can read the pull secrets of {names}, and "
+            f"{hidden}; only a worker in cluster {self.cluster} can read the pull secrets of {names}, and "
             f"none is running there. Start a worker in that cluster, or configure credentials for {source.registry} "
             "that serve this namespace."
         )

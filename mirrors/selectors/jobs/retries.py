@@ -14,8 +14,8 @@ MOST_HOSTS: Final = 5
 
 def waiting_retries() -> QuerySet[Any, dict[str, Any]]:
     """The registries and errors with the most jobs that wait for their next attempt, as ``error_host``,
-    ``error_class`` and ``jobs``."""
+    ``error_class``, ``needs_cluster`` (empty: any worker may try) and ``jobs``."""
     # Greater than nothing: a range of the index by status and error class, which has the few that failed before.
     queued = MirrorJob.objects.filter(status=JobStatus.PENDING, error_class__gt="").exclude(error_host="")
-    counts = queued.order_by().values("error_host", "error_class").annotate(jobs=Count("pk"))
-    return counts.order_by("-jobs", "error_host", "error_class")[:MOST_HOSTS]
+    counts = queued.order_by().values("error_host", "error_class", "needs_cluster").annotate(jobs=Count("pk"))
+    return counts.order_by("-jobs", "error_host", "error_class", "needs_cluster")[:MOST_HOSTS]
