@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import unescape
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -59,6 +63,27 @@ def test_prometheus_reads_the_images_of_open_runs_by_state(
     assert set(images.values()) == {0} and 'swapper_backfill_images{cluster="west",state="failed"}' in images
     with django_assert_max_num_queries(2):
         backfill_metrics()
+
+
+@pytest.mark.django_db
+def test_a_run_that_ended_with_failed_images_is_no_success(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the list, on its page and for Prometheus, until the next run of the cluster."""
+    monkeypatch.setattr(queue_metrics, "METRICS_SECONDS", 0.0)
+    run = previewed(state="finished", finished_at=timezone.now())
+    BackfillImage.objects.filter(state="ready").update(state="failed")
+    client.force_login(user_of(Role.VIEWER))
+    name = 'swapper_backfill_images{cluster="default",state="failed"}'
+
+    listed = client.get(LIST).content.decode()
+
+    assert re.search(r"bg-(orange|yellow)[^>]*>\s*Finished", listed)
+    (link,) = re.findall(r'<a href="([^"]+)">3</a>', listed)
+    assert client.get(unescape(link)).content.decode().count("quay.io/<wbr>app:") == 3
+    page = client.get(f"{LIST}{run.pk}/change/").content.decode()
+    assert 'swapper-label swapper-warning" role="status">Finished' in page
+    assert read_metrics(client.get("/metrics").content.decode())[name] == 3
+    previewed()
+    assert read_metrics(client.get("/metrics").content.decode())[name] == 0
 
 
 def act(client: Client, run: BackfillRun, name: str) -> str:
@@ -157,6 +182,43 @@ def command(watcher: Watcher, *arguments: str) -> str:
     return out.getvalue()
 
 
+@contextmanager
+def working(worker: WorkerContext) -> Iterator[None]:
+    """Jobs are run as they come."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            with draining(worker):
+                pass
+            over.wait(0.1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(30)
+
+
+def test_the_command_names_images_that_failed_and_what_to_do(
+    watcher: Watcher, worker: WorkerContext, source: FaultyRegistry, shop: Shop
+) -> None:
+    load(source)
+    shop.pod("one", f"{source.host}/app:1.0")
+    shop.pod("two", f"{source.host}/missing:1.0")
+    errors = StringIO()
+
+    with working(worker), pytest.raises(SystemExit) as ended:
+        call_command("backfill", config=watcher.path, stdout=StringIO(), stderr=errors)
+
+    assert ended.value.code == 1
+    named, advice = errors.getvalue().splitlines()
+    assert named.startswith(f"{source.host}/missing:1.0: ") and "not found" in named
+    assert advice.startswith("1 image failed.") and "start another backfill" in advice
+
+
 def test_the_command_previews_and_mirrors(
     watcher: Watcher, worker: WorkerContext, source: FaultyRegistry, shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,21 +231,8 @@ def test_the_command_previews_and_mirrors(
     assert "Skipped: opted-out" in shown and not MirrorJob.objects.exists()
     assert BackfillRun.objects.get().state == "preview"
 
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.is_set():
-            with draining(worker):
-                pass
-            over.wait(0.1)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with working(worker):
         followed = command(watcher)
-    finally:
-        over.set()
-        thread.join(30)
     assert "1 of 1 images, finished" in followed
     assert list(BackfillRun.objects.order_by("id").values_list("state", flat=True)) == ["cancelled", "finished"]
     assert "No image is left" in command(watcher), "the other one has opted out"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import FieldTextFilter
@@ -22,8 +24,9 @@ from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.lists.columns import breakable, moment
 from mirrors.admin.tools.lists.list_rendering import label
-from mirrors.models import BackfillImage, BackfillRun, BackfillState, Cluster
+from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState, Cluster
 from mirrors.selectors.clusters.backfill import backfill_progress, of_clusters, skipped_by_reason, why
+from mirrors.selectors.queries.subqueries import rows_counted
 from mirrors.templatetags.humanise import size
 
 COLOURS: Final = {
@@ -90,7 +93,18 @@ POSSIBLE: Final = {
 
 @admin.register(BackfillRun)
 class BackfillRunAdmin(DetailAdmin[BackfillRun]):
-    list_display = ["id", "cluster", "state_label", "images", "excluded", "size", "requester", "created", "finished"]
+    list_display = [
+        "id",
+        "cluster",
+        "state_label",
+        "images",
+        "excluded",
+        "failed",
+        "size",
+        "requester",
+        "created",
+        "finished",
+    ]
     list_filter = ["state", ClusterListFilter]
     search_fields = ["cluster"]
     ordering = ["-id"]
@@ -108,7 +122,21 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
 
     @admin.display(description="state", ordering="state")
     def state_label(self, run: BackfillRun) -> SafeString:
-        return label(run.get_state_display(), COLOURS.get(run.state, ""))
+        has_failed = run.state == BackfillState.FINISHED and getattr(run, "failed_images", 0) > 0
+        return label(run.get_state_display(), "warning" if has_failed else COLOURS.get(run.state, ""))
+
+    @admin.display(description="failed")
+    def failed(self, run: BackfillRun) -> SafeString | str:
+        """Images of the run that could not be mirrored, with a link to them."""
+        number: int = getattr(run, "failed_images", 0)
+        if not number:
+            return "0"
+        query = urlencode({"run__id__exact": run.pk, "state__exact": BackfillImageState.FAILED.value})
+        return format_html('<a href="{}?{}">{}</a>', reverse("admin:mirrors_backfillimage_changelist"), query, number)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BackfillRun]:
+        failed = BackfillImage.objects.filter(run=OuterRef("pk"), state=BackfillImageState.FAILED)
+        return super().get_queryset(request).annotate(failed_images=rows_counted(failed))
 
     @admin.display(description="requested by")
     def requester(self, run: BackfillRun) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from mirrors.backfill.task import BackfillTask
 from mirrors.management.show_backfill import preview_table, progress_line
 from mirrors.management.terminal import until_signal, user_of_process
-from mirrors.models import BackfillRun, BackfillState
+from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState
 from mirrors.selectors.clusters.backfill import backfill_progress, open_run
 from mirrors.services import ActionRefusedError, request_preview, start_run
 from mirrors.services.configuration.config_rows import sync_config
@@ -26,6 +26,9 @@ LINE_SECONDS: Final = 2.0
 
 IDLE_SECONDS: Final = 1.0
 """Between two turns where nothing is due: jobs take seconds."""
+
+FAILED_SHOWN: Final = 5
+"""Images that failed and are named at the end."""
 
 
 class Command(ConfiguredCommand):
@@ -101,7 +104,19 @@ class Command(ConfiguredCommand):
         if run.is_open:
             self.stderr.write("Stopped following. The backfill continues: the watcher requests its copies.")
         elif progress.failed or run.state == BackfillState.CANCELLED:
+            self._show_failed(run, progress.failed)
             sys.exit(1)
+
+    def _show_failed(self, run: BackfillRun, number: int) -> None:
+        """Name the first images that failed, and where all of them are."""
+        failed = BackfillImage.objects.filter(run=run, state=BackfillImageState.FAILED).select_related("job")
+        for image in failed.order_by("rank")[:FAILED_SHOWN]:
+            self.stderr.write(f"{image.source}: {image.job.error_message if image.job else 'its job was deleted'}")
+        if number:
+            self.stderr.write(
+                f"{number} image{'s' if number > 1 else ''} failed. Backfill {run.pk} in the admin lists all: fix the "
+                "cause, then start another backfill, which mirrors those that are missing."
+            )
 
     def _work(self, stop: threading.Event) -> None:
         close_old_connections()

@@ -1,25 +1,29 @@
-"""Backfills for Prometheus: images of the runs that are open, by state."""
+"""Backfills for Prometheus: images by state, of runs that are open and of those that left failed images behind."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from django.db.models import Count
+from django.db.models import Count, Max
 from prometheus_client.core import GaugeMetricFamily
 
-from mirrors.models import BackfillImage, BackfillImageState, BackfillRun
+from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState
 
 BACKFILL_NAME: Final = "swapper_backfill_images"
 
 
 def backfill_metrics() -> list[GaugeMetricFamily]:
-    """As of one look at the database. Each state has a number while a run is open."""
+    """As of one look at the database. Each state has a number while the newest run of a cluster is open, and after it
+    finished with failed images, until the next one begins."""
     images = GaugeMetricFamily(
-        BACKFILL_NAME, "Images of the backfill that is under way, by state.", labels=["cluster", "state"]
+        BACKFILL_NAME, "Images of the newest backfill of a cluster, by state.", labels=["cluster", "state"]
     )
-    for pk, cluster in BackfillRun.objects.filter(state__in=BackfillRun.OPEN).values_list("pk", "cluster"):
-        rows = BackfillImage.objects.filter(run=pk).order_by().values_list("state").annotate(n=Count("pk"))
-        counts = dict(rows)
-        for state in BackfillImageState.values:
-            images.add_metric([cluster, state], counts.get(state, 0))
+    newest = BackfillRun.objects.order_by().values("cluster").annotate(newest=Max("pk")).values("newest")
+    runs = BackfillRun.objects.filter(pk__in=newest).exclude(state=BackfillState.CANCELLED)
+    rows = BackfillImage.objects.filter(run__in=runs).order_by().values_list("run", "state").annotate(n=Count("pk"))
+    counts = {(run, state): number for run, state, number in rows}
+    for run in runs:
+        if run.is_open or counts.get((run.pk, BackfillImageState.FAILED)):
+            for state in BackfillImageState.values:
+                images.add_metric([run.cluster, state], counts.get((run.pk, state), 0))
     return [images]
