@@ -23,9 +23,9 @@ from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access
 from mirrors.oci import CopyCancelledError, Engine, RegistryAccess, RegistryError
-from mirrors.oci.common.kept_platforms import keep_platforms
 from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.distribution.budgets import RequestBudgets
+from mirrors.oci.transfer.kept_platforms import keep_platforms
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
 from mirrors.selectors.configuration.operator_rows import catalog_of

@@ -84,7 +84,7 @@ _CONDITIONS: Final[tuple[tuple[re.Pattern[str], Code, str], ...]] = (
         "a quota of the registry is used up: delete images there that nobody needs, or raise the quota",
     ),
 )
-"""What registries say in the text of a DENIED that is no matter of permissions, and what to do about it."""
+"""What registries say in the text of a DENIED that permissions do not cause, and what to do about it."""
 
 PROXY_LIMIT: Final = (
     "a proxy in front of the registry, or the registry itself, limits the size of a request: raise that limit "

@@ -10,7 +10,6 @@ from mirrors.oci.blobs.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.kept_platforms import keep_platforms
 from mirrors.oci.common.manifests import Descriptor, Manifest, children_of
 from mirrors.oci.common.pools import PoolShare
 from mirrors.oci.common.progress import ProgressCounter
@@ -18,6 +17,7 @@ from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer, Comparison
+from mirrors.oci.transfer.kept_platforms import keep_platforms
 from mirrors.oci.transfer.moves import Moves
 from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
 from mirrors.oci.transfer.preconnect import Connections

@@ -75,7 +75,7 @@ def _insert_each(jobs: Sequence[MirrorJob]) -> dict[int, MirrorJob]:
 
 
 def _turn_into_copies(jobs: Sequence[tuple[MirrorJob, RequestedCopy]]) -> set[int]:
-    """The mappings whose verification a user's request has made a copy. A running one goes on with the copy."""
+    """The mappings whose verification a user's request has made a copy. A running one continues with the copy."""
     turned = set()
     for job, request in jobs:
         if job.trigger != Trigger.VERIFY or request.trigger == Trigger.VERIFY:

@@ -11,7 +11,7 @@ import pytest
 from mirrors.demo.images import OCI_INDEX, OCI_MANIFEST
 from mirrors.oci.common import manifests
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.kept_platforms import keep_platforms
+from mirrors.oci.transfer.kept_platforms import keep_platforms
 
 HOST = "registry.example"
 
