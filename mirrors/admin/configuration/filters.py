@@ -57,7 +57,16 @@ FIELDS = ("name", "jmespath", "position", "enabled", "cluster")
 @admin.register(Filter)
 class FilterAdmin(ConfiguredAdmin[Filter]):
     form = FilterForm
-    list_display = ["name", "shown_jmespath", "position", "shown_enabled", "shown_hits", "origin", "trial"]
+    list_display = [
+        "name",
+        "shown_cluster",
+        "shown_jmespath",
+        "position",
+        "shown_enabled",
+        "shown_hits",
+        "origin",
+        "trial",
+    ]
     empty_words = "Filters of the configuration file and filters that you add appear here."
     list_filter = ["managed_by", "enabled"]
     search_fields = ["name", "jmespath"]
@@ -87,7 +96,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
         since = (timezone.now() - filter_impact.IMPACT_AGE).replace(microsecond=0)
         hits = filter_impact.hits(since)
         for row in page.result_list:
-            row.hits, row.since = hits.get(row.name, 0), since
+            row.hits, row.since = hits[row.cluster, row.name], since
         return page
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -178,7 +187,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
 
     @display(description="hits (24 h)")
     def shown_hits(self, row: Any) -> SafeString:
-        link = links.decisions(row.since, filter=row.name)
+        link = links.decisions(row.since, filter=row.name, cluster=row.cluster)
         return format_html('<a class="text-link" href="{}">{}</a>', link, row.hits)
 
     @display(

@@ -71,7 +71,17 @@ class RegistryForm(WholeForm[Registry]):
 @admin.register(Registry)
 class RegistryAdmin(ConfiguredAdmin[Registry]):
     form = RegistryForm
-    list_display = ["endpoint", "name", "prefix", "role", "kind", "last_test", "is_enabled", "managed_by"]
+    list_display = [
+        "endpoint",
+        "shown_cluster",
+        "name",
+        "prefix",
+        "role",
+        "kind",
+        "last_test",
+        "is_enabled",
+        "managed_by",
+    ]
     empty_words = "Set a target in the configuration file and run manage.py prepare. You can also add sources here."
     list_filter = ["role", "kind", "managed_by", "enabled"]
     search_fields = ["name", "endpoint"]

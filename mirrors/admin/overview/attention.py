@@ -102,7 +102,8 @@ def _registries(tests: Sequence[Any]) -> Iterator[Entry]:
     for registry in tests:
         if registry["test"] == "failed":
             link = f"{registry['link']}#swapper-test"
-            yield Entry(f"Test of {registry['name']} failed", link, None, "", None, "Show the test", link)
+            of_cluster = f" ({registry['clusters']})" if registry["clusters"] else ""
+            yield Entry(f"Test of {registry['name']}{of_cluster} failed", link, None, "", None, "Show the test", link)
 
 
 def _rate_limits(resting: dict[str, datetime]) -> Iterator[Entry]:

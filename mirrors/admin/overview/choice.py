@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 
 from mirrors.models import Registry
+from mirrors.selectors.clusters.clusters import ALL_NAME
 
 RANGES: Final = ((24, "24 hours"), (168, "7 days"), (720, "30 days"))
-ALL_NAME: Final = "All clusters"
 
 
 @dataclass(frozen=True, slots=True)

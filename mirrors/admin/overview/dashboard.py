@@ -16,6 +16,7 @@ from django.views.decorators.http import conditional_page
 from mirrors.admin.overview.attention import attention_entries, days_until
 from mirrors.admin.overview.choice import RANGES, DashboardChoice
 from mirrors.admin.overview.cluster_attention import cluster_entries
+from mirrors.admin.overview.shared_hosts import SharedHosts
 from mirrors.admin.tools import links
 from mirrors.admin.tools.charts import chart
 from mirrors.models import (
@@ -29,6 +30,7 @@ from mirrors.models import (
 )
 from mirrors.models.clusters.readiness import percent_protected
 from mirrors.selectors.clusters.backfill import BackfillProgress, running_backfills
+from mirrors.selectors.clusters.clusters import clusters_in_words
 from mirrors.selectors.clusters.suspensions import target_of_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
 from mirrors.selectors.overview.current_state import SmallFacts, copies_under_way
@@ -65,7 +67,8 @@ def _live(request: HttpRequest) -> dict[str, Any]:
     overview = Overview(hours=choice.hours, cluster=cluster)
     found, images = numbers(overview), overview.small.images
     targets = keep_targets(request, [target_of_banner(row) for row in overview.small.disturbed or ()])
-    registries = _registries(rows, found, overview.since)
+    of_clusters = SharedHosts.of(rows, overview.since)
+    registries = _registries(rows, found, of_clusters, overview.since, has_several=bool(choice.clusters))
     return {
         "choice": choice,
         "cluster": cluster,
@@ -86,7 +89,7 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "backfills": [_backfill(*one) for one in running_backfills(**of)] if overview.small.is_backfilling else [],
         "registries": registries,
         "other_pulls": _of_other_hosts(found["remaining_pulls"], registries),
-        "other_failures": _other_failures(found["failed_by_host"], registries, overview.since),
+        "other_failures": _other_failures(found["failed_by_host"], registries, of_clusters.of_no_row, overview.since),
         "is_empty": not overview.small.is_mapped,
         "readiness": _readiness(overview.small, cluster),
         "banner": banner(),
@@ -146,18 +149,24 @@ def _registry_rows() -> list[Any]:
     return list(enabled.order_by("-role", "endpoint")[:REGISTRIES])
 
 
-def _registries(rows: Sequence[Any], found: dict[str, Any], since: datetime) -> list[dict[str, Any]]:
-    """With their failures and their rate limits."""
+def _registries(
+    rows: Sequence[Any], found: dict[str, Any], of_clusters: SharedHosts, since: datetime, *, has_several: bool
+) -> list[dict[str, Any]]:
+    """With their failures and their rate limits, and with their clusters if there are several."""
     shared = {row.endpoint.rpartition(":")[0] for row in rows}
     return [
         {
             "name": str(row),
             "covers": row.covers,
             "role": row.role,
+            "clusters": clusters_in_words(row) if has_several else "",
             "link": reverse("admin:mirrors_registry_change", args=[row.pk]),
             "test": row.test,
-            "failed": _failed(row, found["failed_by_host"], shared, since),
-            "failed_link": links.failed_at(row, **links.from_on("finished_at", since)),
+            **(
+                _failed_in_cluster(row, of_clusters, since)
+                if row in of_clusters.rows
+                else _failed_anywhere(row, found["failed_by_host"], shared, since)
+            ),
             "left": min(_theirs(row, found["remaining_pulls"]), default=None),
             "resting": max(_theirs(row, found["resting_hosts"]), default=None),
         }
@@ -170,12 +179,29 @@ def _of_other_hosts(by_host: dict[str, int], registries: Collection[dict[str, An
     return {host: number for host, number in by_host.items() if not any(row["covers"](host) for row in registries)}
 
 
-def _other_failures(by_host: dict[str, int], registries: Collection[dict[str, Any]], since: datetime) -> dict[str, Any]:
-    """Failed jobs at hosts that the table of registries does not show: those of public registries mostly."""
+def _other_failures(
+    by_host: dict[str, int], registries: Collection[dict[str, Any]], of_no_row: int, since: datetime
+) -> dict[str, Any]:
+    """Failed jobs at hosts that the table of registries does not show: those of public registries mostly. ``of_no_row``
+    are those at hosts that it shows, of no cluster that it shows."""
     found = _of_other_hosts(by_host, registries)
     hosts = ",".join(list(found)[: links.HOSTS_IN_URL])
     link = links.jobs(status__exact="failed", error_host=hosts, **links.from_on("finished_at", since))
-    return {"jobs": sum(found.values()), "link": link if len(found) <= links.HOSTS_IN_URL else ""}
+    is_listed = len(found) <= links.HOSTS_IN_URL and not of_no_row
+    return {"jobs": sum(found.values()) + of_no_row, "of_no_row": of_no_row, "link": link if is_listed else ""}
+
+
+def _failed_in_cluster(row: Registry, of_clusters: SharedHosts, since: datetime) -> dict[str, Any]:
+    """Of a host that registries of several clusters have. No list has the remaining jobs of all clusters alone."""
+    in_cluster = {"cluster": row.cluster, **links.from_on("finished_at", since)}
+    return {"failed": of_clusters.failed(row), "failed_link": links.failed_at(row, **in_cluster) if row.cluster else ""}
+
+
+def _failed_anywhere(
+    row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime
+) -> dict[str, Any]:
+    link = links.failed_at(row, **links.from_on("finished_at", since))
+    return {"failed": _failed(row, by_host, shared, since), "failed_link": link}
 
 
 def _failed(row: Registry, by_host: dict[str, int], shared: Collection[str], since: datetime) -> int:

@@ -24,6 +24,7 @@ from django.utils.safestring import SafeString
 from unfold import admin as unfold
 from unfold.decorators import display
 
+from mirrors.admin.tools.list_filters.clusters import clusters_column, has_several
 from mirrors.admin.tools.lists.change_list import RowList
 from mirrors.admin.tools.lists.counting import MOST_PAGES
 from mirrors.admin.tools.lists.csv_export import exported
@@ -207,6 +208,13 @@ class ConfiguredAdmin(PlainAdmin[M]):
 
     form = WholeForm  # type: ignore[assignment]
     sortable_by = None  # few rows
+
+    shown_cluster = clusters_column
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """With the clusters of the rows where there are several."""
+        columns = super().get_list_display(request)
+        return columns if has_several(request) else [name for name in columns if name != "shown_cluster"]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Shows rows of the configuration file as in the active file."""

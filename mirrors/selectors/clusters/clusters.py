@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.utils.timesince import timesince
 
-from mirrors.models import Cluster, Registry, RegistryRole
+from mirrors.models import Cluster, Filter, Registry, RegistryRole
 from mirrors.selectors.configuration.declared import clusters_of_rows
 from mirrors.vocabulary.clusters import ClusterNamespace
+
+ALL_NAME: Final = "All clusters"
 
 
 def known_clusters() -> list[str]:
@@ -31,6 +35,12 @@ def place_name(cluster: str, namespace: str) -> str:
     if not namespace or cluster in clusters_of_rows():
         return namespace
     return str(ClusterNamespace(cluster, namespace))
+
+
+def clusters_in_words(row: Filter | Registry) -> str:
+    """The clusters that a filter or a registry is for. A target is for those whose files name it."""
+    named = row.clusters if isinstance(row, Registry) else []
+    return ", ".join(named) or row.cluster or ALL_NAME
 
 
 def stale_clusters() -> list[Cluster]:

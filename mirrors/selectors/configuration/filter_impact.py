@@ -4,6 +4,7 @@ last day to try that on."""
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from mirrors.filters import CompiledFilter, InvalidFilterError, compile_filter
 from mirrors.filters.trial import Impact, Sampled, impact_of
 from mirrors.models import AdmissionSample, DecisionCount, Filter, ManagedBy
 from mirrors.selectors.configuration import declared
+from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 UNSAVED: Final = "this filter"
 TRIED_ADMISSIONS: Final = 500
@@ -50,10 +52,15 @@ def impact(asked: Plan) -> Impact:
     return impact_of(_samples(), before=asked.before, after=asked.after, candidate=asked.candidate)
 
 
-def hits(since: datetime) -> dict[str, int]:
-    """Images that each filter has excluded since then, by its name."""
+def hits(since: datetime) -> Counter[tuple[str, str]]:
+    """Images that each filter has excluded since then, by the cluster of a row and its name; those of a filter for all
+    clusters are from all of them."""
     counted = DecisionCount.objects.filter(hour__gte=since).exclude(filter="").order_by()
-    return dict(counted.values_list("filter").annotate(n=Sum("images")))
+    found: Counter[tuple[str, str]] = Counter()
+    for cluster, name, images in counted.values_list("cluster", "filter").annotate(n=Sum("images")):
+        found[cluster, name] += images
+        found[ALL_CLUSTERS, name] += images
+    return found
 
 
 def filters_in_force() -> list[CompiledFilter]:

@@ -1,0 +1,24 @@
+"""Failed jobs at some registries, by the cluster that requested them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Count, Q
+
+from mirrors.models import JobStatus, MirrorJob, Registry
+from mirrors.models.jobs.job_errors import known_host
+
+
+def failed_by_cluster(registries: Iterable[Registry], since: datetime) -> Counter[tuple[str, str]]:
+    """Jobs by host and cluster, which is empty for those of users; one query."""
+    there = Q(pk__in=[])
+    for registry in registries:
+        there |= Q(**registry.lookup_of("error_host"))
+    failed = MirrorJob.objects.filter(there, status=JobStatus.FAILED, finished_at__gte=since).order_by()
+    found: Counter[tuple[str, str]] = Counter()
+    for host, cluster, jobs in failed.values_list("error_host", "cluster").annotate(n=Count("*")):
+        found[known_host(host), cluster] += jobs
+    return found
