@@ -140,3 +140,70 @@ def test_the_dashboard_of_one_cluster_names_none(admin_client: Client) -> None:
     failed("default", 2)
 
     assert 'scope="col">Cluster<' not in admin_client.get(LIVE).content.decode()
+
+
+UNKNOWN = "No cluster is known as prod-euu (known: default, prod-us)"
+
+
+@pytest.mark.parametrize(
+    ("resource", "fields"),
+    [
+        ("filters", {"name": "x", "jmespath": "`false`", "cluster": "prod-euu"}),
+        ("registries", {"name": "x", "endpoint": "ghcr.io", "cluster": "prod-euu"}),
+        ("registries", {"name": "x", "endpoint": "ghcr.io", "namespaces": ["shop", "prod-us/shop", "prod-euu/shop"]}),
+    ],
+)
+def test_the_api_warns_of_a_cluster_that_is_not_known(
+    admin_client: Client, resource: str, fields: dict[str, Any], django_assert_max_num_queries: Any
+) -> None:
+    configured("default", "prod-us")
+    url = f"/api/v1/{resource}/"
+
+    made = admin_client.post(url, fields, "application/json")
+
+    assert made.status_code == 201 and UNKNOWN in made.json()["warning"]
+    known = {"namespaces": ["prod-us/shop"]} if "namespaces" in fields else {}
+    changed = admin_client.patch(f"{url}{made.json()['id']}/", {"cluster": "prod-us", **known}, "application/json")
+    assert changed.status_code == 200 and changed.json()["warning"] == ""
+    for number in range(20):
+        other = {"endpoint": f"{number}.example.com"} if resource == "registries" else {}
+        admin_client.post(url, {**fields, "name": f"x{number}", **other}, "application/json")
+    with django_assert_max_num_queries(10):
+        rows = admin_client.get(url, {"managed_by": "operator"}).json()["results"]
+    assert sum(UNKNOWN in row["warning"] for row in rows) == 20
+
+
+def test_rows_of_the_file_are_not_warned_of(admin_client: Client) -> None:
+    configured("default", "prod-us")
+
+    rows = admin_client.get("/api/v1/filters/").json()["results"]
+
+    assert [row["warning"] for row in rows] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("url", "fields"),
+    [(FILTERS, {"jmespath": "`false`", "position": 0}), (REGISTRIES, {"endpoint": "ghcr.io"})],
+)
+def test_pages_warn_of_a_cluster_that_is_not_known(admin_client: Client, url: str, fields: dict[str, Any]) -> None:
+    configured("default", "prod-us")
+
+    saved = admin_client.post(
+        f"{url}add/", {"name": "x", "cluster": "prod-euu", "enabled": "on", **fields}, follow=True
+    )
+
+    listed = saved.context["cl"]
+    assert UNKNOWN in text_of(saved.content.decode()).partition("prod-euu (unknown)")[0], "a message"
+    assert "prod-euu (unknown)" in cells(admin_client, url, "shown_cluster")
+    (row,) = [row for row in listed.result_list if row.cluster == "prod-euu"]
+    assert UNKNOWN in text_of(admin_client.get(f"{url}{row.pk}/change/").content.decode())
+    configured("prod-euu")
+    assert "prod-euu" in cells(admin_client, url, "shown_cluster")
+    assert "No cluster is known" not in admin_client.get(f"{url}{row.pk}/change/").content.decode()
+
+
+def test_a_cluster_that_is_not_known_is_named_beside_the_only_one(admin_client: Client) -> None:
+    configured("default")
+    Filter.objects.create(name="x", jmespath="`false`", cluster="prod-euu")
+
+    assert sorted(cells(admin_client, FILTERS, "shown_cluster")) == ["default", "prod-euu (unknown)"]

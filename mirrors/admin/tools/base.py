@@ -24,7 +24,7 @@ from django.utils.safestring import SafeString
 from unfold import admin as unfold
 from unfold.decorators import display
 
-from mirrors.admin.tools.list_filters.clusters import clusters_column, has_several
+from mirrors.admin.tools.list_filters.clusters import clusters_column, clusters_of, names_clusters
 from mirrors.admin.tools.lists.change_list import RowList
 from mirrors.admin.tools.lists.counting import MOST_PAGES
 from mirrors.admin.tools.lists.csv_export import exported
@@ -32,6 +32,7 @@ from mirrors.admin.tools.lists.list_rendering import box, box_for_all
 from mirrors.admin.tools.row_fields import NOTHING, row_fields
 from mirrors.admin.tools.titles import MenuTitles
 from mirrors.models import ManagedBy
+from mirrors.selectors.clusters.clusters import unknown_clusters_warning
 from mirrors.selectors.configuration import declared
 from mirrors.selectors.images.search import by_keys, search, search_words
 
@@ -212,9 +213,10 @@ class ConfiguredAdmin(PlainAdmin[M]):
     shown_cluster = clusters_column
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """With the clusters of the rows where there are several."""
+        """With the clusters of the rows where there are several, or where one is not known."""
         columns = super().get_list_display(request)
-        return columns if has_several(request) else [name for name in columns if name != "shown_cluster"]
+        is_shown = names_clusters(request, self._declared)
+        return columns if is_shown else [name for name in columns if name != "shown_cluster"]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Shows rows of the configuration file as in the active file."""
@@ -222,6 +224,8 @@ class ConfiguredAdmin(PlainAdmin[M]):
         page.result_list = list(page.result_list)
         of_file = declared.in_force(self._declared)
         declared.bring_up_to_date(page.result_list, of_file)
+        for row in page.result_list:
+            row.cluster_warning = self._cluster_warning(request, row)
         page.without_row = declared.without_row(self._declared, of_file)
         return page
 
@@ -230,6 +234,20 @@ class ConfiguredAdmin(PlainAdmin[M]):
         if row is not None:
             declared.bring_up_to_date([row], declared.in_force(self._declared))
         return row
+
+    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
+        """Rows for a cluster that is set up later are accepted, with a warning."""
+        super().save_model(request, obj, form, change)
+        if warning := self._cluster_warning(request, obj):
+            self.message_user(request, warning, messages.WARNING)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        row = context.get("original")
+        warning = self._cluster_warning(request, row) if row is not None else ""
+        return super().render_change_form(request, {**context, "cluster_warning": warning}, *args, **kwargs)
+
+    def _cluster_warning(self, request: HttpRequest, row: Any) -> str:
+        return unknown_clusters_warning(row, lambda: clusters_of(request))
 
     @property
     def _declared(self) -> Any:

@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.models import Filter, Registry
+from mirrors.selectors.clusters.clusters import known_clusters, unknown_clusters_warning
 
 
 class CheckedAsModel(StrictFields):
@@ -30,6 +31,15 @@ class CheckedAsModel(StrictFields):
             if general := messages.pop(NON_FIELD_ERRORS, None):
                 messages[self.unique_field] = general
             raise serializers.ValidationError(messages) from error
+
+    def cluster_warning(self, row: Filter | Registry) -> str:
+        """See ``unknown_clusters_warning``; a list reads the known clusters once."""
+        return unknown_clusters_warning(row, self._known_clusters)
+
+    def _known_clusters(self) -> list[str]:
+        if "known_clusters" not in self.context:
+            self.context["known_clusters"] = known_clusters()
+        return self.context["known_clusters"]  # type: ignore[no-any-return]
 
     unique_field = "name"
 

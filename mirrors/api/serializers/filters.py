@@ -17,7 +17,8 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
     model = Filter
 
     warning = serializers.SerializerMethodField(
-        help_text="Why the expression is probably a mistake (text in double quotes is a field name), or empty."
+        help_text="Why the expression is probably a mistake (text in double quotes is a field name), or that its "
+        "cluster is not known; or empty."
     )
 
     class Meta:
@@ -38,7 +39,7 @@ class FilterSerializer(CheckedAsModel, serializers.ModelSerializer[Filter]):
         validators: ClassVar[list[Any]] = []
 
     def get_warning(self, row: Filter) -> str:
-        return filter_warning(row.jmespath)
+        return " ".join(filter(None, (filter_warning(row.jmespath), self.cluster_warning(row))))
 
 
 class FilterInForceSerializer(serializers.ModelSerializer[Filter]):

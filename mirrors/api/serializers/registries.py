@@ -43,15 +43,19 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
         help_text="Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; "
         "`*` for all. Empty: public images only.",
     )
+    warning = serializers.SerializerMethodField(help_text="Which of its clusters are not known, or empty.")
     notice = serializers.SerializerMethodField(help_text="Side effect of a change, or empty.")
     _notice = ""
+
+    def get_warning(self, row: Registry) -> str:
+        return self.cluster_warning(row)
 
     def get_notice(self, row: Registry) -> str:
         return self._notice
 
     class Meta:
         model = Registry
-        fields = ("id", *REACHED, "enabled", "cluster", "managed_by", "created_at", "updated_at", "notice")
+        fields = ("id", *REACHED, "enabled", "cluster", "warning", "managed_by", "created_at", "updated_at", "notice")
         read_only_fields = ("role", "kind", "prefix", "managed_by")
         validators: ClassVar[list[Any]] = []
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from typing import Final
 
 from django.utils.timesince import timesince
 
-from mirrors.models import Cluster, Filter, Registry, RegistryRole
+from mirrors.models import Cluster, Filter, ManagedBy, Registry, RegistryRole
 from mirrors.selectors.configuration.declared import clusters_of_rows
-from mirrors.vocabulary.clusters import ClusterNamespace
+from mirrors.vocabulary.clusters import ALL_CLUSTERS, ClusterNamespace
 
 ALL_NAME: Final = "All clusters"
 
@@ -41,6 +42,26 @@ def clusters_in_words(row: Filter | Registry) -> str:
     """The clusters that a filter or a registry is for. A target is for those whose files name it."""
     named = row.clusters if isinstance(row, Registry) else []
     return ", ".join(named) or row.cluster or ALL_NAME
+
+
+def unknown_clusters_warning(row: Filter | Registry, known: Callable[[], Collection[str]]) -> str:
+    """A sentence about the clusters that an operator's row is for and that have not been set up; empty where there are
+    none. ``known`` is asked only if the row names a cluster."""
+    named = _named_clusters(row) if row.managed_by == ManagedBy.OPERATOR else set()
+    names = known() if named else ()
+    if not (unknown := sorted(named.difference(names))):
+        return ""
+    return (
+        f"No cluster is known as {', '.join(unknown)} (known: {', '.join(names) or 'none yet'}): check the name. This "
+        "has no effect there before a cluster of this name is set up."
+    )
+
+
+def _named_clusters(row: Filter | Registry) -> set[str]:
+    """Those of the row and of its namespaces, such as ``prod/shop``."""
+    namespaces = row.namespaces if isinstance(row, Registry) else []
+    of_namespaces = (name.partition("/") for name in namespaces)
+    return {row.cluster, *(cluster for cluster, slash, _ in of_namespaces if slash)} - {ALL_CLUSTERS}
 
 
 def stale_clusters() -> list[Cluster]:

@@ -9,10 +9,13 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 
-from mirrors.models import Filter, Registry
+from mirrors.admin.tools.lists.list_rendering import label
+from mirrors.models import Filter, ManagedBy, Registry
 from mirrors.selectors.clusters.clusters import clusters_in_words, known_clusters, place_name
+from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 
 @admin.display(description="namespace", ordering="namespace")
@@ -22,16 +25,28 @@ def namespace_column(self: Any, row: models.Model) -> str:
 
 
 @admin.display(description="cluster", ordering="cluster")
-def clusters_column(self: Any, row: Filter | Registry) -> str:
-    """The clusters that a filter or a registry is for."""
-    return clusters_in_words(row)
+def clusters_column(self: Any, row: Filter | Registry) -> Any:
+    """The clusters that a filter or a registry is for. ``cluster_warning`` of a row says that one is not known."""
+    words = clusters_in_words(row)
+    if not (warning := getattr(row, "cluster_warning", "")):
+        return words
+    return format_html('<span title="{}">{}</span>', warning, label(f"{words} (unknown)", "warning"))
 
 
-def has_several(request: HttpRequest) -> bool:
-    """Whether several clusters are known; they are read once a request."""
+def clusters_of(request: HttpRequest) -> list[str]:
+    """The known clusters, read once a request."""
     if not hasattr(request, "known_clusters"):
         request.known_clusters = known_clusters()  # type: ignore[attr-defined]
-    return len(request.known_clusters) > 1  # type: ignore[attr-defined]
+    return request.known_clusters  # type: ignore[attr-defined, no-any-return]
+
+
+def names_clusters(request: HttpRequest, model: type[Filter] | type[Registry]) -> bool:
+    """Whether a list of the configuration has the column: for several clusters, or one that is not known."""
+    if not hasattr(request, "names_clusters"):
+        known = clusters_of(request)
+        others = model.objects.filter(managed_by=ManagedBy.OPERATOR).exclude(cluster__in=[ALL_CLUSTERS, *known])
+        request.names_clusters = len(known) > 1 or others.exists()  # type: ignore[attr-defined]
+    return request.names_clusters  # type: ignore[attr-defined, no-any-return]
 
 
 class ClusterListFilter(DropdownFilter):
