@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -85,6 +85,7 @@ class Sampled:
     """A sampled admission: its pod, and the reason of each image by container and image."""
 
     id: int
+    cluster: str
     namespace: str
     name: str
     pod: Json
@@ -96,6 +97,7 @@ class Change:
     """An image that would be decided otherwise. ``by`` names the filter that leaves, or left, it alone."""
 
     sample: int
+    cluster: str
     namespace: str
     pod: str
     container: str
@@ -121,16 +123,17 @@ class Impact:
 def impact_of(
     samples: Iterable[Sampled],
     *,
-    before: Sequence[CompiledFilter],
-    after: Sequence[CompiledFilter],
+    chains: Callable[[str], tuple[Sequence[CompiledFilter], Sequence[CompiledFilter]]],
     candidate: str,
     seconds: float = TRIAL_SECONDS,
 ) -> Impact:
-    """Decide each sample's images by both chains and compare. ``candidate`` names the filter whose failures count."""
+    """Decide each sample's images by both chains of its cluster, before and after, and compare. ``candidate`` names the
+    filter whose failures count."""
     impact = Impact()
     deadline, steps = time.monotonic() + seconds, STEPS
     for sample in samples:
         old, new = ReviewBudget(), ReviewBudget()
+        before, after = chains(sample.cluster)
         seen = pods.in_namespace(sample.pod, sample.namespace)
         for slot in itertools.islice(pods.all_slots(seen), MOST_TRIAL_IMAGES):
             if sample.reasons.get((slot.label, slot.image), "unchanged") in BEFORE_FILTERS:
@@ -151,7 +154,7 @@ def _compare(impact: Impact, sample: Sampled, slot: ImageSlot, was: str, now: st
     impact.images += 1
     if bool(was) == bool(now):
         return
-    change = Change(sample.id, sample.namespace, sample.name, slot.label, slot.image, now or was)
+    change = Change(sample.id, sample.cluster, sample.namespace, sample.name, slot.label, slot.image, now or was)
     if now:
         impact.left_out_count += 1
         changes = impact.left_out

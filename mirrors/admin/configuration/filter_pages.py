@@ -24,8 +24,10 @@ from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
+from mirrors.selectors.clusters.clusters import known_clusters, place_name, unknown_clusters_warning
 from mirrors.selectors.configuration import declared
 from mirrors.selectors.configuration import filter_impact as filter_plans
+from mirrors.selectors.configuration.declared import own_cluster
 from mirrors.selectors.configuration.filter_impact import Plan
 
 RECENT: Final = 50
@@ -105,7 +107,7 @@ def try_page(request: HttpRequest) -> HttpResponse:
         newest = AdmissionSample.objects.order_by("-id").values_list("pk", flat=True).first()
         initial["admission"] = str(newest or "")
     form = TrialForm(initial=initial)
-    asked = _ask(str(initial["jmespath"]), row, number_in(initial.get("position")))
+    asked = _ask(str(initial["jmespath"]), row, number_in(initial.get("position")), initial.get("cluster"))
     context = {
         **admin.site.each_context(request),
         "title": f"Try filter {row.name}" if row else "Try a filter",
@@ -160,33 +162,44 @@ def _require(request: HttpRequest) -> None:
 
 def _asked(request: HttpRequest) -> Asked:
     text = request.POST.get("jmespath", "").replace("\r\n", "\n")
-    return _ask(text, _row(request.POST.get("filter")), number_in(request.POST.get("position")))
+    position, cluster = number_in(request.POST.get("position")), request.POST.get("cluster")
+    return _ask(text, _row(request.POST.get("filter")), position, cluster)
 
 
-def _ask(expression: str, row: Filter | None, position: int | None) -> Asked:
+def _ask(expression: str, row: Filter | None, position: int | None, cluster: str | None) -> Asked:
     if not expression.strip():
         return Asked(expression, row, None, "")
+    # As the form of a filter stores it.
+    cluster = cluster.strip() if cluster is not None else None
     try:
-        return Asked(expression, row, filter_plans.plan(expression=expression, row=row, position=position), "")
+        plan = filter_plans.plan(expression=expression, row=row, position=position, cluster=cluster)
+        return Asked(expression, row, plan, "")
     except InvalidFilterError as error:
         return Asked(expression, row, None, pointed(expression, error))
 
 
 def _answers(asked: Asked, admission: str, pod: str) -> dict[str, Any]:
     """The results of the expression on the chosen pods; without a valid expression, those of the active filters."""
-    chain = asked.plan.after if asked.plan else filter_plans.filters_in_force()
     candidate = asked.plan.candidate if asked.plan else ""
-    found, problem = _pods(admission, pod)
+    cluster, found, problem = _pods(admission, pod, (asked.plan.cluster if asked.plan else "") or own_cluster())
+    chain = asked.plan.chain_to_try(cluster) if asked.plan else filter_plans.filters_in_force(cluster)
     # One deadline for all pods, because this runs while people type.
     deadline = time.monotonic() + TRIAL_SECONDS
     return {
         "asked": asked,
-        "warning": filter_warning(asked.expression),
-        "shown_pods": [_tried(pod, chain, candidate, deadline) for pod in found],
+        "warning": " ".join(filter(None, (filter_warning(asked.expression), _cluster_warning(asked)))),
+        "shown_pods": [
+            {**_tried(pod, chain, candidate, deadline), "place": place_name(cluster, pod.namespace)} for pod in found
+        ],
         "pod_problem": problem,
         "candidate": candidate,
         "budget": BUDGET,
     }
+
+
+def _cluster_warning(asked: Asked) -> str:
+    tried = Filter(cluster=asked.plan.cluster) if asked.plan else Filter()
+    return unknown_clusters_warning(tried, known_clusters)
 
 
 def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, deadline: float) -> dict[str, Any]:
@@ -194,23 +207,25 @@ def _tried(pod: PodManifest, chain: Sequence[CompiledFilter], candidate: str, de
         {"trial": trial, "own": next((a for a in trial.answers if a.name == candidate), None)}
         for trial in try_on(pod.pod, pod.namespace, chain, deadline=deadline)
     ]
-    return {"title": pod.title, "namespace": pod.namespace, "trials": trials}
+    return {"title": pod.title, "trials": trials}
 
 
-def _pods(admission: str, text: str) -> tuple[list[PodManifest], str]:
-    """The pod of the chosen admission, or else the pasted ones; and what is wrong with them."""
+def _pods(admission: str, text: str, cluster: str) -> tuple[str, list[PodManifest], str]:
+    """The pod of the chosen admission, or else the pasted ones, which are taken for those of ``cluster``; before them
+    their cluster, and behind them what is wrong with them."""
     number = number_in(admission)
     if number is not None:
         sample = AdmissionSample.objects.filter(pk=number).first()
         if sample is None:
-            return [], "This admission was deleted: choose another one, or paste a pod."
-        return [PodManifest(f"Pod/{sample.pod_name or '(no name)'}", sample.namespace, sample.pod)], ""
+            return cluster, [], "This admission was deleted: choose another one, or paste a pod."
+        pod = PodManifest(f"Pod/{sample.pod_name or '(no name)'}", sample.namespace, sample.pod)
+        return sample.cluster, [pod], ""
     if not text.strip():
-        return [], ""
+        return cluster, [], ""
     try:
-        return read_pods(text, namespace="default")[:MOST_TRIED_PODS], ""
+        return cluster, read_pods(text, namespace="default")[:MOST_TRIED_PODS], ""
     except ManifestError as error:
-        return [], str(error)
+        return cluster, [], str(error)
 
 
 def _recent(chosen: str) -> list[tuple[str, str]]:
@@ -219,7 +234,11 @@ def _recent(chosen: str) -> list[tuple[str, str]]:
     if number is not None and number not in {row.pk for row in rows}:
         rows += AdmissionSample.objects.defer("pod", "decisions").filter(pk=number)
     now = timezone.now()
-    return [(str(r.pk), f"{r.namespace}/{r.pod_name or r.workload}, {_age(r.created_at, now)}") for r in rows]
+    return [(str(r.pk), f"{_place(r)}/{r.pod_name or r.workload}, {_age(r.created_at, now)}") for r in rows]
+
+
+def _place(row: AdmissionSample) -> str:
+    return place_name(row.cluster, row.namespace)
 
 
 def _age(at: datetime, now: datetime) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
 from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.models import Filter
+from mirrors.selectors.clusters.clusters import place_name
+from mirrors.vocabulary.clusters import CLUSTER_LENGTH
 
 
 class FilterTestSerializer(StrictFields):
@@ -42,19 +45,30 @@ class FilterImpactSerializer(StrictFields):
         max_value=2**31 - 1,
         help_text="Default: the filter's own position, or 0 for a new filter.",
     )
+    cluster = serializers.CharField(
+        default=None,
+        allow_null=True,
+        allow_blank=True,
+        max_length=CLUSTER_LENGTH,
+        help_text="Cluster that it would be for; empty: all. Default: the filter's own, or all for a new filter.",
+    )
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
     sample = serializers.IntegerField(help_text="ID of the admission.")
-    namespace = serializers.CharField()
+    namespace = serializers.SerializerMethodField(help_text="CLUSTER/NAMESPACE for that of another cluster.")
     pod = serializers.CharField()
     container = serializers.CharField()
     image = serializers.CharField()
     by = serializers.CharField(help_text="The filter that would exclude the image, or that excludes it now.")
 
+    def get_namespace(self, change: Mapping[str, Any]) -> str:
+        return place_name(change["cluster"], change["namespace"])
+
 
 class ImpactSerializer(serializers.Serializer[Any]):
-    """What would change for the pods sampled in the last 24 hours; lists have at most 200 images."""
+    """What would change for the pods sampled in the last 24 hours, of a filter for one cluster those of that cluster;
+    lists have at most 200 images."""
 
     pods = serializers.IntegerField(help_text="Number of pods checked; at most the newest 500.")
     images = serializers.IntegerField()

@@ -36,7 +36,9 @@ def try_filter(expression: str, pod: object) -> list[dict[str, Any]]:
 def impact_of_filter(asked: dict[str, Any]) -> dict[str, Any]:
     """The effect of saving; raises ValidationError for an invalid expression."""
     try:
-        found = filter_impact.plan(expression=asked["jmespath"], row=asked["filter"], position=asked["position"])
+        found = filter_impact.plan(
+            expression=asked["jmespath"], row=asked["filter"], position=asked["position"], cluster=asked["cluster"]
+        )
     except InvalidFilterError as error:
         raise _invalid(asked["jmespath"], error) from error
     return dataclasses.asdict(filter_impact.impact(found))
