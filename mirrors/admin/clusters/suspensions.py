@@ -16,6 +16,7 @@ from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.list_rendering import label, state_label
 from mirrors.models import RestartLoop, TargetHealth
@@ -55,7 +56,7 @@ DECLARE_HEALTHY: Final = BulkAction(
 @admin.register(RestartLoop)
 class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
     list_display = ["source", "shown_namespace", "workload_kind", "workload", "state", "count", "detected", "expires"]
-    list_filter = [ClusterListFilter]
+    list_filter = [OwnNamespaceFilter, ClusterListFilter]
     empty_words = "Appear when the pods of a workload are deleted again and again right after they were swapped."
     search_fields = ["source", "namespace", "workload"]
     ordering = ["-id"]

@@ -24,11 +24,12 @@ from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
 from mirrors.filters.warnings import filter_warning
 from mirrors.kubernetes.objects.manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
-from mirrors.selectors.clusters.clusters import known_clusters, place_name, unknown_clusters_warning
+from mirrors.selectors.clusters.clusters import place_name, unknown_clusters_warning
 from mirrors.selectors.configuration import declared
 from mirrors.selectors.configuration import filter_impact as filter_plans
 from mirrors.selectors.configuration.declared import own_cluster
 from mirrors.selectors.configuration.filter_impact import Plan
+from mirrors.selectors.configuration.known_clusters import known_clusters
 
 RECENT: Final = 50
 """Recent admissions that can be chosen as a sample; a longer list is hard to choose from."""

@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import SummedAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.admin.tools.lists.columns import moment
@@ -58,6 +59,7 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
         RecentReasons,
         RecentFilters,
         ("hour", TimeRangeFilter),
+        OwnNamespaceFilter,
         ClusterListFilter,
     ]
     search_fields = ["namespace", "source_host"]

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import FieldTextFilter, TextFilter
+from unfold.contrib.filters.admin import TextFilter
 
 from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
@@ -23,6 +23,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.admin.tools.lists.columns import breakable, moment, status
 from mirrors.admin.tools.lists.csv_export import in_files
@@ -129,7 +130,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         FailedAtFilter,
         "priority",
         "trigger",
-        ("namespace", FieldTextFilter),
+        OwnNamespaceFilter,
         ("finished_at", TimeRangeFilter),
         ClusterListFilter,
     ]

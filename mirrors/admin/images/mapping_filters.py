@@ -13,6 +13,7 @@ from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
+from mirrors.selectors.configuration.known_clusters import in_namespace
 from mirrors.selectors.images.mapping_states import LISTED
 from mirrors.selectors.images.search import search
 
@@ -137,7 +138,7 @@ class TargetFilter(DropdownFilter):
 
 
 class NamespaceFilter(TextFilter):
-    """Images that pods of a namespace use."""
+    """Images that pods of a namespace use, in all clusters or, as ``CLUSTER/NAMESPACE``, in one."""
 
     title = "namespace"
     parameter_name = "namespace"
@@ -145,7 +146,7 @@ class NamespaceFilter(TextFilter):
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         if not (name := (self.value() or "").strip()):
             return queryset
-        return queryset.filter(Exists(ImageUse.objects.filter(mapping=OuterRef("pk"), namespace=name)))
+        return queryset.filter(Exists(ImageUse.objects.filter(in_namespace(name), mapping=OuterRef("pk"))))
 
 
 class SourceFilter(TextFilter):

@@ -27,6 +27,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.lists.columns import STATE_COLOURS, good, moment, reason_of
 from mirrors.admin.tools.lists.list_rendering import state_label, state_words
 from mirrors.images import ImageRef
@@ -235,7 +236,7 @@ class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
         "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
         "the menu."
     )
-    list_filter = ["granted", ClusterListFilter]
+    list_filter = ["granted", OwnNamespaceFilter, ClusterListFilter]
     list_select_related = ["mapping"]
     search_fields = ["namespace", "mapping__source"]
     ordering = ["-id"]
@@ -253,7 +254,7 @@ class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
     search_fields = ["namespace", "workload", "mapping__source"]
     ordering = ["-id"]
 
-    list_filter = [ClusterListFilter]
+    list_filter = [OwnNamespaceFilter, ClusterListFilter]
 
     first_seen = moment("first_seen_at")
     shown_namespace = namespace_column

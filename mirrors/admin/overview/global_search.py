@@ -58,9 +58,13 @@ def _rows(found: SearchResults) -> list[dict[str, Any]]:
 
 
 def _workload(row: ImageUse) -> tuple[str, str, str]:
+    place = place_name(row.cluster, row.namespace)
     # Quotes keep a name together that has spaces.
-    link = _list("imageuse", q=f'"{row.namespace}" "{row.workload}"')
-    return f"{row.workload_kind} {row.workload}".strip(), f"in {place_name(row.cluster, row.namespace)}", link
+    return (
+        f"{row.workload_kind} {row.workload}".strip(),
+        f"in {place}",
+        _list("imageuse", q=f'"{place}" "{row.workload}"'),
+    )
 
 
 def _group(title: str, rows: list[tuple[str, str, str]]) -> list[dict[str, Any]]:

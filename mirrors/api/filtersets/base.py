@@ -1,4 +1,5 @@
-"""Time ranges, with the same names on every list: ``created_after``, ``created_before``."""
+"""Filters that several lists have: by namespace, and time ranges with the same names: ``created_after``,
+``created_before``."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ from typing import Any, Final
 
 from django.db import connections
 from django.db.models import QuerySet
-from django_filters.rest_framework import IsoDateTimeFilter  # type: ignore[import-untyped]
+from django_filters.rest_framework import CharFilter, IsoDateTimeFilter  # type: ignore[import-untyped]
+
+from mirrors.selectors.configuration.known_clusters import in_namespace
+from mirrors.vocabulary.clusters import PLACE_LENGTH
 
 _STEP: Final = timedelta(microseconds=1)
 """The resolution of the columns."""
@@ -34,6 +38,16 @@ class Moment(IsoDateTimeFilter):  # type: ignore[misc]
             # SQLite compares times as text, and its clock writes three digits: 12.345 sorts before 12.345000.
             return rows.filter(**{f"{self.field_name}__{'gte' if self._is_start else 'lte'}": value - _STEP})
         return rows.filter(**{f"{self.field_name}__{'gte' if self._is_start else 'lt'}": value})
+
+
+class PlaceFilter(CharFilter):  # type: ignore[misc]
+    """Rows of a namespace, in all clusters or in one."""
+
+    def __init__(self) -> None:
+        super().__init__(label="Namespace; CLUSTER/NAMESPACE: that of one cluster.", max_length=PLACE_LENGTH)
+
+    def filter(self, rows: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return rows.filter(in_namespace(value)) if value else rows
 
 
 def time_range(field: str) -> tuple[Moment, Moment]:

@@ -11,10 +11,10 @@ from mirrors.models import Registry, RegistryCheck
 from mirrors.models.configuration.registries import (
     CREDENTIALS,
     CREDENTIALS_DROPPED,
-    LONGEST_NAME,
     MOST_NAMESPACES,
     validate_namespaces,
 )
+from mirrors.vocabulary.clusters import PLACE_LENGTH
 
 REACHED = (
     "name",
@@ -37,7 +37,7 @@ class RegistrySerializer(CheckedAsModel, serializers.ModelSerializer[Registry]):
     model = Registry
     unique_field = "endpoint"
     namespaces = serializers.ListField(
-        child=serializers.CharField(max_length=LONGEST_NAME),
+        child=serializers.CharField(max_length=PLACE_LENGTH),
         required=False,
         max_length=MOST_NAMESPACES,
         help_text="Namespaces that may use private images read with them; CLUSTER/NAMESPACE for that of one cluster; "

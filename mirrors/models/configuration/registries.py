@@ -31,9 +31,6 @@ CREDENTIALS_DROPPED: Final = (
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 CLUSTER_NAMESPACE: Final = re.compile(rf"\*|({_LABEL}/)?{_LABEL}")
-LONGEST_NAME: Final = 127
-"""Characters of ``CLUSTER/NAMESPACE``, of which each has at most 63."""
-
 MOST_NAMESPACES: Final = 500
 """Each is compared with a pod's at admission, and shown on the registry's page."""
 

@@ -14,12 +14,6 @@ from mirrors.vocabulary.clusters import ALL_CLUSTERS, ClusterNamespace
 ALL_NAME: Final = "All clusters"
 
 
-def known_clusters() -> list[str]:
-    """Those whose configuration files have been written; one query."""
-    targets = Registry.objects.filter(role=RegistryRole.TARGET).values_list("clusters", flat=True)
-    return sorted({name for names in targets for name in names})
-
-
 def targets_in_use() -> list[Registry]:
     """Those that a configuration file names, the oldest first."""
     return list(Registry.objects.filter(role=RegistryRole.TARGET, enabled=True).order_by("id"))

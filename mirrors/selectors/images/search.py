@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 from django.utils.text import smart_split, unescape_string_literal
 
 from mirrors.models import ImageMapping, MirrorJob
+from mirrors.selectors.configuration.known_clusters import places_in
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 M = TypeVar("M", bound=Model)
 
@@ -25,7 +27,8 @@ def search_words(text: str) -> list[str]:
 def search(rows: QuerySet[M], words: Iterable[str], fields: Iterable[str]) -> QuerySet[M]:
     """Rows that have all the words in their own fields, or in those of their mapping (``mapping__source``).
 
-    One condition over two tables is beyond every index; by keys of mappings each half of it has one.
+    One condition over two tables is beyond every index; by keys of mappings each half of it has one. In rows with a
+    namespace, a word ``CLUSTER/NAMESPACE`` is that of a known cluster too.
     """
     words = list(words)
     if not words:
@@ -38,7 +41,8 @@ def search(rows: QuerySet[M], words: Iterable[str], fields: Iterable[str]) -> Qu
             of_images.setdefault(path, []).append(column)
         else:
             own.append(field)
-    found = _all(words, own) if own else Q()
+    places = places_in(words) if "namespace" in own else {}
+    found = _all(words, own, places) if own else Q()
     for path, columns in of_images.items():
         found |= _of_images(words, path, columns)
     return rows.filter(found)
@@ -65,12 +69,14 @@ def _of_images(words: list[str], path: str, columns: list[str]) -> Q:
     return Q(**{f"{path}__in": keys})
 
 
-def _all(words: list[str], fields: list[str]) -> Q:
-    """Each word in any of the fields."""
+def _all(words: list[str], fields: list[str], places: Mapping[str, ClusterNamespace] | None = None) -> Q:
+    """Each word in any of the fields, or as the place of the row."""
     found = Q()
     for word in words:
         one = Q()
         for field in fields:
             one |= Q(**{f"{field}__icontains": word})
+        if place := (places or {}).get(word):
+            one |= Q(cluster=place.cluster, namespace__icontains=place.namespace)
         found &= one
     return found

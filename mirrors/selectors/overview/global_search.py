@@ -7,15 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
+from django.db.models import Subquery
 
 from mirrors.models import ImageMapping, ImageUse, MirrorJob
+from mirrors.selectors.configuration.known_clusters import places_in
 from mirrors.selectors.images.search import search
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 MOST_RESULTS: Final = 5
 """Results of each kind: what a panel beside the page has room for."""
 
 NAMESPACES_SEARCHED: Final = 10_000
 """Namespaces that are looked through: more than a cluster has."""
+
+NAMESPACES_OF_CLUSTER: Final = 50
+"""Namespaces with a part of a name of which it is asked whether a cluster has them: more than the panel shows."""
 
 WORKLOADS_SEARCHED: Final = 100
 """Rows of workloads that are looked through: a workload has one for each of its images."""
@@ -52,7 +58,7 @@ def find_everywhere(words: Sequence[str]) -> SearchResults:
     return SearchResults(
         images=list(search(ImageMapping.objects.order_by("-id"), words, ["source", "target"])[:MOST_RESULTS]),
         jobs=_jobs(words),
-        namespaces=[name for name in _namespaces() if all(word.lower() in name for word in words)][:MOST_RESULTS],
+        namespaces=_namespaces_by(words),
         workloads=_workloads(words),
     )
 
@@ -63,6 +69,24 @@ def _jobs(words: Sequence[str]) -> list[MirrorJob]:
     exact = list(rows.filter(pk=int(number))) if number.isdecimal() and len(number) <= LONGEST_JOB_NUMBER else []
     others = search(rows, words, ["mapping__source"])[:MOST_RESULTS]
     return [*exact, *(job for job in others if job not in exact)][:MOST_RESULTS]
+
+
+def _namespaces_by(words: Sequence[str]) -> list[str]:
+    """Those whose names have all the words; of one cluster for its ``CLUSTER/NAMESPACE``."""
+    if len(words) == 1 and (place := places_in(words).get(words[0])):
+        named = [name for name in _namespaces() if place.namespace in name]
+        # The one that is named exactly first.
+        named.sort(key=lambda name: name != place.namespace)
+        used = _used_in(place.cluster, named[:NAMESPACES_OF_CLUSTER])
+        return [str(ClusterNamespace(place.cluster, name)) for name in named if name in used][:MOST_RESULTS]
+    return [name for name in _namespaces() if all(word.lower() in name for word in words)][:MOST_RESULTS]
+
+
+def _used_in(cluster: str, namespaces: Sequence[str]) -> set[str]:
+    """Those of the namespaces in which the cluster has workloads; one look into the index for each."""
+    there = ImageUse.objects.filter(cluster=cluster).order_by()
+    rows = [Subquery(there.filter(namespace=name).values("pk")[:1]) for name in namespaces]
+    return set(ImageUse.objects.filter(pk__in=rows).values_list("namespace", flat=True)) if rows else set()
 
 
 def _namespaces() -> list[str]:

@@ -8,12 +8,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import TextFilter
 
+from mirrors.selectors.configuration.known_clusters import in_namespace
+
 
 class OwnNamespaceFilter(TextFilter):
-    """Rows of one namespace."""
+    """Rows of one namespace, in all clusters or, as ``CLUSTER/NAMESPACE``, in one."""
 
     title = "namespace"
     parameter_name = "namespace"
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(namespace=self.value()) if self.value() else rows
+        return rows.filter(in_namespace(name)) if (name := self.value()) else rows
