@@ -77,6 +77,27 @@ def test_lists_can_be_limited_to_a_cluster(admin_client: Client, page: str) -> N
     assert admin_client.get(f"/admin/mirrors/{page}/?cluster=b").context["cl"].counted.rows == 1
 
 
+@pytest.mark.usefixtures("two_clusters")
+def test_mappings_can_be_limited_to_the_workloads_of_a_cluster(admin_client: Client) -> None:
+    def listed(**query: str) -> set[str]:
+        rows = admin_client.get("/admin/mirrors/imagemapping/", query).context["cl"].result_list
+        return {row.source for row in rows}
+
+    shared = MirrorJob.objects.get(cluster="default").mapping
+    ImageUse.objects.create(mapping=shared, cluster="b", namespace="billing")
+    everything = admin_client.get("/admin/mirrors/imagemapping/").context["cl"]
+    assert "cluster" in [spec.title for spec in everything.filter_specs]
+    ours, theirs = "quay.io/team/default:1", "quay.io/team/b:1"
+    assert listed() == listed(namespace="shop") == {ours, theirs}
+
+    assert (listed(cluster="default"), listed(cluster="b")) == ({ours}, {ours, theirs})
+    assert listed(cluster="b", namespace="shop") == {theirs}, "of one workload, not of two"
+    assert listed(cluster="b", namespace="default/shop") == set()
+    page = admin_client.get("/admin/mirrors/imagemapping/", {"cluster": "none-such"})
+    assert "Cluster has no value “none-such”. Choose one of: b, default." in text_of(page.content.decode())
+    assert not page.context["cl"].result_list
+
+
 def test_one_cluster_needs_no_filter(admin_client: Client) -> None:
     sync_config(config=parse(TARGET))
 

@@ -81,8 +81,8 @@ def test_a_page_that_is_not_full_needs_no_count(
     admin_client: Client, target: Registry, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     mappings(target, 20)
-    # User, session, rows, and the banner of all pages.
-    with django_assert_num_queries(5) as asked:
+    # User, session, rows, targets, known clusters, and the banner of all pages.
+    with django_assert_num_queries(6) as asked:
         admin_client.get(MAPPINGS)
     assert not [query["sql"] for query in asked.captured_queries if "COUNT" in query["sql"]]
 

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
 from mirrors.selectors.configuration.known_clusters import in_namespace
 from mirrors.selectors.images.mapping_states import LISTED
@@ -146,7 +147,18 @@ class NamespaceFilter(TextFilter):
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         if not (name := (self.value() or "").strip()):
             return queryset
-        return queryset.filter(Exists(ImageUse.objects.filter(in_namespace(name), mapping=OuterRef("pk"))))
+        uses = ImageUse.objects.filter(in_namespace(name), mapping=OuterRef("pk"))
+        # Of the same workload: others may use the image in the cluster, in other namespaces.
+        cluster = request.GET.get(UsedInClusterFilter.parameter_name)
+        return queryset.filter(Exists(uses.filter(cluster=cluster) if cluster else uses))
+
+
+class UsedInClusterFilter(ClusterListFilter):
+    """Images that pods of a cluster use."""
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        uses = ImageUse.objects.filter(mapping=OuterRef("pk"), cluster=self.value())
+        return queryset.filter(Exists(uses)) if self.value() else queryset
 
 
 class SourceFilter(TextFilter):

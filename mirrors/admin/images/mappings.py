@@ -21,6 +21,7 @@ from mirrors.admin.images.mapping_filters import (
     SeenFilter,
     SourceFilter,
     TargetFilter,
+    UsedInClusterFilter,
     search_mappings,
 )
 from mirrors.admin.tools.base import ReadOnlyAdmin
@@ -125,6 +126,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         SeenFilter,
         TargetFilter,
         AccessFilter,
+        UsedInClusterFilter,
     ]
     list_select_related = ["target_registry", "last_job"]
     search_fields = ["source", "target"]
