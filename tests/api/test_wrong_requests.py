@@ -219,6 +219,50 @@ def test_a_wrong_field_lists_what_is_allowed(
     assert all(errors[name][0].startswith(text) for name, text in wrong.items()), errors
 
 
+def changeable() -> list[Route]:
+    """The resources whose rows a client can change."""
+    return [route for route in ROUTES if "patch" in route.actions]
+
+
+@pytest.fixture
+def rows(db: None) -> dict[str, int]:
+    """A row of each resource that can be changed, by its URL."""
+    return {
+        "/api/v1/filters/0/": Filter.objects.create(name="mine", jmespath="`true`").pk,
+        "/api/v1/registries/0/": Registry.objects.create(name="mine", endpoint="mine.example").pk,
+    }
+
+
+@pytest.mark.parametrize("route", changeable(), ids=lambda route: route.path)
+class TestReadOnlyFields:
+    def test_another_value_is_refused_in_a_change_and_any_in_a_new_row(
+        self, route: Route, rows: dict[str, int], admin: APIClient
+    ) -> None:
+        path = route.path.replace("/0/", f"/{rows[route.path]}/")
+        read_only = [name for name, field in route.view.serializer_class().fields.items() if field.read_only]
+        row = admin.get(path).json()
+        assert {"id", "managed_by", "created_at"} <= set(read_only)
+        for name in read_only:
+            for answer in (
+                admin.patch(path, {name: "other"}, format="json"),
+                admin.put(path, {**row, name: "other"}, format="json"),
+                admin.post(route.path.removesuffix("0/"), {name: row[name]}, format="json"),
+            ):
+                errors = errors_of(answer)
+                assert list(errors) == [name]
+                words, _, allowed = errors[name][0].rstrip(".").partition("; allowed: ")
+                assert words == "Read-only field"
+                assert set(allowed.split(", ")) == set(row) - set(read_only)
+        assert admin.get(path).json() == row
+
+    def test_a_row_can_be_sent_back_with_a_change(self, route: Route, rows: dict[str, int], admin: APIClient) -> None:
+        path = route.path.replace("/0/", f"/{rows[route.path]}/")
+        for method in (admin.put, admin.patch):
+            row = admin.get(path).json()
+            answer = method(path, {**row, "enabled": not row["enabled"]}, format="json")
+            assert (answer.status_code, answer.json()["enabled"]) == (200, not row["enabled"]), answer.content
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [

@@ -1,4 +1,4 @@
-"""Bodies: unknown fields are rejected, because a misspelt field would have no effect; errors say what is allowed."""
+"""Bodies: fields without effect, unknown or read-only, are rejected; errors say what is allowed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DRF_VALUE_CODES: Final = {
 
 
 class StrictFields(serializers.Serializer[Any]):
-    """Also beside a ModelSerializer. Fields that are only read may be sent back by a client that has read them."""
+    """Also beside a ModelSerializer. A client that has read a row may send its read-only fields back unchanged."""
 
     also_allowed: ClassVar[tuple[str, ...]] = ()
     """Fields of another form of the same body, for errors."""
@@ -47,6 +47,9 @@ class StrictFields(serializers.Serializer[Any]):
         if unknown := set(data) - set(self.fields):
             words = f"Unknown field; allowed: {self._names()}."
             raise serializers.ValidationError({str(name): [words] for name in unknown})
+        if changed := self._changed_read_only(data):
+            words = f"Read-only field; allowed: {self._names()}."
+            raise serializers.ValidationError({name: [words] for name in changed})
         # DRF would turn a number into text: {"image": 5} would request docker.io/library/5.
         if numbers := [name for name, field in self.fields.items() if _has_number(field, data.get(name))]:
             raise serializers.ValidationError({name: [STRING] for name in numbers})
@@ -56,6 +59,12 @@ class StrictFields(serializers.Serializer[Any]):
             assert isinstance(error.detail, dict)
             wrong = {name: _texts(self.fields[name], data.get(name), texts) for name, texts in error.detail.items()}
             raise serializers.ValidationError(wrong) from error
+
+    def _changed_read_only(self, data: Mapping[str, Any]) -> list[str]:
+        """Read-only fields with another value than a GET of the row shows; all of them for a new row."""
+        sent = [name for name, field in self.fields.items() if field.read_only and name in data]
+        shown = self.to_representation(self.instance) if sent and self.instance is not None else {}
+        return [name for name in sent if name not in shown or shown[name] != data[name]]
 
     def _names(self) -> str:
         own = [name for name, field in self.fields.items() if not field.read_only]
