@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import string
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swapper_project import config
-from swapper_project.config import ConfigError
+from swapper_project.config import Config, ConfigError
 from swapper_project.config.sections.values import duration, show_duration, show_size, size
 from tests.config import examples
 
@@ -58,6 +59,7 @@ def problems(text: str) -> list[str]:
         (TARGET + "listenAddress: 8443", "c.yaml:2: listenAddress: must be text; put quotes around it"),
         (TARGET + "listenAddress: '8443'", "c.yaml:2: listenAddress: must be an address and port, 1 to 65535, such as :8443"),
         (TARGET + "platforms: linux/amd64", "c.yaml:2: platforms: must be a list"),
+        (TARGET + "imageCopyPolicy: delyed", "c.yaml:2: imageCopyPolicy: must be 'delayed', 'immediate', 'force' or 'none', not 'delyed'; did you mean delayed?"),
         (TARGET + "platforms: Auto", "c.yaml:2: platforms: must be 'auto', not 'Auto'; did you mean auto?"),
         (TARGET + "platforms: [auto]", "c.yaml:2: platforms[0]: must be a platform such as linux/amd64 or linux/arm/v7"),
         (TARGET + "platforms: [linux]", "c.yaml:2: platforms[0]: must be a platform such as linux/amd64 or linux/arm/v7"),
@@ -108,6 +110,21 @@ def problems(text: str) -> list[str]:
 )  # fmt: skip
 def test_a_problem_is_one_line_with_its_place(text: str, problem: str) -> None:
     assert problems(text) == [problem]
+
+
+CHOICES = [
+    (field.alias or name, get_args(field.annotation))
+    for name, field in Config.model_fields.items()
+    if get_origin(field.annotation) is Literal
+]
+
+
+@pytest.mark.parametrize(("key", "values"), CHOICES, ids=[key for key, _ in CHOICES])
+def test_a_misspelled_value_is_answered_with_an_allowed_one(key: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        (problem,) = problems(f"{TARGET}{key}: {value}x")
+        assert problem.partition("; did you mean ")[2].removesuffix("?") in values, problem
+    assert "did you mean" not in problems(f"{TARGET}{key}: or")[0]
 
 
 @pytest.mark.parametrize(

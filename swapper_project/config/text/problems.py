@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,9 @@ _WORDS = {
     "model_type": "must be a mapping (keys with values)",
     "extra_forbidden": "is an unknown key",
 }
+
+_QUOTED = re.compile(r"'([^']*)'")
+"""Each value in pydantic's words for several: ``'a', 'b' or 'c'``."""
 
 
 class ConfigError(ValueError):
@@ -84,7 +88,7 @@ def _words(error: Mapping[str, Any]) -> str:
         # The keys with a choice of values hold no secrets, so what was written may be shown.
         if error["input"] == "generic" and "oci" in context["expected"]:
             return "must be oci, not 'generic': give endpoint, prefix, username and passwordFile below oci"
-        near = difflib.get_close_matches(str(error["input"]), context["expected"].replace("'", "").split(), 1)
+        near = difflib.get_close_matches(str(error["input"]), _QUOTED.findall(context["expected"]), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"must be {context['expected']}, not {str(error['input'])[:60]!r}{hint}"
     if kind == "value_error":
