@@ -26,6 +26,7 @@ from mirrors.admin.tools.lists.columns import breakable, moment
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState, Cluster
 from mirrors.selectors.clusters.backfill import backfill_progress, of_clusters, skipped_by_reason, why
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.queries.subqueries import rows_counted
 from mirrors.templatetags.humanise import size
 
@@ -106,7 +107,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
         "finished",
     ]
     list_filter = ["state", ClusterListFilter]
-    search_fields = ["cluster"]
+    search_fields = SEARCH_FIELDS[BackfillRun]
     ordering = ["-id"]
     actions = ["start", "pause", "resume", "cancel"]
     empty_words = "Appear after a preview is requested, for a cluster that has images to mirror."
@@ -215,7 +216,7 @@ class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
     list_display_links = ["image"]
     list_filter = ["state", ("run__id", FieldTextFilter), RunClusterFilter]
     list_select_related = ["job"]
-    search_fields = ["source"]
+    search_fields = SEARCH_FIELDS[BackfillImage]
     ordering = ["-run", "rank"]
     sortable_by = ()
     empty_words = "Appear with a preview of a backfill."

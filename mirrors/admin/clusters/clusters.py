@@ -16,6 +16,7 @@ from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import Cluster, ClusterNode
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class NameFilter(ClusterListFilter):
@@ -30,7 +31,7 @@ class ClusterAdmin(ReadOnlyAdmin[Cluster]):
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
     list_filter = [NameFilter]
-    search_fields = ["name"]
+    search_fields = SEARCH_FIELDS[Cluster]
     ordering = ["name"]
 
     left_out = ("scope_problem",)
@@ -63,7 +64,7 @@ class ClusterNodeAdmin(ReadOnlyAdmin[ClusterNode]):
     list_filter = ["ready", ClusterListFilter]
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
-    search_fields = ["name", "cluster"]
+    search_fields = SEARCH_FIELDS[ClusterNode]
     ordering = ["-id"]
 
     pulled = moment("pulled_at")

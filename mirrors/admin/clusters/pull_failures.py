@@ -18,6 +18,7 @@ from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import ImageMapping, PullFailure
 from mirrors.selectors.clusters.clusters import place_name
 from mirrors.selectors.clusters.pull_failures import pull_advice, restart_commands
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 STARTS = "A new pod would start from the mirror, which has the image:"
 
@@ -29,7 +30,7 @@ class PullFailureAdmin(ReadOnlyAdmin[PullFailure]):
     sortable_by = None  # few rows: those that fail now
     list_before_template = "admin/mirrors/stale_hint.html"
     empty_words = "Appear while pods cannot pull their image, where a watcher runs (manage.py watch)."
-    search_fields = ["image", "source"]
+    search_fields = SEARCH_FIELDS[PullFailure]
     ordering = ["-pods", "-id"]
     fields = (
         "cluster",

@@ -19,6 +19,7 @@ from mirrors.admin.tools.lists.columns import breakable, moment
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.clusters.running_images import only_mirrored, running_images
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 RUNNING_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 
@@ -60,7 +61,7 @@ class RunningImageAdmin(ReadOnlyAdmin[RunningImage]):
     list_filter = [StateFilter, MirroredFilter, OwnNamespaceFilter, ClusterListFilter]
     empty_words = NEEDS_WATCHER
     list_before_template = "admin/mirrors/stale_hint.html"
-    search_fields = ["source", "image", "namespace", "workload"]
+    search_fields = SEARCH_FIELDS[RunningImage]
     searches_by_keys = True
     search_help_text = "Search by image, namespace or workload"
     ordering = ["-id"]

@@ -21,6 +21,7 @@ from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.list_rendering import label, state_label
 from mirrors.models import RestartLoop, TargetHealth
 from mirrors.selectors.clusters.pull_failures import pull_advice
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.vocabulary.pull_causes import PullSide
 
 HEALTH_COLOURS: Final = {"healthy": "success", "unhealthy": "danger", "testing": "warning"}
@@ -58,7 +59,7 @@ class RestartLoopAdmin(ReadOnlyAdmin[RestartLoop]):
     list_display = ["source", "shown_namespace", "workload_kind", "workload", "state", "count", "detected", "expires"]
     list_filter = [OwnNamespaceFilter, ClusterListFilter]
     empty_words = "Appear when the pods of a workload are deleted again and again right after they were swapped."
-    search_fields = ["source", "namespace", "workload"]
+    search_fields = SEARCH_FIELDS[RestartLoop]
     ordering = ["-id"]
     actions = ["release"]
 
@@ -87,7 +88,7 @@ class TargetHealthAdmin(ReadOnlyAdmin[TargetHealth]):
     row_names = ("target", "targets")
     sortable_by = None  # a row for each cluster
     empty_words = "Appear when pods of two nodes cannot pull from the target, where a watcher runs (manage.py watch)."
-    search_fields = ["registry", "cluster"]
+    search_fields = SEARCH_FIELDS[TargetHealth]
     ordering = ["cluster", "registry"]
     actions = ["declare_healthy"]
     fields = ("cluster", "registry", "shown_state", "cause", "what_to_do", "message", "on_nodes", "began", "changed")

@@ -26,6 +26,7 @@ from mirrors.filters.warnings import filter_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.configuration.filters import validate_jmespath
 from mirrors.selectors.configuration import filter_impact
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from swapper_project import config as configuration
 
 SHOWN_OF_AN_EXPRESSION: Final = 90
@@ -69,7 +70,7 @@ class FilterAdmin(ConfiguredAdmin[Filter]):
     ]
     empty_words = "Filters of the configuration file and filters that you add appear here."
     list_filter = ["managed_by", "enabled"]
-    search_fields = ["name", "jmespath"]
+    search_fields = SEARCH_FIELDS[Filter]
     ordering = ["managed_by", "position", "id"]
     fields = FIELDS
     actions = ["enable", "disable"]

@@ -15,6 +15,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import HostBudget, JobStatus, MirrorJob
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import when
 
 
@@ -39,7 +40,7 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     list_display = ["host", "operation", "budget", "account", "pulls", "paused", "waiting", "updated"]
     sortable_by = None  # few rows
     empty_words = "Appear when a registry has a budget, limits requests or reports remaining pulls."
-    search_fields = ["host"]
+    search_fields = SEARCH_FIELDS[HostBudget]
     ordering = ["host", "operation"]
     actions = ["resume"]
 

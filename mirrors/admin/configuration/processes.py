@@ -18,6 +18,7 @@ from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.models import (
     Instance,
 )
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.overview.current_state import SEEN_WITHIN
 
 
@@ -47,7 +48,7 @@ class InstanceAdmin(ReadOnlyAdmin[Instance]):
     sortable_by = None  # few rows
     empty_words = "Appear after a webhook or worker starts: manage.py up runs both on one machine."
     list_filter = [ReportsFilter, "role", ClusterListFilter]
-    search_fields = ["name"]
+    search_fields = SEARCH_FIELDS[Instance]
     ordering = ["role", "cluster", "name"]
 
     started = moment("started_at")

@@ -31,6 +31,7 @@ from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, Registr
 from mirrors.models.configuration.registries import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
 from mirrors.selectors.configuration.storage import storage_used
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 ERRORS = 10
 """Last errors on a registry's page; the list of jobs has all."""
@@ -84,7 +85,7 @@ class RegistryAdmin(ConfiguredAdmin[Registry]):
     ]
     empty_words = "Set a target in the configuration file and run manage.py prepare. You can also add sources here."
     list_filter = ["role", "kind", "managed_by", "enabled"]
-    search_fields = ["name", "endpoint"]
+    search_fields = SEARCH_FIELDS[Registry]
     ordering = ["role", "endpoint"]
     fields = [
         "name",

@@ -12,6 +12,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.row_fields import NOTHING, in_lines, in_words
 from mirrors.models import TargetRepository
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.services import request_settings
 
 
@@ -22,7 +23,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
     list_filter = ["has_differences", "pulls_through"]
     filter_titles: ClassVar[dict[str, str]] = {"pulls_through": "pull-through cache"}
     list_select_related = ["registry"]
-    search_fields = ["name"]
+    search_fields = SEARCH_FIELDS[TargetRepository]
     ordering = ["-has_differences", "name"]
     actions = ["apply_settings"]
 

@@ -10,6 +10,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.recent_filter import RecentActions
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import OperatorAction
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import past
 
 
@@ -18,7 +19,7 @@ class OperatorActionAdmin(ReadOnlyAdmin[OperatorAction]):
     list_display = ["created", "user", "done", "object", "details"]
     empty_words = "Appear after a user changes mappings, jobs, registries or repositories."
     list_filter = [RecentActions]
-    search_fields = ["actor", "subject"]
+    search_fields = SEARCH_FIELDS[OperatorAction]
     ordering = ["-id"]
     row_names = ("action", "actions")
 

@@ -29,6 +29,7 @@ from mirrors.admin.tools.lists.columns import breakable, moment, status
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
@@ -134,7 +135,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         ("finished_at", TimeRangeFilter),
         ClusterListFilter,
     ]
-    search_fields = ["mapping__source", "mapping__target"]
+    search_fields = SEARCH_FIELDS[MirrorJob]
     search_help_text = "Search by any part of the image reference"
     ordering = ["-id"]
     actions = ["retry", "cancel"]

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
-from mirrors.models import Access, ErrorClass, ImageMapping, ImageUse, Obstacle, Registry, RegistryRole
+from mirrors.models import Access, ImageMapping, ImageUse, Registry, RegistryRole
 from mirrors.selectors.configuration.known_clusters import in_namespace
+from mirrors.selectors.images.mapping_search import REASON_CHOICES, with_reasons
 from mirrors.selectors.images.mapping_states import LISTED
-from mirrors.selectors.images.search import search
 
 Rows = QuerySet[ImageMapping]
-REASON_CHOICES = (*Obstacle.choices, *ErrorClass.choices)
-SHORTEST = 3
-"""Characters that are searched for in reasons: fewer begin too many of them."""
-
 PRIVATE = "private"
 AGES = {
     "day": ("In the last 24 hours", timedelta(days=1), True),
@@ -31,33 +26,6 @@ AGES = {
     "not-month": ("Not in the last 30 days", timedelta(days=30), False),
     "not-quarter": ("Not in the last 90 days", timedelta(days=90), False),
 }
-
-
-def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
-    """Images that have one of the obstacles, or have none and whose last copy failed with one of the errors."""
-    errors = [reason for reason in reasons if reason not in Obstacle.values]
-    failed = Q(obstacle="", last_job__status="failed", last_job__error_class__in=errors)
-    return rows.filter(failed) if len(errors) == len(reasons) else rows.filter(failed | Q(obstacle__in=reasons))
-
-
-def search_mappings(rows: Rows, words: Sequence[str], fields: Sequence[str]) -> Rows:
-    """Images whose names have all the words, and those whose reason the words are the beginning of."""
-    found = search(rows, words, fields)
-    phrase = _plain(" ".join(words))
-    reasons = [value for value, label in REASON_CHOICES if value and _begins(phrase, value, str(label))]
-    if len(phrase) < SHORTEST or not reasons:
-        return found
-    # One condition over two tables has no index; each of two queries has one.
-    keys = found.order_by().values("pk").union(with_reasons(rows, reasons).order_by().values("pk"))
-    return rows.filter(pk__in=keys)
-
-
-def _begins(phrase: str, *texts: str) -> bool:
-    return any(_plain(text).startswith(phrase) for text in texts)
-
-
-def _plain(text: str) -> str:
-    return text.lower().replace("-", " ")
 
 
 class MappingStateFilter(DropdownFilter):

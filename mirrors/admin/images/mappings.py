@@ -22,7 +22,6 @@ from mirrors.admin.images.mapping_filters import (
     SourceFilter,
     TargetFilter,
     UsedInClusterFilter,
-    search_mappings,
 )
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered
@@ -34,8 +33,10 @@ from mirrors.admin.tools.lists.list_rendering import state_label, state_words
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
 from mirrors.registries.sources import SourceEntry
+from mirrors.selectors.images.mapping_search import search_mappings
 from mirrors.selectors.images.mapping_states import state_of
 from mirrors.selectors.images.search import search_words
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
@@ -129,7 +130,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
         UsedInClusterFilter,
     ]
     list_select_related = ["target_registry", "last_job"]
-    search_fields = ["source", "target"]
+    search_fields = SEARCH_FIELDS[ImageMapping]
     search_help_text = "Search by image or reason"
     ordering = ["-id"]
     actions = ["mirror", "verify", "pause", "resume", "forget"]
@@ -159,7 +160,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ImageMapping], term: str
     ) -> tuple[QuerySet[ImageMapping], bool]:
-        return search_mappings(queryset, search_words(term), self.search_fields), False
+        return search_mappings(queryset, search_words(term)), False
 
     def live(self, request: HttpRequest, row: ImageMapping) -> dict[str, Any]:
         """The state, and the jobs that change it; over while no job is active."""
@@ -253,7 +254,7 @@ class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
     list_display = ["mapping", "shown_namespace", "workload_kind", "workload", "first_seen", "last_seen"]
     empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
     list_select_related = ["mapping"]
-    search_fields = ["namespace", "workload", "mapping__source"]
+    search_fields = SEARCH_FIELDS[ImageUse]
     ordering = ["-id"]
 
     list_filter = [OwnNamespaceFilter, ClusterListFilter]

@@ -1,4 +1,4 @@
-"""``?search=``: each word must be in one of the resource's search fields."""
+"""``?search=``: each word must be in one of the resource's search fields, as in the search of its page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from rest_framework.filters import SearchFilter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from mirrors.models import AdmissionSample, RunningImage
+from mirrors.models import AdmissionSample, ImageMapping, RunningImage
 from mirrors.selectors.images.admissions import search_admissions
+from mirrors.selectors.images.mapping_search import search_mappings
 from mirrors.selectors.images.search import by_keys, search
 
 
@@ -22,5 +23,7 @@ class ImageSearch(SearchFilter):
             return search_admissions(queryset, words)
         if not (words and fields):
             return queryset
+        if queryset.model is ImageMapping:
+            return search_mappings(queryset, words)
         found = search(queryset, words, fields)
         return by_keys(queryset, found) if queryset.model is RunningImage else found

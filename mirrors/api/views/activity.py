@@ -8,6 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.activity import ActionFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import OperatorAction
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class ActionViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[OperatorAction]):
@@ -16,3 +17,4 @@ class ActionViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericView
     queryset = OperatorAction.objects.all()
     serializer_class = serializers.ActionSerializer
     filterset_class = ActionFilter
+    search_fields = SEARCH_FIELDS[OperatorAction]

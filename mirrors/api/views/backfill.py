@@ -18,6 +18,7 @@ from mirrors.api.requests.current_user import who
 from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import BackfillImage, BackfillRun
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 ANSWER = serializers.BackfillDetailSerializer
 
@@ -28,6 +29,7 @@ class BackfillViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnl
     queryset = BackfillRun.objects.all()
     serializer_class = serializers.BackfillSerializer
     filterset_class = BackfillFilter
+    search_fields = SEARCH_FIELDS[BackfillRun]
     roles: ClassVar[dict[str, Role]] = dict.fromkeys(("create", "start", "pause", "resume", "cancel"), Role.OPERATOR)
 
     @extend_schema(responses=ANSWER)
@@ -79,3 +81,4 @@ class BackfillImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.Gene
     queryset = BackfillImage.objects.all()
     serializer_class = serializers.BackfillImageSerializer
     filterset_class = BackfillImageFilter
+    search_fields = SEARCH_FIELDS[BackfillImage]

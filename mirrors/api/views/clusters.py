@@ -8,6 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.clusters import ClusterFilter, ClusterNodeFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import Cluster, ClusterNode
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class ClusterViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):
@@ -16,6 +17,7 @@ class ClusterViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericVie
     queryset = Cluster.objects.all()
     serializer_class = serializers.ClusterSerializer
     filterset_class = ClusterFilter
+    search_fields = SEARCH_FIELDS[Cluster]
 
 
 class ClusterNodeViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[ClusterNode]):
@@ -24,3 +26,4 @@ class ClusterNodeViewSet(KnownParameters, mixins.ListModelMixin, viewsets.Generi
     queryset = ClusterNode.objects.all()
     serializer_class = serializers.ClusterNodeSerializer
     filterset_class = ClusterNodeFilter
+    search_fields = SEARCH_FIELDS[ClusterNode]

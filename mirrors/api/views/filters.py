@@ -17,6 +17,7 @@ from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.api.views.filter_trials import impact_of_filter, try_filter
 from mirrors.models import Filter, ManagedBy
 from mirrors.selectors.configuration import filter_impact
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class FilterViewSet(DeclarableViewSet[Filter]):
@@ -25,7 +26,7 @@ class FilterViewSet(DeclarableViewSet[Filter]):
     queryset = Filter.objects.all()
     serializer_class = serializers.FilterSerializer
     filterset_class = FilterFilter
-    search_fields = ("name", "jmespath")
+    search_fields = SEARCH_FIELDS[Filter]
     ordering_fields = ("id", "position")
     roles: ClassVar[dict[str, Role]] = {"test": Role.VIEWER, "impact": Role.VIEWER}
 

@@ -18,6 +18,7 @@ from mirrors.api.requests.current_user import who
 from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import HostBudget
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class HostViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[HostBudget]):
@@ -26,7 +27,7 @@ class HostViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[HostBudget]):
     queryset = HostBudget.objects.all()
     serializer_class = serializers.HostSerializer
     filterset_class = HostFilter
-    search_fields = ("host",)
+    search_fields = SEARCH_FIELDS[HostBudget]
     roles: ClassVar[dict[str, Role]] = {"resume": Role.OPERATOR}
 
     @extend_schema(request=None, responses=serializers.HostSerializer)

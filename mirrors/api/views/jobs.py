@@ -22,6 +22,7 @@ from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer, answer_of
 from mirrors.models import MirrorAttempt, MirrorJob
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.jobs.job_progress import NOT_BEGUN, copy_progress
 from swapper_project.process import configured
 
@@ -36,7 +37,7 @@ class JobViewSet(KnownParameters, mixins.CreateModelMixin, viewsets.ReadOnlyMode
     queryset = MirrorJob.objects.select_related("mapping")
     serializer_class = serializers.JobSerializer
     filterset_class = JobFilter
-    search_fields = ("mapping__source",)
+    search_fields = SEARCH_FIELDS[MirrorJob]
     ordering_fields = ("id", "created_at", "finished_at")
     roles: ClassVar[dict[str, Role]] = dict.fromkeys(
         ("create", "retry", "cancel", "priority", "retry_failed"), Role.OPERATOR

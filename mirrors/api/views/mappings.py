@@ -21,6 +21,7 @@ from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer_of
 from mirrors.models import ImageMapping
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping]):
@@ -29,7 +30,7 @@ class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping
     queryset = ImageMapping.objects.select_related("last_job")
     serializer_class = serializers.MappingSerializer
     filterset_class = MappingFilter
-    search_fields = ("source", "target")
+    search_fields = SEARCH_FIELDS[ImageMapping]
     ordering_fields = ("id", "last_seen_at")
     roles: ClassVar[dict[str, Role]] = dict.fromkeys(("mirror", "verify", "pause", "resume", "destroy"), Role.OPERATOR)
 

@@ -8,6 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.processes import InstanceFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import Instance
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class InstanceViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[Instance]):
@@ -16,3 +17,4 @@ class InstanceViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericVi
     queryset = Instance.objects.all()
     serializer_class = serializers.InstanceSerializer
     filterset_class = InstanceFilter
+    search_fields = SEARCH_FIELDS[Instance]

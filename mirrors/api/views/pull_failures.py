@@ -8,6 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.pull_failures import PullFailureFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import PullFailure
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class PullFailureViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[PullFailure]):
@@ -16,4 +17,4 @@ class PullFailureViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[PullFail
     queryset = PullFailure.objects.all()
     serializer_class = serializers.PullFailureSerializer
     filterset_class = PullFailureFilter
-    search_fields = ("image", "source")
+    search_fields = SEARCH_FIELDS[PullFailure]

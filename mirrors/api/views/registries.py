@@ -20,6 +20,7 @@ from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors.configuration import declared
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class RegistryViewSet(DeclarableViewSet[Registry]):
@@ -28,7 +29,7 @@ class RegistryViewSet(DeclarableViewSet[Registry]):
     queryset = Registry.objects.all()
     serializer_class = serializers.RegistrySerializer
     filterset_class = RegistryFilter
-    search_fields = ("name", "endpoint")
+    search_fields = SEARCH_FIELDS[Registry]
     roles: ClassVar[dict[str, Role]] = {"check": Role.OPERATOR}
 
     def perform_create(self, serializer: BaseSerializer[Registry]) -> None:

@@ -18,6 +18,7 @@ from mirrors.api.requests.current_user import who
 from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import TargetRepository
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRepository]):
@@ -26,7 +27,7 @@ class RepositoryViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetRep
     queryset = TargetRepository.objects.all()
     serializer_class = serializers.RepositorySerializer
     filterset_class = RepositoryFilter
-    search_fields = ("name",)
+    search_fields = SEARCH_FIELDS[TargetRepository]
     roles: ClassVar[dict[str, Role]] = {"apply": Role.OPERATOR}
 
     @extend_schema(request=None, responses={202: serializers.RepositorySerializer})

@@ -10,6 +10,7 @@ from mirrors.api.filtersets.running_images import RunningImageFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import RunningImage
 from mirrors.selectors.clusters.running_images import running_images
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[RunningImage]):
@@ -18,7 +19,7 @@ class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.Gener
     queryset = RunningImage.objects.none()
     serializer_class = serializers.RunningImageSerializer
     filterset_class = RunningImageFilter
-    search_fields = ("source", "image", "workload")
+    search_fields = SEARCH_FIELDS[RunningImage]
 
     def get_queryset(self) -> QuerySet[RunningImage]:
         """What no longer runs is shown with ``state=ended`` alone."""

@@ -18,6 +18,7 @@ from mirrors.api.requests.current_user import who
 from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import RestartLoop, TargetHealth
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetHealth]):
@@ -26,7 +27,7 @@ class TargetHealthViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[TargetH
     queryset = TargetHealth.objects.all()
     serializer_class = serializers.TargetHealthSerializer
     filterset_class = TargetHealthFilter
-    search_fields = ("registry", "cluster")
+    search_fields = SEARCH_FIELDS[TargetHealth]
     roles: ClassVar[dict[str, Role]] = {"declare_healthy": Role.OPERATOR}
 
     @extend_schema(request=None, responses=serializers.TargetHealthSerializer)
@@ -47,7 +48,7 @@ class RestartLoopViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[RestartL
     queryset = RestartLoop.objects.all()
     serializer_class = serializers.RestartLoopSerializer
     filterset_class = RestartLoopFilter
-    search_fields = ("source", "workload")
+    search_fields = SEARCH_FIELDS[RestartLoop]
     roles: ClassVar[dict[str, Role]] = {"release": Role.OPERATOR}
 
     @extend_schema(request=None, responses=serializers.RestartLoopSerializer)

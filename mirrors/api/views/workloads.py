@@ -8,6 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.workloads import UseFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import ImageUse
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
 
 class UseViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):
@@ -16,4 +17,4 @@ class UseViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet
     queryset = ImageUse.objects.select_related("mapping")
     serializer_class = serializers.UseSerializer
     filterset_class = UseFilter
-    search_fields = ("mapping__source", "workload")
+    search_fields = SEARCH_FIELDS[ImageUse]

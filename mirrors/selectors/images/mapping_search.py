@@ -1,0 +1,44 @@
+"""Search for mappings by image, and by the words that pages show for a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from mirrors.models import ErrorClass, ImageMapping, Obstacle
+from mirrors.selectors.images.search import search
+from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+
+Rows = QuerySet[ImageMapping]
+REASON_CHOICES: Final = (*Obstacle.choices, *ErrorClass.choices)
+SHORTEST: Final = 3
+"""Characters that are searched for in reasons: fewer begin too many of them."""
+
+
+def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
+    """Images that have one of the obstacles, or have none and whose last copy failed with one of the errors."""
+    errors = [reason for reason in reasons if reason not in Obstacle.values]
+    failed = Q(obstacle="", last_job__status="failed", last_job__error_class__in=errors)
+    return rows.filter(failed) if len(errors) == len(reasons) else rows.filter(failed | Q(obstacle__in=reasons))
+
+
+def search_mappings(rows: Rows, words: Sequence[str]) -> Rows:
+    """Images whose names have all the words, and those whose reason the words are the beginning of."""
+    found = search(rows, words, SEARCH_FIELDS[ImageMapping])
+    phrase = _plain(" ".join(words))
+    reasons = [value for value, label in REASON_CHOICES if value and _begins(phrase, value, str(label))]
+    if len(phrase) < SHORTEST or not reasons:
+        return found
+    # One condition over two tables has no index; each of two queries has one.
+    keys = found.order_by().values("pk").union(with_reasons(rows, reasons).order_by().values("pk"))
+    return rows.filter(pk__in=keys)
+
+
+def _begins(phrase: str, *texts: str) -> bool:
+    return any(_plain(text).startswith(phrase) for text in texts)
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("-", " ")

@@ -1,0 +1,74 @@
+"""A search of the API finds what the search of the same rows in the admin finds."""
+
+# ruff: noqa: F811 (fixtures)
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib import admin as django_admin
+from django.db import models
+from django.test import Client
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, Obstacle, Registry
+from mirrors.services import request_image
+from tests.api.test_wrong_requests import LISTS, Route, admin
+from tests.support.example_rows import example
+
+__all__ = ["admin"]
+
+pytestmark = pytest.mark.django_db
+MAPPINGS = "/api/v1/mappings/"
+
+
+def found_by_page(model: type[models.Model], text: str, client: Client) -> list[Any]:
+    page = client.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), {"q": text})
+    return [row.pk for row in page.context["cl"].result_list]
+
+
+def found_by_api(path: str, text: str, api: APIClient) -> list[Any]:
+    answer = api.get(path, {"search": text})
+    assert answer.status_code == 200, answer.content
+    return [row.get("id") for row in answer.json()["results"]]
+
+
+def text_at(row: models.Model, path: str) -> str:
+    value: Any = row
+    for name in path.split("__"):
+        value = getattr(value, name)
+    return str(value)
+
+
+@pytest.mark.parametrize("route", LISTS, ids=lambda route: route.path)
+def test_each_field_that_a_page_searches_is_searched_by_the_api(
+    route: Route, admin: APIClient, admin_client: Client
+) -> None:
+    model = route.view.queryset.model
+    row = example(model)
+    fields = django_admin.site._registry[model].search_fields
+    assert fields
+    for field in fields:
+        text = text_at(row, field)
+        assert found_by_page(model, text, admin_client) == [row.pk], field
+        assert len(found_by_api(route.path, text, admin)) == 1, field
+    assert found_by_api(route.path, "no-such-row", admin) == []
+
+
+@pytest.mark.parametrize("text", ["tampered", "TLS", "immutable", "no such image", "too-large", "ta", "app-2", "app"])
+def test_mappings_are_found_by_the_words_of_their_reason(text: str, admin: APIClient, admin_client: Client) -> None:
+    example(Registry, role="target", cluster="", enabled=True)
+    for number in range(4):
+        request_image(image=f"team/app-{number}:1", requested_by="x")
+    first, second, third, _ = MirrorJob.objects.order_by("pk")
+    ImageMapping.objects.filter(pk=first.mapping_id).update(obstacle=Obstacle.TAMPERED)
+    ImageMapping.objects.filter(pk=second.mapping_id).update(obstacle=Obstacle.IMMUTABLE_CONFLICT)
+    MirrorJob.objects.filter(pk=third.pk).update(status=JobStatus.FAILED, error_class=ErrorClass.TLS)
+    ImageMapping.objects.filter(pk=third.mapping_id).update(last_job=third)
+
+    by_api = found_by_api(MAPPINGS, text, admin)
+
+    assert by_api == found_by_page(ImageMapping, text, admin_client)
+    expected = {"tampered": [first.mapping_id], "TLS": [third.mapping_id], "app-2": [third.mapping_id]}
+    assert by_api == expected.get(text, by_api)
