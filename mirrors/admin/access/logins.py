@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.csv_export import in_files
 
 AxesRow = TypeVar("AxesRow", bound=AccessBase)
 
@@ -63,6 +64,7 @@ class AccessFailureAdmin(SignInAdmin[AccessFailureLog]):
     list_filter = ["locked_out"]
     filter_titles: ClassVar[dict[str, str]] = {"locked_out": "locked"}
 
+    @in_files("locked", lambda row: row.locked_out)
     @admin.display(description="locked")
     def was_locked(self, row: AccessFailureLog) -> str:
         """In words: Django's green check mark would look like success."""

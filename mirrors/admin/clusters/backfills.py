@@ -23,6 +23,7 @@ from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_o
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.lists.columns import breakable, moment
+from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState, Cluster
 from mirrors.selectors.clusters.backfill import backfill_progress, of_clusters, skipped_by_reason, why
@@ -143,6 +144,7 @@ class BackfillRunAdmin(DetailAdmin[BackfillRun]):
     def requester(self, run: BackfillRun) -> str:
         return run.requested_by or "the configuration"
 
+    @in_files("size", lambda run: run.bytes_total if run.previewed_at else None)
     @admin.display(description="size")
     def size(self, run: BackfillRun) -> str:
         return size(run.bytes_total) if run.previewed_at else "–"
@@ -240,6 +242,7 @@ class BackfillImageAdmin(ReadOnlyAdmin[BackfillImage]):
     def awaited(self, row: BackfillImage) -> str:
         return "yes" if row.is_awaited else "no"
 
+    @in_files("size", lambda row: row.size_bytes)
     @admin.display(description="size")
     def bytes(self, row: BackfillImage) -> str:
         return size(row.size_bytes)

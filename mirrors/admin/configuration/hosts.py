@@ -14,6 +14,7 @@ from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.models import HostBudget, JobStatus, MirrorJob
 from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import when
@@ -66,12 +67,14 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
             return "–"
         return f"{row.remaining} of {row.pull_limit}" if row.pull_limit else str(row.remaining)
 
+    @in_files("rate limited until", lambda row: row.paused_until)
     @admin.display(description="rate limited")
     def paused(self, row: HostBudget) -> Any:
         if row.paused_until:
             return format_html("retry {}", when(row.paused_until))
         return "–" if row.resting_until is None else "ended; one copy tries first"
 
+    @in_files("copies wait until", lambda row: row.low_priority_until)
     @admin.display(description="waiting copies")
     def waiting(self, row: HostBudget) -> Any:
         """How many copies wait for a host that is paused; else the priorities that wait, and until when."""

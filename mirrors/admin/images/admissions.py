@@ -17,6 +17,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.lists.columns import breakable
+from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.lists.list_rendering import labels
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
@@ -75,6 +76,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
 
     shown_namespace = namespace_column
 
+    @in_files("when", lambda row: row.created_at)
     @display(description="when", ordering="id")
     def when(self, row: AdmissionSample) -> SafeString:
         return format_html(
@@ -85,6 +87,7 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
     def shown_workload(self, row: AdmissionSample) -> str:
         return f"{row.workload_kind}/{row.workload}" if row.workload else row.workload_kind or "–"
 
+    @in_files("images", lambda row: ", ".join(d["image"] for d in row.decisions))
     @display(description="images")
     def shown_images(self, row: AdmissionSample) -> SafeString:
         """The first images, with the decision on hover."""
@@ -93,9 +96,15 @@ class AdmissionSampleAdmin(ReadOnlyAdmin[AdmissionSample]):
         lines = format_html_join(mark_safe("<br>"), '<span title="{}">{}</span>', shown)
         return format_html("{} {}", lines, more) if shown else mark_safe("–")
 
+    @in_files("reasons", lambda row: ", ".join(_reasons(row)))
     @display(description="reasons")
     def shown_reasons(self, row: AdmissionSample) -> SafeString:
-        return labels(dict.fromkeys(d["reason"] for d in row.decisions))
+        return labels(_reasons(row))
+
+
+def _reasons(sample: AdmissionSample) -> list[str]:
+    """Each reason once."""
+    return list(dict.fromkeys(d["reason"] for d in sample.decisions))
 
 
 def _details(sample: AdmissionSample) -> dict[str, Any]:

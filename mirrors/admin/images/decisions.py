@@ -15,6 +15,7 @@ from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.admin.tools.lists.columns import moment
+from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import DecisionCount
 from mirrors.selectors.images.admitted import OF_ADMITTED
@@ -72,6 +73,7 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
     at = moment("hour", "hour")
     shown_namespace = namespace_column
 
+    @in_files("first seen", lambda row: row.first_seen)
     @admin.display(description="first seen")
     def shown_first_seen(self, row: DecisionCount) -> str:
         """Whether these are images in their first pod: the same reason has a row of each kind."""

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.html import strip_tags
 
 from mirrors.admin.tools.row_fields import NOTHING, ordering_field
+from mirrors.models import MirrorJob
 
 MOST_ROWS: Final = 10_000
 """Rows of one file: they take a few seconds, and more would hold a thread of the web role for longer."""
@@ -73,7 +74,8 @@ def _title(listed: ChangeList, name: Any) -> str:
 
 
 def _text(listed: ChangeList, row: models.Model, name: Any) -> str:
-    """Times in ISO 8601 and sizes in bytes; anything else as the list shows it."""
+    """Times in ISO 8601, sizes in bytes, jobs by their number, booleans as yes and no; anything else as the list shows
+    it, in one line."""
     try:
         field, attr, value = lookup_field(name, row, listed.model_admin)
     except ObjectDoesNotExist:
@@ -82,12 +84,16 @@ def _text(listed: ChangeList, row: models.Model, name: Any) -> str:
         value = _stored(row, attr, value)
     elif getattr(field, "flatchoices", None):
         value = dict(field.flatchoices).get(value, value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, MirrorJob):
+        return str(value.pk)
     if isinstance(value, float):
         return f"{value:.1f}"
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     # A line break of a cell has no tag's place in a file.
-    text = unescape(strip_tags(str(value).replace("<br>", ", "))).strip()
+    text = " ".join(unescape(strip_tags(str(value).replace("<br>", ", "))).split())
     return "" if value is None or text == NOTHING else text
 
 
