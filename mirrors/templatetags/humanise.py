@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django import template
@@ -64,6 +64,22 @@ def when(at: datetime | None) -> SafeString | str:
     relative = f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
     exact = f"{at:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, relative)
+
+
+@register.filter
+def hour_from(start: datetime) -> SafeString:
+    """The hour that begins at ``start`` as ``23:00–24:00``, with its date unless that is today; on hover with date and
+    zone. A script puts both into the viewer's zone."""
+    end = start + timedelta(hours=1)
+    date = "" if start.date() == timezone.now().date() else f"{start.day} {start:%b}, "
+    words = f"{date}{start:%H:%M}–{_end(end)}"
+    exact = f"{start:%Y-%m-%d %H:%M}–{_end(end)} UTC"
+    return format_html('<time datetime="{}" data-hour title="{}">{}</time>', start.isoformat(), exact, words)
+
+
+def _end(at: datetime) -> str:
+    """The end of a day belongs to it."""
+    return "24:00" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}"
 
 
 @register.filter

@@ -24,6 +24,7 @@ from mirrors.models import (
     Registry,
 )
 from mirrors.services import request_image
+from tests.admin.test_list_tools import file_of
 from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -106,6 +107,29 @@ def test_decisions_of_the_first_pods_of_images_have_rows_of_their_own(admin_clie
         DecisionCount.objects.create(**of, reason="absent", first_seen=first_seen, images=images)
     page = text_of(admin_client.get(reverse("admin:mirrors_decisioncount_changelist")).content.decode())
     assert "absent – yes 3" in page and "absent – – 4" in page
+
+
+def test_the_hour_of_decisions_is_a_range_with_its_date_unless_it_is_today(admin_client: Client) -> None:
+    today = timezone.now().replace(hour=23, minute=0, second=0, microsecond=0)
+    last_week = (today - timedelta(days=7)).replace(hour=9)
+    for hour in (last_week, today):
+        DecisionCount.objects.create(
+            hour=hour, namespace="a", source_host="b", decision="keep", reason="absent", images=1
+        )
+
+    page = admin_client.get(reverse("admin:mirrors_decisioncount_changelist")).content.decode()
+
+    shown = re.findall(r'<time datetime="([^"]+)" data-hour title="([^"]+)">([^<]+)</time>', page)
+    assert shown == [
+        (today.isoformat(), f"{today:%Y-%m-%d} 23:00–24:00 UTC", "23:00–24:00"),
+        (
+            last_week.isoformat(),
+            f"{last_week:%Y-%m-%d} 09:00–10:00 UTC",
+            f"{last_week.day} {last_week:%b}, 09:00–10:00",
+        ),
+    ]
+    head, *rows = file_of(admin_client, reverse("admin:mirrors_decisioncount_export"))
+    assert [row[head.index("hour")] for row in rows] == [today.isoformat(), last_week.isoformat()]
 
 
 @pytest.mark.parametrize(

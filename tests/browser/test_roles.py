@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -46,6 +48,21 @@ def test_the_main_actions_are_reached_by_the_keyboard(seeded: Site, visitors: Vi
     expect(page.locator(".swapper-cards a:focus")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile(r"/admin/mirrors/imagemapping/\?state=mirrored"))
+
+
+def test_hours_of_decisions_are_ranges_in_the_zone_of_who_looks(seeded: Site, visitors: Visitors) -> None:
+    page = visitors.visit(seeded, "viewer").open("/admin/mirrors/decisioncount/")
+    hours = page.locator("#result_list time[data-hour]")
+    assert hours.count() > 10
+    berlin = ZoneInfo("Europe/Berlin")
+    today = datetime.now(berlin).date()
+    for hour in hours.all():
+        start = datetime.fromisoformat(hour.get_attribute("datetime") or "").astimezone(berlin)
+        end = f"{start + timedelta(hours=1):%H:%M}".replace("00:00", "24:00")
+        words = hour.inner_text()
+        assert words.endswith(f"{start:%H:%M}–{end}")
+        assert words.startswith(f"{start:%H:%M}") == (start.date() == today), words
+        assert (f"{start:%b}" in words and str(start.day) in words) or start.date() == today, words
 
 
 def test_ranges_of_time_are_in_the_zone_of_who_looks(seeded: Site, visitors: Visitors) -> None:

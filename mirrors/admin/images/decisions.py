@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import SummedAdmin
@@ -14,11 +15,11 @@ from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespa
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.recent_filter import RecentDecisions, RecentFilters, RecentReasons
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
-from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import DecisionCount
 from mirrors.selectors.images.admitted import OF_ADMITTED
+from mirrors.templatetags.humanise import hour_from
 
 DECISION_CHOICES = {
     "admitted": ("Images that coverage counts", "counted"),
@@ -70,8 +71,12 @@ class DecisionCountAdmin(SummedAdmin[DecisionCount]):
 
     sortable_by = ("at",)
 
-    at = moment("hour", "hour")
     shown_namespace = namespace_column
+
+    @admin.display(description="hour", ordering="hour")
+    def at(self, row: DecisionCount) -> SafeString:
+        """A range: how long ago it began would look like the age of the decisions."""
+        return hour_from(row.hour)
 
     @in_files("first seen", lambda row: row.first_seen)
     @admin.display(description="first seen")
