@@ -7,19 +7,21 @@ from typing import Any, Final
 
 from django.db import Error, InterfaceError, OperationalError, ProgrammingError, connection
 
-_NOT_MIGRATED: Final = ("no such table", "no such column", "does not exist")
+_NOT_MIGRATED: Final = ("no such table", "no such column")
+"""What SQLite says; Postgres has a class of errors for it."""
+
 _FULL: Final = ("is full", "disk I/O error", "No space left on device", "Disk quota exceeded")
 _LOCKED: Final = "database is locked"
 """What SQLite says while another process writes for longer than a statement waits."""
 
 _NOT_WRITABLE: Final = ("readonly", "unable to open")
-_ADDITIONS: Final = ("HINT:", "DETAIL:", "CONTEXT:", "LINE ")
-"""How the lines begin that Postgres adds to a message."""
+_PREFIX: Final = "connection failed: "
+"""psycopg's own words before those of libpq, which say the same."""
 
 
 def explain_database(error: Error) -> str:
     """One line; empty for an error that only its traceback explains."""
-    said = _first_line(error)
+    said = _reason(error)
     is_missing = 'database "' in said and said.endswith("does not exist")
     if is_missing:
         return f"The database does not exist: {said}. Create it, or correct SWAPPER_DATABASE_URL."
@@ -40,13 +42,13 @@ def explain_database(error: Error) -> str:
 
 def is_out_of_space(error: Error) -> bool:
     """Whether the disk of the database is full: only somebody who frees space there can change that."""
-    return isinstance(error, (OperationalError, InterfaceError)) and any(words in _first_line(error) for words in _FULL)
+    return isinstance(error, (OperationalError, InterfaceError)) and any(words in _reason(error) for words in _FULL)
 
 
-def _first_line(error: Error) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = [line for line in lines if not line.startswith(_ADDITIONS)]
-    return said[-1] if said else type(error).__name__
+def _reason(error: Error) -> str:
+    """The first line, without a full stop: those after it are hints, places, or the same of other addresses."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    return lines[0].removeprefix(_PREFIX).rstrip(" .") if lines else type(error).__name__
 
 
 def _place() -> str:
