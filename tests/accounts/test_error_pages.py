@@ -74,6 +74,8 @@ def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.Monkey
     answer = client.get("/admin/mirrors/imagemapping/")
     page = answer.content.decode()
     assert answer.status_code == status and is_ours(page) and "canary" not in page
+    # By its next pod, and not by itself: see the tests of the webhook without its database.
+    assert ("requested by the next pod" in " ".join(page.split())) == (status == 503)
 
 
 @pytest.fixture
