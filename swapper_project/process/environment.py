@@ -159,15 +159,22 @@ def _with_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
             with open(path, "rb") as file:
                 values[name] = file.read(MAX_VALUE_BYTES).decode().strip()
         except OSError as error:
-            problems.append(f"{variable}: {path} can't be read: {error.strerror}")
+            problems.append(f"{variable}: {path} can't be read: {error.strerror}; {_step(error)}, or unset {variable}")
             continue
         except UnicodeDecodeError:
-            problems.append(f"{variable}: {path} is not UTF-8 text")
+            problems.append(f"{variable}: {path} is not UTF-8 text; write the value of {PREFIX}{name} into it")
             continue
         if not values[name]:
             del values[name]
-            problems.append(f"{variable}: {path} is empty")
+            problems.append(f"{variable}: {path} is empty; write the value of {PREFIX}{name} into it")
     return values, problems
+
+
+def _step(error: OSError) -> str:
+    """What to do about a file that can't be read."""
+    if isinstance(error, PermissionError):
+        return "give this user the right to read it"
+    return "name a file" if isinstance(error, IsADirectoryError) else "put the file there, correct its name"
 
 
 def _default_data_dir(environ: Mapping[str, str]) -> Path:

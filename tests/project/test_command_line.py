@@ -87,6 +87,39 @@ def test_a_database_that_cannot_be_used_is_said_in_one_line(tmp_path: Path, comm
     assert "database" in ended.stderr.lower()
 
 
+@pytest.mark.parametrize(
+    "command", [["up"], ["prepare"], ["config", "check"], ["mirror", "app:1"], ["web"], ["webhook"], ["worker"]]
+)
+@pytest.mark.parametrize("variable", ["SWAPPER_SECRET_KEY_FILE", "SWAPPER_WEBHOOK_TOKEN_FILE"])
+def test_a_missing_file_of_a_variable_is_named(tmp_path: Path, command: list[str], variable: str) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
+    environment = {"SWAPPER_SECRET_KEY": "", variable: f"{tmp_path}/missing"}
+    flags = ["--config", str(config), "--data-dir", str(tmp_path / "data")]
+
+    ended = run_manage(*command, *flags, environment=environment, check=False)
+
+    assert ended.returncode == 2
+    assert (
+        f"{variable}: {tmp_path}/missing can't be read: No such file or directory; put the file there" in ended.stderr
+    )
+    assert "is not set" not in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_short_key_is_not_called_unset(tmp_path: Path) -> None:
+    ended = run_manage("prepare", "--data-dir", str(tmp_path), environment={"SWAPPER_SECRET_KEY": "short"}, check=False)
+
+    assert ended.stderr.startswith("SWAPPER_SECRET_KEY: has 5 characters; make one of 50")
+
+
+def test_config_check_needs_neither_database_nor_secret_key(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
+    environment = {"SWAPPER_SECRET_KEY": "", "SWAPPER_DATABASE_URL": f"postgres://x:y@127.0.0.1:{free_port()}/x"}
+
+    shown = run_manage("config", "check", "--data-dir", str(tmp_path), str(config), environment=environment)
+
+    assert "mirror.example.com" in shown.stdout
+
+
 @pytest.mark.parametrize("flag", ["--listen-address", "--web-address"])
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, flag: str) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")

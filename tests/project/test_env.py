@@ -110,10 +110,16 @@ def test_both_forms_at_once_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
-    assert problems(SECRET_KEY_FILE=f"{tmp_path}/missing", WEBHOOK_TOKEN_FILE=f"{tmp_path}/empty") == [
-        f"SWAPPER_SECRET_KEY_FILE: {tmp_path}/missing can't be read: No such file or directory",
-        f"SWAPPER_WEBHOOK_TOKEN_FILE: {tmp_path}/empty is empty",
-    ]
+    (tmp_path / "binary").write_bytes(b"\xff")
+    files = {"SECRET_KEY": "missing", "WEBHOOK_TOKEN": "empty", "ADMIN_PASSWORD": "binary", "BIND": ""}
+    assert set(problems(**{f"{name}_FILE": f"{tmp_path}/{file}" for name, file in files.items()})) == {
+        f"SWAPPER_SECRET_KEY_FILE: {tmp_path}/missing can't be read: No such file or directory; put the file there, "
+        "correct its name, or unset SWAPPER_SECRET_KEY_FILE",
+        f"SWAPPER_WEBHOOK_TOKEN_FILE: {tmp_path}/empty is empty; write the value of SWAPPER_WEBHOOK_TOKEN into it",
+        f"SWAPPER_ADMIN_PASSWORD_FILE: {tmp_path}/binary is not UTF-8 text; write the value of SWAPPER_ADMIN_PASSWORD "
+        "into it",
+        f"SWAPPER_BIND_FILE: {tmp_path}/ can't be read: Is a directory; name a file, or unset SWAPPER_BIND_FILE",
+    }
 
 
 def test_the_kill_switch_is_a_file_of_its_own() -> None:

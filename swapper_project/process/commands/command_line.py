@@ -23,6 +23,9 @@ REFUSING: Mapping[str, str] = {
 
 _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
 
+_NO_SECRET_KEY: Final = ("The SECRET_KEY setting must not be empty", "SWAPPER_SECRET_KEY is not set")
+"""What Django and our settings say where there is no key. Other errors about it name a variable or a file."""
+
 ROLE_OF_COMMAND: Final[Mapping[str, str]] = {"webhook": "webhook", "web": "web", "worker": "worker", "watch": "watcher"}
 """Commands that are a role of the system: their settings are read in that role."""
 
@@ -68,7 +71,7 @@ def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
 def explain_error(error: Exception) -> str:
     """Return what went wrong and what to do, in one line; empty for an error that only its traceback explains."""
     if isinstance(error, ImproperlyConfigured):
-        if "SECRET_KEY" in str(error):
+        if str(error).startswith(_NO_SECRET_KEY):
             return (
                 "SWAPPER_SECRET_KEY is not set: set the key that the other processes use, or name the data directory "
                 "of `up` with --data-dir."
