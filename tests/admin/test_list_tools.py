@@ -132,9 +132,10 @@ def test_no_filter_counts_the_rows_of_each_value(
 
 def test_a_mapping_shows_its_reason_and_is_found_by_it(admin_client: Client, target: Registry) -> None:
     mappings(target, 3)
-    for name, error in (("limited", "rate-limited"), ("refused", "denied")):
+    for name, error, status in (("limited", "rate-limited", "pending"), ("refused", "denied", "failed")):
         job, _ = request_image(image=f"team/{name}:1", requested_by="x")
-        MirrorJob.objects.filter(pk=job.pk).update(status="failed", error_class=error, finished_at=timezone.now())
+        finished_at = timezone.now() if status == "failed" else None
+        MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=finished_at)
     ImageMapping.objects.filter(source="docker.io/a/001:1").update(obstacle="tampered")
     page = admin_client.get(MAPPINGS).content.decode()
     reasons = re.findall(r"field-reason[^>]*>([^<]*)<", page)

@@ -8,6 +8,7 @@ from typing import Final
 from django.db.models import Q, QuerySet
 
 from mirrors.models import ErrorClass, ImageMapping, Obstacle
+from mirrors.selectors.images.mapping_states import WITH_REASON
 from mirrors.selectors.images.search import search
 from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 
@@ -18,9 +19,10 @@ SHORTEST: Final = 3
 
 
 def with_reasons(rows: Rows, reasons: Collection[str]) -> Rows:
-    """Images that have one of the obstacles, or have none and whose last copy failed with one of the errors."""
+    """Images that have one of the obstacles, or have none and whose last copy failed with one of the errors, maybe only
+    until its next attempt."""
     errors = [reason for reason in reasons if reason not in Obstacle.values]
-    failed = Q(obstacle="", last_job__status="failed", last_job__error_class__in=errors)
+    failed = Q(obstacle="", last_job__status__in=WITH_REASON, last_job__error_class__in=errors)
     return rows.filter(failed) if len(errors) == len(reasons) else rows.filter(failed | Q(obstacle__in=reasons))
 
 

@@ -39,6 +39,9 @@ LISTED: Final[dict[str, tuple[str, Q]]] = {
 COUNTED_STATES: Final = ("mirrored", "failed", "queued", "copying", "paused", "obstacle")
 """States that the dashboard shows. The mappings alone say most of them, in an index; of the others there are few."""
 
+WITH_REASON: Final = (JobStatus.FAILED, JobStatus.PENDING)
+"""Of a last job whose error is why the image is not mirrored: a queued one with an error waits for its next attempt."""
+
 STATE_CHOICES: Final = [(state, state) for state in STATES]
 
 

@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import ImageMapping
-from mirrors.selectors.images.mapping_states import failed_job_of
+from mirrors.selectors.images.mapping_states import WITH_REASON
 from mirrors.templatetags.humanise import when
 
 STATUS_COLOURS = {
@@ -71,5 +71,5 @@ def reason_of(mapping: ImageMapping) -> str:
     """Why an image is not mirrored, or why its last copy failed; the filter by reason finds the same rows."""
     if mapping.obstacle:
         return mapping.get_obstacle_display()
-    job = failed_job_of(mapping)
-    return job.get_error_class_display() if job else ""
+    job = mapping.last_job
+    return job.get_error_class_display() if job and job.status in WITH_REASON and job.error_class else ""
