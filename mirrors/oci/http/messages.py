@@ -56,7 +56,7 @@ class Response(HTTPResponse):
 
     def __init__(self, sock: socket.socket, method: str) -> None:
         super().__init__(sock, method=method)
-        self.release: Callable[[bool], None] = lambda _: None
+        self.release: Callable[[bool], None] = _nothing
         """What becomes of the connection once the response is finished; it is given whether it may be used again."""
         self._is_head = method == "HEAD"
         self._head_bytes = 0
@@ -90,7 +90,9 @@ class Response(HTTPResponse):
         """Close it. A body that was not read to its end takes its connection with it."""
         is_complete = self.isclosed() or self.length == 0
         self.close()
-        self.release(is_complete and not self.will_close)
+        # Once: by now another request may use the connection.
+        release, self.release = self.release, _nothing
+        release(is_complete and not self.will_close)
 
     def _is_chunked(self) -> bool:
         codings = set(_parts(self.headers.get("Transfer-Encoding", "").lower())) - {"identity"}
@@ -139,6 +141,10 @@ class Response(HTTPResponse):
         if self._head_bytes > MAX_HEAD_BYTES:
             raise InvalidResponseError(f"headers of more than {MAX_HEAD_BYTES} bytes")
         return line
+
+
+def _nothing(_: bool) -> None:
+    pass
 
 
 def _parts(value: str) -> list[str]:

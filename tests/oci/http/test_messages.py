@@ -43,6 +43,47 @@ def body(raw: bytes, method: str = "GET") -> bytes:
 
 
 @pytest.mark.parametrize(
+    ("raw", "read", "is_reusable"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 5, True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 4, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0, True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", 5, False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 6, True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 5, False),
+        (b"HTTP/1.1 200 OK\r\n\r\nhello", 6, False),
+    ],
+)
+def test_a_connection_is_freed_once_and_used_again_only_after_a_whole_response(
+    raw: bytes, read: int, is_reusable: bool
+) -> None:
+    response = received(raw)
+    freed: list[bool] = []
+    response.release = freed.append
+    while read and (piece := response.read_piece(read)):
+        read -= len(piece)
+
+    response.finish()
+    response.finish()
+
+    assert freed == [is_reusable]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhell",
+    ],
+)
+def test_a_body_that_is_cut_short_is_an_error(raw: bytes) -> None:
+    response = received(raw)
+    assert response.read_piece(9) == b"hell"
+    with pytest.raises(HTTPException):
+        response.read_piece(9)
+
+
+@pytest.mark.parametrize(
     ("head", "method", "length", "is_chunked", "will_close"),
     [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5", "GET", 5, False, False),
