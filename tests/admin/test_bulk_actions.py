@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
-from mirrors.accounts.models import ApiToken
-from mirrors.accounts.roles import Role
 from mirrors.models import (
     ImageMapping,
     MirrorJob,
@@ -21,7 +17,6 @@ from mirrors.models import (
     RegistryCheck,
 )
 from tests.admin.operating import JOBS, MAPPINGS, chosen, failed, ordered
-from tests.support.example_rows import example
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]
 
@@ -48,44 +43,6 @@ def test_an_act_on_mappings_says_what_it_will_do_and_is_noted(
     assert set(OperatorAction.objects.values_list("actor", "action", "subject")) == {
         ("otto", action, f"quay.io/team/app-{n}:1") for n in (1, 2)
     }
-
-
-WITH_ACTIONS = [
-    (model, name)
-    for model, page in admin.site._registry.items()
-    for name in page.actions or ()
-    if name not in ("enable", "disable", "apply_settings", "delete_selected")
-]
-"""Actions that ask before."""
-
-
-def way_back(page: str) -> str:
-    """The words of the link beside the button of a confirmation."""
-    (words,) = re.findall(r'<a class="swapper-button[^>]*>([^<]*)</a>', page)
-    return str(words)
-
-
-@pytest.mark.parametrize(("model", "name"), WITH_ACTIONS)
-def test_each_action_can_be_cancelled_and_cancelling_has_a_way_back(
-    model: Any, name: str, admin_client: Client
-) -> None:
-    row = model.objects.first() or example(model)
-    url = reverse(f"admin:mirrors_{model._meta.model_name}_changelist")
-    page = admin_client.post(url, {"action": name, "_selected_action": [row.pk]}).content.decode()
-    assert 'name="confirmed"' in page
-    assert way_back(page) == ("Back" if name == "cancel" else "Cancel")
-
-
-def test_deletions_and_retries_can_be_cancelled(admin_client: Client) -> None:
-    failed("quay.io/team/app:1")
-    query = {"error_class": "unauthorized"}
-    assert way_back(admin_client.get(f"{JOBS}retry-failed/", query).content.decode()) == "Cancel"
-    row = Registry.objects.create(name="old", endpoint="old.example.com")
-    url = reverse("admin:mirrors_registry_delete", args=[row.pk])
-    assert way_back(admin_client.get(url).content.decode()) == "Cancel"
-    token, _ = ApiToken.issue(user=User.objects.get(username="admin"), name="ci", role=Role.VIEWER)
-    revoke = reverse("admin:accounts_apitoken_revoke_own")
-    assert way_back(admin_client.post(revoke, {"token": token.public_id}).content.decode()) == "Cancel"
 
 
 def test_images_with_an_active_job_are_listed_and_not_counted(operator: Client) -> None:

@@ -83,7 +83,7 @@ def test_a_confirmation_is_accessible_and_its_keys_lead_from_the_action_to_the_w
     assert overflow(page) == 0
     confirm.focus()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Back", exact=True)).to_be_focused()
+    expect(page.get_by_role("link", name="Keep")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#result_list")).to_be_visible()
 

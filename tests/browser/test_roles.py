@@ -92,7 +92,7 @@ def test_the_first_key_leads_past_the_menu(seeded: Site, visitors: Visitors) -> 
     assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
 
 
-def test_a_deletion_is_cancelled_or_confirmed(seeded: Site, visitors: Visitors) -> None:
+def test_a_row_is_kept_or_deleted(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "admin").open(f"{REGISTRIES}add/")
     for field, value in (("name", "old"), ("endpoint", "old.example.com")):
         page.locator(f"#id_{field}").fill(value)
@@ -100,7 +100,7 @@ def test_a_deletion_is_cancelled_or_confirmed(seeded: Site, visitors: Visitors) 
     row = page.get_by_role("link", name="old.example.com", exact=True)
     row.click()
     page.get_by_role("link", name="Delete registry").click()
-    page.get_by_role("link", name="Cancel", exact=True).click()
+    page.get_by_role("link", name="Keep").click()
     expect(page).to_have_url(re.compile(r"/registry/\d+/change/"))
     page.get_by_role("link", name="Delete registry").click()
     page.get_by_role("button", name="Delete", exact=True).click()

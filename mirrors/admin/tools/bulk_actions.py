@@ -20,8 +20,6 @@ MOST_CHANGED_ROWS: Final = 5_000
 NAMED_ROWS: Final = 10
 """Rows that the confirmation names, and messages about rows that were passed over."""
 
-CANCEL: Final = "Cancel"
-
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
@@ -42,11 +40,6 @@ class BulkAction:
     is_dangerous: bool = False
     is_end: bool = False
     """Whether the rows are deleted: then the page of the row cannot be opened afterwards."""
-
-    @property
-    def way_back(self) -> str:
-        """The button that leaves the confirmation without doing it; beside an action that cancels, not "Cancel" too."""
-        return "Back" if self.title == CANCEL else CANCEL
 
 
 def confirm_or_run(
