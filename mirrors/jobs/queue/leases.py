@@ -112,7 +112,7 @@ def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bo
     fields = _error_of(report) | {"available_at": from_now(min(delay, LONGEST_PAUSE))}
     if not is_counted:
         fields["attempts"] = F("attempts") - 1
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if not _release(lease, AttemptOutcome.FAILED, report, **fields):
             return False
         available_at = MirrorJob.objects.values_list("available_at", flat=True).get(id=lease.job_id)
@@ -122,7 +122,7 @@ def put_off(lease: Lease, report: AttemptReport, *, delay: float, is_counted: bo
 
 def hand_back(lease: Lease, report: AttemptReport) -> bool:
     """Back to pending, as if it had never been taken: the attempt is not counted. False: the lease is lost."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if not _release(lease, AttemptOutcome.HANDED_BACK, report, available_at=Now(), attempts=F("attempts") - 1):
             return False
         wake_soon()
@@ -137,7 +137,7 @@ def hand_over(lease: Lease, report: AttemptReport, *, cluster: str) -> bool:
         "needs_cluster": cluster,
         "tried_clusters": ",".join(filter(None, (tried, lease.worker_cluster))),
     }
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         held_back = {"available_at": Now(), "attempts": F("attempts") - 1}
         if not _release(lease, AttemptOutcome.HANDED_BACK, report, **held_back, **fields):
             return False
@@ -151,7 +151,7 @@ def wake_soon() -> None:
 
 
 def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping: dict[str, Any]) -> bool:
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         fields = {} if status == JobStatus.CANCELLED else _error_of(report)
         if status == JobStatus.SUCCEEDED:
             fields |= {"referrers": report.referrers, "referrers_error": report.referrers_error}
