@@ -27,7 +27,7 @@ class Pages(CursorPagination):
         """Rows with the same time are ordered by key: without it, a row could be on two pages."""
         first = str(super().get_ordering(request, queryset, view)[0])
         sign = "-" if first.startswith("-") else ""
-        return (first,) if first.removeprefix("-") == "id" else (first, f"{sign}pk")
+        return (first,) if first.removeprefix("-") == "id" else (first, f"{sign}id")
 
     def paginate_queryset(
         self, queryset: QuerySet[Any], request: Request, view: APIView | None = None

@@ -67,8 +67,7 @@ def _known_of(view: Any) -> Collection[str]:
     if type(view) not in _known:
         found = DjangoFilterBackend().get_filterset_class(view, view.queryset)
         pages: Any = view.paginator
-        own = {pages.cursor_query_param, pages.page_size_query_param}
-        own |= {"ordering"} if KnownOrdering in view.filter_backends else set()
+        own = {"ordering", pages.cursor_query_param, pages.page_size_query_param}
         own |= {"search"} if getattr(view, "search_fields", None) else set()
         _known[type(view)] = frozenset(own | set(found.base_filters if found else ()))
     return _known[type(view)]
