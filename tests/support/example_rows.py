@@ -67,4 +67,6 @@ def _of_type(field: Any) -> Any:
         return 1.5
     if isinstance(field, models.JSONField):
         return field.get_default()
+    if isinstance(field, models.GenericIPAddressField):
+        return "192.0.2.7"
     return f"{field.name.replace('_', '-')}-text"[: field.max_length]

@@ -17,6 +17,10 @@ MAX_QUESTIONS = 10
 """About one trait of a registry that could not say: each is one to three requests, and later copies do without."""
 
 
+NO_BLOB = f"sha256:{'0' * 64}"
+"""That nobody has."""
+
+
 @dataclass(slots=True)
 class _Trait:
     """Of one registry. `answer` None: not known yet, and False while it is asked. `written` is what can be asked about
@@ -81,6 +85,9 @@ class TargetTraits:
             if _has(target, repository, written[1]):
                 return None
             found = [_mounts(target, repository, each) for each in (digest, written[1])]
+            if found == [True, True] and not _mounts(target, repository, NO_BLOB):
+                # The repository got the other one meanwhile.
+                return None
             return None if None in found else found == [True, False]
 
         trait = _of(self._mounts_own_blobs, target.access.host)
