@@ -31,7 +31,8 @@ NOTHING_SELECTED = 5
 """pytest's status when the arguments leave nothing of a suite to run."""
 
 MOST_REPEATED = 5
-"""Failed tests of all suites that are run once more: of 7,000, more than that have a cause of their own."""
+"""Files of all suites whose failed tests are run once more: more of them have a cause of their own. One server that did
+not start fails all tests of a file."""
 
 FAILURE = re.compile(r"(FAILED|ERROR) \S")
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
@@ -162,11 +163,16 @@ def run_lanes(busy: list[Suite], waiting: list[Suite]) -> list[Result]:
 
 
 def repeat(results: list[Result]) -> list[Result]:
-    """Once more what failed, where that are a few tests."""
+    """Once more what failed, where that is in a few files."""
     failed = repeatable(results)
-    if sum(len(result.failures) for result in failed) > MOST_REPEATED:
+    if sum(len(set(map(_file_of, result.failures))) for result in failed) > MOST_REPEATED:
         return []
     return [run_suite(result.suite.repeated(), sys.stdout) for result in failed]
+
+
+def _file_of(failure: str) -> str:
+    """Of a line of pytest's summary, such as ``FAILED tests/a.py::test_b - AssertionError``."""
+    return failure.split()[1].partition("::")[0]
 
 
 def repeatable(results: list[Result]) -> list[Result]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -64,7 +66,9 @@ def test_a_registry_that_was_tested_is_deleted_with_its_tests(
     client.force_login(user_of(role))
 
     if role is Role.ADMIN:
-        assert "have permission" not in client.get(f"{page_of(source)}delete/").content.decode()
+        asked = client.get(f"{page_of(source)}delete/").content.decode()
+        assert "have permission" not in asked
+        assert re.search(rf'href="{page_of(source)}change/"[^>]*>Keep<', asked), "a link that needs no script"
     assert client.post(f"{page_of(source)}delete/", {"post": "yes"}).status_code == status
 
     assert (Registry.objects.count(), RegistryCheck.objects.count()) == (left, left)

@@ -56,6 +56,29 @@ def test_what_failed_is_run_once_more(tmp_path: Path, always: str, status: int) 
     assert repeat([first] * 6) == []
 
 
+SERVER = """
+import pytest
+from pathlib import Path
+@pytest.fixture(scope="module")
+def server():
+    mark = Path(__file__).with_name("seen")
+    seen, _ = mark.exists(), mark.write_text("")
+    assert seen, "the first time"
+@pytest.mark.parametrize("n", range(12))
+def test_it(server, n): pass
+"""
+
+
+def test_a_server_that_did_not_start_once_is_started_again(tmp_path: Path) -> None:
+    directory = tmp_path / "tests"
+    directory.mkdir()
+    (directory / "test_server.py").write_text(SERVER)
+    suite = Suite(f"A server of {tmp_path.name}", ["--rootdir", str(tmp_path), "-c", "/dev/null", str(directory)])
+    first = run_suite(suite, io.StringIO())
+    assert len(first.failures) == 12
+    assert [result.counts.get("passed") for result in repeat([first])] == [12]
+
+
 def test_a_suite_of_which_a_file_cannot_be_read_is_not_repeated(tmp_path: Path) -> None:
     (tmp_path / "test_broken.py").write_text("import nothing_of_this_name\n")
     (tmp_path / "test_other.py").write_text("def test_one(): pass\n")
