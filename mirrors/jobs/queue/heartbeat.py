@@ -20,7 +20,6 @@ log = structlog.get_logger(__name__)
 AFTER_ERROR = 0.5
 """Seconds until the next try when the database did not answer: be there before others take the jobs over."""
 
-
 AWAIT_SECONDS = 0.05
 """Between two looks whether a lease was renewed, by a copy that waits for that."""
 

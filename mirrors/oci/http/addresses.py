@@ -21,10 +21,8 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")
 """RFC 8215: each network chooses where in it the IPv4 address is (RFC 6052 section 2.2)."""
 
-_NOT_PUBLIC = tuple(
-    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "fec0::/10", "3fff::/20", str(_LOCAL_NAT64))
-)
-"""What some versions of `ipaddress` take for public: protocol assignments, site-local, documentation, local NAT64."""
+_NOT_PUBLIC = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "fec0::/10", "3fff::/20"))
+"""What some versions of `ipaddress` take for public: protocol assignments, site-local addresses, documentation."""
 
 _MAX_LOOKUPS = 64
 """Look-ups of names at the same time: each holds a thread until the resolver answers."""

@@ -15,7 +15,7 @@ from mirrors.oci.common.manifests import OCI_INDEX, Manifest
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
-from mirrors.oci.referrers.listing import is_itself
+from mirrors.oci.referrers.listing import at_fallback_tag, is_itself
 
 LOCKS: Final = 64
 """Subjects share them by their hash; many more than there are copies at the same time."""
@@ -79,12 +79,9 @@ class FallbackIndexes:
 
 def _read(client: RegistryClient, repository: str, subject: str) -> dict[str, Any]:
     host, tag = client.access.host, fallback_tag(subject)
-    try:
-        found = client.get_manifest(repository, tag)
-    except RegistryError as error:
-        if error.code == "not-found":
-            return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
-        raise
+    found = at_fallback_tag(client, repository, subject)
+    if found is None:
+        return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
     if is_itself(found, subject):
         words = (
             f"{host} takes the tag {tag} for a digest, so that it cannot list the referrers of {repository}: they are "

@@ -43,13 +43,18 @@ def by_api(client: RegistryClient, repository: str, digest: str) -> list[Referre
 
 def by_tag(client: RegistryClient, repository: str, digest: str) -> list[Referrer]:
     """What the fallback tag has; nothing where there is none."""
+    found = at_fallback_tag(client, repository, digest)
+    return [] if found is None or is_itself(found, digest) else entries(found.raw, client.access.host)
+
+
+def at_fallback_tag(client: RegistryClient, repository: str, digest: str) -> Manifest | None:
+    """None where there is no such tag."""
     try:
-        found = client.get_manifest(repository, fallback_tag(digest))
+        return client.get_manifest(repository, fallback_tag(digest))
     except RegistryError as error:
         if error.code == "not-found":
-            return []
+            return None
         raise
-    return [] if is_itself(found, digest) else entries(found.raw, client.access.host)
 
 
 def is_itself(found: Manifest, subject: str) -> bool:
