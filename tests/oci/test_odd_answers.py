@@ -1,0 +1,134 @@
+"""Answers in a registry's own way, whichever vendor's it is: refusals, acceptances, types and names."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mirrors.demo.handler import Handler
+from mirrors.demo.images import OCI_CONFIG, OCI_MANIFEST, ImageBuilder
+from mirrors.oci import Engine, RegistryError
+from tests.oci.conftest import MakeProfiled, access, copy, ref, request
+from tests.oci.samples import is_complete
+from tests.oci.test_quirks import UPLOADS, load
+from tests.support.faulty_registry import reply
+from tests.support.registries import Registry
+
+
+def swallow(handler: Handler) -> bool:
+    """Accepts what is sent, and keeps nothing."""
+    handler.rfile.read(int(handler.headers["Content-Length"]))
+    handler.answer(202)
+    return True
+
+
+@pytest.mark.parametrize(("status", "code"), [(412, "PRECONDITION"), (409, "TAG_IMMUTABLE"), (409, "CONFLICT")])
+def test_a_tag_that_another_copy_has_just_set_is_done_whatever_the_registry_says(
+    engine: Engine, profiled: MakeProfiled, status: int, code: str
+) -> None:
+    """Harbor answers 412, Quay 409."""
+    source, target = profiled(), profiled()
+    image = load(source)
+    refusal = reply(status, json.dumps({"errors": [{"code": code, "message": "immutable"}]}).encode())
+
+    def is_faster(handler: Handler) -> bool:
+        image.load(target.storage, "app", "1.0")
+        return refusal(handler)
+
+    target.on("PUT .*/manifests/1.0", is_faster, times=99)
+
+    assert copy(engine, source, target).target_digest == image.root
+
+
+def test_harbor_an_immutable_tag_with_another_content_is_an_error(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled("harbor")
+    load(source)
+    load(target, seed=2)
+    target.on("PUT .*/manifests/1.0", reply(412, b'{"errors":[{"code":"PRECONDITION"}]}'))
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert (caught.value.code, caught.value.permanent) == ("tag-immutable", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code", "words"),
+    [
+        (
+            405,
+            "System is currently read-only. Pulls will succeed but all write operations fail.",
+            "unavailable",
+            "read",
+        ),
+        (403, "the system is in read only mode, any modification is prohibited", "unavailable", "maintenance"),
+        (403, "Quota has been exceeded on namespace", "denied", "quota"),
+        (403, "adding 5 MiB of storage resource will exceed the configured upper limit of 10 MiB", "denied", "quota"),
+        (403, "requested access to the resource is denied", "denied", "credentials"),
+        (403, ["read-only"], "denied", "credentials"),
+    ],
+)
+def test_a_refusal_that_is_no_matter_of_permissions_is_named(
+    engine: Engine, profiled: MakeProfiled, status: int, message: object, code: str, words: str
+) -> None:
+    source, target = profiled(), profiled()
+    load(source)
+    body = json.dumps({"errors": [{"code": "DENIED", "message": message}]}).encode()
+    target.on(UPLOADS, reply(status, body), times=99)
+
+    with pytest.raises(RegistryError, match=words) as caught:
+        copy(engine, source, target)
+
+    assert (caught.value.code, caught.value.permanent) == (code, code == "denied")
+    assert str(message) not in str(caught.value), "texts of registries are not shown"
+
+
+def test_a_blob_that_was_accepted_and_not_stored_is_an_error(engine: Engine, profiled: MakeProfiled) -> None:
+    """By the specification 201 ends an upload; a registry that answers 202 is asked whether it has the blob."""
+    source, target = profiled(), profiled()
+    image = load(source)
+    target.on("PUT .*/blobs/uploads/", swallow, times=99)
+
+    with pytest.raises(RegistryError, match="has not stored it") as caught:
+        copy(engine, source, target)
+
+    assert not caught.value.permanent
+    target.heal()
+    copy(engine, source, target)
+    assert is_complete(target, image)
+
+
+@pytest.mark.parametrize("said", ["text/plain; charset=utf-8", "application/octet-stream", "binary/octet-stream", ""])
+def test_a_manifest_that_is_served_as_a_file_is_pushed_as_what_it_is(
+    engine: Engine, profiled: MakeProfiled, distribution_registry: Registry, said: str
+) -> None:
+    source = profiled()
+    build = ImageBuilder()
+    config = build.blob(b"{}", OCI_CONFIG)
+    image = build.build(build.manifest({"schemaVersion": 2, "config": config, "layers": [build.blob(b"layer")]}))
+    image.load(source.storage, "app", "1.0")
+    raw = image.manifests[image.root][1]
+    source.on("GET .*/manifests/1.0", reply(200, raw, **({"Content_Type": said} if said else {})), times=99)
+    there = ref(distribution_registry, f"files/{len(said)}:1.0")
+
+    engine.copy(request(ref(source), there))
+
+    found = engine.head(there, access(there.registry))
+    assert found is not None
+    assert (found.digest, found.media_type) == (image.root, OCI_MANIFEST)
+
+
+@pytest.mark.parametrize("name", ["Manifests", "LAYERS", "Config", "Subject"])
+def test_a_manifest_that_clients_in_go_read_differently_is_refused(
+    engine: Engine, profiled: MakeProfiled, name: str
+) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, name: [{"digest": image.root}]}).encode()
+    source.storage.add_manifest("app", OCI_MANIFEST, raw, "1.0")
+
+    with pytest.raises(RegistryError, match="lower case") as caught:
+        copy(engine, source, target)
+
+    assert caught.value.code == "invalid"
