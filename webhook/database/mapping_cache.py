@@ -6,9 +6,8 @@ Only the database thread calls what is in here, but for ``row``.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +18,7 @@ from mirrors.selectors.clusters.node_platforms import platforms_of_nodes
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from webhook.database.lru_cache import LRUCache
+from webhook.database.unwritten_answers import UnwrittenAnswers
 from webhook.decision.snapshot import OperatorRows
 from webhook.decision.suspensions import Looping, TargetState
 
@@ -48,15 +48,18 @@ class CachedMapping:
 
 class MappingCache:
     """The mappings that this process knows. ``target`` gives endpoint and prefix of the active target, ``cluster`` the
-    name of the cluster whose pods are reviewed."""
+    name of the cluster whose pods are reviewed. ``unwritten`` answers are applied to what is read from the database,
+    which may be older."""
 
     def __init__(
         self,
         *,
+        unwritten: UnwrittenAnswers,
         target: Callable[[], tuple[str, str]],
         cluster: Callable[[], str],
         on_rows: Callable[[OperatorRows], None],
     ) -> None:
+        self._unwritten = unwritten
         self._target = target
         self._cluster = cluster
         self._rows_of = ""
@@ -106,7 +109,8 @@ class MappingCache:
         found: dict[str, MappingSnapshot] = {}
         names = iter(targets.items())
         while part := dict(itertools.islice(names, LOOKED_UP_AT_ONCE)):
-            found |= selectors.known_mappings(target_registry_id=self.registry_id, targets=part)
+            rows = selectors.known_mappings(target_registry_id=self.registry_id, targets=part)
+            found |= {source: self._unwritten.applied_to(known) for source, known in rows.items()}
         for source in targets:
             self._keep(source, found.get(source))
         return found
@@ -125,7 +129,7 @@ class MappingCache:
             target_registry_id=self.registry_id, before=self._loaded_until, limit=LOADED_AT_ONCE
         )
         for known in page:
-            self._rows.put_behind(known.source, CachedMapping(known))
+            self._rows.put_behind(known.source, CachedMapping(self._unwritten.applied_to(known)))
             self._sources.put_behind(known.target, known.source)
         self.loaded += len(page)
         self.is_loaded = self._loaded_until is None or self.loaded >= MOST_LOADED
@@ -150,12 +154,11 @@ class MappingCache:
 
     def take_answers(self, answers: Mapping[str, TargetAnswer]) -> None:
         """Take the target's own answers, by source, into memory; the database follows."""
-        for source, answer in answers.items():
+        self._unwritten.add(answers)
+        for source in answers:
             row = self._rows.get(source)
-            asked_at = time.time() - (time.monotonic() - answer.asked_at)
-            if row is not None and row.known is not None and row.known.verified_at < asked_at:
-                known = replace(row.known, existence=answer.existence, verified_at=asked_at)
-                self._keep(source, known)
+            if row is not None and row.known is not None:
+                self._keep(source, self._unwritten.applied_to(row.known))
 
     def poll(self) -> None:
         """Take over what has changed of mappings since the last poll."""
@@ -193,5 +196,5 @@ class MappingCache:
     def _take(self, changed: Iterable[MappingSnapshot], newest: datetime | None) -> None:
         for known in changed:
             if known.source in self._rows:
-                self._keep(known.source, known)
+                self._keep(known.source, self._unwritten.applied_to(known))
         self._watermark = max(self._watermark or BEGINNING, newest or BEGINNING)

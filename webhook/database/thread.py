@@ -84,16 +84,15 @@ class DatabaseThread:
         self.pending = PendingWrites()
         self.has_rows = threading.Event()
         """Set when operators' rows are in for the first time."""
-        self._cache = MappingCache(target=target, cluster=cluster, on_rows=on_rows)
+        self._unwritten = UnwrittenAnswers()
+        self._cache = MappingCache(unwritten=self._unwritten, target=target, cluster=cluster, on_rows=on_rows)
         self._facts = facts
         self._cluster = cluster
         self._barrier = ErrorBarrier()
         self._answering = Answering(self._cache, quotas, self._barrier)
         self._inbox = Inbox()
-        self._unwritten = UnwrittenAnswers()
         self._availability = Availability()
-        # In this order: answers are written before they are polled, so that what is read again is not older than what
-        # is in memory; and a poll sets the time from which changes of what is loaded are followed.
+        # In this order: a poll sets the time from which changes of what is loaded are followed.
         self._chores = [
             Chore("answers", self._write_answers, POLL_EVERY),
             Chore("changes", self._cache.poll, POLL_EVERY),
@@ -178,7 +177,7 @@ class DatabaseThread:
     def _run(self) -> None:
         while not self._stopping.is_set():
             batch = self._inbox.wait(self._seconds_until_due())
-            self._take_answers()
+            self._cache.take_answers(self.pending.take_existence())
             try:
                 if self._availability.is_due:
                     close_old_connections()
@@ -237,18 +236,13 @@ class DatabaseThread:
         self._availability.back_off(error)
         connection.close()
 
-    def _take_answers(self) -> None:
-        answers = self.pending.take_existence()
-        self._cache.take_answers(answers)
-        self._unwritten.add(answers)
-
     def _write_answers(self) -> bool:
         return self._unwritten.write(self._cache.registry_id)
 
     def _last_flush(self) -> None:
         try:
             if not self.is_away():
-                self._take_answers()
+                self._cache.take_answers(self.pending.take_existence())
                 while self._write_answers():
                     pass
                 while self._flush():

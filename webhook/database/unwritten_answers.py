@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from mirrors import services
+from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.services import TargetAnswer
 from webhook.database.chores import DATABASE_AWAY
 from webhook.database.pending_writes import BUFFERED
@@ -24,6 +27,16 @@ class UnwrittenAnswers:
     def add(self, answers: Mapping[str, TargetAnswer]) -> None:
         if len(self._answers) < BUFFERED:
             self._answers |= answers
+
+    def applied_to(self, known: MappingSnapshot) -> MappingSnapshot:
+        """The mapping as the target answered, where that is newer than what the database has."""
+        answer = self._answers.get(known.source)
+        if answer is None:
+            return known
+        asked_at = time.time() - (time.monotonic() - answer.asked_at)
+        if known.verified_at >= asked_at:
+            return known
+        return replace(known, existence=answer.existence, verified_at=asked_at)
 
     def write(self, target_registry_id: int | None) -> bool:
         """Write a part of them, in a transaction of its own; whether more is left."""
