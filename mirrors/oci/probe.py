@@ -72,7 +72,7 @@ class Probe:
     def write(self, repository: str) -> str:
         """Opens an upload and takes it back: nothing is left behind."""
         client = self._client()
-        client.abandon(repository, client.start_upload(repository))
+        client.uploads.abandon(repository, client.uploads.start(repository))
         return f"may write to {repository}"
 
     def round_trip(self, times: int = 3) -> str:

@@ -15,7 +15,7 @@ from benchmarks.pages import pages
 from benchmarks.visits import MOST_QUERIES, inside_as, queries_of
 from mirrors.models import AdmissionSample, ImageMapping, ImageUse, MirrorAttempt, MirrorJob, Registry, RegistryRole
 from mirrors.selectors.images.admissions import search_admissions
-from mirrors.selectors.images.search import search, search_words
+from mirrors.selectors.queries.search import search, search_words
 
 pytestmark = pytest.mark.django_db
 
@@ -85,7 +85,7 @@ def test_a_search_finds_rows_by_their_image_and_by_their_own_words(target: Regis
 def test_many_matching_images_give_the_same_rows_as_few(target: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(FEW, registry_id=target.pk, now=datetime.now(UTC))
     by_keys = set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"]))
-    monkeypatch.setattr("mirrors.selectors.images.search.FEW_MAPPINGS", 1)
+    monkeypatch.setattr("mirrors.selectors.queries.search.FEW_MAPPINGS", 1)
     assert set(search(MirrorJob.objects.all(), ["docker.io"], ["mapping__source"])) == by_keys != set()
 
 

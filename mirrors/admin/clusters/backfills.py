@@ -27,7 +27,7 @@ from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState, Cluster
 from mirrors.selectors.clusters.backfill import backfill_progress, of_clusters, skipped_by_reason, why
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.selectors.queries.subqueries import rows_counted
 from mirrors.templatetags.humanise import size
 

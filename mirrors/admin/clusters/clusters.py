@@ -16,7 +16,7 @@ from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import Cluster, ClusterNode
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class NameFilter(ClusterListFilter):

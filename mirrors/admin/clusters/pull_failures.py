@@ -18,7 +18,7 @@ from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import ImageMapping, PullFailure
 from mirrors.selectors.clusters.clusters import place_name
 from mirrors.selectors.clusters.pull_failures import pull_advice, restart_commands
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 STARTS = "A new pod would start from the mirror, which has the image:"
 

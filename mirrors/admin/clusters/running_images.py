@@ -19,7 +19,7 @@ from mirrors.admin.tools.lists.columns import breakable, moment
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import RunningImage, RunningState
 from mirrors.selectors.clusters.running_images import only_mirrored, running_images
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 RUNNING_COLOURS: Final = {"running": "success", "starting": "info", "failing": "danger"}
 

@@ -21,7 +21,7 @@ from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.list_rendering import label, state_label
 from mirrors.models import RestartLoop, TargetHealth
 from mirrors.selectors.clusters.pull_failures import pull_advice
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.vocabulary.pull_causes import PullSide
 
 HEALTH_COLOURS: Final = {"healthy": "success", "unhealthy": "danger", "testing": "warning"}

@@ -29,7 +29,7 @@ from mirrors.selectors.configuration import declared
 from mirrors.selectors.configuration import filter_impact as filter_plans
 from mirrors.selectors.configuration.declared import own_cluster
 from mirrors.selectors.configuration.filter_impact import Plan
-from mirrors.selectors.configuration.known_clusters import known_clusters
+from mirrors.selectors.queries.known_clusters import known_clusters
 
 RECENT: Final = 50
 """Recent admissions that can be chosen as a sample; a longer list is hard to choose from."""

@@ -26,7 +26,7 @@ from mirrors.filters.warnings import filter_warning
 from mirrors.models import Filter, ManagedBy
 from mirrors.models.configuration.filters import validate_jmespath
 from mirrors.selectors.configuration import filter_impact
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from swapper_project import config as configuration
 
 SHOWN_OF_AN_EXPRESSION: Final = 90

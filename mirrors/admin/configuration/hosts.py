@@ -16,7 +16,7 @@ from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_o
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.models import HostBudget, JobStatus, MirrorJob
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import when
 
 

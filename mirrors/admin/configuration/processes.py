@@ -18,8 +18,8 @@ from mirrors.admin.tools.lists.list_rendering import state_label
 from mirrors.models import (
     Instance,
 )
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.overview.current_state import SEEN_WITHIN
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class ReportsFilter(DropdownFilter):

@@ -31,7 +31,7 @@ from mirrors.models import CheckStatus, HostBudget, MirrorJob, Registry, Registr
 from mirrors.models.configuration.registries import CREDENTIALS, CREDENTIALS_DROPPED
 from mirrors.oci import EngineSettings
 from mirrors.selectors.configuration.storage import storage_used
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 ERRORS = 10
 """Last errors on a registry's page; the list of jobs has all."""

@@ -12,7 +12,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.row_fields import NOTHING, in_lines, in_words
 from mirrors.models import TargetRepository
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.services import request_settings
 
 

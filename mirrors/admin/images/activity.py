@@ -10,7 +10,7 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.list_filters.recent_filter import RecentActions
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.models import OperatorAction
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import past
 
 

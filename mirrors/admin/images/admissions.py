@@ -22,7 +22,7 @@ from mirrors.admin.tools.lists.list_rendering import labels
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.selectors.images.admissions import SEARCH_FIELDS, search_admissions
-from mirrors.selectors.images.search import search_words
+from mirrors.selectors.queries.search import search_words
 from mirrors.vocabulary.reasons import meaning_of
 
 SHOWN_IMAGES: Final = 3

@@ -29,10 +29,10 @@ from mirrors.admin.tools.lists.columns import breakable, moment, status
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.admin.tools.row_fields import NOTHING
 from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import size, span, when
 
 

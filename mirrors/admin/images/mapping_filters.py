@@ -13,9 +13,9 @@ from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.models import Access, ImageMapping, ImageUse, Registry, RegistryRole
-from mirrors.selectors.configuration.known_clusters import in_namespace
 from mirrors.selectors.images.mapping_search import REASON_CHOICES, with_reasons
 from mirrors.selectors.images.mapping_states import LISTED
+from mirrors.selectors.queries.known_clusters import in_namespace
 
 Rows = QuerySet[ImageMapping]
 PRIVATE = "private"

@@ -35,9 +35,9 @@ from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, Mirror
 from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.images.mapping_search import search_mappings
 from mirrors.selectors.images.mapping_states import state_of
-from mirrors.selectors.images.search import search_words
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.jobs.advice import next_step
+from mirrors.selectors.queries.search import search_words
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import size
 from swapper_project.process import configured
 

@@ -14,8 +14,8 @@ from django.urls import reverse
 from mirrors.admin.tools.navigation import sections
 from mirrors.models import ImageUse
 from mirrors.selectors.clusters.clusters import place_name
-from mirrors.selectors.images.search import search_words
 from mirrors.selectors.overview.global_search import SearchResults, find_everywhere
+from mirrors.selectors.queries.search import search_words
 
 LONGEST_SEARCH: Final = 400
 """Characters of a search: half of the longest reference."""

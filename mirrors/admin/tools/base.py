@@ -34,7 +34,7 @@ from mirrors.admin.tools.titles import MenuTitles
 from mirrors.models import ManagedBy
 from mirrors.selectors.clusters.clusters import unknown_clusters_warning
 from mirrors.selectors.configuration import declared
-from mirrors.selectors.images.search import by_keys, search, search_words
+from mirrors.selectors.queries.search import by_keys, search, search_words
 
 M = TypeVar("M", bound=models.Model)
 P = TypeVar("P", bound=models.Model)

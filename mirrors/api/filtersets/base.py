@@ -10,7 +10,7 @@ from django.db import connections
 from django.db.models import QuerySet
 from django_filters.rest_framework import CharFilter, IsoDateTimeFilter  # type: ignore[import-untyped]
 
-from mirrors.selectors.configuration.known_clusters import in_namespace
+from mirrors.selectors.queries.known_clusters import in_namespace
 from mirrors.vocabulary.clusters import PLACE_LENGTH
 
 _STEP: Final = timedelta(microseconds=1)

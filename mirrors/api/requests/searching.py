@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 from mirrors.models import AdmissionSample, ImageMapping, RunningImage
 from mirrors.selectors.images.admissions import search_admissions
 from mirrors.selectors.images.mapping_search import search_mappings
-from mirrors.selectors.images.search import by_keys, search
+from mirrors.selectors.queries.search import by_keys, search
 
 
 class ImageSearch(SearchFilter):

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from mirrors.api.requests.strict_fields import StrictFields
 from mirrors.models import Filter, Registry
 from mirrors.selectors.clusters.clusters import unknown_clusters_warning
-from mirrors.selectors.configuration.known_clusters import known_clusters
+from mirrors.selectors.queries.known_clusters import known_clusters
 
 
 class CheckedAsModel(StrictFields):

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from mirrors.api.requests.allowed_values import no_cluster
 from mirrors.api.requests.strict_fields import StrictFields
-from mirrors.selectors.configuration.known_clusters import known_clusters
+from mirrors.selectors.queries.known_clusters import known_clusters
 from mirrors.vocabulary.clusters import CLUSTER_LENGTH
 
 

@@ -18,7 +18,7 @@ from mirrors.api.requests.current_user import who
 from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import BackfillImage, BackfillRun
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 ANSWER = serializers.BackfillDetailSerializer
 

@@ -8,7 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.clusters import ClusterFilter, ClusterNodeFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import Cluster, ClusterNode
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class ClusterViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[Cluster]):

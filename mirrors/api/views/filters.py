@@ -17,7 +17,7 @@ from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.api.views.filter_trials import impact_of_filter, try_filter
 from mirrors.models import Filter, ManagedBy
 from mirrors.selectors.configuration import filter_impact
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class FilterViewSet(DeclarableViewSet[Filter]):

@@ -22,8 +22,8 @@ from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer, answer_of
 from mirrors.models import MirrorAttempt, MirrorJob
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
 from mirrors.selectors.jobs.job_progress import NOT_BEGUN, copy_progress
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from swapper_project.process import configured
 
 SHOWN_ATTEMPTS = 100

@@ -21,7 +21,7 @@ from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.views.job_answers import answer_of
 from mirrors.models import ImageMapping
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class MappingViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[ImageMapping]):

@@ -8,7 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.pull_failures import PullFailureFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import PullFailure
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class PullFailureViewSet(KnownParameters, viewsets.ReadOnlyModelViewSet[PullFailure]):

@@ -20,7 +20,7 @@ from mirrors.api.requests.no_fields import takes_no_fields
 from mirrors.api.views.declarable import DeclarableViewSet
 from mirrors.models import ManagedBy, Registry, RegistryCheck, RegistryRole
 from mirrors.selectors.configuration import declared
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class RegistryViewSet(DeclarableViewSet[Registry]):

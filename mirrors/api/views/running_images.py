@@ -10,7 +10,7 @@ from mirrors.api.filtersets.running_images import RunningImageFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import RunningImage
 from mirrors.selectors.clusters.running_images import running_images
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class RunningImageViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[RunningImage]):

@@ -8,7 +8,7 @@ from mirrors.api import serializers
 from mirrors.api.filtersets.workloads import UseFilter
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.models import ImageUse
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 
 class UseViewSet(KnownParameters, mixins.ListModelMixin, viewsets.GenericViewSet[ImageUse]):

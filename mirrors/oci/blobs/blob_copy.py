@@ -15,9 +15,10 @@ from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.common.progress import TransferMethod
-from mirrors.oci.distribution.client import RegistryClient, Upload
+from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.distribution.throttle import BlobSize
+from mirrors.oci.distribution.uploads import Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,12 @@ class BlobCopy:
             if not repositories or not (self._is_sibling or self._is_at_source()):
                 return False, opened
             try:
-                upload = self.target.mount(self.target_repository, self.blob.digest, repositories[0])
+                upload = self.target.uploads.mount(self.target_repository, self.blob.digest, repositories[0])
             except RegistryError:
                 self.target.call.check(self.target.access.host)
                 return False, opened
         if opened is not None:
-            self.target.abandon(self.target_repository, opened)
+            self.target.uploads.abandon(self.target_repository, opened)
         return upload is None, upload
 
     def _find(self, opened: Upload | None, look: BlobLook | None) -> Finding:
@@ -113,7 +114,7 @@ class BlobCopy:
             with self._abandoned_on_failure(opened):
                 found = self.target.has_blob(self.target_repository, self.blob.digest)
         if found is True and opened is not None:
-            self.target.abandon(self.target_repository, opened)
+            self.target.uploads.abandon(self.target_repository, opened)
         return found or opened or False
 
     def _taken(self, look: BlobLook | None) -> Finding | None:
@@ -130,7 +131,7 @@ class BlobCopy:
             yield
         except BaseException:
             if upload is not None:
-                self.target.abandon(self.target_repository, upload)
+                self.target.uploads.abandon(self.target_repository, upload)
             raise
 
     def _is_at_source(self) -> bool:
@@ -171,7 +172,7 @@ class BlobCopy:
                     session.begin()
                     download.open()
                     upload = session.opened()
-                    self.target.put_blob(self.target_repository, upload, self.blob.digest, download.size, download)
+                    self.target.uploads.put(self.target_repository, upload, self.blob.digest, download.size, download)
             except BaseException:
                 self.on_bytes(-download.sent)
                 raise
@@ -184,7 +185,7 @@ class BlobCopy:
             content = b"".join(download)
         upload = session.opened()
         with self.wire.gate.hold([self.target.access.host], self.target.call, blob="small"):
-            self.target.put_blob(self.target_repository, upload, self.blob.digest, len(content), content)
+            self.target.uploads.put(self.target_repository, upload, self.blob.digest, len(content), content)
         self.on_bytes(len(content))
 
     def _source_slot(self) -> AbstractContextManager[None]:

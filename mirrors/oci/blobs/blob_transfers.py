@@ -56,7 +56,7 @@ class BlobTransfers:
         is_new = not holders and (self._is_public or not self.is_recorded(blob.digest))
         if is_small and is_new and self.shared.traits.mounts_own_blobs(target.access.host):
             try:
-                return LookResult(target.mount(repository, blob.digest, repository) or True, known)
+                return LookResult(target.uploads.mount(repository, blob.digest, repository) or True, known)
             except RegistryError:
                 target.call.check(target.access.host)
         return LookResult(target.has_blob(repository, blob.digest), known)

@@ -7,7 +7,8 @@ from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass
 
-from mirrors.oci.distribution.client import RegistryClient, Upload
+from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.uploads import Upload
 
 Finding = bool | Upload
 """Whether the target has the blob; an upload session where it has not, and one was opened by the same request."""
@@ -60,4 +61,4 @@ class BlobLook:
         if asking.exception() is None and isinstance(found := asking.result().finding, Upload):
             # The pool of an engine that is closed takes nothing more: the registry removes the session by itself.
             with suppress(RuntimeError):
-                self._small.submit(self._target.abandon, self._repository, found)
+                self._small.submit(self._target.uploads.abandon, self._repository, found)

@@ -127,9 +127,9 @@ def _has(target: RegistryClient, repository: str, digest: str) -> bool:
 def _mounts(target: RegistryClient, repository: str, digest: str) -> bool | None:
     """Whether a mount from the repository itself finds the blob."""
     try:
-        upload = target.mount(repository, digest, repository)
+        upload = target.uploads.mount(repository, digest, repository)
     except RegistryError as error:
         return False if error.permanent else None
     if upload is not None:
-        target.abandon(repository, upload)
+        target.uploads.abandon(repository, upload)
     return upload is None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import Executor, Future
 
-from mirrors.oci.distribution.client import RegistryClient, Upload
+from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.uploads import Upload
 
 
 class UploadSession:
@@ -20,7 +21,7 @@ class UploadSession:
     def begin(self) -> None:
         """Opens one in the background where there is none."""
         if self._upload is None and self._opening is None:
-            self._opening = self._small.submit(self._target.start_upload, self._repository)
+            self._opening = self._small.submit(self._target.uploads.start, self._repository)
 
     def opened(self) -> Upload:
         """Waits for it. Raises RegistryError where the target refuses."""
@@ -31,11 +32,11 @@ class UploadSession:
 
     def abandon(self) -> None:
         if self._upload is not None:
-            self._target.abandon(self._repository, self._upload)
+            self._target.uploads.abandon(self._repository, self._upload)
         elif self._opening is not None and not self._opening.cancel():
             self._opening.add_done_callback(self._abandon_opened)
 
     def _abandon_opened(self, opening: Future[Upload]) -> None:
         """On the thread that opened it: the blob's own has given up by then."""
         if not opening.cancelled() and opening.exception() is None:
-            self._target.abandon(self._repository, opening.result())
+            self._target.uploads.abandon(self._repository, opening.result())

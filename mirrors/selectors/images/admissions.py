@@ -9,7 +9,7 @@ from django.db import connections
 from django.db.models import QuerySet
 
 from mirrors.models import AdmissionSample
-from mirrors.selectors.images.search import search
+from mirrors.selectors.queries.search import search
 
 SEARCH_FIELDS: Final = ("namespace", "pod_name", "workload", "image_names")
 

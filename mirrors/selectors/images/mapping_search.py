@@ -9,8 +9,8 @@ from django.db.models import Q, QuerySet
 
 from mirrors.models import ErrorClass, ImageMapping, Obstacle
 from mirrors.selectors.images.mapping_states import WITH_REASON
-from mirrors.selectors.images.search import search
-from mirrors.selectors.images.search_fields import SEARCH_FIELDS
+from mirrors.selectors.queries.search import search
+from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 
 Rows = QuerySet[ImageMapping]
 REASON_CHOICES: Final = (*Obstacle.choices, *ErrorClass.choices)

@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.models import Subquery
 
 from mirrors.models import ImageMapping, ImageUse, MirrorJob
-from mirrors.selectors.configuration.known_clusters import places_in
-from mirrors.selectors.images.search import search
+from mirrors.selectors.queries.known_clusters import places_in
+from mirrors.selectors.queries.search import search
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 MOST_RESULTS: Final = 5

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from mirrors.admin.tools.lists.list_rendering import label
 from mirrors.models import Filter, ManagedBy, Registry
 from mirrors.selectors.clusters.clusters import clusters_in_words, place_name
-from mirrors.selectors.configuration.known_clusters import known_clusters
+from mirrors.selectors.queries.known_clusters import known_clusters
 from mirrors.vocabulary.clusters import ALL_CLUSTERS
 
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import TextFilter
 
-from mirrors.selectors.configuration.known_clusters import in_namespace
+from mirrors.selectors.queries.known_clusters import in_namespace
 
 
 class OwnNamespaceFilter(TextFilter):

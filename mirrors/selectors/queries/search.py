@@ -9,7 +9,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.text import smart_split, unescape_string_literal
 
 from mirrors.models import ImageMapping, MirrorJob
-from mirrors.selectors.configuration.known_clusters import places_in
+from mirrors.selectors.queries.known_clusters import places_in
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 M = TypeVar("M", bound=Model)

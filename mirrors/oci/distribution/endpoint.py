@@ -1,0 +1,47 @@
+"""One registry's API: its addresses, what its repositories are called in messages, and what its responses must say."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from mirrors.oci.common import manifests
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.errors import RegistryError, from_reply
+from mirrors.oci.common.headers import retry_after
+from mirrors.oci.common.urls import Url
+from mirrors.oci.http.transport import Reply, Transport
+
+
+class RegistryEndpoint:
+    """Of the registry that ``access`` names."""
+
+    def __init__(self, transport: Transport, access: RegistryAccess) -> None:
+        self._transport = transport
+        self._access = access
+
+    def url(self, repository: str, rest: str) -> Url:
+        return self._transport.api(self._access, f"/v2/{repository}/{rest}")
+
+    def name(self, repository: str, reference: str = "") -> str:
+        separator = "@" if manifests.is_digest(reference) else ":"
+        return f"{self._access.host}/{repository}{separator + reference if reference else ''}"
+
+    def check_stored(self, reply: Reply, digest: str, what: str) -> None:
+        """A registry that says which digest it stored must say the one that was sent."""
+        said = reply.headers.get("Docker-Content-Digest", "").strip()
+        if said and said.partition(":")[0] == digest.partition(":")[0] and said != digest:
+            raise RegistryError(
+                "bad-digest", f"{self._access.host} stored {what} with another digest", host=self._access.host
+            )
+
+    def expect(self, reply: Reply, statuses: Set[int], action: str) -> None:
+        if reply.status not in statuses:
+            error = from_reply(
+                reply.status,
+                reply.body,
+                host=self._access.host,
+                action=action,
+                credentials_sent=reply.credentials_sent,
+            )
+            error.retry_after = retry_after(reply.headers)
+            raise error

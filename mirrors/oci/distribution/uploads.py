@@ -1,0 +1,123 @@
+"""Uploads of blobs to one registry: sessions, their one PUT, and mounts from its other repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.calls import Call
+from mirrors.oci.common.errors import CopyCancelledError, RegistryError
+from mirrors.oci.common.settings import MIB
+from mirrors.oci.common.urls import Url
+from mirrors.oci.distribution.authenticator import pull_scope, push_scope
+from mirrors.oci.distribution.endpoint import RegistryEndpoint
+from mirrors.oci.distribution.sender import HttpContext, Sender
+from mirrors.oci.http.transport import Hop, HttpRequest, Reply
+
+COMMIT_BYTES_PER_SECOND = 10 * MIB
+"""Bytes a second at which a registry is expected to check a whole blob before it answers."""
+
+ABANDON_TIMEOUT_SECONDS = 5.0
+"""Seconds in which an upload is given up; the registry removes it by itself otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An open upload session: its Location, which is secret, and the reply that named it."""
+
+    location: Url = field(repr=False)
+    hop: Hop = field(repr=False)
+
+
+class BlobBody(Protocol):
+    """The bytes of a blob, given out once; whether all of them were is known afterwards."""
+
+    is_complete: bool
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class BlobUploads:
+    """The uploads of a `RegistryClient`, whose errors they raise. `has_blob` asks whether a repository has a digest."""
+
+    def __init__(
+        self,
+        wire: HttpContext,
+        access: RegistryAccess,
+        endpoint: RegistryEndpoint,
+        sender: Sender,
+        has_blob: Callable[[str, str], bool],
+    ) -> None:
+        self._wire = wire
+        self._access = access
+        self._endpoint = endpoint
+        self._sender = sender
+        self._has_blob = has_blob
+
+    def start(self, repository: str) -> Upload:
+        request = HttpRequest("POST", self._endpoint.url(repository, "blobs/uploads/"))
+        reply = self._sender.send(request, (push_scope(repository),))
+        self._endpoint.expect(reply, {202}, f"starting an upload to {self._endpoint.name(repository)}")
+        return self._session(reply)
+
+    def mount(self, repository: str, digest: str, source: str) -> Upload | None:
+        """Takes the blob over from a repository of this registry. None when that worked; else the session the
+        registry opened instead. Raises RegistryError where mounting is refused or fails; it is not tried again."""
+        query = urlencode({"mount": digest, "from": source}, quote_via=quote)
+        request = HttpRequest("POST", self._endpoint.url(repository, f"blobs/uploads/?{query}"))
+        # To push includes to pull.
+        scopes = (push_scope(repository),) if source == repository else (push_scope(repository), pull_scope(source))
+        reply = self._sender.send(request, scopes, tries=1)
+        self._endpoint.expect(reply, {201, 202}, f"mounting blob {digest} into {self._endpoint.name(repository)}")
+        if reply.status == 201:
+            self._endpoint.check_stored(reply, digest, f"blob {digest}")
+        return None if reply.status == 201 else self._session(reply)
+
+    def put(self, repository: str, upload: Upload, digest: str, size: int, body: BlobBody | bytes) -> None:
+        """One PUT of the whole blob: sent once, as a stream cannot be replayed. Takes no slot of its own."""
+        url = upload.location.with_query(urlencode({"digest": digest}, quote_via=quote))
+        # Streams have a time for each chunk of their own.
+        rate = self._wire.settings.slow_bytes_per_second if isinstance(body, bytes) else COMMIT_BYTES_PER_SECOND
+        request = HttpRequest(
+            "PUT",
+            url,
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(size)},
+            body=body,
+            came_from=upload.hop,
+            reply_timeout=self._sender.stall_timeout + size / rate,
+        )
+        reply = self._sender.send_once(request, (push_scope(repository),))
+        self._endpoint.expect(
+            reply, {200, 201, 202, 204}, f"uploading blob {digest} to {self._endpoint.name(repository)}"
+        )
+        if not isinstance(body, bytes) and not body.is_complete:
+            raise RegistryError(
+                "unavailable",
+                f"{self._access.host} answered {reply.status} before it had all of blob {digest}: it has not stored it",
+                host=self._access.host,
+            )
+        self._endpoint.check_stored(reply, digest, f"blob {digest}")
+        if reply.status == 202 and not self._has_blob(repository, digest):
+            words = f"{self._access.host} accepted blob {digest} and has not stored it"
+            raise RegistryError("unavailable", words, host=self._access.host)
+
+    def abandon(self, repository: str, upload: Upload) -> None:
+        """Best effort: an upload that is not cancelled stays on the registry's disk for days. (Distribution 2.8 takes
+        back only those that no byte was sent to; the others wait for its own purge.)"""
+        request = HttpRequest("DELETE", upload.location, came_from=upload.hop)
+        with suppress(RegistryError, CopyCancelledError):
+            Sender(self._wire, self._access, Call(timeout=ABANDON_TIMEOUT_SECONDS)).send_once(
+                request, (push_scope(repository),)
+            )
+
+    def _session(self, reply: Reply) -> Upload:
+        location = reply.headers.get("Location")
+        if not location:
+            raise RegistryError(
+                "invalid", f"{self._access.host} opened an upload without a Location", host=self._access.host
+            )
+        return Upload(reply.hop.url.follow(location, seen_by=self._access.host), reply.hop)
