@@ -31,7 +31,7 @@ test-sqlite: $(STAMP)
 
 NOT_FAST := browser e2e image scale
 test-fast: $(STAMP)  ## what needs no server and no process of its own, in a minute
-	$(BIN)/python -m pytest -q -n 2 -m "fast and not browser" $(NOT_FAST:%=--ignore=tests/%) $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "fast and not browser" $(NOT_FAST:%=--ignore=tests/%) $(ARGS)
 
 test-postgres: $(STAMP)
 	SWAPPER_TEST_DATABASE=postgres $(BIN)/python -m pytest -n 3 --dist worksteal -m "database and not cluster and not image" $(ARGS)

@@ -173,6 +173,7 @@ class ReferrersCopy:
             target=replace(target, tag=tag, digest=digest),
             platforms=(),
             target_is_new=False,
+            seen=None,
             subject="" if one.tag else one.subject,
             max_bytes=max(0, min(MAX_REFERRER_BYTES, room)),
         )
