@@ -16,6 +16,7 @@ _WORD = re.compile(r"[A-Za-z0-9_-]++")
 _EQUALS = re.compile(r"[ \t]*+=[ \t]*+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)
 _BARE = re.compile(r'[^\s,"]*+')
+_URL = re.compile(r"https?://", re.IGNORECASE)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -44,11 +45,13 @@ def parse(headers: Iterable[str]) -> list[Challenge]:
 
 
 def best(headers: Iterable[str]) -> Challenge | None:
-    """The challenge to answer: Bearer with a realm before Basic; None when there is neither."""
+    """The challenge to answer: Bearer whose realm is a URL, else Basic, else Bearer with a realm that nobody can ask;
+    None when there is none of them."""
     challenges = parse(headers)
-    bearer = (challenge for challenge in challenges if challenge.scheme == "bearer" and challenge.realm)
-    basic = (challenge for challenge in challenges if challenge.scheme == "basic")
-    return next(bearer, None) or next(basic, None)
+    bearers = [challenge for challenge in challenges if challenge.scheme == "bearer" and challenge.realm]
+    usable = [bearer for bearer in bearers if _URL.match(bearer.realm)]
+    basic = [challenge for challenge in challenges if challenge.scheme == "basic"]
+    return next(iter([*usable, *basic, *bearers]), None)
 
 
 def _read(header: str, found: list[tuple[str, dict[str, str]]]) -> None:

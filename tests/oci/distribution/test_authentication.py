@@ -13,7 +13,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.images import sample_image
 from mirrors.oci import Credential, Engine, RegistryError
-from mirrors.oci.distribution.challenges import Challenge, parse
+from mirrors.oci.distribution.challenges import Challenge, best, parse
 from tests.oci.conftest import MakeEngine, MakeRegistry, access, ref, request
 from tests.support.faulty_registry import FaultyRegistry, hang_up, reply
 from tests.support.registries import PASSWORD, USERNAME, distribution
@@ -45,6 +45,24 @@ def token_registry(make_registry: MakeRegistry, **options: bool | float) -> Faul
 )
 def test_challenges_are_read_as_registries_write_them(header: str, expected: list[Challenge]) -> None:
     assert [challenge for challenge in parse([header]) if challenge.scheme in ("basic", "bearer")] == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "answered"),
+    [
+        (['Basic realm="x", Bearer realm="https://a/t"'], "bearer"),
+        (['Bearer realm="HTTP://a/t"', "Basic"], "bearer"),
+        (['Bearer realm="registry"', 'Basic realm="x"'], "basic"),
+        (['Bearer realm="registry", Bearer realm="https://a/t", Basic'], "bearer"),
+        (['Bearer realm="registry"'], "bearer"),
+        (["Bearer", "Basic"], "basic"),
+        (["Bearer", "Negotiate"], None),
+    ],
+)
+def test_the_challenge_that_can_be_answered_is(headers: list[str], answered: str | None) -> None:
+    found = best(headers)
+
+    assert (found.scheme if found else None) == answered
 
 
 def test_basic_credentials_open_a_real_registry(engine: Engine, source: FaultyRegistry, tmp_path: Path) -> None:
