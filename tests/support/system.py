@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from tests.support.commands import run_program
 from tests.support.databases import ROOT, DatabaseTemplate
 from tests.support.forked import Forked
 from tests.support.ports import free_port, wait_until
+from tests.support.warm_server import SHOW_STACKS
 
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:swapper_project.gunicorn_conf", "swapper_project.wsgi"]
 POOL = urllib3.PoolManager(maxsize=64, cert_reqs="CERT_NONE")
@@ -64,6 +66,14 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def write_stacks(self) -> None:
+        """Have the process and its children write to its log what their threads do."""
+        assert self.popen is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, SHOW_STACKS)
+        # Only people read it: there is nothing to wait for.
+        time.sleep(1)
 
     def stop(self, sig: signal.Signals = signal.SIGTERM, timeout: float = 40) -> int:
         """Signal the process, wait for its end, and return its status. What is left of its group is killed."""
@@ -116,7 +126,12 @@ class Webhook:
             self.directory / "webhook.log",
         )
         self.process.start()
-        wait_until(self._is_ready, timeout=60, what=f"a webhook that is ready (log: {self.process.log})")
+        try:
+            wait_until(self._is_ready, timeout=60, what="a webhook that is ready")
+        except AssertionError as error:
+            self.process.write_stacks()
+            error.add_note(self.process.log.read_text())
+            raise
 
     def stop(self) -> None:
         if self.process is not None:

@@ -71,6 +71,9 @@ PRELOADED = (
 )
 """What most commands import, and what reads neither settings nor environment while it is imported."""
 
+SHOW_STACKS: Final = signal.SIGRTMIN
+"""Has a process, or one that it has forked, write the stacks of its threads to its log."""
+
 READ_ENVIRONMENT = "prometheus_client"
 """Reads, while it is imported, where processes share their metrics."""
 
@@ -130,6 +133,7 @@ def _become(request: dict[str, Any], files: list[int]) -> None:
     os.environ.update(request["environment"])
     os.chdir(ROOT)
     faulthandler.enable()  # to the new standard error: a crash is to be seen in the log
+    faulthandler.register(SHOW_STACKS)
     random.seed()
     if request["leads_group"]:
         os.setsid()

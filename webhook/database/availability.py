@@ -6,6 +6,9 @@ import time
 from typing import Final
 
 import structlog
+from django.db import Error
+
+from swapper_project.process.database_errors import explain_database
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +42,8 @@ class Availability:
         """Ask nothing for a while; requests answer from memory meanwhile."""
         if not self._failures:
             log.warning(
-                "The database does not respond; known images are still swapped from memory", error=str(error).strip()
+                "The database does not respond; known images are still swapped from memory",
+                error=(explain_database(error) if isinstance(error, Error) else "") or str(error).strip(),
             )
         self.next_try = time.monotonic() + min(
             PAUSE_AFTER_ERROR[1], PAUSE_AFTER_ERROR[0] * 2 ** min(self._failures, 10)
