@@ -35,7 +35,7 @@ DEBUG = ENVIRONMENT.debug
 SECRET_KEY = ENVIRONMENT.secret_key or kept_secret_key(ENVIRONMENT.data_dir)
 if ROLE != "all" and not SECRET_KEY:
     raise ImproperlyConfigured(
-        "SWAPPER_SECRET_KEY is not set: give all processes the same 50 or more random characters, "
+        "SWAPPER_SECRET_KEY is not set: give all processes the same value of at least 32 random characters, "
         "or name a file that holds them in SWAPPER_SECRET_KEY_FILE."
     )
 # Request hosts of the webhook are chosen by the API server (Service name, cluster IP), and nothing is built from them.

@@ -82,7 +82,7 @@ class CompiledFilter:
                 ) from None
             raise FilterEvaluationError(f"{self.name} took more than {FILTER_BUDGET} steps") from None
         except RecursionError:
-            raise FilterEvaluationError(f"{self.name}: the pod is nested too deeply for it") from None
+            raise FilterEvaluationError(f"{self.name}: the pod is nested too deeply to evaluate it") from None
         except Exception as error:
             raise FilterEvaluationError(f"{self.name}: {_explain(error)}") from None
         finally:
@@ -109,7 +109,7 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
     except exceptions.ParseError as error:
         raise InvalidFilterError(_place(expression, error), error.lex_position) from None
     except (exceptions.JMESPathError, ValueError, LookupError) as error:
-        raise InvalidFilterError(f"no JMESPath: {type(error).__name__}") from None
+        raise InvalidFilterError(f"not valid JMESPath: {type(error).__name__}") from None
     _check(tree, expression)
     return CompiledFilter(name, expression, tree)
 

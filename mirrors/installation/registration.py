@@ -63,7 +63,7 @@ class Registration:
             if self._patch({"metadata": {"resourceVersion": version}, "webhooks": changes}):
                 return True
             time.sleep(PAUSE)
-        raise InstallationError(f"{self._words} is changed by others all the time: run the command again.")
+        raise InstallationError(f"{self._words} was changed by other clients each time: run the command again.")
 
     def _changes(self, webhooks: list[MutatingWebhook], bundle: str) -> list[dict[str, Any]]:
         """A strategic merge patch's list: the API server finds its entries by their names."""

@@ -70,7 +70,7 @@ class Renewal:
                 return
             except ChangedMeanwhileError:
                 continue
-        raise InstallationError(f"{self._words} is changed by others all the time: run the command again.")
+        raise InstallationError(f"{self._words} was changed by other clients each time: run the command again.")
 
     def _store(self, before: Certificates, after: Certificates, version: str) -> str:
         if after == before:

@@ -86,6 +86,6 @@ def _wait(is_ours: Callable[[], bool], patience: float) -> None:
                 "end it if it hangs; then run prepare again."
             )
         if not has_waited:
-            log.info("Another prepare is at work on this database; waiting for it")
+            log.info("Another prepare runs on this database; waiting for it")
             has_waited = True
         time.sleep(LOCK_TRY_EVERY)

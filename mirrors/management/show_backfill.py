@@ -20,7 +20,7 @@ def preview_table(run: BackfillRun) -> Table:
     least = f"{span(run.seconds_estimated)} at least" if run.seconds_estimated else "no limit of a registry delays it"
     table.add_row("Time at the limits", least)
     for reason, meaning, images in skipped_by_reason(run):
-        table.add_row(f"Skipped: {reason}", f"{images} ({meaning})")
+        table.add_row(f"Excluded: {reason}", f"{images} ({meaning})")
     return table
 
 

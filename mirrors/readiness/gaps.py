@@ -45,8 +45,8 @@ GAP_MEANING: Final[dict[Gap, str]] = {
 }
 
 NEXT_STEP: Final[dict[Gap, str]] = {
-    Gap.UNKNOWN_SOURCE: "Name the image of its source in the workload, or mirror it from its source.",
-    Gap.NOT_SWAPPED: "End what keeps new pods at the source, or name the mirror's reference in the workload.",
+    Gap.UNKNOWN_SOURCE: "Refer to the source image in the workload, or mirror the image from its source.",
+    Gap.NOT_SWAPPED: "Remove what keeps new pods at the source, or use the mirror's reference in the workload.",
     Gap.NOT_MIRRORED: "Mirror it.",
     Gap.BLOCKED: "Open its mapping and end what blocks it.",
     Gap.NOT_VERIFIED: "Verify its mapping; check that workers run and reach the target.",

@@ -106,7 +106,7 @@ class KeptImages:
     def _note(self, problem: str) -> None:
         """Once, until it is over: each turn tries again."""
         if problem != self._problem:
-            log.warning("It cannot be decided which images new pods would keep; trying again", error=problem)
+            log.warning("Cannot determine which images new pods would keep; trying again", error=problem)
         self._problem = problem
 
 

@@ -136,7 +136,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         elif len(conn.buffer) > PIECE and sum(len(c.buffer) for c in self._pending) > MOST_BUFFERED:
             # Those that are nearly all sent have not been waited for long.
             oldest = next(c for c in self._pending if len(c.buffer) > PIECE and c.phase is Phase.COLLECTING)
-            self.log.warning("A request was dropped: those that are not whole yet take too much memory")
+            self.log.warning("A request was dropped: incomplete requests use too much memory")
             self._give_up(oldest)
 
     def finish_request(self, conn: Connection, done: Future[bool]) -> None:

@@ -228,7 +228,7 @@ def test_the_command_previews_and_mirrors(
 
     command(watcher, "--dry-run")
     shown = capsys.readouterr().out
-    assert "Skipped: opted-out" in shown and not MirrorJob.objects.exists()
+    assert "Excluded: opted-out" in shown and not MirrorJob.objects.exists()
     assert BackfillRun.objects.get().state == "preview"
 
     with working(worker):

@@ -75,7 +75,7 @@ class QueryWatchdog:
             with self._lock:
                 if self._socket is None or self.seconds < CUT_AFTER:
                     continue
-                log.warning("The database has stopped in the middle of an answer; its connection is ended")
+                log.warning("The database stopped responding during a query; its connection was closed")
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 

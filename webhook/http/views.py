@@ -65,7 +65,7 @@ def read_review(request: HttpRequest) -> AdmissionRequest:
     except ReviewError as error:
         raise ParseError(str(error)) from error
     except Exception as error:
-        log.warning("A body could not be read; it is refused", error=repr(error)[:200])
+        log.warning("A request body could not be read; the request is rejected", error=repr(error)[:200])
         raise ParseError("The body could not be read: its HTTP chunks are broken, or it is cut off.") from error
 
 

@@ -25,7 +25,7 @@ MOST_REPOSITORIES: Final = 5_000
 """Repositories whose mappings a process remembers, some MB; pods choose them."""
 
 FOREIGN: Final = (
-    "it is the mirror of a private image, and this namespace has not shown that it may read the source; "
+    "it is the mirror of a private image, and this namespace has no proven access to its source; "
     "name the image by its source, with a pull secret that reads it"
 )
 

@@ -24,7 +24,7 @@ class BackfillProgressSerializer(serializers.Serializer[Any]):
     failed = serializers.IntegerField()
     cancelled = serializers.IntegerField()
     skipped = serializers.IntegerField()
-    percent = serializers.IntegerField(help_text="Finished images, of all.")
+    percent = serializers.IntegerField(help_text="Finished images in percent of all.")
     seconds_left = serializers.FloatField(allow_null=True)
 
 

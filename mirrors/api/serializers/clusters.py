@@ -10,7 +10,7 @@ from mirrors.models import Cluster, ClusterNode
 class ClusterSerializer(serializers.ModelSerializer[Cluster]):
     is_stale = serializers.BooleanField(
         read_only=True,
-        help_text="Whether its watcher has not reported for five minutes, so that numbers are old.",
+        help_text="Whether its watcher has not reported for five minutes, so that its data is stale.",
     )
 
     class Meta:

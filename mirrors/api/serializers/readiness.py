@@ -103,5 +103,5 @@ class MissingMirroredSerializer(serializers.Serializer[Any]):
 
     requested = serializers.IntegerField(help_text="Jobs that were created.")
     active = serializers.IntegerField(help_text="Images that had a job already.")
-    left = serializers.IntegerField(help_text="Images that one more request mirrors.")
+    left = serializers.IntegerField(help_text="Images left for the next request.")
     refusals = serializers.ListField(child=serializers.CharField())

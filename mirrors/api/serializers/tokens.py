@@ -29,7 +29,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
 
 class CreatedTokenSerializer(TokenSerializer):
-    token = serializers.CharField(read_only=True, help_text="The token itself; this response alone has it.")
+    token = serializers.CharField(read_only=True, help_text="The token. It is in this response only.")
 
     class Meta(TokenSerializer.Meta):
         fields = (*TokenSerializer.Meta.fields, "token")

@@ -198,7 +198,7 @@ class CopyJob:
                 "after this job was requested. Mirror the image again.",
             )
         if config.dry_run:
-            self._attempt.note("dryRun is set: pods request no copies and are not changed, but this copy was requested")
+            self._attempt.note("dryRun is set, but a user requested this copy: copying")
 
     def _source_access(self, cancelled: Stop, *, uses_mirrors: bool = True) -> SourceAccess:
         catalog, allowed = self._context.catalog(), self._context.config.source.allowed_hosts

@@ -40,7 +40,7 @@ def verified(mapping: ImageMapping, found: Descriptor | None) -> CopyOutcome:
     present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
     written = mapping.target_digest
     if written and written != found.digest:
-        words = f"the target has {found.digest}, and not {written} which was written: find out who pushed it"
+        words = f"the target has {found.digest}, but {written} was written: find out who pushed it"
         return CopyOutcome(words, present | {"obstacle": Obstacle.TAMPERED})
     cleared = Obstacle.NONE if mapping.obstacle == Obstacle.TAMPERED else mapping.obstacle
     return CopyOutcome(

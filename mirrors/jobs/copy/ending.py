@@ -32,7 +32,7 @@ NOT_STORABLE: Final = (
     "Report it with the image's name, then retry the job."
 )
 
-NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
+NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is retried later, and this attempt is not counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def stop(attempt: Attempt, *, is_cancelled: bool) -> Ending:
 
 def hand_over(lease: Lease, attempt: Attempt, other: OtherClusterError) -> Ending:
     """No worker of this cluster can read the source; those of another one may."""
-    log.info("A job is handed to the workers of another cluster", job=lease.job_id, cluster=other.cluster)
+    log.info("A job was handed over to workers of another cluster", job=lease.job_id, cluster=other.cluster)
     return Ending(
         AttemptOutcome.HANDED_BACK,
         attempt.report(other.failure),

@@ -117,7 +117,7 @@ def classify_failure(error: Exception) -> Failure:
             )
     return Failure(
         ErrorClass.INTERNAL,
-        f"An unforeseen error stopped the copy ({type(error).__name__}); the attempt's log has its traceback.",
+        f"An unexpected error stopped the copy ({type(error).__name__}); the attempt's log has its traceback.",
         permanent=False,
         details="".join(traceback.format_exception(error)),
     )

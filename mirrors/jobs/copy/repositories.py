@@ -38,7 +38,7 @@ def apply_requested(context: WorkerContext) -> None:
             state = context.driver().apply_settings(row.name)
         except Exception as error:
             failure = classify_failure(error)
-            log.error("A repository could not be given its settings", repository=row.name, error=failure.message)
+            log.error("Settings could not be applied to a repository", repository=row.name, error=failure.message)
             TargetRepository.objects.filter(pk=row.pk).update(problem=failure.message)
         else:
             record_repository(registry_id=row.registry_id, name=row.name, state=state)

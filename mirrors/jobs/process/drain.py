@@ -133,7 +133,7 @@ class Drain:
         try:
             repositories.apply_requested(self._context)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Repositories' settings cannot be looked at now", error=str(error))
+            log.warning("Repository settings cannot be checked; trying again later", error=str(error))
             connection.close()
 
     def _is_over(self) -> bool:

@@ -98,7 +98,7 @@ def pods_in(documents: list[Any], *, namespace: str) -> list[PodManifest]:
     if not pods:
         raise ManifestError(f"The manifest contains no pod. Use one of: {KIND_NAMES}.")
     if len(pods) > MOST_PODS:
-        raise ManifestError(f"There are {len(pods)} pods in this; give {MOST_PODS} at most at once.")
+        raise ManifestError(f"There are {len(pods)} pods in this manifest; send {MOST_PODS} at most at once.")
     return pods
 
 

@@ -77,7 +77,7 @@ class BackfillImageState(models.TextChoices):
     FOUND = "found"
     """Not looked at yet."""
     READY = "ready"
-    SKIPPED = "skipped"
+    SKIPPED = "skipped", "Excluded"
     QUEUED = "queued"
     MIRRORED = "mirrored"
     FAILED = "failed"
@@ -98,7 +98,7 @@ class BackfillImage(models.Model):
     workloads = models.PositiveIntegerField(default=0)
     is_awaited = models.BooleanField(default=False, help_text="Whether pods are waiting for it.")
     state = models.CharField(max_length=10, choices=BackfillImageState, default=BackfillImageState.FOUND)
-    reason = models.CharField(max_length=40, blank=True, help_text="Why it is skipped.")
+    reason = models.CharField(max_length=40, blank=True, help_text="Why it is excluded.")
     details = models.CharField(max_length=300, blank=True)
     is_measured = models.BooleanField(default=False, help_text="Whether its manifests were asked for.")
     size_bytes = models.BigIntegerField(null=True, blank=True, help_text="Size by its manifests, where they were read.")

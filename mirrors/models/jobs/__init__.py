@@ -1,4 +1,4 @@
-"""Jobs: requests, attempts, errors, limits of hosts, leases, backfills, and what users did to them.
+"""Jobs: requests, attempts, errors, rate limits, leases, and the activity of users.
 
 Imports the folders of images and configuration, not ``clusters``. Begin in ``jobs.py``.
 """

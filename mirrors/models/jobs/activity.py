@@ -1,4 +1,5 @@
-"""Activity of users on jobs, mappings and repositories; changes of the configuration are in the change history."""
+"""Activity of users on jobs, mappings, registries and repositories. Changes of the configuration are in the change
+history."""
 
 from __future__ import annotations
 

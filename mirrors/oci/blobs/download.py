@@ -68,7 +68,7 @@ class Download:
             held = chunk
         actual = f"{self._hash.name}:{self._hash.hexdigest()}"
         if actual != self._blob.digest:
-            raise SourceError(self._error("bad-digest", "is not what its digest says; the source is damaged"))
+            raise SourceError(self._error("bad-digest", "does not match its digest; the source is damaged"))
         last = self._counted(held)
         self.is_complete = True
         yield last

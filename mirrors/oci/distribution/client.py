@@ -121,7 +121,7 @@ class RegistryClient:
         following = reply.hop.url.follow(link, seen_by=self.access.host) if link else None
         if following is not None and following.origin != url.origin:
             raise RegistryError(
-                "address-refused", f"{self.access.host} has its list of referrers elsewhere", host=self.access.host
+                "address-refused", f"{self.access.host} lists its referrers at another host", host=self.access.host
             )
         return ReferrersPage(reply.body, following)
 

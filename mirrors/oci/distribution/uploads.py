@@ -97,7 +97,8 @@ class BlobUploads:
         if not isinstance(body, bytes) and not body.is_complete:
             raise RegistryError(
                 "unavailable",
-                f"{self._access.host} answered {reply.status} before it had all of blob {digest}: it has not stored it",
+                f"{self._access.host} answered {reply.status} before it had received all of blob {digest}: it has not "
+                "stored it",
                 host=self._access.host,
             )
         self._endpoint.check_stored(reply, digest, f"blob {digest}")

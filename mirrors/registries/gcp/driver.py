@@ -82,7 +82,7 @@ class GarDriver:
             if error.code != "denied" or self._target.create_repository:
                 raise
             # Pushing does not need read permission; the push reports problems of the repository.
-            log.info("The target's repository may not be looked at", error=str(error))
+            log.info("No permission to read the target's repository", error=str(error))
             return RepositoryState()
         if found is None:
             raise self._missing(api.name)

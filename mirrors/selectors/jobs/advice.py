@@ -16,8 +16,8 @@ ERROR_ADVICE: Final[dict[str, str]] = {
     "them for the namespace of the pod. Then retry.",
     ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
     "entry under Registries with Test connection, then retry.",
-    ErrorClass.RATE_LIMITED: "The registry limits requests. Wait until the limit ends, then retry. Configure "
-    "credentials for the registry to raise its limit.",
+    ErrorClass.RATE_LIMITED: "The registry limits requests. Queued copies continue when the limit ends; retry "
+    "failed ones then. Configure credentials for the registry to raise its limit.",
     ErrorClass.UNAVAILABLE: "The registry could not be reached, or returned an error. Test the connection under "
     "Registries; check network policies, proxies and name resolution.",
     ErrorClass.TIMEOUT: "The registry did not answer in time. If this continues, look at the network between the "
@@ -31,14 +31,14 @@ ERROR_ADVICE: Final[dict[str, str]] = {
     "filter.",
     ErrorClass.ADDRESS_REFUSED: "The host has an address that is not public. If the registry is yours, add it under "
     "Registries.",
-    ErrorClass.TLS: "The TLS connection failed. For a certificate that is not trusted name its authority (caFile, or "
+    ErrorClass.TLS: "The TLS connection failed. For a certificate that is not trusted, add its authority (caFile, or "
     "trustedCA for all); for a registry that speaks plain HTTP set insecure.",
     ErrorClass.TAG_IMMUTABLE: "The source's tag has moved, and the target's tags are immutable. Delete the tag at the "
     "target, make the repository's tags mutable, or refer to the image by digest.",
     ErrorClass.CONFLICT: "Another client changed the same thing at the same time. The copy is tried again; if "
     "this continues, check the registry.",
-    ErrorClass.CREDENTIAL: "The credentials could not be read. Check that the file, variable or Secret that the "
-    "registry's entry names is there for the workers.",
+    ErrorClass.CREDENTIAL: "The credentials could not be read. Check that the workers can read the file, variable "
+    "or Secret that the registry's entry names.",
     ErrorClass.WORKER_LOST: "The worker ended during the copy. Look for workers that were killed: out of memory, or "
     "evicted.",
     ErrorClass.INTERNAL: "This is an error in k8s-image-swapper. Please report it with the traceback from the "

@@ -65,7 +65,7 @@ def _lines(listed: ChangeList, columns: Sequence[Any]) -> Iterator[str]:
     yield writer.writerow([_title(listed, name) for name in columns])
     rows: Iterable[models.Model] = listed.queryset[:MOST_ROWS].iterator(chunk_size=ROWS_IN_MEMORY)
     for row in rows:
-        yield writer.writerow([safe(_text(listed, row, name)) for name in columns])
+        yield writer.writerow([escape_formula(_text(listed, row, name)) for name in columns])
 
 
 def _title(listed: ChangeList, name: Any) -> str:
@@ -107,6 +107,6 @@ def _stored(row: models.Model, attr: Any, shown: Any) -> Any:
     return value if is_size or isinstance(value, datetime) else shown
 
 
-def safe(text: str) -> str:
+def escape_formula(text: str) -> str:
     """The text with an apostrophe before what a spreadsheet would evaluate."""
     return f"'{text}" if text.startswith(FORMULA) else text
