@@ -7,11 +7,12 @@
 from mirrors.admin.access import history, logins, tokens, users
 from mirrors.admin.clusters import backfills, clusters, pull_failures, readiness, running_images, suspensions
 from mirrors.admin.configuration import filters, hosts, internals, processes, registries, registry_checks, repositories
-from mirrors.admin.images import activity, admissions, decisions, jobs, mappings
+from mirrors.admin.images import activity, admissions, attempts, decisions, jobs, mappings, workloads
 
 __all__ = [
     "activity",
     "admissions",
+    "attempts",
     "backfills",
     "clusters",
     "decisions",
@@ -32,4 +33,5 @@ __all__ = [
     "suspensions",
     "tokens",
     "users",
+    "workloads",
 ]

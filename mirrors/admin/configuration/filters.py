@@ -20,7 +20,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from mirrors.admin.configuration import filter_pages
 from mirrors.admin.tools import links
-from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
+from mirrors.admin.tools.configured_rows import ConfiguredAdmin, WholeForm
 from mirrors.admin.tools.lists.columns import good
 from mirrors.filters.warnings import filter_warning
 from mirrors.models import Filter, ManagedBy

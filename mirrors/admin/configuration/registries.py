@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from mirrors import services
 from mirrors.admin.tools import links
-from mirrors.admin.tools.base import ConfiguredAdmin, WholeForm
+from mirrors.admin.tools.configured_rows import ConfiguredAdmin, WholeForm
 from mirrors.admin.tools.detail import STOP_POLLING
 from mirrors.admin.tools.lists.columns import STATUS_COLOURS, good
 from mirrors.admin.tools.lists.list_rendering import label

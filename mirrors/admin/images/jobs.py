@@ -19,21 +19,19 @@ from unfold.contrib.filters.admin import TextFilter
 from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.tools import links
-from mirrors.admin.tools.base import ReadOnlyAdmin, SummedAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
 from mirrors.admin.tools.detail import DetailAdmin
-from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
+from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
-from mirrors.admin.tools.lists.columns import breakable, moment, status
+from mirrors.admin.tools.lists.columns import breakable, error_type_column, moment, status
 from mirrors.admin.tools.lists.csv_export import in_files
-from mirrors.admin.tools.row_fields import NOTHING
-from mirrors.models import JobProgress, JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.models import JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
 from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
-from mirrors.templatetags.humanise import size, span, when
+from mirrors.templatetags.humanise import span, when
 
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
@@ -70,11 +68,6 @@ def _duration(job: MirrorJob) -> float | None:
     if started_at is None or job.status == JobStatus.PENDING:
         return None
     return max(0.0, ((job.finished_at or timezone.now()) - started_at).total_seconds())
-
-
-@admin.display(description="error type", ordering="error_class")
-def error_type_column(self: Any, row: MirrorJob | MirrorAttempt) -> str:
-    return row.get_error_class_display() if row.error_class else NOTHING
 
 
 class FailedAtFilter(TextFilter):
@@ -230,46 +223,3 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     @admin.action(description="Cancel …", permissions=["operate"])
     def cancel(self, request: HttpRequest, jobs: QuerySet[MirrorJob]) -> HttpResponse | None:
         return confirm_or_run(JOB_ACTIONS["cancel"], request, jobs, self)
-
-
-@admin.register(MirrorAttempt)
-class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
-    list_display = ["id", "job", "number", "worker", "outcome", "error_type", "copied", "started", "finished"]
-    empty_words = "Appear after a worker starts a job."
-    # To search for failures and their reasons, use the list of jobs, which has indexes for it.
-    list_filter = ["outcome", ("finished_at", TimeRangeFilter)]
-    list_before_template = "admin/mirrors/attempts_sum.html"
-    summed, summed_within = "bytes_copied", "finished_at"
-    list_select_related = ["job"]
-    search_fields = ["job__mapping__source"]
-    ordering = ["-id"]
-
-    error_type = error_type_column
-
-    @admin.display(description="copied", ordering="bytes_copied")
-    def copied(self, row: MirrorAttempt) -> str:
-        return size(row.bytes_copied)
-
-    started = moment("started_at")
-    finished = moment("finished_at")
-
-
-@admin.register(MirrorRequest)
-class MirrorRequestAdmin(ReadOnlyAdmin[MirrorRequest]):
-    list_display = ["id", "job", "shown_namespace", "service_account", "workload", "created"]
-    empty_words = "Appear after a pod requests an image that is not mirrored yet."
-    list_select_related = ["job"]
-    search_fields = ["job__mapping__source"]
-    ordering = ["-id"]
-
-    created = moment("created_at", "requested")
-    shown_namespace = namespace_column
-
-
-@admin.register(JobProgress)
-class JobProgressAdmin(ReadOnlyAdmin[JobProgress]):
-    list_display = ["job", "bytes_total", "bytes_copied", "bytes_mounted", "bytes_skipped", "updated"]
-    search_fields = ["job__mapping__source"]
-    ordering = ["-job"]
-
-    updated = moment("updated_at")

@@ -23,12 +23,9 @@ from mirrors.admin.images.mapping_filters import (
     TargetFilter,
     UsedInClusterFilter,
 )
-from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered
 from mirrors.admin.tools.detail import DetailAdmin
-from mirrors.admin.tools.list_filters.clusters import ClusterListFilter, namespace_column
-from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
-from mirrors.admin.tools.lists.columns import STATE_COLOURS, good, moment, reason_of
+from mirrors.admin.tools.lists.columns import STATE_COLOURS, moment, reason_of
 from mirrors.admin.tools.lists.list_rendering import state_label, state_words
 from mirrors.images import ImageRef
 from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, MirrorJob, OperatorAction, PullFailure
@@ -230,35 +227,3 @@ def _entry_of(row: ImageMapping) -> SourceEntry | None:
     of_file = configured.source()
     catalog = selectors.catalog_of(of_file.current if of_file is not None else None)
     return catalog.entry_of(ImageRef.parse(row.source))
-
-
-@admin.register(MappingAccess)
-class MappingAccessAdmin(ReadOnlyAdmin[MappingAccess]):
-    list_display = ["mapping", "shown_namespace", "is_granted", "checked"]
-    empty_words = (
-        "Appear after a worker checks the pull secrets of a namespace. For all private images, see Private images in "
-        "the menu."
-    )
-    list_filter = ["granted", OwnNamespaceFilter, ClusterListFilter]
-    list_select_related = ["mapping"]
-    search_fields = ["namespace", "mapping__source"]
-    ordering = ["-id"]
-
-    is_granted = good("granted")
-    shown_namespace = namespace_column
-    checked = moment("checked_at")
-
-
-@admin.register(ImageUse)
-class ImageUseAdmin(ReadOnlyAdmin[ImageUse]):
-    list_display = ["mapping", "shown_namespace", "workload_kind", "workload", "first_seen", "last_seen"]
-    empty_words = "Appear after pods are admitted: register the webhook with your cluster and create a pod."
-    list_select_related = ["mapping"]
-    search_fields = SEARCH_FIELDS[ImageUse]
-    ordering = ["-id"]
-
-    list_filter = [OwnNamespaceFilter, ClusterListFilter]
-
-    first_seen = moment("first_seen_at")
-    shown_namespace = namespace_column
-    last_seen = moment("last_seen_at")

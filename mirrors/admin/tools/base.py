@@ -13,7 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ERROR_FLAG, PAGE_VAR
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError, models
+from django.db import models
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -24,16 +24,12 @@ from django.utils.safestring import SafeString
 from unfold import admin as unfold
 from unfold.decorators import display
 
-from mirrors.admin.tools.list_filters.clusters import clusters_column, clusters_of, names_clusters
 from mirrors.admin.tools.lists.change_list import RowList
 from mirrors.admin.tools.lists.counting import MOST_PAGES
 from mirrors.admin.tools.lists.csv_export import exported
 from mirrors.admin.tools.lists.list_rendering import box, box_for_all
 from mirrors.admin.tools.row_fields import NOTHING, row_fields
 from mirrors.admin.tools.titles import MenuTitles
-from mirrors.models import ManagedBy
-from mirrors.selectors.clusters.clusters import unknown_clusters_warning
-from mirrors.selectors.configuration import declared
 from mirrors.selectors.queries.search import by_keys, search, search_words
 
 M = TypeVar("M", bound=models.Model)
@@ -194,88 +190,3 @@ class SummedAdmin(ReadOnlyAdmin[M]):
         if request.GET.get(f"{self.summed_within}_from_0"):
             page.total = page.queryset.order_by().aggregate(n=Sum(self.summed))["n"] or 0
         return page
-
-
-class WholeForm(ModelForm[M]):
-    """Validates the row as it will be stored: also constraints with fields that the form does not show."""
-
-    def _get_validation_exclusions(self) -> set[str]:
-        hidden: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
-        return hidden - {"managed_by", "role", "kind", "prefix"}
-
-
-class ConfiguredAdmin(PlainAdmin[M]):
-    """Rows that operators edit, and those of the configuration file, which are read-only."""
-
-    form = WholeForm  # type: ignore[assignment]
-    sortable_by = None  # few rows
-
-    shown_cluster = clusters_column
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        """With the clusters of the rows where there are several, or where one is not known."""
-        columns = super().get_list_display(request)
-        is_shown = names_clusters(request, self._declared)
-        return columns if is_shown else [name for name in columns if name != "shown_cluster"]
-
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Shows rows of the configuration file as in the active file."""
-        page: Any = super().get_changelist_instance(request)
-        page.result_list = list(page.result_list)
-        of_file = declared.in_force(self._declared)
-        declared.bring_up_to_date(page.result_list, of_file)
-        for row in page.result_list:
-            row.cluster_warning = self._cluster_warning(request, row)
-        page.without_row = declared.without_row(self._declared, of_file)
-        return page
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> M | None:
-        row: M | None = super().get_object(request, object_id, from_field)
-        if row is not None:
-            declared.bring_up_to_date([row], declared.in_force(self._declared))
-        return row
-
-    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
-        """Rows for a cluster that is set up later are accepted, with a warning."""
-        super().save_model(request, obj, form, change)
-        if warning := self._cluster_warning(request, obj):
-            self.message_user(request, warning, messages.WARNING)
-
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        row = context.get("original")
-        warning = self._cluster_warning(request, row) if row is not None else ""
-        return super().render_change_form(request, {**context, "cluster_warning": warning}, *args, **kwargs)
-
-    def _cluster_warning(self, request: HttpRequest, row: Any) -> str:
-        return unknown_clusters_warning(row, lambda: clusters_of(request))
-
-    @property
-    def _declared(self) -> Any:
-        return self.model
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return not _from_file(obj) and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        return not _from_file(obj) and super().has_delete_permission(request, obj)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except IntegrityError:
-            # Another user saved such a row between validation and write: validation finds it now.
-            return super().changeform_view(request, object_id, form_url, extra_context)
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """No bulk deletion: it would also delete rows of the configuration file."""
-        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
-
-
-def _from_file(obj: models.Model | None) -> bool:
-    return obj is not None and getattr(obj, "managed_by", "") == ManagedBy.CONFIG

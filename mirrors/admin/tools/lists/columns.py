@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from mirrors.admin.tools.lists.list_rendering import label
-from mirrors.models import ImageMapping
+from mirrors.admin.tools.row_fields import NOTHING
+from mirrors.models import ImageMapping, MirrorAttempt, MirrorJob
 from mirrors.selectors.images.mapping_states import WITH_REASON
 from mirrors.templatetags.humanise import when
 
@@ -54,6 +55,11 @@ def good(field: str, title: str = "") -> Callable[[Any, models.Model], SafeStrin
         return label("yes", "success") if getattr(row, field) else label("no")
 
     return shown
+
+
+@admin.display(description="error type", ordering="error_class")
+def error_type_column(self: Any, row: MirrorJob | MirrorAttempt) -> str:
+    return row.get_error_class_display() if row.error_class else NOTHING
 
 
 def breakable(reference: str) -> SafeString:
