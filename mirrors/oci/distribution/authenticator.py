@@ -6,12 +6,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from mirrors.oci.common.access import Credential, Issued, RegistryAccess
 from mirrors.oci.common.calls import Call
-from mirrors.oci.common.errors import is_retryable
+from mirrors.oci.common.errors import RegistryError, is_retryable
 from mirrors.oci.distribution import token_server
 from mirrors.oci.distribution.challenges import Challenge, best
 from mirrors.oci.distribution.token_server import AuthOrigin, Realm, Scopes
@@ -69,6 +69,10 @@ class _Session:
     has_credentials: bool = False
     username: str = ""
     expires_at: float = 0.0
+    challenge: Challenge | None = None
+    """The one that the token was requested for."""
+    is_advance: bool = False
+    """Whether it was requested before the registry asked for it in these scopes."""
     password: str | None = None
 
     @property
@@ -89,6 +93,7 @@ class Authenticator:
         self._transport = transport
         self._sessions: OrderedDict[tuple[AuthOrigin, Scopes], _Session] = OrderedDict()
         self._realms: OrderedDict[AuthOrigin, Realm] = OrderedDict()
+        """The last of each origin, without the scope that it asked for: that belongs to one repository."""
         self._elsewhere: OrderedDict[RegistryAccess, tuple[AuthOrigin, ...]] = OrderedDict()
         self._without: OrderedDict[RegistryAccess, float] = OrderedDict()
         self._lock = threading.Lock()
@@ -102,7 +107,23 @@ class Authenticator:
             realm = self._realms.get(place)
             if realm is None:
                 return NO_AUTHORIZATION
-            return self._obtain(session, place, realm, scopes, call)
+            return self._obtain_in_advance(session, place, realm, scopes, call)
+
+    def _obtain_in_advance(
+        self, session: _Session, place: AuthOrigin, realm: Realm, scopes: Scopes, call: Call
+    ) -> Authorization:
+        """As the registry asked for it before: in these scopes, or else in others. Where that is refused, it is asked
+        itself."""
+        challenge = session.challenge or realm.challenge
+        try:
+            authorization = self._obtain(session, place, replace(realm, challenge=challenge), scopes, call)
+        except RegistryError as error:
+            session.challenge = None
+            if error.code != "unauthorized":
+                raise
+            return NO_AUTHORIZATION
+        session.is_advance = True
+        return authorization
 
     def elsewhere(self, home: AuthOrigin, scopes: Scopes) -> dict[AuthOrigin, Authorization]:
         """What other origins on the way to this one have given before, while that is valid."""
@@ -126,7 +147,8 @@ class Authenticator:
                 return None
             self._remember(place, realm)
             session.header = None
-            if refused.fresh:
+            is_unasked = session.is_advance and challenge is not None and _differs(challenge, session.challenge, scopes)
+            if refused.fresh and not is_unasked:
                 session.credential += 1
                 if session.credential >= len(place.credentials):
                     session.credential = 0
@@ -171,7 +193,7 @@ class Authenticator:
 
     def _remember(self, place: AuthOrigin, realm: Realm) -> None:
         with self._lock:
-            _keep(self._realms, place, realm)
+            _keep(self._realms, place, replace(realm, challenge=replace(realm.challenge, scope="")))
             known = self._elsewhere.get(place.access, ())
             if not place.is_home and place not in known:
                 _keep(self._elsewhere, place.access, (place, *known)[:MAX_ELSEWHERE])
@@ -186,6 +208,7 @@ class Authenticator:
         refused_password: str | None = None,
     ) -> Authorization:
         """Fills the session with the first credentials, from its current ones on, that get an answer."""
+        session.challenge, session.is_advance = realm.challenge, False
         for index in range(session.credential, max(1, len(place.credentials))):
             session.credential = index
             for issued in self._issue(place, index, call, refused_password):
@@ -220,6 +243,13 @@ class Authenticator:
             newer = chosen.issue(timeout=call.remaining(CREDENTIAL_PATIENCE_SECONDS), refused=password)
             if newer.fresh:
                 yield newer
+
+
+def _differs(challenge: Challenge, before: Challenge | None, scopes: Scopes) -> bool:
+    """Whether a token for it may be another one than that for the challenge before."""
+    if before is None or (challenge.realm, challenge.service) != (before.realm, before.service):
+        return True
+    return token_server.extra_scopes(challenge, scopes) != token_server.extra_scopes(before, scopes)
 
 
 def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:

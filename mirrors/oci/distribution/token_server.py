@@ -71,12 +71,16 @@ def fetch(
     query = [("service", challenge.service)] if challenge.service else []
     # Another registry's names are its own: there, its challenge says what the scope is.
     ours = scopes if place.is_home or not challenge.scope else ()
-    extra = [scope for scope in challenge.scope.split()[:MAX_SCOPES] if not _is_covered(scope, ours)]
-    query += [("scope", scope) for scope in (*ours, *extra)]
+    query += [("scope", scope) for scope in (*ours, *extra_scopes(challenge, ours))]
     url = Url.parse(challenge.realm, seen_by=access.host).with_query(urlencode(query, quote_via=quote))
     headers = {url.origin: basic(credential)} if credential else {}
     request = HttpRequest("GET", url, authorizations=headers, came_from=realm.hop, limit=MAX_TOKEN_REPLY_BYTES)
     return transport.exchange(request, access, call)
+
+
+def extra_scopes(challenge: Challenge, scopes: Scopes) -> list[str]:
+    """What the challenge asks for beyond these."""
+    return [scope for scope in challenge.scope.split()[:MAX_SCOPES] if not _is_covered(scope, scopes)]
 
 
 def _is_covered(scope: str, scopes: Scopes) -> bool:
