@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_CONFIG, OCI_MANIFEST, ImageBuilder
 from mirrors.oci import Engine, RegistryError
+from mirrors.oci.common.errors import TRANSIENT, from_reply
 from tests.oci.conftest import MakeProfiled, access, copy, ref, request
 from tests.oci.samples import is_complete
 from tests.oci.test_quirks import UPLOADS, load
 from tests.support.faulty_registry import reply
 from tests.support.registries import Registry
+
+ASKED: dict[str, Any] = {"host": "registry.test", "action": "reading it", "credentials_sent": True}
 
 
 def swallow(handler: Handler) -> bool:
@@ -132,3 +136,73 @@ def test_a_manifest_that_clients_in_go_read_differently_is_refused(
         copy(engine, source, target)
 
     assert caught.value.code == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("status", "body_code", "code"),
+    [
+        (429, "DENIED", "rate-limited"),
+        (429, "TOOMANYREQUESTS", "rate-limited"),
+        (503, "DENIED", "unavailable"),
+        (503, "UNSUPPORTED", "unavailable"),
+        (500, "TAG_INVALID", "unavailable"),
+        (408, "DIGEST_INVALID", "unavailable"),
+        (416, "", "unavailable"),
+        (403, "DENIED", "denied"),
+        (501, "UNSUPPORTED", "unsupported"),
+    ],
+)
+def test_a_status_that_asks_for_another_try_counts_more_than_the_code_in_the_body(
+    status: int, body_code: str, code: str
+) -> None:
+    body = json.dumps({"errors": [{"code": body_code, "message": "no"}]}).encode()
+
+    error = from_reply(status, body, **ASKED)
+
+    assert (error.code, error.permanent) == (code, code not in TRANSIENT)
+
+
+def test_a_rate_limit_is_no_quota_that_is_used_up() -> None:
+    body = json.dumps({"errors": [{"code": "DENIED", "message": "pull rate limit exceeded"}]}).encode()
+
+    assert "quota" not in str(from_reply(429, body, **ASKED))
+    assert "quota" in str(from_reply(403, body, **ASKED))
+
+
+def test_an_upload_session_that_has_ended_is_opened_again(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    target.on("PUT .*/blobs/uploads/", reply(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}'))
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+
+
+def test_a_head_that_names_another_digest_than_it_was_asked_for_shows_nothing(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
+    target = profiled()
+    image = load(target)
+    other = f"sha256:{'0' * 64}"
+    target.on("HEAD .*/manifests/sha256", reply(200, Docker_Content_Digest=other, Content_Length="2"))
+
+    assert engine.head(ref(target, f"app@{image.root}"), access(target.host)) is None
+    assert engine.head(ref(target, f"app@{image.root}"), access(target.host)) is not None
+
+
+def test_a_length_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+
+    def send_twice(handler: Handler) -> bool:
+        content = image.blobs[handler.path.rpartition("/")[2]]
+        length = str(len(content))
+        handler.answer(200, content, Content_Length=f"{length}, {length}")
+        return True
+
+    source.on("GET .*/blobs/", send_twice, times=99)
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)

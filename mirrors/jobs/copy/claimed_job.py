@@ -23,6 +23,7 @@ IMAGE: Final = _in_order(
         "source",
         "target",
         "target_registry_id",
+        "source_digest",
         "target_digest",
         "access",
         "obstacle",

@@ -113,6 +113,7 @@ class CopyJob:
             party=self._party(),
             # Once: what it has by the time of a second try is another question.
             seen=self._seen.pop(source.access, None),
+            known=self._known(platforms),
             before_tag=self._before_tag,
         )
         result = self._context.engine.copy(
@@ -145,6 +146,12 @@ class CopyJob:
         self._attempt.add(f"platforms: {choice.words}")
         before = filter(None, self._job.mapping.only_platforms.split(","))
         return tuple(sorted({*choice.platforms, *before})) if choice.platforms else ()
+
+    def _known(self, platforms: tuple[str, ...]) -> tuple[str, str] | None:
+        """The digests of source and target after the last copy, where it kept the same platforms."""
+        mapping = self._job.mapping
+        is_same = bool(platforms) and mapping.only_platforms == ",".join(platforms)
+        return (mapping.source_digest, mapping.target_digest) if is_same else None
 
     def _readers(self, source: SourceAccess) -> Readers | None:
         """Return who will get to run the mirror; None where nothing at the target is private from anybody."""

@@ -140,8 +140,9 @@ class Download:
     def _is_wanted(self, reply: Reply) -> bool:
         """From the start: a length that is the descriptor's. Resumed: 206 and the range that was asked for."""
         if not self._read:
-            length = reply.headers.get("Content-Length")
-            return reply.status == 200 and (length is None or number(length) == self.size)
+            # Several that are equal count as one.
+            length = reply.headers.get("Content-Length", "").partition(",")[0]
+            return reply.status == 200 and (not length or number(length) == self.size)
         found = content_range(reply.headers)
         return reply.status == 206 and found is not None and found[0] == self._read and found[1] in (None, self.size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,15 @@ from mirrors.oci.distribution.client import RegistryClient
 
 Written = tuple[str, str]
 """Repository, and a tag or digest that was written to it: what the registry says about it shows how it answers."""
+
+
+Repository = tuple[str, str]
+"""Registry, and the name of a repository there."""
+
+
+DOUBT_SECONDS = 900.0
+"""How long a repository that contradicted itself is not believed: longer than the next attempts of a job take, and than
+registries keep in their caches what their garbage collection deleted."""
 
 
 MAX_QUESTIONS = 10
@@ -60,6 +70,18 @@ class TargetTraits:
         self._answers_heads: dict[str, _Trait] = {}
         self._mounts_own_blobs: dict[str, _Trait] = {}
         self._had_last_tag: dict[str, bool] = {}
+        self._contradicted: dict[Repository, float] = {}
+
+    def contradicted(self, repository: Repository) -> None:
+        """It refused a manifest for want of content that it had shown."""
+        now = time.monotonic()
+        self._contradicted = {one: since for one, since in self._contradicted.items() if now - since < DOUBT_SECONDS}
+        self._contradicted[repository] = now
+
+    def is_doubtful(self, repository: Repository) -> bool:
+        """Whether what it shows is not to be believed for now: copies bring everything again."""
+        since = self._contradicted.get(repository)
+        return since is not None and time.monotonic() - since < DOUBT_SECONDS
 
     def looked_for_tag(self, registry: str, *, is_there: bool) -> None:
         self._had_last_tag[registry] = is_there

@@ -44,9 +44,11 @@ _BY_STATUS: Final[dict[int, Code]] = {
     409: "conflict",
     413: "too-large",
     415: "unsupported",
+    416: "unavailable",
     501: "unsupported",
-    429: "rate-limited",
 }
+_RETRIED: Final[dict[int, Code]] = {429: "rate-limited"}
+"""Of statuses after which the same request may succeed; the others are `unavailable`."""
 _BY_OCI_CODE: Final[dict[str, Code]] = {
     "DIGEST_INVALID": "bad-digest",
     "TAG_INVALID": "tag-immutable",
@@ -55,6 +57,8 @@ _BY_OCI_CODE: Final[dict[str, Code]] = {
     "PRECONDITION": "tag-immutable",
     "UNSUPPORTED": "unsupported",
     "DENIED": "denied",
+    # The session has ended: another one is opened.
+    "BLOB_UPLOAD_UNKNOWN": "unavailable",
 }
 _CONTENT_CODES: Final = frozenset(
     {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN", "LayersNotFoundException"}
@@ -152,7 +156,11 @@ def _condition(body: bytes) -> tuple[Code, str] | None:
     return next(((code, advice) for pattern, code, advice in _CONDITIONS if pattern.search(text)), None)
 
 
-def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> RegistryError | None:
+class ContentNotSeenError(RegistryError):
+    """A registry refuses a manifest because it does not see what the manifest refers to."""
+
+
+def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> ContentNotSeenError | None:
     """The error for a reply that refuses a manifest because the registry does not see what the manifest refers to; None
     for any other reply. Distribution says DIGEST_INVALID, too, where the link to a blob is just being written."""
     codes = oci_codes(body)
@@ -163,18 +171,19 @@ def content_not_seen(status: int, body: bytes, *, host: str, action: str) -> Reg
         "refers to: the next attempt copies what is missing. If this repeats, check the registry's storage and its "
         "garbage collection"
     )
-    return RegistryError("unavailable", words, host=host, says_step=True)
+    return ContentNotSeenError("unavailable", words, host=host, says_step=True)
 
 
 def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_sent: bool) -> RegistryError:
     """The error for a reply that is neither a success nor something to retry. `action` says what was asked, on what."""
     codes = oci_codes(body)
     known = (_BY_OCI_CODE[code] for code in codes if code in _BY_OCI_CODE)
-    code: Code = next(known, _BY_STATUS.get(status, "unavailable" if is_retryable(status) else "invalid"))
+    # A status that asks for another try counts more than the code in the body, which may be about anything.
+    code: Code = _RETRIED.get(status, "unavailable") if is_retryable(status) else next(known, _of_status(status))
     said = f" ({', '.join(codes)})" if codes else ""
     advice = PROXY_LIMIT if status == 413 else _advice(code, credentials_sent=credentials_sent)
-    if (condition := _condition(body)) is not None:
-        code, advice = condition
+    if status != 429 and (condition := _condition(body)) is not None:
+        code, advice = (code if is_retryable(status) else condition[0]), condition[1]
     return RegistryError(
         code,
         f"{action}: {host} answered {status}{said}{'; ' if advice else ''}{advice}",
@@ -182,6 +191,10 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
         credentials_sent=credentials_sent,
         says_step=bool(advice),
     )
+
+
+def _of_status(status: int) -> Code:
+    return _BY_STATUS.get(status, "invalid")
 
 
 def _advice(code: Code, *, credentials_sent: bool) -> str:

@@ -25,6 +25,9 @@ class CopyRequest:
 
     `seen` is what the source was just seen to have under its tag, so that it need not be looked at again.
 
+    `known` is what a copy with these platforms wrote before: the digest of the source's index, and of the target's, of
+    which the source's need not be read again to know the other.
+
     `before_tag` is called right before a tag is set at the target, on any thread. It may wait, and raises
     CopyCancelledError where this copy may not set it any more."""
 
@@ -39,6 +42,7 @@ class CopyRequest:
     subject: str = ""
     seen: Descriptor | None = None
     max_bytes: int | None = None
+    known: tuple[str, str] | None = None
     before_tag: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:

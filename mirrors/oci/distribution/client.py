@@ -68,8 +68,9 @@ class RegistryClient:
     def head_manifest(
         self, repository: str, reference: str, media_type: str = "", *, confirm: bool = False
     ) -> Descriptor | None:
-        """None when the registry says 404. A reply without a digest is settled by a GET; with `confirm`, so is one that
-        denies the manifest: some registries refuse a HEAD of what they show to a GET."""
+        """None when the registry says 404, or names another digest than the reference. A reply without a digest is
+        settled by a GET; with `confirm`, so is one that denies the manifest: some registries refuse a HEAD of what
+        they show to a GET."""
         reply = self._sender.send(
             self._manifest_request("HEAD", repository, reference, media_type), (self._scope(repository),)
         )
@@ -81,6 +82,8 @@ class RegistryClient:
         digest = reply.headers.get("Docker-Content-Digest", "").strip()
         if not manifests.is_digest(digest):
             return self.read_descriptor(repository, reference, media_type)
+        if _contradicts(digest, reference):
+            return None
         return Descriptor(digest, content_type_of(reply.headers), number(reply.headers.get("Content-Length")))
 
     def get_manifest(
@@ -121,7 +124,7 @@ class RegistryClient:
         following = reply.hop.url.follow(link, seen_by=self.access.host) if link else None
         if following is not None and following.origin != url.origin:
             raise RegistryError(
-                "address-refused", f"{self.access.host} lists its referrers at another host", host=self.access.host
+                "address-refused", f"{self.access.host} has its list of referrers elsewhere", host=self.access.host
             )
         return ReferrersPage(reply.body, following)
 
@@ -193,6 +196,12 @@ def _has_no_api(reply: Reply) -> bool:
     others 400, 405 or 501, or with a page for people."""
     is_text = reply.status == 200 and content_type_of(reply.headers).startswith("text/")
     return reply.status in _NO_SUCH_API or is_text
+
+
+def _contradicts(said: str, reference: str) -> bool:
+    """Whether a registry names another digest than the one that it was asked for."""
+    algorithm = reference.partition(":")[0]
+    return manifests.is_digest(reference) and said.partition(":")[0] == algorithm and said != reference
 
 
 def _is_denial(status: int) -> bool:

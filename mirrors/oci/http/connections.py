@@ -6,9 +6,11 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from http.client import HTTPException
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
@@ -20,6 +22,10 @@ from mirrors.oci.http.watchdog import Watchdog
 MAX_POOLS = 256
 """Pools of connections, one for each host and way to it; the one unused for longest is closed."""
 
+MAX_IDLE_SECONDS = 60.0
+"""Seconds for which an idle connection is used again: less than gateways and load balancers remember one, the most
+impatient of which forget it after a minute or more without a word to either side."""
+
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 
@@ -29,6 +35,7 @@ class _Connection(HTTPConnection):
 
     dialer: Dialer
     is_used: bool = False
+    idle_since: float = 0.0
 
     def _new_conn(self) -> socket.socket:
         assert isinstance(self.timeout, (int, float))
@@ -103,8 +110,9 @@ class Pool:
         """One request; times in seconds. Finish the response to free its connection. Raises OSError, HTTPException,
         ValueError, urllib3's HTTPError and RegistryError."""
         connection = self._take()
+        was_idle = not connection.is_closed
         try:
-            if connection.is_closed:
+            if not was_idle:
                 connection.open(connect_timeout)
             else:
                 self.dialer.watchdog.attach(connection.sock)
@@ -113,8 +121,11 @@ class Pool:
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.transmit(method, target, headers, body)
             response = connection.receive(method, read_timeout)
-        except BaseException:
+        except BaseException as error:
             connection.close()
+            if was_idle and isinstance(error, (OSError, HTTPException)):
+                # A gateway between here and there may have forgotten the others too.
+                self._close_idle()
             raise
         response.release = lambda is_reusable: self._release(connection, is_reusable=is_reusable)
         return response
@@ -135,23 +146,29 @@ class Pool:
     def close(self) -> None:
         with self._lock:
             self._is_closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with self._lock:
             idle = list(self._idle)
             self._idle.clear()
         for connection in idle:
             connection.close()
 
     def _take(self) -> _Connection:
-        """The one used last goes first, those not yet used go last; one that the server has closed is passed over."""
+        """The one used last goes first, those not yet used go last; one that the server has closed, or that was idle
+        for too long, is passed over."""
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 return self._new()
-            if connection.is_connected:
+            if connection.is_connected and time.monotonic() - connection.idle_since < MAX_IDLE_SECONDS:
                 return connection
             connection.close()
 
     def _release(self, connection: _Connection, *, is_reusable: bool) -> None:
+        connection.idle_since = time.monotonic()
         with self._lock:
             if is_reusable and not self._is_closed and len(self._idle) < (self._idle.maxlen or 0):
                 if connection.is_used:

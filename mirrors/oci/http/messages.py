@@ -125,7 +125,7 @@ class Response(HTTPResponse):
             if not line:
                 raise IncompleteRead(b"")
             if name and (found := _CONTINUATION.fullmatch(line)):
-                value += b" " + found[1].strip(b" \t")
+                value = (value + b" " + found[1].strip(b" \t")).strip()
                 continue
             if name:
                 headers.add(name.decode("latin-1"), value.decode("latin-1"))

@@ -174,6 +174,7 @@ class ReferrersCopy:
             platforms=(),
             target_is_new=False,
             seen=None,
+            known=None,
             subject="" if one.tag else one.subject,
             max_bytes=max(0, min(MAX_REFERRER_BYTES, room)),
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mirrors.oci.blobs.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
-from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.errors import ContentNotSeenError, RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest, children_of
 from mirrors.oci.common.pools import PoolShare
 from mirrors.oci.common.progress import ProgressCounter
@@ -38,6 +38,9 @@ class ImageCopy:
 
     def __post_init__(self) -> None:
         request, wire = self.request, self.shared.wire
+        if self.shared.traits.is_doubtful((request.target.registry, request.target.repository)):
+            request = replace(request, target_is_new=True)
+            object.__setattr__(self, "request", request)
         object.__setattr__(self, "source", RegistryClient(wire, request.source_access, self.call))
         object.__setattr__(self, "target", RegistryClient(wire, request.target_access, self.call, is_target=True))
         object.__setattr__(self, "small", PoolShare(self.shared.small, wire.settings.requests_per_image))
@@ -73,6 +76,8 @@ class ImageCopy:
             if self.request.subject:
                 self._check_subject(self.comparer.send(self.target.get_manifest, target.repository, compared.tag))
             return self._result(compared.source.digest, compared.source.digest, compared.tag, unchanged=True)
+        if (known := self._known(compared)) is not None:
+            return self._result(*known, compared.tag, unchanged=True)
         if compared.present is None:
             connections.expect_manifests(compared.source)
         confirming, by_digest = self.comparer.confirm(compared), self._look_ahead(compared)
@@ -98,6 +103,13 @@ class ImageCopy:
             foreign=tuple(dict.fromkeys(plan.foreign)) if plan else (),
             manifests=children_of(original),
         )
+
+    def _known(self, compared: Comparison) -> tuple[str, str] | None:
+        """The digests at both sides, where the target has what a copy with these platforms made of the source's."""
+        if compared.source is None or compared.present is None:
+            return None
+        found = compared.source.digest, compared.present.digest
+        return found if found == self.request.known else None
 
     def _look_ahead(self, compared: Comparison) -> dict[str, Future[Descriptor | None] | None]:
         """By digest: a look for the source's manifest at the target under another tag, while the source is read."""
@@ -180,7 +192,12 @@ class ImageCopy:
             self.blobs.record(manifest.digest)
 
     def put_manifest(self, reference: str, manifest: Manifest) -> None:
-        is_listed = self.target.put_manifest(self.request.target.repository, reference, manifest)
+        repository = self.request.target.repository
+        try:
+            is_listed = self.target.put_manifest(repository, reference, manifest)
+        except ContentNotSeenError:
+            self.shared.traits.contradicted((self.request.target.registry, repository))
+            raise
         if manifest.subject and not is_listed:
             self.unlisted.append(manifest)
         self.blobs.record(manifest.digest)

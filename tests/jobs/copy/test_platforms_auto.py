@@ -92,6 +92,36 @@ def test_an_image_of_eight_platforms_is_mirrored_for_the_two_of_the_nodes(
     assert "platforms: linux/amd64, linux/arm64, which the nodes of default have" in log
 
 
+def test_a_mirror_without_some_platforms_is_compared_without_a_pull(
+    auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
+) -> None:
+    load(hub, platforms=EIGHT)
+    watched("default", AMD, ARM, target=target)
+    first = mirror(auto, hub, target)
+    pulls, asked = hub.pulls, len(target.asked)
+
+    again = mirror(auto, hub, target)
+
+    assert (hub.pulls, len(target.asked)) == (pulls, asked + 1)
+    assert (again.target_digest, again.platforms, again.only_platforms) == (
+        first.target_digest,
+        first.platforms,
+        first.only_platforms,
+    )
+
+
+def test_a_mirror_without_some_platforms_is_copied_for_a_node_that_came_since(
+    auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
+) -> None:
+    load(hub, platforms=EIGHT)
+    cluster = watched("default", AMD, target=target)
+    mirror(auto, hub, target)
+    watched_again = Cluster.objects.filter(pk=cluster.pk)
+    watched_again.update(platforms=[AMD, "linux/s390x"])
+
+    assert mirror(auto, hub, target).platforms == [AMD, "linux/s390x"]
+
+
 def test_what_an_image_has_for_all_nodes_keeps_its_digest(
     auto: WorkerContext, hub: ProfiledRegistry, target: FaultyRegistry
 ) -> None:

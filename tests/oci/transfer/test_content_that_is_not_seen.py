@@ -87,3 +87,25 @@ def test_a_manifest_that_is_refused_for_another_reason_is_sent_once(
 
     assert (caught.value.code, caught.value.permanent) == (means, True)
     assert target.count("PUT .*/manifests/") == 1
+
+
+def test_what_the_registry_shows_and_does_not_have_is_copied_by_the_next_attempt(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """A cache in front of it still has the HEADs of blobs that its garbage collection has removed."""
+    image = sample_image()
+    image.load(source.storage, "app", "1.0")
+    removed = max(image.blobs, key=lambda digest: len(image.blobs[digest]))
+    target.on(f"HEAD .*/blobs/{removed}", reply(200), times=EVER)
+
+    def miss(handler: Handler) -> bool:
+        return target.storage.blob("app", removed) is None and reply(400, refusal("MANIFEST_BLOB_UNKNOWN"))(handler)
+
+    target.on("PUT .*/manifests/", miss, times=EVER)
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+    assert not caught.value.permanent
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
