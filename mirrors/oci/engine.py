@@ -177,6 +177,10 @@ class Engine:
         """No requests to this host for so long: another process was asked to wait."""
         self._wire.gate.pause(host, seconds)
 
+    def end_pause(self, host: str) -> None:
+        """Ends any pause of the host, also for requests that wait for it now."""
+        self._wire.gate.end_pause(host)
+
     def close(self) -> None:
         """Ends what is running, in the middle of a transfer too, and lets go of all connections. Does not wait."""
         self._closed.set()

@@ -32,7 +32,7 @@ NOT_STORABLE: Final = (
     "Report it with the image's name, then retry the job."
 )
 
-NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is retried later, and this attempt is not counted"
+NOT_COUNTED_MESSAGE: Final = "{host} is rate limited: the copy is tried again later, and no attempt is counted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ It asks for shares of budgets, writes down which hosts limit requests, and hears
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection
 
 import structlog
@@ -29,6 +30,8 @@ class BudgetKeeper:
         self._engine = engine
         self._name = ""
         self._has_shares = False
+        self._paused: dict[str, float] = {}
+        """Hosts that this process waits for, and until when by ``time.monotonic()``."""
         self._is_down = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="budgets", daemon=True)
@@ -44,7 +47,8 @@ class BudgetKeeper:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._budgets.wanted.wait(timing().budget_period if self._has_shares else None)
+            is_awake = self._has_shares or self._paused
+            self._budgets.wanted.wait(timing().budget_period if is_awake else None)
             if not self._stopping.is_set():
                 self._turn()
             self._stopping.wait(timing().budget_period)
@@ -81,8 +85,19 @@ class BudgetKeeper:
             # A longer one ends the copy, and is recorded with that.
             if seconds <= engine.settings.inline_wait:
                 host_limits.slow_down(host, seconds)
+                self._paused[host] = time.monotonic() + seconds
         for host, seconds in host_limits.waits(talked).items():
             engine.pause(host, seconds)
+            self._paused[host] = time.monotonic() + seconds
+        self._end_pauses(engine)
+
+    def _end_pauses(self, engine: Engine) -> None:
+        """Of hosts that an operator has resumed."""
+        now = time.monotonic()
+        self._paused = {host: until for host, until in self._paused.items() if until > now}
+        for host in host_limits.resumed(self._paused) if self._paused else ():
+            engine.end_pause(host)
+            del self._paused[host]
 
     def _leave(self) -> None:
         try:

@@ -73,6 +73,12 @@ def waits(hosts: Collection[str]) -> dict[str, float]:
     return {host: seconds for host, seconds in found.items() if 0 < seconds <= LONGEST_PAUSE}
 
 
+def resumed(hosts: Collection[str]) -> list[str]:
+    """Those of hosts that were slowed down that an operator has resumed since."""
+    rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
+    return list(rows.filter(slowed_until=None, resting_until=None).values_list("host", flat=True))
+
+
 def begin_probe(hosts: Collection[str]) -> tuple[str, ...] | None:
     """Make the caller's job the one that probes those of its hosts whose pause is over; which ones these are.
 

@@ -206,7 +206,8 @@ class BlobCopy:
         settings = self.wire.settings
         if error.retry_after is not None and error.retry_after > settings.inline_wait:
             raise error
-        self.target.call.sleep(error.retry_after or settings.backoff(attempt - 1), self.target.access.host)
+        seconds = error.retry_after or settings.backoff(attempt - 1)
+        self.wire.gate.sleep(self.target.access.host, seconds, self.target.call)
 
 
 def _ignore(count: int) -> None:

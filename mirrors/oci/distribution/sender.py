@@ -68,7 +68,7 @@ class Sender:
             waited += pause
             if attempt == last or waited > self._call.remaining(settings.inline_wait):
                 break
-            self._call.sleep(pause, self._access.host)
+            self._wire.gate.sleep(self._access.host, pause, self._call)
         if failure is not None:
             raise failure
         assert reply is not None

@@ -35,6 +35,7 @@ class _Host:
     bulk: int = 0
     transfers: int = 0
     paused_until: float = 0.0
+    resumed_at: float = 0.0
     next_at: float = 0.0
 
     @property
@@ -119,6 +120,23 @@ class Gate:
         with self._changed:
             state = self._host(host)
             state.paused_until = max(state.paused_until, time.monotonic() + seconds)
+
+    def end_pause(self, host: str) -> None:
+        """Somebody says that the host may be asked again: those who wait for its pause go on."""
+        with self._changed:
+            state = self._host(host)
+            state.paused_until, state.resumed_at = 0.0, time.monotonic()
+            self._changed.notify_all()
+
+    def sleep(self, host: str, seconds: float, call: Call) -> None:
+        """For so long, or until the pause of the host is ended."""
+        began = time.monotonic()
+        while (left := began + seconds - time.monotonic()) > 0 and self._resumed_at(host) < began:
+            call.sleep(min(left, POLL_SECONDS), host)
+
+    def _resumed_at(self, host: str) -> float:
+        with self._changed:
+            return self._host(host).resumed_at
 
     def widen(self, host: str, *, bulk: int, small: int) -> None:
         """A target, which is the operator's own: all blob threads may write to it at once, so that no source can hold

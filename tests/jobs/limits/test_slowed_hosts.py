@@ -40,6 +40,26 @@ def head(worker: WorkerContext, source: FaultyRegistry) -> None:
     assert worker.engine.head(ref, worker.catalog().anonymous_access_for(ref)) is not None
 
 
+def test_an_operator_ends_a_pause_that_workers_wait_for(
+    made: WorkerContext, other: WorkerContext, source: FaultyRegistry
+) -> None:
+    """Also that of the request which was limited, of one behind it, and of another worker."""
+    load(source)
+    head(other, source)
+    source.on("HEAD .*", reply(429, Retry_After="50"))
+    waiting = [threading.Thread(target=head, args=(worker, source), daemon=True) for worker in (made, made, other)]
+    waiting[0].start()
+    wait_until(lambda: HostBudget.objects.slowed().exists(), what="the pause in the database")
+    for thread in waiting[1:]:
+        thread.start()
+
+    resume_hosts(host_ids=[HostBudget.objects.get().pk], requested_by="olga")
+
+    for thread in waiting:
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in waiting)
+
+
 def test_a_host_that_limits_one_worker_gets_no_requests_of_the_others(
     made: WorkerContext, other: WorkerContext, source: FaultyRegistry
 ) -> None:
