@@ -20,6 +20,7 @@ from rich.progress import (
 
 from mirrors.selectors.jobs.job_progress import BlobView
 from mirrors.selectors.jobs.job_snapshots import JobView
+from mirrors.templatetags.humanise import size
 
 SHOWN_OF_DIGEST = 12
 """Hexadecimal digits, as many as Docker shows."""
@@ -118,7 +119,8 @@ def words(view: JobView) -> str:
     """The state of a job for a person."""
     match view.status:
         case "succeeded":
-            return f"at {view.target} ({view.bytes_copied / 1e6:.1f} MB copied of {view.bytes_total / 1e6:.1f} MB)"
+            copied = f"{size(view.bytes_copied)} copied of {size(view.bytes_total)}"
+            return f"at {view.target} ({copied if view.bytes_total else 'it was there already, unchanged'})"
         case "failed":
             return f"failed: {view.error}"
         case "cancelled":

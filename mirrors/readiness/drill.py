@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Q, QuerySet
 
 from mirrors import selectors
-from mirrors.images import ImageRef, InvalidReferenceError
+from mirrors.images import ImageRef
 from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
 from mirrors.readiness.gaps import Conditions, FoundGap, gap_of, has_changed, kept_by_webhook, suspended
+from mirrors.readiness.registry_names import registry_host, unused_registry
 from mirrors.readiness.results import Drift, Drill, Missing, UnprotectedShare, WorkloadKey
 from mirrors.readiness.running_manifests import running_manifests
 from mirrors.selectors.clusters.clusters import stale_words
@@ -44,10 +45,6 @@ class NotListedError(Exception):
     """The cluster is not known yet; the message says what to do."""
 
 
-class RegistryNameError(ValueError):
-    """The registry assumed to be unreachable is not a valid host; the message says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class DrillRequest:
     """The question. ``without`` is a registry's host; empty: no source can be reached. ``max_age`` is in seconds."""
@@ -64,7 +61,7 @@ def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState
     RegistryNameError."""
     clusters = _clusters(asked.cluster)
     cluster = _listed(asked.cluster, clusters)
-    without = _registry(asked.without, config)
+    without = registry_host(asked.without, config)
     if targets is None:
         targets = (TargetState(*row) for row in selectors.suspended_targets())
     conditions = _conditions(asked, cluster, config, tuple(targets))
@@ -75,7 +72,10 @@ def run_drill(asked: DrillRequest, config: Config, targets: Iterable[TargetState
     conditions = replace(conditions, manifests=running_manifests(rows, mappings))
     drill_pass = _Pass(conditions, without, mappings)
     drill_pass.run(rows)
-    notices = _notices(cluster, conditions.snapshot, drill_pass.undecided)
+    notices = (
+        *_notices(cluster, conditions.snapshot, drill_pass.undecided),
+        *unused_registry(without, drill_pass.registries),
+    )
     return drill_pass.result(cluster.name, _names_of_listed(clusters), notices)
 
 
@@ -103,21 +103,6 @@ def _listed(name: str, clusters: Iterable[Any]) -> Any:
         "(part of up and of the chart) and wait for its first list."
         + (f" Clusters that have been listed: {others}." if others else "")
     )
-
-
-def _registry(text: str, config: Config) -> str:
-    """The host as sources name it."""
-    if not text:
-        return ""
-    try:
-        host = ImageRef.parse(f"{text.strip().rstrip('/')}/library/x").registry
-    except InvalidReferenceError:
-        raise RegistryNameError(f"{text} is not a registry: give a host such as docker.io or ghcr.io.") from None
-    if "/" in text.strip().rstrip("/"):
-        raise RegistryNameError(f"{text} is not a registry: give its host alone, such as docker.io.")
-    if config.target.name.endpoint == host:
-        raise RegistryNameError(f"{host} is the target registry: the drill is about the sources of images.")
-    return host
 
 
 def _conditions(asked: DrillRequest, cluster: Any, config: Config, targets: tuple[TargetState, ...]) -> Conditions:

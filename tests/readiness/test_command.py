@@ -250,3 +250,22 @@ def test_nothing_is_protected_by_a_dry_run_and_other_gaps_keep_their_reason(
     found = json.loads(capsys.readouterr().out)
     assert found["reasons"] == {"not-swapped": 2, "not-mirrored": 1, "would-change": 1, "blocked": 1}
     assert found["unprotected"] == found["workloads"]
+
+
+@pytest.mark.parametrize("name", ["nope", "docker.io/library", "no pe"])
+def test_what_names_no_registry_is_an_error(ask: Ask, name: str) -> None:
+    small_cluster()
+
+    status, said = ask("--without", name)
+
+    assert status == 2 and "is not a registry" in said
+
+
+@pytest.mark.parametrize(("name", "is_used"), [("quay.oi", False), ("docker.io", True), ("index.docker.io", True)])
+def test_a_registry_that_no_image_comes_from_is_named(ask: Ask, name: str, is_used: bool) -> None:
+    """All workloads are protected from it, and its name may be misspelt."""
+    small_cluster()
+
+    said = ask("--without", name)[1]
+
+    assert (f"No image that runs here is from {name}: check the name" in said) is not is_used

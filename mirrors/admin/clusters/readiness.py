@@ -20,9 +20,10 @@ from mirrors.admin.tools.bulk_actions import NAMED_ROWS, ActionResult, show_resu
 from mirrors.admin.tools.charts import chart
 from mirrors.models import ReadinessSample
 from mirrors.readiness import requests
-from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError
+from mirrors.readiness.drill import DrillRequest, NotListedError
 from mirrors.readiness.gaps import GAP_MEANING, Gap
 from mirrors.readiness.recent import recent_drill
+from mirrors.readiness.registry_names import RegistryNameError
 from mirrors.readiness.results import Drill
 from mirrors.selectors.clusters.readiness import trend
 from mirrors.selectors.clusters.suspensions import disturbed_targets

@@ -11,7 +11,8 @@ from django.core.management import CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from mirrors.readiness.drill import DrillRequest, NotListedError, RegistryNameError, run_drill
+from mirrors.readiness.drill import DrillRequest, NotListedError, run_drill
+from mirrors.readiness.registry_names import RegistryNameError
 from mirrors.readiness.results import Drill
 from swapper_project.config.sections.values import duration
 from swapper_project.process import configured

@@ -122,7 +122,7 @@ class Gate:
             state.paused_until = max(state.paused_until, time.monotonic() + seconds)
 
     def end_pause(self, host: str) -> None:
-        """Somebody says that the host may be asked again: those who wait for its pause go on."""
+        """Somebody says that the host may be asked again: those who wait for its pause continue."""
         with self._changed:
             state = self._host(host)
             state.paused_until, state.resumed_at = 0.0, time.monotonic()

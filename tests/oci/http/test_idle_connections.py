@@ -1,4 +1,4 @@
-"""Connections that were idle for long: a gateway may have forgotten them, and nobody is told."""
+"""Connections that were idle for long: a gateway may have forgotten them without a word to either side."""
 
 from __future__ import annotations
 

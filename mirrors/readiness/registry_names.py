@@ -1,0 +1,37 @@
+"""The host of the registry that a drill assumes to be unreachable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from mirrors.images import InvalidReferenceError, normalise_host
+from swapper_project.config import Config
+
+UNUSED: Final = "No image that runs here is from {host}: check the name. Those that run are from: {others}."
+
+
+class RegistryNameError(ValueError):
+    """The registry assumed to be unreachable is not a valid host; the message says why."""
+
+
+def registry_host(text: str, config: Config) -> str:
+    """The host as sources name it; empty for none. Raises RegistryNameError."""
+    if not text:
+        return ""
+    name = text.strip().rstrip("/")
+    if "/" in name:
+        raise RegistryNameError(f"{text} is not a registry: give its host alone, such as docker.io.")
+    try:
+        host = normalise_host(name)
+    except InvalidReferenceError:
+        raise RegistryNameError(f"{text} is not a registry: give a host such as docker.io or ghcr.io.") from None
+    if config.target.name.endpoint == host:
+        raise RegistryNameError(f"{host} is the target registry: the drill is about the sources of images.")
+    return host
+
+
+def unused_registry(without: str, registries: Collection[str]) -> Iterator[str]:
+    """That all is protected from a registry which nothing uses says little: its name may be misspelt."""
+    if without and registries and without not in registries:
+        yield UNUSED.format(host=without, others=", ".join(sorted(registries)))
