@@ -83,14 +83,17 @@ class Signer:
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(self.identity)])
         return builder.add_extension(names, critical=True).sign(self.key, hashes.SHA256())
 
-    def tagged(self, digest: str, *, beside: Artifact | None = None) -> Artifact:
-        """For the tag ``.sig``, with the signatures that are there already."""
+    def tagged(
+        self, digest: str, *, beside: Artifact | None = None, notes_of_signer: dict[str, str] | None = None
+    ) -> Artifact:
+        """For the tag ``.sig``, with the signatures that are there already. The payload says nothing of the key: all
+        signers without notes sign the same bytes, as with cosign."""
         critical = {
             "identity": {"docker-reference": "registry.example/app"},
             "image": {"docker-manifest-digest": digest},
             "type": "cosign container image signature",
         }
-        payload = json.dumps({"critical": critical, "optional": {"by": self.public_pem()}}).encode()
+        payload = json.dumps({"critical": critical, "optional": notes_of_signer}).encode()
         notes = {"dev.cosignproject.cosign/signature": b64(self.key.sign(payload, P256))}
         if self.identity:
             pem = self.certificate().public_bytes(serialization.Encoding.PEM)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, TypeVar
 
 from mirrors.oci.blobs.blob_transfers import Shared
@@ -24,10 +25,9 @@ from mirrors.oci.referrers.fallback_index import FallbackIndexes
 from mirrors.oci.referrers.kinds import Referrer, ReferrerPolicy
 from mirrors.oci.referrers.lookup import FoundReferrer, ReferrerLookup
 from mirrors.oci.referrers.results import ReferrersResult
-from mirrors.oci.referrers.signers import has_others, signers_of
+from mirrors.oci.referrers.signers import check_kept, signers_of
 from mirrors.oci.referrers.subjects import subjects_of
 from mirrors.oci.transfer.copy import ImageCopy
-from mirrors.oci.transfer.plan import is_present
 
 MAX_REFERRERS: Final = 200
 """Of one image; one that several parties have signed has about ten a platform."""
@@ -166,7 +166,9 @@ class ReferrersCopy:
         room = MAX_ALL_REFERRERS_BYTES - self.tally.bytes_copied
         source, target = self.request.source, self.request.target
         tag, digest = (one.tag, None) if one.tag else (None, one.digest)
-        self._keep_others(one)
+        if one.is_appended:
+            read = partial(self.source.get_manifest, source.repository, one.digest)
+            check_kept(self.target, target.repository, one.tag, one.digest, read)
         request = replace(
             self.request,
             source=replace(source, tag=tag, digest=digest),
@@ -182,19 +184,6 @@ class ReferrersCopy:
         result = ImageCopy(self.shared, request, call, ProgressCounter(None, 0)).run()
         self.tally.add_bytes(result.bytes_copied)
         return result
-
-    def _keep_others(self, one: FoundReferrer) -> None:
-        """Raises RegistryError where the target has signatures of its own under this tag."""
-        if not one.is_appended:
-            return
-        repository, host = self.request.target.repository, self.target.access.host
-        present = is_present(self.target, repository, one.tag)
-        if present is None or present.digest == one.digest:
-            return
-        wanted = self.source.get_manifest(self.request.source.repository, one.digest)
-        if has_others(self.target, repository, present.digest, wanted):
-            words = f"{host}/{repository}:{one.tag} holds signatures that the source does not have: it was not changed"
-            raise RegistryError("conflict", words, host=host, permanent=True)
 
     def _list(self, subject: str, pushed: Sequence[Referrer], present: Sequence[Referrer]) -> None:
         """Makes sure that the target lists them: those that were pushed without its word for it, and those that it has

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +15,9 @@ from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.http.streams import read_whole
 from mirrors.oci.referrers import identities
 from mirrors.oci.referrers.kinds import SIGSTORE_BUNDLE
+
+SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
+"""Of a layer: the signature of its content in base64."""
 
 MAX_BUNDLE_BYTES: Final = MIB
 """Bundles have about 10 KiB."""
@@ -30,20 +34,29 @@ def signers_of(wire: HttpContext, client: RegistryClient, repository: str, diges
     return []
 
 
-def has_others(client: RegistryClient, repository: str, present: str, wanted: Manifest) -> bool:
-    """Whether what a target has under a tag of cosign's holds signatures that `wanted` does not: somebody has signed
-    the image at the target, and would lose that."""
-    theirs = client.get_manifest(repository, present)
-    return bool({blob.digest for blob in _layers(theirs)} - {blob.digest for blob in wanted.blobs})
+def check_kept(target: RegistryClient, repository: str, tag: str, wanted: str, read: Callable[[], Manifest]) -> None:
+    """Raises RegistryError `conflict` where a target has signatures of its own under a tag of cosign's: a manifest with
+    the digest `wanted`, which `read` gets from the source, would overwrite them. What a HEAD denies is settled by a
+    GET, and a target that does not say what it has keeps that."""
+    present = target.head_manifest(repository, tag, confirm=True)
+    if present is None or present.digest == wanted:
+        return
+    host = target.access.host
+    if _signatures(target.get_manifest(repository, present.digest), host) - _signatures(read(), host):
+        words = f"{host}/{repository}:{tag} holds signatures that the source does not have: it was not changed"
+        raise RegistryError("conflict", words, host=host, permanent=True)
 
 
-def _layers(manifest: Manifest) -> tuple[manifests.Descriptor, ...]:
-    """Without the config, which differs with any signature."""
-    return manifest.blobs[1:]
+def _signatures(manifest: Manifest, host: str) -> set[tuple[str, str]]:
+    """Digest and signature of each layer: signatures of the same payload by several keys differ in the annotation
+    alone. The config, which differs with any signature, is left out."""
+    document = manifests.read_object(manifest.raw, host)
+    entries = [*(document.get("layers") or ()), *(document.get("manifests") or ())]
+    return {(entry["digest"], manifests.annotations_of(entry).get(SIGNATURE_ANNOTATION, "")) for entry in entries}
 
 
 def _bundles(manifest: Manifest) -> list[manifests.Descriptor]:
-    return [blob for blob in _layers(manifest) if blob.media_type.startswith(SIGSTORE_BUNDLE)][:1]
+    return [blob for blob in manifest.blobs[1:] if blob.media_type.startswith(SIGSTORE_BUNDLE)][:1]
 
 
 def _read(wire: HttpContext, client: RegistryClient, repository: str, digest: str) -> bytes:

@@ -206,19 +206,6 @@ def test_a_new_signature_of_an_unchanged_image_is_copied(engine: Engine, profile
     assert verifier.tagged(image.root, second)
 
 
-def test_signatures_that_the_target_alone_has_are_not_overwritten(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target, theirs, ours = profiled(), profiled(), Signer(), Signer()
-    image = load(source)
-    sign_with_tag(source, image.root, theirs)
-    image.load(target.storage, "app", "1.0")
-    sign_with_tag(target, image.root, ours)
-
-    result = mirror(engine, source, target)
-
-    assert Verifier(target.host, "app").tagged(image.root, ours)
-    assert "signatures that the source does not have" in result.problems[0]
-
-
 def test_a_failed_signature_fails_no_image_and_no_other_signature(engine: Engine, profiled: MakeProfiled) -> None:
     source, target, signer = profiled(), profiled(), Signer()
     image = load(source)
