@@ -36,6 +36,16 @@ class FoundReferrer:
         return self.tag.endswith(APPENDED)
 
     @property
+    def rank(self) -> int:
+        """Lower goes first where not all are copied. Signatures do, and of those cosign's tags: a manifest has one,
+        and anybody who may push to the source adds to its list."""
+        if self.listed is None:
+            return 0 if self.is_signature else 2
+        if self.is_signature:
+            return 1
+        return 2 if self.listed.is_included("signatures") else 3
+
+    @property
     def name(self) -> str:
         return self.tag or self.digest
 

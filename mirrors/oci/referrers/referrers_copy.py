@@ -147,7 +147,7 @@ class ReferrersCopy:
             words = f"{host}/{self.request.source.repository} has more than {MAX_REFERRERS} referrers of one image"
             self._note(RegistryError("too-large", f"{words}; the others are not copied", host=host))
         self.tally.found += min(room, len(found))
-        return found[:room]
+        return sorted(found, key=lambda one: one.rank)[:room]
 
     def _copy_all(self, found: Sequence[FoundReferrer], small: Executor, copies: Executor) -> list[str]:
         """Digests of those that are at the target now."""

@@ -14,7 +14,7 @@ from tests.oci.conftest import MakeEngine, MakeProfiled, ref, request
 from tests.oci.referrers.listed import REFERRERS, bundle, fallback, load, tag_of
 from tests.oci.referrers.mirroring import mirror, mirrored
 from tests.support.faulty_registry import Action, hang, reply
-from tests.support.signing import BUNDLE, Signer, Verifier, referring
+from tests.support.signing import BUNDLE, Signer, Verifier
 
 
 def takes_tags_for_digests(handler: Handler) -> bool:
@@ -217,31 +217,6 @@ def test_referrers_of_referrers_end_at_a_depth(engine: Engine, profiled: MakePro
     mirror(engine, source, target, policy="all")
 
     assert [("app", digest) in target.storage.manifests for digest in chain] == [True] * 3 + [False] * 3
-
-
-def test_the_number_of_referrers_is_bounded(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target = profiled(), profiled()
-    image = load(source)
-    for number in range(205):
-        bundle(image.root, number=str(number)).load(source.storage, "app")
-
-    result = mirror(engine, source, target)
-
-    assert result.copied == 200
-    assert "more than 200 referrers" in result.problems[0]
-
-
-def test_a_referrer_beyond_the_size_limit_is_not_copied(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target = profiled(), profiled()
-    image = load(source)
-    document = json.loads(referring(image.root, 1, BUNDLE, [(b"large", BUNDLE)], annotations={}).manifest)
-    document["layers"][0]["size"] = 101 << 20
-    large = source.storage.add_manifest("app", document["mediaType"], json.dumps(document).encode())
-
-    result = mirror(engine, source, target)
-
-    assert ("app", large) not in target.storage.manifests
-    assert "more than the 100 MiB" in result.problems[0]
 
 
 def test_a_slow_list_ends_within_its_time_and_leaves_the_image(make_engine: MakeEngine, profiled: MakeProfiled) -> None:
