@@ -95,6 +95,12 @@ class RegistryClient:
         digest = reference if manifests.is_digest(reference) else None
         return manifests.parse(reply.body, content_type_of(reply.headers), host=self.access.host, digest=digest)
 
+    def get_bytes(self, repository: str, tag: str) -> bytes:
+        """What is under a tag, as it came. It may be no manifest."""
+        reply = self._get(repository, tag, "")
+        self._endpoint.expect(reply, {200}, f"reading {self._endpoint.name(repository, tag)}")
+        return reply.body
+
     def read_descriptor(self, repository: str, reference: str, media_type: str = "") -> Descriptor | None:
         """A GET in place of a HEAD: its bytes are hashed and not read. None when the registry says 404."""
         reply = self._get(repository, reference, media_type)

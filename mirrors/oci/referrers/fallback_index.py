@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from mirrors.oci.common import manifests
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import OCI_INDEX, Manifest
+from mirrors.oci.common.manifests import INDEXES, OCI_INDEX, Manifest
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
@@ -88,7 +88,7 @@ def _read(client: RegistryClient, repository: str, subject: str) -> dict[str, An
             "copied, but clients find only signatures under cosign's own tags there"
         )
         raise RegistryError("unsupported", words, host=host, says_step=True)
-    document = manifests.read_object(found.raw, host)
+    document = manifests.read_object(found, host)
     if not isinstance(document.get("manifests"), list):
         words = f"{host}/{repository}:{tag} is not an index of referrers, and is not overwritten"
         raise RegistryError("conflict", words, host=host, permanent=True)
@@ -111,4 +111,6 @@ def _index(document: dict[str, Any], host: str) -> Manifest:
         raise RegistryError("invalid", f"{host}: {words}", host=host, says_step=True) from None
     if len(raw) > MAX_MANIFEST_BYTES:
         raise RegistryError("too-large", f"the index of referrers has more than {MAX_MANIFEST_BYTES} bytes", host=host)
-    return manifests.parse(raw, OCI_INDEX, host=host)
+    # What others have listed stays as it is, also where we cannot read it.
+    media_type = document.get("mediaType")
+    return Manifest(raw, manifests.digest_of(raw), media_type if media_type in INDEXES else OCI_INDEX)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -51,24 +51,41 @@ class FoundReferrer:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look has found, and what is wrong with the rest of it."""
+
+    found: Sequence[FoundReferrer] = ()
+    problem: RegistryError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ReferrerLookup:
     source: RegistryClient
     repository: str
     policy: ReferrerPolicy
 
-    def steps(self, subject: str) -> Iterator[Callable[[], list[FoundReferrer]]]:
+    def steps(self, subject: str) -> Iterator[Callable[[], Looked]]:
         """Short looks that may be made side by side. Each raises RegistryError."""
         yield partial(self._listed, subject)
         for tag in cosign_tags(subject, self.policy):
             yield partial(self._tagged, subject, tag)
 
-    def _listed(self, subject: str) -> list[FoundReferrer]:
+    def _listed(self, subject: str) -> Looked:
         listed = listing.referrers_of(self.source, self.repository, subject)
-        return [FoundReferrer(subject, r.digest, listed=r) for r in listed if r.is_included(self.policy)]
+        found = [FoundReferrer(subject, r.digest, listed=r) for r in listed.referrers if r.is_included(self.policy)]
+        if not listed.odd:
+            return Looked(found)
+        host = self.source.access.host
+        # In the same words for each platform: few problems of an image are reported.
+        words = (
+            f"{host}/{self.repository} lists referrers without a size, or with a media type or an algorithm of the "
+            "digest that is not known here: those are not copied"
+        )
+        return Looked(found, RegistryError("invalid", words, host=host))
 
-    def _tagged(self, subject: str, tag: str) -> list[FoundReferrer]:
+    def _tagged(self, subject: str, tag: str) -> Looked:
         present = self._head(tag)
-        return [FoundReferrer(subject, present.digest, tag=tag)] if present else []
+        return Looked([FoundReferrer(subject, present.digest, tag=tag)] if present else ())
 
     def _head(self, tag: str) -> Descriptor | None:
         """A refusal of the HEAD is settled by a GET; a 404 is believed, or each tag that is not there would cost two

@@ -23,7 +23,7 @@ from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.referrers import listing
 from mirrors.oci.referrers.fallback_index import FallbackIndexes
 from mirrors.oci.referrers.kinds import Referrer, ReferrerPolicy
-from mirrors.oci.referrers.lookup import FoundReferrer, ReferrerLookup
+from mirrors.oci.referrers.lookup import FoundReferrer, Looked, ReferrerLookup
 from mirrors.oci.referrers.results import ReferrersResult
 from mirrors.oci.referrers.signers import check_kept, signers_of
 from mirrors.oci.referrers.subjects import subjects_of
@@ -137,8 +137,13 @@ class ReferrersCopy:
     def _look(self, subjects: Sequence[str], small: Executor) -> list[FoundReferrer]:
         lookup = ReferrerLookup(self.source, self.request.source.repository, self.policy)
         looks = [small.submit(step) for subject in subjects for step in lookup.steps(subject)]
-        found = [one for future in looks for one in self._note_failure(future) or ()]
-        return list({one.name: one for one in found}.values())
+        found: dict[str, FoundReferrer] = {}
+        for future in looks:
+            looked = self._note_failure(future) or Looked()
+            found |= {one.name: one for one in looked.found}
+            if looked.problem is not None:
+                self._note(looked.problem)
+        return list(found.values())
 
     def _within_limit(self, found: list[FoundReferrer]) -> list[FoundReferrer]:
         room = MAX_REFERRERS - self.tally.found
@@ -193,7 +198,7 @@ class ReferrersCopy:
         if listed is None:
             missing = [*pushed, *present]
         else:
-            known = {referrer.digest for referrer in listed}
+            known = {referrer.digest for referrer in listed.referrers}
             missing = [referrer for referrer in pushed if referrer.digest not in known]
         if missing:
             self.indexes.add(self.target, repository, subject, missing)
