@@ -28,6 +28,7 @@ class FoundReferrer:
 
     @property
     def is_signature(self) -> bool:
+        """Whether its list or its tag says so."""
         return self.listed.is_signature if self.listed else self.tag.endswith(f".{SIGNATURE_SUFFIX}")
 
     @property

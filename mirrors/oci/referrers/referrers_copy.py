@@ -106,11 +106,8 @@ class ReferrersCopy:
         listing_pushed = [small.submit(self._list, m.subject, [Referrer.of(m)], []) for m in self.image.unlisted]
         for future in listing_pushed:
             self._note_failure(future)
-        signatures = self._signatures(subjects)
-        names = [small.submit(self._signers, signature) for signature in signatures[:MAX_SIGNATURES_READ]]
-        signers = dict.fromkeys(name for future in names for name in self._wait(future))
-        is_unknown = bool(self.tally.problems) and not signatures
-        return self._result(None if is_unknown else bool(signatures), tuple(signers))
+        is_signed, signers = self._signed(subjects, small)
+        return self._result(None if self.tally.problems and not is_signed else is_signed, signers)
 
     def _subjects(self) -> list[str]:
         """What signatures may be about. An index of which platforms were left out is new: nobody has signed it."""
@@ -203,12 +200,18 @@ class ReferrersCopy:
         if missing:
             self.indexes.add(self.target, repository, subject, missing)
 
-    def _signatures(self, subjects: Sequence[str]) -> list[FoundReferrer]:
-        """Those of the image itself at the target; of an index with fewer platforms, those of its platforms."""
+    def _signed(self, subjects: Sequence[str], small: Executor) -> tuple[bool, tuple[str, ...]]:
+        """Whether the target has signatures of the image itself (of an index with fewer platforms: of those), and who
+        made them. What is under a tag counts once it is read."""
         signed = {self.image.target_digest} if self._is_whole else set(subjects)
-        return [one for one in self.tally.at_target if one.is_signature and one.subject in signed]
+        claimed = [one for one in self.tally.at_target if one.is_signature and one.subject in signed]
+        listed = [one for one in claimed if one.listed]
+        read = [*(one for one in claimed if not one.listed), *listed[:MAX_SIGNATURES_READ]]
+        futures = [small.submit(self._signers, one) for one in read]
+        found = [names for future in futures if (names := self._note_failure(future)) is not None]
+        return bool(listed or found), tuple(dict.fromkeys(name for names in found for name in names))
 
-    def _signers(self, one: FoundReferrer) -> list[str]:
+    def _signers(self, one: FoundReferrer) -> list[str] | None:
         return signers_of(self.shared.wire, self.target, self.request.target.repository, one.digest)
 
     def _wait(self, future: Future[T]) -> T:

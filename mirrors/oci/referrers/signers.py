@@ -14,7 +14,7 @@ from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.http.streams import read_whole
 from mirrors.oci.referrers import identities
-from mirrors.oci.referrers.kinds import SIGSTORE_BUNDLE
+from mirrors.oci.referrers.kinds import SIGSTORE_BUNDLE, Referrer
 
 SIGNATURE_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
 """Of a layer: the signature of its content in base64."""
@@ -23,15 +23,24 @@ MAX_BUNDLE_BYTES: Final = MIB
 """Bundles have about 10 KiB."""
 
 
-def signers_of(wire: HttpContext, client: RegistryClient, repository: str, digest: str) -> list[str]:
-    """Identities in the certificates of a signature; none where it was made with a key, or cannot be read."""
+def signers_of(wire: HttpContext, client: RegistryClient, repository: str, digest: str) -> list[str] | None:
+    """Identities in the certificates of a signature; none where it was made with a key, or they cannot be read. None
+    for a manifest that is no signature. Raises RegistryError where it cannot be told."""
+    found = client.get_manifest(repository, digest)
+    if not _is_signature(found, client.access.host):
+        return None
     with suppress(RegistryError):
-        found = client.get_manifest(repository, digest)
         if found.artifact_type.startswith(SIGSTORE_BUNDLE):
             bundles = [_read(wire, client, repository, blob.digest) for blob in _bundles(found)]
             return [name for raw in bundles for name in identities.of_bundle(raw)]
         return list(identities.of_signature_manifest(manifests.read_object(found.raw, client.access.host)))
     return []
+
+
+def _is_signature(found: Manifest, host: str) -> bool:
+    """By its artifact type, or by the signatures in its layers: under cosign's tags there may be anything."""
+    is_listed_type = Referrer.of(found).is_signature
+    return is_listed_type or (not found.children and any(signature for _, signature in _signatures(found, host)))
 
 
 def check_kept(target: RegistryClient, repository: str, tag: str, wanted: str, read: Callable[[], Manifest]) -> None:

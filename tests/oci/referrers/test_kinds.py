@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from mirrors.oci import Engine
 from mirrors.oci.referrers.kinds import Referrer, cosign_tags
+from tests.oci.conftest import MakeProfiled
+from tests.oci.referrers.listed import load, tag_of
+from tests.oci.referrers.mirroring import mirror
+from tests.support.signing import BUNDLE, Artifact, referring
 
-BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+SBOM = "application/spdx+json"
 PREDICATE = "dev.sigstore.bundle.predicateType"
 
 
@@ -40,3 +47,31 @@ def test_which_tags_of_cosign_a_policy_includes() -> None:
     }
 
     assert suffixes == {"none": [], "signatures": ["sig", "att"], "all": ["sig", "att", "sbom"]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "notes", "is_signed"),
+    [
+        (SBOM, {}, False),
+        (SBOM, {"dev.cosignproject.cosign/signature": ""}, False),
+        (SBOM, {"dev.cosignproject.cosign/signature": "MEQ="}, True),
+        (BUNDLE, {}, True),
+        ("application/vnd.cncf.notary.signature", {}, True),
+    ],
+)
+def test_what_is_under_the_tag_of_signatures_is_one_by_its_content(
+    engine: Engine, profiled: MakeProfiled, kind: str, notes: dict[str, str], is_signed: bool
+) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    artifact = referring(image.root, 1, kind, [(b"content", SBOM)], annotations={})
+    document = json.loads(artifact.manifest)
+    del document["subject"]
+    document["layers"][0]["annotations"] = notes
+    tag = f"{tag_of(image.root)}.sig"
+    Artifact(json.dumps(document).encode(), artifact.blobs).load(source.storage, "app", tag)
+
+    result = mirror(engine, source, target)
+
+    assert ("app", tag) in target.storage.tags
+    assert (result.copied, result.is_signed, result.signers, result.problems) == (1, is_signed, (), ())
