@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mirrors.images import ImageRef
 from mirrors.oci.blobs.blob_transfers import Shared
+from mirrors.oci.blobs.pools import FairPool
 from mirrors.oci.blobs.shared_transfers import SharedTransfers
 from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.access import RegistryAccess
@@ -16,7 +17,6 @@ from mirrors.oci.common.errors import CopyCancelledError
 from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.oci.common.manifests import Descriptor, Manifest
 from mirrors.oci.common.mounts import MemoryMounts, MountIndex
-from mirrors.oci.common.pools import FairPool
 from mirrors.oci.common.progress import Progress, ProgressCounter
 from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import EngineSettings

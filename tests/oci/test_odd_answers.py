@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mirrors.demo.handler import Handler
-from mirrors.demo.images import OCI_CONFIG, OCI_MANIFEST, ImageBuilder
+from mirrors.demo.images import OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_MANIFEST, ImageBuilder
 from mirrors.oci import Engine, RegistryError
 from mirrors.oci.common.errors import TRANSIENT, from_reply
 from tests.oci.conftest import MakeProfiled, access, copy, ref, request
@@ -123,19 +123,58 @@ def test_a_manifest_that_is_served_as_a_file_is_pushed_as_what_it_is(
     assert (found.digest, found.media_type) == (image.root, OCI_MANIFEST)
 
 
-@pytest.mark.parametrize("name", ["Manifests", "LAYERS", "Config", "Subject"])
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        *[("manifest", name) for name in ("Manifests", "LAYERS", "layer\u017f", "Config", "\u017fubject", "MediaType")],
+        *[(place, name) for place in ("config", "layers", "subject") for name in ("DIGEST", "Size", "MEDIATYPE")],
+        ("layers", "dige\u017ft"),
+        ("layers", "URLs"),
+        ("manifests", "Digest"),
+    ],
+)
 def test_a_manifest_that_clients_in_go_read_differently_is_refused(
+    engine: Engine, profiled: MakeProfiled, place: str, name: str
+) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    entry: dict[str, Any] = {"mediaType": OCI_LAYER, "digest": next(iter(image.blobs)), "size": 5}
+    odd = {**entry, name: "x"}
+    documents: dict[str, dict[str, Any]] = {
+        "manifest": {"config": entry, "layers": [entry], name: [entry]},
+        "config": {"config": odd, "layers": [entry]},
+        "layers": {"config": entry, "layers": [entry, odd]},
+        "subject": {"config": entry, "layers": [entry], "subject": odd},
+        "manifests": {"manifests": [odd]},
+    }
+    kind = OCI_INDEX if place == "manifests" else OCI_MANIFEST
+    raw = json.dumps({"schemaVersion": 2, "mediaType": kind, **documents[place]}, ensure_ascii=False).encode()
+    source.storage.add_manifest("app", kind, raw, "1.0")
+
+    with pytest.raises(RegistryError, match="usual case") as caught:
+        copy(engine, source, target)
+
+    assert (caught.value.code, caught.value.permanent) == ("invalid", True)
+    assert target.count("PUT .*/manifests/") == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["org.example.layers", "layer", "LAYER\u017fS", "\u0130mage", "Annotations", "x-Digest"]
+)
+def test_other_names_than_those_of_the_specification_are_copied(
     engine: Engine, profiled: MakeProfiled, name: str
 ) -> None:
     source, target = profiled(), profiled()
     image = load(source)
-    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST, name: [{"digest": image.root}]}).encode()
-    source.storage.add_manifest("app", OCI_MANIFEST, raw, "1.0")
+    digest, content = next(iter(image.blobs.items()))
+    entry = {"mediaType": OCI_LAYER, "digest": digest, "size": len(content), name: "x"}
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": entry, "layers": [entry], name: {"a": 1}}
+    raw = json.dumps(document, ensure_ascii=False).encode()
+    root = source.storage.add_manifest("app", OCI_MANIFEST, raw, "1.0")
 
-    with pytest.raises(RegistryError, match="lower case") as caught:
-        copy(engine, source, target)
+    copy(engine, source, target)
 
-    assert caught.value.code == "invalid"
+    assert target.storage.tags["app", "1.0"] == root
 
 
 @pytest.mark.parametrize(

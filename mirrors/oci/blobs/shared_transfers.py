@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from mirrors.oci.blobs.pools import FairPool, Parties
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import CopyCancelledError
-from mirrors.oci.common.pools import FairPool, Parties
 from mirrors.oci.common.progress import TransferMethod
 
 BlobKey = tuple[str, str, str]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.field_names import odd_name
 from mirrors.oci.common.settings import KIB
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
@@ -23,9 +24,6 @@ DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 INDEXES: Final = (OCI_INDEX, DOCKER_LIST)
 ACCEPT: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
-
-_FIELDS: Final = frozenset({"manifests", "layers", "config", "subject", "blobs"})
-"""What refers to other content. Clients in Go read these names in capitals too, ours and others do not."""
 
 MAX_MEDIA_TYPE: Final = 255
 """Characters, by RFC 6838 section 4.2."""
@@ -124,8 +122,8 @@ def _read(raw: bytes, digest: str, content_type: str, host: str, *, is_pinned: b
             host=host,
             says_step=True,
         )
-    if media_type in ACCEPT and (odd := sorted(_FIELDS & {k.lower() for k in document.keys() - _FIELDS})):
-        words = f"{host} sent a manifest that does not spell {odd[0]!r} in lower case: clients read it differently"
+    if media_type in ACCEPT and (odd := odd_name(document)):
+        words = f"{host} sent a manifest that does not spell {odd!r} in its usual case: clients read it differently"
         raise RegistryError("invalid", words, host=host)
     if "manifests" in document and ("layers" in document or "config" in document):
         raise RegistryError("invalid", f"{host} sent a document that claims to be a manifest and an index", host=host)

@@ -13,9 +13,9 @@ from functools import partial
 from typing import Final, TypeVar
 
 from mirrors.oci.blobs.blob_transfers import Shared
+from mirrors.oci.blobs.pools import PoolShare
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.pools import PoolShare
 from mirrors.oci.common.progress import ProgressCounter
 from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import GIB, MIB
