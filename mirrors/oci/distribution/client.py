@@ -42,6 +42,15 @@ class ReferrersPage:
     following: Url | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """What a registry says of a manifest that it took: the `digest` by which it is known there, "" where it does not
+    say, and whether it is listed with its subject, where it has one (distribution API 1.1)."""
+
+    digest: str
+    is_listed: bool
+
+
 class RegistryClient:
     """One registry, as one call may use it. Every method raises RegistryError, or CopyCancelledError.
 
@@ -134,10 +143,8 @@ class RegistryClient:
             )
         return ReferrersPage(reply.body, following)
 
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> bool:
-        """Whether the registry has listed it with its subject, where it has one (distribution API 1.1).
-
-        What it refers to was there a moment ago: a registry that does not see it is asked again."""
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> StoredManifest:
+        """What it refers to was there a moment ago: a registry that does not see it is asked again."""
         request = HttpRequest(
             "PUT",
             self._endpoint.url(repository, f"manifests/{reference}"),
@@ -145,8 +152,9 @@ class RegistryClient:
             body=manifest.raw,
         )
         reply = self._send_manifest(request, repository, f"writing {self._endpoint.name(repository, reference)}")
-        self._endpoint.check_stored(reply, manifest.digest, self._endpoint.name(repository, reference))
-        return bool(manifest.subject) and reply.headers.get("OCI-Subject", "").strip() == manifest.subject
+        digest = self._endpoint.check_stored(reply, manifest.digest, self._endpoint.name(repository, reference))
+        is_listed = bool(manifest.subject) and reply.headers.get("OCI-Subject", "").strip() == manifest.subject
+        return StoredManifest(digest, is_listed)
 
     def _send_manifest(self, request: HttpRequest, repository: str, action: str) -> Reply:
         for attempt in count():

@@ -26,13 +26,15 @@ class RegistryEndpoint:
         separator = "@" if manifests.is_digest(reference) else ":"
         return f"{self._access.host}/{repository}{separator + reference if reference else ''}"
 
-    def check_stored(self, reply: Reply, digest: str, what: str) -> None:
-        """A registry that says which digest it stored must say the one that was sent."""
+    def check_stored(self, reply: Reply, digest: str, what: str) -> str:
+        """The digest that the registry says it stored, "" where it does not say. One of the same algorithm must be the
+        one that was sent: raises RegistryError `bad-digest`."""
         said = reply.headers.get("Docker-Content-Digest", "").strip()
         if said and said.partition(":")[0] == digest.partition(":")[0] and said != digest:
             raise RegistryError(
                 "bad-digest", f"{self._access.host} stored {what} with another digest", host=self._access.host
             )
+        return said
 
     def expect(self, reply: Reply, statuses: Set[int], action: str) -> None:
         if reply.status not in statuses:

@@ -19,7 +19,7 @@ from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.kept_platforms import keep_platforms
 from mirrors.oci.transfer.moves import Moves
-from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
+from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present, is_readable
 from mirrors.oci.transfer.preconnect import Connections
 
 
@@ -183,24 +183,52 @@ class ImageCopy:
         if self.request.before_tag is not None and not self.request.subject:
             self.request.before_tag()
         try:
-            self.comparer.send(self.put_manifest, tag, manifest)
+            stored = self.comparer.send(self.put_manifest, tag, manifest)
             self.shared.traits.wrote_tag(self.request.target.registry, self.request.target.repository, tag)
         except RegistryError as error:
             present = self.comparer.look(tag) if error.code in ("tag-immutable", "conflict") else None
             if present is None or present.digest != manifest.digest:
                 raise
             self.blobs.record(manifest.digest)
+        else:
+            if self.request.source.digest is not None:
+                self._settle_digest(manifest, stored)
 
-    def put_manifest(self, reference: str, manifest: Manifest) -> None:
+    def _settle_digest(self, manifest: Manifest, stored: str) -> None:
+        """A pinned image is pulled by its digest. A registry that has `stored` it by one of another algorithm is sent
+        it once more, by this one. Raises RegistryError `unsupported` where it does not have it by this one then."""
+        algorithm, repository, target = manifest.digest.partition(":")[0], self.request.target.repository, self.target
+        # Registries that do not say it take sha256.
+        if (stored or "sha256:").startswith(f"{algorithm}:"):
+            return
+        try:
+            if self.comparer.send(self.put_manifest, manifest.digest, manifest) == manifest.digest:
+                return
+            has_digest = self.comparer.send(is_readable, target, repository, manifest.digest) is not None
+        except RegistryError as error:
+            if not error.permanent:
+                raise
+            has_digest = False
+        if not has_digest:
+            host = target.access.host
+            words = (
+                f"{host} does not store digests of the algorithm {algorithm}: nodes cannot pull {repository} by it; "
+                "refer to the image by its tag or by its sha256 digest"
+            )
+            raise RegistryError("unsupported", words, host=host, says_step=True)
+
+    def put_manifest(self, reference: str, manifest: Manifest) -> str:
+        """The digest that the target says it stored, "" where it does not say."""
         repository = self.request.target.repository
         try:
-            is_listed = self.target.put_manifest(repository, reference, manifest)
+            stored = self.target.put_manifest(repository, reference, manifest)
         except ContentNotSeenError:
             self.shared.traits.contradicted((self.request.target.registry, repository))
             raise
-        if manifest.subject and not is_listed:
+        if manifest.subject and not stored.is_listed and manifest not in self.unlisted:
             self.unlisted.append(manifest)
         self.blobs.record(manifest.digest)
+        return stored.digest
 
     def _took_too_long(self) -> RegistryError:
         seen, limit = self.counter.snapshot(), self.shared.wire.settings.copy_seconds
