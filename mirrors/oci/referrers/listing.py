@@ -21,7 +21,7 @@ MAX_LISTED: Final = 5_000
 @dataclass(slots=True)
 class Listed:
     """A list of referrers. `odd` of its entries cannot be copied: their digest is of an algorithm that we do not know,
-    or they have no size, or a media type that is none."""
+    or they have no size, or an invalid media type."""
 
     referrers: list[Referrer] = field(default_factory=list)
     odd: int = 0

@@ -25,7 +25,7 @@ MAX_BUNDLE_BYTES: Final = MIB
 
 def signers_of(wire: HttpContext, client: RegistryClient, repository: str, digest: str) -> list[str] | None:
     """Identities in the certificates of a signature; none where it was made with a key, or they cannot be read. None
-    for a manifest that is no signature. Raises RegistryError where it cannot be told."""
+    for a manifest without a signature. Raises RegistryError where the manifest cannot be read."""
     found = client.get_manifest(repository, digest)
     if not _is_signature(found, client.access.host):
         return None

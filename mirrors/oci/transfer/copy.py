@@ -10,7 +10,7 @@ from mirrors.oci.blobs.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.blobs.pools import PoolShare
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
-from mirrors.oci.common.errors import ContentNotSeenError, RegistryError
+from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Descriptor, Manifest, children_of
 from mirrors.oci.common.progress import ProgressCounter
 from mirrors.oci.common.requests import CopyRequest, CopyResult
@@ -18,8 +18,9 @@ from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.kept_platforms import keep_platforms
+from mirrors.oci.transfer.manifest_pushes import ManifestPushes
 from mirrors.oci.transfer.moves import Moves
-from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present, is_readable
+from mirrors.oci.transfer.plan import CopyPlan, Planner, is_present
 from mirrors.oci.transfer.preconnect import Connections
 
 
@@ -34,7 +35,7 @@ class ImageCopy:
     small: Executor = field(init=False)
     comparer: Comparer = field(init=False)
     blobs: BlobTransfers = field(init=False)
-    unlisted: list[Manifest] = field(init=False, default_factory=list)
+    pushes: ManifestPushes = field(init=False)
 
     def __post_init__(self) -> None:
         request, wire = self.request, self.shared.wire
@@ -48,6 +49,7 @@ class ImageCopy:
             self, "comparer", Comparer(request, self.source, self.target, self.call, self.small, self.shared.traits)
         )
         object.__setattr__(self, "blobs", BlobTransfers(self.shared, request, self.call, self.counter))
+        object.__setattr__(self, "pushes", ManifestPushes(request, self.target, self.comparer, self.blobs))
 
     def run(self) -> CopyResult:
         """Raises RegistryError or CopyCancelledError."""
@@ -92,7 +94,7 @@ class ImageCopy:
         if not unchanged:
             looking = by_digest[manifest.digest] if manifest.digest in by_digest else self._look(manifest.digest)
             plan = self._copy(manifest, looking, denies_heads=hidden is not None, is_first=present is None)
-            self._push_tag(compared.tag, manifest)
+            self.pushes.push_tag(compared.tag, manifest)
         self.counter.report(final=True)
         return self._result(
             original.digest,
@@ -178,58 +180,6 @@ class ImageCopy:
         Moves(self, plan, root).run()
         return plan
 
-    def _push_tag(self, tag: str, manifest: Manifest) -> None:
-        """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
-        if self.request.before_tag is not None and not self.request.subject:
-            self.request.before_tag()
-        try:
-            stored = self.comparer.send(self.put_manifest, tag, manifest)
-            self.shared.traits.wrote_tag(self.request.target.registry, self.request.target.repository, tag)
-        except RegistryError as error:
-            present = self.comparer.look(tag) if error.code in ("tag-immutable", "conflict") else None
-            if present is None or present.digest != manifest.digest:
-                raise
-            self.blobs.record(manifest.digest)
-        else:
-            if self.request.source.digest is not None:
-                self._settle_digest(manifest, stored)
-
-    def _settle_digest(self, manifest: Manifest, stored: str) -> None:
-        """A pinned image is pulled by its digest. A registry that has `stored` it by one of another algorithm is sent
-        it once more, by this one. Raises RegistryError `unsupported` where it does not have it by this one then."""
-        algorithm, repository, target = manifest.digest.partition(":")[0], self.request.target.repository, self.target
-        # Registries that do not say it take sha256.
-        if (stored or "sha256:").startswith(f"{algorithm}:"):
-            return
-        try:
-            if self.comparer.send(self.put_manifest, manifest.digest, manifest) == manifest.digest:
-                return
-            has_digest = self.comparer.send(is_readable, target, repository, manifest.digest) is not None
-        except RegistryError as error:
-            if not error.permanent:
-                raise
-            has_digest = False
-        if not has_digest:
-            host = target.access.host
-            words = (
-                f"{host} does not store digests of the algorithm {algorithm}: nodes cannot pull {repository} by it; "
-                "refer to the image by its tag or by its sha256 digest"
-            )
-            raise RegistryError("unsupported", words, host=host, says_step=True)
-
-    def put_manifest(self, reference: str, manifest: Manifest) -> str:
-        """The digest that the target says it stored, "" where it does not say."""
-        repository = self.request.target.repository
-        try:
-            stored = self.target.put_manifest(repository, reference, manifest)
-        except ContentNotSeenError:
-            self.shared.traits.contradicted((self.request.target.registry, repository))
-            raise
-        if manifest.subject and not stored.is_listed and manifest not in self.unlisted:
-            self.unlisted.append(manifest)
-        self.blobs.record(manifest.digest)
-        return stored.digest
-
     def _took_too_long(self) -> RegistryError:
         seen, limit = self.counter.snapshot(), self.shared.wire.settings.copy_seconds
         words = (
@@ -262,6 +212,6 @@ class ImageCopy:
             bytes_skipped=seen.bytes_skipped,
             unchanged=unchanged,
             foreign=foreign,
-            unlisted=tuple(self.unlisted),
+            unlisted=tuple(self.pushes.unlisted),
             manifests=manifests,
         )

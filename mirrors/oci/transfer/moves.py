@@ -43,7 +43,7 @@ class Moves:
         for digest in ready:
             del self._missing[digest]
             manifest = self._plan.manifests[digest]
-            future = self._copy.small.submit(self._copy.put_manifest, digest, manifest)
+            future = self._copy.small.submit(self._copy.pushes.push, digest, manifest)
             self._running[future] = (Part("manifest", digest), True)
 
     def _finish(self, future: Future[Any]) -> None:

@@ -34,7 +34,7 @@ def swallow(handler: Handler) -> bool:
 
 
 def is_silent(handler: Handler) -> bool:
-    """Does as it is told, and does not say by which digest."""
+    """Stores what it is sent, and does not say by which digest."""
     raw = handler.read_body()
     storage, by_tag = handler.registry.storage, not handler.rest.startswith("sha512:")
     tag, algorithm = (handler.rest, "sha256") if by_tag else (None, "sha512")
