@@ -21,6 +21,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from mirrors.models import (
     DecisionCount,
     ImageMapping,
+    Instance,
     JobProgress,
     JobStatus,
     MirrorJob,
@@ -104,6 +105,7 @@ def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None
         actions[role] = {title: (action, unescape(link)) for link, title, action in found}
         assert "no worker is running" in part
     expected = {
+        "No webhook": "Processes",
         "No worker": "Processes",
         "Failed jobs: denied": "Retry …",
         "Failed jobs: TLS": "Retry …",
@@ -115,6 +117,24 @@ def test_what_needs_attention_has_its_action(client: Client, busy: None) -> None
     assert "Failed jobs: denied" not in actions["viewer"], "who may not act is not offered to"
     for title, (_, link) in actions["operator"].items():
         assert client.get(link).status_code == 200, title
+
+
+def test_that_no_webhook_runs_needs_attention_first(admin_client: Client, target: Registry) -> None:
+    def titles(**query: str) -> list[str]:
+        return [entry.title for entry in admin_client.get(reverse("admin:index"), query).context["attention"]]
+
+    request_image(image="team/app:1", requested_by="x")
+    page = text_of(admin_client.get(LIVE).content.decode())
+    assert "No webhook is running: no pod is swapped." in page
+    assert titles()[:2] == ["No webhook", "No worker"]
+
+    Registry.objects.filter(pk=target.pk).update(clusters=["here"])
+    Registry.objects.create(role="target", endpoint="mirror.example.org", managed_by="config", clusters=["there"])
+    webhook = Instance.objects.create(role="webhook", name="w:1", cluster="there")
+    assert "No webhook" not in titles()
+    assert "No webhook" not in titles(cluster="here"), "one of another cluster runs"
+    Instance.objects.filter(pk=webhook.pk).update(seen_at=timezone.now() - timedelta(minutes=10))
+    assert titles()[0] == titles(cluster="here")[0] == "No webhook"
 
 
 def test_a_copy_of_unknown_size_has_no_bar(admin_client: Client, busy: None) -> None:

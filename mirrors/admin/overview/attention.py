@@ -49,6 +49,9 @@ def attention_entries(
 
 def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
     processes = reverse("admin:mirrors_instance_changelist")
+    if not found["has_webhook"]:
+        words = "No webhook is running: no pod is swapped. Start a webhook (manage.py webhook) or check its log."
+        yield Entry("No webhook", processes, words=words, action="Processes", action_link=processes)
     if found["jobs"]["pending"] and not found["has_worker"]:
         words = "Jobs are queued but no worker is running, so nothing is copied. Start a worker (manage.py worker) or "
         yield Entry("No worker", processes, words=f"{words}check its log.", action="Processes", action_link=processes)

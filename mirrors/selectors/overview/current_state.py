@@ -128,17 +128,18 @@ def hosts(now: datetime) -> dict[str, Any]:
 
 def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
     """Count the webhooks and workers that report themselves, of all clusters or of one, and find when the first of the
-    webhooks' certificates ends. Workers of any cluster copy what is queued, hence ``has_worker``. A process that does
-    not apply its configuration file is in ``configuration_problems``, with the reason."""
+    webhooks' certificates ends. ``has_webhook`` and ``has_worker`` are of any cluster: workers copy what is queued for
+    all of them. A process that does not apply its configuration file is in ``configuration_problems``, with the
+    reason."""
     counts = dict.fromkeys(SEEN_WITHIN, 0)
     ends: list[datetime] = []
-    has_worker = False
+    running: set[str] = set()
     configuration_problems: list[str] = []
     rows = Instance.objects.order_by("role", "name").values_list("role", "name", "cluster", "facts", "seen_at")
     for role, name, where, facts, seen_at in rows:
         if now - seen_at > SEEN_WITHIN[role]:
             continue
-        has_worker = has_worker or role == "worker"
+        running.add(role)
         if cluster and where != cluster:
             continue
         counts[role] += 1
@@ -149,7 +150,8 @@ def running_processes(now: datetime, cluster: str = "") -> dict[str, Any]:
     return {
         "webhooks": counts["webhook"],
         "workers": counts["worker"],
-        "has_worker": has_worker,
+        "has_webhook": "webhook" in running,
+        "has_worker": "worker" in running,
         "certificate_expires_at": min(ends, default=None),
         "configuration_problems": configuration_problems,
     }
