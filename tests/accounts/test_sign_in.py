@@ -87,6 +87,25 @@ def test_an_admin_unlocks_by_deleting(viewer: User, client: Client) -> None:
     assert log_in(viewer.username, PASSWORD) == 302
 
 
+def test_who_is_not_locked_is_not_listed_as_locked(viewer: User, client: Client) -> None:
+    def listed() -> list[tuple[str, str, int]]:
+        rows = client.get("/admin/axes/accessattempt/").context["cl"].result_list
+        return sorted((row.username, row.ip_address, row.failures_since_start) for row in rows)
+
+    client.force_login(user_of(Role.ADMIN))
+    log_in(viewer.username, "wrong")
+    log_in(viewer.username, "wrong", address="192.0.2.2")
+    assert AccessAttempt.objects.count() == 2 and listed() == []
+    for agent, times in (("Firefox", 3), ("curl", 1)):
+        for _ in range(times):
+            form = {"username": viewer.username, "password": "wrong"}
+            Client(REMOTE_ADDR="192.0.2.1", HTTP_USER_AGENT=agent).post(URL, form)
+    assert log_in(viewer.username, PASSWORD) == 429
+    assert listed() == [(viewer.username, "192.0.2.1", failures) for failures in (1, 1, 3)], "of all browsers"
+    with time_machine.travel(timezone.now() + timedelta(minutes=15, seconds=1)):
+        assert listed() == []
+
+
 def test_guesses_at_tokens_are_no_log_ins(viewer: User) -> None:
     client = APIClient(HTTP_AUTHORIZATION="Token swp_wrong", REMOTE_ADDR="192.0.2.1")
     assert {client.get("/api/v1/jobs/").status_code for _ in range(8)} == {401}

@@ -110,7 +110,7 @@ def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
             Group.objects.get(name="viewer"),
             BackfillRun.objects.create(cluster="default"),
             ApiToken.issue(user=user_of(SEE), name="t", role=SEE)[0],
-            AccessAttempt.objects.create(username="x", failures_since_start=1, attempt_time=timezone.now()),
+            AccessAttempt.objects.create(username="x", failures_since_start=5, attempt_time=timezone.now()),
             AccessFailureLog.objects.create(username="x"),
             AccessLog.objects.create(username="x"),
         ]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeVar
 
+from axes.helpers import get_cool_off, get_failure_limit
 from axes.models import AccessAttempt, AccessBase, AccessFailureLog, AccessLog
 from django.contrib import admin
+from django.db.models import F, QuerySet, Sum, Window
 from django.http import HttpRequest
+from django.utils import timezone
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import moment
@@ -42,11 +45,20 @@ class SignInAdmin(ReadOnlyAdmin[AxesRow]):
 
 @admin.register(AccessAttempt)
 class AccessAttemptAdmin(SignInAdmin[AccessAttempt]):
-    """Recent failures, which lock a username; to unlock it, delete its rows."""
+    """Failures that lock a username for an address, a row for each browser; to unlock it, delete its rows."""
 
     list_display = ["at", "user", "address", "failures", "browser"]
     empty_words = "No sign-in is locked."
     row_names = ("locked sign-in", "locked sign-ins")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccessAttempt]:
+        """Those that django-axes rejects now: it keeps rows of fewer failures, and of locks that have ended."""
+        cool_off = get_cool_off(request)
+        assert cool_off is not None
+        recent = AccessAttempt.objects.filter(attempt_time__gte=timezone.now() - cool_off)
+        together = Window(Sum("failures_since_start"), partition_by=[F("username"), F("ip_address")])
+        locked = recent.annotate(together=together).filter(together__gte=get_failure_limit(request, None))
+        return super().get_queryset(request).filter(pk__in=locked.values("pk"))
 
     @admin.display(description="failed sign-ins", ordering="failures_since_start")
     def failures(self, row: AccessAttempt) -> int:
