@@ -228,3 +228,11 @@ def test_a_list_refreshes_its_rows_alone(admin_client: Client, target: Registry)
     assert part.strip().startswith('<div id="swapper-list"') and sources(part) == sources(page) and "<html" not in part
     registries = admin_client.get(reverse("admin:mirrors_registry_changelist")).content.decode()
     assert '<div id="swapper-list">' in registries, "users edit these"
+
+
+def test_a_list_that_refreshes_itself_says_when_it_is_stale(admin_client: Client, target: Registry) -> None:
+    note = '<p id="swapper-stale" class="swapper-banner" role="status" hidden>'
+    page = admin_client.get(JOBS).content.decode()
+    assert page.count(note) == 1 and note in page.partition('id="swapper-list"')[0]
+    assert note not in admin_client.get(JOBS, headers={"HX-Target": "swapper-list"}).content.decode(), "kept beside it"
+    assert note not in admin_client.get("/admin/mirrors/registry/").content.decode(), "it is not refreshed"
