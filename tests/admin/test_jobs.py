@@ -22,6 +22,7 @@ from mirrors.models import (
     Trigger,
 )
 from tests.admin.operating import JOBS, failed, ordered
+from tests.support.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("target")]
 
@@ -41,6 +42,20 @@ def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Cli
 
     MirrorJob.objects.update(status=JobStatus.CANCELLED)
     assert operator.get(live).status_code == 286
+
+
+def test_a_job_names_the_user_who_requested_it(operator: Client) -> None:
+    def requester(job: MirrorJob) -> str:
+        page = operator.get(f"{JOBS}{job.pk}/change/").content.decode()
+        return text_of(page.partition("<h2>Requested by</h2>")[2].partition("</span>")[0])
+
+    job = failed("quay.io/team/app:1")
+    assert requester(job) == "somebody"
+    assert requester(services.retry_jobs(job_ids=[job.pk], requested_by="olga").jobs[0]) == "olga"
+    MirrorJob.objects.update(trigger=Trigger.REFRESH, requested_by="")
+    assert requester(job) == "a refresh"
+    MirrorJob.objects.update(trigger=Trigger.ADMISSION, requested_by="system:serviceaccount:kube-system:replicaset")
+    assert requester(job) == "a user", "who asked for what was queued for a pod"
 
 
 def test_the_priority_of_a_queued_job_is_changed(operator: Client) -> None:

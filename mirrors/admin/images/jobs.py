@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -26,12 +26,16 @@ from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
 from mirrors.admin.tools.lists.columns import breakable, error_type_column, moment, status
 from mirrors.admin.tools.lists.csv_export import in_files
-from mirrors.models import JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority
+from mirrors.models import JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority, Trigger
 from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
+from mirrors.services.jobs.requested_copy import UNATTENDED
 from mirrors.templatetags.humanise import span, when
+
+UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACKFILL.value: "a backfill"}
+"""What requests copies of images that no pod has requested, by the job's trigger."""
 
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
@@ -68,6 +72,13 @@ def _duration(job: MirrorJob) -> float | None:
     if started_at is None or job.status == JobStatus.PENDING:
         return None
     return max(0.0, ((job.finished_at or timezone.now()) - started_at).total_seconds())
+
+
+def _requester(job: MirrorJob) -> str:
+    """Who made the request of no namespace: of an image whose job was active already, only that it was a user."""
+    if job.trigger not in UNATTENDED:
+        return job.requested_by
+    return UNATTENDED_REQUESTERS.get(job.trigger, "a user")
 
 
 class FailedAtFilter(TextFilter):
@@ -186,6 +197,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     def detail(self, request: HttpRequest, row: MirrorJob) -> dict[str, Any]:
         return {
+            "requester": _requester(row),
             "requests": MirrorRequest.objects.filter(job=row).order_by("id")[:50],
             "retries": MirrorJob.objects.filter(mapping=row.mapping_id, retry_of=row).order_by("id")[:5],
             "history": OperatorAction.objects.filter(job=row).order_by("-id")[:10],
