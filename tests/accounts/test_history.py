@@ -20,6 +20,7 @@ from mirrors.models import Filter
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project import config
 from tests.api.conftest import user_of
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
 FILTER = {"name": "mine", "jmespath": "`true`", "position": 0, "enabled": "on"}
@@ -76,6 +77,36 @@ def test_roles_and_tokens_are_in_it(admin: Client) -> None:
     assert told() == [("a-admin", user.username, UPDATE), ("a-admin", "ci", CREATE)]
     assert LogEntry.objects.first().changes["name"][1] == "ci"  # type: ignore[union-attr]
     assert LogEntry.objects.last().changes["groups"]["objects"] == ["viewer"]  # type: ignore[union-attr]
+
+
+def test_the_words_are_those_of_other_pages(admin: Client) -> None:
+    user = user_of(Role.NOBODY)
+    token, _ = ApiToken.issue(user=user, name="ci", role=Role.VIEWER)
+    fields = {"username": user.username, "is_active": "on", "groups": [Group.objects.get(name="viewer").pk]}
+    admin.post(f"/admin/auth/user/{user.pk}/change/", fields)
+
+    def shown(name: str) -> str:
+        entry = LogEntry.objects.filter(object_repr=name).latest("id")
+        return admin.get(f"/admin/auditlog/logentry/{entry.pk}/change/").content.decode()
+
+    assert token.expiry is not None
+    assert "<strong>roles</strong>: – → viewer" in shown(user.username)
+    exact = f'<time datetime="{token.expiry.isoformat()}" title="{token.expiry:%Y-%m-%d %H:%M:%S} UTC">'
+    assert f"<strong>expiry</strong>: – → {exact}in " in shown("ci")
+    listed = text_of(admin.get("/admin/auditlog/logentry/").content.decode())
+    assert f"{user.username} roles" in listed and "groups" not in listed
+
+
+def test_the_history_of_one_object_names_it(admin: Client) -> None:
+    for name in ("mine", "other"):
+        admin.post("/admin/mirrors/filter/add/", {**FILTER, "name": name})
+    row = Filter.objects.get(name="mine")
+
+    page = admin.get(f"/admin/mirrors/filter/{row.pk}/history/", follow=True).content.decode()
+
+    assert "Object: mine" in text_of(page) and f"<b>{row.pk}</b>" not in page
+    unknown = text_of(admin.get("/admin/auditlog/logentry/?object_pk__exact=77").content.decode())
+    assert "Object: 77" in unknown, "of which kind is not said"
 
 
 def test_no_secret_is_in_it(admin: Client) -> None:

@@ -32,6 +32,7 @@ from mirrors.models import (
 from mirrors.services import request_image
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project import config
+from tests.support.pages import text_of
 from tests.support.ports import wait_until
 from tests.support.samples import sampled
 from tests.support.system import pod_of, write_config
@@ -229,6 +230,18 @@ def test_an_absent_image_shows_the_last_error_and_its_job(
     assert f'<a href="/admin/mirrors/mirrorjob/{job.pk}/change/">Job {job.pk}</a> failed: it was refused' in page
     MirrorJob.objects.update(status="succeeded")
     assert explained(api, DEPLOYMENT)[0]["images"][0]["last_error"] is None
+
+
+@pytest.mark.parametrize(
+    ("access", "words"), [("configured", "Configured credentials"), ("unreadable", "Not readable")]
+)
+def test_access_and_existence_have_the_words_of_mappings(
+    admin_client: Client, registry: MemoryRegistry, access: str, words: str
+) -> None:
+    request_image(image="nginx:1.27", requested_by="somebody")
+    ImageMapping.objects.update(existence=Existence.ABSENT, access=access)
+    page = text_of(admin_client.post(PAGE, {"manifest": DEPLOYMENT, "namespace": "shop"}).content.decode())
+    assert f"Access to the source {words}" in page and "At the target Absent" in page
 
 
 def test_the_page_has_a_sample_to_start_from(admin_client: Client, registry: MemoryRegistry) -> None:

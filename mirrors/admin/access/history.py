@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC
 from typing import Any, Final
 
 from auditlog.models import LogEntry
 from auditlog.registry import auditlog
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.row_fields import NOTHING, form_title, name_in_words
-from mirrors.templatetags.humanise import past
+from mirrors.templatetags.humanise import past, when
 
 admin.site.unregister(LogEntry)
+
+OBJECT: Final = "object_pk__exact"
+"""The parameter of the row whose changes a link is of."""
 
 SHOWN_OF_A_VALUE = 200
 """Characters of a value that the history shows, about two lines."""
@@ -73,6 +81,14 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         return super().get_queryset(request).select_related("actor", "content_type")
 
+    def filter_words(self, name: str, values: Sequence[str], given: Mapping[str, list[str]]) -> str:
+        """The name of the object whose changes are listed, as its last change has it."""
+        if name == OBJECT and (kind := "".join(given.get(ObjectTypeFilter.parameter_name, ()))).isdecimal():
+            changes = LogEntry.objects.filter(content_type=int(kind), object_pk__in=values)
+            if found := changes.order_by("-id").values_list("object_repr", flat=True).first():
+                return str(found)
+        return super().filter_words(name, values, given)
+
     def row_title(self, row: Any) -> str:
         return f"{self.done(row)} {self.kind(row)} {row.object_repr}"
 
@@ -104,7 +120,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
     @admin.display(description="before and after")
     def before_and_after(self, entry: LogEntry) -> str:
-        labels = _labels_of(entry) | _names_of(entry)
+        labels = _labels_of(entry) | _names_of(entry) | _times_of(entry)
         changes = sorted((entry.changes or {}).items())
         lines = [(_title(entry, name), *_pair(change, labels.get(name, {}))) for name, change in changes]
         changed = [line for line in lines if line[1:] != (NOTHING, NOTHING)]
@@ -114,7 +130,11 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 def _title(entry: LogEntry, name: str) -> str:
     """What forms call a field that changed; of a field or model that was removed since, its name."""
     model = entry.content_type.model_class()
-    return form_title(model._meta, name) if model is not None else name_in_words(name)
+    if model is None:
+        return name_in_words(name)
+    # Roles are groups, and no form or list calls them that.
+    titles: Mapping[str, str] = getattr(admin.site._registry.get(model), "filter_titles", {})
+    return titles.get(name) or form_title(model._meta, name)
 
 
 def _labels_of(entry: LogEntry) -> dict[str, dict[str, str]]:
@@ -138,6 +158,19 @@ def _names_of(entry: LogEntry) -> dict[str, dict[str, str]]:
     return named
 
 
+def _times_of(entry: LogEntry) -> dict[str, dict[str, str]]:
+    """The times of values by field: auditlog records them in UTC, without a zone."""
+    model = entry.content_type.model_class()
+    fields = model._meta.concrete_fields if model is not None else ()
+    names = {field.name for field in fields if isinstance(field, models.DateTimeField)}
+    return {name: _times(values) for name, values in (entry.changes or {}).items() if name in names}
+
+
+def _times(values: Iterable[Any]) -> dict[str, str]:
+    parsed = {value: parse_datetime(value) for value in values if isinstance(value, str)}
+    return {value: when(at.replace(tzinfo=UTC)) for value, at in parsed.items() if at is not None}
+
+
 def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
     """auditlog records pairs, and for roles the names that were added or removed."""
     if isinstance(change, dict):
@@ -148,5 +181,7 @@ def _pair(change: Any, labels: dict[str, str]) -> tuple[str, str]:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, SafeString):
+        return value
     text = WORDS.get(str(value), str(value))
     return text if len(text) <= SHOWN_OF_A_VALUE else f"{text[:SHOWN_OF_A_VALUE]}…"

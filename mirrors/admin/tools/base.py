@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -92,6 +92,10 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         if self.row_names and (deletion := actions.get("delete_selected")):
             actions["delete_selected"] = (*deletion[:2], f"Delete selected {self.row_names[1]}")
         return actions
+
+    def filter_words(self, name: str, values: Sequence[str], given: Mapping[str, list[str]]) -> str:
+        """What the chip says of a parameter that no filter has; ``given`` are the values of all of them."""
+        return ", ".join(values)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RowList]:
         return RowList

@@ -32,7 +32,7 @@ def chips(listed: ChangeList) -> Iterator[Chip]:
             yield Chip(str(spec.title), _words(spec, values), _without(listed, names))
     for name in listed.get_filters_params():
         if name not in known:
-            words = ", ".join(given_values(listed, name))
+            words = listed.model_admin.filter_words(name, given_values(listed, name), listed.filter_params)  # type: ignore[attr-defined]
             yield Chip(parameter_title(listed.opts, name), words, _without(listed, [name]))
 
 
