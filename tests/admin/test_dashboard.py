@@ -61,6 +61,21 @@ def test_copies_that_wait_for_their_next_attempt_need_attention(admin_client: Cl
     assert rows_of(admin_client, unescape(link)) == 2
 
 
+def test_nobody_is_asked_to_retry_copies_that_wait_for_the_end_of_a_rate_limit(
+    admin_client: Client, target: Registry
+) -> None:
+    job, _ = request_image(image="team/a:1", requested_by="x")
+    limited = {"error_class": "rate-limited", "error_message": "429", "error_host": "docker.io", "attempts": 1}
+    MirrorJob.objects.filter(pk=job.pk).update(**limited)
+
+    entries = {entry.title: entry.words for entry in admin_client.get(reverse("admin:index")).context["attention"]}
+
+    words = entries["Waiting for the next attempt: rate limited at docker.io"]
+    assert "continue without your action when the limit ends" in words and "retry" not in words
+    page = text_of(admin_client.get(f"/admin/mirrors/mirrorjob/{job.pk}/change/").content.decode())
+    assert f"What to do: {words}" in page
+
+
 def test_copies_that_wait_for_another_clusters_workers_are_no_fault_of_the_registry(
     admin_client: Client, target: Registry
 ) -> None:

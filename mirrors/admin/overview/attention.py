@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from mirrors.admin.tools import links
 from mirrors.models import ErrorClass
-from mirrors.selectors.jobs.advice import advice_for
+from mirrors.selectors.jobs.advice import advice_for, waiting_advice_for
 from mirrors.selectors.overview.statistics import Overview
 
 EXPIRES_SOON_DAYS: Final = 14
@@ -79,7 +79,7 @@ def _retries(retries: Iterable[Mapping[str, Any]]) -> Iterator[Entry]:
         of_cluster = {"needs_cluster__exact": cluster} if cluster else {}
         link = links.jobs(status__exact="pending", error_class__exact=error_class, error_host=host, **of_cluster)
         title = f"Waiting for the next attempt: {_error_words(error_class)} at {host}"
-        words = advice_for(error_class)
+        words = waiting_advice_for(error_class)
         if cluster:
             title = f"Waiting for a worker of cluster {cluster}: images at {host}"
             words = (

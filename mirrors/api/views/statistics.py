@@ -14,7 +14,7 @@ from mirrors import selectors
 from mirrors.api import serializers
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.selectors.clusters.clusters import targets_in_use
-from mirrors.selectors.jobs.advice import advice_for
+from mirrors.selectors.jobs.advice import waiting_advice_for
 from mirrors.selectors.jobs.retries import waiting_retries
 from mirrors.selectors.overview.current_state import running_processes
 from mirrors.selectors.overview.statistics import Overview, numbers
@@ -79,7 +79,7 @@ def _problems_of_targets() -> list[str]:
     targets = targets_in_use()
     return [
         "Copies that wait for their next attempt after an error of the target "
-        f"{found['error_host']}: {found['jobs']} ({found['error_class']}). {advice_for(found['error_class'])}"
+        f"{found['error_host']}: {found['jobs']} ({found['error_class']}). {waiting_advice_for(found['error_class'])}"
         for found in waiting_retries()
         if not found["needs_cluster"] and any(target.covers(found["error_host"]) for target in targets)
     ]

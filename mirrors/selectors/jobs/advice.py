@@ -1,4 +1,5 @@
-"""Advice about a failed copy: one next step, said by the error's message or else by its class.
+"""Advice about a copy that failed, or waits for its next attempt: one next step, said by the error's message or else
+by its class.
 
 The code that raises an error declares by `says_step` whether its message has the step; the job keeps that.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mirrors.models import ErrorClass, MirrorJob
+from mirrors.models import ErrorClass, JobStatus, MirrorJob
 
 ERROR_ADVICE: Final[dict[str, str]] = {
     ErrorClass.NOT_FOUND: "Check the image's name and tag at its source. Registries also return this for private "
@@ -46,11 +47,31 @@ ERROR_ADVICE: Final[dict[str, str]] = {
 }
 
 
+WAITING_ADVICE: Final[dict[str, str]] = {
+    ErrorClass.RATE_LIMITED: "The registry limits requests. The copies continue without your action when the limit "
+    "ends. Configure credentials for the registry to raise its limit.",
+    ErrorClass.DENIED: "Give the credentials the right to pull (at a source) or to push (at the target), or allow "
+    "them for the namespace of the pod. The next attempt uses them.",
+    ErrorClass.UNAUTHORIZED: "The registry did not accept the credentials, or requires some. Check the registry's "
+    "entry under Registries with Test connection. The next attempt uses the corrected entry.",
+    ErrorClass.INVALID: "The message says what cannot be used and where; change it there before the next attempt.",
+}
+"""Of errors whose advice for a failed copy is to retry it."""
+
+
 def advice_for(error_class: str) -> str:
     """Return what to do about errors of a class; empty where nothing failed."""
     return ERROR_ADVICE.get(error_class, "")
 
 
+def waiting_advice_for(error_class: str) -> str:
+    """The same for copies that are queued for their next attempt: nobody has to retry them."""
+    return WAITING_ADVICE.get(error_class) or advice_for(error_class)
+
+
 def next_step(job: MirrorJob) -> str:
     """Return what to do about a job's error, where its own message does not say it: that one knows more."""
-    return "" if job.error_says_step else advice_for(job.error_class)
+    if job.error_says_step:
+        return ""
+    is_waiting = job.status == JobStatus.PENDING
+    return waiting_advice_for(job.error_class) if is_waiting else advice_for(job.error_class)

@@ -13,7 +13,7 @@ from mirrors.jobs.copy.failures import JobRefusedError, classify_failure
 from mirrors.jobs.copy.refusals import refusal
 from mirrors.jobs.queue import leases
 from mirrors.kubernetes.api_server.client import ClusterError
-from mirrors.models import ErrorClass, MirrorJob
+from mirrors.models import ErrorClass, JobStatus, MirrorJob
 from mirrors.oci import RegistryError
 from mirrors.oci.common.errors import from_reply
 from mirrors.oci.http.network_errors import translate
@@ -108,6 +108,16 @@ def test_the_last_attempt_counts() -> None:
         leases.put_off(held, Attempt(held).report(classify_failure(error)), delay=0)
         job.refresh_from_db()
         assert next_step(job) == ("" if error is WITH_A_STEP[0] else ERROR_ADVICE[ErrorClass.NOT_FOUND])
+
+
+@pytest.mark.django_db
+def test_nobody_is_asked_to_retry_what_waits_for_its_next_attempt() -> None:
+    job = order("quay.io/team/app:1")
+    for error_class in ERROR_ADVICE:
+        job.error_class = error_class
+        assert "retry" not in next_step(job), error_class
+    job.error_class, job.status = ErrorClass.RATE_LIMITED, JobStatus.FAILED
+    assert next_step(job) == ERROR_ADVICE[ErrorClass.RATE_LIMITED]
 
 
 def test_each_class_has_a_step() -> None:
