@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: F401, F811 (fixtures)
+import re
 from typing import Any
 
 import pytest
@@ -42,6 +43,18 @@ def test_the_page_is_refreshed_while_a_job_is_active_and_no_longer(viewer: Clien
     assert part.status_code == 286, "htmx stops"
     assert "Mirrored" in part.content.decode() and "<code data-copy>sha256:abc</code>" in part.content.decode()
     assert "hx-get" not in viewer.get(f"{page_of(job)}change/").content.decode().partition("swapper-live")[2]
+
+
+def test_a_paused_image_offers_only_what_is_not_refused(client: Client, job: MirrorJob) -> None:
+    client.force_login(user_of(Role.OPERATOR))
+
+    def offered() -> list[str]:
+        page = client.get(f"{page_of(job)}change/").content.decode()
+        return re.findall(r'name="action" value="(\w+)"', page)
+
+    assert offered() == ["mirror", "verify", "pause", "forget"]
+    ImageMapping.objects.update(paused=True)
+    assert offered() == ["resume", "forget"]
 
 
 def test_each_error_is_said_once_however_many_jobs_had_it(viewer: Client, job: MirrorJob) -> None:

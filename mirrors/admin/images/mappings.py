@@ -42,6 +42,10 @@ SHOWN_ROWS = 50
 """Rows of each kind on a mapping's page."""
 
 
+ACTIVE_ACTIONS, PAUSED_ACTIONS = ("mirror", "verify", "pause", "forget"), ("resume", "forget")
+"""What a mapping's page offers: copies and verifications of a paused image would be refused."""
+
+
 def _mirror(ids: Collection[int], actor: str) -> ActionResult:
     return ordered(
         services.mirror_mappings(mapping_ids=ids, requested_by=actor), "copy requested.", "copies requested."
@@ -186,9 +190,7 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "accesses": accesses[:SHOWN_ROWS],
             "entry": _entry_of(row) if row.access == Access.CONFIGURED else None,
             "more": {"uses": len(uses) > SHOWN_ROWS, "accesses": len(accesses) > SHOWN_ROWS},
-            "actions": [
-                MAPPING_ACTIONS[name] for name in ("mirror", "verify", "resume" if row.paused else "pause", "forget")
-            ],
+            "actions": [MAPPING_ACTIONS[name] for name in (PAUSED_ACTIONS if row.paused else ACTIVE_ACTIONS)],
         }
 
     @admin.action(description="Mirror now …", permissions=["operate"])
