@@ -125,6 +125,28 @@ def test_what_can_be_done_with_a_job_follows_its_state(operator: Client) -> None
     assert 'id="swapper-actions" hx-swap-oob="innerHTML"' in over and 'value="retry"' in over and "csrf" in over
 
 
+def test_an_action_leads_back_to_the_job_and_a_retry_to_the_new_one(operator: Client) -> None:
+    job = ordered("quay.io/team/app:1")
+    page = f"{JOBS}{job.pk}/change/"
+
+    def act(action: str) -> tuple[str, str]:
+        """The page that confirming leads to, and that of Keep."""
+        found = re.search(r'name="back" value="([^"]+)"', operator.get(page).content.decode())
+        assert found is not None
+        form = {"action": action, "_selected_action": [job.pk], "back": found[1]}
+        kept = re.findall(r'href="([^"]+)">Keep', operator.post(JOBS, form).content.decode())
+        return operator.post(JOBS, {**form, "confirmed": job.pk}).headers["Location"], kept[0]
+
+    assert act("cancel") == (page, page)
+    led = act("retry")
+    new = MirrorJob.objects.get(retry_of=job)
+    assert led == (f"{JOBS}{new.pk}/change/", page)
+    assert act("retry")[0] == page, "it made none: the image has a job"
+    MirrorJob.objects.update(status=JobStatus.CANCELLED)
+    form = {"action": "retry", "_selected_action": [new.pk], "confirmed": new.pk}
+    assert operator.post(f"{JOBS}?q=app", form).headers["Location"] == f"{JOBS}?q=app", "a list leads back to itself"
+
+
 def test_a_registry_is_tested_and_shows_its_last_errors(operator: Client) -> None:
     row = Registry.objects.create(name="quay", endpoint="quay.io")
     job = failed("quay.io/team/app:1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -39,7 +40,9 @@ UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACK
 
 
 def _retry(ids: Collection[int], actor: str) -> ActionResult:
-    return ordered(services.retry_jobs(job_ids=ids, requested_by=actor), "queued again.")
+    acted = services.retry_jobs(job_ids=ids, requested_by=actor)
+    page = reverse("admin:mirrors_mirrorjob_change", args=list(acted.made)) if len(acted.made) == 1 else ""
+    return replace(ordered(acted, "queued again."), page=page)
 
 
 def _cancel(ids: Collection[int], actor: str) -> ActionResult:

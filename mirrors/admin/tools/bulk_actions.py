@@ -23,10 +23,12 @@ NAMED_ROWS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """The result of an action: a sentence, and why some rows were passed over."""
+    """The result of an action: a sentence, and why some rows were passed over. ``page`` is that of the row that
+    it made, where there is one: the page of a row then leads to it."""
 
     words: str
     refusals: Collection[str] = field(default_factory=list)
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,10 @@ def confirm_or_run(
         return _page(action, request, rows, keys, model_admin)
     # "All rows" may be more by now: only the rows that were confirmed are changed.
     asked = set(confirmed.split(","))
-    show_result(request, action.run([key for key in keys if str(key) in asked], request.user.get_username()))
-    return HttpResponseRedirect((not action.is_end and _back(request)) or request.get_full_path())
+    result = action.run([key for key in keys if str(key) in asked], request.user.get_username())
+    show_result(request, result)
+    back = "" if action.is_end else _back(request)
+    return HttpResponseRedirect((back and result.page) or back or request.get_full_path())
 
 
 def _back(request: HttpRequest) -> str:
