@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from mirrors.accounts.roles import Role
-from mirrors.models import ImageMapping, JobStatus, MirrorJob, Registry, RegistryCheck
+from mirrors.models import HostBudget, ImageMapping, JobStatus, MirrorJob, Registry, RegistryCheck
 from mirrors.services import request_image
 from tests.api.conftest import target, user_of  # noqa: F401 (fixture)
 from tests.support.pages import text_of
@@ -35,6 +37,14 @@ def test_a_source_shows_its_role_its_kind_and_who_may_use_it(admin_client: Clien
     assert "None: public images only" in read(admin_client, f"{page_of(public)}change/")
     of_all = Registry.objects.create(endpoint="gcr.io", namespaces=["*"])
     assert "may use private images All" in read(admin_client, f"{page_of(of_all)}change/")
+
+
+def test_a_rate_limit_is_one_sentence(admin_client: Client) -> None:
+    source = Registry.objects.create(endpoint="ghcr.io")
+    HostBudget.objects.create(host="ghcr.io", resting_until=timezone.now() + timedelta(seconds=500))
+    page = admin_client.get(f"{page_of(source)}change/").content.decode()
+    (sentence,) = re.findall(r"<li><span>(ghcr.io is rate limited; retry .+?)</span></li>", page)
+    assert text_of(sentence) == "ghcr.io is rate limited; retry in 8 min"
 
 
 def test_failures_name_the_port(admin_client: Client, target: Registry) -> None:  # noqa: F811
