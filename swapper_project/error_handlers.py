@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
+from rest_framework.permissions import SAFE_METHODS
 
 from mirrors.accounts.roles import needed_role, role_of
 from mirrors.api import problems
@@ -47,5 +48,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         if is_api:
             return problems.database_unavailable(request)
-        return HttpResponse(render_to_string("503.html"), status=503, headers={"Retry-After": "5"})
+        page = render_to_string("503.html", {"is_change": request.method not in SAFE_METHODS})
+        return HttpResponse(page, status=503, headers={"Retry-After": "5"})
     return problems.server_error(request) if is_api else defaults.server_error(request)

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import is_valid_path
 from rest_framework import exceptions, status
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
@@ -114,9 +115,12 @@ def bad_request(request: HttpRequest, *, is_too_large: bool) -> JsonResponse:
 
 
 def database_unavailable(request: HttpRequest) -> JsonResponse:
-    words = (
-        "The database cannot be reached, or does not respond in time. Nothing was changed; try again in a few seconds."
-    )
+    words = "The database cannot be reached, or does not respond in time. "
+    if request.method in SAFE_METHODS:
+        words += "Nothing was changed; try again in a few seconds."
+    else:
+        # A commit may have been lost on its way back, and an action on many rows has several.
+        words += "The change may have been made, in part or not at all: read the current state before you try again."
     return _answer(503, "Database unavailable", "database-unavailable", words, **{"Retry-After": "5"})
 
 

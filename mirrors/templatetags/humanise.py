@@ -18,7 +18,7 @@ DONE: Final = {
     "create": "Created",
     "declare-healthy": "Declared healthy",
     "delete": "Deleted",
-    "forget": "Forgotten",
+    "forget": "Forgot",
     "mirror": "Requested a copy",
     "pause": "Paused",
     "preview": "Requested a preview",
@@ -84,7 +84,7 @@ def _end(at: datetime) -> str:
 
 @register.filter
 def past(action: str) -> str:
-    """Return the past participle of an action, as ``Paused``."""
+    """Return the past tense of an action, as ``Paused``."""
     return DONE.get(action, action.capitalize())
 
 

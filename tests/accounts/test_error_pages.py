@@ -11,10 +11,12 @@ import urllib3
 from django.contrib.admin import ModelAdmin
 from django.db import OperationalError
 from django.test import Client
+from rest_framework.generics import GenericAPIView
 
 from mirrors.accounts.roles import Role
 from tests.api.conftest import user_of
 from tests.support.databases import query
+from tests.support.pages import text_of
 from tests.support.ports import free_port, wait_until
 from tests.support.postgres import PostgresServer, require_postgres, running_server
 from tests.support.system import POOL, Webhook, run_manage, web_process, write_config
@@ -76,6 +78,29 @@ def test_a_fault(error: type[Exception], status: int, monkeypatch: pytest.Monkey
     assert answer.status_code == status and is_ours(page) and "canary" not in page
     # By its next pod, and not by itself: see the tests of the webhook without its database.
     assert ("requested by the next pod" in " ".join(page.split())) == (status == 503)
+
+
+@pytest.mark.django_db
+def test_a_change_without_the_database_is_not_sent_again_blindly(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(user_of(Role.OPERATOR))
+
+    def broken(*args: object, **kwargs: object) -> None:
+        raise OperationalError("canary")
+
+    monkeypatch.setattr(ModelAdmin, "get_queryset", broken)
+    url = "/admin/mirrors/imagemapping/"
+    read, sent = (
+        text_of(answer.content.decode()) for answer in (client.get(url), client.post(url, {"action": "pause"}))
+    )
+    assert "Reload the page in a few seconds" in read and "Do not reload" not in read
+    assert "Your change was not confirmed" in sent and "Do not reload this page" in sent
+    assert "Reload the page" not in sent
+    monkeypatch.setattr(GenericAPIView, "get_object", broken)
+    api = "/api/v1/jobs/1/cancel/"
+    problem = client.post(api, content_type="application/json").json()
+    assert problem["code"] == "database-unavailable"
+    assert "may have been made, in part or not at all" in problem["detail"]
 
 
 @pytest.fixture

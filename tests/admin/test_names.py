@@ -171,7 +171,7 @@ def test_a_history_names_roles_and_says_yes_and_no(admin_client: Client) -> None
     assert "Changed" in text_of(page.content.decode()) and "Created" in text_of(page.content.decode())
     assert any("active : yes → no" in text for text in texts)
     assert any("role : – → operator" in text for text in texts)
-    assert any("groups : – → operator" in text for text in texts)
+    assert any("roles : – → operator" in text for text in texts)
     assert any("user : – → vera" in text for text in texts), "by name, not by key"
 
 
@@ -235,3 +235,17 @@ def test_activity_says_what_was_done(admin_client: Client) -> None:
     OperatorAction.objects.create(actor="olga", action="pause", subject="quay.io/team/app:1")
     page = text_of(admin_client.get(reverse("admin:mirrors_operatoraction_changelist")).content.decode())
     assert "olga Paused quay.io/team/app:1" in page
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("mirrors_backfillrun", "Backfill appears after a preview"),
+        ("mirrors_operatoraction", "Activity appears after a user"),
+        ("mirrors_targethealth", "Target health appears when pods"),
+        ("mirrors_backfillimage", "Images of backfills appear with a preview"),
+        ("mirrors_mirrorjob", "Jobs appear after a copy"),
+    ],
+)
+def test_an_empty_list_says_in_a_whole_sentence_when_it_has_rows(admin_client: Client, model: str, words: str) -> None:
+    assert words in text_of(admin_client.get(reverse(f"admin:{model}_changelist")).content.decode())

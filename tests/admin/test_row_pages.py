@@ -27,7 +27,7 @@ from tests.watcher.rows import failing_pull, restart_loop, unhealthy_target
 
 pytestmark = pytest.mark.django_db
 
-OF_NUMBERS = {"Select record", "ID", "Next attempt", "Finished", "Duration", "Error type"}
+OF_NUMBERS = {"Select row", "ID", "Next attempt", "Finished", "Duration", "Error type"}
 OF_DECISIONS = {"Images", "Reasons"}
 OF_FORMS = {"Hits (24 h)", "Managed by", "Last test", "Prefix", "Role", "Kind"}
 """Of lists alone: the number is in the title, a job shows those of its state, the decisions on images are a table,

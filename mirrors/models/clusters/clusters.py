@@ -111,7 +111,10 @@ class RunningImage(models.Model):
     in_template = models.BooleanField(default=False, help_text="Whether the template of the workload names it.")
     state = models.CharField(max_length=10, choices=RunningState)
     kept = models.CharField(
-        max_length=REASON_LENGTH, blank=True, db_default="", help_text="Why a new pod would keep the source, or empty."
+        max_length=REASON_LENGTH,
+        blank=True,
+        db_default="",
+        help_text="Why a new pod would run from the source; empty if it would not.",
     )
     kept_details = models.CharField(
         max_length=DETAILS_LENGTH, blank=True, db_default="", help_text="The filter that matches."

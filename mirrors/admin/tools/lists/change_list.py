@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from mirrors.admin.tools.list_filters.chips import Chip, chips
 from mirrors.admin.tools.list_filters.filter_values import filter_title, unknown_values, unused_values, without_empty
@@ -87,7 +88,12 @@ class RowList(ChangeList):
         """Where rows come from, in a whole sentence."""
         words = str(self.model_admin.empty_words)
         verb, rest = words.partition(" ")[::2]
-        return f"{self.model_admin.list_title} appear {rest}" if verb == "Appear" else words
+        if verb != "Appear":
+            return words
+        title = str(self.model_admin.list_title)
+        # Backfill, Activity and Readiness, but Jobs.
+        is_plural = title.endswith("s") and not title.endswith("ss")
+        return f"{capfirst(title)} {'appear' if is_plural else 'appears'} {rest}"
 
     @property
     def export_words(self) -> str:

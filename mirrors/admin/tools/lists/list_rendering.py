@@ -43,7 +43,7 @@ def columns(listed: ChangeList, headers: Sequence[dict[str, Any]]) -> list[CellR
     for name, header in zip(listed.list_display, headers, strict=True):
         show = _value(listed, name)
         if name == "action_checkbox":
-            found.append(_cell("td", BOX, "Select record", show))
+            found.append(_cell("td", BOX, "Select row", show))
         elif name == linked and listed.list_display_links is not None:
             found.append(_cell("th", f"field-{name} {CELL}", header["text"], _linked(listed, show)))
         else:
