@@ -98,6 +98,7 @@ def test_forgetting_a_mapping_leads_to_the_list(operator: Client) -> None:
     form = {"action": "forget", "_selected_action": [mapping], "confirmed": mapping, "back": page}
     answer = operator.post(MAPPINGS, form, follow=True)
     assert answer.status_code == 200 and "1 forgotten" in answer.content.decode()
+    assert ">Forgot<" in operator.get("/admin/mirrors/operatoraction/").content.decode()
     kept = failed("quay.io/team/app:2").mapping_id
     page = f"{MAPPINGS}{kept}/change/"
     form = {"action": "pause", "_selected_action": [kept], "confirmed": kept, "back": page}
