@@ -85,7 +85,7 @@ def test_a_confirmation_is_accessible_and_its_keys_lead_from_the_action_to_the_w
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Keep")).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("#result_list")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_visible()
 
 
 def test_an_unknown_filter_value_is_announced(seeded: Site, visitors: Visitors) -> None:
