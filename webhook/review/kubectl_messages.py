@@ -17,7 +17,7 @@ TOO_MANY_IMAGES: Final = "this pod has more images than one review allows"
 
 WARNED: Final = {
     Reason.TAMPERED: "its mirror was changed after it was written; ask an operator to check it",
-    Reason.QUOTA: "the quota of its namespace for new images is used up; the pod runs from the source",
+    Reason.QUOTA: "its namespace has requested as many new images as its quota allows for now; it runs from its source",
     Reason.ERROR: "an error in the webhook; see its log",
     Reason.TARGET_NAME_TAKEN: "its name at the target registry belongs to another source; rename one of them",
 }
