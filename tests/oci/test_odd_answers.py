@@ -230,6 +230,18 @@ def test_a_head_that_names_another_digest_than_it_was_asked_for_shows_nothing(
     assert engine.head(ref(target, f"app@{image.root}"), access(target.host)) is not None
 
 
+def test_what_a_get_in_place_of_a_head_shows_is_checked_against_its_digest(
+    engine: Engine, profiled: MakeProfiled
+) -> None:
+    target = profiled()
+    image = load(target)
+    target.on("HEAD .*/manifests/sha256", reply(200), times=99)
+    target.on("GET .*/manifests/sha256", reply(200, b'{"schemaVersion": 2}', Content_Type=OCI_MANIFEST))
+
+    assert engine.head(ref(target, f"app@{image.root}"), access(target.host)) is None
+    assert engine.head(ref(target, f"app@{image.root}"), access(target.host)) is not None
+
+
 def test_a_length_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfiled) -> None:
     source, target = profiled(), profiled()
     image = load(source)

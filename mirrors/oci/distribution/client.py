@@ -111,7 +111,8 @@ class RegistryClient:
         return reply.body
 
     def read_descriptor(self, repository: str, reference: str, media_type: str = "") -> Descriptor | None:
-        """A GET in place of a HEAD: its bytes are hashed and not read. None when the registry says 404."""
+        """A GET in place of a HEAD: its bytes are hashed and not read. None when the registry says 404, or sends other
+        bytes than those of the digest."""
         reply = self._get(repository, reference, media_type)
         if reply.status == 404:
             return None
@@ -119,7 +120,10 @@ class RegistryClient:
         self._endpoint.expect(reply, {200}, f"looking for {name}")
         if not reply.body.lstrip().startswith(b"{"):
             raise RegistryError("invalid", f"{self.access.host} sent no manifest for {name}", host=self.access.host)
-        digest = reference if manifests.is_digest(reference) else manifests.digest_of(reply.body)
+        algorithm = reference.partition(":")[0] if manifests.is_digest(reference) else "sha256"
+        digest = manifests.digest_of(reply.body, algorithm)
+        if _contradicts(digest, reference):
+            return None
         return Descriptor(digest, content_type_of(reply.headers), len(reply.body))
 
     def _get(self, repository: str, reference: str, media_type: str, max_bytes: int = MAX_MANIFEST_BYTES) -> Reply:
