@@ -22,6 +22,7 @@ RUN cd /opt/venv/lib/python3*/site-packages \
     && find botocore/data -mindepth 1 -maxdepth 1 -type d \
         ! -name ecr ! -name ecr-public ! -name sts ! -name sso ! -name sso-oidc ! -name signin -exec rm -r {} + \
     && find pygments/lexers -name '[a-z]*.py' ! -name python.py ! -name special.py ! -name text.py -delete \
+    && find pygments/lexers -name '_*_builtins.py' -delete \
     && find . -type f '(' -name '*.pyi' -o -name '*.proto' -o -name '*.h' -o -path '*.dist-info/RECORD' ')' -delete \
     && rm -r boto3/data boto3/examples django/contrib/gis google/cloud/artifactregistry_v1beta2 pydantic/v1 \
         dateutil/zoneinfo/*.tar.gz \
