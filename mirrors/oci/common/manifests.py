@@ -91,6 +91,13 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def contradicts(said: str, reference: str) -> bool:
+    """Whether what is said to be under a reference is not the digest that it names. One of another algorithm may be of
+    the same content."""
+    algorithm = reference.partition(":")[0]
+    return is_digest(reference) and said.partition(":")[0] == algorithm and said != reference
+
+
 def digest_of(raw: bytes, algorithm: str = "sha256") -> str:
     return f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}"
 

@@ -91,7 +91,7 @@ class RegistryClient:
         digest = reply.headers.get("Docker-Content-Digest", "").strip()
         if not manifests.is_digest(digest):
             return self.read_descriptor(repository, reference, media_type)
-        if _contradicts(digest, reference):
+        if manifests.contradicts(digest, reference):
             return None
         return Descriptor(digest, content_type_of(reply.headers), number(reply.headers.get("Content-Length")))
 
@@ -122,7 +122,7 @@ class RegistryClient:
             raise RegistryError("invalid", f"{self.access.host} sent no manifest for {name}", host=self.access.host)
         algorithm = reference.partition(":")[0] if manifests.is_digest(reference) else "sha256"
         digest = manifests.digest_of(reply.body, algorithm)
-        if _contradicts(digest, reference):
+        if manifests.contradicts(digest, reference):
             return None
         return Descriptor(digest, content_type_of(reply.headers), len(reply.body))
 
@@ -214,12 +214,6 @@ def _has_no_api(reply: Reply) -> bool:
     others 400, 405 or 501, or with a page for people."""
     is_text = reply.status == 200 and content_type_of(reply.headers).startswith("text/")
     return reply.status in _NO_SUCH_API or is_text
-
-
-def _contradicts(said: str, reference: str) -> bool:
-    """Whether a registry names another digest than the one that it was asked for."""
-    algorithm = reference.partition(":")[0]
-    return manifests.is_digest(reference) and said.partition(":")[0] == algorithm and said != reference
 
 
 def _is_denial(status: int) -> bool:

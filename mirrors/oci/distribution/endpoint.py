@@ -30,7 +30,7 @@ class RegistryEndpoint:
         """The digest that the registry says it stored, "" where it does not say. One of the same algorithm must be the
         one that was sent: raises RegistryError `bad-digest`."""
         said = reply.headers.get("Docker-Content-Digest", "").strip()
-        if said and said.partition(":")[0] == digest.partition(":")[0] and said != digest:
+        if manifests.contradicts(said, digest):
             raise RegistryError(
                 "bad-digest", f"{self._access.host} stored {what} with another digest", host=self._access.host
             )
