@@ -1,9 +1,10 @@
-"""A TCP proxy that refuses, holds back what it is sent, or says nothing at all, as a test demands."""
+"""A TCP proxy that refuses, holds back what it is sent, says nothing at all, or forgets, as a test demands."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from types import TracebackType
@@ -16,7 +17,8 @@ class Proxy:
     """Listens on ``port`` of 127.0.0.1 and passes to one of ``backends`` (ports) in turn.
 
     ``delay`` (seconds) holds each piece back. ``is_silent``: connections are taken, and nothing is passed on, as when
-    packets are dropped. Both count for connections that are open already.
+    packets are dropped. Both count for connections that are open already. ``opened`` counts connections, and ``resets``
+    those that were used after ``forget``.
     """
 
     def __init__(self, *backends: int) -> None:
@@ -24,7 +26,7 @@ class Proxy:
         self.backends = list(backends)
         self.delay = 0.0
         self.is_silent = False
-        self._turn = 0
+        self.opened = self.resets = self._forgotten = 0
         self._closing = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=512)
@@ -46,8 +48,8 @@ class Proxy:
         while not self._closing.is_set():
             try:
                 client, _ = self._listener.accept()
-                self._turn += 1
-                backend = socket.create_connection(("127.0.0.1", self.backends[self._turn % len(self.backends)]), 5)
+                self.opened += 1
+                backend = socket.create_connection(("127.0.0.1", self.backends[self.opened % len(self.backends)]), 5)
             except OSError:
                 if self._closing.is_set():
                     return
@@ -55,12 +57,22 @@ class Proxy:
                 continue
             backend.settimeout(None)
             self._sockets |= {client, backend}
-            for source, sink in ((client, backend), (backend, client)):
-                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+            for way in ((client, backend, self.opened), (backend, client, None)):
+                threading.Thread(target=self._pass_on, args=way, daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def forget(self) -> None:
+        """As a gateway forgets idle connections: the next packet of each is answered with a reset."""
+        self._forgotten = self.opened
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket, number: int | None) -> None:
+        """``number`` is that of the connection on the way from its client."""
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                if number is not None and number <= self._forgotten:
+                    self.resets += 1
+                    source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    source.close()
+                    break
                 while self.is_silent and not self._closing.wait(0.05):
                     pass
                 if self.delay:
