@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
@@ -100,7 +104,41 @@ def test_many_images_cost_few_statements_and_few_wakeups(operator: APIClient, ta
         assert all(each["is_new"] for each in results(operator, images))
     assert len(statements) <= STATEMENTS, [each["sql"][:90] for each in statements]
     assert MirrorJob.objects.count() == 500
-    assert OrmQ.objects.count() <= 4, "twice as many as processes of a worker"
+    assert OrmQ.objects.count() == 2 * settings.Q_CLUSTER["workers"]
+
+
+@pytest.mark.parametrize(("images", "wakeups"), [(1, 1), (8, 1), (9, 2), (24, 3)])
+def test_each_process_that_has_enough_to_do_is_woken_at_once(
+    operator: APIClient, target: Registry, images: int, wakeups: int
+) -> None:
+    results(operator, [f"team/app-{number}:1" for number in range(images)])
+    assert OrmQ.objects.count() == wakeups
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_begin_with_the_first_images_while_the_others_are_requested(
+    operator: APIClient, target: Registry
+) -> None:
+    """What another connection sees at each insert of jobs."""
+    seen = set()
+
+    def look(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if sql.startswith("INSERT") and "mirrors_mirrorjob" in sql:
+            with ThreadPoolExecutor(1) as pool:
+                seen.add(pool.submit(visible_jobs).result())
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(look):
+        results(operator, [f"team/app-{number}:1" for number in range(250)])
+    assert min(seen) == 0
+    assert 0 < max(seen) <= 100
+
+
+def visible_jobs() -> int:
+    try:
+        return MirrorJob.objects.count()
+    finally:
+        connection.close()
 
 
 def test_what_is_no_list_of_images_is_refused(operator: APIClient, client_of: Clients, target: Registry) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -14,6 +14,9 @@ from mirrors.services.jobs.jobs import ROWS_PER_TRANSACTION
 from mirrors.services.jobs.mirroring import active_target, refusals, request_images
 from mirrors.services.jobs.refusals import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestOutcome
+
+FIRST_IMAGES = 100
+"""Images of the first transaction: workers begin with them while the others are requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,16 @@ def request_batch(
     refused = {source: refusal for source in named if (refusal := refusal_of(source))}
     wanted = sorted(named - refused.keys(), key=str)
     outcomes: dict[str, RequestOutcome] = {}
-    for start in range(0, len(wanted), ROWS_PER_TRANSACTION):
-        outcomes |= _request(target, wanted[start : start + ROWS_PER_TRANSACTION], requested_by)
+    for part in _parts(wanted):
+        outcomes |= _request(target, part, requested_by)
     return [_result(image, refused, outcomes) for image in images]
+
+
+def _parts(sources: Sequence[ImageRef]) -> Iterator[Sequence[ImageRef]]:
+    if sources:
+        yield sources[:FIRST_IMAGES]
+    for start in range(FIRST_IMAGES, len(sources), ROWS_PER_TRANSACTION):
+        yield sources[start : start + ROWS_PER_TRANSACTION]
 
 
 def _request(target: Registry, sources: Sequence[ImageRef], requested_by: str) -> dict[str, RequestOutcome]:

@@ -64,7 +64,7 @@ def request_copies(
         jobs, made = live_jobs(startable, mappings)
         _note_requests(requests, jobs)
         if jobs:
-            wake_workers()
+            wake_workers(jobs=len(jobs))
     refused = {source: RequestOutcome(source, problem="quota") for source in over}
     return [refused.get(request.source) or _outcome(request, mappings, jobs, made) for request in asked]
 

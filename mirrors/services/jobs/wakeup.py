@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Protocol, cast
 
@@ -10,6 +11,9 @@ from django_q.brokers import get_broker
 from django_q.tasks import async_task
 
 DRAIN_TASK = "mirrors.jobs.process.tasks.drain"
+
+JOBS_PER_WAKEUP = 8
+"""As many copies as a process makes at a time by default."""
 
 
 class HoldingBroker(Protocol):
@@ -21,8 +25,9 @@ class HoldingBroker(Protocol):
     def held_size(self, until: datetime) -> int: ...
 
 
-def wake_workers(*, not_before: datetime | None = None) -> None:
-    """Queue a wake-up in the caller's transaction, unless enough of them wait already (twice as many as workers).
+def wake_workers(*, jobs: int = 1, not_before: datetime | None = None) -> None:
+    """Queue a wake-up for each process that this number of due jobs keeps busy, in the caller's transaction, unless
+    enough of them wait already (twice as many as workers).
 
     With ``not_before`` (aware) it is held back until then, for a job that is due later. The bound is a soft one:
     transactions that commit at the same moment may each add theirs.
@@ -30,6 +35,6 @@ def wake_workers(*, not_before: datetime | None = None) -> None:
     broker = cast(HoldingBroker, get_broker())
     waiting = broker.queue_size() if not_before is None else broker.held_size(not_before)
     workers: int = settings.Q_CLUSTER["workers"]
-    if waiting < 2 * workers:
-        broker.not_before = not_before
+    broker.not_before = not_before
+    for _ in range(min(math.ceil(jobs / JOBS_PER_WAKEUP), 2 * workers - waiting)):
         async_task(DRAIN_TASK, broker=broker)  # type: ignore[no-untyped-call]
