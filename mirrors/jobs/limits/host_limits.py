@@ -65,12 +65,22 @@ def slow_down(host: str, seconds: float) -> None:
 
 
 def waits(hosts: Collection[str]) -> dict[str, float]:
-    """Remaining pause in seconds, by host."""
+    """Remaining pause in seconds, by host. Most of the time no host is paused, and none is looked for."""
+    if not hosts or not _waiting():
+        return {}
     rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
-    is_waiting = Q(pk__in=HostBudget.objects.slowed().values("pk")) | Q(resting_until__gt=Now())
-    times = rows.filter(is_waiting).values_list("host", "slowed_until", "resting_until", Now())
+    times = rows.filter(_is_waiting()).values_list("host", "slowed_until", "resting_until", Now())
     found = {host: max((at - now).total_seconds() for at in ends if at) for host, *ends, now in times}
     return {host: seconds for host, seconds in found.items() if 0 < seconds <= LONGEST_PAUSE}
+
+
+def _is_waiting() -> Q:
+    return Q(pk__in=HostBudget.objects.slowed().values("pk")) | Q(resting_until__gt=Now())
+
+
+@fixed_query
+def _waiting() -> QuerySet[HostBudget, Any]:
+    return HostBudget.objects.filter(_is_waiting()).values_list("pk")[:1]
 
 
 def resumed(hosts: Collection[str]) -> list[str]:

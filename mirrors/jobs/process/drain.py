@@ -199,7 +199,10 @@ class Drain:
 
     def _call_for_help(self, now: float) -> None:
         """All threads are busy: what else is due is for other workers."""
-        if self._only is None and now >= self._calls_from and claim_order.claimable().exists():
+        if self._only is not None or now < self._calls_from:
+            return
+        self._calls_from = now + timing().poll
+        if claim_order.claimable().exists():
             self._calls_from = now + timing().linger
             wake_workers()
 

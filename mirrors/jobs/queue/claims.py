@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from mirrors.jobs.limits import host_limits
 from mirrors.jobs.limits.shares import NOTHING_FULL, Full
@@ -20,6 +22,12 @@ from mirrors.models import (
     MirrorAttempt,
     MirrorJob,
 )
+from mirrors.selectors.queries.fixed_query import Argument, fixed_insert, fixed_update
+
+LEASE_TOKEN: Final = MirrorJob._meta.get_field("lease_token")
+
+Update = tuple[QuerySet[MirrorJob, Any], dict[str, Any]]
+"""Which rows, and the new values of their columns."""
 
 CLAIM_TRIES = 5
 """Each time another job was quicker: mostly it began to probe the same host, and the next claim looks at others."""
@@ -70,15 +78,34 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
         **{name: row[name] for name in claim_search.LEASE_COLUMNS},
     )
     # As it was read: a database that locks no rows has no other fence.
-    if not MirrorJob.objects.filter(pk=lease.job_id, status=row["status"], claims=row["claims"]).update(
-        status=JobStatus.RUNNING,
-        lease_token=lease.token,
-        lease_expires_at=from_now(timing().lease),
-        attempts=lease.attempts,
-        claims=lease.number,
-    ):
+    token = LEASE_TOKEN.get_db_prep_value(lease.token, connection)
+    as_read = (lease.job_id, row["status"], row["claims"])
+    if not _taking(timing().lease)(*as_read, token, lease.attempts, lease.number):
         raise _TakenByAnotherError
     if lease.number > 1:
         lose_attempts(lease.job_id)
-    MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
+    _begin_attempt(lease.job_id, lease.number, worker)
     return lease
+
+
+@cache
+def _taking(seconds: float) -> Callable[..., int]:
+    """The update that takes a job with a lease of so long."""
+
+    @fixed_update
+    def take(job_id: Argument, status: Argument, claims: Argument, *taken: Argument) -> Update:
+        token, attempts, number = taken
+        return MirrorJob.objects.filter(pk=job_id, status=status, claims=claims), {
+            "status": JobStatus.RUNNING,
+            "lease_token": token,
+            "lease_expires_at": from_now(seconds),
+            "attempts": attempts,
+            "claims": number,
+        }
+
+    return take
+
+
+@fixed_insert
+def _begin_attempt(job_id: Argument, number: Argument, worker: Argument) -> MirrorAttempt:
+    return MirrorAttempt(job_id=job_id, number=number, worker=worker)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from mirrors.images import ImageRef
@@ -30,6 +31,7 @@ from mirrors.models import (
 from mirrors.oci import RegistryAccess
 from mirrors.oci.probe import Probe
 from mirrors.selectors import source_entry
+from mirrors.selectors.queries.fixed_query import fixed_query
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,8 @@ class RegistryChecks:
         self._threads: list[threading.Thread] = []
 
     def start_requested(self) -> None:
+        if not _requested():
+            return
         for check in RegistryCheck.objects.filter(status=CheckStatus.PENDING).select_related("registry")[:5]:
             # Taken before it is done: of several workers one does it.
             mine = RegistryCheck.objects.filter(pk=check.pk, status=CheckStatus.PENDING)
@@ -68,6 +72,11 @@ class RegistryChecks:
             log.warning("The test of a registry cannot be recorded", registry=str(check.registry), error=str(error))
         finally:
             connection.close()
+
+
+@fixed_query
+def _requested() -> QuerySet[RegistryCheck, Any]:
+    return RegistryCheck.objects.filter(status=CheckStatus.PENDING).values_list("pk")[:1]
 
 
 def run(check: RegistryCheck, context: WorkerContext) -> None:
