@@ -12,7 +12,7 @@ from django.db import transaction
 from mirrors.jobs.limits import host_limits
 from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import claim_search
-from mirrors.jobs.queue.leases import Lease, lose_attempts
+from mirrors.jobs.queue.leases import Lease, take_over
 from mirrors.jobs.timing import from_now, timing
 from mirrors.models import (
     DEFAULT_CLUSTER,
@@ -70,15 +70,17 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
         **{name: row[name] for name in claim_search.LEASE_COLUMNS},
     )
     # As it was read: a database that locks no rows has no other fence.
-    if not MirrorJob.objects.filter(pk=lease.job_id, status=row["status"], claims=row["claims"]).update(
-        status=JobStatus.RUNNING,
-        lease_token=lease.token,
-        lease_expires_at=from_now(timing().lease),
-        attempts=lease.attempts,
-        claims=lease.number,
-    ):
+    as_read = MirrorJob.objects.filter(pk=lease.job_id, status=row["status"], claims=row["claims"])
+    fields = {
+        "status": JobStatus.RUNNING,
+        "lease_token": lease.token,
+        "lease_expires_at": from_now(timing().lease),
+        "attempts": lease.attempts,
+        "claims": lease.number,
+    }
+    # A job that was claimed before may be one whose worker has stopped.
+    is_taken = take_over(as_read, lease.job_id, **fields) if row["claims"] else as_read.update(**fields)
+    if not is_taken:
         raise _TakenByAnotherError
-    if lease.number > 1:
-        lose_attempts(lease.job_id)
     MirrorAttempt.objects.create(job_id=lease.job_id, number=lease.number, worker=worker)
     return lease

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -74,8 +74,16 @@ class AttemptReport:
     referrers_error: str = ""
 
 
-def lose_attempts(job_id: int) -> None:
-    """Record that the worker of the job has stopped."""
+def take_over(jobs: QuerySet[MirrorJob], job_id: int, **fields: Any) -> bool:
+    """Change a job whose worker may have stopped without releasing it, and record the attempt of that worker as lost.
+    Within a transaction. ``jobs`` is this job as it was read: False, and nothing is changed, if it is not so now."""
+    if not jobs.update(**fields):
+        return False
+    _lose_attempts(job_id)
+    return True
+
+
+def _lose_attempts(job_id: int) -> None:
     lost = MirrorAttempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).update(
         outcome=AttemptOutcome.LOST, finished_at=Now(), error_class=ErrorClass.WORKER_LOST, error=LOST_MESSAGE
     )
