@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mirrors.oci.common.access import Credential, CredentialSource, Issued, RegistryAccess
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
-from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.common.mounts import MemoryMounts, Readers
 from mirrors.oci.common.progress import Progress
 from mirrors.oci.common.requests import CopyRequest, CopyResult

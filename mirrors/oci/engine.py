@@ -13,9 +13,10 @@ from mirrors.oci.blobs.shared_transfers import SharedTransfers
 from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import CopyCancelledError
 from mirrors.oci.common.exchanges import ExchangeLog
-from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.mounts import MemoryMounts, MountIndex
 from mirrors.oci.common.progress import Progress, ProgressCounter
 from mirrors.oci.common.requests import CopyRequest, CopyResult

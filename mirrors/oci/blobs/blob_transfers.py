@@ -13,8 +13,8 @@ from mirrors.oci.blobs.looks import BlobLook, LookResult
 from mirrors.oci.blobs.shared_transfers import SharedTransfers, Ticket
 from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.common.mounts import MountIndex
 from mirrors.oci.common.progress import ProgressCounter, TransferMethod
 from mirrors.oci.common.requests import CopyRequest

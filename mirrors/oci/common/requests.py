@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from mirrors.images import ImageRef
 from mirrors.oci.common.access import RegistryAccess
-from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.mounts import Readers
 
 

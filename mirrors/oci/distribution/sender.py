@@ -9,11 +9,11 @@ from typing import Final
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, is_retryable
-from mirrors.oci.common.headers import PullLimit, pull_limit, retry_after
 from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.common.urls import Origin
 from mirrors.oci.distribution.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
 from mirrors.oci.distribution.budgets import RequestBudgets, operations
+from mirrors.oci.distribution.headers import PullLimit, pull_limit, retry_after
 from mirrors.oci.distribution.throttle import Gate
 from mirrors.oci.distribution.token_server import AuthOrigin, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode
 from mirrors.oci.common.access import Credential, CredentialSource, RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.headers import retry_after
 from mirrors.oci.common.urls import Origin, Url
 from mirrors.oci.distribution.challenges import Challenge
+from mirrors.oci.distribution.headers import retry_after
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply, Transport
 
 MAX_TOKEN_SECONDS: Final = 86_400.0

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from mirrors.oci.common import manifests
+from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import INDEXES, OCI_INDEX, Manifest
 from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
@@ -113,4 +113,4 @@ def _index(document: dict[str, Any], host: str) -> Manifest:
         raise RegistryError("too-large", f"the index of referrers has more than {MAX_MANIFEST_BYTES} bytes", host=host)
     # What others have listed stays as it is, also where we cannot read it.
     media_type = document.get("mediaType")
-    return Manifest(raw, manifests.digest_of(raw), media_type if media_type in INDEXES else OCI_INDEX)
+    return Manifest(raw, descriptors.digest_of(raw), media_type if media_type in INDEXES else OCI_INDEX)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mirrors.oci.common.manifests import DOCKER_LIST, OCI_INDEX, Manifest, descriptor_of, platform_name, read_object
+from mirrors.oci.common.descriptors import descriptor_of
+from mirrors.oci.common.manifests import DOCKER_LIST, OCI_INDEX, Manifest, platform_name, read_object
 from mirrors.oci.distribution.client import RegistryClient
 
 MAX_SUBJECTS: Final = 64

@@ -10,8 +10,9 @@ from mirrors.oci.blobs.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.blobs.pools import PoolShare
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor, Manifest, children_of
+from mirrors.oci.common.manifests import Manifest, children_of
 from mirrors.oci.common.progress import ProgressCounter
 from mirrors.oci.common.requests import CopyRequest, CopyResult
 from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS

@@ -12,8 +12,9 @@ from threading import BoundedSemaphore
 from typing import Final, Literal, NamedTuple
 
 from mirrors.oci.blobs.looks import BlobLook
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.settings import (
     GIB,
     MAX_IMAGE_BLOBS,

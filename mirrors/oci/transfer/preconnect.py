@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirrors.oci.blobs.blob_transfers import Shared
-from mirrors.oci.common.manifests import INDEXES, Descriptor
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.manifests import INDEXES
 from mirrors.oci.distribution.client import RegistryClient
 
 INDEX_ENTRY_BYTES = 256

@@ -19,7 +19,7 @@ from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.jobs.timing import from_now
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import Engine, EngineSettings
-from mirrors.oci.common.headers import PullLimit
+from mirrors.oci.distribution.headers import PullLimit
 from mirrors.services import resume_hosts
 from mirrors.services.jobs.wakeup import wake_workers
 from tests.jobs.support import drain, load, order, orders, take

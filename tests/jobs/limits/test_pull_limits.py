@@ -16,7 +16,7 @@ from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, JobStatus, MirrorJob, Priority
-from mirrors.oci.common.headers import PullLimit
+from mirrors.oci.distribution.headers import PullLimit
 from tests.jobs.support import config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry
 
