@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirrors.kubernetes.objects.yaml_errors import YamlError
 from mirrors.kubernetes.objects.yaml_loader import (
     TOO_DEEP,
     TOO_MANY_VALUES,
     Collection,
     Scalar,
-    YamlError,
     YamlNode,
     documents,
     merged,
