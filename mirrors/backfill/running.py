@@ -30,7 +30,7 @@ from mirrors.selectors.clusters.node_platforms import platforms_to_mirror
 from mirrors.selectors.configuration.operator_rows import catalog_of
 from mirrors.services import RequestOutcome, request_copies
 from mirrors.services.clusters.backfill import finish_run, hold_running
-from mirrors.services.jobs.refusals import NO_TARGET
+from mirrors.services.jobs.refused_actions import NO_TARGET
 from mirrors.vocabulary.bounds import host_of
 from swapper_project.config import Config
 

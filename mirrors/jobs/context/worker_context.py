@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from django.conf import settings
 
 from mirrors import selectors
+from mirrors.jobs.context.database_mounts import DatabaseMounts
 from mirrors.jobs.context.index_leases import DatabaseIndexLeases
-from mirrors.jobs.context.mounts import DatabaseMounts
 from mirrors.jobs.limits.budget_keeper import BudgetKeeper
 from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.heartbeat import Heartbeat
@@ -19,7 +19,7 @@ from mirrors.kubernetes.api_server import cluster_credentials
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.oci import Engine, EngineSettings
 from mirrors.oci.distribution.budgets import RequestBudgets
-from mirrors.registries import tokens
+from mirrors.registries import cloud_tokens
 from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
@@ -111,7 +111,7 @@ class WorkerContext:
 
     def close(self) -> None:
         self.engine.close()
-        tokens.close_all()
+        cloud_tokens.close_all()
         self.heartbeat.stop()
         self._keeper.stop()
         self.mounts.close()

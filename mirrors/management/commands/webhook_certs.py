@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.core.management import CommandError, CommandParser
 
 from mirrors.installation import stored_secrets
-from mirrors.installation.refusals import InstallationError
+from mirrors.installation.api_refusals import InstallationError
 from mirrors.installation.registration import Registration
 from mirrors.installation.renewal import Renewal
 from mirrors.installation.rotation import CertificatePolicy

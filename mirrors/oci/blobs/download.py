@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.distribution.headers import content_range, number
 from mirrors.oci.http.streams import BodyStream

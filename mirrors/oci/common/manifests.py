@@ -24,9 +24,9 @@ from mirrors.oci.common.descriptors import (
     is_digest,
     malformed,
 )
+from mirrors.oci.common.engine_settings import KIB
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.field_names import odd_name
-from mirrors.oci.common.settings import KIB
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"

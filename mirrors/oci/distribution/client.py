@@ -11,6 +11,7 @@ from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.errors import (
     RETRYABLE_STATUSES,
     CopyCancelledError,
@@ -18,7 +19,6 @@ from mirrors.oci.common.errors import (
     content_not_seen,
 )
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint

@@ -8,8 +8,8 @@ from typing import Final
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError, is_retryable
-from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.common.urls import Origin
 from mirrors.oci.distribution.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
 from mirrors.oci.distribution.budgets import RequestBudgets, operations

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.engine_settings import MIB
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
-from mirrors.oci.common.settings import MIB
 from mirrors.oci.common.urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint

@@ -9,7 +9,7 @@ from typing import Final
 from urllib3.exceptions import SSLError
 
 from mirrors.oci.common.errors import Code, RegistryError
-from mirrors.oci.http.messages import InvalidResponseError
+from mirrors.oci.http.http_messages import InvalidResponseError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 """What OpenSSL calls an answer in plain HTTP."""

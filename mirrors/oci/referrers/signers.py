@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Final
 
 from mirrors.oci.common import descriptors, manifests
+from mirrors.oci.common.engine_settings import MIB
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.settings import MIB
 from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.http.streams import read_whole

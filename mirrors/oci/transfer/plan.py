@@ -13,9 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from mirrors.oci.blobs.looks import BlobLook
 from mirrors.oci.common.descriptors import Descriptor
-from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.settings import (
+from mirrors.oci.common.engine_settings import (
     GIB,
     MAX_IMAGE_BLOBS,
     MAX_IMAGE_MANIFEST_BYTES,
@@ -24,6 +22,8 @@ from mirrors.oci.common.settings import (
     MIB,
     EngineSettings,
 )
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.distribution.client import RegistryClient
 
 USUAL_MANIFEST_BYTES: Final = MIB

@@ -10,7 +10,7 @@ import urllib3
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import JobRefusedError, classify_failure
-from mirrors.jobs.copy.refusals import refusal
+from mirrors.jobs.copy.unreadable_sources import refusal
 from mirrors.jobs.queue import leases
 from mirrors.kubernetes.api_server.client import ClusterError
 from mirrors.models import ErrorClass, JobStatus, MirrorJob

@@ -11,7 +11,7 @@ import pytest
 
 from mirrors.demo.images import sample_image
 from mirrors.oci import Engine, RegistryError
-from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
+from mirrors.oci.common.engine_settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from tests.oci.conftest import MakeEngine, access, copy, ref, request, under_way
 from tests.support.faulty_registry import FaultyRegistry, counted, hang_up, held, reply
 from tests.support.ports import wait_until

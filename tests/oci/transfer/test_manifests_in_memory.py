@@ -11,7 +11,7 @@ from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_CONFIG, OCI_MANIFEST, ImageBuilder
 from mirrors.oci import Engine, RegistryError
 from mirrors.oci.common import descriptors, manifests
-from mirrors.oci.common.settings import MIB
+from mirrors.oci.common.engine_settings import MIB
 from tests.oci.conftest import MakeEngine, copy
 from tests.support.faulty_registry import FaultyRegistry, counted
 
