@@ -93,7 +93,7 @@ MIDDLEWARE = (
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "csp.middleware.CSPMiddleware",
         "swapper_project.middleware.content_policy.AdminPolicyMiddleware",
-        "mirrors.api.limits.LimitHeadersMiddleware",
+        "mirrors.api.rate_limits.LimitHeadersMiddleware",
         "axes.middleware.AxesMiddleware",
     ]
 )

@@ -19,7 +19,7 @@ from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.source_access import Asker, Finder
 from mirrors.jobs.limits.budget_keeper import BudgetKeeper
 from mirrors.jobs.limits.pull_limits import PullLimits
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access
 from mirrors.oci import CopyCancelledError, Engine, RegistryAccess, RegistryError

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from mirrors.backfill.deciding import Decider, ImageVerdict
 from mirrors.backfill.estimate import Measured, PullBudget, estimate
 from mirrors.backfill.measuring import ImageSize, Measurer
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import (
     PULLS,
     BackfillImage,

@@ -23,7 +23,7 @@ from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, InstallationE
 from mirrors.installation.registration import Registration
 from mirrors.installation.stored_secrets import FIELD_MANAGER, LABELS
 from mirrors.installation.trial_review import TrialError
-from mirrors.kubernetes.api_server.client import client
+from mirrors.kubernetes.api_server.api_client import client
 
 T = TypeVar("T")
 RETRY_SECONDS: Final = 1.0

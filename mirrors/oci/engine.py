@@ -23,7 +23,7 @@ from mirrors.oci.common.mount_index import MemoryMounts, MountIndex
 from mirrors.oci.common.progress import Progress, ProgressCounter
 from mirrors.oci.distribution.authenticator import Authenticator
 from mirrors.oci.distribution.budgets import RequestBudgets
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext, OnRemaining
 from mirrors.oci.distribution.throttle import Gate
 from mirrors.oci.http.transport import OnRequest, Transport

@@ -12,7 +12,7 @@ from swapper_project.config.sections.aws import AwsRegistry, AwsTarget
 from swapper_project.config.sections.gcp import GcpRegistry, GcpTarget
 from swapper_project.config.sections.source import SourceRegistry
 from swapper_project.config.sections.target import OciTarget
-from swapper_project.config.text.problems import ConfigError
+from swapper_project.config.text.config_problems import ConfigError
 
 __all__ = [
     "AwsRegistry",

@@ -15,7 +15,7 @@ from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.oci import RegistryError
 from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.manifests import OCI_INDEX, OCI_MANIFEST
-from mirrors.oci.common.urls import Url
+from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution import challenges, headers
 from mirrors.oci.referrers import identities, listing
 from mirrors.oci.referrers.kinds import Referrer, cosign_tags, fallback_tag

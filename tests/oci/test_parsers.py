@@ -15,7 +15,7 @@ from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.engine_settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.errors import MAX_ERROR_BYTES, oci_codes
 from mirrors.oci.common.manifests import OCI_INDEX, OCI_MANIFEST
-from mirrors.oci.common.urls import Url
+from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution import challenges, headers, token_server
 
 MOST_CPU_SECONDS = 0.010

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.problems import ConflictError
+from mirrors.api.problem_details import ConflictError
 from mirrors.api.requests.current_user import who
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.readiness.drill import DrillRequest, NotListedError

@@ -16,12 +16,12 @@ from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.heartbeat import Heartbeat
 from mirrors.jobs.timing import timing
 from mirrors.kubernetes.api_server import cluster_credentials
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.oci import Engine, EngineSettings
 from mirrors.oci.distribution.budgets import RequestBudgets
 from mirrors.registries import cloud_tokens
-from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
+from mirrors.registries.registry_driver import RegistryDriver
 from mirrors.registries.request_limits import budget_finder
 from mirrors.registries.sources import SourceCatalog, SourceEntry
 from mirrors.registries.targets import target_driver

@@ -21,8 +21,8 @@ from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
 from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
-from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
+from mirrors.registries.registry_driver import RegistryDriver
 from mirrors.selectors.clusters.node_platforms import platforms_to_mirror
 from mirrors.services import record_repository
 from mirrors.vocabulary.clusters import ClusterNamespace

@@ -11,7 +11,7 @@ from typing import Final
 from mirrors.jobs.limits.pull_limits import RECHECK_SECONDS
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.timing import timing
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import ErrorClass
 from mirrors.oci import RegistryError
 from mirrors.registries.credentials import CredentialError

@@ -18,7 +18,7 @@ from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.mount_index import MountIndex
 from mirrors.oci.common.progress import ProgressCounter, TransferMethod
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 
 

@@ -10,8 +10,8 @@ from typing import Literal
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.distribution.client import RegistryClient
 from mirrors.oci.distribution.headers import content_range, number
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.http.streams import BodyStream
 from mirrors.oci.http.transport import Reply
 

@@ -7,7 +7,7 @@ from collections.abc import Set
 from mirrors.oci.common import descriptors
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.errors import RegistryError, from_reply
-from mirrors.oci.common.urls import Url
+from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.headers import retry_after
 from mirrors.oci.http.transport import Reply, Transport
 

@@ -10,7 +10,7 @@ from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError, is_retryable
-from mirrors.oci.common.urls import Origin
+from mirrors.oci.common.request_urls import Origin
 from mirrors.oci.distribution.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
 from mirrors.oci.distribution.budgets import RequestBudgets, operations
 from mirrors.oci.distribution.headers import PullLimit, pull_limit, retry_after

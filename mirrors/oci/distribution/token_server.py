@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from mirrors.oci.common.access import Credential, CredentialSource, RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.urls import Origin, Url
+from mirrors.oci.common.request_urls import Origin, Url
 from mirrors.oci.distribution.challenges import Challenge
 from mirrors.oci.distribution.headers import retry_after
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply, Transport

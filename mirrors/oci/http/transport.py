@@ -16,7 +16,7 @@ from mirrors.oci.common.calls import Call
 from mirrors.oci.common.engine_settings import MIB, EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.exchanges import Exchange, shown
-from mirrors.oci.common.urls import Origin, Url, split_host
+from mirrors.oci.common.request_urls import Origin, Url, split_host
 from mirrors.oci.http.connections import Pool, Pools
 from mirrors.oci.http.dialer import Route
 from mirrors.oci.http.http_messages import Response

@@ -13,7 +13,7 @@ from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.engine_settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import INDEXES, OCI_INDEX, Manifest
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 from mirrors.oci.referrers.listing import at_fallback_tag, is_itself
 

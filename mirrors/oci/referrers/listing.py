@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.urls import Url
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.common.request_urls import Url
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 
 MAX_PAGES: Final = 50

@@ -19,7 +19,7 @@ from mirrors.oci.common.copy_request import CopyRequest, CopyResult
 from mirrors.oci.common.engine_settings import GIB, MIB
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.progress import ProgressCounter
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers import listing
 from mirrors.oci.referrers.fallback_index import FallbackIndexes
 from mirrors.oci.referrers.kinds import Referrer, ReferrerPolicy

@@ -10,7 +10,7 @@ from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.engine_settings import MIB
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.http.streams import read_whole
 from mirrors.oci.referrers import identities

@@ -16,7 +16,7 @@ from mirrors.oci.common.engine_settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Manifest, children_of
 from mirrors.oci.common.progress import ProgressCounter
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.kept_platforms import keep_platforms
 from mirrors.oci.transfer.manifest_pushes import ManifestPushes

@@ -8,7 +8,7 @@ from mirrors.oci.blobs.blob_transfers import BlobTransfers
 from mirrors.oci.common.copy_request import CopyRequest
 from mirrors.oci.common.errors import ContentNotSeenError, RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer
 from mirrors.oci.transfer.plan import is_readable
 

@@ -24,7 +24,7 @@ from mirrors.oci.common.engine_settings import (
 )
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 
 USUAL_MANIFEST_BYTES: Final = MIB
 """Manifests that say they have more are read a few at a time, and one that says less is not read further."""

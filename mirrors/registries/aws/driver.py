@@ -14,7 +14,7 @@ from mirrors.registries.aws import repository_settings
 from mirrors.registries.aws.accounts import AwsAccount
 from mirrors.registries.aws.login import log_in
 from mirrors.registries.aws.repositories import Repositories
-from mirrors.registries.base import RepositoryState
+from mirrors.registries.registry_driver import RepositoryState
 from swapper_project.config import AwsTarget
 
 if TYPE_CHECKING:

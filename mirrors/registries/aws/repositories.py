@@ -14,8 +14,8 @@ from mirrors.images.cloud_hosts import ecr_arn
 from mirrors.oci import RegistryError
 from mirrors.registries.aws import repository_settings
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.errors import AwsCall, code_of, explained
-from mirrors.registries.base import Difference
+from mirrors.registries.aws.aws_errors import AwsCall, code_of, explained
+from mirrors.registries.registry_driver import Difference
 from swapper_project.config import AwsTarget
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from mirrors.kubernetes.objects.yaml_loader import (
     documents,
     merged,
 )
-from swapper_project.config.text.problems import ConfigError
+from swapper_project.config.text.config_problems import ConfigError
 
 MAX_NODES = 20_000
 """Values of a configuration file: room for thousands of filters and registries."""

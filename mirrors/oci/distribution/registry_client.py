@@ -19,7 +19,7 @@ from mirrors.oci.common.errors import (
     content_not_seen,
 )
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.urls import Url
+from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint
 from mirrors.oci.distribution.headers import media_type as content_type_of
