@@ -1,4 +1,4 @@
-"""Errors in YAML: where they are, and what is usually wrong there, in words for whoever wrote the text."""
+"""Errors in YAML: where they are, what is usually wrong there, and what to change."""
 
 from __future__ import annotations
 
