@@ -14,7 +14,7 @@ from mirrors.jobs.copy.copy_outcome import CopyOutcome, copied, pulled_through, 
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
 from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
 from mirrors.jobs.copy.referrers import copy_referrers
-from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
+from mirrors.jobs.copy.source_access import Asker, SourceAccess, SourceFinder
 from mirrors.jobs.limits.pull_limits import FIRST_TO_WAIT
 from mirrors.jobs.queue.leases import Lease
 from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
@@ -212,7 +212,7 @@ class CopyJob:
         # In any case: the file may have been changed since, and a retry knows nothing of it.
         if allowed and (refusal := AllowedSources(allowed, catalog.is_configured).refusal(self._source.registry)):
             raise JobRefusedError(ErrorClass.INVALID, refusal)
-        finder = Finder(
+        finder = SourceFinder(
             catalog=catalog,
             policy=self._context.config.private_images,
             head=self._head_source,

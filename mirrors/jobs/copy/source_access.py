@@ -85,7 +85,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class SourceFinder:
     """Finds out how a source can be read. ``policy`` is ``privateImages``; ``cancelled`` ends it between two trials."""
 
     catalog: SourceCatalog
