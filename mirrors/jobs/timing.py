@@ -41,13 +41,13 @@ class Timing:
     rate_limit_pause: float = 60.0
     """For a host that limits requests and does not say how long to wait."""
     probe: float = 30.0
-    """How long one job alone talks to a host after its pause, if it hears neither yes nor no."""
+    """How long one job alone talks to a host after its rate limit, if it hears neither yes nor no."""
     wait_for_hosts: float = 86_400.0
-    """How long after it was requested a job waits for paused hosts without counting attempts."""
+    """How long after it was requested a job waits for rate limited hosts without counting attempts."""
     database_patience: float = 600.0
     """How long the end of a copy is tried to be written while the database is unavailable."""
     budget_period: float = 1.0
-    """Between two questions of one process about shares of rate limits and paused hosts, while it sends requests."""
+    """Between two questions of one process about shares of rate limits and limited hosts, while it sends requests."""
     existence_period: float = 5.0
     """Between two turns of the one process that checks which images the target still has."""
     existence_lease: float = 30.0

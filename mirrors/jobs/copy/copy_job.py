@@ -46,7 +46,7 @@ class CopyJob:
     def run(self, cancelled: Stop) -> CopyOutcome:
         """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
-        # The claim has found neither of them paused: this process's engine may not know that yet.
+        # The claim has found neither of them rate limited: this process's engine may not know that yet.
         self._context.engine.resume((self._source.registry, self._target.registry))
         if self._job.trigger == Trigger.VERIFY:
             outcome = self._verify()

@@ -57,7 +57,7 @@ class FewPullsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``rest`` is how many seconds ``host`` asked us to wait. ``details`` go into the attempt's log alone."""
+    """``retry_after`` is how many seconds ``host`` asked us to wait. ``details`` go into the attempt's log alone."""
 
     error_class: str
     message: str

@@ -48,9 +48,9 @@ class Lease:
     namespace: str = ""
     source_host: str = ""
     may_wait: bool = True
-    """Whether waiting for a paused host still costs it no attempt."""
+    """Whether waiting for a rate limited host still costs it no attempt."""
     probes: tuple[str, ...] = ()
-    """Hosts whose pause is over, and that this job alone talks to until they have answered."""
+    """Hosts whose rate limit has ended, and that this job alone talks to until they have answered."""
     worker_cluster: str = DEFAULT_CLUSTER
     """That of the worker, of which alone it reads pull secrets."""
 

@@ -76,7 +76,7 @@ class Sender:
 
     def send_once(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
-        host is paused; the trying again is the caller's."""
+        host is rate limited; the trying again is the caller's."""
         self._wire.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
         place = self._place(request.url.origin)
         authorization = self._wire.auth.authorize(place, scopes, self._call)
@@ -150,7 +150,7 @@ class Sender:
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
         """Seconds to wait before the next try, as long as the registry asks for and never less than the back-off; the
-        whole host is paused where it (or its token server) asks for it."""
+        whole host counts as rate limited where it (or its token server) asks for it."""
         backoff = self._wire.settings.backoff(attempt)
         asked = retry_after(reply.headers) if reply is not None else failure.retry_after if failure else None
         is_limited = (reply is not None and reply.status == 429) or (failure is not None and failure.code == LIMITED)

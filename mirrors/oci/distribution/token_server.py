@@ -110,7 +110,7 @@ def read_token(body: bytes, host: str) -> tuple[str, float]:
 
 
 def failed(reply: Reply, host: str) -> RegistryError:
-    """Transient; the host is paused as it is for a refusal of the registry itself."""
+    """Transient; the host counts as rate limited, as it does for a refusal of the registry itself."""
     code: Literal["rate-limited", "unavailable"] = "rate-limited" if reply.status == 429 else "unavailable"
     return RegistryError(
         code,
