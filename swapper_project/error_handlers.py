@@ -13,13 +13,13 @@ from django.views import defaults
 from rest_framework.permissions import SAFE_METHODS
 
 from mirrors.accounts.roles import needed_role, role_of
-from mirrors.api import problems
+from mirrors.api import problem_details
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     is_too_large = isinstance(exception, RequestDataTooBig)
     if request.path.startswith("/api/"):
-        return problems.bad_request(request, is_too_large=is_too_large)
+        return problem_details.bad_request(request, is_too_large=is_too_large)
     context = {"limit": settings.DATA_UPLOAD_MAX_MEMORY_SIZE if is_too_large else 0}
     return HttpResponse(render_to_string("400.html", context), status=413 if is_too_large else 400)
 
@@ -38,7 +38,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return problems.not_found(request)
+        return problem_details.not_found(request)
     return defaults.page_not_found(request, exception)
 
 
@@ -47,7 +47,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     is_api = request.path.startswith("/api/")
     if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
         if is_api:
-            return problems.database_unavailable(request)
+            return problem_details.database_unavailable(request)
         page = render_to_string("503.html", {"is_change": request.method not in SAFE_METHODS})
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
-    return problems.server_error(request) if is_api else defaults.server_error(request)
+    return problem_details.server_error(request) if is_api else defaults.server_error(request)

@@ -82,10 +82,10 @@ MIDDLEWARE = (
         "swapper_project.middleware.proxies.ProxyMiddleware",
         "django.middleware.security.SecurityMiddleware",
         "whitenoise.middleware.WhiteNoiseMiddleware",
-        "swapper_project.middleware.requests.NoNullMiddleware",
-        "swapper_project.middleware.requests.ChunkedBodyMiddleware",
+        "swapper_project.middleware.malformed_requests.NoNullMiddleware",
+        "swapper_project.middleware.malformed_requests.ChunkedBodyMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
-        "swapper_project.middleware.requests.SlashMiddleware",
+        "swapper_project.middleware.malformed_requests.SlashMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "swapper_project.process.current_request.CurrentRequestMiddleware",
@@ -93,7 +93,7 @@ MIDDLEWARE = (
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "csp.middleware.CSPMiddleware",
         "swapper_project.middleware.content_policy.AdminPolicyMiddleware",
-        "mirrors.api.limits.LimitHeadersMiddleware",
+        "mirrors.api.rate_limits.LimitHeadersMiddleware",
         "axes.middleware.AxesMiddleware",
     ]
 )

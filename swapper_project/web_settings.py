@@ -36,8 +36,8 @@ REST_FRAMEWORK: dict[str, Any] = {
         "mirrors.api.requests.parameters.KnownOrdering",
     ],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": ["mirrors.api.limits.RequestLimit"],
-    "EXCEPTION_HANDLER": "mirrors.api.problems.handle",
+    "DEFAULT_THROTTLE_CLASSES": ["mirrors.api.rate_limits.RequestLimit"],
+    "EXCEPTION_HANDLER": "mirrors.api.problem_details.handle",
 }
 KNOX_TOKEN_MODEL = "accounts.ApiToken"  # noqa: S105
 # Its own token table would stay empty beside ours.

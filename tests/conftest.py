@@ -183,7 +183,7 @@ def plane() -> Iterator[ControlPlane]:
 @pytest.fixture
 def read_plane(plane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlPlane]:
     """The same, as the API server that this process reads."""
-    from mirrors.kubernetes.api_server.client import _client
+    from mirrors.kubernetes.api_server.api_client import _client
 
     monkeypatch.setenv("KUBECONFIG", str(plane.kubeconfig(ADMIN)))
     _client.cache_clear()

@@ -16,10 +16,10 @@ import structlog
 from mirrors.images import ImageRef
 from mirrors.jobs.context.worker_context import engine_settings
 from mirrors.jobs.copy.failures import JobRefusedError
-from mirrors.jobs.copy.source_access import Asker, Finder
+from mirrors.jobs.copy.source_access import Asker, SourceFinder
 from mirrors.jobs.limits.budget_keeper import BudgetKeeper
 from mirrors.jobs.limits.pull_limits import PullLimits
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access
 from mirrors.oci import CopyCancelledError, Engine, RegistryAccess, RegistryError
@@ -131,7 +131,7 @@ class Measurer:
 
     def _access(self, ref: ImageRef, config: Config) -> RegistryAccess:
         """As an operator's copy reads it; pull secrets are not read for a size."""
-        finder = Finder(
+        finder = SourceFinder(
             self._catalog,
             config.private_images,
             lambda ref, access: self._engine.head(ref, access, timeout=ACCESS_SECONDS),

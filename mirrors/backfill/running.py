@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from mirrors.backfill.deciding import Decider, ImageVerdict
 from mirrors.backfill.estimate import Measured, PullBudget, estimate
 from mirrors.backfill.measuring import ImageSize, Measurer
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import (
     PULLS,
     BackfillImage,
@@ -30,7 +30,7 @@ from mirrors.selectors.clusters.node_platforms import platforms_to_mirror
 from mirrors.selectors.configuration.operator_rows import catalog_of
 from mirrors.services import RequestOutcome, request_copies
 from mirrors.services.clusters.backfill import finish_run, hold_running
-from mirrors.services.jobs.refusals import NO_TARGET
+from mirrors.services.jobs.refused_actions import NO_TARGET
 from mirrors.vocabulary.bounds import host_of
 from swapper_project.config import Config
 

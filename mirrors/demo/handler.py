@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from mirrors.demo.storage import algorithm_of, digest_of
+from mirrors.demo.memory_storage import algorithm_of, digest_of
 
 if TYPE_CHECKING:
     from mirrors.demo.registry import MemoryRegistry, _Server

@@ -9,7 +9,7 @@ from typing import Self
 
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.demo.handler import Handler
-from mirrors.demo.storage import Storage
+from mirrors.demo.memory_storage import Storage
 
 
 class MemoryRegistry:

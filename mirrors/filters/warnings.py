@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mirrors.filters.known_fields import unknown_fields_warning
+from mirrors.filters.non_boolean_results import result_warning
 from mirrors.filters.quotes import quotes_warning
-from mirrors.filters.results import result_warning
 
 
 def filter_warning(expression: str) -> str:

@@ -19,11 +19,11 @@ from lightkube.models.rbac_v1 import RoleRef, Subject
 from lightkube.resources.rbac_authorization_v1 import RoleBinding
 
 from mirrors.installation import trial_review
-from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
+from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
 from mirrors.installation.registration import Registration
 from mirrors.installation.stored_secrets import FIELD_MANAGER, LABELS
 from mirrors.installation.trial_review import TrialError
-from mirrors.kubernetes.api_server.client import client
+from mirrors.kubernetes.api_server.api_client import client
 
 T = TypeVar("T")
 RETRY_SECONDS: Final = 1.0

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from mirrors.installation import stored_secrets
-from mirrors.installation.refusals import InstallationError
+from mirrors.installation.api_refusals import InstallationError
 from mirrors.installation.stored_secrets import ChangedMeanwhileError
 
 Values = Mapping[str, Callable[[], str]]

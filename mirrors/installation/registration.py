@@ -15,9 +15,9 @@ from lightkube.models.admissionregistration_v1 import MutatingWebhook
 from lightkube.resources.admissionregistration_v1 import MutatingWebhookConfiguration
 from lightkube.types import PatchType
 
-from mirrors.installation.refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
+from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, InstallationError, api_refusal, status_of
 from mirrors.installation.stored_secrets import FIELD_MANAGER
-from mirrors.kubernetes.api_server.client import client
+from mirrors.kubernetes.api_server.api_client import client
 
 T = TypeVar("T")
 PAUSE: Final = 1.0

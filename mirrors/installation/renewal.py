@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mirrors.installation import rotation, stored_secrets
-from mirrors.installation.refusals import InstallationError
+from mirrors.installation.api_refusals import InstallationError
 from mirrors.installation.registration import Registration
 from mirrors.installation.rotation import CERTIFICATE_KEYS, CertificatePolicy, Certificates
 from mirrors.installation.stored_secrets import ChangedMeanwhileError, StoredSecret

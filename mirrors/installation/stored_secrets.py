@@ -13,8 +13,8 @@ from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.core_v1 import Secret
 from lightkube.types import PatchType
 
-from mirrors.installation.refusals import CONFLICT, NOT_FOUND, api_refusal, status_of
-from mirrors.kubernetes.api_server.client import client
+from mirrors.installation.api_refusals import CONFLICT, NOT_FOUND, api_refusal, status_of
+from mirrors.kubernetes.api_server.api_client import client
 
 FIELD_MANAGER: Final = "k8s-image-swapper-setup"
 LABELS: Final = {"app.kubernetes.io/managed-by": FIELD_MANAGER}

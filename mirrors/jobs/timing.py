@@ -41,13 +41,13 @@ class Timing:
     rate_limit_pause: float = 60.0
     """For a host that limits requests and does not say how long to wait."""
     probe: float = 30.0
-    """How long one job alone talks to a host after its pause, if it hears neither yes nor no."""
+    """How long one job alone talks to a host after its rate limit, if it hears neither yes nor no."""
     wait_for_hosts: float = 86_400.0
-    """How long after it was requested a job waits for paused hosts without counting attempts."""
+    """How long after it was requested a job waits for rate limited hosts without counting attempts."""
     database_patience: float = 600.0
     """How long the end of a copy is tried to be written while the database is unavailable."""
     budget_period: float = 1.0
-    """Between two questions of one process about shares of rate limits and paused hosts, while it sends requests."""
+    """Between two questions of one process about shares of rate limits and limited hosts, while it sends requests."""
     existence_period: float = 5.0
     """Between two turns of the one process that checks which images the target still has."""
     existence_lease: float = 30.0
@@ -65,19 +65,29 @@ class Timing:
     config_poll: float = 2.0
     """Between two looks at the configuration file."""
     keep_jobs_days: float = 30.0
+    """Finished jobs and backfills, most of all rows: the longest period of the dashboard, and no more."""
     keep_blobs_days: float = 90.0
+    """Which repository has a blob, to mount it from there. One that no copy has met for so long is seldom met again."""
     keep_counts_days: float = 90.0
+    """Decisions by hour and uses by workload: a quarter, so that what runs once a month is seen."""
     keep_samples_days: float = 7.0
+    """Admissions are whole pods, the largest rows: one week has each day of the week once."""
     keep_actions_days: float = 365.0
+    """Who ran which action: few rows, for audits, which look back one year."""
     keep_instances_days: float = 1.0
+    """Processes that stopped: those of the last rollout are shown, and pods get new names at each."""
     keep_checks_days: float = 30.0
+    """Connection tests but the last of each registry: as long as the jobs that they explain."""
     keep_wakeups_days: float = 7.0
+    """Tasks of django-q2, of which only failures say anything: time to find one after a weekend."""
     keep_changes_days: float = 365.0
+    """Who changed which filter, registry or user: for audits too."""
     keep_log_ins_days: float = 90.0
+    """Sign-ins with IP addresses, which are personal data: long enough to look into an incident, and no year."""
     keep_failures_days: float = 1 / 24
     """Failing pulls that no watcher sees any more: one that runs notes them each minute."""
     keep_clusters_days: float = 30.0
-    """Clusters without a watcher, with what ran in them."""
+    """Clusters without a watcher, with what ran in them: one that comes back within a month finds its rows."""
 
     def __post_init__(self) -> None:
         if self.lease < 2 * self.heartbeat:

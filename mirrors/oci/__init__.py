@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from mirrors.oci.common.access import Credential, CredentialSource, Issued, RegistryAccess
+from mirrors.oci.common.copy_request import CopyRequest, CopyResult
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
-from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.common.mounts import MemoryMounts, Readers
+from mirrors.oci.common.mount_index import MemoryMounts, Readers
 from mirrors.oci.common.progress import Progress
-from mirrors.oci.common.requests import CopyRequest, CopyResult
-from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.engine import Engine
 from mirrors.oci.referrers.kinds import ReferrerPolicy
-from mirrors.oci.referrers.results import ReferrersResult
+from mirrors.oci.referrers.referrers_result import ReferrersResult
 
 __all__ = [
     "CopyCancelledError",

@@ -13,16 +13,17 @@ from mirrors.oci.blobs.shared_transfers import SharedTransfers
 from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.copy_request import CopyRequest, CopyResult
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError
 from mirrors.oci.common.exchanges import ExchangeLog
-from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.oci.common.mounts import MemoryMounts, MountIndex
+from mirrors.oci.common.manifests import Manifest
+from mirrors.oci.common.mount_index import MemoryMounts, MountIndex
 from mirrors.oci.common.progress import Progress, ProgressCounter
-from mirrors.oci.common.requests import CopyRequest, CopyResult
-from mirrors.oci.common.settings import EngineSettings
 from mirrors.oci.distribution.authenticator import Authenticator
 from mirrors.oci.distribution.budgets import RequestBudgets
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext, OnRemaining
 from mirrors.oci.distribution.throttle import Gate
 from mirrors.oci.http.transport import OnRequest, Transport
@@ -30,7 +31,7 @@ from mirrors.oci.probe import Probe
 from mirrors.oci.referrers.fallback_index import FallbackIndexes, IndexLeases
 from mirrors.oci.referrers.kinds import ReferrerPolicy
 from mirrors.oci.referrers.referrers_copy import ReferrersCopy
-from mirrors.oci.referrers.results import ReferrersResult
+from mirrors.oci.referrers.referrers_result import ReferrersResult
 from mirrors.oci.transfer.copy import ImageCopy
 
 

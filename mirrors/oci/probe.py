@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, from_reply
-from mirrors.oci.common.urls import split_host
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.common.request_urls import split_host
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.http.addresses import resolve
 from mirrors.oci.http.transport import HttpRequest, Reply

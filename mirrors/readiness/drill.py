@@ -15,9 +15,9 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, F, Q, Quer
 from mirrors import selectors
 from mirrors.images import ImageRef
 from mirrors.models import Cluster, ClusterNode, ImageMapping, RunningImage
+from mirrors.readiness.drill_results import Drift, Drill, Missing, UnprotectedShare, WorkloadKey
 from mirrors.readiness.gaps import Conditions, FoundGap, gap_of, has_changed, kept_by_webhook, suspended
 from mirrors.readiness.registry_names import registry_host, unused_registry
-from mirrors.readiness.results import Drift, Drill, Missing, UnprotectedShare, WorkloadKey
 from mirrors.readiness.running_manifests import running_manifests
 from mirrors.selectors.clusters.clusters import stale_words
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot

@@ -9,7 +9,7 @@ from typing import Final
 
 from mirrors.images import ImageRef
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
-from mirrors.vocabulary.kept import words_of
+from mirrors.vocabulary.kept_reasons import words_of
 from mirrors.vocabulary.reasons import REASON_MEANING as DECISIONS
 from mirrors.vocabulary.reasons import Reason
 from webhook.decision.decision import Knowledge, access_obstacle

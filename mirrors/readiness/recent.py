@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from mirrors.readiness.drill import DrillRequest, run_drill
-from mirrors.readiness.results import Drill
+from mirrors.readiness.drill_results import Drill
 from swapper_project.config import Config
 from webhook.decision.suspensions import TargetState
 

@@ -8,7 +8,7 @@ from typing import Final
 from django.utils import timezone
 
 from mirrors.models import ReadinessSample
-from mirrors.readiness.results import Drill
+from mirrors.readiness.drill_results import Drill
 
 SAMPLES_KEPT_FOR: Final = timedelta(days=400)
 """A year can be compared with the one before; 9,600 rows for each cluster."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirrors.oci import RegistryAccess
-from mirrors.registries.base import RepositoryState
 from mirrors.registries.credentials import Reference, resolve
+from mirrors.registries.registry_driver import RepositoryState
 from swapper_project.config import OciTarget
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from mirrors.registries.base import RegistryDriver
 from mirrors.registries.generic import OciDriver
+from mirrors.registries.registry_driver import RegistryDriver
 from swapper_project.config import AwsTarget, Config, GcpTarget, OciTarget
 
 

@@ -5,7 +5,7 @@ What most of them need is imported from here; the rest from its file.
 
 from mirrors.selectors.clusters.suspensions import active_loops, suspended_targets
 from mirrors.selectors.configuration.operator_rows import catalog_of, operator_filters, operator_sources, source_entry
-from mirrors.selectors.configuration.revisions import small_table_revisions
+from mirrors.selectors.configuration.small_tables import small_table_revisions
 from mirrors.selectors.images.mappings import (
     CHANGES_LIMIT,
     CHANGES_OVERLAP,

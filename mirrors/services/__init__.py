@@ -32,7 +32,7 @@ from mirrors.services.jobs.jobs import (
     set_priority,
 )
 from mirrors.services.jobs.mirroring import active_target, refusal_of, request_copies, request_images
-from mirrors.services.jobs.refusals import ActionRefusedError
+from mirrors.services.jobs.refused_actions import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestedCopy, RequestOutcome
 
 __all__ = [

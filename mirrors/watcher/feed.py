@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.kubernetes.api_server.object_reader import ForbiddenError, ObjectReader, OutdatedError
 from mirrors.watcher.destinations import Destination
 

@@ -16,13 +16,13 @@ from django.db.models.functions import Now
 
 from mirrors import selectors
 from mirrors.jobs.timing import from_now
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.kubernetes.api_server.sample_pods import pod_or_template
 from mirrors.kubernetes.api_server.webhook_scope import WebhookScope, read_scope
 from mirrors.kubernetes.objects.pods import Json
 from mirrors.models import Cluster, RunningImage
 from mirrors.vocabulary.bounds import storable
-from mirrors.vocabulary.kept import DETAILS_LENGTH, NOT_REVIEWED
+from mirrors.vocabulary.kept_reasons import DETAILS_LENGTH, NOT_REVIEWED
 from mirrors.watcher.inventory import Inventory
 from swapper_project.config import Config
 from webhook.decision.as_created import reason_to_keep

@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 
 from mirrors.jobs.queue import work_leases
 from mirrors.jobs.timing import timing
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import InstanceRole
 from mirrors.services import holder_name, report_instance, withdraw_instance
 from mirrors.watcher.leadership import Leadership, MakeTasks

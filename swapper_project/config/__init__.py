@@ -5,14 +5,14 @@ What other parts need is imported from here. Begin in ``models.py``.
 
 from __future__ import annotations
 
+from swapper_project.config.config_source import ConfigSource
 from swapper_project.config.loading import find, load, parse, schema
 from swapper_project.config.models import Config, Quotas
 from swapper_project.config.sections.aws import AwsRegistry, AwsTarget
 from swapper_project.config.sections.gcp import GcpRegistry, GcpTarget
 from swapper_project.config.sections.source import SourceRegistry
 from swapper_project.config.sections.target import OciTarget
-from swapper_project.config.text.problems import ConfigError
-from swapper_project.config.watch import ConfigSource
+from swapper_project.config.text.config_problems import ConfigError
 
 __all__ = [
     "AwsRegistry",

@@ -13,8 +13,8 @@ from swapper_project.config.sections.aws import AwsRegistry
 from swapper_project.config.sections.section import Section
 from swapper_project.config.sections.source import SourceRegistry
 from swapper_project.config.sections.target import Target
+from swapper_project.config.text.config_problems import Findings, KeyPath, show
 from swapper_project.config.text.document import Item, Pair, Tree
-from swapper_project.config.text.problems import Findings, KeyPath, show
 
 _SECTIONS = ("aws", "gcp", "oci")
 _HINTS = {

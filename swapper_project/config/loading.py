@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from mirrors.filters.warnings import filter_warning
-from mirrors.kubernetes.objects.yaml_loader import YamlError, decode
+from mirrors.kubernetes.objects.yaml_errors import YamlError
+from mirrors.kubernetes.objects.yaml_loader import decode
 from swapper_project.config.files import problem_of
 from swapper_project.config.keys import as_tree, fit
 from swapper_project.config.models import Config
+from swapper_project.config.text.config_problems import ConfigError, Findings, KeyPath, lowered, show
 from swapper_project.config.text.document import Pair, read
-from swapper_project.config.text.problems import ConfigError, Findings, KeyPath, lowered, show
 from swapper_project.config.text.shapes import misplaced
 
 FILE_NAMES = (".k8s-image-swapper.yaml", ".k8s-image-swapper.yml")

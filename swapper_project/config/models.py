@@ -10,20 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationInfo
 
 from swapper_project.config.sections.cluster import WatcherSection
-from swapper_project.config.sections.limits import HostRateLimit, PullReserve
+from swapper_project.config.sections.quantities import Duration, Size, duration, show_duration
+from swapper_project.config.sections.registry_limits import HostRateLimit, PullReserve
 from swapper_project.config.sections.section import Section
 from swapper_project.config.sections.source import Source
 from swapper_project.config.sections.target import Target
-from swapper_project.config.sections.values import (
-    ClusterName,
-    Duration,
-    FileName,
-    ListenAddress,
-    Platforms,
-    Size,
-    duration,
-    show_duration,
-)
+from swapper_project.config.sections.values import ClusterName, FileName, ListenAddress, Platforms
 
 CountValue = Annotated[int, Field(ge=1, le=1_000_000)]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
-from environs import Env, EnvValidationError, ValidationError
+from environs import Env, EnvValidationError
+
+from swapper_project.process import environment_checks as checks
+from swapper_project.process.environment_checks import ON
 
 PREFIX = "SWAPPER_"
 PROCESS_ROLES = ("webhook", "web", "worker", "watcher", "all")
@@ -40,9 +40,6 @@ _READABLE_FROM_FILES = (
     "DEBUG",
 )
 _NAMES = (*_READABLE_FROM_FILES, "SWAP", "SWAP_FILE")
-ON: Final = frozenset({"on", "true", "yes", "1", "enabled"})
-OFF: Final = frozenset({"off", "false", "no", "0", "disabled"})
-"""Words of a switch, in a variable or in the kill switch file."""
 
 
 class EnvironmentProblem(ValueError):  # noqa: N818
@@ -85,25 +82,25 @@ def read(environ: Mapping[str, str] = os.environ) -> Environment:
     env = _EnvironmentReader(values)
     data_dir = (env.file("DATA_DIR") or _default_data_dir(environ)).absolute()
     result = Environment(
-        role=env.str("ROLE", "all", validate=_one_of(PROCESS_ROLES)),
+        role=env.str("ROLE", "all", validate=checks.one_of(PROCESS_ROLES)),
         data_dir=data_dir,
         credentials_dir=(env.file("CREDENTIALS_DIR") or data_dir / "credentials").absolute(),
-        database_url=env.str("DATABASE_URL", f"sqlite:///{data_dir}/swapper.sqlite3", validate=_database),
-        secret_key=env.str("SECRET_KEY", None, validate=_long_enough),
+        database_url=env.str("DATABASE_URL", f"sqlite:///{data_dir}/swapper.sqlite3", validate=checks.database),
+        secret_key=env.str("SECRET_KEY", None, validate=checks.long_enough),
         allowed_hosts=env.words("ALLOWED_HOSTS"),
-        external_url=(env.str("EXTERNAL_URL", "", validate=_web_address) or "").rstrip("/"),
+        external_url=(env.str("EXTERNAL_URL", "", validate=checks.web_address) or "").rstrip("/"),
         swap=env.switch("SWAP", default=True),
         swap_file=env.file("SWAP_FILE"),
-        webhook_token=env.str("WEBHOOK_TOKEN", None, validate=_token),
-        webhook_timeout=env.float("WEBHOOK_TIMEOUT_SECONDS", 10.0, validate=_webhook_timeout),
-        trusted_proxies=env.words("TRUSTED_PROXIES", validate=_networks),
-        authentication_backends=env.words("AUTHENTICATION_BACKENDS", validate=_dotted_paths),
+        webhook_token=env.str("WEBHOOK_TOKEN", None, validate=checks.token),
+        webhook_timeout=env.float("WEBHOOK_TIMEOUT_SECONDS", 10.0, validate=checks.webhook_timeout),
+        trusted_proxies=env.words("TRUSTED_PROXIES", validate=checks.networks),
+        authentication_backends=env.words("AUTHENTICATION_BACKENDS", validate=checks.dotted_paths),
         admin_password=env.str("ADMIN_PASSWORD", None),
-        api_requests_per_minute=env.int("API_REQUESTS_PER_MINUTE", 600, validate=_not_negative),
-        api_anonymous_per_minute=env.int("API_ANONYMOUS_PER_MINUTE", 60, validate=_not_negative),
-        bind=env.str("BIND", "", validate=_address) or "",
+        api_requests_per_minute=env.int("API_REQUESTS_PER_MINUTE", 600, validate=checks.not_negative),
+        api_anonymous_per_minute=env.int("API_ANONYMOUS_PER_MINUTE", 60, validate=checks.not_negative),
+        bind=env.str("BIND", "", validate=checks.address) or "",
         config=env.file("CONFIG"),
-        config_overrides=dict(env.json("CONFIG_OVERRIDES", {}, validate=_mapping) or {}),
+        config_overrides=dict(env.json("CONFIG_OVERRIDES", {}, validate=checks.mapping) or {}),
         debug=env.switch("DEBUG", default=False),
     )
     problems += env.problems()
@@ -127,11 +124,11 @@ class _EnvironmentReader(Env):
         return tuple(word for part in self.list(name, [], **options) or () if (word := part.strip()))
 
     def switch(self, name: str, *, default: bool) -> bool:
-        text = self.str(name, "on" if default else "off", validate=_on_or_off)
+        text = self.str(name, "on" if default else "off", validate=checks.on_or_off)
         return default if not text else text.lower() in ON
 
     def file(self, name: str) -> Path | None:
-        text = self.str(name, None, validate=_path)
+        text = self.str(name, None, validate=checks.path)
         return Path(text) if text else None
 
     def problems(self) -> list[str]:
@@ -183,82 +180,3 @@ def _default_data_dir(environ: Mapping[str, str]) -> Path:
     if home := environ.get("HOME"):
         return Path(home) / ".local/share/k8s-image-swapper"
     raise EnvironmentProblem([f"{PREFIX}DATA_DIR is not set, and HOME is not set either; set one of them"])
-
-
-def _one_of(choices: tuple[str, ...]) -> Any:
-    def check(value: str) -> None:
-        if value not in choices:
-            raise ValidationError(f"{value[:40]!r} is not one of {', '.join(choices)}")
-
-    return check
-
-
-def _path(value: str) -> None:
-    if len(value) > 4096 or "\n" in value or "\0" in value:
-        raise ValidationError("must be a path, in one line")
-
-
-def _on_or_off(value: str) -> None:
-    if value.lower() not in ON | OFF:
-        raise ValidationError(f"{value[:40]!r} is neither on nor off")
-
-
-def _database(value: str) -> None:
-    # The value is not repeated, as it may hold a password.
-    if not value.startswith(("sqlite:///", "postgres://", "postgresql://")):
-        raise ValidationError("write sqlite:///PATH or postgres://USER:PASSWORD@HOST:PORT/NAME")
-
-
-def _long_enough(value: str) -> None:
-    if len(value) < 32:
-        raise ValidationError(f"has {len(value)} characters; make one of 50 with: openssl rand -base64 38")
-
-
-def _token(value: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", value):
-        raise ValidationError("must be 16 to 256 of A-Z, a-z, 0-9, - and _, as it is a part of an address")
-
-
-def _web_address(value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.path in ("", "/") and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or "@" in value or "?" in value or "#" in value:
-        raise ValidationError("must be the address of the dashboard without a path: https://swapper.example.com")
-
-
-def _webhook_timeout(value: float) -> None:
-    if not 1 <= value <= 30:
-        raise ValidationError("must be from 1 to 30, as the webhook's timeoutSeconds in Kubernetes")
-
-
-def _address(value: str) -> None:
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]*):([0-9]{1,5})", value)
-    if found is None or not 0 < int(found[2]) < 65_536:
-        raise ValidationError("must be the address and port to listen on: 127.0.0.1:8000, or :8443 for all addresses")
-
-
-def _networks(values: list[str]) -> None:
-    for value in values:
-        try:
-            ipaddress.ip_network(value.strip(), strict=False)
-        except ValueError:
-            raise ValidationError(f"{value[:60]!r} is not a valid address or CIDR, such as 10.0.0.0/8") from None
-
-
-def _dotted_paths(values: list[str]) -> None:
-    for value in values:
-        if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", value.strip()):
-            raise ValidationError(f"{value[:60]!r} is not a valid class name, such as package.module.Class")
-
-
-def _not_negative(value: int) -> None:
-    if value < 0:
-        raise ValidationError("must be 0 (no limit) or more")
-
-
-def _mapping(value: object) -> None:
-    if not isinstance(value, dict):
-        raise ValidationError("must be a JSON object of configuration keys")

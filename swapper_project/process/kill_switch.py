@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from swapper_project.process.environment import OFF, ON, Environment
+from swapper_project.process.environment import Environment
+from swapper_project.process.environment_checks import OFF, ON
 
 log = structlog.get_logger(__name__)
 

@@ -7,7 +7,6 @@ thread for seconds or for ever. Here the poller collects handshakes and requests
 from __future__ import annotations
 
 import errno
-import json
 import socket
 import time
 from collections import deque
@@ -17,21 +16,13 @@ from selectors import EVENT_READ
 from typing import Any, Final
 
 from gunicorn import util
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, NoMoreData, ParseException
+from gunicorn.http.errors import NoMoreData, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from swapper_project.serving import arrival
+from swapper_project.serving import arrival, invalid_requests
+from swapper_project.serving.awaited import AwaitedConnections
 from swapper_project.serving.connection import PIECE, Connection, Phase
 from swapper_project.serving.handshakes import RefusedHandshakes
-
-REQUEST_SECONDS: Final = 10.0
-"""Seconds from a connection's beginning, or its next request's first byte, until the request must be whole."""
-
-MOST_BUFFERED: Final = 64 * 1024 * 1024
-"""Bytes of requests that are not whole yet, of all connections together."""
-
-LINGER: Final = 2.0
-"""Seconds that a client gets to close its side after the last answer."""
 
 DRAIN_SECONDS: Final = 10.0
 """Seconds in which a stopping worker still accepts connections, and closes each with its next response."""
@@ -53,9 +44,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Those whose handshake or request is not whole, the oldest first.
-        self._pending: dict[Connection, None] = {}
-        self._leaving: dict[Connection, None] = {}
+        self._awaited = AwaitedConnections()
         self._handshakes = ThreadPoolExecutor(HANDSHAKE_THREADS, thread_name_prefix="handshake")
         self._refused = RefusedHandshakes()
         self._last_accept = 0.0
@@ -77,7 +66,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             if self.nr_conns > self.worker_connections:
                 self._make_room()
             conn = Connection(self.cfg, client_sock, client, listener.getsockname())
-            self._expect(conn)
+            self._awaited.expect_request(conn)
             self._watch(conn)
 
     def _on_readable(self, conn: Connection, client: socket.socket) -> None:
@@ -86,18 +75,12 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
                 self._shake_hands(conn)
             case Phase.KEPT:
                 self.keepalived_conns.remove(conn)
-                self._expect(conn, Phase.COLLECTING)
+                self._awaited.expect_request(conn, Phase.COLLECTING)
                 self._collect(conn)
             case Phase.LEAVING:
                 self._see_off(conn)
             case _:
                 self._collect(conn)
-
-    def _expect(self, conn: Connection, phase: Phase | None = None) -> None:
-        """A request is to be whole in time from now."""
-        conn.phase = phase or conn.phase
-        conn.timeout = time.monotonic() + REQUEST_SECONDS
-        self._pending[conn] = None
 
     def _watch(self, conn: Connection) -> None:
         self.poller.register(conn.sock, EVENT_READ, partial(self._on_readable, conn))
@@ -113,7 +96,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         if step.cancelled() or step.exception() is not None or conn.timeout <= time.monotonic():
             if not step.cancelled():
                 self._refused.note(step.exception(), conn.client)
-            del self._pending[conn]
+            self._awaited.remove(conn)
             self._close(conn)
             return
         self._watch(conn)
@@ -130,12 +113,10 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             return
         if is_whole:
             conn.whole_at = time.monotonic()
-            del self._pending[conn]
+            self._awaited.remove(conn)
             self.poller.unregister(conn.sock)
             self.enqueue_req(conn)
-        elif len(conn.buffer) > PIECE and sum(len(c.buffer) for c in self._pending) > MOST_BUFFERED:
-            # Those that are nearly all sent have not been waited for long.
-            oldest = next(c for c in self._pending if len(c.buffer) > PIECE and c.phase is Phase.COLLECTING)
+        elif (oldest := self._awaited.to_drop_for(conn)) is not None:
             self.log.warning("A request was dropped: incomplete requests use too much memory")
             self._give_up(oldest)
 
@@ -148,7 +129,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         self._watch(conn)
         if conn.buffer:
             # The client has sent on without waiting for the answer.
-            self._expect(conn, Phase.COLLECTING)
+            self._awaited.expect_request(conn, Phase.COLLECTING)
             self._collect(conn)
         else:
             conn.phase = Phase.KEPT
@@ -164,9 +145,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         except (OSError, ValueError):
             self._close(conn)
             return
-        conn.phase = Phase.LEAVING
-        conn.timeout = time.monotonic() + LINGER
-        self._leaving[conn] = None
+        self._awaited.expect_end(conn)
 
     def _see_off(self, conn: Connection) -> None:
         try:
@@ -177,8 +156,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
             self._give_up(conn)
 
     def _give_up(self, conn: Connection) -> None:
-        self._pending.pop(conn, None)
-        self._leaving.pop(conn, None)
+        self._awaited.remove(conn)
         self.poller.unregister(conn.sock)
         self._close(conn)
 
@@ -188,7 +166,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def _make_room(self) -> None:
         """End the connection that has been silent for the longest time."""
-        silent = next((conn for conn in self._pending if conn.phase is not Phase.SHAKING_HANDS), None)
+        silent = self._awaited.oldest()
         if silent is None and self.keepalived_conns:
             silent = self.keepalived_conns.popleft()
         if silent is not None:
@@ -196,11 +174,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
 
     def murder_pending(self) -> None:
         """End what has taken too long; a handshake whose step is under way ends after it."""
-        now = time.monotonic()
-        late = [conn for held in (self._pending, self._leaving) for conn in held if conn.timeout <= now]
-        for conn in late:
-            if conn.phase is not Phase.SHAKING_HANDS:
-                self._give_up(conn)
+        for conn in self._awaited.late():
+            self._give_up(conn)
 
     # A request, on a thread of its own.
 
@@ -222,18 +197,8 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]
         return False
 
     def _refuse(self, conn: Connection, error: ParseException) -> None:
-        """Invalid HTTP gets a problem (RFC 9457) too."""
-        if isinstance(error, LimitRequestLine | LimitRequestHeaders):
-            code, title, name = 431, "Request Header Fields Too Large", "too-long"
-            words = "The URL or the headers are too long: send a shorter request, or clear this site's cookies."
-        else:
-            code, title, name = 400, "Bad Request", "no-http"
-            words = f"The request is not valid HTTP: {str(error)[:200]}."
-        problem = {"type": f"urn:k8s-image-swapper:{name}", "title": title, "status": code, "code": name}
-        body = json.dumps({**problem, "detail": words}).encode()
-        head = f"HTTP/1.1 {code} {title}\r\nContent-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
         try:
-            util.write(conn.sock, head.encode() + b"Connection: close\r\n\r\n" + body)
+            util.write(conn.sock, invalid_requests.response(error))
         except OSError as closed:
             self.log.debug("A client did not wait for its refusal: %s", closed)
 

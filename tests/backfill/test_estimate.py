@@ -11,7 +11,8 @@ import pytest
 from mirrors.backfill.estimate import UNREAD_MANIFESTS, Estimate, Measured, PullBudget, estimate
 from mirrors.backfill.measuring import size_of
 from mirrors.models import BackfillRun, BackfillState, ImageMapping, Registry, RegistryRole
-from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.manifests import Manifest
 from mirrors.selectors.clusters.backfill import BackfillProgress, candidates, seconds_left
 from tests.backfill.conftest import running
 

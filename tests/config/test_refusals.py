@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from swapper_project import config
 from swapper_project.config import Config, ConfigError
-from swapper_project.config.sections.values import duration, show_duration, show_size, size
+from swapper_project.config.sections.quantities import duration, show_duration, show_size, size
 from tests.config import examples
 
 TARGET = "target: {type: oci, oci: {endpoint: r.io}}\n"

@@ -16,6 +16,7 @@ import pytest
 from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.images import ImageRef
 from mirrors.oci import CopyRequest, CopyResult, Credential, CredentialSource, Engine, EngineSettings, RegistryAccess
+from mirrors.oci.distribution.budgets import RequestBudgets
 from tests.support.faulty_registry import FaultyRegistry
 from tests.support.go_tools import require
 from tests.support.registries import Registry, distribution
@@ -45,8 +46,13 @@ MakeProfiled = Callable[..., ProfiledRegistry]
 def make_engine() -> Iterator[MakeEngine]:
     with ExitStack() as stack:
 
-        def make(*, on_request: Callable[[str, str, int], None] | None = None, **settings: Any) -> Engine:
-            engine = Engine(EngineSettings(**{**FAST, **settings}), on_request=on_request)
+        def make(
+            *,
+            on_request: Callable[[str, str, int], None] | None = None,
+            budgets: RequestBudgets | None = None,
+            **settings: Any,
+        ) -> Engine:
+            engine = Engine(EngineSettings(**{**FAST, **settings}), on_request=on_request, budgets=budgets)
             stack.callback(engine.close)
             return engine
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.oci import RegistryError
-from mirrors.oci.common import headers, manifests
+from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.manifests import OCI_INDEX, OCI_MANIFEST
-from mirrors.oci.common.urls import Url
-from mirrors.oci.distribution import challenges
+from mirrors.oci.common.request_urls import Url
+from mirrors.oci.distribution import challenges, headers
 from mirrors.oci.referrers import identities, listing
 from mirrors.oci.referrers.kinds import Referrer, cosign_tags, fallback_tag
 
@@ -111,15 +111,15 @@ def test_any_reference_is_read_or_refused(text: str) -> None:
 @given(document=DOCUMENTS, content_type=st.sampled_from([OCI_INDEX, OCI_MANIFEST, "", "text/html"]))
 def test_any_manifest_is_read_or_blamed_on_its_registry(document: object, content_type: str) -> None:
     raw = json.dumps(document).encode("utf-8", "surrogatepass")
-    for digest in (None, manifests.digest_of(raw)):
+    for digest in (None, descriptors.digest_of(raw)):
         try:
             found = manifests.parse(raw, content_type, host="r.test", digest=digest)
         except RegistryError as error:
             assert (error.host, error.permanent) == ("r.test", True)
         else:
             assert found.raw == raw
-            assert all(manifests.is_digest(d.digest) for d in (*found.children, *found.blobs))
-            assert found.subject == "" or manifests.is_digest(found.subject)
+            assert all(descriptors.is_digest(d.digest) for d in (*found.children, *found.blobs))
+            assert found.subject == "" or descriptors.is_digest(found.subject)
 
 
 @given(st.binary(max_size=400))
@@ -149,7 +149,7 @@ def test_a_referrer_is_read_from_a_list_as_it_was_written(
 def test_any_list_of_referrers_is_read_or_blamed_on_its_registry(entries: object) -> None:
     raw = json.dumps({"manifests": entries}).encode("utf-8", "surrogatepass")
     with suppress(RegistryError):
-        assert all(manifests.is_digest(referrer.digest) for referrer in listing.entries(raw, "r.test").referrers)
+        assert all(descriptors.is_digest(referrer.digest) for referrer in listing.entries(raw, "r.test").referrers)
 
 
 @given(DOCUMENTS | st.binary(max_size=200))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mirrors.demo.images import OCI_MANIFEST, SampleImage
-from mirrors.demo.storage import digest_of
+from mirrors.demo.memory_storage import digest_of
 from mirrors.images import ImageRef
 from mirrors.oci import Engine, RegistryError
 from tests.oci.conftest import access, copy, ref, request

@@ -11,12 +11,12 @@ import pytest
 
 from mirrors.images import ImageRef, InvalidReferenceError
 from mirrors.oci import RegistryError
-from mirrors.oci.common import headers, manifests
+from mirrors.oci.common import descriptors, manifests
+from mirrors.oci.common.engine_settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.errors import MAX_ERROR_BYTES, oci_codes
 from mirrors.oci.common.manifests import OCI_INDEX, OCI_MANIFEST
-from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
-from mirrors.oci.common.urls import Url
-from mirrors.oci.distribution import challenges, token_server
+from mirrors.oci.common.request_urls import Url
+from mirrors.oci.distribution import challenges, headers, token_server
 
 MOST_CPU_SECONDS = 0.010
 """For a header or a URL at its size limit."""
@@ -66,7 +66,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "link": lambda text: headers.next_link({"Link": text}),
     "url": lambda text: Url.parse(text, seen_by="r"),
     "location": lambda text: Url("https", "h", 443, "/").follow(text, seen_by="r"),
-    "digest": manifests.is_digest,
+    "digest": descriptors.is_digest,
     "reference": ImageRef.parse,
     "error body": lambda text: oci_codes(text.encode()),
     "token": lambda text: token_server.read_token(text.encode(), "r"),

@@ -108,7 +108,7 @@ def test_a_missing_file_of_a_variable_is_named(tmp_path: Path, command: list[str
 def test_a_short_key_is_not_called_unset(tmp_path: Path) -> None:
     ended = run_manage("prepare", "--data-dir", str(tmp_path), environment={"SWAPPER_SECRET_KEY": "short"}, check=False)
 
-    assert ended.stderr.startswith("SWAPPER_SECRET_KEY: has 5 characters; make one of 50")
+    assert ended.stderr.startswith("SWAPPER_SECRET_KEY: has 5 characters; at least 32 are required. Generate one")
 
 
 def test_config_check_needs_neither_database_nor_secret_key(tmp_path: Path) -> None:

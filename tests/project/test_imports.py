@@ -22,7 +22,7 @@ UNNEEDED = (
     "unfold",
     "drf_spectacular",
     "mirrors.accounts",
-    "mirrors.kubernetes.api_server.client",
+    "mirrors.kubernetes.api_server.api_client",
     "mirrors.kubernetes.objects.keyring",
     "mirrors.kubernetes.api_server.pull_secrets",
     "mirrors.registries.aws",

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from gunicorn.workers import base, gthread
 
-from swapper_project.serving import connection, worker
+from swapper_project.serving import awaited, connection, worker
 from tests.support.databases import ROOT
 
 PINNED = "27.0"
@@ -45,7 +45,7 @@ def provides(*modules: ModuleType) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("module", [worker, connection], ids=["worker", "connection"])
+@pytest.mark.parametrize("module", [worker, connection, awaited], ids=["worker", "connection", "awaited"])
 def test_what_we_use_of_gunicorn_is_there(module: ModuleType) -> None:
     missing = uses(module) - provides(gthread, base)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_INDEX
-from mirrors.demo.storage import Storage
+from mirrors.demo.memory_storage import Storage
 from tests.support.faulty_registry import FaultyRegistry
 
 

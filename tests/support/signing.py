@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mirrors.demo.images import OCI_CONFIG, OCI_MANIFEST
-from mirrors.demo.storage import Storage
+from mirrors.demo.memory_storage import Storage
 
 SIMPLE_SIGNING: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 BUNDLE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"

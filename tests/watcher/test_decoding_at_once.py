@@ -16,7 +16,7 @@ READ_AT_ONCE = f"""
 import contextlib, os, sys, threading
 import msgspec
 from lightkube.core.decoders import decode_list, decode_object
-from mirrors.kubernetes.api_server.client import WORKLOAD_KINDS, Pod, Secret, client
+from mirrors.kubernetes.api_server.api_client import WORKLOAD_KINDS, Pod, Secret, client
 from mirrors.kubernetes.objects import watched_objects
 
 KINDS = (Pod, Secret, *WORKLOAD_KINDS.values(), watched_objects.Pod, watched_objects.Node)

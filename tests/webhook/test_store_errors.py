@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from itertools import count
 from pathlib import Path
 
 import yaml
@@ -51,13 +51,8 @@ def test_a_problem_of_the_target_that_comes_back_is_logged_again(
         password.unlink()
         wait_until(lambda: webhook.log_text().count(message) == 1, what="the problem")
         password.write_text("secret")
-
-        def is_logged_again() -> bool:
-            # Away for longer than two looks at it are apart, there for as long.
-            password.unlink(missing_ok=True)
-            time.sleep(1.2)
-            password.write_text("secret")
-            time.sleep(1.2)
-            return webhook.log_text().count(message) > 1
-
-        wait_until(is_logged_again, what="the same problem later")
+        # Only a webhook that has the password can say what the target does not have.
+        names = count()
+        wait_until(lambda: reason(webhook, source, f"new-{next(names)}") == "absent", what="the password to be read")
+        password.unlink()
+        wait_until(lambda: webhook.log_text().count(message) == 2, what="the same problem later")

@@ -16,7 +16,7 @@ from webhook.database.chores import ErrorBarrier
 from webhook.database.job_waiters import JobWaiters
 from webhook.database.lru_cache import LRUCache
 from webhook.database.mapping_cache import MappingCache
-from webhook.database.messages import JobWait, Lookup, Message, RepositoryLookup, RequestedCopies
+from webhook.database.thread_messages import JobWait, Lookup, Message, RepositoryLookup, RequestedCopies
 
 OUT_OF_QUOTA_FOR: Final = 10.0
 """Seconds for which a namespace that is out of quota requests nothing new, and costs nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from typing import Final
 
-from webhook.database.messages import Message
+from webhook.database.thread_messages import Message
 
 MOST_WAITING: Final = 10_000
 """Messages that wait; one that does not fit is answered as if the database were unavailable."""

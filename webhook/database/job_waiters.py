@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mirrors import selectors
-from webhook.database.messages import JobWait, Message
+from webhook.database.thread_messages import JobWait, Message
 
 ABANDONED: Final = 30.0
 """Seconds after which nobody waits for a job any longer."""

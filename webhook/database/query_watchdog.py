@@ -24,6 +24,9 @@ CUT_AFTER: Final = 3.0
 STATEMENT_LOOK_EVERY: Final = 0.5
 """Seconds between two looks at the statement that runs: how late it may be cut."""
 
+CONNECTION_CUT: Final = "The database stopped responding during a query; its connection was closed"
+"""A message of the log."""
+
 
 class QueryWatchdog:
     """Watches the work of one thread with its connection. ``seconds`` is how long it has been at one statement."""
@@ -75,7 +78,7 @@ class QueryWatchdog:
             with self._lock:
                 if self._socket is None or self.seconds < CUT_AFTER:
                     continue
-                log.warning("The database stopped responding during a query; its connection was closed")
+                log.warning(CONNECTION_CUT)
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -27,7 +27,9 @@ from webhook.database.availability import Availability
 from webhook.database.chores import DATABASE_AWAY, Chore, ErrorBarrier
 from webhook.database.inbox import Inbox
 from webhook.database.mapping_cache import CachedMapping, MappingCache
-from webhook.database.messages import (
+from webhook.database.pending_writes import PendingWrites
+from webhook.database.query_watchdog import QueryWatchdog
+from webhook.database.thread_messages import (
     DatabaseUnavailableError,
     JobWait,
     Lookup,
@@ -35,8 +37,6 @@ from webhook.database.messages import (
     RepositoryLookup,
     RequestedCopies,
 )
-from webhook.database.pending_writes import PendingWrites
-from webhook.database.query_watchdog import QueryWatchdog
 from webhook.database.unwritten_answers import UnwrittenAnswers
 from webhook.decision.snapshot import OperatorRows
 

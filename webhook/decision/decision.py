@@ -113,6 +113,18 @@ def classify(
         return Decision(slot, kept, source=source)
     if slot.pull_policy == "Never":
         return Decision(slot, Reason.PULL_POLICY_NEVER, source=source)
+    return _classify_by_filters(slot, source, policy, pod, budget, on_filter_error)
+
+
+def _classify_by_filters(
+    slot: ImageSlot,
+    source: ImageRef,
+    policy: ReviewPolicy,
+    pod: dict[str, Any],
+    budget: ReviewBudget,
+    on_filter_error: Callable[[str, Exception], None],
+) -> Decision:
+    """Whether the configuration excludes the image; it is given its name at the target if not."""
     try:
         matched = first_match(policy.filters, {"obj": pod, "container": slot.container}, budget, on_filter_error)
     except ReviewBudgetError:

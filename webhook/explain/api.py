@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from mirrors.accounts.roles import Role
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.api.requests.strict_fields import StrictFields
-from mirrors.kubernetes.objects.manifests import NAMESPACE_PATTERN, ManifestError, PodManifest, pods_in, read_pods
+from mirrors.kubernetes.objects.pod_manifests import NAMESPACE_PATTERN, ManifestError, PodManifest, pods_in, read_pods
 from swapper_project.config import ConfigError
 from webhook.explain.explainer import explain_live
 

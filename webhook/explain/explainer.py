@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error
 
 from mirrors.images import ImageRef, InvalidReferenceError
-from mirrors.kubernetes.objects.manifests import PodManifest
+from mirrors.kubernetes.objects.pod_manifests import PodManifest
 from mirrors.selectors.images.last_errors import LastError, last_errors
 from mirrors.vocabulary.reasons import REASON_MEANING, Reason
 from swapper_project import config as configuration

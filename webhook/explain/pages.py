@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from mirrors.kubernetes.objects.manifests import NAMESPACE_PATTERN, ManifestError, read_pods
+from mirrors.kubernetes.objects.pod_manifests import NAMESPACE_PATTERN, ManifestError, read_pods
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from mirrors.models import AdmissionSample
 from mirrors.services import ActionRefusedError, request_image

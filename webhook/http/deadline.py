@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
-from swapper_project.config.sections.values import duration
+from swapper_project.config.sections.quantities import duration
 
 MOST_FIELDS: Final = 20
 """Fields of the query that are parsed; the API server sends one."""

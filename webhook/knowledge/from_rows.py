@@ -10,6 +10,7 @@ from typing import Final, TypedDict
 
 from mirrors.images import ImageRef
 from mirrors.models import NOT_PUBLIC
+from mirrors.models.images.tampering import is_tampered
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
 from mirrors.vocabulary.clusters import ClusterNamespace
 from mirrors.vocabulary.reasons import Reason
@@ -54,14 +55,9 @@ def is_uncertain(cached: CachedMapping | None, known: Knowledge, snapshot: Snaps
 
 def differs(mapping: MappingSnapshot, answer: ProbeAnswer) -> bool:
     """Whether the target has another digest than was written, and no copy explains it: none is under way, or has
-    ended since the target was asked (a few seconds, as the clocks of database and webhook differ).
-
-    ``services.images.recording`` writes the same to the row, as ``tampered``, and so does a verification in
-    ``jobs.copy.copy_outcome``.
-    """
-    is_settled = not mapping.job_is_live and time.time() - mapping.verified_at > CLOCK_SKEW
-    written = mapping.target_digest and is_settled
-    return bool(written and answer.digest and answer.digest != mapping.target_digest)
+    ended since the target was asked (a few seconds, as the clocks of database and webhook differ)."""
+    is_copied = mapping.job_is_live or time.time() - mapping.verified_at <= CLOCK_SKEW
+    return is_tampered(written=mapping.target_digest, found=answer.digest, is_copied=is_copied)
 
 
 def obstacle_of(mapping: MappingSnapshot, source: str, snapshot: Snapshot, limits: ReviewLimits) -> Reason | None:

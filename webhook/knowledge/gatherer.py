@@ -20,8 +20,8 @@ from mirrors.vocabulary.reasons import Reason
 from swapper_project.process.monitoring import metrics
 from webhook.database.lru_cache import RecentMaximum
 from webhook.database.mapping_cache import CachedMapping
-from webhook.database.messages import await_result
 from webhook.database.thread import DatabaseThread
+from webhook.database.thread_messages import await_result
 from webhook.decision.decision import Decision, Knowledge
 from webhook.decision.review_limits import ReviewLimits
 from webhook.decision.snapshot import Snapshot

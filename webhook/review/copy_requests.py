@@ -15,8 +15,8 @@ from mirrors.models import Priority, Trigger
 from mirrors.services import RequestedCopy, RequestOutcome
 from mirrors.vocabulary.reasons import Reason
 from webhook.database.lru_cache import LRUCache
-from webhook.database.messages import await_result
 from webhook.database.thread import DatabaseThread
+from webhook.database.thread_messages import await_result
 from webhook.decision import decision
 from webhook.decision.decision import Decision, Knowledge
 from webhook.decision.review_limits import ReviewLimits

@@ -25,7 +25,7 @@ from webhook.review import kubectl_messages
 from webhook.review.admission_review import AdmissionRequest
 from webhook.review.copy_requests import CopyRequester
 from webhook.review.guard import Guard
-from webhook.review.recording import Notes
+from webhook.review.review_notes import Notes
 from webhook.review.suspending import Suspender
 
 log = structlog.get_logger(__name__)

@@ -19,12 +19,12 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import NAMED_ROWS, ActionResult, show_result
 from mirrors.admin.tools.charts import chart
 from mirrors.models import ReadinessSample
-from mirrors.readiness import requests
+from mirrors.readiness import missing_images
 from mirrors.readiness.drill import DrillRequest, NotListedError
+from mirrors.readiness.drill_results import Drill
 from mirrors.readiness.gaps import GAP_MEANING, Gap
 from mirrors.readiness.recent import recent_drill
 from mirrors.readiness.registry_names import RegistryNameError
-from mirrors.readiness.results import Drill
 from mirrors.selectors.clusters.readiness import trend
 from mirrors.selectors.clusters.suspensions import disturbed_targets
 from mirrors.services import ActionRefusedError
@@ -100,7 +100,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
         if request.method == "POST":
             show_result(request, _mirror(request, drill, config) if drill and config else ActionResult("", [problem]))
             return HttpResponseRedirect(back)
-        images = sorted(requests.to_mirror(drill)) if drill else []
+        images = sorted(missing_images.to_mirror(drill)) if drill else []
         context = {
             **self.admin_site.each_context(request),
             "title": "Mirror what is missing",
@@ -108,7 +108,7 @@ class ReadinessSampleAdmin(ReadOnlyAdmin[ReadinessSample]):
             "choice": choice,
             "problem": problem,
             "count": len(images),
-            "most": requests.MOST_MIRRORED_AT_ONCE,
+            "most": missing_images.MOST_MIRRORED_AT_ONCE,
             "shown": images[:NAMED_ROWS],
             "more": max(0, len(images) - NAMED_ROWS),
             "back": back,
@@ -134,7 +134,7 @@ def _asked(request: HttpRequest, choice: Choice) -> tuple[Config | None, Drill |
 
 def _mirror(request: HttpRequest, drill: Drill, config: Config) -> ActionResult:
     try:
-        done = requests.mirror_missing(drill, config, requested_by=request.user.get_username())
+        done = missing_images.mirror_missing(drill, config, requested_by=request.user.get_username())
     except ActionRefusedError as error:
         return ActionResult("", [str(error)])
     words = f"{done.made} image{'' if done.made == 1 else 's'} queued."
@@ -165,7 +165,7 @@ def _shown(request: HttpRequest, choice: Choice, drill: Drill) -> dict[str, Any]
             "all_namespaces": choice.link(namespace=""),
             "mirror": reverse("admin:mirrors_readinesssample_mirror") + choice.link(list="", reason=""),
         },
-        "to_mirror": len(requests.to_mirror(drill)),
+        "to_mirror": len(missing_images.to_mirror(drill)),
         "may_operate": request.user.has_perm(OPERATE),
         "charts": {"readiness": _chart(points)},
         "has_trend": bool(points),

@@ -22,7 +22,7 @@ from mirrors.filters import CompiledFilter, InvalidFilterError
 from mirrors.filters.places import pointed
 from mirrors.filters.trial import BUDGET, TRIAL_SECONDS, Change, try_on
 from mirrors.filters.warnings import filter_warning
-from mirrors.kubernetes.objects.manifests import ManifestError, PodManifest, read_pods
+from mirrors.kubernetes.objects.pod_manifests import ManifestError, PodManifest, read_pods
 from mirrors.models import AdmissionSample, Filter, ManagedBy
 from mirrors.selectors.clusters.clusters import place_name, unknown_clusters_warning
 from mirrors.selectors.configuration import declared

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, QuerySet
 from django_filters.rest_framework import CharFilter, ChoiceFilter, FilterSet  # type: ignore[import-untyped]
 
-from mirrors.api.filtersets.base import time_range
+from mirrors.api.filtersets.shared_filters import time_range
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob
 from mirrors.selectors.images.mapping_states import STATE_CHOICES, STATES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django_filters.rest_framework import BooleanFilter, FilterSet  # type: ignore[import-untyped]
 
-from mirrors.api.filtersets.base import PlaceFilter
+from mirrors.api.filtersets.shared_filters import PlaceFilter
 from mirrors.models import RunningImage
 from mirrors.selectors.clusters.running_images import only_mirrored
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 
-from mirrors.api.filtersets.base import PlaceFilter, time_range
+from mirrors.api.filtersets.shared_filters import PlaceFilter, time_range
 from mirrors.models import ImageUse
 
 

@@ -13,14 +13,14 @@ from rest_framework.views import APIView
 
 from mirrors.accounts.roles import Role
 from mirrors.api import serializers
-from mirrors.api.problems import ConflictError
+from mirrors.api.problem_details import ConflictError
 from mirrors.api.requests.current_user import who
 from mirrors.api.requests.parameters import KnownParameters
 from mirrors.readiness.drill import DrillRequest, NotListedError
+from mirrors.readiness.drill_results import Drill
+from mirrors.readiness.missing_images import mirror_missing
 from mirrors.readiness.recent import recent_drill
 from mirrors.readiness.registry_names import RegistryNameError
-from mirrors.readiness.requests import mirror_missing
-from mirrors.readiness.results import Drill
 from swapper_project.config import Config
 from swapper_project.process import configured
 

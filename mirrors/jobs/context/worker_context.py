@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterable
 from django.conf import settings
 
 from mirrors import selectors
+from mirrors.jobs.context.database_mounts import DatabaseMounts
 from mirrors.jobs.context.index_leases import DatabaseIndexLeases
-from mirrors.jobs.context.mounts import DatabaseMounts
 from mirrors.jobs.limits.budget_keeper import BudgetKeeper
 from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.heartbeat import Heartbeat
 from mirrors.jobs.timing import timing
 from mirrors.kubernetes.api_server import cluster_credentials
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.oci import Engine, EngineSettings
 from mirrors.oci.distribution.budgets import RequestBudgets
-from mirrors.registries import tokens
-from mirrors.registries.base import RegistryDriver
+from mirrors.registries import cloud_tokens
 from mirrors.registries.credentials import CredentialError
+from mirrors.registries.registry_driver import RegistryDriver
 from mirrors.registries.request_limits import budget_finder
 from mirrors.registries.sources import SourceCatalog, SourceEntry
 from mirrors.registries.targets import target_driver
@@ -111,7 +111,7 @@ class WorkerContext:
 
     def close(self) -> None:
         self.engine.close()
-        tokens.close_all()
+        cloud_tokens.close_all()
         self.heartbeat.stop()
         self._keeper.stop()
         self.mounts.close()

@@ -14,15 +14,15 @@ from mirrors.jobs.copy.copy_outcome import CopyOutcome, copied, pulled_through, 
 from mirrors.jobs.copy.failures import FewPullsError, JobRefusedError
 from mirrors.jobs.copy.other_clusters import OtherClusterError, next_cluster, of_target, requesters_of
 from mirrors.jobs.copy.referrers import copy_referrers
-from mirrors.jobs.copy.source_access import Asker, Finder, SourceAccess
+from mirrors.jobs.copy.source_access import Asker, SourceAccess, SourceFinder
 from mirrors.jobs.limits.pull_limits import FIRST_TO_WAIT
 from mirrors.jobs.queue.leases import Lease
 from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
 from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
-from mirrors.registries.base import RegistryDriver
 from mirrors.registries.credentials import CredentialError
+from mirrors.registries.registry_driver import RegistryDriver
 from mirrors.selectors.clusters.node_platforms import platforms_to_mirror
 from mirrors.services import record_repository
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -46,7 +46,7 @@ class CopyJob:
     def run(self, cancelled: Stop) -> CopyOutcome:
         """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
         self._refuse_if_moot()
-        # The claim has found neither of them paused: this process's engine may not know that yet.
+        # The claim has found neither of them rate limited: this process's engine may not know that yet.
         self._context.engine.resume((self._source.registry, self._target.registry))
         if self._job.trigger == Trigger.VERIFY:
             outcome = self._verify()
@@ -212,7 +212,7 @@ class CopyJob:
         # In any case: the file may have been changed since, and a retry knows nothing of it.
         if allowed and (refusal := AllowedSources(allowed, catalog.is_configured).refusal(self._source.registry)):
             raise JobRefusedError(ErrorClass.INVALID, refusal)
-        finder = Finder(
+        finder = SourceFinder(
             catalog=catalog,
             policy=self._context.config.private_images,
             head=self._head_source,

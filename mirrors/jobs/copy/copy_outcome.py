@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from mirrors.jobs.copy.referrers import ReferrersReport
 from mirrors.jobs.copy.source_access import SourceAccess
 from mirrors.models import Access, Existence, ImageMapping, Obstacle
+from mirrors.models.images.tampering import is_tampered, without_tampering
 from mirrors.oci import CopyResult, Descriptor
 from mirrors.vocabulary.bounds import LARGEST_BIG_INTEGER, within
 
@@ -39,10 +40,10 @@ def verified(mapping: ImageMapping, found: Descriptor | None) -> CopyOutcome:
         return CopyOutcome("the target does not have it: mirror it now, or wait for the next pod", known)
     present: dict[str, Any] = {"existence": Existence.PRESENT, "verified_at": Now()}
     written = mapping.target_digest
-    if written and written != found.digest:
+    if is_tampered(written=written, found=found.digest, is_copied=False):
         words = f"the target has {found.digest}, but {written} was written: find out who pushed it"
         return CopyOutcome(words, present | {"obstacle": Obstacle.TAMPERED})
-    cleared = Obstacle.NONE if mapping.obstacle == Obstacle.TAMPERED else mapping.obstacle
+    cleared = without_tampering(mapping.obstacle)
     return CopyOutcome(
         f"the target has it; {found.digest}", present | {"target_digest": found.digest, "obstacle": cleared}
     )

@@ -66,7 +66,7 @@ class Ending:
             if self.answered is not None:
                 host_limits.end_probe(lease.probes, answered=self.answered)
             if self.pause is not None:
-                host_limits.pause(*self.pause)
+                host_limits.limit(*self.pause)
             is_held = self._end(lease) and self._learn(lease)
             if is_held:
                 transaction.on_commit(self.after)

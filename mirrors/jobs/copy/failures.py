@@ -11,7 +11,7 @@ from typing import Final
 from mirrors.jobs.limits.pull_limits import RECHECK_SECONDS
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.timing import timing
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import ErrorClass
 from mirrors.oci import RegistryError
 from mirrors.registries.credentials import CredentialError
@@ -57,7 +57,7 @@ class FewPullsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``rest`` is how many seconds ``host`` asked us to wait. ``details`` go into the attempt's log alone."""
+    """``retry_after`` is how many seconds ``host`` asked us to wait. ``details`` go into the attempt's log alone."""
 
     error_class: str
     message: str
@@ -87,39 +87,47 @@ def classify_failure(error: Exception) -> Failure:
     """Any exception of a copy as a failure. What nobody foresaw is taken for passing, with its traceback."""
     match error:
         case RegistryError():
-            return Failure(
-                error.code, str(error), error.permanent, error.host, error.retry_after, says_step=error.says_step
-            )
+            return _of_registry(error)
         case JobRefusedError():
-            return Failure(
-                error.error_class,
-                str(error),
-                permanent=True,
-                host=error.host,
-                grants=error.grants,
-                is_unreadable=error.is_unreadable,
-                says_step=True,
-            )
+            return _of_refusal(error)
         case FewPullsError():
-            return Failure(
-                ErrorClass.RATE_LIMITED,
-                str(error),
-                permanent=False,
-                host=error.host,
-                says_step=True,
-                wait=RECHECK_SECONDS,
-            )
+            return _of_few_pulls(error)
         case ClusterError():
             return Failure(ErrorClass.UNAVAILABLE, str(error), permanent=False, says_step=error.says_step)
-        case CredentialError():
-            return Failure(
-                ErrorClass.CREDENTIAL, str(error), permanent=False, host=error.host, says_step=error.says_step
-            )
+        case CredentialError(host=host, says_step=says_step):
+            return Failure(ErrorClass.CREDENTIAL, str(error), permanent=False, host=host, says_step=says_step)
     return Failure(
         ErrorClass.INTERNAL,
         f"An unexpected error stopped the copy ({type(error).__name__}); the attempt's log has its traceback.",
         permanent=False,
         details="".join(traceback.format_exception(error)),
+    )
+
+
+def _of_registry(error: RegistryError) -> Failure:
+    return Failure(error.code, str(error), error.permanent, error.host, error.retry_after, says_step=error.says_step)
+
+
+def _of_refusal(error: JobRefusedError) -> Failure:
+    return Failure(
+        error.error_class,
+        str(error),
+        permanent=True,
+        host=error.host,
+        grants=error.grants,
+        is_unreadable=error.is_unreadable,
+        says_step=True,
+    )
+
+
+def _of_few_pulls(error: FewPullsError) -> Failure:
+    return Failure(
+        ErrorClass.RATE_LIMITED,
+        str(error),
+        permanent=False,
+        host=error.host,
+        says_step=True,
+        wait=RECHECK_SECONDS,
     )
 
 

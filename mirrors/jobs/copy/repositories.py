@@ -9,7 +9,7 @@ from mirrors import selectors
 from mirrors.jobs.context.worker_context import WorkerContext
 from mirrors.jobs.copy.failures import classify_failure
 from mirrors.models import TargetRepository
-from mirrors.registries.base import RepositoryState
+from mirrors.registries.registry_driver import RepositoryState
 from mirrors.services import record_repository
 
 log = structlog.get_logger(__name__)

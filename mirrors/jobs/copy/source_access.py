@@ -8,8 +8,8 @@ from typing import Final
 
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
-from mirrors.jobs.copy.refusals import refusal
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.jobs.copy.unreadable_sources import refusal
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass
 from mirrors.oci import CopyCancelledError, Descriptor, RegistryAccess, RegistryError
@@ -85,7 +85,7 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class SourceFinder:
     """Finds out how a source can be read. ``policy`` is ``privateImages``; ``cancelled`` ends it between two trials."""
 
     catalog: SourceCatalog

@@ -84,7 +84,7 @@ class BudgetKeeper:
         for host, seconds in sorted(self._budgets.take_pauses().items()):
             # A longer one ends the copy, and is recorded with that.
             if seconds <= engine.settings.inline_wait:
-                host_limits.slow_down(host, seconds)
+                host_limits.limit_briefly(host, seconds)
                 self._paused[host] = time.monotonic() + seconds
         for host, seconds in host_limits.waits(talked).items():
             engine.pause(host, seconds)

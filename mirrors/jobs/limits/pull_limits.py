@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 
 from mirrors.jobs.timing import from_now
 from mirrors.models import PULLS, HostBudget, Priority
-from mirrors.oci.common.headers import PullLimit
+from mirrors.oci.distribution.headers import PullLimit
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, within
 
 MOST_HOSTS_HELD: Final = 100

@@ -80,7 +80,7 @@ def _old() -> Iterator[QuerySet[Any]]:
     yield WorkLease.objects.filter(expires_at__lt=from_now(-DAY)).order_by("pk")
     yield _before(PullFailure.objects.all(), "last_seen_at", limits.keep_failures_days)
     yield from _unwatched(limits.keep_clusters_days)
-    yield _hosts_without_a_pause()
+    yield _unlimited_hosts()
 
 
 def _unwatched(days: float) -> Iterator[QuerySet[Any]]:
@@ -92,15 +92,15 @@ def _unwatched(days: float) -> Iterator[QuerySet[Any]]:
     yield unwatched.filter(~Exists(images))
 
 
-def _hosts_without_a_pause() -> QuerySet[Any]:
-    """Hosts whose pause is over and that no job waits for; what they say is left of their pulls, and
+def _unlimited_hosts() -> QuerySet[Any]:
+    """Hosts whose rate limit has ended and that no job waits for; what they say is left of their pulls, and
     what all workers may send, is shown for a day."""
-    unpaused = HostBudget.objects.exclude(pk__in=HostBudget.objects.paused().values("pk"))
-    for busy in (HostBudget.objects.held(), HostBudget.objects.slowed()):
-        unpaused = unpaused.exclude(pk__in=busy.values("pk"))
-    unpaused = unpaused.exclude(Exists(BudgetShare.objects.filter(budget=OuterRef("pk"))))
+    unlimited = HostBudget.objects.exclude(pk__in=HostBudget.objects.rate_limited().values("pk"))
+    for busy in (HostBudget.objects.limited_for_low_priority(), HostBudget.objects.briefly_limited()):
+        unlimited = unlimited.exclude(pk__in=busy.values("pk"))
+    unlimited = unlimited.exclude(Exists(BudgetShare.objects.filter(budget=OuterRef("pk"))))
     is_old = Q(updated_at__lt=from_now(-DAY))
-    unheard = unpaused.filter(is_old | Q(remaining__isnull=True, per_second__isnull=True))
+    unheard = unlimited.filter(is_old | Q(remaining__isnull=True, per_second__isnull=True))
     live = MirrorJob.objects.live()
     waits = Exists(live.filter(source_host=OuterRef("host"))), Exists(live.filter(target_host=OuterRef("host")))
     is_over = Q(resting_until__isnull=True) | (~Q(waits[0]) & ~Q(waits[1]))

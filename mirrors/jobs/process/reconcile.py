@@ -10,17 +10,18 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import F, OuterRef, Subquery, Value
 from django.db.models.functions import Now, StrIndex, Substr
 
 from mirrors.jobs.copy import other_clusters
 from mirrors.jobs.process import new_platforms, pruning
 from mirrors.jobs.queue import claim_order, database_outage, work_leases
-from mirrors.jobs.queue.leases import LOST_MESSAGE, lose_attempts
+from mirrors.jobs.queue.leases import LOST_MESSAGE, take_over
 from mirrors.jobs.timing import timing
 from mirrors.jobs.upkeep import registry_checks
 from mirrors.models import DEFAULT_CLUSTER, ErrorClass, Existence, ImageMapping, InstanceRole, JobStatus, MirrorJob
@@ -136,35 +137,25 @@ def _have_existence_refreshed() -> None:
 def _take_back(job: MirrorJob) -> None:
     """End the lease of a worker that has stopped; what becomes of the job depends on why and how often."""
     expired = MirrorJob.objects.expired().filter(id=job.id, lease_token=job.lease_token)
+    fields: dict[str, Any]
+    if job.cancel_requested_at is not None:
+        # The message already says who cancelled it.
+        fields = {"status": JobStatus.CANCELLED, "finished_at": Now()}
+    elif job.attempts >= job.max_attempts:
+        fields = {"status": JobStatus.FAILED, "finished_at": Now()}
+        fields |= _worker_lost(EXHAUSTED.format(attempts=job.attempts), says_step=True)
+    else:
+        expired = expired.filter(cancel_requested_at__isnull=True, attempts__lt=F("max_attempts"))
+        fields = {"status": JobStatus.PENDING, "available_at": Now()} | _worker_lost(LOST_MESSAGE)
     with transaction.atomic():
-        if job.cancel_requested_at is not None:
-            # The message already says who cancelled it.
-            taken = _end(expired, status=JobStatus.CANCELLED)
-        elif job.attempts >= job.max_attempts:
-            message = EXHAUSTED.format(attempts=job.attempts)
-            lost = {"error_class": ErrorClass.WORKER_LOST, "error_message": message, "error_says_step": True}
-            taken = _end(expired, status=JobStatus.FAILED, **lost)
-        else:
-            taken = expired.filter(cancel_requested_at__isnull=True, attempts__lt=F("max_attempts")).update(
-                status=JobStatus.PENDING,
-                lease_token=None,
-                lease_expires_at=None,
-                available_at=Now(),
-                error_class=ErrorClass.WORKER_LOST,
-                error_message=LOST_MESSAGE,
-                error_says_step=False,
-            )
-        if taken:
-            lose_attempts(job.id)
+        if take_over(job.id, lambda: expired.update(lease_token=None, lease_expires_at=None, **fields)):
+            if "finished_at" in fields:
+                ImageMapping.objects.filter(id=job.mapping_id).record()
             log.warning("A worker stopped during a copy", job=job.id, attempts=job.attempts)
 
 
-def _end(expired: QuerySet[MirrorJob], **fields: object) -> int:
-    mappings = list(expired.values_list("mapping_id", flat=True))
-    taken = expired.update(lease_token=None, lease_expires_at=None, finished_at=Now(), **fields)
-    if taken:
-        ImageMapping.objects.filter(id__in=mappings).record()
-    return taken
+def _worker_lost(message: str, *, says_step: bool = False) -> dict[str, Any]:
+    return {"error_class": ErrorClass.WORKER_LOST, "error_message": message, "error_says_step": says_step}
 
 
 def _wake(cluster: str) -> None:

@@ -33,9 +33,9 @@ def claimable(
     has_limits: bool | None = None,
     takes_abandoned: bool | None = None,
 ) -> QuerySet[MirrorJob]:
-    """Due jobs, of ``only`` these if given, that no paused host prevents; without those of namespaces and
+    """Due jobs, of ``only`` these if given, that no rate limit prevents; without those of namespaces and
     source hosts that have their share. With a ``cluster``, those that its workers may try. ``has_limits``: whether any
-    host is paused, and ``takes_abandoned``: whether leases that ran out count, where that is known already."""
+    host is rate limited, and ``takes_abandoned``: whether leases that ran out count, where that is known already."""
     due = ready() if takes_abandoned is None else MirrorJob.objects.due(abandoned=takes_abandoned)
     if host_limits.exist() if has_limits is None else has_limits:
         due = due.filter(free_hosts.free())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from mirrors.jobs.limits import host_limits
 from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import claim_search
-from mirrors.jobs.queue.leases import Lease, lose_attempts
+from mirrors.jobs.queue.leases import Lease, take_over
 from mirrors.jobs.timing import from_now, timing
 from mirrors.models import (
     DEFAULT_CLUSTER,
@@ -79,11 +79,12 @@ def _begin(row: dict[str, Any], probes: tuple[str, ...], worker: str, cluster: s
     )
     # As it was read: a database that locks no rows has no other fence.
     token = LEASE_TOKEN.get_db_prep_value(lease.token, connection)
-    as_read = (lease.job_id, row["status"], row["claims"])
-    if not _taking(timing().lease)(*as_read, token, lease.attempts, lease.number):
+    taken = (lease.job_id, row["status"], row["claims"], token, lease.attempts, lease.number)
+    take = partial(_taking(timing().lease), *taken)
+    # A job that was claimed before may be one whose worker has stopped.
+    is_taken = take_over(lease.job_id, take) if row["claims"] else take()
+    if not is_taken:
         raise _TakenByAnotherError
-    if lease.number > 1:
-        lose_attempts(lease.job_id)
     _begin_attempt(lease.job_id, lease.number, worker)
     return lease
 

@@ -6,7 +6,7 @@ Each change of a running job names the token of its lease. No row means that som
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -48,9 +48,9 @@ class Lease:
     namespace: str = ""
     source_host: str = ""
     may_wait: bool = True
-    """Whether waiting for a paused host still costs it no attempt."""
+    """Whether waiting for a rate limited host still costs it no attempt."""
     probes: tuple[str, ...] = ()
-    """Hosts whose pause is over, and that this job alone talks to until they have answered."""
+    """Hosts whose rate limit has ended, and that this job alone talks to until they have answered."""
     worker_cluster: str = DEFAULT_CLUSTER
     """That of the worker, of which alone it reads pull secrets."""
 
@@ -74,8 +74,17 @@ class AttemptReport:
     referrers_error: str = ""
 
 
-def lose_attempts(job_id: int) -> None:
-    """Record that the worker of the job has stopped."""
+def take_over(job_id: int, update: Callable[[], int]) -> bool:
+    """Change a job whose worker may have stopped without releasing it, and record the attempt of that worker as lost.
+    Within a transaction. ``update`` changes the job if it is as it was read, and returns whether it was: if not, False
+    and nothing is changed."""
+    if not update():
+        return False
+    _lose_attempts(job_id)
+    return True
+
+
+def _lose_attempts(job_id: int) -> None:
     lost = MirrorAttempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).update(
         outcome=AttemptOutcome.LOST, finished_at=Now(), error_class=ErrorClass.WORKER_LOST, error=LOST_MESSAGE
     )

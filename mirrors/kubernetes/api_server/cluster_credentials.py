@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Final
 
-from mirrors.kubernetes.api_server.client import ClusterError, own_namespace, read_secret
+from mirrors.kubernetes.api_server.api_client import ClusterError, own_namespace, read_secret
 
 LABEL: Final = "k8s-image-swapper/credential"
 

@@ -13,7 +13,7 @@ from lightkube.core import decoders
 from lightkube.core.exceptions import ApiError
 from lightkube.core.generic_client import ALL_NS, BasicRequest, GenericSyncClient
 
-from mirrors.kubernetes.api_server.client import ClusterError, streaming_client
+from mirrors.kubernetes.api_server.api_client import ClusterError, streaming_client
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Final
 from lightkube.resources.core_v1 import Secret
 
 from mirrors.images import ImageRef
-from mirrors.kubernetes.api_server.client import ClusterError, read_secret, read_service_account
+from mirrors.kubernetes.api_server.api_client import ClusterError, read_secret, read_service_account
 from mirrors.kubernetes.objects import keyring
 from mirrors.oci import Credential
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER

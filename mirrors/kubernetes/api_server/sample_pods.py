@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from mirrors.kubernetes.api_server.client import ClusterError, read_pod, read_workload
-from mirrors.kubernetes.objects.manifests import ManifestError, pods_in
+from mirrors.kubernetes.api_server.api_client import ClusterError, read_pod, read_workload
+from mirrors.kubernetes.objects.pod_manifests import ManifestError, pods_in
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mirrors.kubernetes.api_server.client import read_namespace, read_webhook_configuration
+from mirrors.kubernetes.api_server.api_client import read_namespace, read_webhook_configuration
 from mirrors.kubernetes.objects.pods import Json, mapping
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"

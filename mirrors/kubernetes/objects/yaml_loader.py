@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import yaml
 
+from mirrors.kubernetes.objects.yaml_errors import YamlError, explained
 from mirrors.kubernetes.objects.yaml_scalars import Plain, resolve
 
 MOST_BYTES: Final = 1 << 20
@@ -35,21 +36,9 @@ MOST_DIRECTIVES: Final = 100
 TOO_DEEP: Final = f"it is nested more than {MOST_NESTING} levels deep"
 TOO_MANY_VALUES: Final = "it has too many values, or aliases that expand to too many"
 _CORE: Final = "tag:yaml.org,2002:"
-_KEY_IN_VALUE: Final = "mapping values are not allowed"
-_KEY_EXPECTED: Final = ("did not find expected key", "did not find expected '-'")
-_SPACE_BEFORE_TAB: Final = ("found character that cannot start any token", "found a tab character")
 
 # The loader in C is ten times as fast; the events are the same.
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class YamlError(ValueError):
-    """The text is not YAML that can be read. ``line`` and ``column`` count from 1; 0 where the place is not known."""
-
-    def __init__(self, problem: str, line: int = 0, column: int = 0) -> None:
-        super().__init__(problem)
-        self.line = line
-        self.column = column
 
 
 @dataclass(slots=True)
@@ -101,7 +90,7 @@ def documents(text: str, *, most_nodes: int = MOST_NODES) -> Iterator[YamlNode]:
     try:
         yield from _Composer(most_nodes).documents(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
-        raise _explained(error, text) from None
+        raise explained(error, text) from None
     except (yaml.YAMLError, UnicodeEncodeError):
         raise YamlError("it has a character that YAML does not allow") from None
 
@@ -249,34 +238,3 @@ def _tagged(event: Any) -> Plain:
 def _unknown_tag(event: Any) -> YamlError:
     mark, tag = event.start_mark, re.sub(f"^{re.escape(_CORE)}", "!!", str(event.tag)[:100])
     return YamlError(f"the tag {tag} is not supported: give plain data", mark.line + 1, mark.column + 1)
-
-
-def _explained(error: yaml.MarkedYAMLError, text: str) -> YamlError:
-    mark = error.problem_mark or error.context_mark
-    problem = error.problem or error.context or "it has an error"
-    if mark is None:
-        return YamlError(problem)
-    lines = text.split("\n", mark.line + 1)
-    # At the text's end libyaml counts one line more.
-    line = min(mark.line, len(lines) - 1)
-    column = mark.column if line == mark.line else len(lines[line])
-    character = lines[line][column : column + 1]
-    if character == "\t" and problem.startswith(_SPACE_BEFORE_TAB):
-        problem = "a tab is used to indent: use spaces"
-    elif problem.startswith("found character that cannot start any token"):
-        problem = f"a value cannot begin with {character}: put quotes around it"
-    elif problem.startswith(_KEY_IN_VALUE):
-        problem += ": put quotes around a value that contains a colon and a space, or check the indentation"
-    else:
-        problem += _beginning(error)
-    if problem.startswith(_KEY_EXPECTED):
-        problem += ": check the indentation and the quotes of this line"
-    return YamlError(problem, line + 1, column + 1)
-
-
-def _beginning(error: yaml.MarkedYAMLError) -> str:
-    """Where the list, mapping, text or key with the error begins: often far before the place where YAML notices it."""
-    mark, context = error.context_mark, error.context or ""
-    if mark is None or not context.startswith("while "):
-        return ""
-    return f" {context} that begins on line {mark.line + 1}, column {mark.column + 1}"

@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management import CommandError, CommandParser
 
 from mirrors.installation.activation import Activation
-from mirrors.installation.refusals import InstallationError
+from mirrors.installation.api_refusals import InstallationError
 from mirrors.installation.registration import Registration
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from swapper_project.process.commands.base_command import ConfiguredCommand
 
 

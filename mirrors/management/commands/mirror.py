@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,40 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
 
     Raises CommandError where the disk of the database is full: nobody waits for that here.
     """
-    stop, over = threading.Event(), threading.Event()
+    stop = threading.Event()
+    with _set_by_signals(stop), _draining(source, ids, stop) as thread, show_on(stream) as show:
+        while True:
+            close_old_connections()
+            views = job_snapshots.look(ids)
+            show.update(views)
+            if database_outage.out_of_space():
+                stop.set()
+            if stop.is_set() or not thread.is_alive() or all(view.is_over for view in views):
+                break
+            time.sleep(PROGRESS_EVERY)
+    if full := database_outage.out_of_space():
+        raise CommandError(f"{full} Then run the command again, or let workers run the copies, which stay queued.")
+    if stop.is_set():
+        print("Stopped: unfinished copies stay queued, and workers run them.", file=sys.stderr)
+    return job_snapshots.look(ids)
+
+
+@contextmanager
+def _set_by_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set the event, and do nothing else."""
     signals = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda *_: stop.set()) for number in signals]
+    try:
+        yield
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _draining(source: ConfigSource, ids: list[int], stop: threading.Event) -> Iterator[threading.Thread]:
+    """A thread that runs these jobs until the end of the block, or until ``stop`` is set."""
+    over = threading.Event()
     context = WorkerContext(source)
 
     def drain() -> None:
@@ -146,24 +178,8 @@ def _carry_out(source: ConfigSource, ids: list[int], stream: Any) -> list[JobVie
     thread = threading.Thread(target=drain, name="drain", daemon=True)
     thread.start()
     try:
-        with show_on(stream) as show:
-            while True:
-                close_old_connections()
-                views = job_snapshots.look(ids)
-                show.update(views)
-                if database_outage.out_of_space():
-                    stop.set()
-                if stop.is_set() or not thread.is_alive() or all(view.is_over for view in views):
-                    break
-                time.sleep(PROGRESS_EVERY)
+        yield thread
     finally:
         over.set()
         thread.join()
         context.close()
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-    if full := database_outage.out_of_space():
-        raise CommandError(f"{full} Then run the command again, or let workers run the copies, which stay queued.")
-    if stop.is_set():
-        print("Stopped: unfinished copies stay queued, and workers run them.", file=sys.stderr)
-    return job_snapshots.look(ids)

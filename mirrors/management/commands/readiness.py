@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mirrors.readiness.drill import DrillRequest, NotListedError, run_drill
+from mirrors.readiness.drill_results import Drill
 from mirrors.readiness.registry_names import RegistryNameError
-from mirrors.readiness.results import Drill
-from swapper_project.config.sections.values import duration
+from swapper_project.config.sections.quantities import duration
 from swapper_project.process import configured
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
 from swapper_project.process.commands.table_console import table_console

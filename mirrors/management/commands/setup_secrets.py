@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management import CommandError, CommandParser
 
 from mirrors.installation import generated_secrets
-from mirrors.installation.refusals import InstallationError
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.installation.api_refusals import InstallationError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from swapper_project.process.commands.base_command import ConfiguredCommand
 
 

@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.core.management import CommandParser
 
-from mirrors.kubernetes.api_server import client
+from mirrors.kubernetes.api_server import api_client
 from mirrors.management.serving import add_configuration_flags, as_json, overrides_of, webhook_environment
 from mirrors.management.watcher_tasks import add_registration_flag
 from swapper_project import config as configuration
@@ -79,7 +79,7 @@ class Command(ConfiguredCommand):
             Program("web", gunicorn(), {**common, **_web_environment(options["web_address"])}),
             Program("worker", manage("worker"), {**common, **_worker_environment(options["metrics_address"])}),
         ]
-        if config.watcher.enabled and client.is_configured():
+        if config.watcher.enabled and api_client.is_configured():
             watcher = {"SWAPPER_ROLE": "watcher", "SWAPPER_BIND": options["watcher_address"]}
             command = manage("watch", f"--webhook-configuration={options['webhook_configuration']}")
             programs.append(Program("watcher", command, {**common, **watcher}))

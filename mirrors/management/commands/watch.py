@@ -9,14 +9,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.core.management import CommandParser
 
-from mirrors.kubernetes.api_server import client
+from mirrors.kubernetes.api_server import api_client
 from mirrors.management.watcher_tasks import add_registration_flag, tasks_of
 from mirrors.watcher import Watcher
 from swapper_project.config import ConfigSource
 from swapper_project.process import configured, logs
 from swapper_project.process.commands.base_command import ConfiguredCommand
 from swapper_project.process.monitoring import probe_server
-from swapper_project.process.monitoring.readiness import Readiness
+from swapper_project.process.monitoring.process_readiness import Readiness
 
 WATCHER_ADDRESS: Final = "127.0.0.1:8002"
 """Of metrics and probes."""
@@ -43,7 +43,7 @@ class Command(ConfiguredCommand):
         logs.configure(config.log_level, config.log_format)
         if not config.watcher.enabled:
             configured.stop(SWITCHED_OFF)
-        if not client.is_configured():
+        if not api_client.is_configured():
             configured.stop(NO_CLUSTER)
         source = configured.source()
         if not isinstance(source, ConfigSource):

@@ -9,11 +9,11 @@ from typing import Any, Final
 from django.core.management import CommandError, CommandParser
 
 from mirrors.installation import stored_secrets
-from mirrors.installation.refusals import InstallationError
+from mirrors.installation.api_refusals import InstallationError
 from mirrors.installation.registration import Registration
 from mirrors.installation.renewal import Renewal
 from mirrors.installation.rotation import CertificatePolicy
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from swapper_project.process.commands.base_command import ConfiguredCommand
 
 PATH_SEGMENT: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")

@@ -23,6 +23,6 @@ class Command(ConfiguredCommand):
         config = configured.load(settings.ENVIRONMENT)
         logs.configure(config.log_level, config.log_format)
         # Imported here: django-q2 reads its settings and the apps when it is imported.
-        from mirrors.jobs.process.cluster import serve
+        from mirrors.jobs.process.stoppable_cluster import serve
 
         sys.exit(serve())

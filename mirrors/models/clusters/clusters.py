@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.models.images.mappings import DIGEST_LENGTH, REFERENCE_LENGTH
-from mirrors.vocabulary.kept import DETAILS_LENGTH, REASON_LENGTH
+from mirrors.vocabulary.kept_reasons import DETAILS_LENGTH, REASON_LENGTH
 
 KEY_LENGTH = 40
 """Characters of ``RunningImage.key``: 160 bits of a SHA-256, in hexadecimal digits."""

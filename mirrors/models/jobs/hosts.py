@@ -1,4 +1,8 @@
-"""Hosts of registries, as all workers know them: which are paused, and who may send how much."""
+"""Hosts of registries, as all workers know them: which are rate limited, and who may send how much.
+
+The state is called "rate limited" everywhere; columns and fields of the API keep the names of earlier releases
+(`resting_until`, `slowed_until`, `held_until`, `paused_until`).
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,19 @@ PULLS: Final = "pulls"
 
 
 class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
-    """Predicates on the database's own clock. A pause longer than the maximum is ignored."""
+    """Predicates on the database's own clock. A limit longer than the longest pause is ignored."""
 
-    def paused(self) -> HostBudgetQuerySet:
+    def rate_limited(self) -> HostBudgetQuerySet:
         """Hosts that jobs may not send requests to now: rate limited, or one job checks whether that has ended."""
         waits = Q(resting_until__gt=Now(), resting_until__lte=_longest())
         is_probed = Q(resting_until__isnull=False, probe_until__gt=Now(), probe_until__lte=_longest())
         return self.filter(waits | is_probed)
 
-    def held(self) -> HostBudgetQuerySet:
-        """Hosts for which copies from some priority on wait."""
+    def limited_for_low_priority(self) -> HostBudgetQuerySet:
+        """Hosts that are limited for copies of low priority alone."""
         return self.filter(held_until__gt=Now(), held_until__lte=_longest())
 
-    def slowed(self) -> HostBudgetQuerySet:
+    def briefly_limited(self) -> HostBudgetQuerySet:
         """Hosts that limit requests for a short time: copies continue, their requests wait."""
         return self.filter(slowed_until__gt=Now(), slowed_until__lte=_longest())
 

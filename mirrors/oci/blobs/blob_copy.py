@@ -12,10 +12,10 @@ from mirrors.oci.blobs.download import Download, SourceError
 from mirrors.oci.blobs.looks import BlobLook, Finding
 from mirrors.oci.blobs.upload_session import UploadSession
 from mirrors.oci.common.access import RegistryAccess
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
-from mirrors.oci.common.manifests import Descriptor
 from mirrors.oci.common.progress import TransferMethod
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.distribution.throttle import BlobSize
 from mirrors.oci.distribution.uploads import Upload

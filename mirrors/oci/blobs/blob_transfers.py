@@ -13,12 +13,12 @@ from mirrors.oci.blobs.looks import BlobLook, LookResult
 from mirrors.oci.blobs.shared_transfers import SharedTransfers, Ticket
 from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.copy_request import CopyRequest
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.common.mounts import MountIndex
+from mirrors.oci.common.mount_index import MountIndex
 from mirrors.oci.common.progress import ProgressCounter, TransferMethod
-from mirrors.oci.common.requests import CopyRequest
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 
 

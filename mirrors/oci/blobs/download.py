@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Literal
 
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.headers import content_range, number
-from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.common.settings import EngineSettings
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.headers import content_range, number
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.http.streams import BodyStream
 from mirrors.oci.http.transport import Reply
 

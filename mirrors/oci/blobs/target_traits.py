@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 
 Written = tuple[str, str]
 """Repository, and a tag or digest that was written to it: what the registry says about it shows how it answers."""

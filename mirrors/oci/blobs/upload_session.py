@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor, Future
 
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.uploads import Upload
 
 

@@ -5,7 +5,6 @@ Follows the OCI image specification 1.1 and Docker's image manifest v2, schema 2
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import threading
@@ -14,9 +13,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from mirrors.oci.common.descriptors import (
+    MAX_MEDIA_TYPE,
+    MEDIA_TYPE,
+    Descriptor,
+    annotations_of,
+    artifact_type_of,
+    descriptor_of,
+    digest_of,
+    is_digest,
+    malformed,
+)
+from mirrors.oci.common.engine_settings import KIB
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.field_names import odd_name
-from mirrors.oci.common.settings import KIB
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -24,12 +34,6 @@ DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 INDEXES: Final = (OCI_INDEX, DOCKER_LIST)
 ACCEPT: Final = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
-
-MAX_MEDIA_TYPE: Final = 255
-"""Characters, by RFC 6838 section 4.2."""
-
-MAX_BLOB_BYTES: Final = 1 << 50
-"""A petabyte: a larger size is not plausible, and fits no column once sizes are added up."""
 
 MAX_JSON_COMMAS: Final = 500_000
 """Of one document. Each value takes some 100 bytes of memory once it is read; the largest index of the tests, of 10,000
@@ -39,8 +43,6 @@ SMALL_JSON_BYTES: Final = 64 * KIB
 """A larger document is read while no other one is: as objects it takes up to a hundred times its size."""
 
 _LARGE_DOCUMENTS: Final = threading.Lock()
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
 _GENERAL = re.compile(r"text/|application/json$|(application|binary)/octet-stream$")
 """Types of any content, as servers of files name them."""
 
@@ -56,15 +58,6 @@ MAX_PLATFORMS: Final = 200
 MAX_PLATFORM_PART: Final = 40
 """Characters of an operating system, an architecture or a variant; the longest known have ten."""
 _LAYER = re.compile(r"\.rootfs\.|\.image\.layer\.|\.cacheconfig\.")
-
-
-@dataclass(frozen=True, slots=True)
-class Descriptor:
-    """A reference to content. `size` is in bytes, None when the registry did not say."""
-
-    digest: str
-    media_type: str
-    size: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +78,6 @@ class Manifest:
     subject: str = ""
     artifact_type: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-def is_digest(text: str) -> bool:
-    return _DIGEST.fullmatch(text) is not None
-
-
-def contradicts(said: str, reference: str) -> bool:
-    """Whether what is said to be under a reference is not the digest that it names. One of another algorithm may be of
-    the same content."""
-    algorithm = reference.partition(":")[0]
-    return is_digest(reference) and said.partition(":")[0] == algorithm and said != reference
-
-
-def digest_of(raw: bytes, algorithm: str = "sha256") -> str:
-    return f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}"
 
 
 def is_schema_1(media_type: str) -> bool:
@@ -198,24 +176,10 @@ def _subject(document: dict[str, Any]) -> str:
     return digest if isinstance(digest, str) and is_digest(digest) else ""
 
 
-def artifact_type_of(document: dict[str, Any]) -> str:
-    """The `artifactType` of a manifest or descriptor, else the type of its config."""
-    config = document.get("config")
-    own = document.get("artifactType")
-    found = own or (config.get("mediaType") if isinstance(config, dict) else None)
-    return found if isinstance(found, str) and _MEDIA_TYPE.fullmatch(found) else ""
-
-
-def annotations_of(document: dict[str, Any]) -> dict[str, str]:
-    """The annotations of a manifest or descriptor that are text, as the specification demands."""
-    found = document.get("annotations")
-    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
-
-
 def _media_type(document: dict[str, Any], content_type: str) -> str:
     """The manifest's own media type; else the header's, without parameters; else what its fields say."""
     for candidate in (document.get("mediaType"), content_type.partition(";")[0].strip()):
-        if isinstance(candidate, str) and _MEDIA_TYPE.fullmatch(candidate) and not _GENERAL.match(candidate):
+        if isinstance(candidate, str) and MEDIA_TYPE.fullmatch(candidate) and not _GENERAL.match(candidate):
             return candidate
     return OCI_INDEX if "manifests" in document else OCI_MANIFEST
 
@@ -225,20 +189,8 @@ def _descriptors(document: dict[str, Any], key: str, host: str) -> list[dict[str
     if entries is None:
         return []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise _malformed(host)
+        raise malformed(host)
     return entries
-
-
-def descriptor_of(entry: dict[str, Any], host: str) -> Descriptor:
-    """A descriptor of the image specification. Raises RegistryError `invalid` where it is malformed."""
-    digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
-    if not isinstance(digest, str) or not is_digest(digest):
-        raise _malformed(host)
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB_BYTES:
-        raise _malformed(host)
-    if media_type and not (isinstance(media_type, str) and _MEDIA_TYPE.fullmatch(media_type)):
-        raise _malformed(host)
-    return Descriptor(digest, media_type or "", size)
 
 
 def _split(entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -259,7 +211,3 @@ def _is_foreign(entry: dict[str, Any]) -> bool:
     if not isinstance(media_type, str) or not _FOREIGN.fullmatch(media_type[:MAX_MEDIA_TYPE]):
         return False
     return isinstance(urls, list) and any(isinstance(u, str) and u.startswith(("https://", "http://")) for u in urls)
-
-
-def _malformed(host: str) -> RegistryError:
-    return RegistryError("invalid", f"{host} sent a manifest with a malformed descriptor", host=host)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from mirrors.oci.common.manifests import Descriptor
+from mirrors.oci.common.descriptors import Descriptor
 
 TransferMethod = Literal["copied", "mounted", "skipped"]
 

@@ -1,6 +1,6 @@
 """The API of one registry, as the OCI distribution specification has it: authentication, rate limits, retries. Begin
-with client.py.
+with registry_client.py.
 
-`client` and its `uploads` send what a copy needs, through `sender` (retries, credentials, the slots and budgets of a
-host).
+`registry_client` and its `uploads` send what a copy needs, through `sender` (retries, credentials, the slots and
+budgets of a host).
 """

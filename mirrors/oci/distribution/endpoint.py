@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-from mirrors.oci.common import manifests
+from mirrors.oci.common import descriptors
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.errors import RegistryError, from_reply
-from mirrors.oci.common.headers import retry_after
-from mirrors.oci.common.urls import Url
+from mirrors.oci.common.request_urls import Url
+from mirrors.oci.distribution.headers import retry_after
 from mirrors.oci.http.transport import Reply, Transport
 
 
@@ -23,14 +23,14 @@ class RegistryEndpoint:
         return self._transport.api(self._access, f"/v2/{repository}/{rest}")
 
     def name(self, repository: str, reference: str = "") -> str:
-        separator = "@" if manifests.is_digest(reference) else ":"
+        separator = "@" if descriptors.is_digest(reference) else ":"
         return f"{self._access.host}/{repository}{separator + reference if reference else ''}"
 
     def check_stored(self, reply: Reply, digest: str, what: str) -> str:
         """The digest that the registry says it stored, "" where it does not say. One of the same algorithm must be the
         one that was sent: raises RegistryError `bad-digest`."""
         said = reply.headers.get("Docker-Content-Digest", "").strip()
-        if manifests.contradicts(said, digest):
+        if descriptors.contradicts(said, digest):
             raise RegistryError(
                 "bad-digest", f"{self._access.host} stored {what} with another digest", host=self._access.host
             )

@@ -8,12 +8,12 @@ from typing import Final
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError, is_retryable
-from mirrors.oci.common.headers import PullLimit, pull_limit, retry_after
-from mirrors.oci.common.settings import EngineSettings
-from mirrors.oci.common.urls import Origin
+from mirrors.oci.common.request_urls import Origin
 from mirrors.oci.distribution.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
 from mirrors.oci.distribution.budgets import RequestBudgets, operations
+from mirrors.oci.distribution.headers import PullLimit, pull_limit, retry_after
 from mirrors.oci.distribution.throttle import Gate
 from mirrors.oci.distribution.token_server import AuthOrigin, Scopes
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
@@ -76,7 +76,7 @@ class Sender:
 
     def send_once(self, request: HttpRequest, scopes: Scopes) -> Reply:
         """For bodies that cannot be replayed. After a refusal the token is renewed for the next try, after a 429 the
-        host is paused; the trying again is the caller's."""
+        host is rate limited; the trying again is the caller's."""
         self._wire.gate.spend(self._access.host, self._call, operations(request.method, request.url.target))
         place = self._place(request.url.origin)
         authorization = self._wire.auth.authorize(place, scopes, self._call)
@@ -150,7 +150,7 @@ class Sender:
 
     def _pause_after(self, reply: Reply | None, failure: RegistryError | None, attempt: int) -> float:
         """Seconds to wait before the next try, as long as the registry asks for and never less than the back-off; the
-        whole host is paused where it (or its token server) asks for it."""
+        whole host counts as rate limited where it (or its token server) asks for it."""
         backoff = self._wire.settings.backoff(attempt)
         asked = retry_after(reply.headers) if reply is not None else failure.retry_after if failure else None
         is_limited = (reply is not None and reply.status == 429) or (failure is not None and failure.code == LIMITED)

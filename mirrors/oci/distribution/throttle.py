@@ -96,7 +96,7 @@ class Gate:
     ) -> Iterator[None]:
         """Waits for one slot at each of `hosts` (the same host twice takes two), and for `operations` of the first
         one's budget; to transfer a `blob`, for each host's budget of transfers instead. Raises RegistryError
-        `rate-limited` when a host rests for longer than is worth waiting for."""
+        `rate-limited` when a host is limited for longer than is worth waiting for."""
         with self._changed:
             wanted = {host: min(count, self._host(host).most_of(blob)) for host, count in Counter(hosts).items()}
             while wait := self._take(wanted, blob, operations):
@@ -189,12 +189,12 @@ class Gate:
         now = time.monotonic()
         nap = POLL_SECONDS
         for host in wanted:
-            rest = self._hosts[host].paused_until - now
-            if rest > call.remaining(self._inline_wait):
+            left = self._hosts[host].paused_until - now
+            if left > call.remaining(self._inline_wait):
                 raise RegistryError(
-                    "rate-limited", f"{host} is rate limited for another {rest:.0f} s", host=host, retry_after=rest
+                    "rate-limited", f"{host} is rate limited for another {left:.0f} s", host=host, retry_after=left
                 )
-            due = max(rest, self._hosts[host].next_at - now)
+            due = max(left, self._hosts[host].next_at - now)
             nap = min(nap, due) if due > 0 else nap
         return nap
 

@@ -12,9 +12,9 @@ from urllib.parse import quote, urlencode
 from mirrors.oci.common.access import Credential, CredentialSource, RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.headers import retry_after
-from mirrors.oci.common.urls import Origin, Url
+from mirrors.oci.common.request_urls import Origin, Url
 from mirrors.oci.distribution.challenges import Challenge
+from mirrors.oci.distribution.headers import retry_after
 from mirrors.oci.http.transport import Hop, HttpRequest, Reply, Transport
 
 MAX_TOKEN_SECONDS: Final = 86_400.0
@@ -110,7 +110,7 @@ def read_token(body: bytes, host: str) -> tuple[str, float]:
 
 
 def failed(reply: Reply, host: str) -> RegistryError:
-    """Transient; the host is paused as it is for a refusal of the registry itself."""
+    """Transient; the host counts as rate limited, as it does for a refusal of the registry itself."""
     code: Literal["rate-limited", "unavailable"] = "rate-limited" if reply.status == 429 else "unavailable"
     return RegistryError(
         code,

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.engine_settings import MIB
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
-from mirrors.oci.common.settings import MIB
-from mirrors.oci.common.urls import Url
+from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint
 from mirrors.oci.distribution.sender import HttpContext, Sender

@@ -16,7 +16,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.http.dialer import Dialer, Route
-from mirrors.oci.http.messages import Response, request_head
+from mirrors.oci.http.http_messages import Response, request_head
 from mirrors.oci.http.watchdog import Watchdog
 
 MAX_POOLS = 256

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from typing import Final
 
 from urllib3.exceptions import SSLError
 
-from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.http.messages import InvalidResponseError
+from mirrors.oci.common.errors import Code, RegistryError
+from mirrors.oci.http.http_messages import InvalidResponseError
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"})
 """What OpenSSL calls an answer in plain HTTP."""
@@ -20,43 +21,44 @@ def stalled(host: str) -> RegistryError:
 
 def translate(error: Exception, host: str) -> RegistryError:
     """An error of a connection or a message as ours. Their texts name URLs, so only their kind is kept."""
+    for cause in _causes(error):
+        if (explained := _explained(cause, host)) is not None:
+            return explained
+    match error:
+        case SSLError() | ssl.SSLError():
+            return _with_step("tls", f"the TLS handshake with {host} failed; check its TLS settings", host)
+        case TimeoutError():
+            return stalled(host)
+        case ValueError():
+            return RegistryError("invalid", f"{host} sent something that is not HTTP", host=host)
+    return RegistryError("unavailable", f"the connection to {host} broke off", host=host)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and those that led to it, which libraries keep as its cause, its context or an argument."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            reason = seen.verify_message or "it is not trusted"
-            return RegistryError(
-                "tls",
-                f"the certificate of {host} was refused: {reason}; add its certificate authority (caFile for this "
-                "registry, trustedCA for all), or fix the certificate",
-                host=host,
-                says_step=True,
-            )
-        if isinstance(seen, ssl.SSLError) and seen.reason in _NOT_TLS:
-            return RegistryError(
-                "tls",
-                f"{host} does not speak HTTPS on this port; if it is meant to be plain HTTP, set insecure: true for it",
-                host=host,
-                says_step=True,
-                permanent=False,
-            )
-        if isinstance(seen, InvalidResponseError):
-            return RegistryError(
-                "unavailable",
-                f"{host} sent something that is not HTTP ({seen}); check what answers on this port, such as a proxy",
-                host=host,
-                says_step=True,
-            )
+        yield seen
         seen = seen.__cause__ or seen.__context__ or next((a for a in seen.args if isinstance(a, Exception)), None)
-    if isinstance(error, (SSLError, ssl.SSLError)):
-        return RegistryError(
-            "tls",
-            f"the TLS handshake with {host} failed; check its TLS settings",
-            host=host,
-            permanent=False,
-            says_step=True,
-        )
-    if isinstance(error, TimeoutError):
-        return stalled(host)
-    if isinstance(error, ValueError):
-        return RegistryError("invalid", f"{host} sent something that is not HTTP", host=host)
-    return RegistryError("unavailable", f"the connection to {host} broke off", host=host)
+
+
+def _explained(cause: BaseException, host: str) -> RegistryError | None:
+    """The meaning of an error that says what is wrong; None: it does not."""
+    match cause:
+        case ssl.SSLCertVerificationError():
+            reason = cause.verify_message or "it is not trusted"
+            step = "add its certificate authority (caFile for this registry, trustedCA for all), or fix the certificate"
+            words = f"the certificate of {host} was refused: {reason}; {step}"
+            return RegistryError("tls", words, host=host, says_step=True)
+        case ssl.SSLError() if cause.reason in _NOT_TLS:
+            step = "if it is meant to be plain HTTP, set insecure: true for it"
+            return _with_step("tls", f"{host} does not speak HTTPS on this port; {step}", host)
+        case InvalidResponseError():
+            step = "check what answers on this port, such as a proxy"
+            return _with_step("unavailable", f"{host} sent something that is not HTTP ({cause}); {step}", host)
+    return None
+
+
+def _with_step(code: Code, words: str, host: str) -> RegistryError:
+    """An error that may pass, and that says what to do next."""
+    return RegistryError(code, words, host=host, permanent=False, says_step=True)

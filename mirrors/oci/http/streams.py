@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from http.client import HTTPException
 
+from mirrors.oci.common.engine_settings import KIB
 from mirrors.oci.common.errors import MAX_ERROR_BYTES, RegistryError
-from mirrors.oci.common.settings import KIB
-from mirrors.oci.http.messages import Response
+from mirrors.oci.http.http_messages import Response
 from mirrors.oci.http.network_errors import stalled, translate
 from mirrors.oci.http.watchdog import Watch
 

@@ -13,13 +13,13 @@ from urllib3.exceptions import HTTPError
 
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.engine_settings import MIB, EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.exchanges import Exchange, shown
-from mirrors.oci.common.settings import MIB, EngineSettings
-from mirrors.oci.common.urls import Origin, Url, split_host
+from mirrors.oci.common.request_urls import Origin, Url, split_host
 from mirrors.oci.http.connections import Pool, Pools
 from mirrors.oci.http.dialer import Route
-from mirrors.oci.http.messages import Response
+from mirrors.oci.http.http_messages import Response
 from mirrors.oci.http.network_errors import stalled, translate
 from mirrors.oci.http.streams import BodyStream, UploadBody, read_whole
 from mirrors.oci.http.watchdog import Watch

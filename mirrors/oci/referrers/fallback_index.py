@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
-from mirrors.oci.common import manifests
+from mirrors.oci.common import descriptors, manifests
+from mirrors.oci.common.engine_settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import INDEXES, OCI_INDEX, Manifest
-from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 from mirrors.oci.referrers.listing import at_fallback_tag, is_itself
 
@@ -113,4 +113,4 @@ def _index(document: dict[str, Any], host: str) -> Manifest:
         raise RegistryError("too-large", f"the index of referrers has more than {MAX_MANIFEST_BYTES} bytes", host=host)
     # What others have listed stays as it is, also where we cannot read it.
     media_type = document.get("mediaType")
-    return Manifest(raw, manifests.digest_of(raw), media_type if media_type in INDEXES else OCI_INDEX)
+    return Manifest(raw, descriptors.digest_of(raw), media_type if media_type in INDEXES else OCI_INDEX)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mirrors.oci.common import manifests
+from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.urls import Url
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.common.request_urls import Url
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers.kinds import Referrer, fallback_tag
 
 MAX_PAGES: Final = 50
@@ -76,7 +76,7 @@ def at_fallback_tag(client: RegistryClient, repository: str, digest: str) -> byt
 
 def is_itself(found: bytes, subject: str) -> bool:
     """Whether a registry has answered with the subject: GitLab reads a tag `sha256-<hex>` as the digest."""
-    return manifests.digest_of(found, subject.partition(":")[0]) == subject
+    return descriptors.digest_of(found, subject.partition(":")[0]) == subject
 
 
 def entries(raw: bytes, host: str) -> Listed:
@@ -96,6 +96,6 @@ def entries(raw: bytes, host: str) -> Listed:
 
 
 def _referrer(entry: dict[str, Any], host: str) -> Referrer:
-    about = manifests.descriptor_of(entry, host)
-    kind, notes = manifests.artifact_type_of(entry), manifests.annotations_of(entry)
+    about = descriptors.descriptor_of(entry, host)
+    kind, notes = descriptors.artifact_type_of(entry), descriptors.annotations_of(entry)
     return Referrer(about.digest, about.media_type, about.size or 0, kind, notes)

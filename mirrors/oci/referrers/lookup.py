@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers import listing
 from mirrors.oci.referrers.kinds import SIGNATURE_SUFFIX, Referrer, ReferrerPolicy, cosign_tags
 

@@ -15,16 +15,16 @@ from typing import Final, TypeVar
 from mirrors.oci.blobs.blob_transfers import Shared
 from mirrors.oci.blobs.pools import PoolShare
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.copy_request import CopyRequest, CopyResult
+from mirrors.oci.common.engine_settings import GIB, MIB
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.progress import ProgressCounter
-from mirrors.oci.common.requests import CopyRequest, CopyResult
-from mirrors.oci.common.settings import GIB, MIB
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.referrers import listing
 from mirrors.oci.referrers.fallback_index import FallbackIndexes
 from mirrors.oci.referrers.kinds import Referrer, ReferrerPolicy
 from mirrors.oci.referrers.lookup import FoundReferrer, Looked, ReferrerLookup
-from mirrors.oci.referrers.results import ReferrersResult
+from mirrors.oci.referrers.referrers_result import ReferrersResult
 from mirrors.oci.referrers.signers import check_kept, signers_of
 from mirrors.oci.referrers.subjects import subjects_of
 from mirrors.oci.transfer.copy import ImageCopy

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from mirrors.oci.common import manifests
+from mirrors.oci.common import descriptors, manifests
+from mirrors.oci.common.engine_settings import MIB
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.settings import MIB
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.distribution.sender import HttpContext
 from mirrors.oci.http.streams import read_whole
 from mirrors.oci.referrers import identities
@@ -61,10 +61,10 @@ def _signatures(manifest: Manifest, host: str) -> set[tuple[str, str]]:
     alone. The config, which differs with any signature, is left out."""
     document = manifests.read_object(manifest.raw, host)
     entries = [*(document.get("layers") or ()), *(document.get("manifests") or ())]
-    return {(entry["digest"], manifests.annotations_of(entry).get(SIGNATURE_ANNOTATION, "")) for entry in entries}
+    return {(entry["digest"], descriptors.annotations_of(entry).get(SIGNATURE_ANNOTATION, "")) for entry in entries}
 
 
-def _bundles(manifest: Manifest) -> list[manifests.Descriptor]:
+def _bundles(manifest: Manifest) -> list[descriptors.Descriptor]:
     return [blob for blob in manifest.blobs[1:] if blob.media_type.startswith(SIGSTORE_BUNDLE)][:1]
 
 
@@ -73,6 +73,6 @@ def _read(wire: HttpContext, client: RegistryClient, repository: str, digest: st
     with wire.gate.hold([host], client.call):
         reply = client.open_blob(repository, digest, 0)
         raw = b"" if reply.stream is None else read_whole(reply.stream, MAX_BUNDLE_BYTES, host)
-    if manifests.digest_of(raw, digest.partition(":")[0]) != digest:
+    if descriptors.digest_of(raw, digest.partition(":")[0]) != digest:
         raise RegistryError("bad-digest", f"{host} sent a blob that is not {digest}", host=host)
     return raw

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mirrors.oci.common.manifests import DOCKER_LIST, OCI_INDEX, Manifest, descriptor_of, platform_name, read_object
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.common.descriptors import descriptor_of
+from mirrors.oci.common.manifests import DOCKER_LIST, OCI_INDEX, Manifest, platform_name, read_object
+from mirrors.oci.distribution.registry_client import RegistryClient
 
 MAX_SUBJECTS: Final = 64
 """Of one image; those with the most platforms have about twenty."""

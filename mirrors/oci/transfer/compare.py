@@ -10,10 +10,10 @@ from typing import Literal, ParamSpec, TypeVar
 from mirrors.images import pinned_tag
 from mirrors.oci.blobs.target_traits import TargetTraits
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.copy_request import CopyRequest
+from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor
-from mirrors.oci.common.requests import CopyRequest
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.transfer.plan import is_readable, is_refusal
 
 P = ParamSpec("P")

@@ -10,12 +10,13 @@ from mirrors.oci.blobs.blob_transfers import BlobTransfers, Shared
 from mirrors.oci.blobs.pools import PoolShare
 from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.copy_request import CopyRequest, CopyResult
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor, Manifest, children_of
+from mirrors.oci.common.manifests import Manifest, children_of
 from mirrors.oci.common.progress import ProgressCounter
-from mirrors.oci.common.requests import CopyRequest, CopyResult
-from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer, Comparison
 from mirrors.oci.transfer.kept_platforms import keep_platforms
 from mirrors.oci.transfer.manifest_pushes import ManifestPushes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mirrors.oci.blobs.blob_transfers import BlobTransfers
+from mirrors.oci.common.copy_request import CopyRequest
 from mirrors.oci.common.errors import ContentNotSeenError, RegistryError
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.requests import CopyRequest
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.transfer.compare import Comparer
 from mirrors.oci.transfer.plan import is_readable
 

@@ -6,7 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, Any
 
 from mirrors.oci.common.calls import POLL_SECONDS
-from mirrors.oci.common.manifests import Descriptor, Manifest
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.transfer.plan import CopyPlan, Part
 
 if TYPE_CHECKING:

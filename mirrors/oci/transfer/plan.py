@@ -12,9 +12,8 @@ from threading import BoundedSemaphore
 from typing import Final, Literal, NamedTuple
 
 from mirrors.oci.blobs.looks import BlobLook
-from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.oci.common.settings import (
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import (
     GIB,
     MAX_IMAGE_BLOBS,
     MAX_IMAGE_MANIFEST_BYTES,
@@ -23,7 +22,9 @@ from mirrors.oci.common.settings import (
     MIB,
     EngineSettings,
 )
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Manifest
+from mirrors.oci.distribution.registry_client import RegistryClient
 
 USUAL_MANIFEST_BYTES: Final = MIB
 """Manifests that say they have more are read a few at a time, and one that says less is not read further."""

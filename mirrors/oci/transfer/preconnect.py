@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mirrors.oci.blobs.blob_transfers import Shared
-from mirrors.oci.common.manifests import INDEXES, Descriptor
-from mirrors.oci.distribution.client import RegistryClient
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.manifests import INDEXES
+from mirrors.oci.distribution.registry_client import RegistryClient
 
 INDEX_ENTRY_BYTES = 256
 """Bytes that an index has for each manifest, at least: its digest, media type, size and platform."""

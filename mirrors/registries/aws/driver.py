@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from mirrors.images.cloud_hosts import ecr_arn
 from mirrors.oci import RegistryAccess, RegistryError
-from mirrors.registries.aws import settings
+from mirrors.registries.aws import repository_settings
 from mirrors.registries.aws.accounts import AwsAccount
 from mirrors.registries.aws.login import log_in
 from mirrors.registries.aws.repositories import Repositories
-from mirrors.registries.base import RepositoryState
+from mirrors.registries.registry_driver import RepositoryState
 from swapper_project.config import AwsTarget
 
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ class EcrDriver:
 
     def _compare(self, repository: str, described: RepositoryTypeDef, *, apply: bool) -> RepositoryState:
         found = self._repositories.look(repository, described)
-        differences = settings.differences(self._target, found)
+        differences = repository_settings.differences(self._target, found)
         changeable = [difference for difference in differences if not difference.problem]
         if apply and changeable:
             for difference in changeable:
                 self._repositories.apply(repository, described["repositoryArn"], difference)
             found = self._repositories.look(repository, self._repositories.describe(repository) or described)
-            differences = settings.differences(self._target, found)
+            differences = repository_settings.differences(self._target, found)
         return RepositoryState(differences=differences, facts=found.facts())
 
     def _pulls_through(self, repository: str) -> bool:

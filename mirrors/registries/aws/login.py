@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from mirrors.oci import RegistryError
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.errors import AwsCall, explained
-from mirrors.registries.tokens import Token, TokenKeeper
+from mirrors.registries.aws.aws_errors import AwsCall, explained
+from mirrors.registries.cloud_tokens import Token, TokenKeeper
 
 LEAST_ECR_SECONDS = 60.0
 """Seconds of a token's lifetime, whatever AWS says: not one call for a token after another."""

@@ -12,10 +12,10 @@ from botocore.exceptions import ClientError
 
 from mirrors.images.cloud_hosts import ecr_arn
 from mirrors.oci import RegistryError
-from mirrors.registries.aws import settings
+from mirrors.registries.aws import repository_settings
 from mirrors.registries.aws.accounts import AwsAccount, client
-from mirrors.registries.aws.errors import AwsCall, code_of, explained
-from mirrors.registries.base import Difference
+from mirrors.registries.aws.aws_errors import AwsCall, code_of, explained
+from mirrors.registries.registry_driver import Difference
 from swapper_project.config import AwsTarget
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Repositories:
         """False where somebody else was faster."""
         try:
             with self._calling(repository) as ecr:
-                ecr.create_repository(**settings.creation(self.target, repository))
+                ecr.create_repository(**repository_settings.creation(self.target, repository))
                 return True
         except _ExistsError:
             return False
@@ -57,7 +57,7 @@ class Repositories:
         if self.target.lifecycle_policy:
             self._set_lifecycle_policy(repository)
 
-    def look(self, repository: str, described: RepositoryTypeDef) -> settings.FoundSettings:
+    def look(self, repository: str, described: RepositoryTypeDef) -> repository_settings.FoundSettings:
         """All that is configured as it is found; what may not be read costs a note, nothing else."""
         encryption = described.get("encryptionConfiguration", {})
         problems: dict[str, str] = {}
@@ -65,7 +65,7 @@ class Repositories:
         access = self._readable(problems, "accessPolicy", target.access_policy, self._access_policy, repository)
         cycle = self._readable(problems, "lifecyclePolicy", target.lifecycle_policy, self._lifecycle_policy, repository)
         tags = self._readable(problems, "tags", target.ecr_options.tags, self._tags, described["repositoryArn"])
-        return settings.FoundSettings(
+        return repository_settings.FoundSettings(
             mutability=described["imageTagMutability"],
             scan_on_push=described.get("imageScanningConfiguration", {}).get("scanOnPush", False),
             encryption=encryption.get("encryptionType", "AES256"),
@@ -99,7 +99,7 @@ class Repositories:
                         imageScanningConfiguration={"scanOnPush": scan},
                     )
                 case "tags":
-                    tags: Any = settings.wanted_tags(self.target)
+                    tags: Any = repository_settings.wanted_tags(self.target)
                     ecr.tag_resource(resourceArn=arn, tags=tags)
 
     def pull_through_prefixes(self) -> frozenset[str]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from mirrors.oci import RegistryAccess, RegistryError
-from mirrors.registries.base import Difference, RepositoryState
 from mirrors.registries.gcp.login import log_in
+from mirrors.registries.registry_driver import Difference, RepositoryState
 from swapper_project.config import GcpTarget
 
 if TYPE_CHECKING:

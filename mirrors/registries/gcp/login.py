@@ -18,7 +18,7 @@ from google.auth.credentials import Credentials
 
 from mirrors.oci import RegistryError
 from mirrors.registries.authorities import bundle
-from mirrors.registries.tokens import Token, TokenKeeper
+from mirrors.registries.cloud_tokens import Token, TokenKeeper
 
 SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 USERNAME: Final = "oauth2accesstoken"

@@ -22,7 +22,7 @@ from mirrors.models import (
     RunningState,
 )
 from mirrors.selectors.clusters.clusters import targets_in_use
-from mirrors.selectors.queries.kept import KeptAnswer
+from mirrors.selectors.queries.kept_answer import KeptAnswer
 from mirrors.selectors.queries.subqueries import rows_counted
 from mirrors.vocabulary.reasons import meaning_of
 

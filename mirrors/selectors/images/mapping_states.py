@@ -7,7 +7,7 @@ from typing import Final
 from django.db.models import Q, Subquery
 
 from mirrors.models import ImageMapping, JobStatus, MirrorJob, Obstacle
-from mirrors.selectors.queries.kept import KeptAnswer
+from mirrors.selectors.queries.kept_answer import KeptAnswer
 from mirrors.selectors.queries.subqueries import rows_counted
 
 OF_JOBS: Final[dict[str, str]] = {JobStatus.RUNNING: "copying", JobStatus.PENDING: "queued", JobStatus.FAILED: "failed"}

@@ -10,12 +10,13 @@ from mirrors.models import PULLS, HostBudget
 
 
 def free() -> Q:
-    """Jobs whose hosts are not paused, and take copies of their priority. Anti-joins: their cost does not grow with how
-    many hosts pods have named."""
-    paused: Sequence[Exists] = [
-        Exists(HostBudget.objects.paused().filter(host=OuterRef(field))) for field in ("source_host", "target_host")
+    """Jobs whose hosts are not rate limited, and take copies of their priority. Anti-joins: their cost does not grow
+    with how many hosts pods have named."""
+    limited: Sequence[Exists] = [
+        Exists(HostBudget.objects.rate_limited().filter(host=OuterRef(field)))
+        for field in ("source_host", "target_host")
     ]
-    held = HostBudget.objects.held().filter(held_from__lte=OuterRef("priority"))
-    low = Exists(held.filter(host=OuterRef("source_host"), operation=PULLS))
-    limited = Exists(held.filter(host=OuterRef("target_host"), operation=""))
-    return ~Q(paused[0]) & ~Q(paused[1]) & ~Q(low) & ~Q(limited)
+    for_low_priority = HostBudget.objects.limited_for_low_priority().filter(held_from__lte=OuterRef("priority"))
+    at_source = Exists(for_low_priority.filter(host=OuterRef("source_host"), operation=PULLS))
+    at_target = Exists(for_low_priority.filter(host=OuterRef("target_host"), operation=""))
+    return ~Q(limited[0]) & ~Q(limited[1]) & ~Q(at_source) & ~Q(at_target)

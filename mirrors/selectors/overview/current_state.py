@@ -1,4 +1,4 @@
-"""The current state: processes that run, hosts that rest, copies under way, and what a page must know beside them."""
+"""The current state: processes that run, rate limited hosts, running copies, and what a page must know beside them."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
 
 def hosts(now: datetime) -> dict[str, Any]:
     """Registries that asked us to wait, and what others say is left of their pulls."""
-    rests = Q(resting_until__gt=now, resting_until__lte=now + timedelta(seconds=LONGEST_PAUSE))
+    is_limited = Q(resting_until__gt=now, resting_until__lte=now + timedelta(seconds=LONGEST_PAUSE))
     heard = Q(remaining__isnull=False, updated_at__gt=now - timedelta(days=1))
     # A host may have a budget for each credential: what is shown is the one that ends first.
-    known = HostBudget.objects.filter(rests | heard).order_by().values("host")
-    limited = known.annotate(until=Max("resting_until", filter=rests), left=Min("remaining", filter=heard))
+    known = HostBudget.objects.filter(is_limited | heard).order_by().values("host")
+    limited = known.annotate(until=Max("resting_until", filter=is_limited), left=Min("remaining", filter=heard))
     rows = list(limited.order_by("host").values_list("host", "until", "left")[:MOST_HOSTS_NAMED])
     return {
         "resting_hosts": {host: until for host, until, _ in rows if until is not None},

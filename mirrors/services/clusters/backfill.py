@@ -24,7 +24,7 @@ from mirrors.selectors.clusters import backfill as backfills
 from mirrors.selectors.clusters.clusters import target_of_cluster
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.jobs import cancel_jobs
-from mirrors.services.jobs.refusals import NO_TARGET, ActionRefusedError
+from mirrors.services.jobs.refused_actions import NO_TARGET, ActionRefusedError
 
 MOST_RUN_IMAGES: Final = 20_000
 """Images of one run; clusters that run more get them with the next run."""

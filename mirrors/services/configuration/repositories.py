@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from mirrors.models import TargetRepository
-from mirrors.registries.base import RepositoryState
+from mirrors.registries.registry_driver import RepositoryState
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.wakeup import wake_workers
 

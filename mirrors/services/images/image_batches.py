@@ -12,7 +12,7 @@ from mirrors.models import MirrorJob, Registry
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.jobs import ROWS_PER_TRANSACTION
 from mirrors.services.jobs.mirroring import active_target, refusals, request_images
-from mirrors.services.jobs.refusals import ActionRefusedError
+from mirrors.services.jobs.refused_actions import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestOutcome
 
 FIRST_IMAGES = 100

@@ -22,6 +22,7 @@ from mirrors.models import (
     MirrorJob,
     Obstacle,
 )
+from mirrors.models.images.tampering import is_tampered, without_tampering
 
 log = structlog.get_logger(__name__)
 
@@ -158,8 +159,8 @@ def _insert_missing(registry_id: int, answers: Mapping[str, TargetAnswer]) -> No
 def _compare(row: ImageMapping, digest: str, *, is_copied: bool) -> None:
     row.target_digest = row.target_digest or digest
     if row.target_digest == digest:
-        row.obstacle = Obstacle.NONE if row.obstacle == Obstacle.TAMPERED else row.obstacle
-    elif not row.obstacle and not is_copied:
+        row.obstacle = without_tampering(row.obstacle)
+    elif not row.obstacle and is_tampered(written=row.target_digest, found=digest, is_copied=is_copied):
         row.obstacle = Obstacle.TAMPERED
         log.error(
             "The image at the target was changed after it was written; pods are not swapped to it. Find out who "

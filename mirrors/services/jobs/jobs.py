@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.mirroring import request_mapped
-from mirrors.services.jobs.refusals import ActionRefusedError
+from mirrors.services.jobs.refused_actions import ActionRefusedError
 from mirrors.services.jobs.requested_copy import RequestedCopy
 
 ROWS_PER_TRANSACTION = 200

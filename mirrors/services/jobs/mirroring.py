@@ -30,7 +30,7 @@ from mirrors.selectors.clusters.clusters import target_of_cluster
 from mirrors.selectors.configuration import declared
 from mirrors.services.jobs import quotas as quota
 from mirrors.services.jobs.live_jobs import live_jobs
-from mirrors.services.jobs.refusals import NO_TARGET, ActionRefusedError
+from mirrors.services.jobs.refused_actions import NO_TARGET, ActionRefusedError
 from mirrors.services.jobs.requested_copy import UNATTENDED, RequestedCopy, RequestOutcome
 from mirrors.services.jobs.wakeup import wake_workers
 from swapper_project.config import Quotas

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mirrors.kubernetes.objects.yaml_errors import YamlError
 from mirrors.kubernetes.objects.yaml_loader import (
     TOO_DEEP,
     TOO_MANY_VALUES,
     Collection,
     Scalar,
-    YamlError,
     YamlNode,
     documents,
     merged,
 )
-from swapper_project.config.text.problems import ConfigError
+from swapper_project.config.text.config_problems import ConfigError
 
 MAX_NODES = 20_000
 """Values of a configuration file: room for thousands of filters and registries."""

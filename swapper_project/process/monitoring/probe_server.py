@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from swapper_project.process.monitoring import metrics
 from swapper_project.process.monitoring.listening import listen
-from swapper_project.process.monitoring.readiness import Readiness
+from swapper_project.process.monitoring.process_readiness import Readiness
 
 log = structlog.get_logger(__name__)
 

@@ -10,9 +10,9 @@ import urllib3
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.attempt_log import Attempt
 from mirrors.jobs.copy.failures import JobRefusedError, classify_failure
-from mirrors.jobs.copy.refusals import refusal
+from mirrors.jobs.copy.unreadable_sources import refusal
 from mirrors.jobs.queue import leases
-from mirrors.kubernetes.api_server.client import ClusterError
+from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.models import ErrorClass, JobStatus, MirrorJob
 from mirrors.oci import RegistryError
 from mirrors.oci.common.errors import from_reply

@@ -13,7 +13,7 @@ from mirrors.demo.gatekeeper import Gatekeeper
 from mirrors.images import ImageRef
 from mirrors.jobs.copy.failures import JobRefusedError
 from mirrors.jobs.copy.other_clusters import look_after
-from mirrors.jobs.copy.source_access import Asker, Finder
+from mirrors.jobs.copy.source_access import Asker, SourceFinder
 from mirrors.jobs.queue import claims
 from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass, Instance, JobStatus, MappingAccess, MirrorJob, Registry
@@ -212,7 +212,7 @@ def test_a_worker_reads_no_secret_of_another_cluster(tmp_path: Path) -> None:
         read.append(brought)
         return FoundSecrets()
 
-    finder = Finder(SourceCatalog([], credentials_dir=tmp_path), "guard", lambda ref, how: None, pull_secrets)
+    finder = SourceFinder(SourceCatalog([], credentials_dir=tmp_path), "guard", lambda ref, how: None, pull_secrets)
     ours, theirs = Brought("shop", cluster="b"), Brought("shop", cluster="a")
 
     with pytest.raises(JobRefusedError) as refused:

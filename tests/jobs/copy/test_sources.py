@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mirrors.demo.gatekeeper import Gatekeeper
-from mirrors.kubernetes.api_server.client import _client
+from mirrors.kubernetes.api_server.api_client import _client
 from mirrors.models import Access, JobStatus, MirrorAttempt, MirrorJob
 from tests.jobs.support import context, drain, load, order
 from tests.support.controlplane import ControlPlane

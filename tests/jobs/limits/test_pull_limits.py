@@ -16,7 +16,7 @@ from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.timing import from_now
 from mirrors.models import HostBudget, JobStatus, MirrorJob, Priority
-from mirrors.oci.common.headers import PullLimit
+from mirrors.oci.distribution.headers import PullLimit
 from tests.jobs.support import config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry
 
@@ -131,4 +131,4 @@ def test_each_account_has_its_row_and_none_shows_a_secret() -> None:
     heard.hear(HUB, PullLimit(151, 200), "mirror-user")
     heard.write()
     assert HostBudget.objects.get(credential="mirror-user").remaining == 150, "replies may overtake each other"
-    assert not HostBudget.objects.held().exists(), "new pulls end the waiting"
+    assert not HostBudget.objects.limited_for_low_priority().exists(), "new pulls end the waiting"

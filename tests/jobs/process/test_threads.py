@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from mirrors.jobs.context.mounts import DatabaseMounts
+from mirrors.jobs.context.database_mounts import DatabaseMounts
 from mirrors.jobs.copy.attempt_log import MAX_LOG, Attempt
 from mirrors.jobs.copy.failures import Failure
 from mirrors.jobs.queue.heartbeat import Heartbeat, LeaseStatus

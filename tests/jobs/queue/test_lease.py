@@ -132,23 +132,23 @@ def test_the_oldest_of_a_namespace_is_first() -> None:
 def test_jobs_of_a_rate_limited_host_are_not_claimed() -> None:
     order("quay.io/org/app:1")
     other = order("ghcr.io/org/app:1")
-    host_limits.pause("quay.io", 600)
+    host_limits.limit("quay.io", 600)
     assert take().job_id == other.id
     assert claims.claim(worker="tests") is None
     at = next_due_at()
     assert at is not None and at > timezone.now() + timedelta(seconds=590)
 
 
-def test_a_resting_target_stops_all_its_jobs() -> None:
+def test_a_rate_limited_target_stops_all_its_jobs() -> None:
     order("quay.io/org/app:1", target="mirror.example.com:5000")
-    host_limits.pause("mirror.example.com:5000", 600)
+    host_limits.limit("mirror.example.com:5000", 600)
     assert claims.claim(worker="tests") is None
 
 
 def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
-    host_limits.pause("quay.io", 600)
-    host_limits.pause("quay.io", 5)
-    assert host_limits.paused()["quay.io"] > timezone.now() + timedelta(seconds=590)
+    host_limits.limit("quay.io", 600)
+    host_limits.limit("quay.io", 5)
+    assert host_limits.rate_limited()["quay.io"] > timezone.now() + timedelta(seconds=590)
 
 
 def test_a_cancelled_job_that_ran_out_is_not_claimed_again() -> None:

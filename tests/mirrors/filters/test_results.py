@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mirrors.filters.results import result_warning
+from mirrors.filters.non_boolean_results import result_warning
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mirrors.kubernetes.objects.manifests import MOST_PODS, ManifestError, pods_in, read_file, read_pods
+from mirrors.kubernetes.objects.pod_manifests import MOST_PODS, ManifestError, pods_in, read_file, read_pods
 from mirrors.kubernetes.objects.yaml_scalars import dump
 
 POD = "kind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: web, image: nginx}]}\n"

@@ -9,7 +9,7 @@ import pytest
 
 from mirrors.images import ImageRef
 from mirrors.kubernetes.api_server import cluster_credentials
-from mirrors.kubernetes.api_server.client import ClusterError, _client
+from mirrors.kubernetes.api_server.api_client import ClusterError, _client
 from mirrors.kubernetes.api_server.pull_secrets import Brought, PullSecrets
 from tests.support.controlplane import ControlPlane
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirrors.kubernetes.objects.manifests import ManifestError, read_pods
-from mirrors.kubernetes.objects.yaml_loader import MOST_BYTES, YamlError, decode, documents, plain
+from mirrors.kubernetes.objects.pod_manifests import ManifestError, read_pods
+from mirrors.kubernetes.objects.yaml_errors import YamlError
+from mirrors.kubernetes.objects.yaml_loader import MOST_BYTES, decode, documents, plain
 from mirrors.kubernetes.objects.yaml_scalars import dump
 from swapper_project import config
 from swapper_project.config import ConfigError

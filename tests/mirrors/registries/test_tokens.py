@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from mirrors.oci import RegistryError
-from mirrors.registries.tokens import Token, TokenKeeper
+from mirrors.registries.cloud_tokens import Token, TokenKeeper
 from tests.support.ports import wait_until
 
 
@@ -98,7 +98,7 @@ def test_a_refused_token_is_replaced_but_a_new_one_is_not_made_for_each_denial(
     made = keeper(cloud)
     assert password(made) == "token-1"
     assert password(made, refused="token-1") == "token-1"
-    monkeypatch.setattr("mirrors.registries.tokens.YOUNG_TOKEN_SECONDS", 0.0)
+    monkeypatch.setattr("mirrors.registries.cloud_tokens.YOUNG_TOKEN_SECONDS", 0.0)
     assert password(made, refused="token-1") == "token-2"
     assert password(made, refused="token-1") == "token-2"
     assert cloud.calls == 2

@@ -8,7 +8,7 @@ import pytest
 
 from mirrors.demo.images import ImageBuilder, SampleImage, sample_image
 from mirrors.oci import RegistryError
-from mirrors.oci.common.settings import KIB
+from mirrors.oci.common.engine_settings import KIB
 from tests.oci.conftest import MakeEngine, access, copy, ref, under_way
 from tests.support.faulty_registry import FaultyRegistry, after, cut, held, reply
 from tests.support.ports import wait_until

@@ -11,7 +11,8 @@ import pytest
 
 from mirrors.demo.images import sample_image
 from mirrors.oci import Engine, RegistryError
-from mirrors.oci.common.settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
+from mirrors.oci.common.engine_settings import MAX_TARGET_REQUESTS_BESIDE_BLOBS
+from mirrors.oci.distribution.budgets import RequestBudgets
 from tests.oci.conftest import MakeEngine, access, copy, ref, request, under_way
 from tests.support.faulty_registry import FaultyRegistry, counted, hang_up, held, reply
 from tests.support.ports import wait_until
@@ -70,7 +71,11 @@ def test_dropped_connections_are_tried_again(engine: Engine, source: FaultyRegis
 
 
 @pytest.mark.parametrize("style", ["seconds", "date"])
-def test_the_wait_a_registry_asks_for_is_kept_by_everybody(engine: Engine, source: FaultyRegistry, style: str) -> None:
+def test_the_wait_a_registry_asks_for_is_kept_by_everybody(
+    make_engine: MakeEngine, source: FaultyRegistry, style: str
+) -> None:
+    budgets = RequestBudgets()
+    engine = make_engine(budgets=budgets)
     sample_image().load(source.storage, "app", "1.0")
     asked_for = "1" if style == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
     source.on("HEAD .*", reply(429, Retry_After=asked_for))
@@ -83,8 +88,7 @@ def test_the_wait_a_registry_asks_for_is_kept_by_everybody(engine: Engine, sourc
     started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(look, 0)
-        wait_until(lambda: len(source.asked) == 1)
-        time.sleep(0.05)
+        wait_until(budgets.take_pauses, what="the engine to hear of the wait")
         second = pool.submit(look, 1)
         first.result()
         second.result()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirrors.oci.http.messages import MAX_HEAD_BYTES, MAX_LINES, Response, request_head
+from mirrors.oci.http.http_messages import MAX_HEAD_BYTES, MAX_LINES, Response, request_head
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True).filter(
     lambda name: name.lower() not in {"transfer-encoding", "content-length", "connection"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mirrors.demo.images import OCI_INDEX, OCI_MANIFEST
-from mirrors.oci.common import manifests
+from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.errors import RegistryError
 from mirrors.oci.transfer.kept_platforms import keep_platforms
 
@@ -34,7 +34,7 @@ OTHERS = json.dumps([AMD64, S390X])
 def kept(text: str | bytes, *wanted: str) -> str:
     raw = text.encode() if isinstance(text, str) else text
     found = keep_platforms(manifests.parse(raw, OCI_INDEX, host=HOST), wanted, host=HOST)
-    assert found.digest == manifests.digest_of(found.raw)
+    assert found.digest == descriptors.digest_of(found.raw)
     return found.raw.decode()
 
 

@@ -10,8 +10,8 @@ import pytest
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import OCI_CONFIG, OCI_MANIFEST, ImageBuilder
 from mirrors.oci import Engine, RegistryError
-from mirrors.oci.common import manifests
-from mirrors.oci.common.settings import MIB
+from mirrors.oci.common import descriptors, manifests
+from mirrors.oci.common.engine_settings import MIB
 from tests.oci.conftest import MakeEngine, copy
 from tests.support.faulty_registry import FaultyRegistry, counted
 
@@ -86,7 +86,7 @@ def test_manifests_wait_for_one_that_is_slow_once_as_many_were_read_as_at_a_time
 def test_a_document_of_more_values_than_memory_is_meant_for_is_refused() -> None:
     """Half a million values of two bytes take some 50 MiB once they are read."""
     raw = b'{"x": [' + b",".join([b"{}"] * (manifests.MAX_JSON_COMMAS + 2)) + b"]}"
-    for digest in (None, manifests.digest_of(raw)):
+    for digest in (None, descriptors.digest_of(raw)):
         with pytest.raises(RegistryError) as caught:
             manifests.parse(raw, "application/vnd.example", host="registry.example", digest=digest)
         assert caught.value.code == "too-large"

@@ -6,7 +6,7 @@ import pytest
 
 from mirrors.demo.handler import Handler
 from mirrors.demo.images import sample_image
-from mirrors.demo.storage import digest_of
+from mirrors.demo.memory_storage import digest_of
 from mirrors.oci import CopyResult, Engine, RegistryError
 from tests.oci.conftest import access, ref, request
 from tests.support.faulty_registry import Action, FaultyRegistry, reply

@@ -12,7 +12,7 @@ from django.core.management import CommandParser
 from rich.console import Console
 from rich.table import Table
 
-from mirrors.kubernetes.objects.manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
+from mirrors.kubernetes.objects.pod_manifests import MOST_FILE_BYTES, ManifestError, read_file, read_pods, text_of
 from mirrors.selectors.images.last_errors import LastError
 from swapper_project.process import configured, logs
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with

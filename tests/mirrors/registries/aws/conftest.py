@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mirrors.registries import tokens
+from mirrors.registries import cloud_tokens
 from mirrors.registries.aws.accounts import client
 from mirrors.registries.aws.driver import EcrDriver
 from mirrors.registries.aws.login import log_in
@@ -35,7 +35,7 @@ def aws(aws_server: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     log_in.cache_clear()
     yield aws_server
     # Or they would continue, and ask the real one.
-    tokens.close_all()
+    cloud_tokens.close_all()
 
 
 def target_of(**keys: Any) -> AwsTarget:

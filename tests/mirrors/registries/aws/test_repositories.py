@@ -12,7 +12,7 @@ import pytest
 from types_boto3_ecr.client import ECRClient
 
 from mirrors.oci import RegistryError
-from mirrors.registries.aws import settings
+from mirrors.registries.aws import repository_settings
 from tests.mirrors.registries.aws.conftest import MakeDriver, target_of
 from tests.support.aws import ACCOUNT, HOST, REGION, Aws
 from tests.support.databases import ROOT
@@ -235,8 +235,8 @@ def test_an_account_is_the_same_as_its_root_user() -> None:
     """AWS writes the latter where the former was given."""
     given = json.dumps({"Statement": [{**PULL, "Principal": {"AWS": [ACCOUNT, "999999999999"]}}]})
     kept = given.replace("999999999999", "arn:aws:iam::999999999999:root")
-    found = settings.FoundSettings("MUTABLE", True, "AES256", access_policy=kept)
-    assert settings.differences(target_of(accessPolicy=given), found) == ()
+    found = repository_settings.FoundSettings("MUTABLE", True, "AES256", access_policy=kept)
+    assert repository_settings.differences(target_of(accessPolicy=given), found) == ()
 
 
 @pytest.mark.parametrize(("rules", "is_cache"), [(["docker.io"], True), (["docker"], False), (["ROOT"], True)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mirrors.registries import tokens
+from mirrors.registries import cloud_tokens
 from mirrors.registries.gcp.driver import GarDriver
 from mirrors.registries.gcp.login import log_in
 from swapper_project import config as configuration
@@ -36,7 +36,7 @@ def metadata(metadata_server: TokenServer, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", "/nonexistent")
     yield metadata_server
-    tokens.close_all()
+    cloud_tokens.close_all()
     metadata_server.go.set()
 
 

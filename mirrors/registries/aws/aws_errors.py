@@ -16,7 +16,7 @@ from mirrors.registries.aws.accounts import forget_clients
 
 DOCS: Final = "docs/aws.md has the policies"
 THROTTLED_REST: Final = 30.0
-"""Seconds for which a host rests when AWS limits the rate: its buckets fill within a few."""
+"""Seconds for which a host counts as rate limited when AWS limits requests: its buckets fill within a few."""
 
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"})
 _THROTTLED: Final = frozenset(

@@ -18,7 +18,7 @@ def fail(error: ErrorClass, namespace: str = "team-b") -> None:
     assert leases.fail(take(), AttemptReport(error_class=error, error="no"))
 
 
-def test_the_namespace_that_could_not_read_it_rests() -> None:
+def test_the_namespace_that_could_not_read_it_starts_no_new_copy() -> None:
     fail(ErrorClass.DENIED)
 
     assert orders(["app:1"], namespace="team-b") == []

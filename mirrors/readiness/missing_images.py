@@ -8,8 +8,8 @@ from typing import Final
 from mirrors.images import ImageRef
 from mirrors.models import Registry, Trigger
 from mirrors.readiness import recent
+from mirrors.readiness.drill_results import Drill
 from mirrors.readiness.gaps import MIRRORABLE
-from mirrors.readiness.results import Drill
 from mirrors.services import RequestedCopy, active_target, refusal_of, request_copies
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.vocabulary.clusters import ClusterNamespace

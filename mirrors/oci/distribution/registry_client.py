@@ -7,22 +7,23 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 
-from mirrors.oci.common import manifests
+from mirrors.oci.common import descriptors, manifests
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.calls import Call
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.engine_settings import MAX_MANIFEST_BYTES
 from mirrors.oci.common.errors import (
     RETRYABLE_STATUSES,
     CopyCancelledError,
     RegistryError,
     content_not_seen,
 )
-from mirrors.oci.common.headers import media_type as content_type_of
-from mirrors.oci.common.headers import next_link, number
-from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.oci.common.settings import MAX_MANIFEST_BYTES
-from mirrors.oci.common.urls import Url
+from mirrors.oci.common.manifests import Manifest
+from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint
+from mirrors.oci.distribution.headers import media_type as content_type_of
+from mirrors.oci.distribution.headers import next_link, number
 from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.distribution.uploads import BlobUploads
 from mirrors.oci.http.transport import HttpRequest, Reply
@@ -89,9 +90,9 @@ class RegistryClient:
             return None
         self._endpoint.expect(reply, {200}, f"looking for {self._endpoint.name(repository, reference)}")
         digest = reply.headers.get("Docker-Content-Digest", "").strip()
-        if not manifests.is_digest(digest):
+        if not descriptors.is_digest(digest):
             return self.read_descriptor(repository, reference, media_type)
-        if manifests.contradicts(digest, reference):
+        if descriptors.contradicts(digest, reference):
             return None
         return Descriptor(digest, content_type_of(reply.headers), number(reply.headers.get("Content-Length")))
 
@@ -101,7 +102,7 @@ class RegistryClient:
         """By digest: the bytes are checked against it. By tag: the digest is computed from the bytes."""
         reply = self._get(repository, reference, media_type, max_bytes)
         self._endpoint.expect(reply, {200}, f"reading {self._endpoint.name(repository, reference)}")
-        digest = reference if manifests.is_digest(reference) else None
+        digest = reference if descriptors.is_digest(reference) else None
         return manifests.parse(reply.body, content_type_of(reply.headers), host=self.access.host, digest=digest)
 
     def get_bytes(self, repository: str, tag: str) -> bytes:
@@ -120,9 +121,9 @@ class RegistryClient:
         self._endpoint.expect(reply, {200}, f"looking for {name}")
         if not reply.body.lstrip().startswith(b"{"):
             raise RegistryError("invalid", f"{self.access.host} sent no manifest for {name}", host=self.access.host)
-        algorithm = reference.partition(":")[0] if manifests.is_digest(reference) else "sha256"
-        digest = manifests.digest_of(reply.body, algorithm)
-        if manifests.contradicts(digest, reference):
+        algorithm = reference.partition(":")[0] if descriptors.is_digest(reference) else "sha256"
+        digest = descriptors.digest_of(reply.body, algorithm)
+        if descriptors.contradicts(digest, reference):
             return None
         return Descriptor(digest, content_type_of(reply.headers), len(reply.body))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mirrors.models.clusters.readiness import percent_protected
 from mirrors.readiness.gaps import GAP_MEANING, NEXT_STEP, Gap
-from mirrors.vocabulary.kept import NEXT_STEPS
+from mirrors.vocabulary.kept_reasons import NEXT_STEPS
 
 
 class WorkloadKey(NamedTuple):

@@ -21,7 +21,7 @@ from mirrors.jobs.process.reconcile import Reconciler
 from mirrors.jobs.queue import liveness
 from mirrors.selectors.configuration import declared
 from swapper_project.process.monitoring import probe_server
-from swapper_project.process.monitoring.readiness import Readiness
+from swapper_project.process.monitoring.process_readiness import Readiness
 from swapper_project.process.parent_death import follower
 
 log = structlog.get_logger(__name__)

@@ -49,7 +49,7 @@ def test_an_operator_ends_a_pause_that_workers_wait_for(
     source.on("HEAD .*", reply(429, Retry_After="50"))
     waiting = [threading.Thread(target=head, args=(worker, source), daemon=True) for worker in (made, made, other)]
     waiting[0].start()
-    wait_until(lambda: HostBudget.objects.slowed().exists(), what="the pause in the database")
+    wait_until(lambda: HostBudget.objects.briefly_limited().exists(), what="the pause in the database")
     for thread in waiting[1:]:
         thread.start()
 
@@ -69,7 +69,7 @@ def test_a_host_that_limits_one_worker_gets_no_requests_of_the_others(
     limited_at = time.monotonic()
     waiting = threading.Thread(target=head, args=(made, source))
     waiting.start()
-    wait_until(lambda: HostBudget.objects.slowed().exists(), timeout=2, what="the pause in the database")
+    wait_until(lambda: HostBudget.objects.briefly_limited().exists(), timeout=2, what="the pause in the database")
 
     times: list[float] = []
     while time.monotonic() < limited_at + 3.5:
@@ -96,38 +96,38 @@ def test_at_a_limited_target_refreshes_wait_first_and_pods_never() -> None:
         order(f"quay.io/org/app:{priority}", target=TARGET, priority=priority)
     pods = {Priority.FORCE, Priority.IMMEDIATE}
 
-    host_limits.slow_down(TARGET, 2)
+    host_limits.limit_briefly(TARGET, 2)
     assert claimed_priorities() == ALL - {Priority.REFRESH}
-    host_limits.slow_down(TARGET, 2)
+    host_limits.limit_briefly(TARGET, 2)
     assert claimed_priorities() == ALL - {Priority.REFRESH}, "one burst is one reason to wait"
     later(10)
-    host_limits.slow_down(TARGET, 2)
+    host_limits.limit_briefly(TARGET, 2)
     assert claimed_priorities() == pods | {Priority.OPERATOR, Priority.DELAYED}, "then what a backfill brings"
     later(10)
-    host_limits.slow_down(TARGET, 2)
+    host_limits.limit_briefly(TARGET, 2)
     assert claimed_priorities() == pods | {Priority.OPERATOR}
     for _ in range(3):
         later(10)
-        host_limits.slow_down(TARGET, 2)
+        host_limits.limit_briefly(TARGET, 2)
         assert claimed_priorities() == pods
     assert next_due_at() is not None, "nobody would wake up for those that wait"
     later(61)
     assert claimed_priorities() == ALL
-    host_limits.slow_down(TARGET, 2)
+    host_limits.limit_briefly(TARGET, 2)
     assert claimed_priorities() == ALL - {Priority.REFRESH}, "it starts again with the refreshes"
 
 
 @pytest.mark.django_db
 def test_a_limited_source_keeps_no_priority_from_its_copies() -> None:
     order("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
-    host_limits.slow_down("quay.io", 2)
+    host_limits.limit_briefly("quay.io", 2)
     assert claimed_priorities() == {Priority.REFRESH}
 
 
 @pytest.mark.django_db
 def test_an_operator_ends_all_waiting() -> None:
     order("quay.io/org/app:1", target=TARGET, priority=Priority.REFRESH)
-    host_limits.slow_down(TARGET, 30)
+    host_limits.limit_briefly(TARGET, 30)
     assert 25 < host_limits.waits([TARGET])[TARGET] <= 30
     assert resume_hosts(host_ids=[HostBudget.objects.get().pk], requested_by="ann") == 1
     assert (host_limits.waits([TARGET]), claimed_priorities()) == ({}, {Priority.REFRESH})
@@ -141,7 +141,9 @@ def test_a_target_that_limits_requests_delays_the_refresh_alone(
     target.on("POST .*/blobs/uploads/", reply(429, Retry_After="1"))
     job = order(f"{source.host}/app:1", target=target.host)
     drain(made)
-    wait_until(lambda: HostBudget.objects.held().exists(), timeout=5, what="the wait in the database")
+    wait_until(
+        lambda: HostBudget.objects.limited_for_low_priority().exists(), timeout=5, what="the wait in the database"
+    )
     refresh = order(f"{source.host}/app:2", target=target.host, priority=Priority.REFRESH)
     drain(made)
     for each, status in ((job, JobStatus.SUCCEEDED), (refresh, JobStatus.PENDING)):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mirrors.registries.base import Difference
+from mirrors.registries.registry_driver import Difference
 from swapper_project.config import AwsTarget
 
 UNREADABLE_WORDS = "can't be read"

@@ -14,7 +14,7 @@ from rest_framework.permissions import SAFE_METHODS
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from mirrors.api.limits import charge
+from mirrors.api.rate_limits import charge
 from mirrors.api.requests.allowed_values import no_row
 from mirrors.api.requests.strict_fields import BODY
 from mirrors.services import ActionRefusedError

@@ -10,7 +10,7 @@ import structlog
 
 from swapper_project.config.loading import parse, read_text
 from swapper_project.config.models import Config
-from swapper_project.config.text.problems import ConfigError
+from swapper_project.config.text.config_problems import ConfigError
 
 log = structlog.get_logger(__name__)
 _NOTHING: Mapping[str, object] = {}

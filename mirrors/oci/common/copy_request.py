@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from mirrors.images import ImageRef
 from mirrors.oci.common.access import RegistryAccess
-from mirrors.oci.common.manifests import Descriptor, Manifest
-from mirrors.oci.common.mounts import Readers
+from mirrors.oci.common.descriptors import Descriptor
+from mirrors.oci.common.manifests import Manifest
+from mirrors.oci.common.mount_index import Readers
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.jobs.timing import from_now
 from mirrors.models import ErrorClass, HostBudget, JobStatus, MirrorAttempt, MirrorJob
 from mirrors.oci import Engine, EngineSettings
-from mirrors.oci.common.headers import PullLimit
+from mirrors.oci.distribution.headers import PullLimit
 from mirrors.services import resume_hosts
 from mirrors.services.jobs.wakeup import wake_workers
 from tests.jobs.support import drain, load, order, orders, take
@@ -36,7 +36,7 @@ def end_pause(host: str) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("seconds", [0, -5, 0.1, 3_600, 86_400, 999_999_999, 10**30, math.inf, math.nan])
 def test_no_pause_is_longer_than_an_hour_or_no_pause_at_all(seconds: float) -> None:
-    host_limits.pause("quay.io", seconds)
+    host_limits.limit("quay.io", seconds)
     until = HostBudget.objects.get().resting_until
     assert until is not None and timezone.now() < until + timedelta(seconds=1) <= timezone.now() + AN_HOUR * 1.01
 
@@ -53,19 +53,19 @@ def test_a_retry_is_never_later_than_in_an_hour() -> None:
 @pytest.mark.parametrize("until", ABSURD)
 def test_an_absurd_time_of_a_host_stops_no_claim(until: str) -> None:
     orders(["quay.io/org/app:1", "ghcr.io/org/app:1"])
-    host_limits.pause("quay.io", 60)
-    host_limits.pause("mirror.example.com:5000", 60)
+    host_limits.limit("quay.io", 60)
+    host_limits.limit("mirror.example.com:5000", 60)
     with connection.cursor() as cursor:
         # As a version that checked nothing writes it.
         cursor.execute("UPDATE mirrors_hostbudget SET resting_until = %s", [until])
 
-    assert host_limits.paused() == {}
+    assert host_limits.rate_limited() == {}
     assert next_due_at() is None
     take()
     assert claims.claim(worker="tests") is None, "the target is tried by one job first"
-    host_limits.pause("quay.io", 5)
-    host_limits.pause("mirror.example.com:5000", 5)
-    paused = host_limits.paused()
+    host_limits.limit("quay.io", 5)
+    host_limits.limit("mirror.example.com:5000", 5)
+    paused = host_limits.rate_limited()
     assert set(paused) == {"quay.io", "mirror.example.com:5000"}
     assert all(at < timezone.now() + AN_HOUR for at in paused.values())
 
@@ -90,7 +90,7 @@ def test_an_absurd_time_of_a_job_stops_nothing_and_is_put_right(at: str) -> None
 @pytest.mark.django_db
 def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> None:
     first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
-    host_limits.pause("quay.io", 60)
+    host_limits.limit("quay.io", 60)
     end_pause("quay.io")
 
     probe = take()
@@ -106,7 +106,7 @@ def test_after_a_pause_one_job_tries_the_host_and_others_go_on_elsewhere() -> No
 @pytest.mark.django_db
 def test_the_next_job_tries_the_host_where_the_first_one_heard_nothing() -> None:
     first, second = orders(["quay.io/org/app:1", "quay.io/org/app:2"])
-    host_limits.pause("quay.io", 60)
+    host_limits.limit("quay.io", 60)
     end_pause("quay.io")
     take()
     assert not claimable().exists()
@@ -127,7 +127,7 @@ def test_jobs_without_hosts_get_them() -> None:
 def test_hosts_are_forgotten_once_nobody_waits_for_them() -> None:
     order("waited.example.com/app:1")
     for host in ("waited.example.com", "over.example.com", "paused.example.com", "lifted.example.com"):
-        host_limits.pause(host, 600)
+        host_limits.limit(host, 600)
     end_pause("waited.example.com")
     end_pause("over.example.com")
     HostBudget.objects.filter(host="lifted.example.com").update(resting_until=None)
@@ -216,4 +216,4 @@ def test_a_host_without_a_time_gets_no_requests_for_a_while(
     drain(made)
     job.refresh_from_db()
     assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
-    assert host_limits.paused()[source.host] > timezone.now() + timedelta(seconds=45)
+    assert host_limits.rate_limited()[source.host] > timezone.now() + timedelta(seconds=45)

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import orjson
 
+from mirrors.kubernetes.objects.yaml_errors import YamlError
 from mirrors.kubernetes.objects.yaml_loader import (
     MOST_BYTES,
     MOST_NESTING,
     MOST_NODES,
     TOO_DEEP,
     TOO_MANY_VALUES,
-    YamlError,
     decode,
     documents,
     plain,

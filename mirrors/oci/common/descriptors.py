@@ -1,0 +1,73 @@
+"""Descriptors: references to content by digest, media type and size, as manifests have them. Pure, no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mirrors.oci.common.errors import RegistryError
+
+MAX_MEDIA_TYPE: Final = 255
+"""Characters, by RFC 6838 section 4.2."""
+
+MAX_BLOB_BYTES: Final = 1 << 50
+"""A petabyte: a larger size is not plausible, and fits no column once sizes are added up."""
+
+MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A reference to content. `size` is in bytes, None when the registry did not say."""
+
+    digest: str
+    media_type: str
+    size: int | None
+
+
+def is_digest(text: str) -> bool:
+    return _DIGEST.fullmatch(text) is not None
+
+
+def contradicts(said: str, reference: str) -> bool:
+    """Whether what is said to be under a reference is not the digest that it names. One of another algorithm may be of
+    the same content."""
+    algorithm = reference.partition(":")[0]
+    return is_digest(reference) and said.partition(":")[0] == algorithm and said != reference
+
+
+def digest_of(raw: bytes, algorithm: str = "sha256") -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, raw).hexdigest()}"
+
+
+def descriptor_of(entry: dict[str, Any], host: str) -> Descriptor:
+    """A descriptor of the image specification. Raises RegistryError `invalid` where it is malformed."""
+    digest, size, media_type = entry.get("digest"), entry.get("size"), entry.get("mediaType")
+    if not isinstance(digest, str) or not is_digest(digest):
+        raise malformed(host)
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB_BYTES:
+        raise malformed(host)
+    if media_type and not (isinstance(media_type, str) and MEDIA_TYPE.fullmatch(media_type)):
+        raise malformed(host)
+    return Descriptor(digest, media_type or "", size)
+
+
+def artifact_type_of(document: dict[str, Any]) -> str:
+    """The `artifactType` of a manifest or descriptor, else the type of its config."""
+    config = document.get("config")
+    own = document.get("artifactType")
+    found = own or (config.get("mediaType") if isinstance(config, dict) else None)
+    return found if isinstance(found, str) and MEDIA_TYPE.fullmatch(found) else ""
+
+
+def annotations_of(document: dict[str, Any]) -> dict[str, str]:
+    """The annotations of a manifest or descriptor that are text, as the specification demands."""
+    found = document.get("annotations")
+    return {k: v for k, v in found.items() if isinstance(v, str)} if isinstance(found, dict) else {}
+
+
+def malformed(host: str) -> RegistryError:
+    return RegistryError("invalid", f"{host} sent a manifest with a malformed descriptor", host=host)
