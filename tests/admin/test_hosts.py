@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mirrors.accounts.roles import Role
-from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Registry, RegistryRole
+from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Priority, Registry, RegistryRole
 from tests.api.conftest import user_of
 from tests.jobs.support import order, orders
 from tests.support.pages import text_of
@@ -99,6 +99,22 @@ def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
     shown = text_of(client.get(LIST).content.decode())
     assert re.search(r"limited\.example\.com .*retry in \S+ min 3 ", shown)
     assert "after a rate limit" in client.get("/admin/mirrors/mirrorjob/").content.decode()
+
+
+def test_copies_that_wait_for_the_pulls_of_credentials_are_counted(client: Client) -> None:
+    """Of exhausted pulls all copies wait; of the last ones those in the background, from that host alone."""
+    later = timezone.now() + timedelta(minutes=10)
+    HostBudget.objects.create(host="a.example.com", operation="pulls", credential="ann", resting_until=later)
+    HostBudget.objects.create(host="b.example.com", operation="pulls", credential="bob", held_until=later, held_from=20)
+    for host in "ab":
+        orders([f"{host}.example.com/app{number}:1" for number in range(2)])
+        order(f"{host}.example.com/awaited:1", priority=Priority.IMMEDIATE)
+    client.force_login(user_of(Role.VIEWER))
+
+    shown = text_of(client.get(LIST).content.decode())
+
+    assert re.search(r"a\.example\.com pulls – ann – retry in \S+ min 3 ", shown), shown
+    assert re.search(r"b\.example\.com pulls – bob – – 2 \(operator, delayed, backfill, refresh: in \S+ min \)", shown)
 
 
 def test_budgets_pulls_and_waiting_copies_are_shown(client: Client) -> None:

@@ -15,7 +15,8 @@ from mirrors.admin.tools.base import ReadOnlyAdmin
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.csv_export import in_files
-from mirrors.models import HostBudget, JobStatus, MirrorJob
+from mirrors.models import HostBudget
+from mirrors.selectors.jobs.free_hosts import with_waiting
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import when
 
@@ -77,11 +78,14 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     @in_files("copies wait until", lambda row: row.low_priority_until)
     @admin.display(description="waiting copies")
     def waiting(self, row: HostBudget) -> Any:
-        """How many copies wait for a host that is paused; else the priorities that wait, and until when."""
-        if row.low_priority_until:
-            return format_html("{}: {}", ", ".join(row.waiting_priorities), when(row.low_priority_until))
-        is_paused = row.paused_until and not row.operation
-        return MirrorJob.objects.filter(status=JobStatus.PENDING).at_host(row.host).count() if is_paused else "–"
+        """How many copies wait for the host; where only those of some priorities do, which ones, and until when."""
+        jobs = f"{getattr(row, 'waiting_jobs', 0):,}"
+        if row.resting_until is None and row.low_priority_until:
+            return format_html("{} ({}: {})", jobs, ", ".join(row.waiting_priorities), when(row.low_priority_until))
+        return jobs if row.paused_until else "–"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HostBudget]:
+        return with_waiting(super().get_queryset(request))
 
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, rows: QuerySet[HostBudget]) -> HttpResponse | None:

@@ -1,12 +1,13 @@
-"""Jobs that no rate limit keeps from being claimed."""
+"""Jobs that no rate limit keeps from being claimed, and how many jobs each rate limit keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 
-from mirrors.models import PULLS, HostBudget
+from mirrors.models import PULLS, HostBudget, JobStatus, MirrorJob
+from mirrors.selectors.queries.subqueries import rows_counted
 
 
 def free() -> Q:
@@ -19,3 +20,23 @@ def free() -> Q:
     low = Exists(held.filter(host=OuterRef("source_host"), operation=PULLS))
     limited = Exists(held.filter(host=OuterRef("target_host"), operation=""))
     return ~Q(paused[0]) & ~Q(paused[1]) & ~Q(low) & ~Q(limited)
+
+
+def with_waiting(rows: QuerySet[HostBudget]) -> QuerySet[HostBudget]:
+    """Rate limits with the number of queued jobs that each keeps from being claimed, as ``waiting_jobs``."""
+    paused = Q(pk__in=HostBudget.objects.paused().values("pk"))
+    held = Q(pk__in=HostBudget.objects.held().values("pk"))
+    at_host = Q(source_host=OuterRef("host")) | Q(target_host=OuterRef("host"))
+    low = Q(priority__gte=OuterRef("held_from"))
+    return rows.annotate(
+        waiting_jobs=Case(
+            When(paused, then=_pending(at_host)),
+            When(held & Q(operation=PULLS), then=_pending(low & Q(source_host=OuterRef("host")))),
+            When(held & Q(operation=""), then=_pending(low & Q(target_host=OuterRef("host")))),
+            default=Value(0),
+        )
+    )
+
+
+def _pending(condition: Q) -> Subquery:
+    return rows_counted(MirrorJob.objects.filter(condition, status=JobStatus.PENDING))
