@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, OuterRef, QuerySet, Subquery, When
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import TextFilter
 
 from mirrors import services
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
+from mirrors.admin.images.waiting import next_attempt, starts_at
 from mirrors.admin.tools import links
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
 from mirrors.admin.tools.detail import DetailAdmin
@@ -33,7 +34,7 @@ from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.services.jobs.requested_copy import UNATTENDED
-from mirrors.templatetags.humanise import span, when
+from mirrors.templatetags.humanise import span
 
 UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACKFILL.value: "a backfill"}
 """What requests copies of images that no pod has requested, by the job's trigger."""
@@ -51,22 +52,6 @@ def _cancel(ids: Collection[int], actor: str) -> ActionResult:
     asked = len(acted.jobs) - ended
     words = [f"{ended} cancelled."] * bool(ended) + [f"{asked} running: cancel requested."] * bool(asked)
     return ActionResult(" ".join(words), acted.refusals)
-
-
-def _starts_at(job: MirrorJob) -> datetime | None:
-    """The time from which a queued job may start; workers that are busy, and rate limits, start it later."""
-    return job.available_at if job.status == JobStatus.PENDING else None
-
-
-def _next_attempt(job: MirrorJob) -> str:
-    starts_at = _starts_at(job)
-    if starts_at is None:
-        return ""
-    if starts_at > timezone.now():
-        return when(starts_at)
-    if getattr(job, "is_limited", False):
-        return "after a rate limit"
-    return f"by a worker of {job.needs_cluster}" if job.needs_cluster else "now"
 
 
 def _duration(job: MirrorJob) -> float | None:
@@ -163,10 +148,10 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
 
     reason = error_type_column
 
-    @in_files("next attempt", _starts_at)
+    @in_files("next attempt", starts_at)
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
-        return _next_attempt(job) or "–"
+        return next_attempt(job) or "–"
 
     @in_files("duration (seconds)", _duration)
     @admin.display(description="duration")
@@ -177,9 +162,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MirrorJob]:
         first = MirrorAttempt.objects.filter(job=OuterRef("pk")).order_by("number").values("started_at")[:1]
         rows = super().get_queryset(request).select_related("mapping")
-        # Of queued ones alone: the others need no look at the rate limits.
-        is_limited = Case(When(~free_hosts.free(), status=JobStatus.PENDING, then=True), default=False)
-        return rows.annotate(started_at=Subquery(first), is_limited=is_limited)
+        return rows.annotate(started_at=Subquery(first), **free_hosts.limits())
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         retry_all = retry_all_query(request.GET) if self.has_operate_permission(request) else ""
@@ -189,7 +172,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         return {
             "job": row,
             "duration": _duration(row),
-            "next_attempt": _next_attempt(row),
+            "next_attempt": next_attempt(row),
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
             "advice": next_step(row),

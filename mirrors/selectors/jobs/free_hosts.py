@@ -1,10 +1,11 @@
-"""Jobs that no rate limit keeps from being claimed, and how many jobs each rate limit keeps."""
+"""Jobs that no rate limit keeps from being claimed, which limit keeps a job, and how many jobs each limit keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Greatest
 
 from mirrors.models import PULLS, HostBudget, JobStatus, MirrorJob
 from mirrors.selectors.queries.subqueries import rows_counted
@@ -20,6 +21,24 @@ def free() -> Q:
     low = Exists(held.filter(host=OuterRef("source_host"), operation=PULLS))
     limited = Exists(held.filter(host=OuterRef("target_host"), operation=""))
     return ~Q(paused[0]) & ~Q(paused[1]) & ~Q(low) & ~Q(limited)
+
+
+def limits(of_job: str = "") -> dict[str, Case]:
+    """Of a queued job the host whose rate limit keeps it from being claimed, and until when: ``limited_host`` and
+    ``limited_until``. Of other rows those of the job at ``of_job``, such as ``last_job__``."""
+    source, target, priority = (OuterRef(f"{of_job}{name}") for name in ("source_host", "target_host", "priority"))
+    is_paused = Q(pk__in=HostBudget.objects.paused().values("pk"))
+    is_held = Q(pk__in=HostBudget.objects.held().values("pk"), held_from__lte=priority)
+    of_low = Q(host=source, operation=PULLS) | Q(host=target, operation="")
+    keeping = HostBudget.objects.filter((is_paused & Q(host__in=[source, target])) | (is_held & of_low))
+    of_pause = Greatest(Coalesce("probe_until", "resting_until"), "resting_until")
+    last = keeping.annotate(until=Case(When(is_paused, then=of_pause), default=F("held_until"))).order_by("-until")
+    # Of queued jobs alone: the others need no look at the rate limits.
+    is_queued = Q(**{f"{of_job}status": JobStatus.PENDING})
+    return {
+        "limited_host": Case(When(is_queued, then=Subquery(last.values("host")[:1])), default=None),
+        "limited_until": Case(When(is_queued, then=Subquery(last.values("until")[:1])), default=None),
+    }
 
 
 def with_waiting(rows: QuerySet[HostBudget]) -> QuerySet[HostBudget]:
