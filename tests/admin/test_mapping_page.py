@@ -48,6 +48,19 @@ def test_the_page_is_refreshed_while_a_job_is_active_and_no_longer(viewer: Clien
     assert "hx-get" not in viewer.get(f"{page_of(job)}change/").content.decode().partition("swapper-live")[2]
 
 
+def test_the_names_of_values_stay_in_their_places(viewer: Client, job: MirrorJob) -> None:
+    def names() -> list[str]:
+        return re.findall(r"<dt>(.*?)</dt>", viewer.get(f"{page_of(job)}live/").content.decode())
+
+    queued = names()
+    end(job, JobStatus.FAILED, error_class="denied")
+    assert names() == queued
+    end(job, JobStatus.SUCCEEDED, error_class="")
+    ImageMapping.objects.update(existence="present")
+    assert names() == queued
+    assert queued[:5] == ["State", "Reason", "Next attempt", "Image", "Target"]
+
+
 @pytest.mark.parametrize(
     ("budget", "keeps"),
     [
