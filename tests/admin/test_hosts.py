@@ -54,6 +54,24 @@ def test_an_operator_resumes_a_host_and_its_jobs_are_due(client: Client, paused:
     assert OperatorAction.objects.filter(action="resume").count() == 1
 
 
+def test_resume_on_the_dashboard_leads_to_one_click(client: Client, paused: HostBudget) -> None:
+    HostBudget.objects.create(host="quay.io", operation="put-manifest", per_second=8)
+    client.force_login(user_of(Role.OPERATOR))
+    dashboard = client.get("/admin/dashboard/").content.decode()
+    (link,) = re.findall(r'<a class="swapper-button" href="([^"]+)"><span[^>]*>quay\.io: </span>Resume …', dashboard)
+
+    page = client.get(link).content.decode()
+    form = page.partition('<form method="post" action')[2].partition("</form>")[0]
+    assert "Resume (1)" in form
+    (address,) = re.findall(r'="([^"]+)"', form)[:1]
+    said = client.post(address, dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)), follow=True)
+
+    assert said.redirect_chain == [("/admin/", 302)] and "1 resumed." in said.content.decode()
+    paused.refresh_from_db()
+    assert paused.resting_until is None
+    assert "None of these hosts is rate limited." in client.get(link).content.decode()
+
+
 def test_a_viewer_resumes_nothing(client: Client, paused: HostBudget) -> None:
     client.force_login(user_of(Role.VIEWER))
     client.post(LIST, {"action": "resume", "_selected_action": [paused.pk], "confirmed": str(paused.pk)})

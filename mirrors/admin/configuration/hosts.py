@@ -6,13 +6,16 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, ask, confirm_or_run
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.models import HostBudget
@@ -20,12 +23,12 @@ from mirrors.selectors.jobs.free_hosts import with_waiting
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import when
 
+NOT_LIMITED: Final = "None of these hosts is rate limited."
+
 
 def _resume(ids: Collection[int], actor: str) -> ActionResult:
     count = services.resume_hosts(host_ids=ids, requested_by=actor)
-    return ActionResult(
-        f"{count} resumed." if count else "", () if count else ("None of these hosts is rate limited.",)
-    )
+    return ActionResult(f"{count} resumed." if count else "", () if count else (NOT_LIMITED,))
 
 
 RESUME: Final = BulkAction(
@@ -90,6 +93,17 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, rows: QuerySet[HostBudget]) -> HttpResponse | None:
         return confirm_or_run(RESUME, request, rows, self)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.resume_view)
+        return [path("resume/", page, name="mirrors_hostbudget_resume"), *super().get_urls()]
+
+    def resume_view(self, request: HttpRequest) -> HttpResponse:
+        """Asks for confirmation to resume the host of a link."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        rows = HostBudget.objects.limited().filter(host=request.GET.get("host", ""))
+        return ask(RESUME, request, rows, self, back=reverse("admin:index"), nothing=NOT_LIMITED)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirrors.change_hostbudget")

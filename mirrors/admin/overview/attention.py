@@ -112,7 +112,8 @@ def _registries(tests: Sequence[Any]) -> Iterator[Entry]:
 def _rate_limits(resting: dict[str, datetime]) -> Iterator[Entry]:
     for host, until in resting.items():
         link = f"{reverse('admin:mirrors_hostbudget_changelist')}?{urlencode({'host__exact': host})}"
-        yield Entry(host, link, until=until, action="Resume …", action_link=link)
+        resume = f"{reverse('admin:mirrors_hostbudget_resume')}?{urlencode({'host': host})}"
+        yield Entry(host, link, until=until, action="Resume …", action_link=resume)
 
 
 def _repositories(overview: Overview) -> Iterator[Entry]:

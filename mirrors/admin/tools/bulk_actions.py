@@ -11,6 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from mirrors.services import BulkResult
@@ -95,12 +96,31 @@ def _described(row: Model) -> str:
     return f"{row}: {mapping}" if mapping is not None else str(row)
 
 
+def ask(
+    action: BulkAction,
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    model_admin: admin.ModelAdmin[Any],
+    *,
+    back: str,
+    nothing: str,
+) -> HttpResponse:
+    """The page that asks for confirmation, for rows that a link names: ``nothing`` is said where there are none, and
+    ``back`` is the page to return to."""
+    keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MOST_CHANGED_ROWS])
+    opts = model_admin.opts
+    form_url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    linked = {"form_url": form_url, "back": back, "selected": keys, "nothing": nothing}
+    return _page(action, request, rows, keys, model_admin, **linked)
+
+
 def _page(
     action: BulkAction,
     request: HttpRequest,
     rows: QuerySet[Model],
     keys: Collection[int],
     model_admin: admin.ModelAdmin[Any],
+    **linked: Any,
 ) -> HttpResponse:
     shown = [_described(row) for row in rows[:NAMED_ROWS]]
     context = {
@@ -115,5 +135,6 @@ def _page(
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "back": _back(request),
+        **linked,
     }
     return TemplateResponse(request, "admin/confirm.html", context)
