@@ -122,6 +122,24 @@ def test_images_now_are_counted_as_their_lists_filter_them(admin_client: Client,
         assert rows_of(admin_client, shown[title][1]) == number, title
 
 
+def test_the_tiles_of_images_add_up_to_all_of_them(admin_client: Client, busy: None) -> None:
+    def tiles() -> dict[str, int]:
+        section = admin_client.get(LIVE).content.decode().partition("Images now")[2].partition("<h2>Excluded")[0]
+        return {title: int(number) for title, (number, _) in cards(section).items()}
+
+    assert set(tiles()) == {"Mirrored", "Failed", "Queued", "Copying", "Paused", "Unknown"}, "none for absent images"
+    one, two, *_, last = ImageMapping.objects.order_by("pk")
+    MirrorJob.objects.filter(mapping__in=[one, two]).update(status="cancelled", error_class="")
+    ImageMapping.objects.filter(pk=one.pk).update(existence="absent")
+    ImageMapping.objects.filter(pk=two.pk).update(existence="unknown")
+    ImageMapping.objects.filter(pk=last.pk).update(obstacle="tampered")
+
+    shown = cards(admin_client.get(LIVE).content.decode())
+    assert sum(tiles().values()) == ImageMapping.objects.count()
+    for title in ("Absent", "Unknown", "Blocked"):
+        assert int(shown[title][0]) >= 1 and rows_of(admin_client, shown[title][1]) == int(shown[title][0]), title
+
+
 def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         before = Overview(hours=168).ended(JobStatus.SUCCEEDED)[""]
