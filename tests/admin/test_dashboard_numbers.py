@@ -21,8 +21,9 @@ from mirrors.models import (
     MirrorJob,
     Registry,
 )
+from mirrors.selectors.images.mapping_states import kept
 from mirrors.selectors.overview.statistics import Overview, numbers
-from mirrors.services import forget_mappings, request_image
+from mirrors.services import forget_mappings, request_image, retry_jobs
 from tests.admin.dashboard import LIVE, cards, rows_of
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +135,7 @@ def test_the_tiles_of_images_add_up_to_all_of_them(admin_client: Client, busy: N
     ImageMapping.objects.filter(pk=two.pk).update(existence="unknown")
     ImageMapping.objects.filter(pk=last.pk).update(obstacle="tampered")
 
+    kept.forget()
     shown = cards(admin_client.get(LIVE).content.decode())
     assert sum(tiles().values()) == ImageMapping.objects.count()
     for title in ("Absent", "Unknown", "Blocked"):
@@ -171,6 +173,26 @@ def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: N
     for link, _, number in found:
         assert rows_of(admin_client, unescape(link)) == int(number)
     assert "docker.io</a> <span>rate limited, retry" in page
+
+
+def test_failures_that_a_later_job_has_solved_need_no_attention(admin_client: Client, busy: None) -> None:
+    def failures() -> list[tuple[str, str]]:
+        part = admin_client.get(LIVE).content.decode().partition("swapper-attention")[2].partition("</ul>")[0]
+        found = re.findall(r'<a href="([^"]+)">Failed jobs: (\w+) <span>(\d+)</span></a>', part)
+        assert [str(rows_of(admin_client, unescape(link))) for link, _, _ in found] == [jobs for *_, jobs in found]
+        assert all(
+            "retry-failed/?error_class" in admin_client.get(unescape(link)).content.decode() for link, *_ in found
+        )
+        return [(name, jobs) for _, name, jobs in found]
+
+    assert failures() == [("denied", "2"), ("TLS", "1")]
+    solved, again = MirrorJob.objects.filter(error_class__in=["denied", "tls"]).order_by("-error_class", "pk")[:2]
+    for failed, status in ((solved, JobStatus.SUCCEEDED), (again, JobStatus.FAILED)):
+        (job,) = retry_jobs(job_ids=[failed.pk], requested_by="olga").jobs
+        error = "" if status == JobStatus.SUCCEEDED else "denied"
+        MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=timezone.now())
+    assert failures() == [("denied", "2")], "of one that failed again, the last job alone"
+    assert cards(admin_client.get(LIVE).content.decode())["Failed jobs"][0] == "4", "the number of all says that it is"
 
 
 def test_the_series_adds_up_to_the_numbers(busy: None) -> None:

@@ -15,12 +15,11 @@ from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import TextFilter
 
 from mirrors import services
+from mirrors.admin.images.job_filters import FailedAtFilter, LastOfImageFilter
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
 from mirrors.admin.images.waiting import next_attempt, starts_at
-from mirrors.admin.tools import links
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
@@ -69,18 +68,6 @@ def _requester(job: MirrorJob) -> str:
     return UNATTENDED_REQUESTERS.get(job.trigger, "a user")
 
 
-class FailedAtFilter(TextFilter):
-    """Jobs that failed at a registry; several of its names are separated by commas."""
-
-    title = "failed at registry"
-    parameter_name = "error_host"
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[MirrorJob]:
-        hosts = [host for name in (self.value() or "").split(",") if (host := name.strip().lower())]
-        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[: links.HOSTS_IN_URL]) if hosts else queryset
-        return found
-
-
 JOB_ACTIONS = {
     "retry": BulkAction(
         "retry",
@@ -121,6 +108,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         "status",
         "error_class",
         FailedAtFilter,
+        LastOfImageFilter,
         "priority",
         "trigger",
         OwnNamespaceFilter,

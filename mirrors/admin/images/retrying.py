@@ -55,7 +55,7 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
 def retry_all_query(asked: QueryDict) -> str:
     """The query of the page that retries all failures, if the list is filtered only by error and at most one registry:
     with other filters, list and page would have different rows."""
-    narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", *ENDED)}
+    narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", "last", *ENDED)}
     status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
     host = narrowed.pop("error_host", "") or narrowed.pop("error_host__exact", "")
     # The page takes only one name of a registry.
