@@ -28,7 +28,7 @@ NOT_LIMITED: Final = "None of these hosts is rate limited."
 
 def _resume(ids: Collection[int], actor: str) -> ActionResult:
     count = services.resume_hosts(host_ids=ids, requested_by=actor)
-    return ActionResult(f"{count} resumed." if count else "", () if count else (NOT_LIMITED,))
+    return ActionResult(f"{count:,} resumed." if count else "", () if count else (NOT_LIMITED,))
 
 
 RESUME: Final = BulkAction(
@@ -38,6 +38,14 @@ RESUME: Final = BulkAction(
     "copies wait again.",
     _resume,
 )
+
+
+def _pulls(row: HostBudget, separator: str) -> str:
+    """``separator`` is that of thousands, which files do not have."""
+    if row.remaining is None:
+        return ""
+    numbers = (row.remaining, row.pull_limit) if row.pull_limit else (row.remaining,)
+    return " of ".join(f"{number:{separator}}" for number in numbers)
 
 
 @admin.register(HostBudget)
@@ -65,11 +73,10 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
         """Whose pulls are counted; budgets of requests are for all."""
         return row.credential or ("anonymous" if row.remaining is not None else "–")
 
+    @in_files("remaining pulls", lambda row: _pulls(row, ""))
     @admin.display(description="remaining pulls", ordering="remaining")
     def pulls(self, row: HostBudget) -> str:
-        if row.remaining is None:
-            return "–"
-        return f"{row.remaining} of {row.pull_limit}" if row.pull_limit else str(row.remaining)
+        return _pulls(row, ",") or "–"
 
     @in_files("rate limited until", lambda row: row.paused_until)
     @admin.display(description="rate limited")

@@ -49,7 +49,7 @@ def _cancel(ids: Collection[int], actor: str) -> ActionResult:
     acted = services.cancel_jobs(job_ids=ids, requested_by=actor)
     ended = sum(job.status == JobStatus.CANCELLED for job in acted.jobs)
     asked = len(acted.jobs) - ended
-    words = [f"{ended} cancelled."] * bool(ended) + [f"{asked} running: cancel requested."] * bool(asked)
+    words = [f"{ended:,} cancelled."] * bool(ended) + [f"{asked:,} running: cancel requested."] * bool(asked)
     return ActionResult(" ".join(words), acted.refusals)
 
 

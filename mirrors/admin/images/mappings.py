@@ -60,16 +60,16 @@ def _verify(ids: Collection[int], actor: str) -> ActionResult:
 
 
 def _pause(ids: Collection[int], actor: str) -> ActionResult:
-    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=True, requested_by=actor)} paused.")
+    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=True, requested_by=actor):,} paused.")
 
 
 def _resume(ids: Collection[int], actor: str) -> ActionResult:
-    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=False, requested_by=actor)} resumed.")
+    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=False, requested_by=actor):,} resumed.")
 
 
 def _forget(ids: Collection[int], actor: str) -> ActionResult:
     count, refusals = services.forget_mappings(mapping_ids=ids, requested_by=actor)
-    return ActionResult(f"{count} forgotten." if count else "", refusals)
+    return ActionResult(f"{count:,} forgotten." if count else "", refusals)
 
 
 MAPPING_ACTIONS = {

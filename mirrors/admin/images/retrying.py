@@ -45,7 +45,7 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
         "error_host": host,
         "advice": advice_for(error_class),
         "shown": jobs[:NAMED_ROWS],
-        "count": f"more than {MOST_COUNTED}" if len(jobs) > MOST_COUNTED else str(len(jobs)),
+        "count": f"more than {MOST_COUNTED:,}" if len(jobs) > MOST_COUNTED else f"{len(jobs):,}",
         "is_none": not jobs,
         "back": links.jobs(status__exact="failed", error_class__exact=error_class),
     }

@@ -51,7 +51,7 @@ def confirm_or_run(
     """The page that asks for confirmation, or the action itself after it was confirmed."""
     keys = list(rows.order_by().values_list("pk", flat=True)[: MOST_CHANGED_ROWS + 1])
     if len(keys) > MOST_CHANGED_ROWS:
-        text = f"More than {MOST_CHANGED_ROWS} rows are selected. Use the filters of the list to select fewer rows."
+        text = f"More than {MOST_CHANGED_ROWS:,} rows are selected. Use the filters of the list to select fewer rows."
         messages.error(request, text)
         return None
     if (confirmed := request.POST.get("confirmed")) is None:
@@ -78,7 +78,7 @@ def show_result(request: HttpRequest, result: ActionResult) -> None:
     for refusal in refusals[:NAMED_ROWS]:
         messages.warning(request, refusal)
     if len(refusals) > NAMED_ROWS:
-        messages.warning(request, f"… and {len(refusals) - NAMED_ROWS} more.")
+        messages.warning(request, f"… and {len(refusals) - NAMED_ROWS:,} more.")
 
 
 def ordered(acted: BulkResult, one: str, more: str = "") -> ActionResult:
@@ -88,7 +88,7 @@ def ordered(acted: BulkResult, one: str, more: str = "") -> ActionResult:
     active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
     count = len(acted.made)
     words = one if count == 1 or not more else more
-    return ActionResult(f"{count} {words}" if count else "", [*acted.refusals, *active])
+    return ActionResult(f"{count:,} {words}" if count else "", [*acted.refusals, *active])
 
 
 def _described(row: Model) -> str:
