@@ -25,7 +25,7 @@ from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
-from mirrors.admin.tools.lists.columns import breakable, error_type_column, moment, status
+from mirrors.admin.tools.lists.columns import error_type_column, moment, shortened, status
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority, Trigger
 from mirrors.selectors.jobs import free_hosts
@@ -130,16 +130,17 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def row_title(self, row: Any) -> str:
         return f"Job {row.pk}: {row.mapping.source}"
 
+    @in_files("image", lambda job: job.mapping.source)
     @admin.display(description="image", ordering="mapping__source")
     def image(self, job: MirrorJob) -> str:
-        return breakable(job.mapping.source)
+        return shortened(job.mapping.source)
 
     reason = error_type_column
 
     @in_files("next attempt", starts_at)
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
-        return next_attempt(job) or "–"
+        return next_attempt(job, is_short=True) or "–"
 
     @in_files("duration (seconds)", _duration)
     @admin.display(description="duration")

@@ -17,14 +17,17 @@ def starts_at(job: MirrorJob) -> datetime | None:
     return job.available_at if job.status == JobStatus.PENDING else None
 
 
-def next_attempt(job: MirrorJob | None, limited: Any = None) -> str:
-    """Empty for a job that is not queued. ``limited`` is the row with ``free_hosts.limits``, if not the job itself."""
+def next_attempt(job: MirrorJob | None, limited: Any = None, *, is_short: bool = False) -> str:
+    """Empty for a job that is not queued. ``limited`` is the row with ``free_hosts.limits``, if not the job itself. A
+    short one names the host on hover."""
     at = starts_at(job) if job else None
     if job is None or at is None:
         return ""
     if at > timezone.now():
         return when(at)
     if host := getattr(limited or job, "limited_host", None):
+        if is_short:
+            return format_html('<span title="{}">after a rate limit</span>', f"{host} is rate limited")
         return format_html("after a rate limit of {}{}", host, _until(limited or job))
     return f"by a worker of {job.needs_cluster}" if job.needs_cluster else "now"
 
