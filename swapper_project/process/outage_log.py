@@ -34,7 +34,7 @@ def warn(message: str, error: Error) -> None:
 
 
 def is_outage(error: BaseException | None) -> bool:
-    """Whether the database cannot be reached, or is locked; a full disk is none, as somebody has to free space."""
+    """Whether the database cannot be reached, or is locked. A full disk does not count: somebody has to free space."""
     return isinstance(error, (OperationalError, InterfaceError)) and not is_out_of_space(error)
 
 
