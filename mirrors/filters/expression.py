@@ -104,7 +104,9 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
         raise InvalidFilterError(_TOO_DEEP) from None
     except exceptions.IncompleteExpressionError:
         raise InvalidFilterError(
-            f"it ends too early, after {_excerpt(expression, len(expression))}", len(expression)
+            f"the expression is incomplete: a value or a closing bracket is missing after "
+            f"{_excerpt(expression, len(expression))}",
+            len(expression),
         ) from None
     except exceptions.ParseError as error:
         raise InvalidFilterError(_place(expression, error), error.lex_position) from None

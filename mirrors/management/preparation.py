@@ -14,6 +14,8 @@ import structlog
 from django.core.management import CommandError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from swapper_project.process.commands.command_line import explain_write
+
 log = structlog.get_logger(__name__)
 
 WAIT_FOR_OTHERS: Final = 600.0
@@ -60,9 +62,7 @@ def _beside_file(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        raise CommandError(
-            f"{directory}: {error.strerror}. Create it, or name another data directory in SWAPPER_DATA_DIR."
-        ) from error
+        raise CommandError(explain_write(error, str(directory))) from error
 
     def lock() -> bool:
         try:

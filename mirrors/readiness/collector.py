@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from mirrors.selectors.clusters.readiness import newest
+from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +29,7 @@ class ReadinessCollector(Collector):
         try:
             found = list(newest(timezone.now()))
         except DatabaseError as error:
-            log.warning("Readiness cannot be read; it is left out", error=str(error).strip())
+            outage_log.warn("Readiness cannot be read; it is left out", error)
             return
         unprotected = GaugeMetricFamily(
             UNPROTECTED,

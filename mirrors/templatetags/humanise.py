@@ -47,6 +47,12 @@ def size(count: float | None) -> str:
 
 
 @register.filter
+def number(count: float | None) -> str:
+    """A number with separators, as ``12,345``; a dash where it is not known."""
+    return "–" if count is None else f"{count:,}"
+
+
+@register.filter
 def span(seconds: float) -> str:
     """Seconds as ``3 min``."""
     for limit, divisor, unit in ((90, 1, "s"), (5_400, 60, "min"), (172_800, 3_600, "h")):

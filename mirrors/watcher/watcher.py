@@ -17,7 +17,7 @@ from mirrors.models import InstanceRole
 from mirrors.services import holder_name, report_instance, withdraw_instance
 from mirrors.watcher.leadership import Leadership, MakeTasks
 from swapper_project.config import ConfigSource
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process import outage_log
 from swapper_project.process.monitoring import metrics
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ class Watcher:
             self._lead().turn()
             self._report(self._lead().problem or "watching")
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Cannot save the running images; trying again", error=explain_database(error) or str(error))
+            outage_log.warn("Cannot save the running images; trying again", error)
             connection.close()
             return f"the database cannot be used: {' '.join(str(error).split())}"
         except ClusterError as error:

@@ -8,6 +8,8 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from swapper_project.process import outage_log
+
 
 class ProbeMiddleware:
     """Responds to probes before host checks and redirects: the kubelet uses the address of the pod."""
@@ -28,8 +30,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-    except DatabaseError:
+    except DatabaseError as error:
+        outage_log.warn("The database cannot be used", error)
         return HttpResponse("database unavailable\n", status=503, content_type="text/plain")
+    outage_log.responds()
     return HttpResponse("ok\n", content_type="text/plain")
 
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from django.db import Error, InterfaceError, OperationalError, ProgrammingError, connection
 
+from swapper_project.process.private_files.permissions import missing_access
+
 _NOT_MIGRATED: Final = ("no such table", "no such column")
 """What SQLite says; Postgres has a class of errors for it."""
 
@@ -32,7 +34,8 @@ def explain_database(error: Error) -> str:
     if is_out_of_space(error):
         return f"The database cannot be written ({said}): free space on the disk of {_place()}. Its data is kept."
     if any(words in said for words in _NOT_WRITABLE):
-        return f"The database cannot be written ({said}): check the permissions of {_place()}."
+        missing = connection.vendor == "sqlite" and missing_access(Path(connection.settings_dict["NAME"]).absolute())
+        return f"The database cannot be written ({said}): {missing or f'check the permissions of {_place()}.'}"
     if _LOCKED in said:
         return (
             f"The database is used by another process ({said}). If this continues, find what holds {_place()} locked."

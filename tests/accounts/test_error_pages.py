@@ -135,7 +135,7 @@ def test_with_the_database_away_both_doors_say_so_and_come_back(server: Postgres
     system.prepare()
     made = run_manage("shell", "-v0", "-c", MAKE, environment=system.environment).stdout.split()
     token, session = {"Authorization": f"Token {made[0]}"}, {"Cookie": f"sessionid={made[1]}"}
-    with web_process(system, port := free_port()):
+    with web_process(system, port := free_port()) as web:
         wait_until(lambda: _status(port, "/readyz") == 200, timeout=60, what="the web process")
         assert ask(port, "/admin/", **session).status == ask(port, "/api/v1/jobs/", **token).status == 200
 
@@ -154,6 +154,12 @@ def test_with_the_database_away_both_doors_say_so_and_come_back(server: Postgres
         server.start()
         wait_until(lambda: _status(port, "/readyz") == 200, what="the database")
         assert ask(port, "/admin/", **session).status == ask(port, "/api/v1/jobs/", **token).status == 200
+        said = web.log.read_text()
+    assert [line.partition('"message":"')[2].partition('"')[0] for line in said.splitlines() if "database" in line] == [
+        "The database does not respond; trying again",
+        "The database responds again",
+    ], said
+    assert "Traceback" not in said
     counted = query(f"{server.url}/postgres", "SELECT value FROM accounts_cacheentry")
     assert counted in ([("1",)], [("2",)]), "requests are counted again; by now in a new minute, perhaps"
 

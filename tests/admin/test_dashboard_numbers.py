@@ -21,8 +21,9 @@ from mirrors.models import (
     MirrorJob,
     Registry,
 )
+from mirrors.selectors.images.mapping_states import kept
 from mirrors.selectors.overview.statistics import Overview, numbers
-from mirrors.services import forget_mappings, request_image
+from mirrors.services import forget_mappings, request_image, retry_jobs
 from tests.admin.dashboard import LIVE, cards, rows_of
 
 pytestmark = pytest.mark.django_db
@@ -122,6 +123,25 @@ def test_images_now_are_counted_as_their_lists_filter_them(admin_client: Client,
         assert rows_of(admin_client, shown[title][1]) == number, title
 
 
+def test_the_tiles_of_images_add_up_to_all_of_them(admin_client: Client, busy: None) -> None:
+    def tiles() -> dict[str, int]:
+        section = admin_client.get(LIVE).content.decode().partition("Images now")[2].partition("<h2>Excluded")[0]
+        return {title: int(number) for title, (number, _) in cards(section).items()}
+
+    assert set(tiles()) == {"Mirrored", "Failed", "Queued", "Copying", "Paused", "Unknown"}, "none for absent images"
+    one, two, *_, last = ImageMapping.objects.order_by("pk")
+    MirrorJob.objects.filter(mapping__in=[one, two]).update(status="cancelled", error_class="")
+    ImageMapping.objects.filter(pk=one.pk).update(existence="absent")
+    ImageMapping.objects.filter(pk=two.pk).update(existence="unknown")
+    ImageMapping.objects.filter(pk=last.pk).update(obstacle="tampered")
+
+    kept.forget()
+    shown = cards(admin_client.get(LIVE).content.decode())
+    assert sum(tiles().values()) == ImageMapping.objects.count()
+    for title in ("Absent", "Unknown", "Blocked"):
+        assert int(shown[title][0]) >= 1 and rows_of(admin_client, shown[title][1]) == int(shown[title][0]), title
+
+
 def test_what_ends_today_counts_at_once_beside_days_that_are_over(busy: None) -> None:
     with time_machine.travel(timezone.now(), tick=False):
         before = Overview(hours=168).ended(JobStatus.SUCCEEDED)[""]
@@ -153,6 +173,26 @@ def test_failures_lead_to_the_jobs_of_their_reason(admin_client: Client, busy: N
     for link, _, number in found:
         assert rows_of(admin_client, unescape(link)) == int(number)
     assert "docker.io</a> <span>rate limited, retry" in page
+
+
+def test_failures_that_a_later_job_has_solved_need_no_attention(admin_client: Client, busy: None) -> None:
+    def failures() -> list[tuple[str, str]]:
+        part = admin_client.get(LIVE).content.decode().partition("swapper-attention")[2].partition("</ul>")[0]
+        found = re.findall(r'<a href="([^"]+)">Failed jobs: (\w+) <span>(\d+)</span></a>', part)
+        assert [str(rows_of(admin_client, unescape(link))) for link, _, _ in found] == [jobs for *_, jobs in found]
+        assert all(
+            "retry-failed/?error_class" in admin_client.get(unescape(link)).content.decode() for link, *_ in found
+        )
+        return [(name, jobs) for _, name, jobs in found]
+
+    assert failures() == [("denied", "2"), ("TLS", "1")]
+    solved, again = MirrorJob.objects.filter(error_class__in=["denied", "tls"]).order_by("-error_class", "pk")[:2]
+    for failed, status in ((solved, JobStatus.SUCCEEDED), (again, JobStatus.FAILED)):
+        (job,) = retry_jobs(job_ids=[failed.pk], requested_by="olga").jobs
+        error = "" if status == JobStatus.SUCCEEDED else "denied"
+        MirrorJob.objects.filter(pk=job.pk).update(status=status, error_class=error, finished_at=timezone.now())
+    assert failures() == [("denied", "2")], "of one that failed again, the last job alone"
+    assert cards(admin_client.get(LIVE).content.decode())["Failed jobs"][0] == "4", "the number of all says that it is"
 
 
 def test_the_series_adds_up_to_the_numbers(busy: None) -> None:

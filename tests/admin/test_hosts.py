@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from mirrors.accounts.roles import Role
-from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Registry, RegistryRole
+from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Priority, Registry, RegistryRole
 from tests.api.conftest import user_of
 from tests.jobs.support import order, orders
 from tests.support.pages import text_of
@@ -52,6 +52,24 @@ def test_an_operator_resumes_a_host_and_its_jobs_are_due(client: Client, paused:
     assert (action.actor, action.subject) == ("a-operator", "quay.io")
     assert "None of these hosts is rate limited" in resume(client, paused)
     assert OperatorAction.objects.filter(action="resume").count() == 1
+
+
+def test_resume_on_the_dashboard_leads_to_one_click(client: Client, paused: HostBudget) -> None:
+    HostBudget.objects.create(host="quay.io", operation="put-manifest", per_second=8)
+    client.force_login(user_of(Role.OPERATOR))
+    dashboard = client.get("/admin/dashboard/").content.decode()
+    (link,) = re.findall(r'<a class="swapper-button" href="([^"]+)"><span[^>]*>quay\.io: </span>Resume …', dashboard)
+
+    page = client.get(link).content.decode()
+    form = page.partition('<form method="post" action')[2].partition("</form>")[0]
+    assert "Resume (1)" in form
+    (address,) = re.findall(r'="([^"]+)"', form)[:1]
+    said = client.post(address, dict(re.findall(r'name="(\w+)" value="([^"]*)"', form)), follow=True)
+
+    assert said.redirect_chain == [("/admin/", 302)] and "1 resumed." in said.content.decode()
+    paused.refresh_from_db()
+    assert paused.resting_until is None
+    assert "None of these hosts is rate limited." in client.get(link).content.decode()
 
 
 def test_a_viewer_resumes_nothing(client: Client, paused: HostBudget) -> None:
@@ -99,6 +117,22 @@ def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
     shown = text_of(client.get(LIST).content.decode())
     assert re.search(r"limited\.example\.com .*retry in \S+ min 3 ", shown)
     assert "after a rate limit" in client.get("/admin/mirrors/mirrorjob/").content.decode()
+
+
+def test_copies_that_wait_for_the_pulls_of_credentials_are_counted(client: Client) -> None:
+    """Of exhausted pulls all copies wait; of the last ones those in the background, from that host alone."""
+    later = timezone.now() + timedelta(minutes=10)
+    HostBudget.objects.create(host="a.example.com", operation="pulls", credential="ann", resting_until=later)
+    HostBudget.objects.create(host="b.example.com", operation="pulls", credential="bob", held_until=later, held_from=20)
+    for host in "ab":
+        orders([f"{host}.example.com/app{number}:1" for number in range(2)])
+        order(f"{host}.example.com/awaited:1", priority=Priority.IMMEDIATE)
+    client.force_login(user_of(Role.VIEWER))
+
+    shown = text_of(client.get(LIST).content.decode())
+
+    assert re.search(r"a\.example\.com pulls – ann – retry in \S+ min 3 ", shown), shown
+    assert re.search(r"b\.example\.com pulls – bob – – 2 \(operator, delayed, backfill, refresh: in \S+ min \)", shown)
 
 
 def test_budgets_pulls_and_waiting_copies_are_shown(client: Client) -> None:

@@ -9,6 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from mirrors import services
+from mirrors.jobs.queue import leases
+from mirrors.jobs.queue.claims import claim
+from mirrors.jobs.queue.leases import AttemptReport
 from mirrors.models import (
     ErrorClass,
     JobProgress,
@@ -42,6 +45,20 @@ def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Cli
 
     MirrorJob.objects.update(status=JobStatus.CANCELLED)
     assert operator.get(live).status_code == 286
+
+
+def test_a_job_says_how_many_attempts_were_not_counted(operator: Client) -> None:
+    def attempts() -> str:
+        page = operator.get(f"{JOBS}{job.pk}/change/").content.decode()
+        return text_of(page.partition("<dt>Attempts</dt>")[2].partition("</dd>")[0])
+
+    job = ordered("quay.io/team/app:1")
+    assert attempts() == "0 of 5"
+    limited, counted = AttemptReport(ErrorClass.RATE_LIMITED), AttemptReport(ErrorClass.TIMEOUT)
+    for report, is_counted in ((limited, False), (limited, False), (counted, True)):
+        assert (lease := claim(worker="worker-0")) is not None
+        assert leases.put_off(lease, report, delay=0, is_counted=is_counted)
+    assert attempts() == "1 of 5 (2 more not counted)"
 
 
 def test_a_job_names_the_user_who_requested_it(operator: Client) -> None:

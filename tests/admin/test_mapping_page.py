@@ -4,15 +4,18 @@ from __future__ import annotations
 
 # ruff: noqa: F401, F811 (fixtures)
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from mirrors.accounts.roles import Role
-from mirrors.models import ImageMapping, JobStatus, MirrorJob, Registry
+from mirrors.models import HostBudget, ImageMapping, JobStatus, MirrorJob, Priority, Registry
 from mirrors.services import request_image
 from tests.api.conftest import job, target, user_of
+from tests.support.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +46,63 @@ def test_the_page_is_refreshed_while_a_job_is_active_and_no_longer(viewer: Clien
     assert part.status_code == 286, "htmx stops"
     assert "Mirrored" in part.content.decode() and "<code data-copy>sha256:abc</code>" in part.content.decode()
     assert "hx-get" not in viewer.get(f"{page_of(job)}change/").content.decode().partition("swapper-live")[2]
+
+
+def test_the_names_of_values_stay_in_their_places(viewer: Client, job: MirrorJob) -> None:
+    def names() -> list[str]:
+        return re.findall(r"<dt>(.*?)</dt>", viewer.get(f"{page_of(job)}live/").content.decode())
+
+    queued = names()
+    end(job, JobStatus.FAILED, error_class="denied")
+    assert names() == queued
+    end(job, JobStatus.SUCCEEDED, error_class="")
+    ImageMapping.objects.update(existence="present")
+    assert names() == queued
+    assert queued[:5] == ["State", "Reason", "Next attempt", "Image", "Target"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "keeps"),
+    [
+        ({"host": "docker.io"}, True),
+        ({"host": "docker.io", "operation": "pulls", "credential": "ann"}, True),
+        ({"host": "mirror.example.com"}, True),
+        ({"host": "quay.io"}, False),
+    ],
+)
+def test_a_copy_that_waits_for_a_rate_limit_says_for_which_and_until_when(
+    viewer: Client, job: MirrorJob, budget: dict[str, str], keeps: bool
+) -> None:
+    until = timezone.now() + timedelta(minutes=10, seconds=20)
+    HostBudget.objects.create(**budget, resting_until=until)
+
+    listed, page, of_job = (
+        text_of(viewer.get(url).content.decode())
+        for url in (
+            "/admin/mirrors/imagemapping/",
+            f"{page_of(job)}change/",
+            f"/admin/mirrors/mirrorjob/{job.pk}/change/",
+        )
+    )
+
+    reason = f"{budget['host']} is rate limited, retry in 10 min"
+    wait = f"Next attempt after a rate limit of {budget['host']}, retry in 10 min"
+    assert [reason in listed, f"Reason {reason}" in page, wait in page, wait in of_job] == [keeps] * 4
+
+
+def test_background_copies_wait_for_the_last_pulls_and_those_of_pods_do_not(viewer: Client, job: MirrorJob) -> None:
+    until = timezone.now() + timedelta(minutes=10, seconds=20)
+    held = {"operation": "pulls", "credential": "ann", "remaining": 3, "pull_limit": 100}
+    HostBudget.objects.create(host="docker.io", held_until=until, held_from=Priority.DELAYED, **held)
+
+    def reason() -> str:
+        listed = viewer.get("/admin/mirrors/imagemapping/").content.decode()
+        return text_of(listed.partition("field-reason")[2].partition(">")[2].partition("</td>")[0])
+
+    MirrorJob.objects.update(priority=Priority.DELAYED)
+    assert reason() == "docker.io is rate limited, retry in 10 min"
+    MirrorJob.objects.update(priority=Priority.IMMEDIATE)
+    assert reason() == "–"
 
 
 def test_a_paused_image_offers_only_what_is_not_refused(client: Client, job: MirrorJob) -> None:

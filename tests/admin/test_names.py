@@ -18,6 +18,7 @@ from mirrors.accounts.roles import Role
 from mirrors.admin.tools.navigation import sections
 from mirrors.models import (
     AdmissionSample,
+    BackfillRun,
     ErrorClass,
     ImageMapping,
     ImageUse,
@@ -45,6 +46,20 @@ def test_breadcrumbs_have_the_names_of_the_menu(admin_client: Client) -> None:
     for link, name in names.items():
         found = re.findall(r"<h1[^>]*>(.*?)</h1>", admin_client.get(link).content.decode(), re.S)
         assert name in text_of(found[0]), link
+
+
+def test_breadcrumbs_end_with_the_name_of_the_row(admin_client: Client) -> None:
+    Registry.objects.create(endpoint="mirror.example.com", role=RegistryRole.TARGET, managed_by="config")
+    job, _ = request_image(image="nginx:1", requested_by="x")
+    image = "docker.io/library/nginx:1"
+    run = BackfillRun.objects.create(cluster="default")
+    for name, key, last in (
+        ("imagemapping", job.mapping_id, f"Mappings chevron_right {image}"),
+        ("mirrorjob", job.pk, f"Jobs chevron_right Job {job.pk}: {image}"),
+        ("backfillrun", run.pk, f"Backfill chevron_right Backfill {run.pk} of default"),
+    ):
+        page = admin_client.get(reverse(f"admin:mirrors_{name}_change", args=[key])).content.decode()
+        assert text_of(re.findall(r"<h1[^>]*>(.*?)</h1>", page, re.S)[0]).endswith(last), name
 
 
 def active_entries(page: str) -> list[str]:

@@ -59,6 +59,7 @@ OTHERS: dict[str, Role] = {
     "explain": SEE,
     "accounts_apitoken_own": SEE,
     "mirrors_filter_try": SEE,
+    "mirrors_hostbudget_resume": ACT,
     "mirrors_mirrorjob_retry_failed": ACT,
     "mirrors_readinesssample_mirror": ACT,
 }

@@ -264,7 +264,22 @@ def test_without_a_cluster_the_command_says_what_is_missing(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    assert "Nothing is known of the cluster" in command(watcher)
+    with pytest.raises(CommandError, match="Nothing is known of the cluster"):
+        command(watcher)
     running("quay.io/app:1", pod_name="one")
     with pytest.raises(CommandError, match="KUBECONFIG is not set"):
+        command(watcher, "--dry-run")
+    assert not BackfillRun.objects.exists(), "a dry run leaves no preview that failed"
+    with pytest.raises(CommandError, match="KUBECONFIG is not set"):
         command(watcher)
+    assert BackfillRun.objects.get().state == "preview", "the watcher completes it"
+
+
+def test_the_command_refuses_a_cluster_that_is_not_known(watcher: Watcher) -> None:
+    with pytest.raises(CommandError) as refused:
+        command(watcher, "--cluster", "zz")
+    assert str(refused.value) == (
+        "No cluster is known as zz (known: default). Check the name; to add a cluster, run manage.py prepare with a "
+        "configuration file that has clusterName: zz."
+    )
+    assert refused.value.returncode == 1 and not BackfillRun.objects.exists()

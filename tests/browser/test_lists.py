@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import psycopg
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.pages import OF_OUR_OWN, menu
@@ -17,6 +21,7 @@ COVERED = """() => {
   const at = (y) => document.elementFromPoint((left + right) / 2, y);
   return !row.contains(at(top + 4)) || !row.contains(at(bottom - 4));
 }"""
+LONG = "generated-deployment-of-the-recommendation-service"
 OLD = 'document.getElementById("swapper-list").dataset.old'
 COUNTER = "#changelist-form .action-counter"
 
@@ -41,6 +46,41 @@ def test_no_list_scrolls_sideways_and_its_last_row_is_not_covered(seeded: Site, 
             if page.evaluate(COVERED):
                 faults.append(f"{path} covers its last row while it is selected")
     assert seen > 10 and faults == []
+
+
+@pytest.fixture
+def long_names(seeded: Site) -> Iterator[str]:
+    """The newest rows have names that are as long as those of generated projects; the old ones again at the end."""
+    name = f"registry.example.com/{'team-with-a-long-name/' * 5}{LONG}:v2.14.0-rc.3"
+    with psycopg.connect(seeded.webhook.database_url, autocommit=True) as database:
+        newest = "SELECT m.id, m.source FROM mirrors_mirrorjob j JOIN mirrors_imagemapping m ON m.id = j.mapping_id"
+        (key, source) = database.execute(f"{newest} ORDER BY j.id DESC LIMIT 1").fetchone() or (0, "")
+        uses = database.execute("SELECT id, workload FROM mirrors_imageuse ORDER BY id DESC LIMIT 3").fetchall()
+        rename = "UPDATE mirrors_imagemapping SET source = %s WHERE id = %s"
+        rename_use = "UPDATE mirrors_imageuse SET workload = %s WHERE id = %s"
+        database.execute(rename, (name, key))
+        for use, _ in uses:
+            database.execute(rename_use, (LONG * 2, use))
+        yield name
+        database.execute(rename, (source, key))
+        for use, workload in uses:
+            database.execute(rename_use, (workload, use))
+
+
+def test_long_names_are_readable_to_their_end(seeded: Site, visitors: Visitors, long_names: str) -> None:
+    visit = visitors.visit(seeded, "admin")
+    for path, words in (
+        ("mirrorjob/", long_names[-50:]),
+        ("imagemapping/?q=rc.3", long_names),
+        ("imageuse/", LONG * 2),
+    ):
+        page = visit.open(f"/admin/mirrors/{path}")
+        cell = page.locator("#result_list :is(td, th)", has_text=words).first
+        assert page.locator(".swapper-rows").evaluate(WIDER) == 0, path
+        assert cell.evaluate("cell => cell.scrollWidth - cell.clientWidth") <= 0, path
+        expect(cell).to_be_visible()
+    cell = visit.open("/admin/mirrors/mirrorjob/").locator(".field-image", has_text=long_names[-50:])
+    expect(cell.locator("span")).to_have_attribute("title", long_names)
 
 
 def test_rows_that_were_refreshed_can_be_selected(seeded: Site, visitors: Visitors) -> None:

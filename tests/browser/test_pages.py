@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.accessibility import COLOURS, grave_faults
 from tests.browser.pages import OF_OUR_OWN, all_pages, menu, overflow, use_theme
@@ -57,3 +58,18 @@ def test_the_sign_in_page_is_accessible(seeded: Site, visitors: Visitors, dark: 
     page = visit.open("/admin/login/")
     assert grave_faults(page) == []
     assert overflow(page) == 0
+
+
+def test_the_documentation_of_the_api_has_the_theme_of_the_admin(seeded: Site, visitors: Visitors) -> None:
+    """As the system has it, until the user chooses one in the admin."""
+
+    def ground(page: Page) -> str:
+        found: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return found
+
+    for system, other in (("light", "dark"), ("dark", "light")):
+        visit = visitors.visit(seeded, "viewer", dark=system == "dark")
+        grounds = {"light": "rgb(250, 250, 250)", "dark": "rgb(28, 32, 34)"}
+        assert ground(visit.open("/api/docs/")) == grounds[system]
+        use_theme(visit.open("/admin/"), other)
+        assert ground(visit.open("/api/docs/")) == grounds[other]

@@ -35,7 +35,7 @@ class Availability:
 
     def came_back(self) -> None:
         if self._failures:
-            log.info("The database responds again")
+            log.warning("The database responds again")
         self._failures = 0
 
     def back_off(self, error: Exception) -> None:

@@ -29,12 +29,14 @@ HEALTH_COLOURS: Final = {"healthy": "success", "unhealthy": "danger", "testing":
 
 def _release(ids: Collection[int], actor: str) -> ActionResult:
     count = services.release_loops(loop_ids=ids, requested_by=actor)
-    return ActionResult(f"{count} released." if count else "", () if count else ("None of these is active any more.",))
+    return ActionResult(
+        f"{count:,} released." if count else "", () if count else ("None of these is active any more.",)
+    )
 
 
 def _declare_healthy(ids: Collection[int], actor: str) -> ActionResult:
     count = services.declare_healthy(health_ids=ids, requested_by=actor)
-    words = f"{count} declared healthy." if count else ""
+    words = f"{count:,} declared healthy." if count else ""
     return ActionResult(words, () if count else ("All of these targets are healthy already.",))
 
 

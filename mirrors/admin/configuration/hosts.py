@@ -6,25 +6,29 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 
 from mirrors import services
 from mirrors.admin.tools.base import ReadOnlyAdmin
-from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run
+from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, ask, confirm_or_run
 from mirrors.admin.tools.lists.columns import moment
 from mirrors.admin.tools.lists.csv_export import in_files
-from mirrors.models import HostBudget, JobStatus, MirrorJob
+from mirrors.models import HostBudget
+from mirrors.selectors.jobs.free_hosts import with_waiting
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.templatetags.humanise import when
+
+NOT_LIMITED: Final = "None of these hosts is rate limited."
 
 
 def _resume(ids: Collection[int], actor: str) -> ActionResult:
     count = services.resume_hosts(host_ids=ids, requested_by=actor)
-    return ActionResult(
-        f"{count} resumed." if count else "", () if count else ("None of these hosts is rate limited.",)
-    )
+    return ActionResult(f"{count:,} resumed." if count else "", () if count else (NOT_LIMITED,))
 
 
 RESUME: Final = BulkAction(
@@ -34,6 +38,14 @@ RESUME: Final = BulkAction(
     "copies wait again.",
     _resume,
 )
+
+
+def _pulls(row: HostBudget, separator: str) -> str:
+    """``separator`` is that of thousands, which files do not have."""
+    if row.remaining is None:
+        return ""
+    numbers = (row.remaining, row.pull_limit) if row.pull_limit else (row.remaining,)
+    return " of ".join(f"{number:{separator}}" for number in numbers)
 
 
 @admin.register(HostBudget)
@@ -61,11 +73,10 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
         """Whose pulls are counted; budgets of requests are for all."""
         return row.credential or ("anonymous" if row.remaining is not None else "–")
 
+    @in_files("remaining pulls", lambda row: _pulls(row, ""))
     @admin.display(description="remaining pulls", ordering="remaining")
     def pulls(self, row: HostBudget) -> str:
-        if row.remaining is None:
-            return "–"
-        return f"{row.remaining} of {row.pull_limit}" if row.pull_limit else str(row.remaining)
+        return _pulls(row, ",") or "–"
 
     @in_files("rate limited until", lambda row: row.paused_until)
     @admin.display(description="rate limited")
@@ -77,15 +88,29 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     @in_files("copies wait until", lambda row: row.low_priority_until)
     @admin.display(description="waiting copies")
     def waiting(self, row: HostBudget) -> Any:
-        """How many copies wait for a host that is paused; else the priorities that wait, and until when."""
-        if row.low_priority_until:
-            return format_html("{}: {}", ", ".join(row.waiting_priorities), when(row.low_priority_until))
-        is_paused = row.paused_until and not row.operation
-        return MirrorJob.objects.filter(status=JobStatus.PENDING).at_host(row.host).count() if is_paused else "–"
+        """How many copies wait for the host; where only those of some priorities do, which ones, and until when."""
+        jobs = f"{getattr(row, 'waiting_jobs', 0):,}"
+        if row.resting_until is None and row.low_priority_until:
+            return format_html("{} ({}: {})", jobs, ", ".join(row.waiting_priorities), when(row.low_priority_until))
+        return jobs if row.paused_until else "–"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HostBudget]:
+        return with_waiting(super().get_queryset(request))
 
     @admin.action(description="Resume …", permissions=["operate"])
     def resume(self, request: HttpRequest, rows: QuerySet[HostBudget]) -> HttpResponse | None:
         return confirm_or_run(RESUME, request, rows, self)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(self.resume_view)
+        return [path("resume/", page, name="mirrors_hostbudget_resume"), *super().get_urls()]
+
+    def resume_view(self, request: HttpRequest) -> HttpResponse:
+        """Asks for confirmation to resume the host of a link."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        rows = HostBudget.objects.limited().filter(host=request.GET.get("host", ""))
+        return ask(RESUME, request, rows, self, back=reverse("admin:index"), nothing=NOT_LIMITED)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("mirrors.change_hostbudget")

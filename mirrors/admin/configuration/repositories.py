@@ -58,7 +58,7 @@ class TargetRepositoryAdmin(ReadOnlyAdmin[TargetRepository]):
         )
         if count:
             word = "repository" if count == 1 else "repositories"
-            messages.info(request, f"The next free worker applies the settings of {count} {word}.")
+            messages.info(request, f"The next free worker applies the settings of {count:,} {word}.")
         else:
             messages.info(request, "The settings of these repositories do not differ: there is nothing to apply.")
 

@@ -9,23 +9,23 @@ from typing import Any, Final
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, OuterRef, QuerySet, Subquery, When
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import TextFilter
 
 from mirrors import services
+from mirrors.admin.images.job_filters import FailedAtFilter, LastOfImageFilter
 from mirrors.admin.images.retrying import retry_all_query, retry_failed_view
-from mirrors.admin.tools import links
+from mirrors.admin.images.waiting import next_attempt, starts_at
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered, show_result
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.list_filters.clusters import ClusterListFilter
 from mirrors.admin.tools.list_filters.namespace_filter import OwnNamespaceFilter
 from mirrors.admin.tools.list_filters.time_filter import TimeRangeFilter
-from mirrors.admin.tools.lists.columns import breakable, error_type_column, moment, status
+from mirrors.admin.tools.lists.columns import error_type_column, moment, shortened, status
 from mirrors.admin.tools.lists.csv_export import in_files
 from mirrors.models import JobStatus, MirrorAttempt, MirrorJob, MirrorRequest, OperatorAction, Priority, Trigger
 from mirrors.selectors.jobs import free_hosts
@@ -33,7 +33,7 @@ from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.jobs.job_progress import copy_progress
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
 from mirrors.services.jobs.requested_copy import UNATTENDED
-from mirrors.templatetags.humanise import span, when
+from mirrors.templatetags.humanise import span
 
 UNATTENDED_REQUESTERS: Final = {Trigger.REFRESH.value: "a refresh", Trigger.BACKFILL.value: "a backfill"}
 """What requests copies of images that no pod has requested, by the job's trigger."""
@@ -49,24 +49,8 @@ def _cancel(ids: Collection[int], actor: str) -> ActionResult:
     acted = services.cancel_jobs(job_ids=ids, requested_by=actor)
     ended = sum(job.status == JobStatus.CANCELLED for job in acted.jobs)
     asked = len(acted.jobs) - ended
-    words = [f"{ended} cancelled."] * bool(ended) + [f"{asked} running: cancel requested."] * bool(asked)
+    words = [f"{ended:,} cancelled."] * bool(ended) + [f"{asked:,} running: cancel requested."] * bool(asked)
     return ActionResult(" ".join(words), acted.refusals)
-
-
-def _starts_at(job: MirrorJob) -> datetime | None:
-    """The time from which a queued job may start; workers that are busy, and rate limits, start it later."""
-    return job.available_at if job.status == JobStatus.PENDING else None
-
-
-def _next_attempt(job: MirrorJob) -> str:
-    starts_at = _starts_at(job)
-    if starts_at is None:
-        return ""
-    if starts_at > timezone.now():
-        return when(starts_at)
-    if getattr(job, "is_limited", False):
-        return "after a rate limit"
-    return f"by a worker of {job.needs_cluster}" if job.needs_cluster else "now"
 
 
 def _duration(job: MirrorJob) -> float | None:
@@ -82,18 +66,6 @@ def _requester(job: MirrorJob) -> str:
     if job.trigger not in UNATTENDED:
         return job.requested_by
     return UNATTENDED_REQUESTERS.get(job.trigger, "a user")
-
-
-class FailedAtFilter(TextFilter):
-    """Jobs that failed at a registry; several of its names are separated by commas."""
-
-    title = "failed at registry"
-    parameter_name = "error_host"
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[MirrorJob]:
-        hosts = [host for name in (self.value() or "").split(",") if (host := name.strip().lower())]
-        found: QuerySet[MirrorJob] = queryset.failed_at(*hosts[: links.HOSTS_IN_URL]) if hosts else queryset
-        return found
 
 
 JOB_ACTIONS = {
@@ -136,6 +108,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         "status",
         "error_class",
         FailedAtFilter,
+        LastOfImageFilter,
         "priority",
         "trigger",
         OwnNamespaceFilter,
@@ -157,16 +130,17 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def row_title(self, row: Any) -> str:
         return f"Job {row.pk}: {row.mapping.source}"
 
+    @in_files("image", lambda job: job.mapping.source)
     @admin.display(description="image", ordering="mapping__source")
     def image(self, job: MirrorJob) -> str:
-        return breakable(job.mapping.source)
+        return shortened(job.mapping.source)
 
     reason = error_type_column
 
-    @in_files("next attempt", _starts_at)
+    @in_files("next attempt", starts_at)
     @admin.display(description="next attempt")
     def next_attempt(self, job: MirrorJob) -> str:
-        return _next_attempt(job) or "–"
+        return next_attempt(job, is_short=True) or "–"
 
     @in_files("duration (seconds)", _duration)
     @admin.display(description="duration")
@@ -177,9 +151,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[MirrorJob]:
         first = MirrorAttempt.objects.filter(job=OuterRef("pk")).order_by("number").values("started_at")[:1]
         rows = super().get_queryset(request).select_related("mapping")
-        # Of queued ones alone: the others need no look at the rate limits.
-        is_limited = Case(When(~free_hosts.free(), status=JobStatus.PENDING, then=True), default=False)
-        return rows.annotate(started_at=Subquery(first), is_limited=is_limited)
+        return rows.annotate(started_at=Subquery(first), **free_hosts.limits())
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         retry_all = retry_all_query(request.GET) if self.has_operate_permission(request) else ""
@@ -189,7 +161,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         return {
             "job": row,
             "duration": _duration(row),
-            "next_attempt": _next_attempt(row),
+            "next_attempt": next_attempt(row),
             "is_over": row.status in MirrorJob.TERMINAL,
             "progress": copy_progress(row),
             "advice": next_step(row),

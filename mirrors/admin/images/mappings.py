@@ -23,6 +23,7 @@ from mirrors.admin.images.mapping_filters import (
     TargetFilter,
     UsedInClusterFilter,
 )
+from mirrors.admin.images.waiting import limit_words, next_attempt
 from mirrors.admin.tools.bulk_actions import ActionResult, BulkAction, confirm_or_run, ordered
 from mirrors.admin.tools.detail import DetailAdmin
 from mirrors.admin.tools.lists.columns import STATE_COLOURS, moment, reason_of
@@ -32,6 +33,7 @@ from mirrors.models import Access, ImageMapping, ImageUse, MappingAccess, Mirror
 from mirrors.registries.sources import SourceEntry
 from mirrors.selectors.images.mapping_search import search_mappings
 from mirrors.selectors.images.mapping_states import state_of
+from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.jobs.advice import next_step
 from mirrors.selectors.queries.search import search_words
 from mirrors.selectors.queries.search_fields import SEARCH_FIELDS
@@ -58,16 +60,16 @@ def _verify(ids: Collection[int], actor: str) -> ActionResult:
 
 
 def _pause(ids: Collection[int], actor: str) -> ActionResult:
-    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=True, requested_by=actor)} paused.")
+    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=True, requested_by=actor):,} paused.")
 
 
 def _resume(ids: Collection[int], actor: str) -> ActionResult:
-    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=False, requested_by=actor)} resumed.")
+    return ActionResult(f"{services.set_paused(mapping_ids=ids, paused=False, requested_by=actor):,} resumed.")
 
 
 def _forget(ids: Collection[int], actor: str) -> ActionResult:
     count, refusals = services.forget_mappings(mapping_ids=ids, requested_by=actor)
-    return ActionResult(f"{count} forgotten." if count else "", refusals)
+    return ActionResult(f"{count:,} forgotten." if count else "", refusals)
 
 
 MAPPING_ACTIONS = {
@@ -152,11 +154,14 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
 
     @admin.display(description="reason")
     def reason(self, row: ImageMapping) -> str:
-        return reason_of(row) or "–"
+        return reason_of(row) or limit_words(row) or "–"
 
     @admin.display(description="size", ordering=Coalesce("size_bytes", -1).desc())
     def shown_size(self, row: ImageMapping) -> str:
         return size(row.size_bytes)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ImageMapping]:
+        return super().get_queryset(request).annotate(**free_hosts.limits("last_job__"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ImageMapping], term: str
@@ -172,7 +177,8 @@ class ImageMappingAdmin(DetailAdmin[ImageMapping]):
             "state": state_words(state),
             "state_colour": STATE_COLOURS.get(state, ""),
             "failed": failed,
-            "reason": reason_of(row),
+            "reason": reason_of(row) or limit_words(row),
+            "next_attempt": next_attempt(row.last_job, row),
             "advice": next_step(failed) if failed else "",
             "jobs": jobs[:SHOWN_ROWS],
             "errors": _errors_once(jobs, said=failed.error_message if failed else ""),

@@ -45,7 +45,7 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
         "error_host": host,
         "advice": advice_for(error_class),
         "shown": jobs[:NAMED_ROWS],
-        "count": f"more than {MOST_COUNTED}" if len(jobs) > MOST_COUNTED else str(len(jobs)),
+        "count": f"more than {MOST_COUNTED:,}" if len(jobs) > MOST_COUNTED else f"{len(jobs):,}",
         "is_none": not jobs,
         "back": links.jobs(status__exact="failed", error_class__exact=error_class),
     }
@@ -55,7 +55,7 @@ def retry_failed_view(request: HttpRequest, model_admin: admin.ModelAdmin[Any]) 
 def retry_all_query(asked: QueryDict) -> str:
     """The query of the page that retries all failures, if the list is filtered only by error and at most one registry:
     with other filters, list and page would have different rows."""
-    narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", *ENDED)}
+    narrowed = {name: value for name, value in asked.items() if value and name not in ("p", "o", "last", *ENDED)}
     status, error = narrowed.pop("status__exact", ""), narrowed.pop("error_class__exact", "")
     host = narrowed.pop("error_host", "") or narrowed.pop("error_host__exact", "")
     # The page takes only one name of a registry.

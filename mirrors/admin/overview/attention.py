@@ -39,7 +39,7 @@ def attention_entries(
     return [
         *_processes(overview, found),
         *_retries(overview.small.retries or ()),
-        *_failures(overview, found["failed"]),
+        *_failures(overview),
         *_blocked(images),
         *_registries(tests),
         *_rate_limits(found["resting_hosts"]),
@@ -62,12 +62,13 @@ def _processes(overview: Overview, found: dict[str, Any]) -> Iterator[Entry]:
         yield Entry("Certificate expires", processes, None, words, at, "Processes", processes)
 
 
-def _failures(overview: Overview, failed: dict[str, int]) -> Iterator[Entry]:
-    """Failed jobs by error, the most frequent first."""
-    ended = links.from_on("finished_at", overview.since)
+def _failures(overview: Overview) -> Iterator[Entry]:
+    """Failed jobs by error, the most frequent first, but for those that a later job of the image has followed."""
+    last = {"last": "yes", **links.from_on("finished_at", overview.since)}
     retry = reverse("admin:mirrors_mirrorjob_retry_failed")
-    for name, jobs in sorted(failed.items(), key=lambda item: -item[1]):
-        link = links.jobs(status__exact="failed", error_class__exact=name, **ended)
+    for failed in overview.small.failures or ():
+        name, jobs = failed["error_class"], failed["jobs"]
+        link = links.jobs(status__exact="failed", error_class__exact=name, **last)
         title = f"Failed jobs: {_error_words(name)}"
         yield Entry(title, link, jobs, advice_for(name), None, "Retry …", f"{retry}?{urlencode({'error_class': name})}")
 
@@ -112,7 +113,8 @@ def _registries(tests: Sequence[Any]) -> Iterator[Entry]:
 def _rate_limits(resting: dict[str, datetime]) -> Iterator[Entry]:
     for host, until in resting.items():
         link = f"{reverse('admin:mirrors_hostbudget_changelist')}?{urlencode({'host__exact': host})}"
-        yield Entry(host, link, until=until, action="Resume …", action_link=link)
+        resume = f"{reverse('admin:mirrors_hostbudget_resume')}?{urlencode({'host': host})}"
+        yield Entry(host, link, until=until, action="Resume …", action_link=resume)
 
 
 def _repositories(overview: Overview) -> Iterator[Entry]:

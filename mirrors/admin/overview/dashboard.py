@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,9 +16,10 @@ from django.views.decorators.http import conditional_page
 from mirrors.admin.overview.attention import attention_entries, days_until
 from mirrors.admin.overview.choice import RANGES, DashboardChoice
 from mirrors.admin.overview.cluster_attention import cluster_entries
+from mirrors.admin.overview.dashboard_charts import charts, percent
 from mirrors.admin.overview.shared_hosts import SharedHosts
+from mirrors.admin.overview.state_tiles import rare_states
 from mirrors.admin.tools import links
-from mirrors.admin.tools.charts import chart
 from mirrors.models import (
     BackfillRun,
     JobStatus,
@@ -34,7 +35,7 @@ from mirrors.selectors.clusters.clusters import clusters_in_words
 from mirrors.selectors.clusters.suspensions import target_of_banner
 from mirrors.selectors.jobs.job_progress import view as copy_view
 from mirrors.selectors.overview.current_state import SmallFacts, copies_under_way
-from mirrors.selectors.overview.statistics import BY_HOUR, Overview, Point, numbers
+from mirrors.selectors.overview.statistics import BY_HOUR, Overview, numbers
 from mirrors.templatetags.banners import keep_targets
 from swapper_project.process import configured
 from swapper_project.process.kill_switch import Switch
@@ -75,8 +76,9 @@ def _live(request: HttpRequest) -> dict[str, Any]:
         "range_name": dict(RANGES)[overview.hours],
         "stats": found,
         "images": images,
-        "charts": _charts(overview.series()),
-        "coverage": _percent(found["coverage"]),
+        "rare_states": rare_states(images),
+        "charts": charts(overview.series()),
+        "coverage": percent(found["coverage"]),
         "coverages": [_coverage(entry, overview) for entry in found["coverages"]],
         "attention": [
             *cluster_entries(overview.small, targets, cluster=cluster),
@@ -116,12 +118,8 @@ def _links(overview: Overview) -> dict[str, str]:
     }
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 1)
-
-
 def _coverage(entry: dict[str, Any], overview: Overview) -> dict[str, Any]:
-    now, before = _percent(entry["coverage"]), _percent(entry["before"])
+    now, before = percent(entry["coverage"]), percent(entry["before"])
     change = round(now - before, 1) if now is not None and before is not None else None
     name = "24 hours" if entry["hours"] == 24 else "7 days"
     link = links.decisions(overview.begin_of(entry["hours"]), coverage="admitted", cluster=overview.cluster)
@@ -243,20 +241,3 @@ def _running(job: MirrorJob) -> dict[str, Any]:
 def _backfill(run: BackfillRun, progress: BackfillProgress) -> dict[str, Any]:
     link = reverse("admin:mirrors_backfillrun_change", args=[run.pk])
     return {"run": run, "link": link, "progress": progress}
-
-
-def _charts(points: Iterable[Point]) -> dict[str, dict[str, str]]:
-    """Data of charts, as JSON; labels are times, which a script shows in the viewer's time zone."""
-    points = list(points)
-    times = [p.at.isoformat() for p in points]
-    share = [_percent(p.coverage) for p in points]
-    mebibytes = [round(p.bytes_copied / 2**20, 1) for p in points]
-    return {
-        "coverage": chart(times, ("Coverage, %", share, "var(--color-primary-600)")),
-        "jobs": chart(
-            times,
-            ("Failed", [p.failed for p in points], "#dc2626"),
-            ("Succeeded", [p.succeeded for p in points], "var(--color-primary-600)"),
-        ),
-        "bytes": chart(times, ("MiB copied", mebibytes, "var(--color-primary-600)")),
-    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -15,7 +16,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import QuerySet, Sum
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -53,6 +54,12 @@ else:
 
 LIVE_PART: Final = "swapper-list"
 """Id of the part of a list that refreshes itself."""
+
+MOST_FILTERS_TRIED: Final = 10
+"""Parameters of a link that are tried one by one after an error: more than any link of ours has."""
+
+MOST_CHARACTERS_NAMED: Final = 100
+"""Of a filter in a message: its name, and a time or a word."""
 
 
 class CheckedSelection(MenuTitles):
@@ -116,9 +123,32 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         if page.isdecimal() and int(page) >= MOST_PAGES:
             text = f"Lists end at page {MOST_PAGES}: use filters or search to find rows after it."
             messages.info(request, text)
-        if ERROR_FLAG in request.GET:
+        # The redirect that brings the flag has a message with the name; a bookmark of it has none.
+        is_refreshed = request.headers.get("HX-Target") == LIVE_PART
+        if ERROR_FLAG in request.GET and not is_refreshed and not len(messages.get_messages(request)):
             messages.warning(request, "The list cannot be filtered as the link asked for: it shows all rows.")
         return super().changelist_view(request, extra_context)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """A link with a filter that is not valid opens the list of all rows, which then names it."""
+        try:
+            return super().get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            if given := self._invalid_filters(request):
+                messages.warning(request, f"Not a valid filter of this list: {', '.join(given)}. It shows all rows.")
+            raise
+
+    def _invalid_filters(self, request: HttpRequest) -> list[str]:
+        """The first parameters of a link that do not filter, each tried alone."""
+        found = []
+        for name, values in list(request.GET.lists())[:MOST_FILTERS_TRIED]:
+            alone = copy(request)
+            alone.GET = QueryDict(urlencode({name: values}, doseq=True))
+            try:
+                super().get_changelist_instance(alone)
+            except IncorrectLookupParameters:
+                found.append(f"{name}={','.join(values)}"[:MOST_CHARACTERS_NAMED])
+        return found
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -11,6 +11,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from mirrors.services import BulkResult
@@ -50,7 +51,7 @@ def confirm_or_run(
     """The page that asks for confirmation, or the action itself after it was confirmed."""
     keys = list(rows.order_by().values_list("pk", flat=True)[: MOST_CHANGED_ROWS + 1])
     if len(keys) > MOST_CHANGED_ROWS:
-        text = f"More than {MOST_CHANGED_ROWS} rows are selected. Use the filters of the list to select fewer rows."
+        text = f"More than {MOST_CHANGED_ROWS:,} rows are selected. Use the filters of the list to select fewer rows."
         messages.error(request, text)
         return None
     if (confirmed := request.POST.get("confirmed")) is None:
@@ -77,7 +78,7 @@ def show_result(request: HttpRequest, result: ActionResult) -> None:
     for refusal in refusals[:NAMED_ROWS]:
         messages.warning(request, refusal)
     if len(refusals) > NAMED_ROWS:
-        messages.warning(request, f"… and {len(refusals) - NAMED_ROWS} more.")
+        messages.warning(request, f"… and {len(refusals) - NAMED_ROWS:,} more.")
 
 
 def ordered(acted: BulkResult, one: str, more: str = "") -> ActionResult:
@@ -87,12 +88,30 @@ def ordered(acted: BulkResult, one: str, more: str = "") -> ActionResult:
     active = [f"{job.mapping.source} already has job {job.id} ({job.get_status_display().lower()})." for job in live]
     count = len(acted.made)
     words = one if count == 1 or not more else more
-    return ActionResult(f"{count} {words}" if count else "", [*acted.refusals, *active])
+    return ActionResult(f"{count:,} {words}" if count else "", [*acted.refusals, *active])
 
 
 def _described(row: Model) -> str:
     mapping = getattr(row, "mapping", None)
     return f"{row}: {mapping}" if mapping is not None else str(row)
+
+
+def ask(
+    action: BulkAction,
+    request: HttpRequest,
+    rows: QuerySet[Any],
+    model_admin: admin.ModelAdmin[Any],
+    *,
+    back: str,
+    nothing: str,
+) -> HttpResponse:
+    """The page that asks for confirmation, for rows that a link names: ``nothing`` is said where there are none, and
+    ``back`` is the page to return to."""
+    keys = list(rows.order_by("pk").values_list("pk", flat=True)[:MOST_CHANGED_ROWS])
+    opts = model_admin.opts
+    form_url = reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+    linked = {"form_url": form_url, "back": back, "selected": keys, "nothing": nothing}
+    return _page(action, request, rows, keys, model_admin, **linked)
 
 
 def _page(
@@ -101,6 +120,7 @@ def _page(
     rows: QuerySet[Model],
     keys: Collection[int],
     model_admin: admin.ModelAdmin[Any],
+    **linked: Any,
 ) -> HttpResponse:
     shown = [_described(row) for row in rows[:NAMED_ROWS]]
     context = {
@@ -115,5 +135,6 @@ def _page(
         "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "select_across": request.POST.get("select_across", "0"),
         "back": _back(request),
+        **linked,
     }
     return TemplateResponse(request, "admin/confirm.html", context)

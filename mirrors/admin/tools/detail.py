@@ -46,6 +46,7 @@ class DetailAdmin(ReadOnlyAdmin[M]):
             "subtitle": self.row_title(row),
             "opts": self.opts,
             "row": row,
+            "original": row,  # the last item of the breadcrumbs
             "may_operate": self.has_operate_permission(request),
             **self.detail(request, row),
             **self.live(request, row),

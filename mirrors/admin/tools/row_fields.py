@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from mirrors.templatetags.humanise import size, when
+from mirrors.templatetags.humanise import number, size, when
 
 NOTHING = "–"
 
@@ -56,7 +56,14 @@ def _words_of(field: Any) -> Callable[[Any], Any] | None:
         return when
     if isinstance(field, models.BigIntegerField) and "bytes" in field.name:
         return size
+    if is_count(field):
+        return number
     return in_words if isinstance(field, models.JSONField) else None
+
+
+def is_count(field: Any) -> bool:
+    """Whether the values of a field are numbers, and no keys and no choices."""
+    return isinstance(field, models.IntegerField) and not field.primary_key and not field.choices
 
 
 def in_words(value: Any) -> str:

@@ -17,7 +17,7 @@ from mirrors.jobs.timing import timing
 from mirrors.oci import Engine
 from mirrors.oci.distribution.budgets import RequestBudgets
 from mirrors.services import holder_name
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ class BudgetKeeper:
             # Requests continue with the last shares: while the database is unavailable no worker starts new copies.
             self._budgets.go_on()
             if not self._is_down:
-                log.warning("Rate limits keep their last shares", error=explain_database(error) or str(error))
+                outage_log.warn("Rate limits keep their last shares", error)
             self._is_down = True
             connection.close()
         except Exception:

@@ -17,7 +17,7 @@ from django_q.models import OrmQ
 
 from mirrors.jobs.queue import liveness
 from mirrors.jobs.timing import from_now
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class OrderedBroker(ORM):
         """Not with each look: the database may be unavailable for hours."""
         if time.monotonic() >= self._warns_from:
             self._warns_from = time.monotonic() + WARN_EVERY
-            log.warning("The queue cannot be read; trying again", error=explain_database(error) or str(error))
+            outage_log.warn("The queue cannot be read; trying again", error)
 
     def _take(self) -> list[tuple[int, str]]:
         with transaction.atomic(using=DATABASE_ALIAS):
@@ -84,7 +84,7 @@ class OrderedBroker(ORM):
             self.get_connection().filter(pk=task_id).delete()
         except (DatabaseError, InterfaceError) as error:
             # Raised, it would end the monitor.
-            log.warning("A wake-up cannot be acknowledged", error=str(error))
+            outage_log.warn("A wake-up cannot be acknowledged", error)
             connections[DATABASE_ALIAS].close()
 
     def _ready(self) -> QuerySet[OrmQ]:

@@ -24,7 +24,7 @@ from mirrors.jobs.timing import timing
 from mirrors.jobs.upkeep.registry_checks import RegistryChecks
 from mirrors.services import instance_name
 from mirrors.services.jobs.wakeup import wake_workers
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +133,7 @@ class Drain:
         try:
             repositories.apply_requested(self._context)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Repository settings cannot be checked; trying again later", error=str(error))
+            outage_log.warn("Repository settings cannot be checked; trying again later", error)
             connection.close()
 
     def _is_over(self) -> bool:
@@ -171,7 +171,7 @@ class Drain:
                 self._idle_since = None
                 self._threads.start(lease)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Due jobs cannot be claimed; trying again", error=explain_database(error) or str(error))
+            outage_log.warn("Due jobs cannot be claimed; trying again", error)
             database_outage.notice(error)
             connection.close()
             self._claims_from = now + timing().poll
@@ -226,5 +226,5 @@ class Drain:
             elif (at := claim_order.next_due_at()) is not None:
                 wake_workers(not_before=at)
         except (DatabaseError, InterfaceError) as error:
-            log.warning("No wake-up could be sent; reconciliation sends it later", error=str(error))
+            outage_log.warn("No wake-up could be sent; reconciliation sends it later", error)
             connection.close()

@@ -28,8 +28,7 @@ from mirrors.models import DEFAULT_CLUSTER, ErrorClass, Existence, ImageMapping,
 from mirrors.services import report_instance, withdraw_instance
 from mirrors.services.jobs.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
-from swapper_project.process import configured
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process import configured, outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -80,13 +79,14 @@ class Reconciler:
             else:
                 look_out(self._cluster())
         except (DatabaseError, InterfaceError) as error:
-            log.warning("Jobs cannot be reconciled; trying again", error=explain_database(error) or str(error))
+            outage_log.warn("Jobs cannot be reconciled; trying again", error)
             database_outage.notice(error)
             connection.close()
             return f"the database cannot be used: {' '.join(str(error).split())}"
         except Exception:
             log.exception("Reconciling jobs failed; trying again")
             return "reconciling jobs failed: see the log"
+        outage_log.responds()
         return ""
 
     def _withdraw(self) -> None:

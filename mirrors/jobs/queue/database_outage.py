@@ -14,6 +14,7 @@ import structlog
 from django.db import Error, InterfaceError, OperationalError, connection
 
 from mirrors.jobs.timing import timing
+from swapper_project.process import outage_log
 from swapper_project.process.database_errors import explain_database, is_out_of_space
 
 log = structlog.get_logger(__name__)
@@ -61,9 +62,6 @@ def retry_while_database_is_down(write: Callable[[], T], *, stop: Callable[[], b
             connection.close()
             if stop() or time.monotonic() + pause > deadline:
                 raise
-            log.warning(
-                "The database is unavailable; the state of a copy is written when it is back",
-                error=explain_database(error),
-            )
+            outage_log.warn("The state of a copy cannot be written; trying again", error)
         time.sleep(pause)
         pause = min(LONGEST_RETRY_PAUSE, 2 * pause)

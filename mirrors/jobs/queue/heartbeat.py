@@ -13,7 +13,7 @@ from mirrors.jobs.queue import database_outage, leases, liveness
 from mirrors.jobs.queue.leases import Lease
 from mirrors.jobs.timing import timing
 from mirrors.oci import CopyCancelledError
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class Heartbeat:
                 self._beat()
             except (DatabaseError, InterfaceError) as error:
                 # Copies continue: mostly nobody else can take their jobs either. Before they set a tag they wait.
-                log.warning("Leases cannot be renewed; trying again", error=explain_database(error) or str(error))
+                outage_log.warn("Leases cannot be renewed; trying again", error)
                 database_outage.notice(error)
                 connection.close()
                 pause = min(pause, AFTER_ERROR)

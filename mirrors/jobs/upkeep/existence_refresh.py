@@ -27,7 +27,7 @@ from mirrors.registries.credentials import CredentialError
 from mirrors.registries.request_limits import budget_finder
 from mirrors.services import holder_name, record_existence
 from mirrors.services.images.recording import TargetAnswer
-from swapper_project.process.database_errors import explain_database
+from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class ExistenceRefresh:
                 if work_leases.hold(EXISTENCE, self._holder, timing().existence_lease):
                     self._refresh()
             except (DatabaseError, InterfaceError) as error:
-                log.warning("Existence is not refreshed", error=explain_database(error) or str(error))
+                outage_log.warn("Existence is not refreshed", error)
                 connection.close()
             except (CredentialError, RegistryError) as error:
                 log.warning("Existence is not refreshed; webhooks check it themselves", error=str(error))

@@ -16,7 +16,9 @@ from mirrors.management.show_backfill import preview_table, progress_line
 from mirrors.management.terminal import until_signal, user_of_process
 from mirrors.models import BackfillImage, BackfillImageState, BackfillRun, BackfillState
 from mirrors.selectors.clusters.backfill import backfill_progress, open_run
+from mirrors.selectors.queries.known_clusters import known_clusters
 from mirrors.services import ActionRefusedError, request_preview, start_run
+from mirrors.services.clusters.backfill import NothingToMirrorError, discard_preview
 from mirrors.services.configuration.config_rows import sync_config
 from swapper_project.process import configured, logs
 from swapper_project.process.commands.base_command import ConfiguredCommand, environment_with
@@ -54,6 +56,7 @@ class Command(ConfiguredCommand):
         self._task = BackfillTask(lambda: config)
         self._is_ours = cluster in (None, config.cluster_name)
         name = cluster or config.cluster_name
+        _refuse_unknown(name)
         with until_signal() as stop:
             try:
                 self._run(name, dry_run, stop)
@@ -65,10 +68,17 @@ class Command(ConfiguredCommand):
         try:
             if run is None or run.state == BackfillState.PREVIEW:
                 run = request_preview(cluster=cluster, requested_by=user_of_process("backfill command"))
-        except ActionRefusedError as error:
+        except NothingToMirrorError as error:
             self.stdout.write(str(error))
             return
-        run = self._until_previewed(run, stop)
+        except ActionRefusedError as error:
+            raise CommandError(str(error)) from None
+        try:
+            run = self._until_previewed(run, stop)
+        except CommandError:
+            if dry_run:
+                discard_preview(run_id=run.pk)
+            raise
         if run.previewed_at is None:
             self.stderr.write("Stopped: the preview stays, and the watcher completes it.")
             return
@@ -124,3 +134,12 @@ class Command(ConfiguredCommand):
         if self._is_ours:
             self._task.work(LINE_SECONDS)
         stop.wait(max(0.0, IDLE_SECONDS - (time.monotonic() - began)))
+
+
+def _refuse_unknown(cluster: str) -> None:
+    known = known_clusters()
+    if known and cluster not in known:
+        raise CommandError(
+            f"No cluster is known as {cluster} (known: {', '.join(known)}). Check the name; to add a cluster, run "
+            f"manage.py prepare with a configuration file that has clusterName: {cluster}."
+        )

@@ -38,6 +38,10 @@ class HostBudgetQuerySet(models.QuerySet["HostBudget"]):
         """Hosts that limit requests for a short time: copies continue, their requests wait."""
         return self.filter(slowed_until__gt=Now(), slowed_until__lte=_longest())
 
+    def limited(self) -> HostBudgetQuerySet:
+        """Hosts whose rate limit an operator can end, however long it is."""
+        return self.filter(Q(resting_until__isnull=False) | Q(slowed_until__gt=Now()) | Q(held_until__gt=Now()))
+
     def to_probe(self) -> HostBudgetQuerySet:
         """Hosts whose rate limit has ended, before a job has checked whether they respond again."""
         return self.filter(Q(resting_until__lte=Now()) | Q(resting_until__gt=_longest()))

@@ -211,6 +211,11 @@ class MirrorJob(models.Model):
         ]
 
     @property
+    def attempts_not_counted(self) -> int:
+        """Claims that do not count against the maximum: the host was rate limited, or the worker released the job."""
+        return max(0, self.claims - self.attempts)
+
+    @property
     def failed_registry(self) -> str:
         """The registry that it failed at, as the configuration names it; empty where it is not known."""
         return registry_of(self.error_host, self.mapping.source, self.mapping.target)

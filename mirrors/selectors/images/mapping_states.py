@@ -36,8 +36,9 @@ LISTED: Final[dict[str, tuple[str, Q]]] = {
     "obstacle": ("Blocked: tampered or immutable", Q(paused=False) & ~Q(obstacle="")),
 }
 
-COUNTED_STATES: Final = ("mirrored", "failed", "queued", "copying", "paused", "obstacle")
-"""States that the dashboard shows. The mappings alone say most of them, in an index; of the others there are few."""
+COUNTED_STATES: Final = tuple(LISTED)
+"""States that the dashboard shows: each image is in one. The mappings alone say most of them, in an index; of the
+others there are few."""
 
 WITH_REASON: Final = (JobStatus.FAILED, JobStatus.PENDING)
 """Of a last job whose error is why the image is not mirrored: a queued one with an error waits for its next attempt."""

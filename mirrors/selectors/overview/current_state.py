@@ -29,7 +29,7 @@ from mirrors.selectors.clusters import readiness
 from mirrors.selectors.clusters.pull_failures import failing_images
 from mirrors.selectors.clusters.suspensions import OF_BANNER, disturbed_targets
 from mirrors.selectors.images import mapping_states
-from mirrors.selectors.jobs.retries import waiting_retries
+from mirrors.selectors.jobs.retries import unsolved_failures, waiting_retries
 from mirrors.selectors.queries.subqueries import JsonRows, rows_counted
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 
@@ -64,6 +64,8 @@ class SmallFacts:
     none."""
     retries: Sequence[Mapping[str, Any]] | None = None
     """See ``waiting_retries``; None where there are none."""
+    failures: Sequence[Mapping[str, Any]] | None = None
+    """See ``unsolved_failures``; None where there are none."""
     is_stale: bool = False
     """Whether a cluster is not watched any more."""
     images: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(mapping_states.COUNTED_STATES, 0))
@@ -80,12 +82,13 @@ _SMALL: Final = (
     "disturbed",
     "pulls",
     "retries",
+    "failures",
     "is_stale",
 )
 
 
-def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
-    """In one query. With a cluster, what clusters report is of that one."""
+def small_facts(now: datetime, since: datetime, cluster: str = "") -> SmallFacts:
+    """In one query. With a cluster, what clusters report is of that one; failures are those of the time range."""
     of: dict[str, str] = {"cluster": cluster} if cluster else {}
     differing = TargetRepository.objects.filter(has_differences=True).order_by().values("has_differences")
     forgotten = Revision.objects.filter(table=ImageMapping._meta.db_table).values("number")
@@ -101,6 +104,7 @@ def small_facts(now: datetime, cluster: str = "") -> SmallFacts:
         disturbed=JsonRows(disturbed_targets().values(*OF_BANNER)),
         pulls=JsonRows(failing_images(**of)),
         retries=JsonRows(waiting_retries()),
+        failures=JsonRows(unsolved_failures(since)),
         is_stale=Exists(Cluster.objects.stale()),
         **(mapping_states.counts() if images is None else {}),
     ).values(*_SMALL, *(mapping_states.COUNTED_STATES if images is None else ()))

@@ -18,6 +18,7 @@ from mirrors.selectors.jobs import job_queue
 from mirrors.selectors.overview import current_state
 from mirrors.selectors.overview.backfill_metrics import BACKFILL_NAME, backfill_metrics
 from mirrors.selectors.overview.pull_metrics import PULL_NAMES, pull_metrics
+from swapper_project.process import outage_log
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,7 @@ class QueueCollector(Collector):
                 try:
                     metrics = _read()
                 except DatabaseError as error:
-                    log.warning("The queue's figures cannot be read; they are left out", error=str(error).strip())
+                    outage_log.warn("The queue's figures cannot be read; they are left out", error)
                     metrics = []
                 _seen = (time.monotonic(), metrics)
         yield from metrics

@@ -63,7 +63,7 @@ class Overview:
         self.hours, self.cluster = hours, cluster
         self.now = timezone.now()
         self.since = self.begin_of(hours)
-        self.small = current_state.small_facts(self.now, cluster)
+        self.small = current_state.small_facts(self.now, self.since, cluster)
         is_hourly = hours <= BY_HOUR
         longest = self.since - timedelta(hours=max(0, 2 * max(COVERAGE_HOURS) - hours))
         self._admitted: dict[datetime, Admitted] = self._read(_read_admitted, longest, is_hourly=True, cluster=cluster)

@@ -33,6 +33,10 @@ ROWS_PER_INSERT: Final = 1_000
 """Rows that one statement inserts."""
 
 
+class NothingToMirrorError(ActionRefusedError):
+    """All images of the cluster are mirrored."""
+
+
 def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] | None = None) -> BackfillRun:
     """A new run of the cluster, which its watcher previews. It replaces an earlier preview.
 
@@ -47,7 +51,9 @@ def request_preview(*, cluster: str, requested_by: str, besides: QuerySet[Any] |
             f"Nothing is known of the cluster {cluster}: check that its watcher runs (manage.py watch)."
         )
     if not found:
-        raise ActionRefusedError(f"All images that run in the cluster {cluster} are mirrored: there is nothing to do.")
+        raise NothingToMirrorError(
+            f"All images that run in the cluster {cluster} are mirrored: there is nothing to do."
+        )
     try:
         with transaction.atomic():
             _move(BackfillRun.objects.filter(cluster=cluster), {BackfillState.PREVIEW}, BackfillState.CANCELLED)
@@ -81,6 +87,11 @@ def start_run(*, run_id: int, requested_by: str) -> BackfillRun:
     if run.state == BackfillState.PREVIEW and run.previewed_at is None:
         raise ActionRefusedError("The preview is not complete yet: wait until the watcher has looked at all images.")
     return _change(run, {BackfillState.PREVIEW}, BackfillState.RUNNING, "start", requested_by, started_at=Now())
+
+
+def discard_preview(*, run_id: int) -> None:
+    """Delete a preview that failed and that nobody waits for."""
+    BackfillRun.objects.filter(pk=run_id, state=BackfillState.PREVIEW).delete()
 
 
 def pause_run(*, run_id: int, requested_by: str) -> BackfillRun:

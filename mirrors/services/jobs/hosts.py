@@ -22,8 +22,7 @@ def resume_hosts(*, host_ids: Collection[int], requested_by: str) -> int:
     resumed = 0
     for ids in batches(host_ids):
         with transaction.atomic():
-            is_limited = Q(resting_until__isnull=False) | Q(slowed_until__gt=Now()) | Q(held_until__gt=Now())
-            limited = HostBudget.objects.filter(is_limited, pk__in=ids)
+            limited = HostBudget.objects.limited().filter(pk__in=ids)
             rows = dict(limited.select_for_update().order_by("pk").values_list("pk", "host"))
             HostBudget.objects.filter(pk__in=rows).update(
                 resting_until=None, probe_until=None, slowed_until=None, held_until=None, updated_at=Now()

@@ -6,12 +6,14 @@ import argparse
 import errno
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error
 
 from swapper_project.process.database_errors import explain_database
+from swapper_project.process.private_files.permissions import missing_access
 
 FLAGS: Mapping[str, str] = {"--config": "SWAPPER_CONFIG", "--data-dir": "SWAPPER_DATA_DIR"}
 """Flags that each command takes, and the variable that is set by each."""
@@ -22,6 +24,8 @@ REFUSING: Mapping[str, str] = {
 """Commands that take none of the flags, and why."""
 
 _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM})
+
+_DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR})
 
 _NO_SECRET_KEY: Final = ("The SECRET_KEY setting must not be empty", "SWAPPER_SECRET_KEY is not set")
 """What Django and our settings say where there is no key. Other errors about it name a variable or a file."""
@@ -54,8 +58,10 @@ def _path(text: str) -> str:
 
 
 def explain_write(error: OSError, place: str = "") -> str:
-    """Return what to do about a file that cannot be written; ``place`` where the error names none."""
+    """Return what to do about a file that cannot be read or written; ``place`` where the error names none."""
     where = f" {error.filename or place}" if error.filename or place else ""
+    if error.errno in _DENIED and where and (missing := missing_access(Path(os.path.abspath(where.strip())))):
+        return f"Cannot read or write{where}: {error.strerror}. {missing}"
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     step = "Free space there" if is_full else "Give this user the right to write there"
     return f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir."

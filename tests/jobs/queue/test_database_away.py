@@ -20,6 +20,9 @@ from tests.support.ports import free_port, wait_until
 from tests.support.postgres import MissingToolError, PostgresServer
 from tests.support.system import run_manage
 
+MOST_PROCESSES = 6
+"""Of a worker that use the database; each says once that it does not respond."""
+
 BLOB = "GET .*/blobs/"
 
 
@@ -78,6 +81,10 @@ def test_a_copy_outlives_its_database(
             lambda: value(server, "SELECT status FROM mirrors_mirrorjob") == "succeeded",
             what=f"a copy that is written down (log: {running.log})",
         )
+        said = running.log.read_text()
+    assert "Traceback" not in said and '"level":"error"' not in said, said
+    assert 1 <= said.count("The database does not respond") <= MOST_PROCESSES, said
+    assert "cannot be" not in said and "The database responds again" in said, said
     assert value(server, "SELECT count(*) FROM mirrors_mirrorattempt") == 1
     assert value(server, "SELECT bytes_copied FROM mirrors_mirrorattempt") == image_bytes, "copied once more"
     assert target.count("PUT .*/manifests/1.0") == 1

@@ -127,7 +127,10 @@ def test_answers_are_those_of_plain_jmespath(expression: str, data: dict[str, ob
             r"'-' at character 31, after '.*== kube'; put single quotes around text",
         ),
         ("obj.metadata.namespace = 'x'", r"'=' at character 24, after 'obj.metadata.namespace '; write == to compare$"),
-        ("contains(container.image, 'x'", "ends too early"),
+        (
+            "contains(container.image, 'x'",
+            "^the expression is incomplete: a value or a closing bracket is missing ",
+        ),
         ("obj.metadata.namespace 'x'", "at character 24"),
         ("", "empty"),
         ("   ", "empty"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import models
-from django.utils.html import escape
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
@@ -65,6 +65,18 @@ def error_type_column(self: Any, row: MirrorJob | MirrorAttempt) -> str:
 def breakable(reference: str) -> SafeString:
     """An image reference that wraps after its slashes in a narrow column."""
     return mark_safe(escape(reference).replace("/", "/<wbr>"))  # noqa: S308
+
+
+MOST_SHOWN = 80
+"""Characters of a reference in a narrow column: about six lines."""
+
+
+def shortened(reference: str) -> SafeString:
+    """An image reference whose middle is left out if it is long: its end has the tag. All of it is on hover."""
+    if len(reference) <= MOST_SHOWN:
+        return breakable(reference)
+    shown = f"{reference[: MOST_SHOWN // 3]}…{reference[-(2 * MOST_SHOWN // 3) :]}"
+    return format_html('<span title="{}">{}</span>', reference, breakable(shown))
 
 
 @display(description="status", ordering="status")

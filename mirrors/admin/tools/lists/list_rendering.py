@@ -20,6 +20,9 @@ from unfold.admin import checkbox
 from unfold.templatetags import unfold_list
 from unfold.utils import display_for_field, display_for_label, display_for_value
 
+from mirrors.admin.tools.row_fields import is_count
+from mirrors.templatetags.humanise import number
+
 LINK: Final = " ".join(unfold_list.LINK_CLASSES)
 TITLE_CASE: Final = "before:capitalize"
 """unfold's class that writes every word of a cell's label with a capital; ours are in sentence case."""
@@ -76,6 +79,8 @@ def _value(listed: ChangeList, name: Any) -> CellRenderer:
             return lambda row: display_for_label(method(row), nothing, coloured)
         return lambda row: display_for_value(method(row), nothing, is_boolean)
     field: Any = listed.opts.get_field(name)
+    if is_count(field):
+        return lambda row: number(getattr(row, name))
     if isinstance(field, ForeignKey):
         return lambda row: nothing if (other := getattr(row, name)) is None else other
     return lambda row: display_for_field(getattr(row, name), field, nothing)

@@ -1,0 +1,43 @@
+"""When a queued copy starts, and which rate limit it waits for, as the pages of jobs and mappings say it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html
+
+from mirrors.models import ImageMapping, JobStatus, MirrorJob
+from mirrors.templatetags.humanise import when
+
+
+def starts_at(job: MirrorJob) -> datetime | None:
+    """The time from which a queued job may start; workers that are busy, and rate limits, start it later."""
+    return job.available_at if job.status == JobStatus.PENDING else None
+
+
+def next_attempt(job: MirrorJob | None, limited: Any = None, *, is_short: bool = False) -> str:
+    """Empty for a job that is not queued. ``limited`` is the row with ``free_hosts.limits``, if not the job itself. A
+    short one names the host on hover."""
+    at = starts_at(job) if job else None
+    if job is None or at is None:
+        return ""
+    if at > timezone.now():
+        return when(at)
+    if host := getattr(limited or job, "limited_host", None):
+        if is_short:
+            return format_html('<span title="{}">after a rate limit</span>', f"{host} is rate limited")
+        return format_html("after a rate limit of {}{}", host, _until(limited or job))
+    return f"by a worker of {job.needs_cluster}" if job.needs_cluster else "now"
+
+
+def limit_words(mapping: ImageMapping) -> str:
+    """The rate limit that a queued copy of the image waits for; empty without one."""
+    host = getattr(mapping, "limited_host", None)
+    return format_html("{} is rate limited{}", host, _until(mapping)) if host else ""
+
+
+def _until(limited: Any) -> str:
+    at: datetime | None = limited.limited_until
+    return format_html(", retry {}", when(at)) if at else ""

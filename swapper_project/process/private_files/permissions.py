@@ -1,0 +1,32 @@
+"""Which permission a process lacks for a path, in words that name the path and what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_NAMES = {os.R_OK: "read (r)", os.W_OK: "write (w)", os.X_OK: "search (x)"}
+
+_ELSEWHERE = "name another path: --data-dir for the data directory, --config for the configuration file."
+
+
+def missing_access(path: Path) -> str:
+    """Why this user cannot read and write a file or directory, and what to do; empty where it can."""
+    for parent in reversed(path.parents):
+        if problem := _problem(parent, os.X_OK):
+            return problem
+    if not os.path.exists(path):
+        return _problem(path.parent, os.W_OK, os.X_OK)
+    return _problem(path, os.R_OK, os.W_OK, *([os.X_OK] if path.is_dir() else []))
+
+
+def _problem(path: Path, *needed: int) -> str:
+    if not os.path.exists(path):
+        return f"{path} does not exist. Create it, or {_ELSEWHERE}"
+    if os.X_OK in needed and not path.is_dir():
+        return f"{path} is not a directory. Move it away, or {_ELSEWHERE}"
+    missing = [_NAMES[mode] for mode in needed if not os.access(path, mode, effective_ids=True)]
+    if not missing:
+        return ""
+    lacks = f"User {os.geteuid()} has no {' and no '.join(missing)} permission on {path}"
+    return f"{lacks}. Change the owner or the mode of it, or {_ELSEWHERE}"
