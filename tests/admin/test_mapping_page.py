@@ -88,6 +88,9 @@ def test_a_copy_that_waits_for_a_rate_limit_says_for_which_and_until_when(
     reason = f"{budget['host']} is rate limited, retry in 10 min"
     wait = f"Next attempt after a rate limit of {budget['host']}, retry in 10 min"
     assert [reason in listed, f"Reason {reason}" in page, wait in page, wait in of_job] == [keeps] * 4
+    for query in ({"reason": "rate-limited"}, {"q": "rate limited"}):
+        found = viewer.get("/admin/mirrors/imagemapping/", query).context["cl"].result_list
+        assert [mapping.pk for mapping in found] == [job.mapping_id] * keeps, query
 
 
 def test_background_copies_wait_for_the_last_pulls_and_those_of_pods_do_not(viewer: Client, job: MirrorJob) -> None:
