@@ -27,6 +27,12 @@ _NOT_WRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS,
 
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR})
 
+_STEPS: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Free space there"),
+    errno.ENOTDIR: "Move this file away",
+}
+"""What to do first after an error of the system."""
+
 _NO_SECRET_KEY: Final = ("The SECRET_KEY setting must not be empty", "SWAPPER_SECRET_KEY is not set")
 """What Django and our settings say where there is no key. Other errors about it name a variable or a file."""
 
@@ -62,8 +68,7 @@ def explain_write(error: OSError, place: str = "") -> str:
     where = f" {error.filename or place}" if error.filename or place else ""
     if error.errno in _DENIED and where and (missing := missing_access(Path(os.path.abspath(where.strip())))):
         return f"Cannot read or write{where}: {error.strerror}. {missing}"
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    step = "Free space there" if is_full else "Give this user the right to write there"
+    step = _STEPS.get(error.errno or 0, "Give this user the right to write there")
     return f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir."
 
 

@@ -86,11 +86,11 @@ def test_several_prepare_a_database_of_an_older_release(database_url: str, tmp_p
     assert query(database_url, "SELECT count(*) FROM mirrors_hostbudget WHERE resting_until > '2200-01-01'") == [(0,)]
 
 
-def test_a_missing_directory_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_directory_is_named_with_what_to_do(tmp_path: Path) -> None:
     config = write_config(tmp_path / "config.yaml", target="mirror.example.com")
     blocked = tmp_path / "a file"
     blocked.touch()
     environment = {"SWAPPER_CONFIG": str(config), "SWAPPER_DATABASE_URL": f"sqlite:///{blocked}/db.sqlite3"}
     ended = run_manage("prepare", environment=environment, check=False)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
-    assert str(blocked) in ended.stderr and "SWAPPER_DATA_DIR" in ended.stderr
+    assert f"{blocked}: Not a directory. Move this file away, or name another directory" in ended.stderr
