@@ -65,11 +65,14 @@ def _path(text: str) -> str:
 
 def explain_write(error: OSError, place: str = "") -> str:
     """Return what to do about a file that cannot be read or written; ``place`` where the error names none."""
-    where = f" {error.filename or place}" if error.filename or place else ""
-    if error.errno in _DENIED and where and (missing := missing_access(Path(os.path.abspath(where.strip())))):
+    path = str(error.filename or place)
+    where = f" {path}" if path else ""
+    if error.errno in _DENIED and path and (missing := missing_access(Path(os.path.abspath(path)))):
         return f"Cannot read or write{where}: {error.strerror}. {missing}"
     step = _STEPS.get(error.errno or 0, "Give this user the right to write there")
-    return f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir."
+    return (
+        f"Cannot write{where}: {error.strerror}. {step}, or name another directory with --data-dir (SWAPPER_DATA_DIR)."
+    )
 
 
 def take_role(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:

@@ -94,3 +94,4 @@ def test_a_file_in_place_of_a_directory_is_named_with_what_to_do(tmp_path: Path)
     ended = run_manage("prepare", environment=environment, check=False)
     assert ended.returncode == 1 and "Traceback" not in ended.stderr
     assert f"{blocked}: Not a directory. Move this file away, or name another directory" in ended.stderr
+    assert "SWAPPER_DATA_DIR" in ended.stderr
