@@ -29,8 +29,8 @@ def warn(message: str, error: Error) -> None:
     """Log what cannot be done. Of an outage only its begin is logged: ``message`` is for other errors."""
     if not is_outage(error):
         log.warning(message, error=explain_database(error) or str(error).strip())
-    elif _begins():
-        log.warning("The database does not respond; trying again", error=explain_database(error))
+    else:
+        _notice(error)
 
 
 def is_outage(error: BaseException | None) -> bool:
@@ -49,11 +49,14 @@ def responds() -> None:
         log.warning("The database responds again")
 
 
-def _begins() -> bool:
+def _notice(error: Error) -> None:
+    """Log an outage where it begins."""
     global _last_error
     with _lock:
         before, _last_error = _last_error, time.monotonic()
-    return before is None or _last_error - before > FORGOTTEN_AFTER
+        begins = before is None or _last_error - before > FORGOTTEN_AFTER
+    if begins:
+        log.warning("The database does not respond; trying again", error=explain_database(error))
 
 
 def _connected(connection: Any, **more: Any) -> None:
@@ -69,7 +72,7 @@ class _Outages(logging.Filter):
         error = record.exc_info[1] if record.exc_info else None
         if not isinstance(error, Error) or not is_outage(error):
             return True
-        warn("", error)
+        _notice(error)
         return False
 
 

@@ -66,21 +66,13 @@ def limit_briefly(host: str, seconds: float) -> None:
 
 def waits(hosts: Collection[str]) -> dict[str, float]:
     """Seconds until the limit ends, by host. Most of the time no host is limited, and none is looked for."""
-    if not hosts or not _limited_now():
+    if not hosts or not exist():
         return {}
     rows = HostBudget.objects.filter(host__in=hosts, credential="", operation="")
-    times = rows.filter(_is_limited()).values_list("host", "slowed_until", "resting_until", Now())
+    is_limited = Q(pk__in=HostBudget.objects.briefly_limited().values("pk")) | Q(resting_until__gt=Now())
+    times = rows.filter(is_limited).values_list("host", "slowed_until", "resting_until", Now())
     found = {host: max((at - now).total_seconds() for at in ends if at) for host, *ends, now in times}
     return {host: seconds for host, seconds in found.items() if 0 < seconds <= LONGEST_PAUSE}
-
-
-def _is_limited() -> Q:
-    return Q(pk__in=HostBudget.objects.briefly_limited().values("pk")) | Q(resting_until__gt=Now())
-
-
-@fixed_query
-def _limited_now() -> QuerySet[HostBudget, Any]:
-    return HostBudget.objects.filter(_is_limited()).values_list("pk")[:1]
 
 
 def resumed(hosts: Collection[str]) -> list[str]:
@@ -131,11 +123,11 @@ def next_free_at() -> datetime | None:
 
 
 def exist() -> bool:
-    """Whether any host is rate limited, or to be probed. Most of the time none is, and claims need not look at each."""
+    """Whether any host is rate limited in any way, or to be probed. Most of the time none is, and nobody need look at
+    each."""
     return bool(_limited())
 
 
 @fixed_query
 def _limited() -> QuerySet[HostBudget, Any]:
-    limited = HostBudget.objects.filter(Q(resting_until__isnull=False) | Q(held_until__gt=Now()))
-    return limited.values_list("pk")[:1]
+    return HostBudget.objects.limited().values_list("pk")[:1]

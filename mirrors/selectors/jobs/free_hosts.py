@@ -28,8 +28,8 @@ def limits(of_job: str = "") -> dict[str, Case]:
     """Of a queued job the host whose rate limit keeps it from being claimed, and until when: ``limited_host`` and
     ``limited_until``. Of other rows those of the job at ``of_job``, such as ``last_job__``."""
     source, target, priority = (OuterRef(f"{of_job}{name}") for name in ("source_host", "target_host", "priority"))
-    is_limited = Q(pk__in=HostBudget.objects.rate_limited().values("pk"))
-    is_for_low_priority = Q(pk__in=HostBudget.objects.limited_for_low_priority().values("pk"), held_from__lte=priority)
+    is_limited = _any_of(HostBudget.objects.rate_limited())
+    is_for_low_priority = _any_of(HostBudget.objects.limited_for_low_priority()) & Q(held_from__lte=priority)
     of_low = Q(host=source, operation=PULLS) | Q(host=target, operation="")
     keeping = HostBudget.objects.filter((is_limited & Q(host__in=[source, target])) | (is_for_low_priority & of_low))
     until_probed = Greatest(Coalesce("probe_until", "resting_until"), "resting_until")
@@ -44,8 +44,8 @@ def limits(of_job: str = "") -> dict[str, Case]:
 
 def with_waiting(rows: QuerySet[HostBudget]) -> QuerySet[HostBudget]:
     """Rate limits with the number of queued jobs that each keeps from being claimed, as ``waiting_jobs``."""
-    limited = Q(pk__in=HostBudget.objects.rate_limited().values("pk"))
-    for_low_priority = Q(pk__in=HostBudget.objects.limited_for_low_priority().values("pk"))
+    limited = _any_of(HostBudget.objects.rate_limited())
+    for_low_priority = _any_of(HostBudget.objects.limited_for_low_priority())
     at_host = Q(source_host=OuterRef("host")) | Q(target_host=OuterRef("host"))
     low = Q(priority__gte=OuterRef("held_from"))
     return rows.annotate(
@@ -56,6 +56,10 @@ def with_waiting(rows: QuerySet[HostBudget]) -> QuerySet[HostBudget]:
             default=Value(0),
         )
     )
+
+
+def _any_of(rows: QuerySet[HostBudget]) -> Q:
+    return Q(pk__in=rows.values("pk"))
 
 
 def _pending(condition: Q) -> Subquery:
