@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import ssl
@@ -93,6 +94,9 @@ def post_worker_init(worker: Any) -> None:
     from swapper_project.serving.started import announce
 
     announce(_role, (listener.sock for listener in worker.sockets), is_tls=_context is not None, config=config)
+    # What is loaded now stays: a full collection that looks at it holds up every review meanwhile.
+    gc.collect()
+    gc.freeze()
 
 
 def _config_in_force() -> Config | None:

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from mirrors.jobs.copy.failures import Failure
 from mirrors.jobs.limits import host_limits
 from mirrors.jobs.queue.leases import AttemptReport, Lease
-from mirrors.jobs.timing import from_now
 from mirrors.models import JobProgress, MirrorAttempt
 from mirrors.oci import Progress
 from mirrors.oci.common.exchanges import ExchangeLog
+from mirrors.selectors.queries.fixed_query import Argument, as_stored, fixed_insert
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_BIG_INTEGER, LARGEST_INTEGER, storable, within
 from swapper_project.process.monitoring import metrics
 
@@ -34,6 +36,17 @@ MOST_ERROR_CHARACTERS: Final = 5_000
 
 MOMENT: Final = 2.0
 """Seconds after which people may look at a running copy; most small images take less, on a busy machine too."""
+
+FIGURES: Final = (
+    "bytes_total",
+    "bytes_copied",
+    "bytes_mounted",
+    "bytes_skipped",
+    "blobs_total",
+    "blobs_done",
+    "moving",
+)
+"""Columns of the progress of a job, beside its times."""
 
 CUT: Final = "\n… {count} characters are left out here …\n"
 
@@ -83,7 +96,7 @@ class Attempt:
 
     def start(self) -> None:
         """Empty figures in place of those that an attempt before this one left."""
-        self._write_figures(Progress(), "started_at")
+        _restart_figures(*self._figures(Progress()))
 
     def note(self, text: str) -> None:
         """A line of the log, to be seen at once."""
@@ -114,7 +127,7 @@ class Attempt:
         if seen == self._shown or (seen.is_complete and self.seconds < MOMENT):
             return
         try:
-            self._write_figures(seen)
+            _write_figures(*self._figures(seen))
             if self._probes and _both_have_answered(seen):
                 host_limits.end_probe(self._probes, answered=self._probes)
                 self._probes = ()
@@ -126,14 +139,13 @@ class Attempt:
     def end(self) -> None:
         """Writes the last figures, in the transaction that ends the job."""
         if self._seen != self._shown:
-            self._write_figures(self._seen)
+            _write_figures(*self._figures(self._seen))
 
-    def _write_figures(self, seen: Progress, *renewed: str) -> None:
+    def _figures(self, seen: Progress) -> tuple[Any, ...]:
+        """As the database takes them."""
+        took = DurationField().get_db_prep_value(timedelta(seconds=self.seconds), connection)
         columns = _columns(seen)
-        row = JobProgress(job_id=self._lease.job_id, **columns, started_at=from_now(-self.seconds), updated_at=Now())
-        JobProgress.objects.bulk_create(
-            [row], update_conflicts=True, unique_fields=["job"], update_fields=[*columns, "updated_at", *renewed]
-        )
+        return self._lease.job_id, took, *(as_stored(JobProgress, name, columns[name]) for name in FIGURES)
 
     def report(self, failure: Failure | None = None, last_words: str = "") -> AttemptReport:
         """Return the attempt as it is stored; each request only where somebody may ask why it failed or was slow."""
@@ -159,6 +171,18 @@ class Attempt:
 def _both_have_answered(seen: Progress) -> bool:
     """Blobs move, or need not: source and target have both done what was asked of them."""
     return bool(seen.bytes_copied or seen.bytes_mounted or seen.bytes_skipped)
+
+
+def _progress(job_id: Argument, took: Argument, *figures: Argument) -> JobProgress:
+    started_at = ExpressionWrapper(
+        Now() - ExpressionWrapper(took, output_field=DurationField()), output_field=DateTimeField()
+    )
+    columns = dict(zip(FIGURES, figures, strict=True))
+    return JobProgress(job_id=job_id, started_at=started_at, updated_at=Now(), **columns)
+
+
+_write_figures: Final = fixed_insert(_progress, unique=("job",), updated=(*FIGURES, "updated_at"))
+_restart_figures: Final = fixed_insert(_progress, unique=("job",), updated=(*FIGURES, "started_at", "updated_at"))
 
 
 def _columns(seen: Progress) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -78,6 +79,9 @@ def serve() -> int:
     liveness.prepare()
     lockfree.install()
     cluster = StoppableCluster()
+    # What is loaded now stays: collections in the forked processes need not look at it, nor copy its memory.
+    gc.collect()
+    gc.freeze()
     cluster.start()
     if stopping.is_requested():
         cluster.stop()

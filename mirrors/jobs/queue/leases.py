@@ -26,6 +26,8 @@ from mirrors.models import (
     MirrorAttempt,
     MirrorJob,
 )
+from mirrors.models.images.mappings import recorded
+from mirrors.selectors.queries.fixed_query import update_rows
 from mirrors.services.jobs.wakeup import wake_workers
 from mirrors.vocabulary.bounds import LONGEST_PAUSE
 from swapper_project.process.monitoring import metrics
@@ -167,7 +169,7 @@ def _end(lease: Lease, status: str, outcome: str, report: AttemptReport, mapping
         if not _update(lease, status=status, finished_at=Now(), **fields):
             return False
         _note(lease, outcome, report)
-        ImageMapping.objects.filter(id=lease.mapping_id).record(**mapping)
+        update_rows(ImageMapping, {"id": lease.mapping_id}, recorded(mapping))
     return True
 
 
@@ -183,19 +185,20 @@ def _release(lease: Lease, outcome: str, report: AttemptReport, **fields: Any) -
 
 
 def _update(lease: Lease, **fields: Any) -> bool:
-    held = MirrorJob.objects.filter(id=lease.job_id, status=JobStatus.RUNNING, lease_token=lease.token)
-    return bool(held.update(lease_token=None, lease_expires_at=None, **fields))
+    held = {"id": lease.job_id, "status": JobStatus.RUNNING, "lease_token": lease.token}
+    return bool(update_rows(MirrorJob, held, {"lease_token": None, "lease_expires_at": None, **fields}))
 
 
 def _note(lease: Lease, outcome: str, report: AttemptReport) -> None:
-    MirrorAttempt.objects.filter(job_id=lease.job_id, number=lease.number).update(
-        outcome=outcome,
-        finished_at=Now(),
-        error_class=report.error_class,
-        error=report.error,
-        bytes_copied=report.bytes_copied,
-        log=report.log,
-    )
+    ended = {
+        "outcome": outcome,
+        "finished_at": Now(),
+        "error_class": report.error_class,
+        "error": report.error,
+        "bytes_copied": report.bytes_copied,
+        "log": report.log,
+    }
+    update_rows(MirrorAttempt, {"job_id": lease.job_id, "number": lease.number}, ended)
     _count(outcome, report.error_class)
 
 

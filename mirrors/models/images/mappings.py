@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django.db import models
@@ -50,10 +50,15 @@ class Obstacle(models.TextChoices):
     IMMUTABLE_CONFLICT = "immutable-conflict", "The source tag was moved and the tag at the target is immutable"
 
 
+def recorded(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What an update writes so that every webhook process sees it with its next poll."""
+    return {"changed_at": Now(), **fields}
+
+
 class ImageMappingQuerySet(models.QuerySet["ImageMapping"]):
     def record(self, **fields: Any) -> int:
         """Update, and let every webhook process see it with its next poll."""
-        return self.update(changed_at=Now(), **fields)
+        return self.update(**recorded(fields))
 
     def in_repositories(self, names: Iterable[str]) -> ImageMappingQuerySet:
         """Those whose target is in one of the repositories (host and path). Each name makes the query larger."""

@@ -3,15 +3,19 @@ some of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any, Final, cast
 
 from django.db import connection
 from django.db.models import AutoField, Expression, Model, QuerySet
+from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, UpdateQuery
 
 Compiled = tuple[str, tuple[Any, ...]]
+
+MOST_COMPILED_UPDATES: Final = 64
+"""Updates of ``update_rows`` whose SQL is kept: a worker has about ten, and each delay of a retry is another one."""
 
 
 class Argument(Expression):
@@ -63,13 +67,49 @@ def fixed_update(build: Callable[..., tuple[QuerySet[Any, Any], dict[str, Any]]]
     return update
 
 
-def fixed_insert(build: Callable[..., Model]) -> Callable[..., None]:
-    """A function that inserts the row that ``build`` makes of its arguments, with the defaults of its model."""
+def update_rows(model: type[Model], where: Mapping[str, Any], values: Mapping[str, Any]) -> int:
+    """Update the rows whose columns have the values of ``where``, and return how many. ``values`` are Python's, or
+    expressions. Its SQL is compiled once for each choice of columns and expressions."""
+    given = {name: value for name, value in values.items() if not hasattr(value, "resolve_expression")}
+    computed = tuple((name, value) for name, value in values.items() if name not in given)
+    update = _update_of(model, tuple(where), tuple(given), computed)
+    return update(*(as_stored(model, name, value) for name, value in (*where.items(), *given.items())))
+
+
+@lru_cache(maxsize=MOST_COMPILED_UPDATES)
+def _update_of(
+    model: type[Model], where: tuple[str, ...], given: tuple[str, ...], computed: tuple[tuple[str, Any], ...]
+) -> Callable[..., int]:
+    @fixed_update
+    def update(*arguments: Argument) -> tuple[QuerySet[Any, Any], dict[str, Any]]:
+        rows = model._base_manager.filter(**dict(zip(where, arguments, strict=False)))
+        return rows, {**dict(zip(given, arguments[len(where) :], strict=True)), **dict(computed)}
+
+    return update
+
+
+def as_stored(model: type[Model], name: str, value: Any) -> Any:
+    """The value of a column, as its database takes it."""
+    return model._meta.get_field(name).get_db_prep_save(value, connection)
+
+
+def fixed_insert(
+    build: Callable[..., Model], *, unique: Sequence[str] = (), updated: Sequence[str] = ()
+) -> Callable[..., None]:
+    """A function that inserts the row that ``build`` makes of its arguments, with the defaults of its model. Where one
+    has the same ``unique`` columns already, it gets the ``updated`` ones of the new row; without any, it stays."""
+    conflict = (OnConflict.UPDATE if updated else OnConflict.IGNORE) if unique else None
 
     @cache
     def compiled(vendor: str, count: int) -> Compiled:
         row = build(*map(Argument, range(count)))
-        query = InsertQuery(type(row))
+        field = row._meta.get_field
+        query = InsertQuery(
+            type(row),
+            on_conflict=conflict,
+            unique_fields=[field(name) for name in unique],
+            update_fields=[field(name) for name in updated],
+        )
         query.insert_values([one for one in row._meta.local_fields if not isinstance(one, AutoField)], [row])
         ((sql, parameters),) = query.get_compiler(connection=connection).as_sql()
         return sql, tuple(parameters)

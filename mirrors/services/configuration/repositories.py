@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from mirrors.models import TargetRepository
 from mirrors.registries.registry_driver import RepositoryState
+from mirrors.selectors.queries.fixed_query import Argument, fixed_insert
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.wakeup import wake_workers
 
@@ -16,9 +18,7 @@ from mirrors.services.jobs.wakeup import wake_workers
 def record_repository(*, registry_id: int, name: str, state: RepositoryState) -> None:
     """Note what a driver has just seen; where it has not looked, what was known stays, and a new one is listed."""
     if not state.was_looked_at:
-        TargetRepository.objects.bulk_create(
-            [TargetRepository(registry_id=registry_id, name=name)], ignore_conflicts=True
-        )
+        _list(registry_id, name)
         return
     differences = [difference.as_json() for difference in state.differences or ()]
     TargetRepository.objects.update_or_create(
@@ -33,6 +33,11 @@ def record_repository(*, registry_id: int, name: str, state: RepositoryState) ->
             "checked_at": Now(),
         },
     )
+
+
+@partial(fixed_insert, unique=("registry", "name"))
+def _list(registry_id: Argument, name: Argument) -> TargetRepository:
+    return TargetRepository(registry_id=registry_id, name=name)
 
 
 def request_settings(*, repository_ids: Collection[int], requested_by: str) -> int:
