@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Case, Count, IntegerField, Min, Q, QuerySet, Value, When
 from django.db.models.expressions import Combinable
@@ -14,7 +14,7 @@ from mirrors.jobs.limits import host_limits
 from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import database_outage
 from mirrors.models import JobStatus, MirrorJob
-from mirrors.models.jobs.jobs import MirrorJobQuerySet
+from mirrors.models.jobs.jobs import ABANDONED, MirrorJobQuerySet
 from mirrors.selectors.jobs import free_hosts
 from mirrors.selectors.queries.fixed_query import fixed_query
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -25,59 +25,64 @@ def ready() -> MirrorJobQuerySet:
     return MirrorJob.objects.due(abandoned=not database_outage.is_recent())
 
 
-def claimable(
-    only: Collection[int] | None = None,
-    besides: Full = NOTHING_FULL,
-    *,
-    cluster: str | None = None,
-    has_limits: bool | None = None,
-    takes_abandoned: bool | None = None,
+def claimable(cluster: str | None = None) -> QuerySet[MirrorJob]:
+    """Due jobs that no rate limit prevents. With a ``cluster``, those that its workers may try."""
+    return allowed(ready(), cluster, has_limits=host_limits.exist())
+
+
+def allowed(
+    due: QuerySet[MirrorJob], cluster: str | None, besides: Full = NOTHING_FULL, *, has_limits: bool
 ) -> QuerySet[MirrorJob]:
-    """Due jobs, of ``only`` these if given, that no rate limit prevents; without those of namespaces and
-    source hosts that have their share. With a ``cluster``, those that its workers may try. ``has_limits``: whether any
-    host is rate limited, and ``takes_abandoned``: whether leases that ran out count, where that is known already."""
-    due = ready() if takes_abandoned is None else MirrorJob.objects.due(abandoned=takes_abandoned)
-    if host_limits.exist() if has_limits is None else has_limits:
+    """Those of ``due`` that may be claimed, ``besides`` those of namespaces and source hosts that have their share.
+    ``has_limits``: whether any host is rate limited."""
+    if has_limits:
         due = due.filter(free_hosts.free())
     if cluster is not None:
         due = due.filter(needs_cluster__in=["", cluster])
-    if only is not None:
-        due = due.filter(pk__in=only)
     if besides.namespaces:
-        due = due.exclude(_in_any(besides.namespaces))
+        due = due.exclude(in_any(besides.namespaces))
     return due.exclude(source_host__in=besides.hosts) if besides.hosts else due
 
 
-RunningCopies = tuple[tuple[int, tuple[ClusterNamespace, ...]], ...]
-"""Namespaces that have copies running, those with the fewest first. The number is their rank, from 1: while the ranks
-stay the same, so does the search for the next job."""
+class RunningCopies(NamedTuple):
+    """Namespaces that have copies running, those with the fewest first. The index of a group is its rank less one:
+    while the ranks stay the same, so does the search for the next job."""
+
+    groups: tuple[tuple[ClusterNamespace, ...], ...]
+    has_abandoned: bool
+    """Whether workers have stopped renewing the leases of some."""
+
+    def rank(self, namespace: ClusterNamespace) -> int:
+        """0: nothing of it runs."""
+        return next((rank for rank, names in enumerate(self.groups, start=1) if namespace in names), 0)
 
 
 @fixed_query
 def _running() -> QuerySet[MirrorJob, Any]:
     running = MirrorJob.objects.filter(status=JobStatus.RUNNING).order_by()
-    return running.values_list("cluster", "namespace").annotate(Count("pk"))
+    return running.values_list("cluster", "namespace").annotate(copies=Count("pk"), lost=Count("pk", filter=ABANDONED))
 
 
 def running_copies() -> RunningCopies:
     """They are counted beside the claim, not in it: fairness may lag, the fence may not."""
     by_copies: dict[int, list[ClusterNamespace]] = {}
-    for cluster, namespace, copies in _running():
+    has_abandoned = False
+    for cluster, namespace, copies, lost in _running():
         by_copies.setdefault(copies, []).append(ClusterNamespace(cluster, namespace))
-    ranked = enumerate((by_copies[copies] for copies in sorted(by_copies)), start=1)
-    return tuple((rank, tuple(sorted(names))) for rank, names in ranked)
+        has_abandoned |= bool(lost)
+    return RunningCopies(tuple(tuple(sorted(by_copies[copies])) for copies in sorted(by_copies)), has_abandoned)
 
 
 def order_of_claims(running: RunningCopies | None = None) -> list[str | Combinable]:
     """By priority, then the namespace with the fewest running copies (of ``running``, else counted now), then age."""
     running = running_copies() if running is None else running
     # One branch for each rank: there are no more of these than places in all workers.
-    whens = [When(_in_any(names), then=Value(rank)) for rank, names in running]
+    whens = [When(in_any(names), then=Value(rank)) for rank, names in enumerate(running.groups, start=1)]
     turn = [Case(*whens, default=Value(0), output_field=IntegerField())] if whens else []
     return ["priority", *turn, "available_at", "id"]
 
 
-def _in_any(namespaces: Iterable[ClusterNamespace]) -> Q:
+def in_any(namespaces: Iterable[ClusterNamespace]) -> Q:
     """One condition for each cluster: there are few of them."""
     by_cluster: dict[str, list[str]] = {}
     for name in sorted(namespaces):

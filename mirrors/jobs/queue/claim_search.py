@@ -3,7 +3,7 @@ the CPU of running it, and a worker searches about twice for each job."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -16,43 +16,74 @@ from mirrors.jobs.queue import claim_order, database_outage
 from mirrors.jobs.queue.claim_order import RunningCopies
 from mirrors.jobs.timing import from_now, timing
 from mirrors.models import MirrorJob
+from mirrors.vocabulary.clusters import ClusterNamespace
 
 LEASE_COLUMNS: Final = ("mapping_id", "max_attempts", "cluster", "namespace", "source_host", "may_wait")
 """Columns that a lease has as they are."""
 
-COLUMNS: Final = ("id", "status", "claims", "attempts", "target_host", *LEASE_COLUMNS)
+COLUMNS: Final = ("id", "status", "claims", "attempts", "priority", "target_host", *LEASE_COLUMNS)
 """Columns that a claim reads."""
 
 MOST_COMPILED_SEARCHES: Final = 64
 """Searches whose SQL is kept, a few KiB each: namespaces come and go with their copies."""
 
+Search = Callable[..., QuerySet[MirrorJob]]
+
+Row = dict[str, Any]
+"""Of a job, by ``COLUMNS``."""
+
 
 class _Kind(NamedTuple):
-    """All that the text and the parameters of a search depend on; times are the database's."""
+    """All that a search depends on beside the jobs that it looks at; times are the database's."""
 
     vendor: str
     cluster: str
     besides: Full
     has_limits: bool
-    takes_abandoned: bool
     running: RunningCopies
     wait_for_hosts: float
 
 
-def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_limits: bool) -> dict[str, Any] | None:
-    """The columns of the job to claim, locked where the database locks rows; None: there is none. Within a
-    transaction."""
-    kind = _Kind(
-        connection.vendor,
-        cluster,
-        besides,
-        has_limits,
-        not database_outage.is_recent(),
-        claim_order.running_copies(),
-        timing().wait_for_hosts,
-    )
+class _Turn(NamedTuple):
+    """What decides which job comes first, before its age: the least one."""
+
+    priority: int
+    rank: int
+
+
+def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_limits: bool) -> Row | None:
+    """The job to claim, locked where the database locks rows; None: there is none. Within a transaction. Of ``only``
+    these if given, ``besides`` those of namespaces and hosts that have enough."""
+    running = claim_order.running_copies()
+    kind = _Kind(connection.vendor, cluster, besides, has_limits, running, timing().wait_for_hosts)
+    found = [_next_pending(kind, only)]
+    if running.has_abandoned and not database_outage.is_recent():
+        # First, as they were claimed before those of their turn that wait.
+        found.insert(0, _first(_abandoned, kind, only))
+    return min(filter(None, found), key=lambda row: _turn(running, row), default=None)
+
+
+def _next_pending(kind: _Kind, only: Collection[int] | None) -> Row | None:
+    """The oldest one of the best priority, unless a namespace with fewer running copies has one of that priority. The
+    database reads all of them in the order of an index, and sorts none: there may be many thousands."""
+    oldest = _first(_pending, kind, only)
+    if oldest is None:
+        return None
+    own = _turn(kind.running, oldest)
+    turns = (own._replace(rank=rank) for rank in range(own.rank))
+    return next(filter(None, (_first(_pending, kind, only, turn) for turn in turns)), oldest)
+
+
+def _turn(running: RunningCopies, row: Row) -> _Turn:
+    return _Turn(row["priority"], running.rank(ClusterNamespace(row["cluster"], row["namespace"])))
+
+
+def _first(search: Search, kind: _Kind, only: Collection[int] | None, *turn: _Turn) -> Row | None:
     try:
-        sql, params = _compiled(kind) if only is None else _search(kind, only).query.sql_with_params()
+        if only is None:
+            sql, params = _compiled(search, kind, *turn)
+        else:
+            sql, params = _locking(search(kind, *turn).filter(pk__in=only), kind).query.sql_with_params()
     except EmptyResultSet:
         # Of no jobs.
         return None
@@ -67,19 +98,32 @@ def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_l
 
 
 @lru_cache(maxsize=MOST_COMPILED_SEARCHES)
-def _compiled(kind: _Kind) -> tuple[str, tuple[Any, ...]]:
-    return _search(kind, None).query.sql_with_params()
+def _compiled(search: Search, kind: _Kind, *turn: _Turn) -> tuple[str, tuple[Any, ...]]:
+    return _locking(search(kind, *turn), kind).query.sql_with_params()
 
 
-def _search(kind: _Kind, only: Collection[int] | None) -> QuerySet[MirrorJob, Any]:
-    due = claim_order.claimable(
-        only,
-        kind.besides,
-        cluster=kind.cluster,
-        has_limits=kind.has_limits,
-        takes_abandoned=kind.takes_abandoned,
-    )
+def _pending(kind: _Kind, turn: _Turn | None = None) -> QuerySet[MirrorJob]:
+    """By priority and age, those of one turn if given."""
+    due = MirrorJob.objects.due(abandoned=False)
+    if turn is not None:
+        due = due.filter(priority=turn.priority)
+        groups = kind.running.groups
+        if turn.rank == 0:
+            due = due.exclude(claim_order.in_any(name for group in groups for name in group))
+        else:
+            due = due.filter(claim_order.in_any(groups[turn.rank - 1]))
+    rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits)
+    return rows.order_by("priority", "available_at", "id")
+
+
+def _abandoned(kind: _Kind) -> QuerySet[MirrorJob]:
+    """By their turn: there are no more of them than places in all workers."""
+    due = MirrorJob.objects.abandoned()
+    rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits)
+    return rows.order_by(*claim_order.order_of_claims(kind.running))
+
+
+def _locking(rows: QuerySet[MirrorJob], kind: _Kind) -> QuerySet[MirrorJob, Any]:
     may_wait = ExpressionWrapper(Q(created_at__gt=from_now(-kind.wait_for_hosts)), output_field=BooleanField())
-    rows = due.order_by(*claim_order.order_of_claims(kind.running)).annotate(may_wait=may_wait)
     # Workers that claim at the same moment take different jobs instead of waiting for one another.
-    return rows.select_for_update(skip_locked=True).values_list(*COLUMNS)[:1]
+    return rows.annotate(may_wait=may_wait).select_for_update(skip_locked=True).values_list(*COLUMNS)[:1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import ExpressionWrapper, F, Q
@@ -55,6 +55,13 @@ class ReferrersStatus(models.TextChoices):
     FAILED = "failed"
 
 
+READY: Final = Q(status=JobStatus.PENDING, available_at__lte=Now())
+"""Pending jobs whose time has come."""
+
+ABANDONED: Final = Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)
+"""Running jobs whose lease has expired, and that nobody has cancelled."""
+
+
 class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
     """Predicates on the database's own clock."""
 
@@ -63,10 +70,11 @@ class MirrorJobQuerySet(models.QuerySet["MirrorJob"]):
 
     def due(self, *, abandoned: bool = True) -> MirrorJobQuerySet:
         """Jobs that a worker may claim now: pending ones whose time has come, and abandoned ones with attempts left."""
-        ready = Q(status=JobStatus.PENDING, available_at__lte=Now())
-        if abandoned:
-            ready |= Q(status=JobStatus.RUNNING, lease_expires_at__lte=Now(), cancel_requested_at__isnull=True)
-        return self.filter(ready, attempts__lt=F("max_attempts"))
+        return self.filter(READY | ABANDONED if abandoned else READY, attempts__lt=F("max_attempts"))
+
+    def abandoned(self) -> MirrorJobQuerySet:
+        """Jobs whose worker did not renew its lease, with attempts left."""
+        return self.filter(ABANDONED, attempts__lt=F("max_attempts"))
 
     def postponed_beyond(self, seconds: float) -> MirrorJobQuerySet:
         """Jobs that wait for longer than anything may make them wait."""
@@ -186,7 +194,10 @@ class MirrorJob(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["priority", "available_at", "id"], condition=Q(status="pending"), name="job_pending"),
+            # In the order of claims. With the status, or SQLite would take the index of statuses and sort.
+            models.Index(
+                fields=["status", "priority", "available_at", "id"], condition=Q(status="pending"), name="job_due"
+            ),
             models.Index(fields=["lease_expires_at"], condition=Q(status="running"), name="job_running"),
             models.Index(fields=["mapping", "-id"], name="job_of_mapping"),
             models.Index(fields=["status", "error_class", "-id"], name="job_by_status"),

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import Any, Final, cast
 
 from django.db import connection
-from django.db.models import AutoField, Expression, Model, QuerySet
+from django.db.models import AutoField, Expression, Field, Model, QuerySet
 from django.db.models.constants import OnConflict
 from django.db.models.sql import InsertQuery, UpdateQuery
 
@@ -90,7 +90,7 @@ def _update_of(
 
 def as_stored(model: type[Model], name: str, value: Any) -> Any:
     """The value of a column, as its database takes it."""
-    return model._meta.get_field(name).get_db_prep_save(value, connection)
+    return cast("Field[Any, Any]", model._meta.get_field(name)).get_db_prep_save(value, connection)
 
 
 def fixed_insert(

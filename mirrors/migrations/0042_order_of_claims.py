@@ -1,0 +1,23 @@
+from django.db import migrations, models
+
+from mirrors.models.base.indexes import AddIndexAside, RemoveIndexAside
+
+
+class Migration(migrations.Migration):
+
+    atomic = False
+
+    dependencies = [
+        ('mirrors', '0041_kept_help_text'),
+    ]
+
+    operations = [
+        AddIndexAside(
+            model_name='mirrorjob',
+            index=models.Index(condition=models.Q(('status', 'pending')), fields=['status', 'priority', 'available_at', 'id'], name='job_due'),
+        ),
+        RemoveIndexAside(
+            model_name='mirrorjob',
+            name='job_pending',
+        ),
+    ]
