@@ -6,6 +6,7 @@ import time
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from mirrors.jobs.limits.shares import NOTHING_FULL, Full
 from mirrors.jobs.queue import claim_order, claims, leases
@@ -76,6 +77,26 @@ def test_a_target_that_pauses_stops_all_jobs_in_one_look(crowd: None) -> None:
     began = time.thread_time()
     assert not claim_order.claimable().exists() and claim_order.next_due_at() is not None
     assert time.thread_time() - began < SECONDS_OF_ONE_CLAIM
+
+
+def test_a_claim_sorts_no_jobs(crowd: None) -> None:
+    """The cost of a sort grows with the number of due jobs, with each claim."""
+    HostBudget.objects.update(resting_until=None)
+    assert claims.claim(worker="tests") is not None
+    with CaptureQueriesContext(connection) as statements:
+        assert claims.claim(worker="tests") is not None
+    searches = [one["sql"] for one in statements if '"mirrors_mirrorjob"."priority"' in one["sql"]]
+    assert searches
+    for sql in searches:
+        plan = _plan(sql)
+        assert "job_due" in plan and "Sort" not in plan and "ORDER BY" not in plan
+
+
+def _plan(sql: str) -> str:
+    prefix = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{prefix} {sql}")
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
 def _timed_claim(besides: Full = NOTHING_FULL) -> tuple[leases.Lease | None, float]:

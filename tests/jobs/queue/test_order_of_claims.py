@@ -1,0 +1,83 @@
+"""The order of claims: by priority, then the namespace with the fewest running copies, then age."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections import Counter
+from typing import Final
+
+import pytest
+
+from mirrors.jobs.queue import claims
+from mirrors.jobs.timing import from_now
+from mirrors.models import JobStatus, MirrorJob
+from tests.jobs.support import orders
+
+pytestmark = pytest.mark.django_db
+
+JOBS: Final = 16
+ABANDONED: Final = "abandoned"
+LATER: Final = "later"
+STATES: Final = (JobStatus.PENDING, JobStatus.PENDING, JobStatus.PENDING, JobStatus.RUNNING, ABANDONED, LATER)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_each_claim_takes_the_job_whose_turn_it_is(seed: int) -> None:
+    chance = random.Random(seed)
+    states = _jobs(chance)
+    while expected := _next(states):
+        held = claims.claim(worker="tests")
+        assert held is not None and held.job_id == expected
+        states[expected] = JobStatus.RUNNING
+    assert claims.claim(worker="tests") is None
+
+
+def test_a_job_of_a_given_choice_is_taken_in_its_turn() -> None:
+    chance = random.Random(99)
+    states = _jobs(chance)
+    chosen = chance.sample(sorted(states), JOBS // 2)
+    states = {job: state if job in chosen or state != JobStatus.PENDING else LATER for job, state in states.items()}
+    states = {
+        job: JobStatus.RUNNING if job not in chosen and state == ABANDONED else state for job, state in states.items()
+    }
+    while expected := _next(states):
+        held = claims.claim(worker="tests", only=chosen)
+        assert held is not None and held.job_id == expected
+        states[expected] = JobStatus.RUNNING
+    assert claims.claim(worker="tests", only=chosen) is None
+
+
+def _jobs(chance: random.Random) -> dict[int, str]:
+    """The state of each, by its id."""
+    states = {}
+    for job in orders([f"app:{number}" for number in range(JOBS)]):
+        state = states[job.pk] = chance.choice(STATES)
+        is_running = state in (JobStatus.RUNNING, ABANDONED)
+        MirrorJob.objects.filter(pk=job.pk).update(
+            priority=chance.choice((0, 10, 20)),
+            namespace=chance.choice("abcd"),
+            status=JobStatus.RUNNING if is_running else JobStatus.PENDING,
+            lease_token=uuid.uuid4() if is_running else None,
+            lease_expires_at=from_now(-60 if state == ABANDONED else 600) if is_running else None,
+            available_at=from_now(3_600 if state == LATER else -chance.choice((100, 2_000, 3_000))),
+        )
+    return states
+
+
+def _next(states: dict[int, str]) -> int | None:
+    """The id of the job whose turn it is. What was abandoned counts as running, and comes before what waits."""
+    rows = {job.pk: job for job in MirrorJob.objects.all()}
+    running = Counter(rows[pk].namespace for pk, state in states.items() if state in (JobStatus.RUNNING, ABANDONED))
+    due = [rows[pk] for pk, state in states.items() if state in (JobStatus.PENDING, ABANDONED)]
+    in_turn = sorted(
+        due,
+        key=lambda job: (
+            job.priority,
+            running[job.namespace],
+            states[job.pk] != ABANDONED,
+            job.available_at,
+            job.pk,
+        ),
+    )
+    return in_turn[0].pk if in_turn else None
