@@ -193,6 +193,15 @@ def from_reply(status: int, body: bytes, *, host: str, action: str, credentials_
     )
 
 
+def storage_refused(status: int, *, host: str, action: str) -> RegistryError:
+    """The error for a redirect of the registry whose destination did not send what it should have."""
+    words = (
+        f"{action}: {host} redirects to its storage, which answered {status}; if the next attempts fail too, check the "
+        "registry's storage, and the clocks of both"
+    )
+    return RegistryError("unavailable", words, host=host, says_step=True)
+
+
 def _of_status(status: int) -> Code:
     return _BY_STATUS.get(status, "invalid")
 

@@ -17,6 +17,7 @@ from mirrors.oci.common.errors import (
     CopyCancelledError,
     RegistryError,
     content_not_seen,
+    storage_refused,
 )
 from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.request_urls import Url
@@ -32,6 +33,11 @@ CONTENT_TRIES = 3
 """Times that a manifest is sent to a registry that does not see what it refers to. Distribution on a file system writes
 the link to a blob again when the blob is mounted or uploaded by somebody else, and does not see it for that moment."""
 
+STORAGE_TRIES = 3
+"""Times that a registry is asked where its storage has a blob. An address that the storage refuses has expired, or one
+of its servers does not have the blob yet."""
+
+_REFUSED_BY_STORAGE = frozenset({400, 403, 404, 410})
 _NO_SUCH_API = frozenset({400, 404, 405, 406, 501})
 
 
@@ -196,11 +202,19 @@ class RegistryClient:
         return True
 
     def open_blob(self, repository: str, digest: str, offset: int) -> Reply:
-        """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one."""
+        """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one. What the registry's
+        storage refuses is asked for again, and is `unavailable`: only the registry itself says that it has no blob."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}
         request = HttpRequest("GET", self._endpoint.url(repository, f"blobs/{digest}"), headers=headers, stream=True)
-        reply = self._sender.send(request, (self._scope(repository),), gated=False)
-        self._endpoint.expect(reply, {200, 206}, f"reading blob {digest} of {self._endpoint.name(repository)}")
+        action = f"reading blob {digest} of {self._endpoint.name(repository)}"
+        for attempt in range(STORAGE_TRIES):
+            reply = self._sender.send(request, (self._scope(repository),), gated=False)
+            if reply.status not in _REFUSED_BY_STORAGE or reply.hop.url.origin == request.url.origin:
+                break
+            if attempt == STORAGE_TRIES - 1:
+                raise storage_refused(reply.status, host=self.access.host, action=action)
+            self.call.sleep(self._wire.settings.backoff(attempt), self.access.host)
+        self._endpoint.expect(reply, {200, 206}, action)
         return reply
 
     def _manifest_request(self, method: str, repository: str, reference: str, media_type: str) -> HttpRequest:

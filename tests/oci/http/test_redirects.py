@@ -48,6 +48,45 @@ def test_a_resumed_download_keeps_its_range_through_a_redirect(
     assert target.storage.blob("app", digest) == image.blobs[digest]
 
 
+@pytest.mark.parametrize("status", [400, 403, 404, 410])
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_what_the_storage_refuses_is_asked_for_again(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, status: int, is_resumed: bool
+) -> None:
+    source, storage = make_registry(), make_registry()
+    image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=3_000_000)
+    for registry in (source, storage):
+        image.load(registry.storage, "app", "1.0")
+    digest = max(image.blobs, key=lambda d: len(image.blobs[d]))
+    source.on(f"GET .*{digest}", reply(302, Location=f"http://{storage.host}/v2/app/blobs/{digest}"), times=9)
+    if is_resumed:
+        storage.on(f"GET .*{digest}", cut(2_000_000))
+    storage.on(f"GET .*{digest}", reply(status))
+
+    copy(engine, source, target)
+
+    asked_from = [None, "bytes=2000000-", "bytes=2000000-"] if is_resumed else [None, None]
+    assert [each.headers.get("Range") for each in storage.asked] == asked_from
+    assert target.storage.blob("app", digest) == image.blobs[digest]
+
+
+def test_a_storage_that_keeps_refusing_is_no_reason_to_give_up_the_image(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
+) -> None:
+    source, storage = make_registry(), make_registry()
+    image = sample_image(platforms=("linux/amd64",), layers=1)
+    image.load(source.storage, "app", "1.0")
+    digest = max(image.blobs, key=lambda d: len(image.blobs[d]))
+    source.on(f"GET .*{digest}", reply(302, Location=f"http://{storage.host}/v2/app/blobs/{digest}"), times=9)
+
+    with pytest.raises(RegistryError) as caught:
+        copy(engine, source, target)
+
+    assert (caught.value.code, caught.value.permanent, caught.value.host) == ("unavailable", False, source.host)
+    assert "storage, which answered 404" in str(caught.value) and storage.host not in str(caught.value)
+    assert target.storage.manifest("app", "1.0") is None
+
+
 @pytest.mark.parametrize("where", ["redirect", "realm"])
 @pytest.mark.parametrize("inside", ["127.0.0.1", "169.254.169.254", "[::1]", "inside.test"])
 def test_a_public_registry_cannot_point_inside(
