@@ -45,8 +45,8 @@ def allowed(
 
 
 class RunningCopies(NamedTuple):
-    """Namespaces that have copies running, those with the fewest first. The index of a group is its rank less one:
-    while the ranks stay the same, so does the search for the next job."""
+    """Namespaces that have copies running, in groups of those that have equally many, the fewest first. The index of a
+    group is its rank less one."""
 
     groups: tuple[tuple[ClusterNamespace, ...], ...]
     has_abandoned: bool

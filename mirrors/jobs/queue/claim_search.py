@@ -3,7 +3,7 @@ the CPU of running it, and a worker searches about twice for each job."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Hashable, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -40,7 +40,6 @@ class _Kind(NamedTuple):
     cluster: str
     besides: Full
     has_limits: bool
-    running: RunningCopies
     wait_for_hosts: float
 
 
@@ -51,39 +50,54 @@ class _Turn(NamedTuple):
     rank: int
 
 
+class _Part(NamedTuple):
+    """Jobs of one priority, within some namespaces or in all others."""
+
+    priority: int
+    namespaces: tuple[ClusterNamespace, ...]
+    is_within: bool
+
+
 def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_limits: bool) -> Row | None:
     """The job to claim, locked where the database locks rows; None: there is none. Within a transaction. Of ``only``
     these if given, ``besides`` those of namespaces and hosts that have enough."""
     running = claim_order.running_copies()
-    kind = _Kind(connection.vendor, cluster, besides, has_limits, running, timing().wait_for_hosts)
-    found = [_next_pending(kind, only)]
+    kind = _Kind(connection.vendor, cluster, besides, has_limits, timing().wait_for_hosts)
+    found = [_next_pending(kind, running, only)]
     if running.has_abandoned and not database_outage.is_recent():
         # First, as they were claimed before those of their turn that wait.
-        found.insert(0, _first(_abandoned, kind, only))
+        found.insert(0, _first(_abandoned, kind, only, running))
     return min(filter(None, found), key=lambda row: _turn(running, row), default=None)
 
 
-def _next_pending(kind: _Kind, only: Collection[int] | None) -> Row | None:
+def _next_pending(kind: _Kind, running: RunningCopies, only: Collection[int] | None) -> Row | None:
     """The oldest one of the best priority, unless a namespace with fewer running copies has one of that priority. The
     database reads all of them in the order of an index, and sorts none: there may be many thousands."""
     oldest = _first(_pending, kind, only)
     if oldest is None:
         return None
-    own = _turn(kind.running, oldest)
-    turns = (own._replace(rank=rank) for rank in range(own.rank))
-    return next(filter(None, (_first(_pending, kind, only, turn) for turn in turns)), oldest)
+    better = _better_turns(running, _turn(running, oldest))
+    return next(filter(None, (_first(_pending, kind, only, part) for part in better)), oldest)
+
+
+def _better_turns(running: RunningCopies, turn: _Turn) -> Iterator[_Part]:
+    """The jobs of the same priority whose turn comes before this one, the best first."""
+    if turn.rank:
+        yield _Part(turn.priority, tuple(name for group in running.groups for name in group), is_within=False)
+    for group in running.groups[: max(0, turn.rank - 1)]:
+        yield _Part(turn.priority, group, is_within=True)
 
 
 def _turn(running: RunningCopies, row: Row) -> _Turn:
     return _Turn(row["priority"], running.rank(ClusterNamespace(row["cluster"], row["namespace"])))
 
 
-def _first(search: Search, kind: _Kind, only: Collection[int] | None, *turn: _Turn) -> Row | None:
+def _first(search: Search, kind: _Kind, only: Collection[int] | None, *narrowed: Hashable) -> Row | None:
     try:
         if only is None:
-            sql, params = _compiled(search, kind, *turn)
+            sql, params = _compiled(search, kind, *narrowed)
         else:
-            sql, params = _locking(search(kind, *turn).filter(pk__in=only), kind).query.sql_with_params()
+            sql, params = _locking(search(kind, *narrowed).filter(pk__in=only), kind).query.sql_with_params()
     except EmptyResultSet:
         # Of no jobs.
         return None
@@ -98,29 +112,25 @@ def _first(search: Search, kind: _Kind, only: Collection[int] | None, *turn: _Tu
 
 
 @lru_cache(maxsize=MOST_COMPILED_SEARCHES)
-def _compiled(search: Search, kind: _Kind, *turn: _Turn) -> tuple[str, tuple[Any, ...]]:
-    return _locking(search(kind, *turn), kind).query.sql_with_params()
+def _compiled(search: Search, kind: _Kind, *narrowed: Hashable) -> tuple[str, tuple[Any, ...]]:
+    return _locking(search(kind, *narrowed), kind).query.sql_with_params()
 
 
-def _pending(kind: _Kind, turn: _Turn | None = None) -> QuerySet[MirrorJob]:
-    """By priority and age, those of one turn if given."""
+def _pending(kind: _Kind, part: _Part | None = None) -> QuerySet[MirrorJob]:
+    """By priority and age."""
     due = MirrorJob.objects.due(abandoned=False)
-    if turn is not None:
-        due = due.filter(priority=turn.priority)
-        groups = kind.running.groups
-        if turn.rank == 0:
-            due = due.exclude(claim_order.in_any(name for group in groups for name in group))
-        else:
-            due = due.filter(claim_order.in_any(groups[turn.rank - 1]))
+    if part is not None:
+        named = claim_order.in_any(part.namespaces)
+        due = due.filter(named if part.is_within else ~named, priority=part.priority)
     rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits)
     return rows.order_by("priority", "available_at", "id")
 
 
-def _abandoned(kind: _Kind) -> QuerySet[MirrorJob]:
+def _abandoned(kind: _Kind, running: RunningCopies) -> QuerySet[MirrorJob]:
     """By their turn: there are no more of them than places in all workers."""
     due = MirrorJob.objects.abandoned()
     rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits)
-    return rows.order_by(*claim_order.order_of_claims(kind.running))
+    return rows.order_by(*claim_order.order_of_claims(running))
 
 
 def _locking(rows: QuerySet[MirrorJob], kind: _Kind) -> QuerySet[MirrorJob, Any]:
