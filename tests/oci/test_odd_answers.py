@@ -103,6 +103,18 @@ def test_a_blob_that_was_accepted_and_not_stored_is_an_error(engine: Engine, pro
     assert is_complete(target, image)
 
 
+def test_a_blob_that_a_redirect_leads_nowhere_for_was_not_stored(engine: Engine, profiled: MakeProfiled) -> None:
+    """A GET in place of a HEAD asks whether there is a blob: a storage without it gives the answer."""
+    source, target, storage = profiled(), profiled(), profiled()
+    load(source)
+    target.on("PUT .*/blobs/uploads/", swallow, times=99)
+    target.on("HEAD .*/blobs/", reply(405), times=99)
+    target.on("GET .*/blobs/", reply(307, Location=f"http://{storage.host}/v2/none/blobs/0"), times=99)
+
+    with pytest.raises(RegistryError, match="has not stored it"):
+        copy(engine, source, target)
+
+
 @pytest.mark.parametrize("said", ["text/plain; charset=utf-8", "application/octet-stream", "binary/octet-stream", ""])
 def test_a_manifest_that_is_served_as_a_file_is_pushed_as_what_it_is(
     engine: Engine, profiled: MakeProfiled, distribution_registry: Registry, said: str

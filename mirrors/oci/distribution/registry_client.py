@@ -191,8 +191,10 @@ class RegistryClient:
         return True
 
     def _can_read(self, repository: str, digest: str) -> bool:
+        """What the storage refuses cannot be read either: here nobody knows yet whether there is such a blob."""
         try:
-            reply = self.open_blob(repository, digest, 0)
+            reply = self._get_blob(repository, digest, 0)
+            self._endpoint.expect(reply, {200, 206}, self._reading(repository, digest))
         except RegistryError as error:
             if not error.permanent:
                 raise
@@ -204,18 +206,25 @@ class RegistryClient:
     def open_blob(self, repository: str, digest: str, offset: int) -> Reply:
         """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one. What the registry's
         storage refuses is asked for again, and is `unavailable`: only the registry itself says that it has no blob."""
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        request = HttpRequest("GET", self._endpoint.url(repository, f"blobs/{digest}"), headers=headers, stream=True)
-        action = f"reading blob {digest} of {self._endpoint.name(repository)}"
+        action = self._reading(repository, digest)
+        home = self._endpoint.url(repository, "").origin
         for attempt in range(STORAGE_TRIES):
-            reply = self._sender.send(request, (self._scope(repository),), gated=False)
-            if reply.status not in _REFUSED_BY_STORAGE or reply.hop.url.origin == request.url.origin:
+            reply = self._get_blob(repository, digest, offset)
+            if reply.status not in _REFUSED_BY_STORAGE or reply.hop.url.origin == home:
                 break
             if attempt == STORAGE_TRIES - 1:
                 raise storage_refused(reply.status, host=self.access.host, action=action)
             self.call.sleep(self._wire.settings.backoff(attempt), self.access.host)
         self._endpoint.expect(reply, {200, 206}, action)
         return reply
+
+    def _reading(self, repository: str, digest: str) -> str:
+        return f"reading blob {digest} of {self._endpoint.name(repository)}"
+
+    def _get_blob(self, repository: str, digest: str, offset: int) -> Reply:
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        request = HttpRequest("GET", self._endpoint.url(repository, f"blobs/{digest}"), headers=headers, stream=True)
+        return self._sender.send(request, (self._scope(repository),), gated=False)
 
     def _manifest_request(self, method: str, repository: str, reference: str, media_type: str) -> HttpRequest:
         accepted = dict.fromkeys([*manifests.ACCEPT, *([media_type] if media_type else [])])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mirrors.demo.gatekeeper import Gatekeeper
-from mirrors.demo.images import sample_image
+from mirrors.demo.images import SampleImage, sample_image
 from mirrors.images import ImageRef
 from mirrors.oci import Credential, Engine, RegistryError
 from tests.oci.conftest import LOGIN, PUBLIC, Internet, MakeRegistry, access, copy, port_of, public_access, ref, request
@@ -31,15 +31,21 @@ def test_a_blob_may_come_from_elsewhere_but_without_our_credentials(
     assert target.storage.blob("app", digest) == image.blobs[digest]
 
 
-def test_a_resumed_download_keeps_its_range_through_a_redirect(
-    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
-) -> None:
+def elsewhere(make_registry: MakeRegistry) -> tuple[FaultyRegistry, FaultyRegistry, SampleImage, str]:
+    """A registry that redirects to its storage for the largest blob of its image; both, the image and that digest."""
     source, storage = make_registry(), make_registry()
     image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=3_000_000)
     for registry in (source, storage):
         image.load(registry.storage, "app", "1.0")
     digest = max(image.blobs, key=lambda d: len(image.blobs[d]))
     source.on(f"GET .*{digest}", reply(302, Location=f"http://{storage.host}/v2/app/blobs/{digest}"), times=9)
+    return source, storage, image, digest
+
+
+def test_a_resumed_download_keeps_its_range_through_a_redirect(
+    engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
+) -> None:
+    source, storage, image, digest = elsewhere(make_registry)
     storage.on(f"GET .*{digest}", cut(2_000_000), times=9)
 
     copy(engine, source, target)
@@ -53,12 +59,7 @@ def test_a_resumed_download_keeps_its_range_through_a_redirect(
 def test_what_the_storage_refuses_is_asked_for_again(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry, status: int, is_resumed: bool
 ) -> None:
-    source, storage = make_registry(), make_registry()
-    image = sample_image(platforms=("linux/amd64",), layers=1, layer_bytes=3_000_000)
-    for registry in (source, storage):
-        image.load(registry.storage, "app", "1.0")
-    digest = max(image.blobs, key=lambda d: len(image.blobs[d]))
-    source.on(f"GET .*{digest}", reply(302, Location=f"http://{storage.host}/v2/app/blobs/{digest}"), times=9)
+    source, storage, image, digest = elsewhere(make_registry)
     if is_resumed:
         storage.on(f"GET .*{digest}", cut(2_000_000))
     storage.on(f"GET .*{digest}", reply(status))
@@ -73,11 +74,8 @@ def test_what_the_storage_refuses_is_asked_for_again(
 def test_a_storage_that_keeps_refusing_is_no_reason_to_give_up_the_image(
     engine: Engine, make_registry: MakeRegistry, target: FaultyRegistry
 ) -> None:
-    source, storage = make_registry(), make_registry()
-    image = sample_image(platforms=("linux/amd64",), layers=1)
-    image.load(source.storage, "app", "1.0")
-    digest = max(image.blobs, key=lambda d: len(image.blobs[d]))
-    source.on(f"GET .*{digest}", reply(302, Location=f"http://{storage.host}/v2/app/blobs/{digest}"), times=9)
+    source, storage, _, digest = elsewhere(make_registry)
+    storage.on(f"GET .*{digest}", reply(404), times=9)
 
     with pytest.raises(RegistryError) as caught:
         copy(engine, source, target)
