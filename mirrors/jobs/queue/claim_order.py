@@ -1,4 +1,4 @@
-"""The jobs that may be claimed now, their order, and when the next one may."""
+"""The jobs that may be claimed now, which namespaces have copies running, and when the next job may be claimed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, IntegerField, Min, Q, QuerySet, Value, When
-from django.db.models.expressions import Combinable
+from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.jobs.limits import host_limits
@@ -71,15 +70,6 @@ def running_copies() -> RunningCopies:
         by_copies.setdefault(copies, []).append(ClusterNamespace(cluster, namespace))
         has_abandoned |= bool(lost)
     return RunningCopies(tuple(tuple(sorted(by_copies[copies])) for copies in sorted(by_copies)), has_abandoned)
-
-
-def order_of_claims(running: RunningCopies | None = None) -> list[str | Combinable]:
-    """By priority, then the namespace with the fewest running copies (of ``running``, else counted now), then age."""
-    running = running_copies() if running is None else running
-    # One branch for each rank: there are no more of these than places in all workers.
-    whens = [When(in_any(names), then=Value(rank)) for rank, names in enumerate(running.groups, start=1)]
-    turn = [Case(*whens, default=Value(0), output_field=IntegerField())] if whens else []
-    return ["priority", *turn, "available_at", "id"]
 
 
 def in_any(namespaces: Iterable[ClusterNamespace]) -> Q:

@@ -3,7 +3,7 @@ the CPU of running it, and a worker searches about twice for each job."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -27,8 +27,6 @@ COLUMNS: Final = ("id", "status", "claims", "attempts", "priority", "target_host
 MOST_COMPILED_SEARCHES: Final = 64
 """Searches whose SQL is kept, a few KiB each: namespaces come and go with their copies."""
 
-Search = Callable[..., QuerySet[MirrorJob]]
-
 Row = dict[str, Any]
 """Of a job, by ``COLUMNS``."""
 
@@ -51,11 +49,12 @@ class _Turn(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """Jobs of one priority, within some namespaces or in all others."""
+    """Pending or abandoned jobs: all, or those of one priority, within some namespaces or in all others."""
 
-    priority: int
-    namespaces: tuple[ClusterNamespace, ...]
-    is_within: bool
+    is_abandoned: bool
+    priority: int | None = None
+    namespaces: tuple[ClusterNamespace, ...] = ()
+    is_within: bool = False
 
 
 def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_limits: bool) -> Row | None:
@@ -63,41 +62,42 @@ def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_l
     these if given, ``besides`` those of namespaces and hosts that have enough."""
     running = claim_order.running_copies()
     kind = _Kind(connection.vendor, cluster, besides, has_limits, timing().wait_for_hosts)
-    found = [_next_pending(kind, running, only)]
+    found = [_next(_Part(is_abandoned=False), kind, running, only)]
     if running.has_abandoned and not database_outage.is_recent():
         # First, as they were claimed before those of their turn that wait.
-        found.insert(0, _first(_abandoned, kind, only, running))
+        found.insert(0, _next(_Part(is_abandoned=True), kind, running, only))
     return min(filter(None, found), key=lambda row: _turn(running, row), default=None)
 
 
-def _next_pending(kind: _Kind, running: RunningCopies, only: Collection[int] | None) -> Row | None:
+def _next(every: _Part, kind: _Kind, running: RunningCopies, only: Collection[int] | None) -> Row | None:
     """The oldest one of the best priority, unless a namespace with fewer running copies has one of that priority. The
-    database reads all of them in the order of an index, and sorts none: there may be many thousands."""
-    oldest = _first(_pending, kind, only)
+    database reads pending ones in the order of an index, and sorts none: there may be many thousands."""
+    oldest = _first(every, kind, only)
     if oldest is None:
         return None
-    better = _better_turns(running, _turn(running, oldest))
-    return next(filter(None, (_first(_pending, kind, only, part) for part in better)), oldest)
+    better = _better_turns(every, running, _turn(running, oldest))
+    return next(filter(None, (_first(part, kind, only) for part in better)), oldest)
 
 
-def _better_turns(running: RunningCopies, turn: _Turn) -> Iterator[_Part]:
+def _better_turns(every: _Part, running: RunningCopies, turn: _Turn) -> Iterator[_Part]:
     """The jobs of the same priority whose turn comes before this one, the best first."""
+    same = every._replace(priority=turn.priority)
     if turn.rank:
-        yield _Part(turn.priority, tuple(name for group in running.groups for name in group), is_within=False)
+        yield same._replace(namespaces=tuple(name for group in running.groups for name in group))
     for group in running.groups[: max(0, turn.rank - 1)]:
-        yield _Part(turn.priority, group, is_within=True)
+        yield same._replace(namespaces=group, is_within=True)
 
 
 def _turn(running: RunningCopies, row: Row) -> _Turn:
     return _Turn(row["priority"], running.rank(ClusterNamespace(row["cluster"], row["namespace"])))
 
 
-def _first(search: Search, kind: _Kind, only: Collection[int] | None, *narrowed: Hashable) -> Row | None:
+def _first(part: _Part, kind: _Kind, only: Collection[int] | None) -> Row | None:
     try:
         if only is None:
-            sql, params = _compiled(search, kind, *narrowed)
+            sql, params = _compiled(part, kind)
         else:
-            sql, params = _locking(search(kind, *narrowed).filter(pk__in=only), kind).query.sql_with_params()
+            sql, params = _search(part, kind).filter(pk__in=only)[:1].query.sql_with_params()
     except EmptyResultSet:
         # Of no jobs.
         return None
@@ -112,28 +112,18 @@ def _first(search: Search, kind: _Kind, only: Collection[int] | None, *narrowed:
 
 
 @lru_cache(maxsize=MOST_COMPILED_SEARCHES)
-def _compiled(search: Search, kind: _Kind, *narrowed: Hashable) -> tuple[str, tuple[Any, ...]]:
-    return _locking(search(kind, *narrowed), kind).query.sql_with_params()
+def _compiled(part: _Part, kind: _Kind) -> tuple[str, tuple[Any, ...]]:
+    return _search(part, kind)[:1].query.sql_with_params()
 
 
-def _pending(kind: _Kind, part: _Part | None = None) -> QuerySet[MirrorJob]:
+def _search(part: _Part, kind: _Kind) -> QuerySet[MirrorJob, Any]:
     """By priority and age."""
-    due = MirrorJob.objects.due(abandoned=False)
-    if part is not None:
+    due = MirrorJob.objects.abandoned() if part.is_abandoned else MirrorJob.objects.due(abandoned=False)
+    if part.priority is not None:
         named = claim_order.in_any(part.namespaces)
         due = due.filter(named if part.is_within else ~named, priority=part.priority)
-    rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits)
-    return rows.order_by("priority", "available_at", "id")
-
-
-def _abandoned(kind: _Kind, running: RunningCopies) -> QuerySet[MirrorJob]:
-    """By their turn: there are no more of them than places in all workers."""
-    due = MirrorJob.objects.abandoned()
-    rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits)
-    return rows.order_by(*claim_order.order_of_claims(running))
-
-
-def _locking(rows: QuerySet[MirrorJob], kind: _Kind) -> QuerySet[MirrorJob, Any]:
     may_wait = ExpressionWrapper(Q(created_at__gt=from_now(-kind.wait_for_hosts)), output_field=BooleanField())
+    rows = claim_order.allowed(due, kind.cluster, kind.besides, has_limits=kind.has_limits).annotate(may_wait=may_wait)
     # Workers that claim at the same moment take different jobs instead of waiting for one another.
-    return rows.annotate(may_wait=may_wait).select_for_update(skip_locked=True).values_list(*COLUMNS)[:1]
+    locked = rows.select_for_update(skip_locked=True)
+    return locked.order_by("priority", "available_at", "id").values_list(*COLUMNS)
