@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from mirrors.models import Registry, Trigger
 from mirrors.readiness import recent
 from mirrors.readiness.drill_results import Drill
 from mirrors.readiness.gaps import MIRRORABLE
+from mirrors.selectors.queries.batches import batched
 from mirrors.services import RequestedCopy, active_target, refusal_of, request_copies
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -56,8 +58,8 @@ def mirror_missing(drill: Drill, config: Config, *, requested_by: str, namespace
             refusals.append(f"{source}: {refusal}")
         else:
             wanted.append(_request(reference, target, requested_by, ClusterNamespace(drill.cluster, theirs)))
-    for start in range(0, len(wanted), COPIES_PER_TRANSACTION):
-        counts = _request_all(target, wanted[start : start + COPIES_PER_TRANSACTION], requested_by, refusals)
+    for batch in batched(wanted, COPIES_PER_TRANSACTION):
+        counts = _request_all(target, batch, requested_by, refusals)
         made, active = made + counts[0], active + counts[1]
     recent.forget()
     return Requested(made, active, tuple(refusals), left=len(images) - len(now))
@@ -76,7 +78,7 @@ def _request(source: ImageRef, target: Registry, requested_by: str, asker: Clust
 
 
 def _request_all(
-    target: Registry, wanted: list[RequestedCopy], requested_by: str, refusals: list[str]
+    target: Registry, wanted: Sequence[RequestedCopy], requested_by: str, refusals: list[str]
 ) -> tuple[int, int]:
     """Jobs created, and jobs that were active already."""
     outcomes = request_copies(target_registry_id=target.id, requests=wanted)

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from mirrors.models import ImageMapping, RunningImage
 from mirrors.readiness.gaps import IndexManifests
 from mirrors.selectors.images.mapping_snapshot import MappingSnapshot
+from mirrors.selectors.queries.batches import batched
 
 MAPPINGS_PER_QUERY: Final = 20_000
 """Mappings of one query, as many as a large cluster runs: SQLite takes 32,766 parameters, Postgres 65,535."""
@@ -28,9 +29,8 @@ def running_manifests(rows: QuerySet[RunningImage], mappings: Mapping[str, Mappi
             others.setdefault(mapping.mapping_id, set()).add(digest)
     known: set[str] = set()
     running: set[tuple[str, str]] = set()
-    keys = sorted(others)
-    for start in range(0, len(keys), MAPPINGS_PER_QUERY):
-        found = ImageMapping.objects.filter(pk__in=keys[start : start + MAPPINGS_PER_QUERY]).exclude(manifests=[])
+    for keys in batched(sorted(others), MAPPINGS_PER_QUERY):
+        found = ImageMapping.objects.filter(pk__in=keys).exclude(manifests=[])
         for pk, source, manifests in found.values_list("pk", "source", "manifests").iterator(MAPPINGS_IN_MEMORY):
             known.add(source)
             running |= {(source, digest) for digest in others[pk].intersection(manifests)}

@@ -8,6 +8,7 @@ from typing import Final
 
 from mirrors.images import ImageRef, TargetName
 from mirrors.models import ImageMapping, Registry, RegistryRole
+from mirrors.selectors.queries.batches import batched
 from swapper_project.config import Config
 
 UNKNOWN_FOR: Final = 300.0
@@ -64,7 +65,6 @@ def _sources(target: TargetName, names: list[str]) -> dict[str, str]:
     registries = Registry.objects.filter(role=RegistryRole.TARGET, endpoint=target.endpoint, prefix=target.prefix)
     rows = ImageMapping.objects.filter(target_registry__in=list(registries.values_list("pk", flat=True)))
     found: dict[str, str] = {}
-    for start in range(0, len(names), REFERENCES_PER_QUERY):
-        batch = rows.filter(target__in=names[start : start + REFERENCES_PER_QUERY])
-        found |= dict(batch.values_list("target", "source"))
+    for batch in batched(names, REFERENCES_PER_QUERY):
+        found |= dict(rows.filter(target__in=batch).values_list("target", "source"))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from typing import Final
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -14,13 +14,12 @@ from mirrors.jobs.timing import from_now
 from mirrors.kubernetes.objects.pod_states import NodeState, PodState, TemplateState
 from mirrors.models import Cluster, ClusterNode, RunningImage, RunningState
 from mirrors.models.base.revisions import Revision
+from mirrors.selectors.queries.batches import batched
 from mirrors.vocabulary.bounds import storable
 from mirrors.watcher.image_sources import ImageSources
 from mirrors.watcher.inventory import Inventory
 from mirrors.watcher.running_images import ImageRow, Place, key_of, running_rows
 from swapper_project.config import Config
-
-T = TypeVar("T")
 
 WRITTEN_PER_STATEMENT: Final = 500
 """Rows of one statement; each transaction is short, so that nobody waits for it."""
@@ -87,7 +86,7 @@ class RowWriter:
     def _write_images(self, rows: Mapping[Place, ImageRow], is_complete: bool) -> None:
         keys = {key_of(place): place for place in rows}
         changed = sorted(key for key, place in keys.items() if self._written.get(key) != _fingerprint(rows[place]))
-        for batch in _batches(changed):
+        for batch in batched(changed, WRITTEN_PER_STATEMENT):
             made = [_image(self._cluster, key, keys[key], rows[keys[key]]) for key in batch]
             RunningImage.objects.bulk_create(
                 made, update_conflicts=True, unique_fields=["cluster", "key"], update_fields=WRITTEN
@@ -98,7 +97,7 @@ class RowWriter:
 
     def _end(self, keys: list[str]) -> None:
         """They run no longer. What never started, or was only named, leaves no row."""
-        for batch in _batches(keys):
+        for batch in batched(keys, WRITTEN_PER_STATEMENT):
             rows = RunningImage.objects.filter(cluster=self._cluster, key__in=batch)
             with transaction.atomic():
                 rows.filter(digest="").delete()
@@ -108,7 +107,7 @@ class RowWriter:
 
     def _write_nodes(self, nodes: dict[str, NodeState], is_complete: bool) -> None:
         changed = [nodes[name] for name in sorted(nodes) if self._nodes.get(name) != nodes[name]]
-        for batch in _batches(changed):
+        for batch in batched(changed, WRITTEN_PER_STATEMENT):
             made = [
                 ClusterNode(cluster=self._cluster, name=node.name, platform=node.platform, ready=node.ready)
                 for node in batch
@@ -117,7 +116,7 @@ class RowWriter:
                 made, update_conflicts=True, unique_fields=["cluster", "name"], update_fields=["platform", "ready"]
             )
         if is_complete:
-            for names in _batches(sorted(self._nodes.keys() - nodes.keys())):
+            for names in batched(sorted(self._nodes.keys() - nodes.keys()), WRITTEN_PER_STATEMENT):
                 ClusterNode.objects.filter(cluster=self._cluster, name__in=names).delete()
             self._nodes = nodes
         else:
@@ -128,7 +127,7 @@ class RowWriter:
         now = time.monotonic()
         old = {node for node in self._nodes if now - self._pulled.get(node, float("-inf")) > PULLED_AGE}
         due = {pod.node for pod in pods if pod.node in old and self._has_pulled(pod)}
-        for batch in _batches(sorted(due)):
+        for batch in batched(sorted(due), WRITTEN_PER_STATEMENT):
             ClusterNode.objects.filter(cluster=self._cluster, name__in=batch).update(pulled_at=Now())
         self._pulled |= dict.fromkeys(due, now)
 
@@ -192,7 +191,3 @@ def _fingerprint(row: ImageRow) -> bytes:
 def _images(pods: Iterable[PodState], templates: Iterable[TemplateState]) -> set[str]:
     found = {container.image for pod in pods for container in pod.containers}
     return found.union(image for template in templates for image in template.images)
-
-
-def _batches(items: list[T]) -> Iterable[list[T]]:
-    return (items[start : start + WRITTEN_PER_STATEMENT] for start in range(0, len(items), WRITTEN_PER_STATEMENT))

@@ -15,6 +15,7 @@ from mirrors.models import (
     MappingAccess,
     PullFailure,
 )
+from mirrors.selectors.queries.batches import batched
 from mirrors.vocabulary.pull_causes import PullCause, PullSide
 
 IMAGES_PER_QUERY: Final = 400
@@ -86,9 +87,10 @@ def mirrored_images(target_registry_id: int | None, names: Sequence[str], *, clu
     if target_registry_id is None:
         return {}
     found: dict[str, Mirrored] = {}
-    for start in range(0, len(names), IMAGES_PER_QUERY):
-        part = names[start : start + IMAGES_PER_QUERY]
-        rows = ImageMapping.objects.filter(Q(source__in=part) | Q(target__in=part), target_registry=target_registry_id)
+    for batch in batched(names, IMAGES_PER_QUERY):
+        rows = ImageMapping.objects.filter(
+            Q(source__in=batch) | Q(target__in=batch), target_registry=target_registry_id
+        )
         mappings = list(rows)
         granted = _granted([m.pk for m in mappings if m.access != Access.ANONYMOUS], cluster)
         for mapping in mappings:

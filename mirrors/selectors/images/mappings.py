@@ -17,6 +17,7 @@ from mirrors.models import (
     RegistryRole,
 )
 from mirrors.selectors.images.mapping_snapshot import Grant, MappingSnapshot
+from mirrors.selectors.queries.batches import batched
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 CHANGES_LIMIT = 5_000
@@ -111,9 +112,8 @@ def not_public_in(*, target_registry_id: int, repositories: Sequence[str]) -> li
     without tag or digest)."""
     rows = ImageMapping.objects.filter(target_registry_id=target_registry_id, access__in=NOT_PUBLIC)
     found: list[MappingSnapshot] = []
-    for start in range(0, len(repositories), REPOSITORIES_AT_ONCE):
-        part = repositories[start : start + REPOSITORIES_AT_ONCE]
-        found += _known(rows.in_repositories(part)[:TARGETS_LIMIT])
+    for batch in batched(repositories, REPOSITORIES_AT_ONCE):
+        found += _known(rows.in_repositories(batch)[:TARGETS_LIMIT])
     return found
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from mirrors.models import Existence, ImageMapping, MirrorRequest, Priority, PullFailure, Trigger
 from mirrors.models.images.mappings import REFERENCE_LENGTH
+from mirrors.selectors.queries.batches import batched
 from mirrors.services.jobs.mirroring import request_copies
 from mirrors.services.jobs.requested_copy import RequestedCopy
 from mirrors.vocabulary.bounds import storable
@@ -66,8 +67,8 @@ def write_failures(*, cluster: str, seen: Sequence[SeenFailure], rows: dict[str,
     with transaction.atomic():
         PullFailure.objects.bulk_create(new, batch_size=ROWS_PER_STATEMENT, ignore_conflicts=True)
         PullFailure.objects.bulk_update(changed, [*_COMPARED, "last_seen_at"], batch_size=ROWS_PER_STATEMENT)
-        for start in range(0, len(ended), ROWS_PER_STATEMENT):
-            PullFailure.objects.filter(pk__in=ended[start : start + ROWS_PER_STATEMENT]).delete()
+        for batch in batched(ended, ROWS_PER_STATEMENT):
+            PullFailure.objects.filter(pk__in=batch).delete()
         old = ExpressionWrapper(Now() - SEEN_EVERY, output_field=DateTimeField())
         PullFailure.objects.filter(cluster=cluster, last_seen_at__lt=old).update(last_seen_at=Now())
 

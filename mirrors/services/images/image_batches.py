@@ -9,6 +9,7 @@ from django.db import transaction
 
 from mirrors.images import ImageRef
 from mirrors.models import MirrorJob, Registry
+from mirrors.selectors.queries.batches import batched
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.jobs import ROWS_PER_TRANSACTION
 from mirrors.services.jobs.mirroring import active_target, refusals, request_images
@@ -70,8 +71,7 @@ def request_batch(
 def _parts(sources: Sequence[ImageRef]) -> Iterator[Sequence[ImageRef]]:
     if sources:
         yield sources[:FIRST_IMAGES]
-    for start in range(FIRST_IMAGES, len(sources), ROWS_PER_TRANSACTION):
-        yield sources[start : start + ROWS_PER_TRANSACTION]
+    yield from batched(sources[FIRST_IMAGES:], ROWS_PER_TRANSACTION)
 
 
 def _request(target: Registry, sources: Sequence[ImageRef], requested_by: str) -> dict[str, RequestOutcome]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -10,6 +10,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from mirrors.models import ErrorClass, ImageMapping, JobStatus, MirrorJob, MirrorRequest, Priority, Trigger
+from mirrors.selectors.queries.batches import batched
 from mirrors.services.jobs.activity import Subject, note_actions
 from mirrors.services.jobs.mirroring import request_mapped
 from mirrors.services.jobs.refused_actions import ActionRefusedError
@@ -32,10 +33,9 @@ class BulkResult:
     refusals: list[str] = field(default_factory=list)
 
 
-def batches(ids: Collection[int]) -> list[list[int]]:
+def batches(ids: Collection[int]) -> Iterator[Sequence[int]]:
     """In order, a transaction's worth each."""
-    ordered = sorted(ids)
-    return [ordered[start : start + ROWS_PER_TRANSACTION] for start in range(0, len(ordered), ROWS_PER_TRANSACTION)]
+    return batched(sorted(ids), ROWS_PER_TRANSACTION)
 
 
 def retry_jobs(*, job_ids: Collection[int], requested_by: str) -> BulkResult:
