@@ -7,6 +7,7 @@ from mirrors.oci.common.copy_request import CopyRequest, CopyResult
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import CopyCancelledError, RegistryError
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.mount_index import MemoryMounts, Readers
 from mirrors.oci.common.progress import Progress
 from mirrors.oci.engine import Engine
@@ -22,6 +23,7 @@ __all__ = [
     "Descriptor",
     "Engine",
     "EngineSettings",
+    "Manifest",
     "Issued",
     "MemoryMounts",
     "Progress",

@@ -16,7 +16,7 @@ from mirrors.oci.common.calls import Call
 from mirrors.oci.common.copy_request import CopyRequest, CopyResult
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.engine_settings import EngineSettings
-from mirrors.oci.common.errors import CopyCancelledError
+from mirrors.oci.common.errors import CopyCancelledError, RegistryError
 from mirrors.oci.common.exchanges import ExchangeLog
 from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.mount_index import MemoryMounts, MountIndex
@@ -111,6 +111,18 @@ class Engine:
         """
         call = self._call(None, cancelled, exchanges)
         return RegistryClient(self._wire, access, call).get_manifest(ref.repository, ref.manifest_reference)
+
+    def read(self, ref: ImageRef, access: RegistryAccess, *, exchanges: ExchangeLog | None = None) -> Manifest | None:
+        """What `head` looks for, by a GET that a copy need not repeat (`CopyRequest.seen`); None only for a 404.
+
+        Raises RegistryError for everything else, also for a manifest that cannot be copied.
+        """
+        try:
+            return self.pull(ref, access, exchanges=exchanges)
+        except RegistryError as error:
+            if error.code != "not-found":
+                raise
+            return None
 
     def probe(self, access: RegistryAccess) -> Probe:
         """Questions to one registry, for people who want to know whether it can be used."""

@@ -19,7 +19,7 @@ from mirrors.jobs.limits.pull_limits import FIRST_TO_WAIT
 from mirrors.jobs.queue.leases import Lease
 from mirrors.kubernetes.api_server.pull_secrets import PullSecrets
 from mirrors.models import Access, ErrorClass, MirrorJob, Trigger
-from mirrors.oci import CopyRequest, Descriptor, Readers, RegistryAccess, RegistryError
+from mirrors.oci import CopyRequest, Descriptor, Manifest, Readers, RegistryAccess, RegistryError
 from mirrors.registries.allowed import AllowedSources
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.registry_driver import RegistryDriver
@@ -41,7 +41,7 @@ class CopyJob:
         self._job = claimed_job(lease.job_id)
         self._source = ImageRef.parse(self._job.mapping.source)
         self._target = ImageRef.parse(self._job.mapping.target)
-        self._seen: dict[RegistryAccess, Descriptor] = {}
+        self._seen: dict[RegistryAccess, Descriptor | Manifest] = {}
 
     def run(self, cancelled: Stop) -> CopyOutcome:
         """Raises what ``mirrors.jobs.copy.failures`` knows, and CopyCancelledError."""
@@ -119,6 +119,8 @@ class CopyJob:
         result = self._context.engine.copy(
             request, progress=self._attempt.progress, cancelled=cancelled, exchanges=self._attempt.exchanges
         )
+        if not result.unchanged:
+            self._context.pull_limits.was_read(source.access.host)
         if result.foreign:
             self._attempt.note(
                 f"{len(result.foreign)} layers were not copied, because their licence forbids it: nodes pull them from "
@@ -215,7 +217,7 @@ class CopyJob:
         finder = SourceFinder(
             catalog=catalog,
             policy=self._context.config.private_images,
-            head=self._head_source,
+            look=self._look_at_source,
             pull_secrets=PullSecrets().find,
             cancelled=cancelled,
             uses_mirrors=uses_mirrors,
@@ -238,8 +240,16 @@ class CopyJob:
         self._attempt.add(f"the source is read {found.words}")
         return found
 
-    def _head_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | None:
-        found = self._context.engine.head(source, access, confirm=True, exchanges=self._attempt.exchanges)
+    def _look_at_source(self, source: ImageRef, access: RegistryAccess) -> Descriptor | Manifest | None:
+        """Reads the manifest of a new image at once, as the copy needs it next, where that does not count as a pull."""
+        engine, exchanges = self._context.engine, self._attempt.exchanges
+        found: Descriptor | Manifest | None
+        # Once: it is the first way to read the image that is used, and of the others no manifest need be kept.
+        is_new = not self._job.mapping.source_digest and not self._seen
+        if is_new and self._context.pull_limits.is_uncounted(access.host):
+            found = engine.read(source, access, exchanges=exchanges)
+        else:
+            found = engine.head(source, access, confirm=True, exchanges=exchanges)
         if found is not None:
             self._seen[access] = found
         return found

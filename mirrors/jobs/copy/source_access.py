@@ -12,7 +12,7 @@ from mirrors.jobs.copy.unreadable_sources import refusal
 from mirrors.kubernetes.api_server.api_client import ClusterError
 from mirrors.kubernetes.api_server.pull_secrets import Brought, FoundSecrets
 from mirrors.models import Access, ErrorClass
-from mirrors.oci import CopyCancelledError, Descriptor, RegistryAccess, RegistryError
+from mirrors.oci import CopyCancelledError, Descriptor, Manifest, RegistryAccess, RegistryError
 from mirrors.registries.credentials import CredentialError
 from mirrors.registries.sources import SourceCatalog
 from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
@@ -20,7 +20,7 @@ from mirrors.vocabulary.clusters import DEFAULT_CLUSTER, ClusterNamespace
 MOST_ASKERS: Final = 50
 """Requests of one job whose pull secrets are tried; the others request it again."""
 
-SourceHead = Callable[[ImageRef, RegistryAccess], Descriptor | None]
+SourceLook = Callable[[ImageRef, RegistryAccess], Descriptor | Manifest | None]
 PullSecretFinder = Callable[[ImageRef, Brought], FoundSecrets]
 
 
@@ -90,7 +90,7 @@ class SourceFinder:
 
     catalog: SourceCatalog
     policy: str
-    head: SourceHead
+    look: SourceLook
     pull_secrets: PullSecretFinder
     cancelled: Callable[[], bool] = lambda: False
     uses_mirrors: bool = True
@@ -225,7 +225,7 @@ class SourceFinder:
         """Whether the source shows the image. A registry may say 404 for what it does not want to show; ``refused``
         hears where it says that other credentials are needed."""
         try:
-            return self.head(source, access) is not None
+            return self.look(source, access) is not None
         except RegistryError as error:
             if error.code not in {"unauthorized", "denied"}:
                 raise

@@ -17,6 +17,7 @@ from django.utils.crypto import salted_hmac
 
 from mirrors.jobs.timing import from_now
 from mirrors.models import PULLS, HostBudget, Priority
+from mirrors.oci.common.access import DOCKER_HUB
 from mirrors.oci.distribution.headers import PullLimit
 from mirrors.vocabulary.bounds import HOST_LENGTH, LARGEST_INTEGER, storable, within
 
@@ -59,6 +60,7 @@ class PullLimits:
         self._lock = threading.Lock()
         self._heard: dict[Account, _Heard] = {}
         self._unwritten: set[Account] = set()
+        self._read: set[str] = set()
 
     def hear(self, host: str, limit: PullLimit, username: str = "") -> None:
         with self._lock:
@@ -69,6 +71,17 @@ class PullLimits:
             if before is not None or len(self._heard) < MOST_HOSTS_HELD:
                 self._heard[host, username] = _Heard(limit, now)
                 self._unwritten.add((host, username))
+
+    def was_read(self, host: str) -> None:
+        """A manifest of this host was read: had it reported a limit, that would be known by now."""
+        with self._lock:
+            if len(self._read) < MOST_HOSTS_HELD:
+                self._read.add(host)
+
+    def is_uncounted(self, host: str) -> bool:
+        """Whether reading a manifest from this host was seen not to count as a pull."""
+        with self._lock:
+            return host in self._read and host != DOCKER_HUB and all(name != host for name, _ in self._heard)
 
     def is_low(self, host: str) -> bool:
         """Whether background copies from this host have to wait, by what was heard last."""

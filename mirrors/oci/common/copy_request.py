@@ -24,7 +24,8 @@ class CopyRequest:
     `subject` makes it the copy of a referrer: the source, pinned by digest, has to name this digest as its subject, and
     is pushed without a tag. `max_bytes` of blobs are what a referrer may have beside the engine's own limit.
 
-    `seen` is what the source was just seen to have under its tag, so that it need not be looked at again.
+    `seen` is what the source was just seen to have under its reference, so that it need not be looked at again; a
+    manifest is not read again either.
 
     `known` is what a copy with these platforms wrote before: the digest of the source's index, and of the target's, of
     which the source's need not be read again to know the other.
@@ -41,7 +42,7 @@ class CopyRequest:
     readers: Readers | None = None
     party: str = ""
     subject: str = ""
-    seen: Descriptor | None = None
+    seen: Descriptor | Manifest | None = None
     max_bytes: int | None = None
     known: tuple[str, str] | None = None
     before_tag: Callable[[], None] | None = None

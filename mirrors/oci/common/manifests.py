@@ -79,6 +79,11 @@ class Manifest:
     artifact_type: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def descriptor(self) -> Descriptor:
+        """As a look at it would have found."""
+        return Descriptor(self.digest, self.media_type, len(self.raw))
+
 
 def is_schema_1(media_type: str) -> bool:
     return _SCHEMA_1.match(media_type) is not None

@@ -13,6 +13,7 @@ from mirrors.oci.common.calls import Call
 from mirrors.oci.common.copy_request import CopyRequest
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.transfer.plan import is_readable, is_refusal
 
@@ -55,8 +56,8 @@ class Comparer:
         if source.digest is not None:
             return self._compare_pinned(source.digest)
         assert source.tag is not None
-        if self.request.seen is not None:
-            return self._look(source.tag, self.request.seen)
+        if (seen := self.request.seen) is not None:
+            return self._look(source.tag, seen.descriptor if isinstance(seen, Manifest) else seen)
         expects_tag = self.traits.expects_tag(self.target.access.host)
         looking = self.small.submit(self._head_source) if expects_tag else None
         compared = self._look(source.tag, None)

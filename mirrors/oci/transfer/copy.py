@@ -128,6 +128,8 @@ class ImageCopy:
 
     def _get_original(self) -> Manifest:
         source = self.request.source
+        if isinstance(self.request.seen, Manifest):
+            return self.request.seen
         try:
             original = self.comparer.send(self.source.get_manifest, source.repository, source.manifest_reference)
         except RegistryError as error:

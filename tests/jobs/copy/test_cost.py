@@ -67,6 +67,24 @@ def test_the_source_of_a_first_copy_is_looked_at_once(
     assert source.count("HEAD .*/manifests/1.0") == 1
 
 
+def test_an_image_of_a_source_that_counts_no_pulls_is_read_without_a_look(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """Once the first image of it has shown that; the digest is compared in any case."""
+    for number in range(3):
+        load(source, f"app{number}", seed=number)
+        order(f"{source.host}/app{number}:1.0", target=target.host)
+        drain(made)
+    assert [job.status for job in MirrorJob.objects.all()] == [JobStatus.SUCCEEDED] * 3
+    assert [source.count(f"HEAD .*/app{number}/manifests/1.0") for number in range(3)] == [1, 0, 0]
+    assert [source.count(f"GET .*/app{number}/manifests/1.0") for number in range(3)] == [1, 1, 1]
+
+    order(f"{source.host}/app2:1.0", target=target.host)
+    drain(made)
+    assert source.count("HEAD .*/app2/manifests/1.0") == 1, "what was mirrored before may not have changed"
+    assert source.count("GET .*/app2/manifests/1.0") == 1
+
+
 def test_a_copy_that_takes_longer_than_a_moment_shows_its_lines(
     made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:

@@ -15,7 +15,7 @@ from mirrors.jobs.limits import pull_limits
 from mirrors.jobs.limits.pull_limits import PullLimits
 from mirrors.jobs.queue.claim_order import claimable
 from mirrors.jobs.timing import from_now
-from mirrors.models import HostBudget, JobStatus, MirrorJob, Priority
+from mirrors.models import HostBudget, ImageMapping, JobStatus, MirrorJob, Priority
 from mirrors.oci.distribution.headers import PullLimit
 from tests.jobs.support import config_file, context, drain, load, order
 from tests.support.faulty_registry import FaultyRegistry
@@ -62,6 +62,23 @@ def test_pulls_are_counted_as_the_registry_counts_them(
     assert status_of(job)[0] == JobStatus.SUCCEEDED
     row = HostBudget.objects.get(host=source.host, operation="pulls")
     assert (row.credential, row.remaining, row.pull_limit) == ("", 77, 100), "the index and each platform are a pull"
+
+
+def test_an_image_that_the_target_has_already_costs_no_pull(
+    made: WorkerContext, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    hub = PullCounter(100, 80)
+    source.on("(HEAD|GET) .*/manifests/", hub, times=1_000)
+    load(source)
+    order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    remaining = hub.remaining
+    ImageMapping.objects.all().delete()
+
+    order(f"{source.host}/app:1.0", target=target.host)
+    drain(made)
+    assert MirrorJob.objects.get().status == JobStatus.SUCCEEDED
+    assert hub.remaining == remaining
 
 
 def test_background_copies_leave_the_last_pulls_to_pods(
