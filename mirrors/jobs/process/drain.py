@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
@@ -18,7 +19,7 @@ from mirrors.jobs.context.worker_context import Stop, WorkerContext
 from mirrors.jobs.copy import repositories
 from mirrors.jobs.copy.executor import JobExecutor
 from mirrors.jobs.limits.shares import Room, room
-from mirrors.jobs.queue import claim_order, claims, database_outage, leases
+from mirrors.jobs.queue import claim_order, claim_search, claims, database_outage, leases
 from mirrors.jobs.queue.leases import AttemptReport, Lease
 from mirrors.jobs.timing import timing
 from mirrors.jobs.upkeep.registry_checks import RegistryChecks
@@ -103,6 +104,7 @@ class Drain:
         self._claims_from = 0.0
         self._small_from = 0.0
         self._others_from = 0.0
+        self._fairness = claim_search.Fairness()
         self._calls_from = 0.0
         self.claimed = 0
 
@@ -179,13 +181,20 @@ class Drain:
     def _claim(self, free: Room) -> Lease | None:
         """A job of somebody who has less than a full share; else, while there is room for anybody, any. Others that
         had no jobs are looked for again after ``poll``."""
-        lease, now, cluster = None, time.monotonic(), self._context.config.cluster_name
+        lease, now = None, time.monotonic()
+        claim = partial(
+            claims.claim,
+            worker=instance_name(),
+            cluster=self._context.config.cluster_name,
+            only=self._only,
+            fairness=self._fairness,
+        )
         if free.for_others and not (free.full and now < self._others_from):
-            lease = claims.claim(worker=instance_name(), cluster=cluster, only=self._only, besides=free.full)
+            lease = claim(besides=free.full)
             if lease is None:
                 self._others_from = now + timing().poll
         if lease is None and free.for_anybody and free.full:
-            lease = claims.claim(worker=instance_name(), cluster=cluster, only=self._only)
+            lease = claim()
         return lease
 
     def _do_small_things(self) -> None:

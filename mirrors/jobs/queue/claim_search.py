@@ -3,6 +3,7 @@ the CPU of running it, and a worker searches about twice for each job."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -57,26 +58,68 @@ class _Part(NamedTuple):
     is_within: bool = False
 
 
-def next_job(cluster: str, only: Collection[int] | None, besides: Full, *, has_limits: bool) -> Row | None:
+class Fairness:
+    """What the searches of one drain remember: that no namespace but some had a job. To find that out again, Postgres
+    reads all their jobs. A namespace that gets its first one waits for as long as that is remembered."""
+
+    def __init__(self) -> None:
+        self._kind: tuple[_Kind, _Part] | None = None
+        self._namespaces: frozenset[ClusterNamespace] = frozenset()
+        self._until = 0.0
+
+    def is_nobody_else(self, part: _Part, kind: _Kind) -> bool:
+        """Whether no namespace beside those of the part had a job of its priority a moment ago."""
+        is_same = self._kind == (kind, part._replace(namespaces=())) and time.monotonic() < self._until
+        return is_same and self._namespaces.issubset(part.namespaces)
+
+    def note_nobody_else(self, part: _Part, kind: _Kind) -> None:
+        self._kind, self._namespaces = (kind, part._replace(namespaces=())), frozenset(part.namespaces)
+        self._until = time.monotonic() + timing().poll
+
+
+class _Search(NamedTuple):
+    """One search for the next job."""
+
+    kind: _Kind
+    running: RunningCopies
+    only: Collection[int] | None
+    fairness: Fairness
+
+
+def next_job(
+    cluster: str,
+    only: Collection[int] | None,
+    besides: Full,
+    *,
+    has_limits: bool,
+    fairness: Fairness,
+) -> Row | None:
     """The job to claim, locked where the database locks rows; None: there is none. Within a transaction. Of ``only``
     these if given, ``besides`` those of namespaces and hosts that have enough."""
     running = claim_order.running_copies()
     kind = _Kind(connection.vendor, cluster, besides, has_limits, timing().wait_for_hosts)
-    found = [_next(_Part(is_abandoned=False), kind, running, only)]
+    search = _Search(kind, running, only, fairness)
+    found = [_next(_Part(is_abandoned=False), search)]
     if running.has_abandoned and not database_outage.is_recent():
         # First, as they were claimed before those of their turn that wait.
-        found.insert(0, _next(_Part(is_abandoned=True), kind, running, only))
+        found.insert(0, _next(_Part(is_abandoned=True), search))
     return min(filter(None, found), key=lambda row: _turn(running, row), default=None)
 
 
-def _next(every: _Part, kind: _Kind, running: RunningCopies, only: Collection[int] | None) -> Row | None:
+def _next(every: _Part, search: _Search) -> Row | None:
     """The oldest one of the best priority, unless a namespace with fewer running copies has one of that priority. The
     database reads pending ones in the order of an index, and sorts none: there may be many thousands."""
-    oldest = _first(every, kind, only)
+    oldest = _first(every, search)
     if oldest is None:
         return None
-    better = _better_turns(every, running, _turn(running, oldest))
-    return next(filter(None, (_first(part, kind, only) for part in better)), oldest)
+    for part in _better_turns(every, search.running, _turn(search.running, oldest)):
+        if not part.is_within and search.fairness.is_nobody_else(part, search.kind):
+            continue
+        if (found := _first(part, search)) is not None:
+            return found
+        if not part.is_within:
+            search.fairness.note_nobody_else(part, search.kind)
+    return oldest
 
 
 def _better_turns(every: _Part, running: RunningCopies, turn: _Turn) -> Iterator[_Part]:
@@ -92,12 +135,12 @@ def _turn(running: RunningCopies, row: Row) -> _Turn:
     return _Turn(row["priority"], running.rank(ClusterNamespace(row["cluster"], row["namespace"])))
 
 
-def _first(part: _Part, kind: _Kind, only: Collection[int] | None) -> Row | None:
+def _first(part: _Part, search: _Search) -> Row | None:
     try:
-        if only is None:
-            sql, params = _compiled(part, kind)
+        if search.only is None:
+            sql, params = _compiled(part, search.kind)
         else:
-            sql, params = _search(part, kind).filter(pk__in=only)[:1].query.sql_with_params()
+            sql, params = _jobs(part, search.kind).filter(pk__in=search.only)[:1].query.sql_with_params()
     except EmptyResultSet:
         # Of no jobs.
         return None
@@ -113,10 +156,10 @@ def _first(part: _Part, kind: _Kind, only: Collection[int] | None) -> Row | None
 
 @lru_cache(maxsize=MOST_COMPILED_SEARCHES)
 def _compiled(part: _Part, kind: _Kind) -> tuple[str, tuple[Any, ...]]:
-    return _search(part, kind)[:1].query.sql_with_params()
+    return _jobs(part, kind)[:1].query.sql_with_params()
 
 
-def _search(part: _Part, kind: _Kind) -> QuerySet[MirrorJob, Any]:
+def _jobs(part: _Part, kind: _Kind) -> QuerySet[MirrorJob, Any]:
     """By priority and age."""
     due = MirrorJob.objects.abandoned() if part.is_abandoned else MirrorJob.objects.due(abandoned=False)
     if part.priority is not None:

@@ -43,22 +43,26 @@ def claim(
     cluster: str = DEFAULT_CLUSTER,
     only: Collection[int] | None = None,
     besides: Full = NOTHING_FULL,
+    fairness: claim_search.Fairness | None = None,
 ) -> Lease | None:
     """Take the next due job that a worker of this cluster may try, of ``only`` these if given, ``besides`` those of
     namespaces and hosts that have enough; None if there is none.
 
     The next is the one of the best priority, among these of the namespace with the fewest running copies,
-    among these the oldest.
+    among these the oldest. ``fairness`` is what the claims of one drain remember.
     """
+    fairness = fairness or claim_search.Fairness()
     for _ in range(CLAIM_TRIES):
         with suppress(_TakenByAnotherError), transaction.atomic():
-            return _claim(worker, cluster, only, besides)
+            return _claim(worker, cluster, only, besides, fairness)
     return None
 
 
-def _claim(worker: str, cluster: str, only: Collection[int] | None, besides: Full) -> Lease | None:
+def _claim(
+    worker: str, cluster: str, only: Collection[int] | None, besides: Full, fairness: claim_search.Fairness
+) -> Lease | None:
     has_limits = host_limits.exist()
-    row = claim_search.next_job(cluster, only, besides, has_limits=has_limits)
+    row = claim_search.next_job(cluster, only, besides, has_limits=has_limits, fairness=fairness)
     if row is None:
         return None
     probes = host_limits.begin_probe({row["source_host"], row["target_host"]}) if has_limits else ()

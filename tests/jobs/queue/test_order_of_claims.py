@@ -5,14 +5,21 @@ from __future__ import annotations
 import random
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import pytest
+from django.db import connection
+from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from mirrors.jobs.queue import claims
+from mirrors.jobs.queue.claim_search import Fairness
 from mirrors.jobs.timing import from_now
 from mirrors.models import JobStatus, MirrorJob
 from tests.jobs.support import orders
+from tests.support.ports import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +53,57 @@ def test_a_job_of_a_given_choice_is_taken_in_its_turn() -> None:
         assert held is not None and held.job_id == expected
         states[expected] = JobStatus.RUNNING
     assert claims.claim(worker="tests", only=chosen) is None
+
+
+@pytest.fixture
+def remembering(settings: Settings) -> Callable[[], str]:
+    """Claims as one drain that remembers for a minute that nobody else waits; returns the namespace of each job."""
+    settings.JOB_TIMING = {"poll": 60.0}
+    fairness = Fairness()
+
+    def claimed() -> str:
+        lease = claims.claim(worker="tests", fairness=fairness)
+        assert lease is not None
+        return lease.namespace
+
+    return claimed
+
+
+def test_that_nobody_else_waits_is_found_out_once(remembering: Callable[[], str]) -> None:
+    orders([f"app:{number}" for number in range(4)], namespace="a")
+    costs = []
+    for _ in range(4):
+        with CaptureQueriesContext(connection) as statements:
+            assert remembering() == "a"
+        costs.append(len(statements))
+    assert costs[1] == costs[2] + 1 == costs[3] + 1
+
+
+def test_a_namespace_whose_copies_have_ended_has_its_turn_at_once(remembering: Callable[[], str]) -> None:
+    first = orders(["b1:1"], namespace="b")[0]
+    orders([f"a{number}:1" for number in range(4)], namespace="a")
+    orders(["b2:1"], namespace="b")
+    assert [remembering() for _ in range(3)] == ["b", "a", "a"]
+    MirrorJob.objects.filter(pk=first.pk).update(
+        status=JobStatus.SUCCEEDED, lease_token=None, lease_expires_at=None, finished_at=Now()
+    )
+    assert remembering() == "b"
+
+
+def test_a_namespace_with_its_first_job_has_its_turn_soon(settings: Settings) -> None:
+    settings.JOB_TIMING = {"poll": 0.2}
+    fairness = Fairness()
+    orders([f"a{number}:1" for number in range(200)], namespace="a")
+    for _ in range(2):
+        claims.claim(worker="tests", fairness=fairness)
+    orders(["b:1"], namespace="b")
+
+    def is_its_turn() -> bool:
+        lease = claims.claim(worker="tests", fairness=fairness)
+        return lease is not None and lease.namespace == "b"
+
+    wait_until(is_its_turn, what="the first job of the other namespace")
+    assert MirrorJob.objects.filter(status=JobStatus.PENDING).exists()
 
 
 def _jobs(chance: random.Random) -> dict[int, str]:
