@@ -23,8 +23,8 @@ from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint
+from mirrors.oci.distribution.headers import content_digest, next_link, number
 from mirrors.oci.distribution.headers import media_type as content_type_of
-from mirrors.oci.distribution.headers import next_link, number
 from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.distribution.uploads import BlobUploads
 from mirrors.oci.http.transport import HttpRequest, Reply
@@ -95,7 +95,7 @@ class RegistryClient:
         if reply.status == 404:
             return None
         self._endpoint.expect(reply, {200}, f"looking for {self._endpoint.name(repository, reference)}")
-        digest = reply.headers.get("Docker-Content-Digest", "").strip()
+        digest = content_digest(reply.headers)
         if not descriptors.is_digest(digest):
             return self.read_descriptor(repository, reference, media_type)
         if descriptors.contradicts(digest, reference):
