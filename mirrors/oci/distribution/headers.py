@@ -61,6 +61,12 @@ def content_digest(headers: Mapping[str, str]) -> str:
     return said.pop() if len(said) == 1 else ""
 
 
+def is_length_of(headers: Mapping[str, str], size: int | None) -> bool:
+    """Whether Content-Length may be that of content of `size` bytes: it is, or one of them is not known."""
+    length = number(headers.get("Content-Length"))
+    return size is None or length is None or length == size
+
+
 @dataclass(frozen=True, slots=True)
 class PullLimit:
     """Pulls that a registry still allows an account, of `limit` in its time window; None where it does not say."""

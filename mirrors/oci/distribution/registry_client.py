@@ -23,7 +23,7 @@ from mirrors.oci.common.manifests import Manifest
 from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint
-from mirrors.oci.distribution.headers import content_digest, next_link, number
+from mirrors.oci.distribution.headers import content_digest, is_length_of, next_link, number
 from mirrors.oci.distribution.headers import media_type as content_type_of
 from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.distribution.uploads import BlobUploads
@@ -179,18 +179,19 @@ class RegistryClient:
         self._endpoint.expect(reply, {200, 201, 202}, action)
         return reply
 
-    def has_blob(self, repository: str, digest: str, *, confirm: bool = False) -> bool:
+    def has_blob(self, repository: str, digest: str, size: int | None = None, *, confirm: bool = False) -> bool:
         """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a
-        HEAD denies."""
+        HEAD denies. It settles any HEAD that has another length than `size` bytes: some servers say 0, and storage that
+        failed in the middle of a write keeps the part of a blob."""
         reply = self._sender.send(
             HttpRequest("HEAD", self._endpoint.url(repository, f"blobs/{digest}")), (self._scope(repository),)
         )
         if _is_denial(reply.status):
-            return confirm and self._can_read(repository, digest)
+            return confirm and self._can_read(repository, digest, size)
         self._endpoint.expect(reply, {200}, f"looking for blob {digest} in {self._endpoint.name(repository)}")
-        return True
+        return is_length_of(reply.headers, size) or self._can_read(repository, digest, size)
 
-    def _can_read(self, repository: str, digest: str) -> bool:
+    def _can_read(self, repository: str, digest: str, size: int | None) -> bool:
         """What the storage refuses cannot be read either: here nobody knows yet whether there is such a blob."""
         try:
             reply = self._get_blob(repository, digest, 0)
@@ -201,7 +202,7 @@ class RegistryClient:
             return False
         if reply.stream is not None:
             reply.stream.close()
-        return True
+        return is_length_of(reply.headers, size)
 
     def open_blob(self, repository: str, digest: str, offset: int) -> Reply:
         """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one. What the registry's
