@@ -27,7 +27,7 @@ from mirrors.oci.distribution.headers import content_digest, is_length_of, next_
 from mirrors.oci.distribution.headers import media_type as content_type_of
 from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.distribution.uploads import BlobUploads
-from mirrors.oci.http.transport import HttpRequest, Reply
+from mirrors.oci.http.transport import Hop, HttpRequest, Reply
 
 CONTENT_TRIES = 3
 """Times that a manifest is sent to a registry that does not see what it refers to. Distribution on a file system writes
@@ -43,10 +43,11 @@ _NO_SUCH_API = frozenset({400, 404, 405, 406, 501})
 
 @dataclass(frozen=True, slots=True)
 class ReferrersPage:
-    """A part of a list of referrers, an index; `following` is where the next part is."""
+    """A part of a list of referrers, an index; `following` is where the next part is, as the reply from `hop` says."""
 
     body: bytes = field(repr=False)
     following: Url | None
+    hop: Hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +138,24 @@ class RegistryClient:
         request = replace(self._manifest_request("GET", repository, reference, media_type), limit=max_bytes)
         return self._sender.send(request, (self._scope(repository),))
 
-    def get_referrers(self, repository: str, digest: str, page: Url | None = None) -> ReferrersPage | None:
-        """What refers to a manifest, a page at a time; None where the registry has no referrers API. Any other error
-        does not mean that there are none."""
-        url = page or self._endpoint.url(repository, f"referrers/{digest}")
-        request = HttpRequest("GET", url, headers={"Accept": manifests.OCI_INDEX}, limit=MAX_MANIFEST_BYTES)
+    def get_referrers(self, repository: str, digest: str, before: ReferrersPage | None = None) -> ReferrersPage | None:
+        """What refers to a manifest, a page at a time: the first, or the one that follows `before`, at the registry or
+        where it redirects to. None where it has no referrers API; any other error does not mean that there are none."""
+        first = self._endpoint.url(repository, f"referrers/{digest}")
+        url, came_from = (before.following or first, before.hop) if before else (first, None)
+        accept = {"Accept": manifests.OCI_INDEX}
+        request = HttpRequest("GET", url, headers=accept, limit=MAX_MANIFEST_BYTES, came_from=came_from)
         reply = self._sender.send(request, (self._scope(repository),))
-        if page is None and _has_no_api(reply):
+        if before is None and _has_no_api(reply):
             return None
         self._endpoint.expect(reply, {200}, f"listing what refers to {self._endpoint.name(repository, digest)}")
         link = next_link(reply.headers)
         following = reply.hop.url.follow(link, seen_by=self.access.host) if link else None
-        if following is not None and following.origin != url.origin:
+        if following is not None and following.origin not in (url.origin, reply.hop.url.origin):
             raise RegistryError(
                 "address-refused", f"{self.access.host} has its list of referrers elsewhere", host=self.access.host
             )
-        return ReferrersPage(reply.body, following)
+        return ReferrersPage(reply.body, following, reply.hop)
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> StoredManifest:
         """What it refers to was there a moment ago: a registry that does not see it is asked again."""

@@ -1,4 +1,4 @@
-"""Lists of referrers: their pages, what is followed and what is not, and answers that are false or hostile."""
+"""Lists of referrers: what is followed and what is not, and answers that are false or hostile."""
 
 from __future__ import annotations
 
@@ -21,41 +21,6 @@ def takes_tags_for_digests(handler: Handler) -> bool:
     """As GitLab does."""
     handler.rest = handler.rest.replace("sha256-", "sha256:")
     return False
-
-
-def test_all_pages_of_a_list_are_read(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target = profiled(page=2), profiled()
-    image = load(source)
-    digests = {bundle(image.root, number=str(n)).load(source.storage, "app") for n in range(7)}
-
-    result = mirror(engine, source, target)
-
-    assert digests <= {digest for _, digest in target.storage.manifests}
-    assert (result.found, result.copied, result.problems) == (7, 7, ())
-    assert source.count(f"{REFERRERS}{image.root}") == 4
-
-
-@pytest.mark.parametrize(
-    ("link", "words"),
-    [
-        ('</v2/app/referrers/{}?last=0>; rel="next"', "has no end"),
-        ('<http://169.254.169.254/x>; rel="next"', "elsewhere"),
-        ('<http://localhost:1/x>; rel="next"', "elsewhere"),
-        ('<http://[::1>; rel="next"', "cannot be used"),
-    ],
-)
-def test_a_list_that_leads_astray_is_a_problem(engine: Engine, profiled: MakeProfiled, link: str, words: str) -> None:
-    source, target = profiled(), profiled()
-    image = load(source)
-    index = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
-    source.on(f"{REFERRERS}{image.root}", reply(200, index, Link=link.format(image.root)), times=99)
-
-    result = mirror(engine, source, target)
-
-    assert target.storage.tags["app", "1.0"] == image.root
-    assert words in result.problems[0]
-    assert result.is_signed is None
-    assert source.count(REFERRERS) < 10
 
 
 @pytest.mark.parametrize(
