@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -157,13 +158,17 @@ class RegistryClient:
             )
         return ReferrersPage(reply.body, following, reply.hop)
 
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> StoredManifest:
-        """What it refers to was there a moment ago: a registry that does not see it is asked again."""
+    def put_manifest(
+        self, repository: str, reference: str, manifest: Manifest, *, before: Callable[[], None] | None = None
+    ) -> StoredManifest:
+        """What it refers to was there a moment ago: a registry that does not see it is asked again. `before` is called
+        right before each try."""
         request = HttpRequest(
             "PUT",
             self._endpoint.url(repository, f"manifests/{reference}"),
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
+            before=before,
         )
         reply = self._send_manifest(request, repository, f"writing {self._endpoint.name(repository, reference)}")
         digest = self._endpoint.check_stored(reply, manifest.digest, self._endpoint.name(repository, reference))
