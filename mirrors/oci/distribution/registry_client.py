@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
@@ -21,14 +21,14 @@ from mirrors.oci.common.errors import (
     storage_refused,
 )
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint
-from mirrors.oci.distribution.headers import content_digest, is_length_of, next_link, number
+from mirrors.oci.distribution.headers import content_digest, is_length_of, number
 from mirrors.oci.distribution.headers import media_type as content_type_of
+from mirrors.oci.distribution.referrers_pages import ReferrersPage, has_no_api, page_of
 from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.distribution.uploads import BlobUploads
-from mirrors.oci.http.transport import Hop, HttpRequest, Reply
+from mirrors.oci.http.transport import HttpRequest, Reply
 
 CONTENT_TRIES = 3
 """Times that a manifest is sent to a registry that does not see what it refers to. Distribution on a file system writes
@@ -39,16 +39,6 @@ STORAGE_TRIES = 3
 of its servers does not have the blob yet."""
 
 _REFUSED_BY_STORAGE = frozenset({400, 403, 404, 410})
-_NO_SUCH_API = frozenset({400, 404, 405, 406, 501})
-
-
-@dataclass(frozen=True, slots=True)
-class ReferrersPage:
-    """A part of a list of referrers, an index; `following` is where the next part is, as the reply from `hop` says."""
-
-    body: bytes = field(repr=False)
-    following: Url | None
-    hop: Hop
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +137,10 @@ class RegistryClient:
         accept = {"Accept": manifests.OCI_INDEX}
         request = HttpRequest("GET", url, headers=accept, limit=MAX_MANIFEST_BYTES, came_from=came_from)
         reply = self._sender.send(request, (self._scope(repository),))
-        if before is None and _has_no_api(reply):
+        if before is None and has_no_api(reply):
             return None
         self._endpoint.expect(reply, {200}, f"listing what refers to {self._endpoint.name(repository, digest)}")
-        link = next_link(reply.headers)
-        following = reply.hop.url.follow(link, seen_by=self.access.host) if link else None
-        if following is not None and following.origin not in (url.origin, reply.hop.url.origin):
-            raise RegistryError(
-                "address-refused", f"{self.access.host} has its list of referrers elsewhere", host=self.access.host
-            )
-        return ReferrersPage(reply.body, following, reply.hop)
+        return page_of(reply, url, host=self.access.host)
 
     def put_manifest(
         self, repository: str, reference: str, manifest: Manifest, *, before: Callable[[], None] | None = None
@@ -240,13 +224,6 @@ class RegistryClient:
         return HttpRequest(
             method, self._endpoint.url(repository, f"manifests/{reference}"), headers={"Accept": ", ".join(accepted)}
         )
-
-
-def _has_no_api(reply: Reply) -> bool:
-    """Whether the registry does not know the referrers API. The specification demands a 404; Artifactory answers 406,
-    others 400, 405 or 501, or with a page for people."""
-    is_text = reply.status == 200 and content_type_of(reply.headers).startswith("text/")
-    return reply.status in _NO_SUCH_API or is_text
 
 
 def _is_denial(status: int) -> bool:

@@ -30,7 +30,7 @@ SIGNED_TYPES: Final = (*SIGNATURE_TYPES, "application/vnd.dev.cosign.artifact.at
 SIGNED_PREDICATE: Final = "https://sigstore.dev/cosign/sign/"
 """Begins the predicate type of a bundle that says no more than that the image is signed."""
 
-UNTOLD_TYPES: Final = frozenset(
+UNSPECIFIC_TYPES: Final = frozenset(
     {
         "",
         "application/vnd.oci.empty.v1+json",
@@ -82,7 +82,7 @@ class Referrer:
 
     @property
     def has_type(self) -> bool:
-        return self.artifact_type not in UNTOLD_TYPES
+        return self.artifact_type not in UNSPECIFIC_TYPES
 
     @property
     def is_signature(self) -> bool:
