@@ -252,20 +252,3 @@ def test_what_a_get_in_place_of_a_head_shows_is_checked_against_its_digest(
 
     assert engine.head(ref(target, f"app@{image.root}"), access(target.host)) is None
     assert engine.head(ref(target, f"app@{image.root}"), access(target.host)) is not None
-
-
-def test_a_length_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfiled) -> None:
-    source, target = profiled(), profiled()
-    image = load(source)
-
-    def send_twice(handler: Handler) -> bool:
-        content = image.blobs[handler.path.rpartition("/")[2]]
-        length = str(len(content))
-        handler.answer(200, content, Content_Length=f"{length}, {length}")
-        return True
-
-    source.on("GET .*/blobs/", send_twice, times=99)
-
-    copy(engine, source, target)
-
-    assert is_complete(target, image)

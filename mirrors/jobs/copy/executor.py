@@ -53,12 +53,16 @@ class JobExecutor:
         """Return how the copy ended; None: another worker has claimed the job."""
 
         def is_stopped() -> bool:
-            attempt.show()
             return self.stop() or status.is_lost or status.is_cancelled
+
+        def show_and_look() -> bool:
+            """On the image's own thread, as its connection to the database."""
+            attempt.show()
+            return is_stopped()
 
         try:
             copy = CopyJob(self.context, lease, attempt, before_tag=lambda: status.await_held(is_stopped))
-            done = copy.run(cancelled=is_stopped)
+            done = copy.run(cancelled=show_and_look)
         except CopyCancelledError:
             return None if status.is_lost else ending.stop(attempt, is_cancelled=status.is_cancelled)
         except OtherClusterError as other:

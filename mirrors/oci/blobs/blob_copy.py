@@ -112,7 +112,7 @@ class BlobCopy:
             opened = found
         if found is None or not self.look_counts:
             with self._abandoned_on_failure(opened):
-                found = self.target.has_blob(self.target_repository, self.blob.digest)
+                found = self.target.has_blob(self.target_repository, self.blob.digest, self.blob.size)
         if found is True and opened is not None:
             self.target.uploads.abandon(self.target_repository, opened)
         return found or opened or False

@@ -59,7 +59,7 @@ class BlobTransfers:
                 return LookResult(target.uploads.mount(repository, blob.digest, repository) or True, known)
             except RegistryError:
                 target.call.check(target.access.host)
-        return LookResult(target.has_blob(repository, blob.digest), known)
+        return LookResult(target.has_blob(repository, blob.digest, blob.size), known)
 
     def start(self, blob: Descriptor, look: BlobLook | None) -> Ticket:
         """Begins the transfer, or waits along with another image's."""

@@ -30,8 +30,8 @@ class CopyRequest:
     `known` is what a copy with these platforms wrote before: the digest of the source's index, and of the target's, of
     which the source's need not be read again to know the other.
 
-    `before_tag` is called right before a tag is set at the target, on any thread. It may wait, and raises
-    CopyCancelledError where this copy may not set it any more."""
+    `before_tag` is called right before each request that sets a tag at the target, on any thread. It may wait, and
+    raises CopyCancelledError where this copy may not set it any more."""
 
     source: ImageRef
     target: ImageRef

@@ -16,12 +16,20 @@ MAX_BLOB_BYTES: Final = 1 << 50
 """A petabyte: a larger size is not plausible, and fits no column once sizes are added up."""
 
 MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}")
+_PARAMETER = r'[ \t]*[A-Za-z0-9!#$&^_.+-]+=(?:[A-Za-z0-9!#$&^_.+-]+|"[^"\\\x00-\x1f\x7f]*")[ \t]*'
+_PARAMETERS = re.compile(f"{_PARAMETER}(?:;{_PARAMETER})*")
+"""Of a media type, after its semicolon (RFC 9110 section 8.3.1), as in `application/vnd.cyclonedx+json;version=1.6`."""
+
+MAX_PARAMETERS: Final = 255
+"""Characters of them all; real ones have about 15."""
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A reference to content. `size` is in bytes, None when the registry did not say."""
+    """A reference to content. `size` is in bytes, None when the registry did not say; `media_type` is without its
+    parameters."""
 
     digest: str
     media_type: str
@@ -50,9 +58,20 @@ def descriptor_of(entry: dict[str, Any], host: str) -> Descriptor:
         raise malformed(host)
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB_BYTES:
         raise malformed(host)
-    if media_type and not (isinstance(media_type, str) and MEDIA_TYPE.fullmatch(media_type)):
+    return Descriptor(digest, _essence(media_type, host) if media_type else "", size)
+
+
+def _essence(media_type: object, host: str) -> str:
+    """A media type without its parameters. Raises RegistryError `invalid` where it is malformed."""
+    if not isinstance(media_type, str):
         raise malformed(host)
-    return Descriptor(digest, media_type or "", size)
+    essence, semicolon, parameters = media_type.partition(";")
+    if semicolon and (len(parameters) > MAX_PARAMETERS or not _PARAMETERS.fullmatch(parameters)):
+        raise malformed(host)
+    essence = essence.rstrip(" \t") if semicolon else essence
+    if not MEDIA_TYPE.fullmatch(essence):
+        raise malformed(host)
+    return essence
 
 
 def artifact_type_of(document: dict[str, Any]) -> str:

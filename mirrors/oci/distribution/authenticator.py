@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -13,12 +14,15 @@ from mirrors.oci.common.access import Credential, Issued, RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, is_retryable
 from mirrors.oci.distribution import token_server
-from mirrors.oci.distribution.challenges import Challenge, best
-from mirrors.oci.distribution.token_server import AuthOrigin, Realm, Scopes
+from mirrors.oci.distribution.challenges import Challenge, best, is_token_invalid
+from mirrors.oci.distribution.token_server import AuthOrigin, Realm, Scopes, differs
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
 
 REFRESH_MARGIN_SECONDS: Final = 15.0
 """Seconds before its end in which a token is no longer used: a request may take so long to arrive."""
+
+NEW_TOKEN_SECONDS: Final = 2.0
+"""Age of a token that a server may not take yet: the clocks of a large registry's servers differ by about a second."""
 
 MAX_ELSEWHERE: Final = 4
 """Origins of one registry's redirects that are remembered with tokens of their own."""
@@ -69,6 +73,8 @@ class _Session:
     has_credentials: bool = False
     username: str = ""
     expires_at: float = 0.0
+    issued_at: float = -math.inf
+    """Of a token."""
     challenge: Challenge | None = None
     """The one that the token was requested for."""
     is_advance: bool = False
@@ -141,13 +147,19 @@ class Authenticator:
         with call.holding(session.lock, place.access.host):
             if (kept := session.authorization) and kept.header != refused.header:
                 return kept
-            challenge = best(reply.headers.getlist("WWW-Authenticate"))
+            said = reply.headers.getlist("WWW-Authenticate")
+            left = session.issued_at + NEW_TOKEN_SECONDS - time.monotonic()
+            if kept and is_token_invalid(said) and 0 < 2 * left < call.remaining(math.inf):
+                # A server whose clock is behind takes it a moment later. That answer needs time too.
+                call.sleep(left, place.access.host)
+                return replace(kept, fresh=refused.fresh)
+            challenge = best(said)
             realm = Realm(challenge, reply.hop) if challenge else self._realms.get(place)
             if realm is None:
                 return None
             self._remember(place, realm)
             session.header = None
-            is_unasked = session.is_advance and challenge is not None and _differs(challenge, session.challenge, scopes)
+            is_unasked = session.is_advance and challenge is not None and differs(challenge, session.challenge, scopes)
             if refused.fresh and not is_unasked:
                 session.credential += 1
                 if session.credential >= len(place.credentials):
@@ -217,13 +229,14 @@ class Authenticator:
                 session.username = issued.credential.username if issued.credential else ""
                 if realm.challenge.scheme == "basic":
                     session.header = token_server.basic(issued.credential) if issued.credential else None
-                    session.expires_at = issued.expires_at
+                    session.expires_at, session.issued_at = issued.expires_at, -math.inf
                     return session.authorized(fresh=issued.fresh)
                 reply = token_server.fetch(self._transport, place, issued.credential, realm, scopes, call)
                 if reply.status == 200:
                     token, lifetime = token_server.read_token(reply.body, place.access.host)
                     session.header = f"Bearer {token}"
-                    session.expires_at = time.monotonic() + lifetime - REFRESH_MARGIN_SECONDS
+                    session.issued_at = time.monotonic()
+                    session.expires_at = session.issued_at + lifetime - REFRESH_MARGIN_SECONDS
                     return session.authorized(fresh=True)
                 if is_retryable(reply.status):
                     raise token_server.failed(reply, place.access.host)
@@ -243,13 +256,6 @@ class Authenticator:
             newer = chosen.issue(timeout=call.remaining(CREDENTIAL_PATIENCE_SECONDS), refused=password)
             if newer.fresh:
                 yield newer
-
-
-def _differs(challenge: Challenge, before: Challenge | None, scopes: Scopes) -> bool:
-    """Whether a token for it may be another one than that for the challenge before."""
-    if before is None or (challenge.realm, challenge.service) != (before.realm, before.service):
-        return True
-    return token_server.extra_scopes(challenge, scopes) != token_server.extra_scopes(before, scopes)
 
 
 def _keep(kept: OrderedDict[K, V], key: K, value: V) -> None:

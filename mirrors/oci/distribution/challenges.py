@@ -32,16 +32,16 @@ class Challenge:
 
 def parse(headers: Iterable[str]) -> list[Challenge]:
     """All challenges of a reply, in order: several in one header or in several, quoted values or not."""
-    found: list[tuple[str, dict[str, str]]] = []
-    left = MAX_CHARACTERS
-    for header in headers:
-        _read(header[:left], found)
-        left -= min(left, len(header))
     return [
         Challenge(scheme, values.get("realm", ""), values.get("service", ""), values.get("scope", ""))
-        for scheme, values in found
+        for scheme, values in _read_all(headers)
         if values or scheme == "basic"
     ]
+
+
+def is_token_invalid(headers: Iterable[str]) -> bool:
+    """Whether they say that the token is not valid (RFC 6750 section 3.1), and not that it allows too little."""
+    return any(values.get("error") == "invalid_token" for _, values in _read_all(headers))
 
 
 def best(headers: Iterable[str]) -> Challenge | None:
@@ -52,6 +52,15 @@ def best(headers: Iterable[str]) -> Challenge | None:
     usable = [bearer for bearer in bearers if _URL.match(bearer.realm)]
     basic = [challenge for challenge in challenges if challenge.scheme == "basic"]
     return next(iter([*usable, *basic, *bearers]), None)
+
+
+def _read_all(headers: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
+    found: list[tuple[str, dict[str, str]]] = []
+    left = MAX_CHARACTERS
+    for header in headers:
+        _read(header[:left], found)
+        left -= min(left, len(header))
+    return found
 
 
 def _read(header: str, found: list[tuple[str, dict[str, str]]]) -> None:

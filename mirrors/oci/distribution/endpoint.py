@@ -8,7 +8,7 @@ from mirrors.oci.common import descriptors
 from mirrors.oci.common.access import RegistryAccess
 from mirrors.oci.common.errors import RegistryError, from_reply
 from mirrors.oci.common.request_urls import Url
-from mirrors.oci.distribution.headers import retry_after
+from mirrors.oci.distribution.headers import content_digest, retry_after
 from mirrors.oci.http.transport import Reply, Transport
 
 
@@ -29,7 +29,7 @@ class RegistryEndpoint:
     def check_stored(self, reply: Reply, digest: str, what: str) -> str:
         """The digest that the registry says it stored, "" where it does not say. One of the same algorithm must be the
         one that was sent: raises RegistryError `bad-digest`."""
-        said = reply.headers.get("Docker-Content-Digest", "").strip()
+        said = content_digest(reply.headers)
         if descriptors.contradicts(said, digest):
             raise RegistryError(
                 "bad-digest", f"{self._access.host} stored {what} with another digest", host=self._access.host

@@ -20,6 +20,9 @@ _MAX_CHARACTERS: Final = 100
 _MAX_LINK_CHARACTERS: Final = 20_000
 """Of a Link header: a URL of the longest kind that is followed, and its parameters."""
 
+_MAX_DIGESTS_CHARACTERS: Final = 1_000
+"""Of the digest of a reply; that of SHA-512 has 135."""
+
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
@@ -50,6 +53,18 @@ def content_range(headers: Mapping[str, str]) -> tuple[int, int | None] | None:
     """Start and complete size in bytes of a 206 (RFC 9110 section 14.4), the size None where it is unknown."""
     found = _CONTENT_RANGE.fullmatch(_short(headers.get("Content-Range")))
     return (int(found[1]), None if found[2] == "*" else int(found[2])) if found else None
+
+
+def content_digest(headers: Mapping[str, str]) -> str:
+    """Docker-Content-Digest, "" without one. Several that are equal count as one: proxies repeat headers."""
+    said = {digest.strip() for digest in headers.get("Docker-Content-Digest", "")[:_MAX_DIGESTS_CHARACTERS].split(",")}
+    return said.pop() if len(said) == 1 else ""
+
+
+def is_length_of(headers: Mapping[str, str], size: int | None) -> bool:
+    """Whether Content-Length may be that of content of `size` bytes: it is, or one of them is not known."""
+    length = number(headers.get("Content-Length"))
+    return size is None or length is None or length == size
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 
@@ -20,11 +21,11 @@ from mirrors.oci.common.errors import (
     storage_refused,
 )
 from mirrors.oci.common.manifests import Manifest
-from mirrors.oci.common.request_urls import Url
 from mirrors.oci.distribution.authenticator import pull_scope, push_scope
 from mirrors.oci.distribution.endpoint import RegistryEndpoint
+from mirrors.oci.distribution.headers import content_digest, is_length_of, number
 from mirrors.oci.distribution.headers import media_type as content_type_of
-from mirrors.oci.distribution.headers import next_link, number
+from mirrors.oci.distribution.referrers_pages import ReferrersPage, has_no_api, page_of
 from mirrors.oci.distribution.sender import HttpContext, Sender
 from mirrors.oci.distribution.uploads import BlobUploads
 from mirrors.oci.http.transport import HttpRequest, Reply
@@ -38,15 +39,6 @@ STORAGE_TRIES = 3
 of its servers does not have the blob yet."""
 
 _REFUSED_BY_STORAGE = frozenset({400, 403, 404, 410})
-_NO_SUCH_API = frozenset({400, 404, 405, 406, 501})
-
-
-@dataclass(frozen=True, slots=True)
-class ReferrersPage:
-    """A part of a list of referrers, an index; `following` is where the next part is."""
-
-    body: bytes = field(repr=False)
-    following: Url | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +87,7 @@ class RegistryClient:
         if reply.status == 404:
             return None
         self._endpoint.expect(reply, {200}, f"looking for {self._endpoint.name(repository, reference)}")
-        digest = reply.headers.get("Docker-Content-Digest", "").strip()
+        digest = content_digest(reply.headers)
         if not descriptors.is_digest(digest):
             return self.read_descriptor(repository, reference, media_type)
         if descriptors.contradicts(digest, reference):
@@ -137,30 +129,30 @@ class RegistryClient:
         request = replace(self._manifest_request("GET", repository, reference, media_type), limit=max_bytes)
         return self._sender.send(request, (self._scope(repository),))
 
-    def get_referrers(self, repository: str, digest: str, page: Url | None = None) -> ReferrersPage | None:
-        """What refers to a manifest, a page at a time; None where the registry has no referrers API. Any other error
-        does not mean that there are none."""
-        url = page or self._endpoint.url(repository, f"referrers/{digest}")
-        request = HttpRequest("GET", url, headers={"Accept": manifests.OCI_INDEX}, limit=MAX_MANIFEST_BYTES)
+    def get_referrers(self, repository: str, digest: str, before: ReferrersPage | None = None) -> ReferrersPage | None:
+        """What refers to a manifest, a page at a time: the first, or the one that follows `before`, at the registry or
+        where it redirects to. None where it has no referrers API; any other error does not mean that there are none."""
+        first = self._endpoint.url(repository, f"referrers/{digest}")
+        url, came_from = (before.following or first, before.hop) if before else (first, None)
+        accept = {"Accept": manifests.OCI_INDEX}
+        request = HttpRequest("GET", url, headers=accept, limit=MAX_MANIFEST_BYTES, came_from=came_from)
         reply = self._sender.send(request, (self._scope(repository),))
-        if page is None and _has_no_api(reply):
+        if before is None and has_no_api(reply):
             return None
         self._endpoint.expect(reply, {200}, f"listing what refers to {self._endpoint.name(repository, digest)}")
-        link = next_link(reply.headers)
-        following = reply.hop.url.follow(link, seen_by=self.access.host) if link else None
-        if following is not None and following.origin != url.origin:
-            raise RegistryError(
-                "address-refused", f"{self.access.host} has its list of referrers elsewhere", host=self.access.host
-            )
-        return ReferrersPage(reply.body, following)
+        return page_of(reply, url, host=self.access.host)
 
-    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> StoredManifest:
-        """What it refers to was there a moment ago: a registry that does not see it is asked again."""
+    def put_manifest(
+        self, repository: str, reference: str, manifest: Manifest, *, before: Callable[[], None] | None = None
+    ) -> StoredManifest:
+        """What it refers to was there a moment ago: a registry that does not see it is asked again. `before` is called
+        right before each try."""
         request = HttpRequest(
             "PUT",
             self._endpoint.url(repository, f"manifests/{reference}"),
             headers={"Content-Type": manifest.media_type},
             body=manifest.raw,
+            before=before,
         )
         reply = self._send_manifest(request, repository, f"writing {self._endpoint.name(repository, reference)}")
         digest = self._endpoint.check_stored(reply, manifest.digest, self._endpoint.name(repository, reference))
@@ -179,18 +171,19 @@ class RegistryClient:
         self._endpoint.expect(reply, {200, 201, 202}, action)
         return reply
 
-    def has_blob(self, repository: str, digest: str, *, confirm: bool = False) -> bool:
+    def has_blob(self, repository: str, digest: str, size: int | None = None, *, confirm: bool = False) -> bool:
         """False where looking is forbidden, too: uploading is then what finds out. With `confirm`, a GET settles what a
-        HEAD denies."""
+        HEAD denies. It settles any HEAD that has another length than `size` bytes: some servers say 0, and storage that
+        failed in the middle of a write keeps the part of a blob."""
         reply = self._sender.send(
             HttpRequest("HEAD", self._endpoint.url(repository, f"blobs/{digest}")), (self._scope(repository),)
         )
         if _is_denial(reply.status):
-            return confirm and self._can_read(repository, digest)
+            return confirm and self._can_read(repository, digest, size)
         self._endpoint.expect(reply, {200}, f"looking for blob {digest} in {self._endpoint.name(repository)}")
-        return True
+        return is_length_of(reply.headers, size) or self._can_read(repository, digest, size)
 
-    def _can_read(self, repository: str, digest: str) -> bool:
+    def _can_read(self, repository: str, digest: str, size: int | None) -> bool:
         """What the storage refuses cannot be read either: here nobody knows yet whether there is such a blob."""
         try:
             reply = self._get_blob(repository, digest, 0)
@@ -201,7 +194,7 @@ class RegistryClient:
             return False
         if reply.stream is not None:
             reply.stream.close()
-        return True
+        return is_length_of(reply.headers, size)
 
     def open_blob(self, repository: str, digest: str, offset: int) -> Reply:
         """The blob from `offset` on, as a stream. Takes no slot of its own: the caller holds one. What the registry's
@@ -231,13 +224,6 @@ class RegistryClient:
         return HttpRequest(
             method, self._endpoint.url(repository, f"manifests/{reference}"), headers={"Accept": ", ".join(accepted)}
         )
-
-
-def _has_no_api(reply: Reply) -> bool:
-    """Whether the registry does not know the referrers API. The specification demands a 404; Artifactory answers 406,
-    others 400, 405 or 501, or with a page for people."""
-    is_text = reply.status == 200 and content_type_of(reply.headers).startswith("text/")
-    return reply.status in _NO_SUCH_API or is_text
 
 
 def _is_denial(status: int) -> bool:

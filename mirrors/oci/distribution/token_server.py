@@ -83,6 +83,13 @@ def extra_scopes(challenge: Challenge, scopes: Scopes) -> list[str]:
     return [scope for scope in challenge.scope.split()[:MAX_SCOPES] if not _is_covered(scope, scopes)]
 
 
+def differs(challenge: Challenge, before: Challenge | None, scopes: Scopes) -> bool:
+    """Whether a token for it may be another one than that for the challenge before."""
+    if before is None or (challenge.realm, challenge.service) != (before.realm, before.service):
+        return True
+    return extra_scopes(challenge, scopes) != extra_scopes(before, scopes)
+
+
 def _is_covered(scope: str, scopes: Scopes) -> bool:
     name, _, actions = scope.rpartition(":")
     ours = {action for own in scopes if own.rpartition(":")[0] == name for action in own.rpartition(":")[2].split(",")}

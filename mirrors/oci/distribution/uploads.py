@@ -42,7 +42,8 @@ class BlobBody(Protocol):
 
 
 class BlobUploads:
-    """The uploads of a `RegistryClient`, whose errors they raise. `has_blob` asks whether a repository has a digest."""
+    """The uploads of a `RegistryClient`, whose errors they raise. `has_blob` asks whether a repository has a blob of a
+    digest and a size in bytes."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class BlobUploads:
         access: RegistryAccess,
         endpoint: RegistryEndpoint,
         sender: Sender,
-        has_blob: Callable[[str, str], bool],
+        has_blob: Callable[[str, str, int], bool],
     ) -> None:
         self._wire = wire
         self._access = access
@@ -102,7 +103,7 @@ class BlobUploads:
                 host=self._access.host,
             )
         self._endpoint.check_stored(reply, digest, f"blob {digest}")
-        if reply.status == 202 and not self._has_blob(repository, digest):
+        if reply.status == 202 and not self._has_blob(repository, digest, size):
             words = f"{self._access.host} accepted blob {digest} and has not stored it"
             raise RegistryError("unavailable", words, host=self._access.host)
 

@@ -26,6 +26,9 @@ MAX_IDLE_SECONDS = 60.0
 """Seconds for which an idle connection is used again: less than gateways and load balancers remember one, the most
 impatient of which forget it after a minute or more without a word to either side."""
 
+EARLY_ANSWER_SECONDS = 1.0
+"""Seconds for an answer to a body that could not be sent: it is there already, or there is none."""
+
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE"})
 
 
@@ -117,10 +120,13 @@ class Pool:
             else:
                 self.dialer.watchdog.attach(connection.sock)
             connection.is_used = True
-            # A server may answer before it has read the body, and close: that answer can be read.
-            with suppress(BrokenPipeError, ConnectionResetError):
+            is_sent = False
+            # A server may answer before it has read the body, and close or read no further: that answer can be read.
+            with suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
                 connection.transmit(method, target, headers, body)
-            response = connection.receive(method, read_timeout)
+                is_sent = True
+            response = connection.receive(method, read_timeout if is_sent else min(read_timeout, EARLY_ANSWER_SECONDS))
+            response.will_close = response.will_close or not is_sent
         except BaseException as error:
             connection.close()
             if was_idle and isinstance(error, (OSError, HTTPException)):

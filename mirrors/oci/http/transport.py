@@ -64,7 +64,8 @@ class HttpRequest:
     `authorizations` are the Authorization headers by origin: on a way of several hops each sees its own alone.
     `came_from` is the reply that named this URL, None for the registry's own API. `limit` bounds the reply's body in
     bytes; `stream` hands it over unread. `reply_timeout` (seconds) is for the whole exchange, or, for streamed
-    bodies in either direction, for the wait after the last byte sent.
+    bodies in either direction, for the wait after the last byte sent. `before` is called right before each time that
+    it is sent, and may raise.
     """
 
     method: str
@@ -76,6 +77,7 @@ class HttpRequest:
     limit: int = SMALL_REPLY_BYTES
     stream: bool = False
     reply_timeout: float | None = None
+    before: Callable[[], None] | None = None
 
 
 class Transport:
@@ -139,6 +141,8 @@ class Transport:
             if self._closed:
                 raise CopyCancelledError
             pool = self._pools.get(self._route(url, access, home, came_from))
+            if request.before is not None:
+                request.before()
             reply = self._once(request, url, request.authorizations.get(url.origin), pool, call)
             location = reply.headers.get("Location") if reply.status in _REDIRECTS else None
             if location is None or not _may_follow(request, reply.status):

@@ -30,6 +30,16 @@ SIGNED_TYPES: Final = (*SIGNATURE_TYPES, "application/vnd.dev.cosign.artifact.at
 SIGNED_PREDICATE: Final = "https://sigstore.dev/cosign/sign/"
 """Begins the predicate type of a bundle that says no more than that the image is signed."""
 
+UNSPECIFIC_TYPES: Final = frozenset(
+    {
+        "",
+        "application/vnd.oci.empty.v1+json",
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.docker.container.image.v1+json",
+    }
+)
+"""Artifact types that do not say what a manifest is: none, and those of configs that any artifact may have."""
+
 SIGNATURE_SUFFIX: Final = "sig"
 _SUFFIXES: Final[Mapping[ReferrerPolicy, tuple[str, ...]]] = {
     "none": (),
@@ -69,6 +79,10 @@ class Referrer:
             "annotations": dict(self.annotations),
         }
         return {key: value for key, value in entry.items() if value not in ("", {})}
+
+    @property
+    def has_type(self) -> bool:
+        return self.artifact_type not in UNSPECIFIC_TYPES
 
     @property
     def is_signature(self) -> bool:

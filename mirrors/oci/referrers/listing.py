@@ -52,7 +52,7 @@ def by_api(client: RegistryClient, repository: str, digest: str) -> Listed | Non
         if page.following in seen or len(seen) >= MAX_PAGES or len(listed) > MAX_LISTED:
             raise RegistryError("invalid", f"the list of referrers of {digest} at {host} has no end", host=host)
         seen.add(page.following)
-        page = client.get_referrers(repository, digest, page.following)
+        page = client.get_referrers(repository, digest, page)
         if page is not None:
             listed.add(entries(page.body, host))
     return listed

@@ -17,6 +17,10 @@ APPENDED: Final = (".sig", ".att")
 """How cosign's tags end to which each signer adds a layer; an SBOM is replaced."""
 
 
+MAX_UNTYPED: Final = 50
+"""Referrers of one manifest that are read to know their type; busy ones have some dozen."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundReferrer:
     """Something at the source that is about `subject`: under cosign's `tag`, or `listed` as its referrer."""
@@ -73,16 +77,37 @@ class ReferrerLookup:
 
     def _listed(self, subject: str) -> Looked:
         listed = listing.referrers_of(self.source, self.repository, subject)
-        found = [FoundReferrer(subject, r.digest, listed=r) for r in listed.referrers if r.is_included(self.policy)]
-        if not listed.odd:
-            return Looked(found)
-        host = self.source.access.host
+        untyped = [referrer.digest for referrer in listed.referrers if not referrer.has_type]
+        described, problem = self._described(untyped[:MAX_UNTYPED])
+        referrers = [described.get(referrer.digest, referrer) for referrer in listed.referrers]
+        found = [FoundReferrer(subject, r.digest, listed=r) for r in referrers if r.is_included(self.policy)]
         # In the same words for each platform: few problems of an image are reported.
-        words = (
-            f"{host}/{self.repository} lists referrers without a size, or with a media type or an algorithm of the "
-            "digest that is not known here: those are not copied"
-        )
-        return Looked(found, RegistryError("invalid", words, host=host))
+        if listed.odd:
+            problem = self._problem(
+                "lists referrers without a size, or with a media type or an algorithm of the digest that is not known "
+                "here: those are not copied"
+            )
+        elif len(untyped) > MAX_UNTYPED:
+            problem = self._problem(f"lists more than {MAX_UNTYPED} referrers of one image without their type")
+        return Looked(found, problem)
+
+    def _described(self, digests: Sequence[str]) -> tuple[dict[str, Referrer], RegistryError | None]:
+        """By digest, what manifests say of themselves that are listed without their artifact type: older versions of
+        Quay leave it out, and those of Harbor list the type of the config in its place, as cosign does under the
+        fallback tag. With the last problem."""
+        described: dict[str, Referrer] = {}
+        problem = None
+        for digest in digests:
+            try:
+                described[digest] = Referrer.of(self.source.get_manifest(self.repository, digest))
+            except RegistryError as error:
+                self.source.call.check(self.source.access.host)
+                problem = error
+        return described, problem
+
+    def _problem(self, words: str) -> RegistryError:
+        host = self.source.access.host
+        return RegistryError("invalid", f"{host}/{self.repository} {words}", host=host)
 
     def _tagged(self, subject: str, tag: str) -> Looked:
         present = self._head(tag)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mirrors.oci.blobs.blob_transfers import BlobTransfers
@@ -25,10 +26,9 @@ class ManifestPushes:
 
     def push_tag(self, tag: str, manifest: Manifest) -> None:
         """A registry with immutable tags refuses to write again what another copy has just written: that is done."""
-        if self.request.before_tag is not None and not self.request.subject:
-            self.request.before_tag()
+        before = None if self.request.subject else self.request.before_tag
         try:
-            stored = self.comparer.send(self.push, tag, manifest)
+            stored = self.comparer.send(self.push, tag, manifest, before)
             self.comparer.traits.wrote_tag(self.request.target.registry, self.request.target.repository, tag)
         except RegistryError as error:
             present = self.comparer.look(tag) if error.code in ("tag-immutable", "conflict") else None
@@ -62,11 +62,11 @@ class ManifestPushes:
             )
             raise RegistryError("unsupported", words, host=host, says_step=True)
 
-    def push(self, reference: str, manifest: Manifest) -> str:
+    def push(self, reference: str, manifest: Manifest, before: Callable[[], None] | None = None) -> str:
         """The digest that the target says it stored, "" where it does not say."""
         repository = self.request.target.repository
         try:
-            stored = self.target.put_manifest(repository, reference, manifest)
+            stored = self.target.put_manifest(repository, reference, manifest, before=before)
         except ContentNotSeenError:
             self.comparer.traits.contradicted((self.request.target.registry, repository))
             raise

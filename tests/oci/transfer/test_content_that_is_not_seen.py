@@ -96,7 +96,7 @@ def test_what_the_registry_shows_and_does_not_have_is_copied_by_the_next_attempt
     image = sample_image()
     image.load(source.storage, "app", "1.0")
     removed = max(image.blobs, key=lambda digest: len(image.blobs[digest]))
-    target.on(f"HEAD .*/blobs/{removed}", reply(200), times=EVER)
+    target.on(f"HEAD .*/blobs/{removed}", reply(200, image.blobs[removed]), times=EVER)
 
     def miss(handler: Handler) -> bool:
         return target.storage.blob("app", removed) is None and reply(400, refusal("MANIFEST_BLOB_UNKNOWN"))(handler)

@@ -1,0 +1,63 @@
+"""Targets whose HEAD of a blob has another length than the blob."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirrors.oci import Engine, RegistryError
+from tests.oci.conftest import MakeProfiled, copy
+from tests.oci.samples import is_complete, one_blob
+from tests.oci.test_odd_answers import swallow
+from tests.oci.test_quirks import load
+from tests.support.faulty_registry import reply
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_blob_of_which_the_target_has_a_part_is_uploaded_again(
+    engine: Engine, profiled: MakeProfiled, kept: int
+) -> None:
+    """Its storage failed in the middle of a write."""
+    source, target = profiled(), profiled()
+    image = load(source)
+    target.on("(HEAD|GET) .*/blobs/", reply(200, b"x" * kept), times=99)
+
+    result = copy(engine, source, target)
+
+    assert (result.bytes_skipped, result.bytes_copied) == (0, image.blob_bytes)
+    assert is_complete(target, image)
+
+
+def test_a_head_that_gives_no_length_of_a_blob_is_settled_by_a_get(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    copy(engine, source, target)
+    target.storage.manifests.clear()
+    target.storage.tags.clear()
+    target.on("HEAD .*/blobs/", reply(200), times=99)
+
+    result = copy(engine, source, target)
+
+    assert (result.bytes_skipped, result.bytes_copied) == (image.blob_bytes, 0)
+    assert is_complete(target, image)
+
+
+def test_an_empty_blob_that_is_there_is_not_sent_again(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image, empty = one_blob(b"")
+    image.load(source.storage, "app", "1.0")
+    target.storage.add_blob("app", b"")
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+    assert target.count(f"(GET|PUT) .*{empty}") == 0
+
+
+def test_a_blob_that_was_accepted_and_stored_in_part_is_an_error(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    load(source)
+    target.on("PUT .*/blobs/uploads/", swallow, times=99)
+    target.on("(HEAD|GET) .*/blobs/", reply(200, b"x"), times=99)
+
+    with pytest.raises(RegistryError, match="has not stored it"):
+        copy(engine, source, target)

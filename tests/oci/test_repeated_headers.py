@@ -1,0 +1,71 @@
+"""Headers that a proxy repeats: values that are equal count as one."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirrors.demo.handler import Handler
+from mirrors.oci import Engine
+from tests.oci.conftest import MakeProfiled, copy
+from tests.oci.samples import is_complete
+from tests.oci.test_quirks import load
+from tests.support.faulty_registry import FaultyRegistry
+
+
+def repeat_digest(handler: Handler) -> bool:
+    """Stores the manifest or the blob, and names its digest twice."""
+    storage, body = handler.registry.storage, handler.read_body()
+    if "/manifests/" in handler.path:
+        tag = None if handler.rest.startswith("sha256:") else handler.rest
+        digest = storage.add_manifest(handler.repository, handler.headers["Content-Type"], body, tag)
+    else:
+        digest = storage.add_blob(handler.repository, body)
+    handler.answer(201, Docker_Content_Digest=f"{digest}, {digest}")
+    return True
+
+
+def test_a_length_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfiled) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+
+    def send_twice(handler: Handler) -> bool:
+        content = image.blobs[handler.path.rpartition("/")[2]]
+        length = str(len(content))
+        handler.answer(200, content, Content_Length=f"{length}, {length}")
+        return True
+
+    source.on("GET .*/blobs/", send_twice, times=99)
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+
+
+@pytest.mark.parametrize("pushed", ["PUT .*/blobs/uploads/", "PUT .*/manifests/"])
+def test_a_digest_that_is_given_twice_is_one(engine: Engine, profiled: MakeProfiled, pushed: str) -> None:
+    source, target = profiled(), profiled()
+    image = load(source)
+    target.on(pushed, repeat_digest, times=99)
+
+    copy(engine, source, target)
+
+    assert is_complete(target, image)
+
+
+def test_a_digest_that_a_head_gives_twice_costs_no_get(
+    engine: Engine, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    load(source)
+    copy(engine, source, target)
+    target.asked.clear()
+
+    def head(handler: Handler) -> bool:
+        found = handler.registry.storage.manifest(handler.repository, handler.rest)
+        assert found is not None
+        handler.answer(200, found[2], Content_Type=found[1], Docker_Content_Digest=f"{found[0]},{found[0]}")
+        return True
+
+    target.on("HEAD .*/manifests/", head, times=99)
+
+    assert copy(engine, source, target).unchanged
+    assert target.count("GET .*/manifests/") == 0
