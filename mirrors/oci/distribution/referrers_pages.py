@@ -35,9 +35,7 @@ def page_of(reply: Reply, asked: Url, *, host: str) -> ReferrersPage:
 
 def has_no_api(reply: Reply) -> bool:
     """Whether the registry does not know the referrers API. The specification demands a 404; Artifactory answers 406,
-    Harbor 2.7 a 401 that names no way to authenticate, others 400, 405 or 501, or 200 with something else."""
-    if reply.status == 401:
-        return "WWW-Authenticate" not in reply.headers
+    others 400, 405 or 501, or 200 with something else."""
     return reply.status in _NO_SUCH_API or (reply.status == 200 and _is_something_else(reply))
 
 
