@@ -7,13 +7,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from mirrors.oci.common.access import Credential, Issued, RegistryAccess
 from mirrors.oci.common.calls import Call
 from mirrors.oci.common.errors import RegistryError, is_retryable
 from mirrors.oci.distribution import token_server
+from mirrors.oci.distribution.auth_sessions import NO_AUTHORIZATION, Authorization, AuthSession
 from mirrors.oci.distribution.challenges import Challenge, best, is_token_invalid
 from mirrors.oci.distribution.token_server import AuthOrigin, Realm, Scopes, differs
 from mirrors.oci.http.transport import HttpRequest, Reply, Transport
@@ -48,56 +49,12 @@ def push_scope(repository: str) -> str:
     return f"repository:{repository}:pull,push"
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
-    """A header value. `fresh` means it was made for this very request, so a refusal is about the credential;
-    `has_credentials` that it was issued for some, and is not an anonymous token."""
-
-    header: str | None = field(repr=False)
-    fresh: bool = False
-    has_credentials: bool = False
-    username: str = ""
-    """Of those credentials."""
-
-
-NO_AUTHORIZATION: Final = Authorization(None)
-
-
-@dataclass(slots=True)
-class _Session:
-    """What one access may do at one origin in one set of scopes. Only touched while its lock is held."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    credential: int = 0
-    header: str | None = None
-    has_credentials: bool = False
-    username: str = ""
-    expires_at: float = 0.0
-    issued_at: float = -math.inf
-    """Of a token."""
-    challenge: Challenge | None = None
-    """The one that the token was requested for."""
-    is_advance: bool = False
-    """Whether it was requested before the registry asked for it in these scopes."""
-    password: str | None = None
-
-    @property
-    def authorization(self) -> Authorization | None:
-        """What is kept of it, while that is valid."""
-        if self.header is None or time.monotonic() >= self.expires_at:
-            return None
-        return self.authorized(fresh=False)
-
-    def authorized(self, *, fresh: bool) -> Authorization:
-        return Authorization(self.header, fresh, self.has_credentials, self.username)
-
-
 class Authenticator:
     """Thread-safe; one an engine. Tokens live in memory only."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._sessions: OrderedDict[tuple[AuthOrigin, Scopes], _Session] = OrderedDict()
+        self._sessions: OrderedDict[tuple[AuthOrigin, Scopes], AuthSession] = OrderedDict()
         self._realms: OrderedDict[AuthOrigin, Realm] = OrderedDict()
         """The last of each origin, without the scope that it asked for: that belongs to one repository."""
         self._elsewhere: OrderedDict[RegistryAccess, tuple[AuthOrigin, ...]] = OrderedDict()
@@ -116,7 +73,7 @@ class Authenticator:
             return self._obtain_in_advance(session, place, realm, scopes, call)
 
     def _obtain_in_advance(
-        self, session: _Session, place: AuthOrigin, realm: Realm, scopes: Scopes, call: Call
+        self, session: AuthSession, place: AuthOrigin, realm: Realm, scopes: Scopes, call: Call
     ) -> Authorization:
         """As the registry asked for it before: in these scopes, or else in others. Where that is refused, it is asked
         itself."""
@@ -197,9 +154,9 @@ class Authenticator:
     def _was_tried(self, access: RegistryAccess) -> bool:
         return time.monotonic() - self._without.get(access, -GUESS_AGAIN_SECONDS) < GUESS_AGAIN_SECONDS
 
-    def _session(self, place: AuthOrigin, scopes: Scopes) -> _Session:
+    def _session(self, place: AuthOrigin, scopes: Scopes) -> AuthSession:
         with self._lock:
-            session = self._sessions.get((place, scopes)) or _Session()
+            session = self._sessions.get((place, scopes)) or AuthSession()
             _keep(self._sessions, (place, scopes), session)
             return session
 
@@ -212,7 +169,7 @@ class Authenticator:
 
     def _obtain(
         self,
-        session: _Session,
+        session: AuthSession,
         place: AuthOrigin,
         realm: Realm,
         scopes: Scopes,

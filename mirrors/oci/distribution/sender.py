@@ -11,7 +11,8 @@ from mirrors.oci.common.calls import Call
 from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError, is_retryable
 from mirrors.oci.common.request_urls import Origin
-from mirrors.oci.distribution.authenticator import NO_AUTHORIZATION, Authenticator, Authorization
+from mirrors.oci.distribution.auth_sessions import NO_AUTHORIZATION, Authorization
+from mirrors.oci.distribution.authenticator import Authenticator
 from mirrors.oci.distribution.budgets import RequestBudgets, operations
 from mirrors.oci.distribution.headers import PullLimit, pull_limit, retry_after
 from mirrors.oci.distribution.throttle import Gate

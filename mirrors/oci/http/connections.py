@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import threading
@@ -14,7 +13,7 @@ from http.client import HTTPException
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from mirrors.oci.common.errors import RegistryError
+from mirrors.oci.http.authorities import Authorities, Trust
 from mirrors.oci.http.dialer import Dialer, Route
 from mirrors.oci.http.http_messages import Response, request_head
 from mirrors.oci.http.watchdog import Watchdog
@@ -200,15 +199,14 @@ class Pools:
     def __init__(self, *, maxsize: int, stall_timeout: float, trusted_ca: str | None) -> None:
         self._maxsize = maxsize
         self._stall_timeout = stall_timeout
-        self._trusted_ca = trusted_ca
-        self._pools: OrderedDict[tuple[Route, object], Pool] = OrderedDict()
-        self._contexts: dict[object, ssl.SSLContext] = {}
+        self._authorities = Authorities(trusted_ca)
+        self._pools: OrderedDict[tuple[Route, Trust | None], Pool] = OrderedDict()
         self._lock = threading.Lock()
         self.watchdog = Watchdog()
 
     def get(self, route: Route) -> Pool:
         """Raises RegistryError `tls` when a file of certificate authorities cannot be read."""
-        trust = self._trust(route) if route.scheme == "https" else None
+        trust = self._authorities.of(route) if route.scheme == "https" else None
         with self._lock:
             pool = self._pools.get((route, trust))
             if pool is None:
@@ -227,34 +225,6 @@ class Pools:
             pool.dialer.abort()
             pool.close()
 
-    def _open(self, route: Route, trust: object) -> Pool:
+    def _open(self, route: Route, trust: Trust | None) -> Pool:
         dialer = Dialer(route, self.watchdog, self._stall_timeout)
-        return Pool(dialer, self._context(route, trust) if route.scheme == "https" else None, self._maxsize)
-
-    def _trust(self, route: Route) -> tuple[tuple[str, int], ...]:
-        """The authorities' files with their times of change, so that a renewed file is read again."""
-        files = [path for path in (self._trusted_ca, route.ca_file) if path]
-        try:
-            return tuple((path, os.stat(path).st_mtime_ns) for path in files)
-        except OSError as error:
-            raise _unreadable(route, error.strerror) from None
-
-    def _context(self, route: Route, trust: object) -> ssl.SSLContext:
-        if trust not in self._contexts:
-            context = ssl.create_default_context()
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            # Set by Python 3.13 and refused by many private authorities, whose certificates lack key identifiers.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-            try:
-                for path in filter(None, (self._trusted_ca, route.ca_file)):
-                    context.load_verify_locations(cafile=path)
-            except (OSError, ssl.SSLError):
-                raise _unreadable(route, "no PEM certificates in it") from None
-            self._contexts[trust] = context
-        return self._contexts[trust]
-
-
-def _unreadable(route: Route, reason: str | None) -> RegistryError:
-    return RegistryError(
-        "tls", f"the file of certificate authorities for {route.host} cannot be used: {reason}", host=route.host
-    )
+        return Pool(dialer, None if trust is None else self._authorities.context(route, trust), self._maxsize)
