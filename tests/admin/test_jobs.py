@@ -47,6 +47,15 @@ def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Cli
     assert operator.get(live).status_code == 286
 
 
+def test_a_job_that_was_cancelled_before_a_worker_started_it_waits_for_none(operator: Client) -> None:
+    job = ordered("quay.io/team/app:1")
+    page = reverse("admin:mirrors_mirrorjob_change", args=[job.pk])
+    assert "No worker has started this job yet." in operator.get(page).content.decode()
+    services.cancel_jobs(job_ids=[job.pk], requested_by="olga")
+    over = operator.get(page).content.decode()
+    assert "No worker started this job." in over and "check that a worker is running" not in over
+
+
 def test_a_job_says_how_many_attempts_were_not_counted(operator: Client) -> None:
     def attempts() -> str:
         page = operator.get(f"{JOBS}{job.pk}/change/").content.decode()
