@@ -115,7 +115,8 @@ def test_all_failures_with_one_error_are_retried_together(operator: Client) -> N
 
     url = reverse("admin:mirrors_mirrorjob_retry_failed")
     asked = operator.get(url, {"error_class": "unauthorized"}).content.decode()
-    assert "40 images whose last job failed with this error" in asked and "did not accept the credentials" in asked
+    assert "40 images whose last job failed with this error, at any time," in asked, "the dashboard counts a time range"
+    assert "did not accept the credentials" in asked
     assert MirrorJob.objects.filter(trigger=Trigger.RETRY).count() == 1
 
     done = operator.post(url, {"error_class": "unauthorized"}, follow=True)
