@@ -159,7 +159,7 @@ class Registry(RevisionedModel):
 
     def clean(self) -> None:
         """Refuse what the configuration file would refuse too."""
-        # Of any other text, the field itself says that it is no host.
+        # The validator of the field reports any other text.
         if _is_host(self.endpoint):
             self._clean_endpoint()
         if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not PLAIN_FILE_NAME.match(self.ca_file):
