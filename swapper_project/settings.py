@@ -93,6 +93,7 @@ MIDDLEWARE = (
         "django.middleware.clickjacking.XFrameOptionsMiddleware",
         "csp.middleware.CSPMiddleware",
         "swapper_project.middleware.content_policy.AdminPolicyMiddleware",
+        "swapper_project.middleware.back_button.BackButtonMiddleware",
         "mirrors.api.rate_limits.LimitHeadersMiddleware",
         "axes.middleware.AxesMiddleware",
     ]

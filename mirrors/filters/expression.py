@@ -102,13 +102,13 @@ def compile_filter(name: str, expression: str) -> CompiledFilter:
         tree = _Parser().parse(expression).parsed
     except RecursionError:
         raise InvalidFilterError(_TOO_DEEP) from None
-    except exceptions.IncompleteExpressionError:
-        raise InvalidFilterError(
-            f"the expression is incomplete: a value or a closing bracket is missing after "
-            f"{_excerpt(expression, len(expression))}",
-            len(expression),
-        ) from None
     except exceptions.ParseError as error:
+        if isinstance(error, exceptions.IncompleteExpressionError) or getattr(error, "token_type", "") == "EOF":
+            raise InvalidFilterError(
+                f"the expression is incomplete: a value or a closing bracket is missing after "
+                f"{_excerpt(expression, len(expression))}",
+                len(expression),
+            ) from None
         raise InvalidFilterError(_place(expression, error), error.lex_position) from None
     except (exceptions.JMESPathError, ValueError, LookupError) as error:
         raise InvalidFilterError(f"not valid JMESPath: {type(error).__name__}") from None
@@ -183,6 +183,9 @@ def _call_at(name: str, expression: str) -> int | None:
 def _place(expression: str, error: exceptions.ParseError) -> str:
     position = error.lex_position
     reason = error.message if isinstance(error, exceptions.LexerError) else error.msg
+    if reason.startswith("Expecting: "):
+        # The library lists its own names of tokens.
+        reason = f"Unexpected token: {error.token_value}"
     reason = " ".join(reason.split()).removesuffix(".")
     return f"{reason} at character {position + 1}, after {_excerpt(expression, position)}{_hint(expression, position)}"
 

@@ -14,17 +14,26 @@ register = template.Library()
 
 @register.filter
 def menu_names(parts: Sequence[dict[str, Any]], request: HttpRequest) -> list[dict[str, Any]]:
-    """Parts of unfold's breadcrumbs: the application and the model get the names of the menu."""
+    """Parts of unfold's breadcrumbs: the application and the model get the names of the menu. A page of our own, which
+    has its title alone, gets the entry that it is, or is below."""
     # Imported here: templates are loaded before the admin's modules.
-    from mirrors.admin.tools.navigation import place_of, place_of_request
+    from mirrors.admin.tools.navigation import place_above, place_of, place_of_request
 
     links = [str(part.get("link") or "") for part in parts]
     places = [place_of_request(request) if link == request.path else place_of(link) for link in links]
     found = next((place for place in places if place), None)
     if found is None:
-        return list(parts)
+        return [*_above(place_above(request.path), request.path), *parts]
     named = [{**part, "title": place[1]} if place else part for part, place in zip(parts, places, strict=True)]
     return [{"title": found[0]}, *map(_row_named, named[1:])]
+
+
+def _above(place: tuple[str, str, str] | None, path: str) -> list[dict[str, Any]]:
+    """The parts before the title of a page: its section, and the entry of the menu unless this is its page."""
+    if place is None:
+        return []
+    section, name, url = place
+    return [{"title": section}, *([{"title": name, "link": url}] if url != path else [])]
 
 
 def _row_named(part: dict[str, Any]) -> dict[str, Any]:

@@ -214,5 +214,19 @@ def test_processes_that_report_themselves_are_those_behind_their_number(admin_cl
     shown = cards(live)
     page = admin_client.get(shown["Processes"][1]).content.decode()
     assert "w:1" in page and "w:2" in page and "w:3" not in page
+    Instance.objects.exclude(pk=gone.pk).delete()
+    live = admin_client.get(LIVE).content.decode()
+    assert "no webhook is running" in live
+    assert "w:3" in admin_client.get(cards(live)["Processes"][1]).content.decode(), "none reports: all are listed"
     Instance.objects.all().delete()
     assert "no webhook is running" in admin_client.get(LIVE).content.decode()
+
+
+def test_a_number_of_the_queue_leads_to_its_jobs_where_there_are_any(admin_client: Client, busy: None) -> None:
+    live = admin_client.get(LIVE).content.decode()
+    (queue,) = re.findall(r'<table class="swapper-table swapper-queue">.*?</table>', live, re.DOTALL)
+    numbers = re.findall(r'<td>(?:<a href="([^"]+)">)?(\d+)', queue)
+    assert {bool(link) for link, _ in numbers} == {True, False}
+    for link, number in numbers:
+        assert (rows_of(admin_client, unescape(link)) if link else 0) == int(number)
+        assert bool(link) == (number != "0")

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from mirrors.accounts.roles import Role
 from mirrors.models import ErrorClass, HostBudget, MirrorJob, OperatorAction, Priority, Registry, RegistryRole
+from tests.admin.test_list_tools import file_of
 from tests.api.conftest import user_of
 from tests.jobs.support import order, orders
 from tests.support.pages import text_of
@@ -116,6 +117,10 @@ def test_copies_that_wait_for_a_paused_host_are_counted(client: Client) -> None:
 
     shown = text_of(client.get(LIST).content.decode())
     assert re.search(r"limited\.example\.com .*retry in \S+ min 3 ", shown)
+    head, row = file_of(client, f"{LIST}export/")
+    cells = dict(zip(head, row, strict=True))
+    assert (cells["waiting copies"], cells["copies wait until"]) == ("3", "")
+    assert cells["rate limited until"] == later.isoformat(timespec="seconds")
     assert "after a rate limit" in client.get("/admin/mirrors/mirrorjob/").content.decode()
 
 

@@ -47,6 +47,15 @@ def test_a_job_shows_its_progress_and_stops_asking_when_it_is_over(operator: Cli
     assert operator.get(live).status_code == 286
 
 
+def test_a_job_that_was_cancelled_before_a_worker_started_it_waits_for_none(operator: Client) -> None:
+    job = ordered("quay.io/team/app:1")
+    page = reverse("admin:mirrors_mirrorjob_change", args=[job.pk])
+    assert "No worker has started this job yet." in operator.get(page).content.decode()
+    services.cancel_jobs(job_ids=[job.pk], requested_by="olga")
+    over = operator.get(page).content.decode()
+    assert "No worker started this job." in over and "check that a worker is running" not in over
+
+
 def test_a_job_says_how_many_attempts_were_not_counted(operator: Client) -> None:
     def attempts() -> str:
         page = operator.get(f"{JOBS}{job.pk}/change/").content.decode()
@@ -106,7 +115,8 @@ def test_all_failures_with_one_error_are_retried_together(operator: Client) -> N
 
     url = reverse("admin:mirrors_mirrorjob_retry_failed")
     asked = operator.get(url, {"error_class": "unauthorized"}).content.decode()
-    assert "40 images whose last job failed with this error" in asked and "did not accept the credentials" in asked
+    assert "40 images whose last job failed with this error, at any time," in asked, "the dashboard counts a time range"
+    assert "did not accept the credentials" in asked
     assert MirrorJob.objects.filter(trigger=Trigger.RETRY).count() == 1
 
     done = operator.post(url, {"error_class": "unauthorized"}, follow=True)

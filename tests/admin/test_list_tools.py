@@ -66,6 +66,14 @@ def test_pages_have_numbers_and_the_list_its_number_of_rows(admin_client: Client
     assert "1 mapping<" in one and 'aria-label="Pages"' not in one
 
 
+def test_the_gap_between_page_numbers_is_no_link(admin_client: Client, target: Registry) -> None:
+    mappings(target, 50 * 11 + 1)
+    page = admin_client.get(MAPPINGS).content.decode()
+    (numbers,) = re.findall(r'<nav class="swapper-numbers".*?</nav>', page, re.DOTALL)
+    assert re.sub(r"<[^>]+>", " ", numbers).split() == ["1", "2", "3", "4", "…", "11", "12"]
+    assert re.findall(r"\?p=([^\"]+)", numbers) == ["2", "3", "4", "11", "12"]
+
+
 def test_many_rows_are_not_counted_to_the_end(
     admin_client: Client, target: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,17 @@ def test_breadcrumbs_end_with_the_name_of_the_row(admin_client: Client) -> None:
         assert text_of(re.findall(r"<h1[^>]*>(.*?)</h1>", page, re.S)[0]).endswith(last), name
 
 
+def test_breadcrumbs_of_our_own_pages_begin_with_their_section(admin_client: Client) -> None:
+    for name, words in (
+        ("admin:accounts_apitoken_own", "Access chevron_right My API tokens"),
+        ("admin:mirrors_filter_try", "Configuration chevron_right Filters chevron_right Try a filter"),
+        ("explain", "Explain a pod"),
+        ("admin:index", "Dashboard"),
+    ):
+        page = admin_client.get(reverse(name)).content.decode()
+        assert text_of(re.findall(r"<h1[^>]*>(.*?)</h1>", page, re.S)[0]) == words
+
+
 def active_entries(page: str) -> list[str]:
     """The entries of the menu that are shown as the ones of this page."""
     return re.findall(r'<a href="([^"]+)" class="[^"]* active"', page)

@@ -33,6 +33,20 @@ def test_another_name_of_a_registry_that_is_there_is_refused(admin_client: Clien
     assert Registry.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "words"),
+    [
+        ("", "This field is required."),
+        ("https://quay.io/team", "Write a registry host"),
+        ("quay.io:99999", "ports go from 1 to 65535"),
+    ],
+)
+def test_an_invalid_host_is_explained_once(admin_client: Client, endpoint: str, words: str) -> None:
+    form_errors = admin_client.post(ADD, form(endpoint=endpoint)).context["adminform"].form.errors
+    (error,) = form_errors["endpoint"]
+    assert list(form_errors) == ["endpoint"] and words in error
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_many_that_save_the_same_at_once_one_does(admin_user: User) -> None:
     start = threading.Barrier(6)

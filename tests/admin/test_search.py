@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from mirrors.accounts.roles import Role
-from mirrors.models import ImageUse, MirrorJob
+from mirrors.models import ImageUse, MirrorAttempt, MirrorJob
 from mirrors.services import request_image
 from tests.api.conftest import job, target, user_of
 from tests.support.samples import sampled
@@ -95,3 +95,33 @@ def test_admissions_are_searched_by_image_in_list_and_api(viewer: Client) -> Non
     rows = viewer.get("/api/v1/admissions/?search=acme/ledger").json()["results"]
     assert [row["namespace"] for row in rows] == ["billing"]
     assert [row["namespace"] for row in viewer.get("/api/v1/admissions/?search=shop").json()["results"]] == ["shop"]
+
+
+@pytest.mark.parametrize("text", ["{}", "#{}", "Job {}"])
+def test_a_job_is_found_by_its_number_wherever_jobs_are_searched(viewer: Client, job: MirrorJob, text: str) -> None:
+    found, _ = request_image(image="redis:latest", requested_by="somebody")
+    other, _ = request_image(image="busybox:latest", requested_by="somebody")
+    number = text.format(found.pk)
+    title = f"Job {found.pk}: docker.io/library/redis:latest Queued"
+    assert results(viewer, number)[title] == f"/admin/mirrors/mirrorjob/{found.pk}/change/"
+    attempt, another = (MirrorAttempt.objects.create(job=one, number=1, worker="w-0") for one in (found, other))
+    for path, row, missing in (("mirrorjob", found, other), ("mirrorattempt", attempt, another)):
+        page = viewer.get(f"/admin/mirrors/{path}/?q={quote(number)}").content.decode()
+        keys = set(re.findall(rf"/admin/mirrors/{path}/(\d+)/change/", page))
+        assert str(row.pk) in keys and str(missing.pk) not in keys, path
+    rows = {row["id"] for row in viewer.get(f"/api/v1/jobs/?search={quote(number)}").json()["results"]}
+    assert found.pk in rows and other.pk not in rows
+
+
+def test_a_workload_is_found_as_pages_print_it_with_its_namespace(viewer: Client, job: MirrorJob) -> None:
+    use(job, "shop", "checkout")
+    use(job, "billing", "checkout")
+    assert list(results(viewer, "shop/checkout")) == ["Deployment checkout in shop"]
+    page = viewer.get("/admin/mirrors/imageuse/?q=shop/checkout").content.decode()
+    assert "1 workload" in page and "billing" not in page
+    sampled("shop", "ghcr.io/acme/shop:1")
+    sampled("billing", "ghcr.io/acme/ledger:2")
+    rows = viewer.get("/api/v1/admissions/").json()["results"]
+    pod = next(f"{row['namespace']}/{row['pod_name']}" for row in rows if row["namespace"] == "billing")
+    found = viewer.get(f"/api/v1/admissions/?search={quote(pod)}").json()["results"]
+    assert [row["namespace"] for row in found] == ["billing"]

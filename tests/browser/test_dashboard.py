@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from mirrors.demo.images import sample_image
 from tests.browser.jobs import wait_for
-from tests.browser.sites import System
+from tests.browser.sites import Site, System
 from tests.browser.visits import Visitors
 from tests.support.faulty_registry import held
 from tests.support.ports import wait_until
@@ -40,6 +40,13 @@ def test_a_copy_changes_the_numbers_without_a_reload(system: System, visitors: V
     expect(number_of(page, "Succeeded jobs")).to_have_text(str(before + 1))
     assert page.evaluate(DRAWN) == drawn + 1
     assert page.evaluate(UNTOUCHED) == "yes"
+
+
+def test_hours_of_charts_are_written_as_in_lists(seeded: Site, visitors: Visitors) -> None:
+    page = visitors.visit(seeded, "viewer").open("/admin/")
+    page.wait_for_function("Chart.getChart(document.querySelector('canvas[data-of=jobs]')) !== undefined")
+    hours = page.evaluate("Chart.getChart(document.querySelector('canvas[data-of=jobs]')).data.labels")
+    assert len(hours) >= 24 and [hour for hour in hours if not re.fullmatch(r"\d\d:00", hour)] == []
 
 
 def test_the_focus_stays_where_it_is_while_numbers_change(system: System, visitors: Visitors) -> None:

@@ -83,6 +83,29 @@ def test_long_names_are_readable_to_their_end(seeded: Site, visitors: Visitors, 
     expect(cell.locator("span")).to_have_attribute("title", long_names)
 
 
+@pytest.fixture
+def registry_of_another_cluster(seeded: Site) -> Iterator[None]:
+    """A registry with a name as long as those of Amazon ECR, for one cluster: lists then show the clusters."""
+    host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+    copied = "kind, role, prefix, username, credential_ref, insecure, ca_file, enabled, settings, namespaces, clusters"
+    copied += ", managed_by, created_at, updated_at"
+    with psycopg.connect(seeded.webhook.database_url, autocommit=True) as database:
+        database.execute(
+            f"INSERT INTO mirrors_registry (name, endpoint, cluster, {copied}) SELECT 'images of production', %s, "  # noqa: S608
+            f"'production-eu', {copied} FROM mirrors_registry WHERE endpoint = 'ghcr.io'".encode(),
+            (host,),
+        )
+        yield
+        database.execute("DELETE FROM mirrors_registry WHERE endpoint = %s", (host,))
+
+
+@pytest.mark.usefixtures("registry_of_another_cluster")
+def test_registries_of_several_clusters_fit_beside_the_menu(seeded: Site, visitors: Visitors) -> None:
+    page = visitors.visit(seeded, "admin").open("/admin/mirrors/registry/")
+    expect(page.locator("#result_list")).to_contain_text("production-eu")
+    assert page.locator(".swapper-rows").evaluate(WIDER) == 0
+
+
 def test_rows_that_were_refreshed_can_be_selected(seeded: Site, visitors: Visitors) -> None:
     page = visitors.visit(seeded, "operator").open("/admin/mirrors/mirrorjob/")
     _refreshed(page)

@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from mirrors.accounts.models import ApiToken
 from mirrors.accounts.roles import ROLES, Role
 from mirrors.admin.tools.base import PlainAdmin
 from mirrors.admin.tools.lists.columns import good, moment
@@ -58,6 +59,15 @@ class UserAdmin(DjangoUserAdmin, PlainAdmin[User]):  # type: ignore[type-arg]
     def roles(self, user: User) -> str:
         names = [group.name for group in user.groups.all()]
         return ", ".join(["superuser", *names] if user.is_superuser else names) or "none: cannot sign in"
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Names the tokens that stop working, and no rows of Django's own tables."""
+        _, _, needed, protected = super().get_deleted_objects(objs, request)
+        tokens = ApiToken.objects.filter(user__in=objs).order_by("user__username", "name")
+        of_user = {user: [f"API token: {token.name}" for token in tokens if token.user_id == user.pk] for user in objs}
+        deleted = [line for user, names in of_user.items() for line in (f"User: {user}", names) if line]
+        counts = {"users": len(of_user), "API tokens": len(tokens)}
+        return deleted, {name: number for name, number in counts.items() if number}, needed, protected
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:

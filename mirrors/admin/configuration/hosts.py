@@ -48,6 +48,12 @@ def _pulls(row: HostBudget, separator: str) -> str:
     return " of ".join(f"{number:{separator}}" for number in numbers)
 
 
+def _waiting(row: HostBudget) -> int | None:
+    """Copies that wait for the host; None where no limit holds them."""
+    is_limited = row.paused_until or (row.resting_until is None and row.low_priority_until)
+    return getattr(row, "waiting_jobs", 0) if is_limited else None
+
+
 @admin.register(HostBudget)
 class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
     list_display = ["host", "operation", "budget", "account", "pulls", "paused", "waiting", "updated"]
@@ -85,14 +91,17 @@ class HostBudgetAdmin(ReadOnlyAdmin[HostBudget]):
             return format_html("retry {}", when(row.paused_until))
         return "–" if row.resting_until is None else "ended; one copy tries first"
 
+    @in_files("waiting copies", _waiting)
     @in_files("copies wait until", lambda row: row.low_priority_until)
     @admin.display(description="waiting copies")
     def waiting(self, row: HostBudget) -> Any:
         """How many copies wait for the host; where only those of some priorities do, which ones, and until when."""
-        jobs = f"{getattr(row, 'waiting_jobs', 0):,}"
+        if (count := _waiting(row)) is None:
+            return "–"
         if row.resting_until is None and row.low_priority_until:
-            return format_html("{} ({}: {})", jobs, ", ".join(row.waiting_priorities), when(row.low_priority_until))
-        return jobs if row.paused_until else "–"
+            words = ", ".join(row.waiting_priorities)
+            return format_html("{} ({}: {})", f"{count:,}", words, when(row.low_priority_until))
+        return f"{count:,}"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[HostBudget]:
         return with_waiting(super().get_queryset(request))

@@ -22,6 +22,7 @@ class MirrorAttemptAdmin(SummedAdmin[MirrorAttempt]):
     summed, summed_within = "bytes_copied", "finished_at"
     list_select_related = ["job"]
     search_fields = ["job__mapping__source"]
+    search_help_text = "Search by image or job number"
     ordering = ["-id"]
 
     error_type = error_type_column

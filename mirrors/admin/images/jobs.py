@@ -116,7 +116,7 @@ class MirrorJobAdmin(DetailAdmin[MirrorJob]):
         ClusterListFilter,
     ]
     search_fields = SEARCH_FIELDS[MirrorJob]
-    search_help_text = "Search by any part of the image reference"
+    search_help_text = "Search by image or job number"
     ordering = ["-id"]
     actions = ["retry", "cancel"]
     change_list_template = "admin/mirrors/jobs.html"

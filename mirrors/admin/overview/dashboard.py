@@ -114,6 +114,7 @@ def _links(overview: Overview) -> dict[str, str]:
         "first_seen": links.decisions(overview.since, coverage="first-seen", cluster=cluster),
         "excluded": links.decisions(overview.since, coverage="excluded", cluster=cluster),
         "instances": links.of_cluster("instance", cluster, reports="yes"),
+        "all_instances": links.of_cluster("instance", cluster),
         "hosts": reverse("admin:mirrors_hostbudget_changelist"),
     }
 

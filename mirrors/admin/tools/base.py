@@ -119,14 +119,9 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         return box(obj.pk)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        page = request.GET.get(PAGE_VAR, "")
-        if page.isdecimal() and int(page) >= MOST_PAGES:
-            text = f"Lists end at page {MOST_PAGES}: use filters or search to find rows after it."
-            messages.info(request, text)
-        # The redirect that brings the flag has a message with the name; a bookmark of it has none.
-        is_refreshed = request.headers.get("HX-Target") == LIVE_PART
-        if ERROR_FLAG in request.GET and not is_refreshed and not len(messages.get_messages(request)):
-            messages.warning(request, "The list cannot be filtered as the link asked for: it shows all rows.")
+        # The part that refreshes itself shows no messages: they would all appear on the page that is opened next.
+        if request.headers.get("HX-Target") != LIVE_PART:
+            _describe(request)
         return super().changelist_view(request, extra_context)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -159,6 +154,16 @@ class PlainAdmin(CheckedSelection, ModelAdmin[M]):
         kind = ContentType.objects.get_for_model(self.model)
         query = urlencode({"content_type__id__exact": kind.pk, "object_pk__exact": object_id})
         return HttpResponseRedirect(f"{reverse('admin:auditlog_logentry_changelist')}?{query}")
+
+
+def _describe(request: HttpRequest) -> None:
+    """Messages about the list that a link asks for."""
+    page = request.GET.get(PAGE_VAR, "")
+    if page.isdecimal() and int(page) >= MOST_PAGES:
+        messages.info(request, f"Lists end at page {MOST_PAGES}: use filters or search to find rows after it.")
+    # The redirect that brings the flag has a message with the name; a bookmark of it has none.
+    if ERROR_FLAG in request.GET and not len(messages.get_messages(request)):
+        messages.warning(request, "The list cannot be filtered as the link asked for: it shows all rows.")
 
 
 class ReadOnlyAdmin(PlainAdmin[M]):

@@ -82,6 +82,13 @@ def place_of(url: str) -> tuple[str, str] | None:
     return _places(get_script_prefix()).get(url)
 
 
+def place_above(path: str) -> tuple[str, str, str] | None:
+    """The section, the name and the URL of the entry whose page this is, or is below it."""
+    places = _places(get_script_prefix())
+    url = max((url for url in places if "?" not in url and path.startswith(url)), key=len, default="")
+    return (*places[url], url) if url else None
+
+
 def place_of_request(request: HttpRequest) -> tuple[str, str] | None:
     """The same for the list that a request shows: one list has two entries."""
     is_private = request.GET.get("access") == "private"

@@ -48,6 +48,14 @@ CREDENTIAL_REFERENCE = RegexValidator(
 )
 
 
+def _is_host(text: str) -> bool:
+    try:
+        HOST(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def validate_namespaces(names: object) -> None:
     """A list of namespaces' names, as ``CLUSTER_NAMESPACE`` or ``CLUSTER/NAMESPACE``, or of ``*`` for all."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -151,6 +159,16 @@ class Registry(RevisionedModel):
 
     def clean(self) -> None:
         """Refuse what the configuration file would refuse too."""
+        # The validator of the field reports any other text.
+        if _is_host(self.endpoint):
+            self._clean_endpoint()
+        if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not PLAIN_FILE_NAME.match(self.ca_file):
+            text = "Put the PEM file into the workers' credentials directory, and write its name here, without a path."
+            raise ValidationError({"ca_file": text})
+        if bool(self.username) != bool(self.credential_ref):
+            raise ValidationError({"credential_ref": "Set the username and the credentials reference together."})
+
+    def _clean_endpoint(self) -> None:
         try:
             self.endpoint = _normalised(self.endpoint)
         except InvalidReferenceError as error:
@@ -160,11 +178,6 @@ class Registry(RevisionedModel):
         if is_source and (other := Registry.objects.exclude(pk=self.pk).named_alike(self.endpoint)):
             text = f"{other} is the same registry under another of its names: edit that one."
             raise ValidationError({"endpoint": text})
-        if self.managed_by == ManagedBy.OPERATOR and self.ca_file and not PLAIN_FILE_NAME.match(self.ca_file):
-            text = "Put the PEM file into the workers' credentials directory, and write its name here, without a path."
-            raise ValidationError({"ca_file": text})
-        if bool(self.username) != bool(self.credential_ref):
-            raise ValidationError({"credential_ref": "Set the username and the credentials reference together."})
 
     def _refuse_duplicate_of_file(self) -> None:
         """Among rows of one cluster, or of all, the database does that."""

@@ -11,7 +11,7 @@ from django.db.models import Subquery
 
 from mirrors.models import ImageMapping, ImageUse, MirrorJob
 from mirrors.selectors.queries.known_clusters import places_in
-from mirrors.selectors.queries.search import search
+from mirrors.selectors.queries.search import job_number, search
 from mirrors.vocabulary.clusters import ClusterNamespace
 
 MOST_RESULTS: Final = 5
@@ -25,9 +25,6 @@ NAMESPACES_OF_CLUSTER: Final = 50
 
 WORKLOADS_SEARCHED: Final = 100
 """Rows of workloads that are looked through: a workload has one for each of its images."""
-
-LONGEST_JOB_NUMBER: Final = 18
-"""Digits of a job's number: more do not fit the column."""
 
 _NAMESPACES: Final = """
 WITH RECURSIVE names(name) AS (
@@ -65,8 +62,8 @@ def find_everywhere(words: Sequence[str]) -> SearchResults:
 
 def _jobs(words: Sequence[str]) -> list[MirrorJob]:
     rows = MirrorJob.objects.select_related("mapping").order_by("-id")
-    number = words[0].removeprefix("#") if len(words) == 1 else ""
-    exact = list(rows.filter(pk=int(number))) if number.isdecimal() and len(number) <= LONGEST_JOB_NUMBER else []
+    number = job_number(words)
+    exact = [] if number is None else list(rows.filter(pk=number))
     others = search(rows, words, ["mapping__source"])[:MOST_RESULTS]
     return [*exact, *(job for job in others if job not in exact)][:MOST_RESULTS]
 

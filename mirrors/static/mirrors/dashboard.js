@@ -5,7 +5,7 @@ const read = (canvas) => {
   const source = document.querySelector(`[data-chart="${canvas.dataset.of}"]`);
   const value = JSON.parse(source.dataset.value);
   const words = canvas.dataset.unit === "hour"
-    ? (at) => at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })
+    ? (at) => at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" })
     : (at) => at.toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" });
   value.labels = value.labels.map((label) => words(new Date(label)));
   canvas.dataset.title ??= canvas.ariaLabel;

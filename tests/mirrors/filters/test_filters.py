@@ -132,6 +132,8 @@ def test_answers_are_those_of_plain_jmespath(expression: str, data: dict[str, ob
             "^the expression is incomplete: a value or a closing bracket is missing ",
         ),
         ("obj.metadata.namespace 'x'", "at character 24"),
+        ("container.(", r"^Unexpected token: \( at character 11, after 'container.'$"),
+        ("container.", r"^the expression is incomplete: a value or a closing bracket is missing after 'container.'$"),
         ("", "empty"),
         ("   ", "empty"),
         ("end_with(obj.metadata.namespace, 'x')", r"no function end_with\(\); did you mean ends_with\(\)\?"),

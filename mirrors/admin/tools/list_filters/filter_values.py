@@ -56,7 +56,9 @@ def given_values(listed: ChangeList, name: str) -> list[str]:
 
 
 def unknown_values(listed: ChangeList, spec: Any) -> Iterator[str]:
-    """A sentence for each value of a filter that it does not offer."""
+    """A sentence for each value of a filter that it does not offer, or that is not a time."""
+    if problem := spec.problem() if hasattr(spec, "problem") else "":
+        yield problem
     offered = words_by_value(spec)
     for name in filter(None, spec.expected_parameters() if offered else ()):
         known = YES_NO if name.endswith(IS_NULL) else offered

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
@@ -21,25 +20,29 @@ _TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2}) (\d{1,2}):(\d{1,2})(?::(\d{1,2}
 
 class TimeRangeFilter(RangeDateTimeFilter):
     """Like unfold's, with times in UTC, which ``ranges.js`` converts from and to the viewer's time zone. A date alone
-    means the whole day. An invalid time gives no rows and a message."""
+    means the whole day. A list with an invalid time has no rows, and says why."""
+
+    def problem(self) -> str:
+        """Return what is wrong with the range; empty for a valid one."""
+        try:
+            self._range()
+        except ValueError as error:
+            return f"{str(self.title).capitalize()}: {error}"
+        return ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        try:
-            since, until = self._moment("from", "00:00:00"), self._moment("to", "23:59:59")
-        except ValueError as error:
-            messages.error(request, f"{str(self.title).capitalize()}: {error}")
-            return queryset.none()
+        since, until = self._range()
         if since is not None:
             queryset = queryset.filter(**{f"{self.parameter_name}__gte": since})
         return queryset.filter(**{f"{self.parameter_name}__lte": until}) if until is not None else queryset
 
     def words(self) -> SafeString:
         """The range in words; empty for an invalid one."""
-        try:
-            ends = [("from", self._moment("from", "00:00:00")), ("to", self._moment("to", "23:59:59"))]
-        except ValueError:
-            return SafeString("")
+        ends = () if self.problem() else zip(("from", "to"), self._range(), strict=True)
         return format_html_join(" ", "{} {}", [(name, when(at)) for name, at in ends if at is not None])
+
+    def _range(self) -> tuple[datetime | None, datetime | None]:
+        return self._moment("from", "00:00:00"), self._moment("to", "23:59:59")
 
     def _moment(self, end: str, default: str) -> datetime | None:
         given = (self.used_parameters.get(f"{self.parameter_name}_{end}_{part}") for part in (0, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from html import unescape
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.html import strip_tags
@@ -40,10 +42,11 @@ Column = Callable[..., Any]
 
 
 def in_files(title: str, value: Callable[[Any], object]) -> Callable[[Column], Column]:
-    """Give a column that the list shows in words another title and value in files, such as seconds."""
+    """Give a column that the list shows in words another title and value in files, such as seconds. One that shows two
+    values is two columns there: give it twice, the first one above."""
 
     def marked(column: Column) -> Column:
-        column.in_files = (title, value)  # type: ignore[attr-defined]
+        column.in_files = ((title, value), *getattr(column, "in_files", ()))  # type: ignore[attr-defined]
         return column
 
     return marked
@@ -51,39 +54,35 @@ def in_files(title: str, value: Callable[[Any], object]) -> Callable[[Column], C
 
 def exported(listed: ChangeList) -> StreamingHttpResponse:
     """The rows of all pages, at most ``MOST_ROWS``."""
-    columns = [name for name in listed.list_display if name != "action_checkbox"]
+    columns = list(_columns(listed))
     name = f"{listed.opts.verbose_name_plural}-{timezone.now():%Y-%m-%d}.csv".replace(" ", "-")
     return StreamingHttpResponse(
-        _lines(listed, columns),
+        _lines(listed.queryset, columns),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"},
     )
 
 
-def _lines(listed: ChangeList, columns: Sequence[Any]) -> Iterator[str]:
+def _columns(listed: ChangeList) -> Iterator[tuple[str, Callable[[Any], object]]]:
+    """Title and value of each column of the file."""
+    for name in listed.list_display:
+        if name == "action_checkbox":
+            continue
+        title, column = label_for_field(name, listed.model, listed.model_admin, return_attr=True)
+        yield from getattr(column, "in_files", ((str(title), partial(_value, listed, name)),))
+
+
+def _lines(found: QuerySet[Any], columns: Sequence[tuple[str, Callable[[Any], object]]]) -> Iterator[str]:
     writer = csv.writer(_Line())
-    yield writer.writerow([_title(listed, name) for name in columns])
-    rows: Iterable[models.Model] = listed.queryset[:MOST_ROWS].iterator(chunk_size=ROWS_IN_MEMORY)
+    yield writer.writerow([title for title, _ in columns])
+    rows: Iterable[models.Model] = found[:MOST_ROWS].iterator(chunk_size=ROWS_IN_MEMORY)
     for row in rows:
-        yield writer.writerow([escape_formula(_text(listed, row, name)) for name in columns])
+        yield writer.writerow([escape_formula(_text(value(row))) for _, value in columns])
 
 
-def _title(listed: ChangeList, name: Any) -> str:
-    title, column = label_for_field(name, listed.model, listed.model_admin, return_attr=True)
-    return str(getattr(column, "in_files", (title,))[0])
-
-
-def _text(listed: ChangeList, row: models.Model, name: Any) -> str:
+def _text(value: object) -> str:
     """Times in ISO 8601, sizes in bytes, jobs by their number, booleans as yes and no; anything else as the list shows
     it, in one line."""
-    try:
-        field, attr, value = lookup_field(name, row, listed.model_admin)
-    except ObjectDoesNotExist:
-        return ""
-    if field is None:
-        value = _stored(row, attr, value)
-    elif getattr(field, "flatchoices", None):
-        value = dict(field.flatchoices).get(value, value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, MirrorJob):
@@ -97,10 +96,19 @@ def _text(listed: ChangeList, row: models.Model, name: Any) -> str:
     return "" if value is None or text == NOTHING else text
 
 
+def _value(listed: ChangeList, name: Any, row: models.Model) -> object:
+    """What the list shows, by its stored value where there is one."""
+    try:
+        field, attr, value = lookup_field(name, row, listed.model_admin)
+    except ObjectDoesNotExist:
+        return None
+    if field is None:
+        return _stored(row, attr, value)
+    return dict(field.flatchoices).get(value, value) if getattr(field, "flatchoices", None) else value
+
+
 def _stored(row: models.Model, attr: Any, shown: Any) -> Any:
-    """Return the value of the row behind a time, a size or a duration that is shown in words."""
-    if given := getattr(attr, "in_files", None):
-        return given[1](row)
+    """Return the value of the row behind a time or a size that is shown in words."""
     name = ordering_field(getattr(attr, "admin_order_field", None))
     value = getattr(row, name, None) if name else None
     is_size = isinstance(value, int) and "bytes" in name

@@ -1,0 +1,30 @@
+"""Answers to a form that lead on: with the browser's Back button, people return to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+EXPLAIN: Final = "explain"
+LISTS: Final = "_changelist"
+"""The end of the name of a list's URL: its answer to a POST is the page that asks for confirmation."""
+
+
+class BackButtonMiddleware:
+    """Replaces ``no-store``, which Django sets on all pages of the admin, for answers without secrets. A browser that
+    may not store the answer to a POST shows an error page of its own instead when people return to it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        match = request.resolver_match
+        name = (match.url_name if match else None) or ""
+        is_shown = request.method == "POST" and response.status_code == 200
+        if is_shown and (name == EXPLAIN or name.endswith(LISTS)):
+            response.headers["Cache-Control"] = "private, no-cache"
+        return response
