@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,9 @@ from structlog.testing import capture_logs
 from mirrors.models.base.indexes import SEARCHED, ensure_search
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+ROLE = f"nobody_special_{os.getpid()}"
+"""Roles are those of a server, on which other processes run tests too."""
 
 
 def query(sql: str) -> list[str]:
@@ -27,17 +31,17 @@ def found() -> set[str]:
 @pytest.fixture
 def without_trigrams() -> Iterator[None]:
     query("DROP EXTENSION IF EXISTS pg_trgm CASCADE")
-    query("CREATE ROLE nobody_special")
+    query(f"CREATE ROLE {ROLE}")
     try:
         yield
     finally:
         query("RESET ROLE")
-        query("DROP ROLE nobody_special")
+        query(f"DROP ROLE {ROLE}")
         ensure_search(connection)
 
 
 def test_a_user_without_the_permission_is_warned_and_continues(without_trigrams: None) -> None:
-    query("SET ROLE nobody_special")
+    query(f"SET ROLE {ROLE}")
     with capture_logs() as lines:
         ensure_search(connection)
     assert "CREATE EXTENSION pg_trgm" in lines[0]["event"] and "manage.py prepare" in lines[0]["event"]
