@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
 from pytest_django import Settings
 
+from mirrors.demo.images import SampleImage
 from mirrors.models import AttemptOutcome, JobStatus, MirrorAttempt, MirrorJob
 from tests.jobs.support import config_file, context, drain, draining, load, order
 from tests.support.faulty_registry import FaultyRegistry, after, held, reply
@@ -15,16 +17,23 @@ from tests.support.ports import wait_until
 BLOB = "GET .*/blobs/"
 
 
-def test_a_worker_that_cannot_renew_its_lease_leaves_the_tag_to_the_one_that_has_the_job_now(
+TAG = "PUT .*/manifests/(?!sha256:)"
+
+
+@pytest.fixture
+def config(
     transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
-) -> None:
-    """Whatever keeps it from the database: it may still reach both registries."""
+) -> Path:
     settings.JOB_TIMING = {**settings.JOB_TIMING, "database_patience": 1.0}
     load(source)
-    release = threading.Event()
-    source.on(BLOB, held(release), times=1)
-    config = config_file(tmp_path, source, target)
-    job = order(f"{source.host}/app:1.0", target=target.host)
+    return config_file(tmp_path, source, target)
+
+
+def overtaken(
+    config: Path, job: MirrorJob, source: FaultyRegistry, *, at: tuple[FaultyRegistry, str], release: threading.Event
+) -> SampleImage:
+    """One worker is cut off, and held up at a request; another one copies a newer image meanwhile. Return that."""
+    registry, request = at
     with context(config) as cut_off, context(config) as other:
 
         def has_succeeded_elsewhere() -> bool:
@@ -33,10 +42,21 @@ def test_a_worker_that_cannot_renew_its_lease_leaves_the_tag_to_the_one_that_has
 
         cut_off.heartbeat.stop()
         with draining(cut_off):
-            wait_until(lambda: source.count(BLOB), what="the copy")
+            wait_until(lambda: registry.count(request), what="the copy")
             newer = load(source, seed=2)
             wait_until(has_succeeded_elsewhere, what="the other worker's copy")
             release.set()
+    return newer
+
+
+def test_a_worker_that_cannot_renew_its_lease_leaves_the_tag_to_the_one_that_has_the_job_now(
+    config: Path, source: FaultyRegistry, target: FaultyRegistry
+) -> None:
+    """Whatever keeps it from the database: it may still reach both registries."""
+    release = threading.Event()
+    source.on(BLOB, held(release), times=1)
+    job = order(f"{source.host}/app:1.0", target=target.host)
+    newer = overtaken(config, job, source, at=(source, BLOB), release=release)
     assert list(target.storage.tags.values()) == [newer.root]
     assert MirrorAttempt.objects.filter(job=job).values_list("number", "outcome").order_by("number").first() == (
         1,
@@ -45,26 +65,11 @@ def test_a_worker_that_cannot_renew_its_lease_leaves_the_tag_to_the_one_that_has
 
 
 def test_a_tag_that_the_target_refused_in_passing_is_left_to_the_worker_that_has_the_job_by_then(
-    transactional_db: None, source: FaultyRegistry, target: FaultyRegistry, tmp_path: Path, settings: Settings
+    config: Path, source: FaultyRegistry, target: FaultyRegistry
 ) -> None:
-    settings.JOB_TIMING = {**settings.JOB_TIMING, "database_patience": 1.0}
-    load(source)
     release = threading.Event()
-    tag = "PUT .*/manifests/(?!sha256:)"
-    target.on(tag, after(release, reply(503)))
-    config = config_file(tmp_path, source, target)
+    target.on(TAG, after(release, reply(503)))
     job = order(f"{source.host}/app:1.0", target=target.host)
-    with context(config) as cut_off, context(config) as other:
-
-        def has_succeeded_elsewhere() -> bool:
-            drain(other)
-            return MirrorJob.objects.filter(id=job.id, status=JobStatus.SUCCEEDED).exists()
-
-        cut_off.heartbeat.stop()
-        with draining(cut_off):
-            wait_until(lambda: target.count(tag), what="the copy's tag")
-            newer = load(source, seed=2)
-            wait_until(has_succeeded_elsewhere, what="the other worker's copy")
-            release.set()
+    newer = overtaken(config, job, source, at=(target, TAG), release=release)
     assert list(target.storage.tags.values()) == [newer.root]
-    assert target.count(tag) == 2
+    assert target.count(TAG) == 2
