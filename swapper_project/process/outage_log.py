@@ -66,7 +66,7 @@ def _connected(connection: Any, **more: Any) -> None:
 
 
 class _Outages(logging.Filter):
-    """Django logs the traceback of each request that fails."""
+    """Django logs the traceback of each request that fails, django-q2 that of each result that it cannot save."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -77,4 +77,5 @@ class _Outages(logging.Filter):
 
 
 connection_created.connect(_connected)
-logging.getLogger("django.request").addFilter(_Outages())
+for _name in ("django.request", "django-q"):
+    logging.getLogger(_name).addFilter(_Outages())

@@ -130,7 +130,7 @@ def test_a_client_that_reads_no_answers_holds_no_thread(webhook: Webhook) -> Non
                 sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: webhook\r\n\r\n" * 10)
 
     assert good_request(webhook) < 5
-    wait_until(lambda: are_closed_by_server(greedy), timeout=60, what="the end of those that read nothing")
+    wait_until(lambda: are_closed_by_server(greedy), timeout=180, what="the end of those that read nothing")
     assert good_request(webhook) < 1
     for sock in greedy:
         sock.close()
