@@ -63,18 +63,23 @@ class Fairness:
     reads all their jobs. A namespace that gets its first one waits for as long as that is remembered."""
 
     def __init__(self) -> None:
-        self._kind: tuple[_Kind, _Part] | None = None
+        self._searched: tuple[_Kind, _Part] | None = None
+        """What was searched, whatever the namespaces."""
         self._namespaces: frozenset[ClusterNamespace] = frozenset()
         self._until = 0.0
 
     def is_nobody_else(self, part: _Part, kind: _Kind) -> bool:
         """Whether no namespace beside those of the part had a job of its priority a moment ago."""
-        is_same = self._kind == (kind, part._replace(namespaces=())) and time.monotonic() < self._until
-        return is_same and self._namespaces.issubset(part.namespaces)
+        is_known = self._searched == _without_namespaces(part, kind) and time.monotonic() < self._until
+        return is_known and self._namespaces.issubset(part.namespaces)
 
     def note_nobody_else(self, part: _Part, kind: _Kind) -> None:
-        self._kind, self._namespaces = (kind, part._replace(namespaces=())), frozenset(part.namespaces)
+        self._searched, self._namespaces = _without_namespaces(part, kind), frozenset(part.namespaces)
         self._until = time.monotonic() + timing().poll
+
+
+def _without_namespaces(part: _Part, kind: _Kind) -> tuple[_Kind, _Part]:
+    return kind, part._replace(namespaces=())
 
 
 class _Search(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Literal
 from mirrors.oci.common.descriptors import Descriptor
 from mirrors.oci.common.engine_settings import EngineSettings
 from mirrors.oci.common.errors import RegistryError
-from mirrors.oci.distribution.headers import content_range, number
+from mirrors.oci.distribution.headers import content_range, is_length_of
 from mirrors.oci.distribution.registry_client import RegistryClient
 from mirrors.oci.http.streams import BodyStream
 from mirrors.oci.http.transport import Reply
@@ -140,9 +140,7 @@ class Download:
     def _is_wanted(self, reply: Reply) -> bool:
         """From the start: a length that is the descriptor's. Resumed: 206 and the range that was asked for."""
         if not self._read:
-            # Several that are equal count as one.
-            length = reply.headers.get("Content-Length", "").partition(",")[0]
-            return reply.status == 200 and (not length or number(length) == self.size)
+            return reply.status == 200 and is_length_of(reply.headers, self.size)
         found = content_range(reply.headers)
         return reply.status == 206 and found is not None and found[0] == self._read and found[1] in (None, self.size)
 

@@ -63,8 +63,9 @@ def content_digest(headers: Mapping[str, str]) -> str:
 
 def is_length_of(headers: Mapping[str, str], size: int | None) -> bool:
     """Whether Content-Length may be that of content of `size` bytes: it is, or one of them is not known."""
-    length = number(headers.get("Content-Length"))
-    return size is None or length is None or length == size
+    # The values of several headers: where there is a body, they are equal.
+    length = headers.get("Content-Length", "").partition(",")[0]
+    return size is None or not length or number(length) == size
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,11 +127,15 @@ class ImageCopy:
         return self.small.submit(is_present, self.target, self.request.target.repository, digest)
 
     def _get_original(self) -> Manifest:
+        seen = self.request.seen
+        original = seen if isinstance(seen, Manifest) else self._read_original()
+        self._check_subject(original)
+        return original
+
+    def _read_original(self) -> Manifest:
         source = self.request.source
-        if isinstance(self.request.seen, Manifest):
-            return self.request.seen
         try:
-            original = self.comparer.send(self.source.get_manifest, source.repository, source.manifest_reference)
+            return self.comparer.send(self.source.get_manifest, source.repository, source.manifest_reference)
         except RegistryError as error:
             if error.code != "not-found":
                 raise
@@ -142,8 +146,6 @@ class ImageCopy:
                 says_step=True,
                 credentials_sent=error.credentials_sent,
             ) from None
-        self._check_subject(original)
-        return original
 
     def _check_subject(self, found: Manifest) -> None:
         """Raises RegistryError where a list of referrers names what does not refer to the image."""

@@ -38,7 +38,10 @@ class TimeRangeFilter(RangeDateTimeFilter):
 
     def words(self) -> SafeString:
         """The range in words; empty for an invalid one."""
-        ends = () if self.problem() else zip(("from", "to"), self._range(), strict=True)
+        try:
+            ends = zip(("from", "to"), self._range(), strict=True)
+        except ValueError:
+            return SafeString("")
         return format_html_join(" ", "{} {}", [(name, when(at)) for name, at in ends if at is not None])
 
     def _range(self) -> tuple[datetime | None, datetime | None]:
