@@ -11,8 +11,9 @@ import pytest
 from django.test import Client
 
 from mirrors.accounts.roles import Role
-from mirrors.models import ImageUse, MirrorAttempt, MirrorJob
+from mirrors.models import ImageUse, MirrorAttempt, MirrorJob, RunningImage, RunningState
 from mirrors.services import request_image
+from mirrors.vocabulary.clusters import DEFAULT_CLUSTER
 from tests.api.conftest import job, target, user_of
 from tests.support.samples import sampled
 
@@ -57,6 +58,34 @@ def test_each_kind_is_found_and_leads_to_its_rows(viewer: Client, job: MirrorJob
     for link in [*by_namespace.values(), *found.values(), image]:
         page = viewer.get(link)
         assert page.status_code == 200 and "No results" not in page.content.decode(), link
+
+
+def running(namespace: str, workload: str, state: str = RunningState.RUNNING) -> None:
+    source = f"ghcr.io/acme/{workload}:1"
+    key = RunningImage.key_of(namespace, "Deployment", workload, source, "")
+    RunningImage.objects.create(
+        cluster=DEFAULT_CLUSTER,
+        key=key,
+        namespace=namespace,
+        workload_kind="Deployment",
+        workload=workload,
+        source=source,
+        image=source,
+        state=state,
+    )
+
+
+def test_a_running_workload_is_found_before_it_was_ever_admitted(viewer: Client, job: MirrorJob) -> None:
+    use(job, "shop", "checkout")
+    running("shop", "checkout")
+    running("shop", "checkout-worker")
+    running("shop", "checkout-old", RunningState.ENDED)
+    found = results(viewer, "checkout")
+    assert list(found) == ["Deployment checkout in shop", "Deployment checkout-worker in shop"]
+    assert "/imageuse/" in found["Deployment checkout in shop"], "its admitted pods say more"
+    page = viewer.get(found["Deployment checkout-worker in shop"]).content.decode()
+    assert "ghcr.io/acme/checkout-worker:1" in page.replace("<wbr>", "")
+    assert list(results(viewer, "shop/checkout-w")) == ["Deployment checkout-worker in shop"]
 
 
 def test_pages_of_the_menu_are_found_by_their_names(viewer: Client) -> None:

@@ -12,9 +12,8 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from mirrors.admin.tools.navigation import sections
-from mirrors.models import ImageUse
 from mirrors.selectors.clusters.clusters import place_name
-from mirrors.selectors.overview.global_search import SearchResults, find_everywhere
+from mirrors.selectors.overview.global_search import FoundWorkload, SearchResults, find_everywhere
 from mirrors.selectors.queries.search import search_words
 
 LONGEST_SEARCH: Final = 400
@@ -57,14 +56,11 @@ def _rows(found: SearchResults) -> list[dict[str, Any]]:
     ]
 
 
-def _workload(row: ImageUse) -> tuple[str, str, str]:
+def _workload(row: FoundWorkload) -> tuple[str, str, str]:
     place = place_name(row.cluster, row.namespace)
+    rows = "imageuse" if row.is_admitted else "runningimage"
     # Quotes keep a name together that has spaces.
-    return (
-        f"{row.workload_kind} {row.workload}".strip(),
-        f"in {place}",
-        _list("imageuse", q=f'"{place}" "{row.workload}"'),
-    )
+    return f"{row.kind} {row.name}".strip(), f"in {place}", _list(rows, q=f'"{place}" "{row.name}"')
 
 
 def _group(title: str, rows: list[tuple[str, str, str]]) -> list[dict[str, Any]]:

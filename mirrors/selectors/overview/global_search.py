@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 
-from mirrors.models import ImageMapping, ImageUse, MirrorJob
+from mirrors.models import ImageMapping, ImageUse, MirrorJob, RunningImage
 from mirrors.selectors.queries.known_clusters import places_in
 from mirrors.selectors.queries.search import job_number, search
 from mirrors.vocabulary.clusters import ClusterNamespace
@@ -38,13 +38,28 @@ SELECT name FROM names WHERE name IS NOT NULL LIMIT %s
 
 
 @dataclass(frozen=True, slots=True)
+class FoundWorkload:
+    """A workload. ``is_admitted``: the webhook has reviewed its pods; otherwise only a watcher has listed it."""
+
+    cluster: str
+    namespace: str
+    kind: str
+    name: str
+    is_admitted: bool
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.cluster, self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResults:
     """A few results of each kind, newest first; namespaces by name."""
 
     images: Sequence[ImageMapping]
     jobs: Sequence[MirrorJob]
     namespaces: Sequence[str]
-    workloads: Sequence[ImageUse]
+    workloads: Sequence[FoundWorkload]
 
     def __bool__(self) -> bool:
         return bool(self.images or self.jobs or self.namespaces or self.workloads)
@@ -92,13 +107,25 @@ def _namespaces() -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def _workloads(words: Sequence[str]) -> list[ImageUse]:
+def _workloads(words: Sequence[str]) -> list[FoundWorkload]:
+    """Return admitted workloads first, then those that only a watcher has listed, for example because their pods
+    started before the webhook was installed."""
     # By name first: conditions on two columns cost the database several times as much.
-    by_name = _workloads_by(words, ["workload"])
-    return by_name or _workloads_by(words, ["namespace", "workload"])
+    return _workloads_by(words, ["workload"]) or _workloads_by(words, ["namespace", "workload"])
 
 
-def _workloads_by(words: Sequence[str], fields: Sequence[str]) -> list[ImageUse]:
-    rows = search(ImageUse.objects.exclude(workload=""), words, fields).order_by("-id")[:WORKLOADS_SEARCHED]
-    once = {(row.cluster, row.namespace, row.workload_kind, row.workload): row for row in rows}
-    return list(once.values())[:MOST_RESULTS]
+def _workloads_by(words: Sequence[str], fields: Sequence[str]) -> list[FoundWorkload]:
+    found = {row.key: row for row in _rows_of(ImageUse.objects.all(), words, fields, is_admitted=True)}
+    if len(found) < MOST_RESULTS:
+        for row in _rows_of(RunningImage.objects.current(), words, fields, is_admitted=False):
+            found.setdefault(row.key, row)
+    return list(found.values())[:MOST_RESULTS]
+
+
+def _rows_of(
+    rows: QuerySet[ImageUse] | QuerySet[RunningImage], words: Sequence[str], fields: Sequence[str], *, is_admitted: bool
+) -> Iterator[FoundWorkload]:
+    columns = ("cluster", "namespace", "workload_kind", "workload")
+    matching = search(rows.exclude(workload=""), words, fields).order_by("-id").values_list(*columns)
+    for cluster, namespace, kind, name in matching[:WORKLOADS_SEARCHED]:
+        yield FoundWorkload(cluster, namespace, kind, name, is_admitted)
