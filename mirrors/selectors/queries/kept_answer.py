@@ -8,7 +8,7 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 SLOW_SECONDS: Final = 0.05
-"""Results of queries that took longer are cached, because each open page repeats the query every 5 seconds."""
+"""Results of queries that take longer than this are cached, because each open page repeats them every 5 seconds."""
 
 KEPT_FACTOR: Final = 100
 """A result is cached for this many times the query's duration, so that the query runs at most 1% of the time."""
